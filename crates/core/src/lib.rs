@@ -1,1 +1,74 @@
-//! Evenkeel.
+//! The decision core of Evenkeel: pure, deterministic, integer-only, without IO.
+//!
+//! What happens enters as an [`Input`], what is wanted comes out as an [`Output`]; a shell executes outputs and feeds
+//! results back. `now` and entropy are arguments. The core does not log, count, sleep or format.
+//!
+//! # The rules that hold after every event (architecture, section 4)
+//! 1. Exactly one terminal outcome per admitted request.
+//! 2. No attempt starts after the terminal outcome, after the deadline, or after commit.
+//! 3. Every request leaves before its deadline: accepted answer, safe default, or explicit refusal.
+//! 4. No start on an Open path except a leased probe; leases expire; an expired lease is a failure.
+//! 5. Caller faults and cancellations carry no health evidence and release leases.
+//! 6. Retries are paid from one budget; a fallback is not a retry.
+//! 7. Never two commits; nothing reaches the client before the commit point.
+//! 8. Fail-over is immediate, fail-back is ramped; the number of switches is bounded.
+//! 9. One revision per request.
+//! 10. Every decision record re-derives its own decision.
+//! 12. Same inputs, same outputs, on every machine.
+//!
+//! (Rule 11, recovery without an operator, is a property of a whole system over time; the simulator owns it.)
+//!
+//! # Reading order
+//! `clock`, `class`, `reason`, `revision` are words. `breaker`, `ramp`, `budget`, `latency`, `plan` are policies.
+//! `attempt`, `commit`, `request`, `route`, `machine` are machines. `decision` is what remains of a request.
+#![no_std]
+#![forbid(unsafe_code)]
+#![deny(clippy::float_arithmetic)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+mod attempt;
+mod breaker;
+mod budget;
+mod bytes;
+mod class;
+mod clock;
+mod commit;
+mod decision;
+mod id;
+mod input;
+mod latency;
+mod machine;
+mod output;
+mod path;
+mod plan;
+mod ramp;
+mod reason;
+mod request;
+mod revision;
+mod route;
+mod timer;
+mod unit;
+mod window;
+
+pub use breaker::BreakerState;
+pub use bytes::{Canonical, LogHash};
+pub use class::{Again, Class, Evidence, Next, ResultCode};
+pub use clock::{MICROSECOND, MILLISECOND, Nanos, SECOND};
+pub use decision::{
+    AttemptRecord, Candidate, Comparison, Decision, End, Fact, Outcome, Signal, Transition, Trip,
+    Verdict,
+};
+pub use id::{AttemptId, PathId, ReplicaId, RequestId, RouteId, UpstreamId};
+pub use input::{Admit, Event, Input};
+pub use machine::{Core, Why};
+pub use output::{Cancelled, Disclosure, Output, Refusal, Source, Start};
+pub use reason::{Reason, Severity};
+pub use revision::{
+    BreakerPolicy, BudgetPolicy, Clocks, Features, Method, OnCapability, OnPolicy, Operation, Path,
+    Protocol, Rate, Revision, Route, Tier, Upstream, Where,
+};
+pub use route::{Phase, RouteState, TierState};
+pub use unit::Permille;

@@ -1,0 +1,202 @@
+//! Attempt: one call of one path for one request, and its three clocks (F-020 to F-025).
+//!
+//! It holds time and progress only. What its end means is `class`'s, what comes next is `request`'s.
+//!
+//! # Invariants
+//! - `ATT-1`: only content and reasoning move a clock; bytes and signs of life do not (F-023, F-024).
+//! - `ATT-2`: every attempt has a time at which it ends by itself.
+
+use crate::{
+    class::ResultCode,
+    clock::Nanos,
+    decision::AttemptRecord,
+    id::{AttemptId, PathId, ReplicaId},
+};
+
+/// One running attempt.
+#[derive(Clone, Debug)]
+pub(crate) struct Attempt {
+    pub(crate) id: AttemptId,
+    pub(crate) tier: u8,
+    pub(crate) path: PathId,
+    pub(crate) replica: ReplicaId,
+    pub(crate) started: Nanos,
+    pub(crate) probe: bool,
+    pub(crate) first_content: Option<Nanos>,
+    /// When the first content or reasoning must be there; none for an answer in one piece.
+    first_by: Option<Nanos>,
+    /// When the answer, or for a stream the commit, must be there at the latest.
+    commit_by: Nanos,
+    /// When the attempt is over, whatever it does.
+    total_by: Nanos,
+    /// The longest silence after the first content or reasoning; none for an answer in one piece.
+    stall: Option<Nanos>,
+    /// The last piece of content or reasoning.
+    spoke: Option<Nanos>,
+    alive: bool,
+}
+
+/// What an attempt is started with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timing {
+    /// None for an answer in one piece.
+    pub(crate) first_content: Option<Nanos>,
+    /// None for an answer in one piece.
+    pub(crate) stall: Option<Nanos>,
+    /// Time to the commit, or to the answer.
+    pub(crate) commit: Nanos,
+    pub(crate) total: Nanos,
+}
+
+impl Timing {
+    /// Returns the time within which the upstream must have shown something.
+    pub(crate) fn budget(&self) -> Nanos {
+        self.first_content
+            .unwrap_or(Nanos::MAX)
+            .min(self.commit)
+            .min(self.total)
+    }
+}
+
+/// What an attempt serves: who asked, and whom.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Target {
+    pub(crate) id: AttemptId,
+    pub(crate) tier: u8,
+    pub(crate) path: PathId,
+    pub(crate) replica: ReplicaId,
+}
+
+impl Attempt {
+    pub(crate) fn start(now: Nanos, target: Target, timing: Timing, probe: bool) -> Self {
+        let Target {
+            id,
+            tier,
+            path,
+            replica,
+        } = target;
+        Self {
+            id,
+            tier,
+            path,
+            replica,
+            started: now,
+            probe,
+            first_content: None,
+            first_by: timing.first_content.map(|clock| now.saturating_add(clock)),
+            commit_by: now.saturating_add(timing.commit),
+            total_by: now.saturating_add(timing.total),
+            stall: timing.stall,
+            spoke: None,
+            alive: false,
+        }
+    }
+
+    /// Notes a piece of content.
+    pub(crate) fn content(&mut self, now: Nanos) {
+        self.first_content.get_or_insert(now);
+        self.spoke = Some(now);
+    }
+
+    /// Notes a piece of reasoning: it stops the first clock and starts the second, and commits nothing.
+    pub(crate) fn reasoning(&mut self, now: Nanos) {
+        self.spoke = Some(now);
+    }
+
+    /// Notes bytes that are neither.
+    pub(crate) fn alive(&mut self) {
+        self.alive = true;
+    }
+
+    /// Gives it until `commit_by`, where it was the first-content clock that fired (F-028).
+    pub(crate) fn grace(&mut self) {
+        self.first_by = None;
+    }
+
+    /// Says whether the first-content clock, and no other, has fired.
+    pub(crate) fn waits_too_long(&self, now: Nanos) -> bool {
+        self.spoke.is_none()
+            && self.first_by.is_some_and(|by| by <= now)
+            && self.commit_by.min(self.total_by) > now
+    }
+
+    /// Returns when the next of its clocks fires.
+    pub(crate) fn due(&self) -> Nanos {
+        let first = self
+            .first_by
+            .filter(|_| self.spoke.is_none())
+            .unwrap_or(Nanos::MAX);
+        let commit = if self.committed() {
+            Nanos::MAX
+        } else {
+            self.commit_by
+        };
+        first
+            .min(commit)
+            .min(self.total_by)
+            .min(self.silence_ends())
+    }
+
+    /// Returns the result of the clock that has fired.
+    pub(crate) fn fired(&self, now: Nanos) -> Option<ResultCode> {
+        let waiting = self.first_by.is_some() || self.stall.is_some();
+        let silent = if self.alive {
+            ResultCode::KeepaliveOnly
+        } else {
+            ResultCode::FirstTokenTimeout
+        };
+        if self.spoke.is_none() && self.first_by.is_some_and(|by| by <= now) {
+            return Some(silent);
+        }
+        if self.silence_ends() <= now {
+            return Some(ResultCode::Stall);
+        }
+        if !self.committed() && self.commit_by <= now {
+            return Some(if waiting {
+                silent
+            } else {
+                ResultCode::TotalTimeout
+            });
+        }
+        (self.total_by <= now).then_some(ResultCode::TotalTimeout)
+    }
+
+    /// Returns when a lease of this attempt is a failure (F-069).
+    pub(crate) fn lease_expires(&self) -> Nanos {
+        self.due()
+    }
+
+    /// Writes down how it went.
+    pub(crate) fn record(
+        &self,
+        now: Nanos,
+        admitted: Nanos,
+        result: ResultCode,
+        status: Option<u16>,
+    ) -> AttemptRecord {
+        AttemptRecord {
+            attempt: self.id,
+            tier: self.tier,
+            path: self.path,
+            replica: self.replica,
+            start: self.started.saturating_sub(admitted),
+            duration: now.saturating_sub(self.started),
+            first_content: self.first_content.map(|at| at.saturating_sub(self.started)),
+            result,
+            status,
+            probe: self.probe,
+        }
+    }
+
+    /// A stream commits at its first content; an answer in one piece at its end.
+    fn committed(&self) -> bool {
+        self.first_content.is_some() && self.stall.is_some()
+    }
+
+    fn silence_ends(&self) -> Nanos {
+        match (self.spoke, self.stall) {
+            (Some(spoke), Some(stall)) => spoke.saturating_add(stall),
+            _ => Nanos::MAX,
+        }
+    }
+}

@@ -1,0 +1,475 @@
+//! Breaker: cuts off a path that fails, and lets it back by leases and a ramp (`failures.md`, section 4).
+//!
+//! It judges one path and operation, or one replica of it. It does not choose tiers, and it hears verified ends only:
+//! success is recorded when the whole answer was good, failure when it happens (F-061).
+//!
+//! *Closed* admits, *Open* rejects, *HalfOpen* admits leased probes, *Ramp* admits a share.
+//!
+//! # Why counts
+//! "Five in a row" alone misses a brown-out that fails every second request; an average hides a burst. So: a streak, a
+//! fast window and a slow window, all exact counts, and a shorter streak where traffic is low, because there five
+//! failures are five users.
+//!
+//! # Invariants
+//! - `BRK-1`: while Open nothing is admitted; while HalfOpen at most `probes` leases are out, one until it shows content.
+//! - `BRK-2`: every lease ends: by a verdict, by release, or by its expiry, which is a failure (F-069).
+//! - `BRK-3`: caller faults, cancellations and push-back move nothing but their own lease.
+//! - `BRK-4`: an open time is at least `open` and at most `open_max` plus a fifth.
+//!
+//! # When it misleads
+//! After a long quiet time the windows are empty, so two failures in a row open a path that serves one request a
+//! minute; that is meant.
+
+use alloc::vec::Vec;
+
+use crate::{
+    class::{Evidence, ResultCode},
+    clock::{Nanos, SECOND},
+    decision::{Signal, Trip},
+    id::AttemptId,
+    ramp::{Ramp, Turn},
+    revision::{BreakerPolicy, Rate},
+    unit::Permille,
+    window::Window,
+};
+
+/// How far apart the last five outcomes may be and still count together (F-063).
+const RECENT: Nanos = 600 * SECOND;
+/// Outcomes in the slow window below which traffic is low, and very low (F-063).
+const LOW: [u32; 2] = [20, 50];
+
+/// Whether a path is cut off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum BreakerState {
+    /// Admits everything.
+    Closed,
+    /// Admits a growing share.
+    Ramp,
+    /// Admits leased probes.
+    HalfOpen,
+    /// Admits nothing.
+    Open,
+}
+
+impl BreakerState {
+    /// Every state.
+    pub const ALL: [Self; 4] = [Self::Closed, Self::Ramp, Self::HalfOpen, Self::Open];
+
+    /// Returns the word that records and metrics use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Ramp => "ramp",
+            Self::HalfOpen => "half_open",
+            Self::Open => "open",
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+enum State {
+    Closed,
+    Open { until: Nanos },
+    HalfOpen(HalfOpen),
+    Ramp(Ramp),
+}
+
+#[derive(Clone, Debug, Default)]
+struct HalfOpen {
+    leases: Vec<Lease>,
+    good: u32,
+    /// A probe has shown content, so more than one may be out.
+    shown: bool,
+}
+
+/// The right of one attempt to try a path that is not open for business yet.
+#[derive(Clone, Copy, Debug)]
+struct Lease {
+    attempt: AttemptId,
+    /// When it is a failure.
+    expires: Nanos,
+    /// Since when content has come without a break.
+    content_since: Option<Nanos>,
+}
+
+/// What the breaker compares when it is asked: a fact for the record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Question {
+    pub(crate) signal: Signal,
+    pub(crate) value: u64,
+    pub(crate) threshold: u64,
+}
+
+impl Question {
+    pub(crate) fn admits(self) -> bool {
+        !self
+            .signal
+            .breached_when()
+            .holds(self.value, self.threshold)
+    }
+}
+
+/// One outcome, with what decides how it counts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Verdict {
+    pub(crate) attempt: AttemptId,
+    pub(crate) result: ResultCode,
+    pub(crate) status: Option<u16>,
+    /// The request has already been counted in the streak (F-065).
+    pub(crate) repeated: bool,
+    /// Bits for the jitter of an open time.
+    pub(crate) entropy: u64,
+}
+
+/// The breaker of one path and operation, or of one replica of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Breaker {
+    pub(crate) policy: BreakerPolicy,
+    state: State,
+    fast: Window,
+    slow: Window,
+    /// The last five outcomes, newest first.
+    recent: [Option<(Nanos, bool)>; 5],
+    streak: u32,
+    /// Open times since it was last closed.
+    opened: u32,
+    trip: Option<Trip>,
+}
+
+impl Breaker {
+    pub(crate) fn new(policy: BreakerPolicy) -> Self {
+        let (fast, slow) = (
+            Window::new(policy.fast.window, 10),
+            Window::new(policy.slow.window, 6),
+        );
+        Self {
+            policy,
+            state: State::Closed,
+            fast,
+            slow,
+            recent: [None; 5],
+            streak: 0,
+            opened: 0,
+            trip: None,
+        }
+    }
+
+    /// Goes on under another policy; windows are counted anew only where their lengths differ.
+    pub(crate) fn adopt(&mut self, policy: &BreakerPolicy) {
+        if self.policy.fast.window != policy.fast.window {
+            self.fast = Window::new(policy.fast.window, 10);
+        }
+        if self.policy.slow.window != policy.slow.window {
+            self.slow = Window::new(policy.slow.window, 6);
+        }
+        self.policy = policy.clone();
+    }
+
+    pub(crate) fn state(&self) -> BreakerState {
+        match self.state {
+            State::Closed => BreakerState::Closed,
+            State::Open { .. } => BreakerState::Open,
+            State::HalfOpen(_) => BreakerState::HalfOpen,
+            State::Ramp(_) => BreakerState::Ramp,
+        }
+    }
+
+    /// Returns what tripped it, until it is closed again.
+    pub(crate) fn trip(&self) -> Option<Trip> {
+        self.trip
+    }
+
+    /// Returns what it compares for a request with this entropy. Changes nothing.
+    pub(crate) fn ask(&self, now: Nanos, entropy: u64) -> Question {
+        match &self.state {
+            State::Closed => Question {
+                signal: Signal::OpenFor,
+                value: 0,
+                threshold: 0,
+            },
+            State::Open { until } => Question {
+                signal: Signal::OpenFor,
+                value: until.saturating_sub(now),
+                threshold: 0,
+            },
+            State::HalfOpen(half) => Question {
+                signal: Signal::Leases,
+                value: half.leases.len() as u64,
+                threshold: u64::from(if half.shown { self.policy.probes } else { 1 }),
+            },
+            State::Ramp(ramp) => Question {
+                signal: Signal::RampLot,
+                value: u64::from(Permille::lot(entropy)),
+                threshold: u64::from(ramp.share(now).thousandths()),
+            },
+        }
+    }
+
+    /// Lets an attempt start that [`Self::ask`] admitted; says whether it is a leased probe.
+    pub(crate) fn start(&mut self, now: Nanos, attempt: AttemptId, expires: Nanos) -> bool {
+        self.tick(now, 0);
+        match &mut self.state {
+            State::HalfOpen(half) => {
+                half.leases.push(Lease {
+                    attempt,
+                    expires,
+                    content_since: None,
+                });
+                true
+            }
+            State::Ramp(ramp) => {
+                ramp.admit(now);
+                false
+            }
+            State::Closed | State::Open { .. } => false,
+        }
+    }
+
+    /// Renews the lease of an attempt that shows content (F-069), and judges it good once content has come long enough.
+    pub(crate) fn content(&mut self, now: Nanos, attempt: AttemptId, expires: Nanos) {
+        let long_enough = self.policy.open;
+        let State::HalfOpen(half) = &mut self.state else {
+            return;
+        };
+        let Some(lease) = half
+            .leases
+            .iter_mut()
+            .find(|lease| lease.attempt == attempt)
+        else {
+            return;
+        };
+        half.shown = true;
+        lease.expires = expires;
+        let since = *lease.content_since.get_or_insert(now);
+        if now.saturating_sub(since) >= long_enough {
+            self.good_probe(now, attempt);
+        }
+    }
+
+    /// Returns a lease without a verdict.
+    pub(crate) fn release(&mut self, attempt: AttemptId) {
+        if let State::HalfOpen(half) = &mut self.state {
+            half.leases.retain(|lease| lease.attempt != attempt);
+        }
+    }
+
+    /// Counts the end of an attempt.
+    pub(crate) fn record(&mut self, now: Nanos, verdict: Verdict) {
+        let evidence = verdict.result.evidence();
+        if evidence == Evidence::None {
+            return self.release(verdict.attempt);
+        }
+        match &mut self.state {
+            State::Open { .. } => {}
+            State::HalfOpen(half) => {
+                if !half
+                    .leases
+                    .iter()
+                    .any(|lease| lease.attempt == verdict.attempt)
+                {
+                    return;
+                }
+                if verdict.result.is_ok() {
+                    self.good_probe(now, verdict.attempt);
+                } else {
+                    let trip = Trip {
+                        rule: "F-068",
+                        result: verdict.result,
+                        bad: 1,
+                        of: 1,
+                    };
+                    self.open(now, verdict.entropy, trip, true);
+                }
+            }
+            State::Closed | State::Ramp(_) => self.count(now, verdict, evidence),
+        }
+    }
+
+    /// Moves what time alone moves: an open time that ends, a lease that expires, a ramp step that rises.
+    pub(crate) fn tick(&mut self, now: Nanos, entropy: u64) {
+        match &mut self.state {
+            State::Open { until } if *until <= now => {
+                self.state = State::HalfOpen(HalfOpen::default())
+            }
+            State::HalfOpen(half) if half.leases.iter().any(|lease| lease.expires <= now) => {
+                let trip = Trip {
+                    rule: "F-069",
+                    result: ResultCode::TotalTimeout,
+                    bad: 1,
+                    of: 1,
+                };
+                self.open(now, entropy, trip, true);
+            }
+            State::Ramp(ramp) => {
+                let turn = ramp.judge(now);
+                self.turn(now, turn, ResultCode::Ok, entropy);
+            }
+            _ => {}
+        }
+    }
+
+    /// Returns when time alone would move it.
+    pub(crate) fn due(&self, now: Nanos) -> Option<Nanos> {
+        match &self.state {
+            State::Closed => None,
+            State::Open { until } => Some(*until),
+            State::HalfOpen(half) => half.leases.iter().map(|lease| lease.expires).min(),
+            State::Ramp(ramp) => Some(ramp.due(now)),
+        }
+    }
+
+    /// Returns how long until a request may be admitted again, as far as it is known.
+    pub(crate) fn recovers_in(&self, now: Nanos) -> Nanos {
+        match &self.state {
+            State::Open { until } => until.saturating_sub(now),
+            _ => 0,
+        }
+    }
+
+    fn count(&mut self, now: Nanos, verdict: Verdict, evidence: Evidence) {
+        let bad = evidence != Evidence::Success;
+        self.fast.record(now, bad);
+        self.slow.record(now, bad);
+        self.recent.rotate_right(1);
+        self.recent[0] = Some((now, bad));
+        match evidence {
+            Evidence::Success => self.streak = 0,
+            Evidence::Hard if !verdict.repeated || verdict.result.blameless(verdict.status) => {
+                self.streak += 1
+            }
+            _ => {}
+        }
+        let ramp = match &mut self.state {
+            State::Ramp(ramp) => Some(ramp.record(now, !bad)),
+            _ => None,
+        };
+        let trip = if bad {
+            self.judge(now, verdict.result, ramp.is_some())
+        } else {
+            None
+        };
+        match trip {
+            Some(trip) => self.open(now, verdict.entropy, trip, true),
+            None => self.turn(
+                now,
+                ramp.unwrap_or(Turn::Stay),
+                verdict.result,
+                verdict.entropy,
+            ),
+        }
+    }
+
+    /// Applies the trip rules in their order. In a ramp only the streaks count: its own rule judges the ratio (F-072).
+    fn judge(&self, now: Nanos, result: ResultCode, ramping: bool) -> Option<Trip> {
+        let slow = self.slow.counts(now);
+        let streak = |limit: u32, rule| {
+            (self.streak >= limit).then_some(Trip {
+                rule,
+                result,
+                bad: self.streak,
+                of: self.streak,
+            })
+        };
+        let ratio = |window: &Window, rate: Rate, rule| {
+            let counts = window.counts(now);
+            let over = u64::from(counts.bad) * 1_000
+                >= u64::from(counts.all) * u64::from(rate.bad.thousandths());
+            (counts.all >= rate.samples && over).then_some(Trip {
+                rule,
+                result,
+                bad: counts.bad,
+                of: counts.all,
+            })
+        };
+        let quiet = match slow.all {
+            all if all < LOW[0] => {
+                streak(self.policy.low[0], "F-063").or_else(|| self.three_of_five(now, result))
+            }
+            all if all < LOW[1] => streak(self.policy.low[1], "F-063"),
+            _ => None,
+        };
+        let trip = streak(self.policy.consecutive, "F-062a").or(quiet);
+        if ramping {
+            return trip;
+        }
+        trip.or_else(|| ratio(&self.fast, self.policy.fast, "F-062b"))
+            .or_else(|| ratio(&self.slow, self.policy.slow, "F-062c"))
+    }
+
+    fn three_of_five(&self, now: Nanos, result: ResultCode) -> Option<Trip> {
+        let recent = self
+            .recent
+            .iter()
+            .flatten()
+            .filter(|(at, _)| now.saturating_sub(*at) <= RECENT);
+        let bad = recent.filter(|(_, bad)| *bad).count() as u32;
+        (bad >= 3).then_some(Trip {
+            rule: "F-063",
+            result,
+            bad,
+            of: 5,
+        })
+    }
+
+    fn good_probe(&mut self, now: Nanos, attempt: AttemptId) {
+        let State::HalfOpen(half) = &mut self.state else {
+            return;
+        };
+        half.leases.retain(|lease| lease.attempt != attempt);
+        half.good += 1;
+        half.shown = true;
+        if half.good >= self.policy.successes {
+            self.forget();
+            self.state = State::Ramp(Ramp::start(now, &self.policy.ramp, self.policy.open));
+        }
+    }
+
+    fn turn(&mut self, now: Nanos, turn: Turn, result: ResultCode, entropy: u64) {
+        match turn {
+            Turn::Stay | Turn::Up | Turn::Down => {}
+            Turn::Close => {
+                self.forget();
+                (self.state, self.opened, self.trip) = (State::Closed, 0, None);
+            }
+            Turn::Reopen => self.open(
+                now,
+                entropy,
+                Trip {
+                    rule: "F-072",
+                    result,
+                    bad: 1,
+                    of: 5,
+                },
+                false,
+            ),
+        }
+    }
+
+    /// Opens for longer each time, until it has been closed again; `harder` is not set where F-072 keeps the base.
+    fn open(&mut self, now: Nanos, entropy: u64, trip: Trip, harder: bool) {
+        let base = self
+            .policy
+            .open
+            .saturating_mul(Nanos::from(self.opened) + 1)
+            .min(self.policy.open_max);
+        let jitter = Permille::new(Permille::lot(entropy) / 5).of(base);
+        if harder {
+            self.opened = self.opened.saturating_add(1);
+        }
+        self.forget();
+        self.trip = Some(trip);
+        self.state = State::Open {
+            until: now + base + jitter,
+        };
+    }
+
+    /// Clears the counts: what happened before a change of state says nothing about after it.
+    fn forget(&mut self) {
+        self.fast.clear();
+        self.slow.clear();
+        (self.recent, self.streak) = ([None; 5], 0);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,251 @@
+//! Failure classes: what each result of an attempt means for the path, the request and the next tier.
+//!
+//! This is data (`class_table: 1` of `failures.md`, section 1), the same for streams and non-streams, for every
+//! protocol and every tier. What maps a wire event *to* a result is the shell's; what a result *means* is here.
+//!
+//! # Invariants
+//! - `CLASS-1`: every result has exactly one row.
+//! - `CLASS-2`: whether a result is evidence and whether it is tried again are independent columns (F-011).
+
+use crate::reason::Reason;
+
+/// The class of a result: who or what is at fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Class {
+    /// Verified complete, contract met.
+    Ok,
+    /// The request itself is at fault.
+    Caller,
+    /// The path is asked for more than it may give.
+    Capacity,
+    /// Our credential was refused.
+    Credential,
+    /// The path failed.
+    Target,
+    /// The path cannot do what the request needs.
+    Capability,
+    /// The path refuses the content.
+    Policy,
+    /// The answer does not meet the contract.
+    Quality,
+    /// Nobody wants the answer any more.
+    Cancelled,
+}
+
+impl Class {
+    /// Returns the word that records and metrics use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Caller => "caller",
+            Self::Capacity => "capacity",
+            Self::Credential => "credential",
+            Self::Target => "target",
+            Self::Capability => "capability",
+            Self::Policy => "policy",
+            Self::Quality => "quality",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// What a result says about the health of the path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    /// The path did its work.
+    Success,
+    /// Counts in the consecutive rule and in the ratios.
+    Hard,
+    /// Counts in the ratios only.
+    Soft,
+    /// Does not count.
+    None,
+}
+
+/// Whether the same path may be asked again for the same request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// No.
+    No,
+    /// Once, paid by the budget (F-040).
+    Once,
+    /// At once and uncharged, on another replica or a fresh connection (F-043).
+    Unsent,
+    /// At once and uncharged, on another replica only (F-041).
+    OtherReplica,
+}
+
+/// Whether the next tier may be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Any tier.
+    Yes,
+    /// Only tiers that can do what this one could not; never a safe default (F-009).
+    Capable,
+    /// None: the outcome goes to the client.
+    No,
+}
+
+macro_rules! results {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal, $class:ident, $evidence:ident, $again:ident, $next:ident, $reason:ident;)*) => {
+        /// The result of one attempt: the closed, append-only vocabulary of `failures.md`, section 1.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum ResultCode { $($(#[$doc])* $variant,)* }
+
+        impl ResultCode {
+            /// Every result, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// Returns the class.
+            pub const fn class(self) -> Class { match self { $(Self::$variant => Class::$class,)* } }
+
+            /// Returns what it says about the path.
+            pub const fn evidence(self) -> Evidence { match self { $(Self::$variant => Evidence::$evidence,)* } }
+
+            /// Returns whether the same path may be asked again.
+            pub const fn again(self) -> Again { match self { $(Self::$variant => Again::$again,)* } }
+
+            /// Returns whether the next tier may be asked.
+            pub const fn next(self) -> Next { match self { $(Self::$variant => Next::$next,)* } }
+
+            /// Returns the name as records and metrics write it: `class.code`, without the class where it is `ok`.
+            pub const fn name(self) -> &'static str { match self { $(Self::$variant => $name,)* } }
+
+            /// Returns the reason that this result gives a decision; results of class `ok` have none of their own.
+            pub const fn reason(self) -> Option<Reason> { results!(@reason self, $($variant $reason,)*) }
+        }
+    };
+    (@reason $self:ident, $($variant:ident $reason:ident,)*) => {
+        match $self { $(Self::$variant => results!(@one $reason),)* }
+    };
+    (@one None) => { None };
+    (@one $reason:ident) => { Some(Reason::$reason) };
+}
+
+results! {
+    /// Verified complete (F-004).
+    Ok = "ok", Ok, Success, No, No, None;
+    /// Complete, but the stream's terminal marker never came.
+    OkDoneMissing = "ok_done_missing", Ok, Success, No, No, None;
+    /// Complete, but one malformed event was left out (F-128).
+    OkEventSkipped = "ok_event_skipped", Ok, Soft, No, No, None;
+    /// The request is malformed or impossible.
+    CallerInvalid = "caller.caller_invalid", Caller, None, No, No, CallerError;
+    /// The request is larger than we accept.
+    CallerTooLarge = "caller.caller_too_large", Caller, None, No, No, CallerError;
+    /// The caller's own, passed-through credential was refused.
+    CallerAuth = "caller.caller_auth", Caller, None, No, No, CallerError;
+    /// Told to slow down.
+    RateLimited = "capacity.rate_limited", Capacity, None, No, Yes, Upstream429;
+    /// A quota is spent.
+    QuotaExhausted = "capacity.quota_exhausted", Capacity, None, No, Yes, CapacityDomainLimited;
+    /// Overloaded, with a word on when to come back.
+    PushBack = "capacity.push_back", Capacity, None, No, Yes, Upstream429;
+    /// 401 for our credential.
+    CredentialRejected = "credential.credential_rejected", Credential, Hard, No, Yes, CredentialRejected;
+    /// 403 for our credential.
+    CredentialForbidden = "credential.credential_forbidden", Credential, Hard, No, Yes, CredentialRejected;
+    /// The name did not resolve.
+    DnsFailed = "target.dns_failed", Target, Hard, Once, Yes, ConnectFailed;
+    /// No connection.
+    ConnectFailed = "target.connect_failed", Target, Hard, OtherReplica, Yes, ConnectFailed;
+    /// No TLS session.
+    TlsFailed = "target.tls_failed", Target, Hard, No, Yes, ConnectFailed;
+    /// Proof that no work started: a reused connection was reset before an answer byte, or the stream was refused.
+    Unsent = "target.unsent", Target, Hard, Unsent, Yes, UpstreamReset;
+    /// 500, 502, or 503 without push-back.
+    Status5xx = "target.status_5xx", Target, Hard, Once, Yes, Upstream5xx;
+    /// Reset before the first content.
+    Reset = "target.reset", Target, Hard, Once, Yes, UpstreamReset;
+    /// HTTP itself was broken.
+    ProtocolError = "target.protocol_error", Target, Hard, Once, Yes, UpstreamProtocol;
+    /// No first content in time.
+    FirstTokenTimeout = "target.first_token_timeout", Target, Hard, No, Yes, TtftBreach;
+    /// The total clock ran out.
+    TotalTimeout = "target.total_timeout", Target, Hard, No, Yes, Timeout;
+    /// Signs of life and no content in time.
+    KeepaliveOnly = "target.keepalive_only", Target, Hard, No, Yes, TtftBreach;
+    /// Cut before the end was verified.
+    Truncated = "target.truncated", Target, Hard, No, Yes, StreamTruncated;
+    /// Silence after content.
+    Stall = "target.stall", Target, Hard, No, Yes, StreamStalled;
+    /// An error event in the stream.
+    ErrorInStream = "target.error_in_stream", Target, Hard, No, Yes, ErrorUnder200;
+    /// The body does not parse.
+    DecodeFailed = "target.decode_failed", Target, Hard, No, Yes, UpstreamProtocol;
+    /// Another kind of content than the protocol speaks.
+    WrongContentType = "target.wrong_content_type", Target, Hard, No, Yes, UpstreamProtocol;
+    /// More than the path may answer.
+    AnswerTooLarge = "target.answer_too_large", Target, Hard, No, Yes, UpstreamProtocol;
+    /// A declared output is not there.
+    OutputMissing = "target.output_missing", Target, Hard, No, Yes, OutputInvalid;
+    /// The path panicked.
+    PathPanic = "target.path_panic", Target, Hard, No, Yes, InternalError;
+    /// An error body under 200, with no code we know.
+    ErrorInBody = "target.error_in_body", Target, Hard, No, Yes, ErrorUnder200;
+    /// Success with nothing in it (F-006).
+    EmptyAnswer = "target.empty_answer", Target, Soft, No, Yes, EmptyAnswer;
+    /// The model that we name is not there.
+    ModelMissing = "target.model_missing", Target, Hard, No, Yes, ModelMissing;
+    /// More tokens than the path's window holds.
+    ContextExceeded = "capability.context_exceeded", Capability, None, No, Capable, CapabilityMissing;
+    /// A parameter or feature that the path lacks.
+    UnsupportedFeature = "capability.unsupported_feature", Capability, None, No, Capable, CapabilityMissing;
+    /// More bytes than the upstream takes.
+    MessageTooLarge = "capability.message_too_large", Capability, None, No, Capable, CapabilityMissing;
+    /// The provider refuses the content.
+    ContentFiltered = "policy.content_filtered", Policy, None, No, No, SafetyBlock;
+    /// The answer has another schema than the contract.
+    ContractSchema = "quality.contract_schema", Quality, Soft, No, Yes, OutputInvalid;
+    /// The answer has another shape than the contract.
+    ContractShape = "quality.contract_shape", Quality, Soft, No, Yes, OutputInvalid;
+    /// The answer has another datatype than the contract.
+    ContractDtype = "quality.contract_dtype", Quality, Soft, No, Yes, OutputInvalid;
+    /// The answer holds NaN or an infinity.
+    ContractNonfinite = "quality.contract_nonfinite", Quality, Soft, No, Yes, OutputInvalid;
+    /// A value that the contract does not allow.
+    ContractRange = "quality.contract_range", Quality, Soft, No, Yes, OutputOutOfRange;
+    /// The client went away.
+    ClientGone = "cancelled.client_gone", Cancelled, None, No, No, ClientGone;
+    /// The client does not read.
+    ClientSlow = "cancelled.client_slow", Cancelled, None, No, No, ClientGone;
+    /// This process stops.
+    Drained = "cancelled.drained", Cancelled, None, No, No, Draining;
+}
+
+impl ResultCode {
+    /// Says whether the answer counts as given.
+    pub const fn is_ok(self) -> bool {
+        matches!(self.class(), Class::Ok)
+    }
+
+    /// Returns the name without its class, for a status line.
+    pub fn code(self) -> &'static str {
+        self.name()
+            .rsplit('.')
+            .next()
+            .expect("a split has at least one part")
+    }
+
+    /// Says whether the outcome cannot be the request's fault, so that each attempt counts on its own (F-065).
+    pub const fn blameless(self, status: Option<u16>) -> bool {
+        match self {
+            Self::DnsFailed | Self::ConnectFailed | Self::TlsFailed => true,
+            Self::Status5xx => matches!(status, Some(502 | 503)),
+            _ => false,
+        }
+    }
+
+    /// Reads the result as tier `tier` must: a 4xx of the caller's making is the caller's at tier 0 only, below it the
+    /// tier lacks what the request needs (F-002).
+    pub const fn at_tier(self, tier: u8) -> Self {
+        match self {
+            Self::CallerInvalid | Self::CallerAuth if tier > 0 => Self::UnsupportedFeature,
+            Self::CallerTooLarge if tier > 0 => Self::MessageTooLarge,
+            other => other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,76 @@
+//! What enters the core.
+
+use alloc::sync::Arc;
+
+use crate::{
+    class::ResultCode,
+    clock::Nanos,
+    id::{AttemptId, RequestId, RouteId},
+    revision::{Features, Operation, Revision},
+};
+
+/// Everything that can happen to the core.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A request that was read and found well-formed.
+    Admit(Admit),
+    /// Something happened to an attempt.
+    Attempt {
+        /// Which attempt.
+        attempt: AttemptId,
+        /// What happened.
+        event: Event,
+    },
+    /// The client went away.
+    ClientGone {
+        /// Whose client.
+        request: RequestId,
+    },
+    /// A new revision is to be applied; open requests finish on theirs (rule 9).
+    Revision(Arc<Revision>),
+    /// The time of [`Core::next_timeout`](crate::Core::next_timeout) has come.
+    Timeout,
+    /// The process stops: open requests end with what they can still get at once (F-175).
+    Drain,
+}
+
+/// A request, as far as a decision needs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admit {
+    /// The shell's number for it, never reused.
+    pub request: RequestId,
+    /// The route, in the revision that the core holds now.
+    pub route: RouteId,
+    /// What is asked.
+    pub operation: Operation,
+    /// The client's own deadline from now, where it gave one; it may shorten the route's, never lengthen it (F-021).
+    pub deadline: Option<Nanos>,
+    /// 64 uniform bits for every draw that this request makes.
+    pub entropy: u64,
+    /// What it costs to try once, in thousandths of the route's unit (F-044).
+    pub cost: u64,
+    /// What the answer must be able to do.
+    pub needs: Features,
+    /// Tokens that it fills of a context window, as estimated.
+    pub tokens: u64,
+    /// The lowest tier that the client accepts (F-168).
+    pub max_tier: Option<u8>,
+}
+
+/// What can happen to an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The first piece that a client can use (F-023).
+    FirstContent,
+    /// Another piece of content; before the first, a piece of reasoning, which stops the first-content clock.
+    Progress,
+    /// Bytes that are neither, such as a keep-alive: a sign of life and no progress.
+    Alive,
+    /// The attempt is over.
+    Ended {
+        /// How.
+        result: ResultCode,
+        /// The status that the upstream sent, where it sent one.
+        status: Option<u16>,
+    },
+}

@@ -1,0 +1,292 @@
+//! Core: one machine for a group of routes that share upstreams, single writer.
+//!
+//! `handle` takes an input, `poll` gives the outputs that it caused, `next_timeout` says when to call again. Nothing
+//! else happens: no clock is read, no bit drawn, no thread started.
+//!
+//! # Invariants
+//! - `CORE-1`: after `handle`, every open request has an attempt, a wait, or has ended.
+//! - `CORE-2`: the outputs are a function of the inputs and their times (rule 12).
+
+use alloc::{
+    collections::{BTreeMap, VecDeque},
+    string::String,
+    sync::Arc,
+    vec::Vec,
+};
+
+use crate::{
+    budget::Budget,
+    clock::Nanos,
+    id::{AttemptId, RequestId, RouteId},
+    input::{Admit, Event, Input},
+    output::{Output, Refusal},
+    path::{Generation, Paths},
+    request::{Arrival, Request, World},
+    revision::Revision,
+    route::{Look, RouteMachine, RouteState},
+    timer::{Owner, Timers},
+};
+
+/// Open requests that a core holds; beyond it, new ones are refused.
+const MAX_OPEN: usize = 65_536;
+
+/// Who wants to be called at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// A clock of a request's attempt, or the pause before its retry.
+    Request(RequestId),
+    /// A breaker's open time, a lease, or a step of a ramp.
+    Path,
+    /// A dwell.
+    Route(RouteId),
+}
+
+/// What the core remembers of a route across revisions.
+#[derive(Debug)]
+struct RouteSlot {
+    machine: RouteMachine,
+    budget: Budget,
+}
+
+/// The decision core.
+#[derive(Debug)]
+pub struct Core {
+    generation: Arc<Generation>,
+    paths: Paths,
+    routes: BTreeMap<String, RouteSlot>,
+    requests: BTreeMap<RequestId, Request>,
+    running: BTreeMap<AttemptId, RequestId>,
+    timers: Timers,
+    outputs: VecDeque<Output>,
+    attempts: u64,
+    touched: Vec<u32>,
+}
+
+impl Core {
+    /// Starts with a revision, all breakers closed.
+    pub fn new(now: Nanos, revision: Arc<Revision>) -> Self {
+        let empty = Generation {
+            revision: Arc::new(Revision::default()),
+            slots: Vec::new(),
+        };
+        let mut core = Self {
+            generation: Arc::new(empty),
+            paths: Paths::default(),
+            routes: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            running: BTreeMap::new(),
+            timers: Timers::default(),
+            outputs: VecDeque::new(),
+            attempts: 0,
+            touched: Vec::new(),
+        };
+        core.apply(now, revision);
+        core
+    }
+
+    /// Takes in what happened; what follows from it waits in [`Core::poll`].
+    pub fn handle(&mut self, now: Nanos, input: Input) {
+        match input {
+            Input::Admit(admit) => self.admit(now, admit),
+            Input::Attempt { attempt, event } => self.event(now, attempt, event),
+            Input::ClientGone { request } => {
+                self.with(now, request, |it, world| it.client_gone(now, world))
+            }
+            Input::Revision(revision) => self.apply(now, revision),
+            Input::Timeout => self.timeout(now),
+            Input::Drain => {
+                let open: Vec<_> = self.requests.keys().copied().collect();
+                open.into_iter()
+                    .for_each(|request| self.with(now, request, |it, world| it.drain(now, world)));
+            }
+        }
+        self.look(now);
+    }
+
+    /// Takes the next output; none once all are taken.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// Returns when the core wants [`Input::Timeout`], and for whom.
+    pub fn next_timeout(&self) -> Option<(Nanos, Why)> {
+        self.timers.next().map(|(at, owner)| match owner {
+            Owner::Request(request) => (at, Why::Request(request)),
+            Owner::Path(_) => (at, Why::Path),
+            Owner::Route(route) => (at, Why::Route(RouteId(route))),
+        })
+    }
+
+    /// Returns the revision that new requests are decided by.
+    pub fn revision(&self) -> &Arc<Revision> {
+        &self.generation.revision
+    }
+
+    /// Returns how many requests are open.
+    pub fn open(&self) -> usize {
+        self.requests.len()
+    }
+
+    /// Returns how a route stands, for status and metrics. Changes nothing.
+    pub fn route_state(&self, route: RouteId) -> RouteState {
+        let name = &self.generation.revision.routes[route.index()].name;
+        self.routes[name]
+            .machine
+            .state(&self.generation, route, &self.paths)
+    }
+
+    fn admit(&mut self, now: Nanos, admit: Admit) {
+        let (id, route) = (admit.request, admit.route);
+        let slot = &self.routes[&self.generation.revision.routes[route.index()].name];
+        let arrival = Arrival {
+            generation: self.generation.clone(),
+            phase: slot.machine.phase(&self.generation, route, &self.paths),
+            episode: slot.machine.episode(),
+        };
+        let full = self.requests.len() >= MAX_OPEN;
+        self.requests.insert(id, Request::new(now, admit, arrival));
+        self.with(now, id, |request, world| match full {
+            true => request.refuse(now, world, Refusal::Overloaded),
+            false => request.advance(now, world),
+        });
+    }
+
+    fn event(&mut self, now: Nanos, attempt: AttemptId, event: Event) {
+        // An attempt that is no longer anybody's is not heard: it was cancelled, or its request is over.
+        let Some(&request) = self.running.get(&attempt) else {
+            return;
+        };
+        self.with(now, request, |it, world| it.event(now, event, world));
+    }
+
+    fn timeout(&mut self, now: Nanos) {
+        while let Some(owner) = self.timers.take(now) {
+            match owner {
+                Owner::Request(request) => {
+                    self.with(now, request, |it, world| it.timeout(now, world))
+                }
+                Owner::Path(slot) => {
+                    if let Some(state) = self.paths.find_mut(slot) {
+                        state.tick(now);
+                        self.touched.push(slot);
+                    }
+                }
+                Owner::Route(route) => self.look_at_route(now, RouteId(route)),
+            }
+        }
+    }
+
+    /// Lets a request act on the world, then takes note of what it started, of its clocks, and of its end.
+    fn with(&mut self, now: Nanos, id: RequestId, act: impl FnOnce(&mut Request, &mut World<'_>)) {
+        let Some(request) = self.requests.get_mut(&id) else {
+            return;
+        };
+        let name = &request.generation.revision.routes[request.admit.route.index()].name;
+        let budget = &mut self
+            .routes
+            .get_mut(name)
+            .expect("a route lives as long as its requests")
+            .budget;
+        let before = request.running();
+        let mut world = World {
+            paths: &mut self.paths,
+            budget,
+            outputs: &mut self.outputs,
+            attempts: &mut self.attempts,
+            touched: &mut self.touched,
+        };
+        act(request, &mut world);
+        let after = request.running();
+        if before != after {
+            before.map(|attempt| self.running.remove(&attempt));
+            after.map(|attempt| self.running.insert(attempt, id));
+        }
+        if request.is_over() {
+            self.requests.remove(&id);
+            self.timers.disarm(Owner::Request(id));
+        } else if let Some(due) = request.due() {
+            debug_assert!(
+                due >= now || self.timers.next().is_some(),
+                "a clock in the past must fire at once"
+            );
+            self.timers.arm(Owner::Request(id), due);
+        }
+    }
+
+    /// Looks at the paths whose breakers may have moved: arms their times, and says where their routes start now.
+    fn look(&mut self, now: Nanos) {
+        let mut touched = core::mem::take(&mut self.touched);
+        touched.sort_unstable();
+        touched.dedup();
+        for slot in touched.drain(..) {
+            let Some(due) = self.paths.find_mut(slot).map(|state| state.due(now)) else {
+                continue;
+            };
+            if let Some(due) = due {
+                self.timers.arm(Owner::Path(slot), due);
+            }
+            if let Some(at) = self.generation.slots.iter().position(|it| *it == slot) {
+                let route = self.generation.revision.paths[at].route;
+                self.look_at_route(now, route);
+            }
+        }
+        self.touched = touched;
+    }
+
+    fn look_at_route(&mut self, now: Nanos, route: RouteId) {
+        let Some(of) = self.generation.revision.routes.get(route.index()) else {
+            return;
+        };
+        let machine = &mut self
+            .routes
+            .get_mut(&of.name)
+            .expect("every route has a slot")
+            .machine;
+        for tier in 0..of.tiers.len() as u8 {
+            let at = Look {
+                generation: &self.generation,
+                paths: &self.paths,
+                route,
+                tier,
+            };
+            let (moved, again) = machine.look(now, at);
+            self.outputs.extend(moved);
+            if let Some(again) = again {
+                self.timers.arm(Owner::Route(route.0), again);
+            }
+        }
+    }
+
+    /// Makes a revision the one for new requests; open ones finish on theirs (rule 9).
+    fn apply(&mut self, now: Nanos, revision: Arc<Revision>) {
+        let used: Vec<u32> = self
+            .requests
+            .values()
+            .flat_map(|it| it.generation.slots.iter().copied())
+            .collect();
+        let slots = self.paths.apply(&revision, |slot| used.contains(&slot));
+        let held = |name: &String| {
+            self.requests.values().any(|it| it.route().name == *name)
+                || revision.routes.iter().any(|r| r.name == *name)
+        };
+        self.routes.retain(|name, _| held(name));
+        for route in &revision.routes {
+            let new = || RouteSlot {
+                machine: RouteMachine::new(now, route.tiers.len()),
+                budget: Budget::new(route.budget),
+            };
+            let slot = self.routes.entry(route.name.clone()).or_insert_with(new);
+            slot.budget.policy = route.budget;
+        }
+        self.generation = Arc::new(Generation { revision, slots });
+        for (at, route) in self.generation.revision.routes.iter().enumerate() {
+            let slot = self.routes.get_mut(&route.name).expect("inserted above");
+            slot.machine
+                .adopt(&self.generation, RouteId(at as u16), &self.paths);
+        }
+        self.touched.extend(&self.generation.slots);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,134 @@
+//! What leaves the core: orders to the shell and records for whoever keeps them.
+
+use alloc::boxed::Box;
+
+use crate::{
+    class::ResultCode,
+    clock::Nanos,
+    decision::{Decision, Transition},
+    id::{AttemptId, PathId, ReplicaId, RequestId},
+    reason::Reason,
+    revision::Method,
+};
+
+/// Everything that the core can want.
+#[derive(Clone, Debug)]
+pub enum Output {
+    /// Start an attempt.
+    Start(Start),
+    /// Stop an attempt; nothing that it still reports is heard.
+    Cancel {
+        /// Whose attempt.
+        request: RequestId,
+        /// Which attempt.
+        attempt: AttemptId,
+        /// Why.
+        why: Cancelled,
+    },
+    /// From here on what this attempt sends belongs to the client.
+    Commit {
+        /// Whose stream.
+        request: RequestId,
+        /// Which attempt.
+        attempt: AttemptId,
+        /// What the client is told.
+        disclosure: Disclosure,
+    },
+    /// The request is answered: terminal.
+    Answer {
+        /// Which request.
+        request: RequestId,
+        /// Where the answer comes from.
+        source: Source,
+        /// What the client is told.
+        disclosure: Disclosure,
+    },
+    /// The request is refused: terminal.
+    Refuse {
+        /// Which request.
+        request: RequestId,
+        /// Why.
+        why: Refusal,
+        /// When it makes sense to come back, from now.
+        retry_after: Option<Nanos>,
+        /// What the client is told.
+        disclosure: Disclosure,
+    },
+    /// The tier at which a route starts has changed.
+    Transition(Box<Transition>),
+    /// The record of a request that is over.
+    Decision(Box<Decision>),
+}
+
+/// An attempt to be started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Start {
+    /// Whose attempt.
+    pub request: RequestId,
+    /// Its number.
+    pub attempt: AttemptId,
+    /// The tier, for the shell's telemetry only.
+    pub tier: u8,
+    /// What to call.
+    pub path: PathId,
+    /// Which replica of the path's upstream; 0 for a local path.
+    pub replica: ReplicaId,
+    /// Time left to this attempt until its answer, or its first content, must be there: to be told to the upstream.
+    pub budget: Nanos,
+    /// The attempt must not reuse an idle connection: an earlier one was reset under this request.
+    pub fresh: bool,
+}
+
+/// Why an attempt was stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cancelled {
+    /// One of its clocks fired.
+    Clock(ResultCode),
+    /// The client went away.
+    ClientGone,
+    /// The request ended otherwise.
+    Drained,
+}
+
+/// Where an answer comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The whole, verified answer of an attempt; for a stream, its verified end.
+    Attempt(AttemptId),
+    /// A path that cannot fail; no attempt was made.
+    Certain(PathId),
+    /// An attempt's own error, which is for the client to see (classes `caller`, `capability`, `policy`).
+    Error(AttemptId),
+    /// A committed stream broke: a terminal error, never a short success (F-127).
+    Broken(AttemptId, ResultCode),
+}
+
+/// Why a request was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// No tier could answer (F-165).
+    Exhausted,
+    /// The deadline passed (F-167).
+    Deadline,
+    /// The client refuses the tiers that could (F-168).
+    Degradation,
+    /// More open requests than the core holds.
+    Overloaded,
+    /// The process stops.
+    Draining,
+    /// Nobody is there to read an answer.
+    ClientGone,
+}
+
+/// What a client is told about its answer, at the moment when its first byte leaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Disclosure {
+    /// The tier and how it answers; none on a refusal.
+    pub answered: Option<(u8, Method, PathId)>,
+    /// Whether another tier than 0 answered.
+    pub degraded: bool,
+    /// The closest reason.
+    pub reason: Reason,
+    /// Attempts so far.
+    pub attempts: u8,
+}

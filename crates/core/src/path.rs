@@ -1,0 +1,308 @@
+//! Path: what the core remembers of a path while revisions come and go (F-074).
+//!
+//! One breaker and one latency estimate per operation, and a breaker per replica where there are several. It is keyed by
+//! route, path and address, so a reload that keeps them keeps their state.
+//!
+//! # Invariants
+//! - `PATH-1`: a path is admitted only if its own breaker and that of at least one replica admit (F-073).
+//! - `PATH-2`: a failure that another replica mended counts against the replica alone (F-073).
+
+use alloc::{collections::BTreeMap, string::String, vec::Vec};
+
+use crate::{
+    breaker::{Breaker, Question, Verdict},
+    clock::Nanos,
+    decision::Signal,
+    id::{AttemptId, PathId, ReplicaId},
+    latency::Latency,
+    revision::{Operation, Path, Revision, Where},
+};
+
+/// What keeps a path's state across revisions: its route and its own name.
+pub(crate) type Key = (String, String);
+
+/// One lane of a path: its state for one operation.
+#[derive(Clone, Debug)]
+pub(crate) struct Lane {
+    pub(crate) operation: Operation,
+    pub(crate) breaker: Breaker,
+    pub(crate) latency: Latency,
+    /// One per replica, in the order of the revision; empty where there is but one.
+    replicas: Vec<Breaker>,
+}
+
+/// What the core remembers of a path.
+#[derive(Clone, Debug)]
+pub(crate) struct PathState {
+    addresses: Vec<String>,
+    pub(crate) lanes: Vec<Lane>,
+}
+
+impl PathState {
+    /// Makes the state for a path, from what an earlier revision left of it.
+    pub(crate) fn new(revision: &Revision, path: &Path, before: Option<&Self>) -> Self {
+        let addresses = match path.place {
+            Where::Remote(upstream) => revision.upstreams[upstream.index()].replicas.clone(),
+            Where::Local | Where::Certain => Vec::new(),
+        };
+        let kept = before.filter(|old| {
+            old.addresses == addresses
+                || old
+                    .addresses
+                    .iter()
+                    .any(|address| addresses.contains(address))
+        });
+        let mut state = Self {
+            addresses,
+            lanes: Vec::new(),
+        };
+        if let Some(old) = kept {
+            state.lanes = old
+                .lanes
+                .iter()
+                .map(|lane| state.carry(path, lane, &old.addresses))
+                .collect();
+        }
+        state
+    }
+
+    /// Carries a lane over: counts stay, policies are the new ones.
+    fn carry(&self, path: &Path, old: &Lane, addresses: &[String]) -> Lane {
+        let mut lane = old.clone();
+        lane.breaker.adopt(&path.breaker);
+        let replica = |address: &String| {
+            let before = addresses
+                .iter()
+                .position(|it| it == address)
+                .and_then(|at| old.replicas.get(at));
+            let mut breaker = before
+                .cloned()
+                .unwrap_or_else(|| Breaker::new(path.breaker.clone()));
+            breaker.adopt(&path.breaker);
+            breaker
+        };
+        lane.replicas = self.several().iter().map(replica).collect();
+        lane
+    }
+
+    fn several(&self) -> &[String] {
+        if self.addresses.len() > 1 {
+            &self.addresses
+        } else {
+            &[]
+        }
+    }
+
+    /// Returns the lane of an operation, where it has been used.
+    pub(crate) fn seen(&self, operation: Operation) -> Option<&Lane> {
+        self.lanes.iter().find(|lane| lane.operation == operation)
+    }
+
+    /// Returns the lane of an operation.
+    pub(crate) fn lane(&mut self, path: &Path, operation: Operation) -> &mut Lane {
+        if let Some(at) = self
+            .lanes
+            .iter()
+            .position(|lane| lane.operation == operation)
+        {
+            return &mut self.lanes[at];
+        }
+        let replicas = self
+            .several()
+            .iter()
+            .map(|_| Breaker::new(path.breaker.clone()))
+            .collect();
+        let breaker = Breaker::new(path.breaker.clone());
+        self.lanes.push(Lane {
+            operation,
+            breaker,
+            latency: Latency::new(),
+            replicas,
+        });
+        self.lanes.last_mut().expect("one was just pushed")
+    }
+
+    /// Returns the soonest time at which one of its breakers moves by itself.
+    pub(crate) fn due(&self, now: Nanos) -> Option<Nanos> {
+        self.lanes
+            .iter()
+            .flat_map(|lane| lane.breakers())
+            .filter_map(|breaker| breaker.due(now))
+            .min()
+    }
+
+    /// Moves what time alone moves.
+    pub(crate) fn tick(&mut self, now: Nanos) {
+        for lane in &mut self.lanes {
+            lane.breaker.tick(now, now);
+            lane.replicas
+                .iter_mut()
+                .for_each(|breaker| breaker.tick(now, now));
+        }
+    }
+}
+
+impl Lane {
+    fn breakers(&self) -> impl Iterator<Item = &Breaker> {
+        core::iter::once(&self.breaker).chain(&self.replicas)
+    }
+
+    /// Returns what the path's breaker compares, and, where there are several, how many replicas are admitted.
+    pub(crate) fn ask(&self, now: Nanos, entropy: u64) -> (Question, Option<Question>) {
+        let open = self
+            .replicas
+            .iter()
+            .filter(|replica| replica.ask(now, entropy).admits())
+            .count();
+        let replicas = (!self.replicas.is_empty()).then_some(Question {
+            signal: Signal::Replicas,
+            value: open as u64,
+            threshold: 1,
+        });
+        (self.breaker.ask(now, entropy), replicas)
+    }
+
+    /// Chooses an admitted replica by entropy, not the one that was tried; none where there is no other.
+    pub(crate) fn choose(
+        &self,
+        now: Nanos,
+        entropy: u64,
+        tried: Option<ReplicaId>,
+    ) -> Option<ReplicaId> {
+        if self.replicas.is_empty() {
+            return if tried.is_none() {
+                Some(ReplicaId(0))
+            } else {
+                None
+            };
+        }
+        let all = self.replicas.len();
+        let first = (entropy >> 32) as usize % all;
+        (0..all)
+            .map(|step| (first + step) % all)
+            .filter(|&at| tried != Some(ReplicaId(at as u16)))
+            .find(|&at| self.replicas[at].ask(now, entropy).admits())
+            .map(|at| ReplicaId(at as u16))
+    }
+
+    /// Lets an attempt start; says whether it is a leased probe of the path itself.
+    pub(crate) fn start(
+        &mut self,
+        now: Nanos,
+        attempt: AttemptId,
+        replica: ReplicaId,
+        expires: Nanos,
+    ) -> bool {
+        if let Some(breaker) = self.replicas.get_mut(replica.index()) {
+            breaker.start(now, attempt, expires);
+        }
+        self.breaker.start(now, attempt, expires)
+    }
+
+    /// Renews the leases of an attempt that shows content.
+    pub(crate) fn content(&mut self, now: Nanos, attempt: AttemptId, expires: Nanos) {
+        self.breaker.content(now, attempt, expires);
+        self.replicas
+            .iter_mut()
+            .for_each(|breaker| breaker.content(now, attempt, expires));
+    }
+
+    /// Counts an outcome against, or for, the replica alone.
+    pub(crate) fn record_replica(&mut self, now: Nanos, replica: ReplicaId, verdict: Verdict) {
+        if let Some(breaker) = self.replicas.get_mut(replica.index()) {
+            breaker.record(now, verdict);
+        }
+    }
+
+    /// Returns how long until the path may be admitted again, as far as it is known.
+    pub(crate) fn recovers_in(&self, now: Nanos) -> Nanos {
+        let replica = self
+            .replicas
+            .iter()
+            .map(|breaker| breaker.recovers_in(now))
+            .min()
+            .unwrap_or(0);
+        self.breaker.recovers_in(now).max(replica)
+    }
+}
+
+/// The states of all paths, under numbers that outlive a revision.
+#[derive(Debug, Default)]
+pub(crate) struct Paths {
+    slots: BTreeMap<u32, PathState>,
+    keys: BTreeMap<Key, u32>,
+    next: u32,
+}
+
+impl Paths {
+    /// Finds or makes the slot of every path of a revision, and drops those that `used` does not name.
+    pub(crate) fn apply(&mut self, revision: &Revision, used: impl Fn(u32) -> bool) -> Vec<u32> {
+        let mut keys = BTreeMap::new();
+        let slots = revision.paths.iter().map(|path| {
+            let key = (
+                revision.routes[path.route.index()].name.clone(),
+                path.name.clone(),
+            );
+            let before = self.keys.get(&key).copied();
+            let state = PathState::new(
+                revision,
+                path,
+                before.and_then(|slot| self.slots.get(&slot)),
+            );
+            // A path whose addresses stay keeps its slot, so that requests on the old revision still speak of it.
+            let same = before.filter(|slot| {
+                self.slots
+                    .get(slot)
+                    .is_some_and(|old| old.addresses == state.addresses)
+            });
+            let slot = same.unwrap_or_else(|| {
+                self.next += 1;
+                self.next
+            });
+            keys.insert(key, slot);
+            self.slots.insert(slot, state);
+            slot
+        });
+        let slots: Vec<u32> = slots.collect();
+        self.keys = keys;
+        self.slots
+            .retain(|slot, _| slots.contains(slot) || used(*slot));
+        slots
+    }
+
+    /// Returns the state in a slot that a live revision names.
+    pub(crate) fn state(&self, slot: u32) -> &PathState {
+        self.slots
+            .get(&slot)
+            .expect("a slot lives as long as a revision that names it")
+    }
+
+    /// Returns the state in a slot that a live revision names, to be changed.
+    pub(crate) fn state_mut(&mut self, slot: u32) -> &mut PathState {
+        self.slots
+            .get_mut(&slot)
+            .expect("a slot lives as long as a revision that names it")
+    }
+
+    /// Returns the state in a slot, where it still lives.
+    pub(crate) fn find_mut(&mut self, slot: u32) -> Option<&mut PathState> {
+        self.slots.get_mut(&slot)
+    }
+}
+
+/// A revision with the slots of its paths: what a request holds on to (rule 9).
+#[derive(Debug)]
+pub(crate) struct Generation {
+    pub(crate) revision: alloc::sync::Arc<Revision>,
+    pub(crate) slots: Vec<u32>,
+}
+
+impl Generation {
+    pub(crate) fn path(&self, path: PathId) -> &Path {
+        &self.revision.paths[path.index()]
+    }
+
+    pub(crate) fn slot(&self, path: PathId) -> u32 {
+        self.slots[path.index()]
+    }
+}

@@ -1,0 +1,221 @@
+//! Plan: which tiers a request may be answered by, and how much of its time each may use.
+//!
+//! It compares and computes; it starts nothing and changes nothing. What it compares becomes the record's facts.
+//!
+//! # Invariants
+//! - `PLAN-1`: a tier is admitted exactly when none of its facts is breached.
+//! - `PLAN-2`: what an attempt may use plus what is kept for the tiers below is at most what is left (F-027).
+//! - `PLAN-3`: the reserve is at most half the deadline; when it would be more, the tiers in the middle lose theirs
+//!   first, from the top, and the last keeps its own.
+
+use alloc::vec::Vec;
+
+use crate::{
+    attempt::Timing,
+    breaker::Question,
+    clock::{Nanos, SECOND},
+    decision::{Fact, Signal},
+    id::ReplicaId,
+    path::{Generation, Lane, Paths},
+    request::Request,
+    revision::{Method, Path, Where},
+};
+
+/// A retry is paused 100 ms and a share of another 200 ms (F-041).
+const PAUSE: Nanos = SECOND / 10;
+const PAUSE_SPREAD: Nanos = SECOND / 5;
+
+/// A request in its surroundings, to be looked at.
+pub(crate) struct Plan<'a> {
+    pub(crate) now: Nanos,
+    pub(crate) request: &'a Request,
+    pub(crate) paths: &'a Paths,
+}
+
+impl<'a> Plan<'a> {
+    fn generation(&self) -> &'a Generation {
+        &self.request.generation
+    }
+
+    fn tiers(&self) -> u8 {
+        self.request.route().tiers.len() as u8
+    }
+
+    fn path(&self, tier: u8) -> &'a Path {
+        self.generation()
+            .path(self.request.route().tiers[usize::from(tier)].path)
+    }
+
+    fn lane(&self, tier: u8) -> Option<&'a Lane> {
+        let slot = self
+            .generation()
+            .slot(self.request.route().tiers[usize::from(tier)].path);
+        self.paths.state(slot).seen(self.request.admit.operation)
+    }
+
+    /// Returns the time to the deadline.
+    pub(crate) fn left(&self) -> Nanos {
+        self.request.deadline_at.saturating_sub(self.now)
+    }
+
+    /// Returns everything that is compared for a tier, the path's own state last.
+    pub(crate) fn facts(&self, tier: u8) -> Vec<Fact> {
+        let path = self.path(tier);
+        let mut facts = Vec::with_capacity(4);
+        let mut add = |signal, value, threshold| {
+            facts.push(Fact {
+                tier,
+                signal,
+                value,
+                threshold,
+            })
+        };
+        self.ask_request(tier, path, &mut add);
+        if path.place == Where::Certain {
+            return facts;
+        }
+        let last = tier + 1 == self.tiers();
+        add(
+            Signal::TimeLeft,
+            self.left(),
+            if last { 1 } else { self.need(tier) },
+        );
+        if let Some((breaker, replicas)) = self
+            .lane(tier)
+            .map(|lane| lane.ask(self.now, self.request.admit.entropy))
+        {
+            for Question {
+                signal,
+                value,
+                threshold,
+            } in core::iter::once(breaker).chain(replicas)
+            {
+                add(signal, value, threshold);
+            }
+        }
+        facts
+    }
+
+    /// Compares what lies in the request itself.
+    fn ask_request(&self, tier: u8, path: &Path, add: &mut impl FnMut(Signal, u64, u64)) {
+        let request = self.request;
+        let method = request.route().tiers[usize::from(tier)].method;
+        if let Some(max) = request.admit.max_tier {
+            add(Signal::MaxTier, u64::from(tier), u64::from(max));
+        }
+        if !request.admit.needs.is_empty() {
+            let missing = request.admit.needs.missing_in(path.features).0.count_ones();
+            add(Signal::FeaturesMissing, u64::from(missing), 0);
+        }
+        if let Some(context) = path.context {
+            add(Signal::Context, request.admit.tokens, context);
+        }
+        if let Some(floor) = request.too_small {
+            add(
+                Signal::LargerContext,
+                path.context.unwrap_or(u64::MAX),
+                floor,
+            );
+        }
+        if request.only_default {
+            add(Signal::OnlyDefault, u64::from(method != Method::Default), 0);
+        }
+        if method == Method::Default {
+            add(
+                Signal::DefaultBarred,
+                u64::from(request.default_barred()),
+                0,
+            );
+        }
+        if matches!(path.place, Where::Remote(_)) {
+            add(
+                Signal::Attempts,
+                u64::from(request.remote),
+                u64::from(request.route().max_attempts),
+            );
+        }
+        if path.place == Where::Certain
+            && method != Method::Default
+            && request.admit.max_tier.is_none()
+        {
+            // A path that asks nothing still leaves a fact, so that the record tells "reached" from "not reached".
+            add(Signal::FeaturesMissing, 0, 0);
+        }
+    }
+
+    /// Says whether a tier would be admitted now.
+    pub(crate) fn admits(&self, tier: u8) -> bool {
+        self.facts(tier).iter().all(|fact| !fact.breached())
+    }
+
+    /// Returns the time that a tier needs to commit: one and a half times its p95, or the revision's figure (F-027).
+    pub(crate) fn need(&self, tier: u8) -> Nanos {
+        let learned = self
+            .lane(tier)
+            .and_then(|lane| lane.latency.p95())
+            .map(|p95| p95.saturating_mul(3) / 2);
+        learned.unwrap_or(self.path(tier).need)
+    }
+
+    /// Returns the time that is kept for the eligible tiers below one (PLAN-3).
+    pub(crate) fn reserve(&self, tier: u8) -> Nanos {
+        let cap = (self.request.deadline / 2).min(self.left() / 2);
+        let below = (tier + 1..self.tiers())
+            .rev()
+            .filter(|&below| self.admits(below));
+        // From the bottom up: the last one is kept first, and what no longer fits is what stands nearest the top.
+        below.fold(0, |kept: Nanos, below| {
+            match kept.saturating_add(self.need(below)) {
+                more if more <= cap => more,
+                _ if kept == 0 => cap,
+                _ => kept,
+            }
+        })
+    }
+
+    /// Says whether nothing below a tier but a safe default could answer (F-028).
+    pub(crate) fn last_of_its_kind(&self, tier: u8) -> bool {
+        let method = |below: u8| self.request.route().tiers[usize::from(below)].method;
+        !(tier + 1..self.tiers())
+            .any(|below| method(below) != Method::Default && self.admits(below))
+    }
+
+    /// Returns the clocks of an attempt on a tier (F-022, F-025, F-027, F-028).
+    pub(crate) fn timing(&self, tier: u8) -> Timing {
+        let clocks = self.path(tier).clocks;
+        let commit = self.left().saturating_sub(self.reserve(tier)).max(1);
+        if !self.request.admit.operation.is_stream() {
+            return Timing {
+                first_content: None,
+                stall: None,
+                commit,
+                total: clocks.total,
+            };
+        }
+        let first = if self.last_of_its_kind(tier) {
+            commit
+        } else {
+            clocks.first_content.min(commit)
+        };
+        Timing {
+            first_content: Some(first),
+            stall: Some(clocks.stall),
+            commit,
+            total: clocks.total,
+        }
+    }
+
+    /// Returns the pause before a paid retry, and whether there is time for it above the reserve (F-040, F-041).
+    pub(crate) fn pause(&self, tier: u8) -> (Nanos, bool) {
+        let spread = (self.request.admit.entropy >> 16) % PAUSE_SPREAD;
+        let pause = (PAUSE + spread).min(self.left() / 4);
+        let usable = self.left().saturating_sub(self.reserve(tier));
+        (pause, usable >= pause.saturating_add(self.need(tier)))
+    }
+
+    /// Returns an admitted replica other than the one that was tried.
+    pub(crate) fn other_replica(&self, tier: u8, tried: ReplicaId) -> Option<ReplicaId> {
+        self.lane(tier)?
+            .choose(self.now, self.request.admit.entropy, Some(tried))
+    }
+}

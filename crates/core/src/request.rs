@@ -1,0 +1,549 @@
+//! Request: the machine of one request, from admission to its record.
+//!
+//! It walks down the tiers: asks `plan` what may answer, starts one attempt at a time, hears how it went, tries the same
+//! path again where that helps, else the next tier, and ends with exactly one outcome. It holds no bodies and calls
+//! nobody: what it wants goes into [`World::outputs`].
+//!
+//! # Invariants
+//! - `REQ-1`: each tier is entered once, so every chain is finite (F-031).
+//! - `REQ-2`: at most one attempt runs, and none after the outcome or the commit (rules 1, 2).
+//! - `REQ-3`: an attempt's evidence is recorded exactly once, or, where nobody is at fault, its lease released.
+
+mod evidence;
+mod outcome;
+
+use alloc::{collections::VecDeque, sync::Arc, vec::Vec};
+
+use crate::{
+    attempt::{Attempt, Target},
+    breaker::Verdict,
+    budget::Budget,
+    class::{Again, Class, ResultCode},
+    clock::Nanos,
+    commit::Commit,
+    decision::{AttemptRecord, End, Fact, Signal},
+    id::{AttemptId, ReplicaId},
+    input::{Admit, Event},
+    output::{Cancelled, Output, Refusal, Source, Start},
+    path::{Generation, Paths},
+    plan::Plan,
+    revision::{OnCapability, OnPolicy, Route, Where},
+    route::Phase,
+};
+
+/// Free retries per request (F-043).
+const FREE: u8 = 2;
+
+/// What a request may touch besides itself.
+pub(crate) struct World<'a> {
+    pub(crate) paths: &'a mut Paths,
+    pub(crate) budget: &'a mut Budget,
+    pub(crate) outputs: &'a mut VecDeque<Output>,
+    pub(crate) attempts: &'a mut u64,
+    /// Paths whose breaker may have moved.
+    pub(crate) touched: &'a mut Vec<u32>,
+}
+
+/// One open request.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) generation: Arc<Generation>,
+    pub(crate) admit: Admit,
+    at: Nanos,
+    /// The deadline that holds, from admission.
+    pub(crate) deadline: Nanos,
+    pub(crate) deadline_at: Nanos,
+    phase: Phase,
+    episode: Option<u32>,
+    facts: Vec<Fact>,
+    attempts: Vec<AttemptRecord>,
+    commit: Commit,
+    current: Option<Attempt>,
+    wait: Option<Wait>,
+    /// The next tier to be asked.
+    next: u8,
+    /// Remote attempts so far.
+    pub(crate) remote: u8,
+    free: u8,
+    /// Paid retries on the current tier.
+    retried: u8,
+    first_failure: Option<(AttemptId, ResultCode)>,
+    /// The largest context window that was too small; 0 where it was not declared.
+    pub(crate) too_small: Option<u64>,
+    /// A content refusal has left only the safe default (F-008).
+    pub(crate) only_default: bool,
+    /// Failures that count against the path only if no other replica mends them (F-073).
+    pending: Vec<(u32, ReplicaId, Verdict)>,
+    /// A hard failure of this request has been counted in a streak (F-065).
+    counted: bool,
+}
+
+/// A retry that waits for its pause to end.
+#[derive(Clone, Copy, Debug)]
+struct Wait {
+    until: Nanos,
+    again: Retry,
+}
+
+/// Another try on the same path.
+#[derive(Clone, Copy, Debug)]
+struct Retry {
+    tier: u8,
+    tried: ReplicaId,
+    /// Another replica takes it.
+    elsewhere: bool,
+    /// No idle connection may be reused.
+    fresh: bool,
+}
+
+/// What a request finds when it is admitted.
+pub(crate) struct Arrival {
+    pub(crate) generation: Arc<Generation>,
+    pub(crate) phase: Phase,
+    pub(crate) episode: Option<u32>,
+}
+
+impl Request {
+    pub(crate) fn new(now: Nanos, admit: Admit, arrival: Arrival) -> Self {
+        let Arrival {
+            generation,
+            phase,
+            episode,
+        } = arrival;
+        let route = generation.revision.routes[admit.route.index()].deadline;
+        let deadline = admit.deadline.map_or(route, |client| client.min(route));
+        Self {
+            generation,
+            admit,
+            at: now,
+            deadline,
+            deadline_at: now.saturating_add(deadline),
+            phase,
+            episode,
+            facts: Vec::with_capacity(4),
+            attempts: Vec::with_capacity(1),
+            commit: Commit::Held,
+            current: None,
+            wait: None,
+            next: 0,
+            remote: 0,
+            free: 0,
+            retried: 0,
+            first_failure: None,
+            too_small: None,
+            only_default: false,
+            pending: Vec::new(),
+            counted: false,
+        }
+    }
+
+    pub(crate) fn route(&self) -> &Route {
+        &self.generation.revision.routes[self.admit.route.index()]
+    }
+
+    /// Says whether the first failure was a lack that a canned answer would only hide (F-009).
+    pub(crate) fn default_barred(&self) -> bool {
+        self.first_failure
+            .is_some_and(|(_, result)| result.class() == Class::Capability)
+    }
+
+    /// Says whether the outcome is out.
+    pub(crate) fn is_over(&self) -> bool {
+        self.commit == Commit::Over
+    }
+
+    /// Returns the attempt that runs.
+    pub(crate) fn running(&self) -> Option<AttemptId> {
+        self.current.as_ref().map(|attempt| attempt.id)
+    }
+
+    /// Returns when it wants to be called.
+    pub(crate) fn due(&self) -> Option<Nanos> {
+        let attempt = self.current.as_ref().map(Attempt::due);
+        attempt
+            .into_iter()
+            .chain(self.wait.map(|wait| wait.until))
+            .min()
+    }
+
+    /// Asks the tiers from `next` on, and starts or ends accordingly.
+    pub(crate) fn advance(&mut self, now: Nanos, world: &mut World<'_>) {
+        while usize::from(self.next) < self.route().tiers.len() {
+            let tier = self.next;
+            self.next += 1;
+            let facts = Plan {
+                now,
+                request: self,
+                paths: world.paths,
+            }
+            .facts(tier);
+            let barred = facts.iter().any(Fact::breached);
+            self.facts.extend(facts);
+            if barred {
+                continue;
+            }
+            let path = self.route().tiers[usize::from(tier)].path;
+            if self.generation.path(path).place == Where::Certain {
+                return self.finish(now, world, End::Answered, Some(Source::Certain(path)));
+            }
+            self.retried = 0;
+            let slot = self.generation.slot(path);
+            let lane = world
+                .paths
+                .state_mut(slot)
+                .lane(self.generation.path(path), self.admit.operation);
+            if let Some(replica) = lane.choose(now, self.admit.entropy, None) {
+                return self.start(
+                    now,
+                    world,
+                    Retry {
+                        tier,
+                        tried: replica,
+                        elsewhere: false,
+                        fresh: false,
+                    },
+                );
+            }
+        }
+        self.give_up(now, world);
+    }
+
+    /// Hears what happened to the running attempt.
+    pub(crate) fn event(&mut self, now: Nanos, event: Event, world: &mut World<'_>) {
+        let Some(attempt) = self.current.as_mut() else {
+            return;
+        };
+        let id = attempt.id;
+        match event {
+            Event::Alive => attempt.alive(),
+            Event::Progress if attempt.first_content.is_none() => attempt.reasoning(now),
+            Event::Progress | Event::FirstContent => {
+                attempt.content(now);
+                self.shown(now, world);
+            }
+            Event::Ended { result, status } => {
+                let result = result.at_tier(attempt.tier);
+                self.ended(now, id, (result, status), world);
+            }
+        }
+    }
+
+    /// Hears that a clock may have fired.
+    pub(crate) fn timeout(&mut self, now: Nanos, world: &mut World<'_>) {
+        if let Some(wait) = self.wait.take_if(|wait| wait.until <= now) {
+            return self.start_again(now, world, wait.again);
+        }
+        let Some(attempt) = self.current.as_ref() else {
+            return;
+        };
+        let (id, tier) = (attempt.id, attempt.tier);
+        if attempt.waits_too_long(now)
+            && (Plan {
+                now,
+                request: self,
+                paths: world.paths,
+            })
+            .last_of_its_kind(tier)
+        {
+            // F-028, checked again: what stood below is gone, so waiting on costs nobody anything.
+            return self.current.as_mut().expect("looked at above").grace();
+        }
+        if let Some(result) = attempt.fired(now) {
+            let request = self.admit.request;
+            world.outputs.push_back(Output::Cancel {
+                request,
+                attempt: id,
+                why: Cancelled::Clock(result),
+            });
+            self.ended(now, id, (result, None), world);
+        }
+    }
+
+    /// Ends a request whose client is gone: no evidence, nothing new (F-170).
+    pub(crate) fn client_gone(&mut self, now: Nanos, world: &mut World<'_>) {
+        self.stop(now, world, (Cancelled::ClientGone, ResultCode::ClientGone));
+        self.finish(now, world, End::Refused(Refusal::ClientGone), None);
+    }
+
+    /// Ends a request because the process stops, with the best that needs no more time (F-175).
+    pub(crate) fn drain(&mut self, now: Nanos, world: &mut World<'_>) {
+        let committed = match self.commit {
+            Commit::Given(attempt) => Some(attempt),
+            _ => None,
+        };
+        self.stop(now, world, (Cancelled::Drained, ResultCode::Drained));
+        if let Some(attempt) = committed {
+            let end = End::Broken(ResultCode::Drained);
+            return self.finish(
+                now,
+                world,
+                end,
+                Some(Source::Broken(attempt, ResultCode::Drained)),
+            );
+        }
+        self.finish(now, world, End::Refused(Refusal::Draining), None);
+    }
+
+    /// Refuses at the door.
+    pub(crate) fn refuse(&mut self, now: Nanos, world: &mut World<'_>, why: Refusal) {
+        self.finish(now, world, End::Refused(why), None);
+    }
+
+    fn start(&mut self, now: Nanos, world: &mut World<'_>, what: Retry) {
+        let Retry {
+            tier,
+            tried: replica,
+            fresh,
+            ..
+        } = what;
+        let timing = Plan {
+            now,
+            request: self,
+            paths: world.paths,
+        }
+        .timing(tier);
+        let path = self.route().tiers[usize::from(tier)].path;
+        let id = AttemptId(*world.attempts);
+        *world.attempts += 1;
+        let mut attempt = Attempt::start(
+            now,
+            Target {
+                id,
+                tier,
+                path,
+                replica,
+            },
+            timing,
+            false,
+        );
+        let slot = self.generation.slot(path);
+        let lane = world
+            .paths
+            .state_mut(slot)
+            .lane(self.generation.path(path), self.admit.operation);
+        attempt.probe = lane.start(now, id, replica, attempt.lease_expires());
+        world.touched.push(slot);
+        if self.remote == 0 {
+            world.budget.deposit(now, self.admit.cost);
+        }
+        if matches!(self.generation.path(path).place, Where::Remote(_)) {
+            self.remote += 1;
+        }
+        let (request, budget) = (self.admit.request, timing.budget());
+        world.outputs.push_back(Output::Start(Start {
+            request,
+            attempt: id,
+            tier,
+            path,
+            replica,
+            budget,
+            fresh,
+        }));
+        self.current = Some(attempt);
+    }
+
+    /// Starts a retry if its path still admits one, else goes on with the next tier.
+    fn start_again(&mut self, now: Nanos, world: &mut World<'_>, again: Retry) {
+        let plan = Plan {
+            now,
+            request: self,
+            paths: world.paths,
+        };
+        let admitted = plan.admits(again.tier);
+        let replica = if again.elsewhere {
+            plan.other_replica(again.tier, again.tried)
+        } else {
+            Some(again.tried)
+        };
+        match replica.filter(|_| admitted) {
+            Some(replica) => self.start(
+                now,
+                world,
+                Retry {
+                    tried: replica,
+                    ..again
+                },
+            ),
+            None => {
+                self.flush(now, world);
+                self.advance(now, world);
+            }
+        }
+    }
+
+    /// Commits a stream at its first content, and renews the lease of a probe.
+    fn shown(&mut self, now: Nanos, world: &mut World<'_>) {
+        let Some(attempt) = self.current.as_ref() else {
+            return;
+        };
+        let (id, path, expires) = (attempt.id, attempt.path, attempt.lease_expires());
+        let (took, first) = (
+            now.saturating_sub(attempt.started),
+            attempt.first_content == Some(now),
+        );
+        let slot = self.generation.slot(path);
+        let lane = world
+            .paths
+            .state_mut(slot)
+            .lane(self.generation.path(path), self.admit.operation);
+        lane.content(now, id, expires);
+        if attempt.probe {
+            world.touched.push(slot);
+        }
+        if self.admit.operation.is_stream() && first && self.commit.give(id) {
+            lane.latency.record(took);
+            let disclosure = self.disclose(now, End::Answered);
+            world.outputs.push_back(Output::Commit {
+                request: self.admit.request,
+                attempt: id,
+                disclosure,
+            });
+        }
+    }
+
+    /// Settles an attempt that is over, and decides what follows.
+    fn ended(
+        &mut self,
+        now: Nanos,
+        id: AttemptId,
+        how: (ResultCode, Option<u16>),
+        world: &mut World<'_>,
+    ) {
+        let Some(attempt) = self.current.take_if(|attempt| attempt.id == id) else {
+            return;
+        };
+        let (result, status) = how;
+        self.attempts
+            .push(attempt.record(now, self.at, result, status));
+        if !result.is_ok() {
+            self.first_failure.get_or_insert((id, result));
+        }
+        let retry = if result.is_ok() {
+            None
+        } else {
+            self.retry(now, world, (&attempt, result))
+        };
+        self.settle(
+            now,
+            world,
+            (&attempt, result, status),
+            retry.map(|(_, retry)| retry),
+        );
+        if self.commit == Commit::Given(id) {
+            let (end, source) = match result.is_ok() {
+                true => (End::Answered, Source::Attempt(id)),
+                false => (End::Broken(result), Source::Broken(id, result)),
+            };
+            return self.finish(now, world, end, Some(source));
+        }
+        match retry {
+            Some((0, retry)) => self.start_again(now, world, retry),
+            Some((pause, again)) => {
+                self.wait = Some(Wait {
+                    until: now.saturating_add(pause),
+                    again,
+                })
+            }
+            None => self.after(now, &attempt, result, world),
+        }
+    }
+
+    /// Says what an attempt's result means for the request, once the path will not be asked again.
+    fn after(&mut self, now: Nanos, attempt: &Attempt, result: ResultCode, world: &mut World<'_>) {
+        let route = self.route();
+        let own_error = match result.class() {
+            Class::Ok => {
+                return self.finish(now, world, End::Answered, Some(Source::Attempt(attempt.id)));
+            }
+            Class::Cancelled => {
+                return self.finish(now, world, End::Refused(Refusal::ClientGone), None);
+            }
+            Class::Caller => true,
+            Class::Policy => route.on_policy == OnPolicy::Error,
+            Class::Capability => route.on_capability == OnCapability::Error,
+            _ => false,
+        };
+        if own_error {
+            return self.finish(
+                now,
+                world,
+                End::Error(result),
+                Some(Source::Error(attempt.id)),
+            );
+        }
+        if result.class() == Class::Policy && route.on_policy == OnPolicy::Default {
+            self.only_default = true;
+        }
+        if result == ResultCode::ContextExceeded {
+            let window = self.generation.path(attempt.path).context.unwrap_or(0);
+            self.too_small = Some(self.too_small.unwrap_or(0).max(window));
+        }
+        self.advance(now, world);
+    }
+
+    /// Decides whether the same path is asked again, after which pause (F-040 to F-046).
+    fn retry(
+        &mut self,
+        now: Nanos,
+        world: &mut World<'_>,
+        ended: (&Attempt, ResultCode),
+    ) -> Option<(Nanos, Retry)> {
+        let (attempt, result) = ended;
+        let path = self.generation.path(attempt.path);
+        let spent =
+            self.remote >= self.route().max_attempts || !matches!(path.place, Where::Remote(_));
+        if self.commit != Commit::Held || attempt.probe || spent {
+            return None;
+        }
+        let plan = Plan {
+            now,
+            request: self,
+            paths: world.paths,
+        };
+        let other = plan.other_replica(attempt.tier, attempt.replica);
+        let again = Retry {
+            tier: attempt.tier,
+            tried: attempt.replica,
+            elsewhere: other.is_some(),
+            fresh: false,
+        };
+        match result.again() {
+            Again::No => None,
+            Again::OtherReplica if other.is_none() => None,
+            Again::OtherReplica | Again::Unsent => {
+                self.free += 1;
+                (self.free <= FREE).then_some((
+                    0,
+                    Retry {
+                        fresh: other.is_none(),
+                        ..again
+                    },
+                ))
+            }
+            Again::Once => {
+                let (pause, in_time) = plan.pause(attempt.tier);
+                if self.retried >= path.retries || !in_time || !plan.admits(attempt.tier) {
+                    return None;
+                }
+                self.retried += 1;
+                self.pay(now, world, attempt.tier).then_some((pause, again))
+            }
+        }
+    }
+
+    /// Asks the purse for a retry, on the record.
+    fn pay(&mut self, now: Nanos, world: &mut World<'_>, tier: u8) -> bool {
+        let (signal, value) = (Signal::RetryBudget, self.admit.cost);
+        let fact = Fact {
+            tier,
+            signal,
+            value,
+            threshold: world.budget.purse(now),
+        };
+        self.facts.push(fact);
+        if !fact.breached() {
+            world.budget.withdraw(now, value);
+        }
+        !fact.breached()
+    }
+}

@@ -1,0 +1,121 @@
+//! What an attempt's end says about its path and its replica, recorded exactly once (REQ-3).
+//!
+//! The class table says whether an outcome is evidence; this says against whom (F-065, F-073).
+
+use crate::{
+    attempt::Attempt,
+    breaker::Verdict,
+    class::{Evidence, ResultCode},
+    clock::Nanos,
+    id::ReplicaId,
+    output::{Cancelled, Output},
+    request::{Request, Retry, World},
+};
+
+impl Request {
+    /// Records what an attempt's end says; a failure that another replica may still mend waits for its word.
+    pub(super) fn settle(
+        &mut self,
+        now: Nanos,
+        world: &mut World<'_>,
+        ended: (&Attempt, ResultCode, Option<u16>),
+        retry: Option<Retry>,
+    ) {
+        let (attempt, result, status) = ended;
+        let slot = self.generation.slot(attempt.path);
+        let hard = result.evidence() == Evidence::Hard;
+        let entropy = self.admit.entropy ^ attempt.id.0;
+        let verdict = Verdict {
+            attempt: attempt.id,
+            result,
+            status,
+            repeated: self.counted,
+            entropy,
+        };
+        self.counted |= hard;
+        if result.is_ok() && !self.admit.operation.is_stream() {
+            let took = now.saturating_sub(attempt.started);
+            world
+                .paths
+                .state_mut(slot)
+                .lane(self.generation.path(attempt.path), self.admit.operation)
+                .latency
+                .record(took);
+        }
+        let mended = result.evidence() == Evidence::Success && !self.pending.is_empty();
+        match retry {
+            Some(retry) if retry.elsewhere || retry.fresh => {
+                if result != ResultCode::Unsent {
+                    self.record_replica(now, world, (slot, attempt.replica, verdict));
+                }
+                return self.pending.push((slot, attempt.replica, verdict));
+            }
+            _ if mended => self.pending.clear(),
+            _ => self.flush(now, world),
+        }
+        self.record_replica(now, world, (slot, attempt.replica, verdict));
+        self.record_path(now, world, slot, verdict);
+    }
+
+    /// Records the failures that nobody mended.
+    pub(super) fn flush(&mut self, now: Nanos, world: &mut World<'_>) {
+        for (slot, replica, verdict) in core::mem::take(&mut self.pending) {
+            if verdict.result == ResultCode::Unsent {
+                self.record_replica(now, world, (slot, replica, verdict));
+            }
+            self.record_path(now, world, slot, verdict);
+        }
+    }
+
+    /// Stops what runs, without evidence.
+    pub(super) fn stop(&mut self, now: Nanos, world: &mut World<'_>, why: (Cancelled, ResultCode)) {
+        self.wait = None;
+        self.flush(now, world);
+        let Some(attempt) = self.current.take() else {
+            return;
+        };
+        let (why, result) = why;
+        self.attempts
+            .push(attempt.record(now, self.at, result, None));
+        self.settle(now, world, (&attempt, result, None), None);
+        world.outputs.push_back(Output::Cancel {
+            request: self.admit.request,
+            attempt: attempt.id,
+            why,
+        });
+    }
+
+    fn record_path(&self, now: Nanos, world: &mut World<'_>, slot: u32, verdict: Verdict) {
+        let Some(state) = world.paths.find_mut(slot) else {
+            return;
+        };
+        if let Some(lane) = state
+            .lanes
+            .iter_mut()
+            .find(|lane| lane.operation == self.admit.operation)
+        {
+            lane.breaker.record(now, verdict);
+            world.touched.push(slot);
+        }
+    }
+
+    fn record_replica(
+        &self,
+        now: Nanos,
+        world: &mut World<'_>,
+        against: (u32, ReplicaId, Verdict),
+    ) {
+        let (slot, replica, verdict) = against;
+        let Some(state) = world.paths.find_mut(slot) else {
+            return;
+        };
+        if let Some(lane) = state
+            .lanes
+            .iter_mut()
+            .find(|lane| lane.operation == self.admit.operation)
+        {
+            lane.record_replica(now, replica, verdict);
+            world.touched.push(slot);
+        }
+    }
+}

@@ -1,0 +1,369 @@
+//! The compiled revision: routes, tiers, paths and upstreams as the core needs them, immutable.
+//!
+//! `config` compiles it from the file and makes sure that it cannot be wrong; the core trusts it.
+//!
+//! # Invariants
+//! - `REV-1`: every route has at least one tier; tiers are in order, tier 0 first.
+//! - `REV-2`: every tier has a path of its own, so a path's state is keyed by route and tier name.
+//! - `REV-3`: a [`Where::Remote`] path names an upstream with at least one address.
+//! - `REV-4`: ramp steps ascend and end at 1,000 permille; windows, leases and counts are at least 1.
+
+use alloc::{string::String, vec::Vec};
+
+use crate::{
+    clock::Nanos,
+    id::{PathId, RouteId, UpstreamId},
+    unit::Permille,
+};
+
+/// An immutable configuration, named by its digest.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Revision {
+    /// SHA-256 of the canonical form.
+    pub digest: [u8; 32],
+    /// Routes, sorted by name.
+    pub routes: Vec<Route>,
+    /// Paths, in the order of routes and tiers.
+    pub paths: Vec<Path>,
+    /// Upstreams, sorted by name.
+    pub upstreams: Vec<Upstream>,
+}
+
+impl Revision {
+    /// Finds a route by the name that clients send as `model`.
+    pub fn route(&self, name: &str) -> Option<RouteId> {
+        self.routes
+            .binary_search_by(|route| route.name.as_str().cmp(name))
+            .ok()
+            .map(|index| RouteId(index as u16))
+    }
+}
+
+/// The protocol that a route's clients speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// OpenAI chat completions, plain and streamed.
+    OpenaiChat,
+    /// OpenAI embeddings.
+    OpenaiEmbeddings,
+    /// Open Inference Protocol v2.
+    Oip,
+}
+
+impl Protocol {
+    /// Returns the word that configuration and records use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::OpenaiChat => "openai-chat",
+            Self::OpenaiEmbeddings => "openai-embeddings",
+            Self::Oip => "oip",
+        }
+    }
+}
+
+/// What is asked of a path; each has a breaker of its own (F-060).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Operation {
+    /// A chat completion in one piece.
+    Chat,
+    /// A chat completion as a stream.
+    ChatStream,
+    /// Embeddings.
+    Embeddings,
+    /// Inference over tensors.
+    Infer,
+}
+
+impl Operation {
+    /// Returns the word that records and metrics use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::ChatStream => "chat-stream",
+            Self::Embeddings => "embeddings",
+            Self::Infer => "infer",
+        }
+    }
+
+    /// Says whether the answer is a stream, which commits before it ends.
+    pub const fn is_stream(self) -> bool {
+        matches!(self, Self::ChatStream)
+    }
+}
+
+/// The stable interface that clients call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// The name that clients send as `model`.
+    pub name: String,
+    /// What its clients speak.
+    pub protocol: Protocol,
+    /// Time to commit for streams, to the complete answer otherwise (F-021).
+    pub deadline: Nanos,
+    /// Remote attempts per request, at most (F-031).
+    pub max_attempts: u8,
+    /// What a content refusal does (F-008).
+    pub on_policy: OnPolicy,
+    /// What a missing capability does (F-009).
+    pub on_capability: OnCapability,
+    /// The purse that pays retries (F-044).
+    pub budget: BudgetPolicy,
+    /// Ordered ways to answer; tier 0 is the primary.
+    pub tiers: Vec<Tier>,
+}
+
+/// What happens when a provider refuses the content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnPolicy {
+    /// The refusal is the answer.
+    Error,
+    /// The safe default answers.
+    Default,
+    /// The next tier is asked.
+    Next,
+}
+
+/// What happens when a tier cannot do what the request needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnCapability {
+    /// The next tier that can is asked.
+    Next,
+    /// The tier's own refusal is the answer.
+    Error,
+}
+
+/// One ordered way to answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tier {
+    /// The name, unique within the route.
+    pub name: String,
+    /// The kind that clients are told.
+    pub method: Method,
+    /// The path that answers.
+    pub path: PathId,
+}
+
+/// The kind of answer that a client is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Method {
+    /// The model that the route is about.
+    Primary,
+    /// A smaller model.
+    Distilled,
+    /// Several paths and a vote.
+    Ensemble,
+    /// Verified documents.
+    Retrieval,
+    /// An earlier answer.
+    Cache,
+    /// Rules that an expert can read.
+    Rules,
+    /// The answer that cannot fail.
+    Default,
+}
+
+impl Method {
+    /// Every method, in the order of the glossary.
+    pub const ALL: [Self; 7] = [
+        Self::Primary,
+        Self::Distilled,
+        Self::Ensemble,
+        Self::Retrieval,
+        Self::Cache,
+        Self::Rules,
+        Self::Default,
+    ];
+
+    /// Returns the word that headers, records and metrics use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Primary => "primary",
+            Self::Distilled => "distilled",
+            Self::Ensemble => "ensemble",
+            Self::Retrieval => "retrieval",
+            Self::Cache => "cache",
+            Self::Rules => "rules",
+            Self::Default => "default",
+        }
+    }
+}
+
+/// What a tier calls, with the policies that the core applies to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Path {
+    /// The name, that of its tier.
+    pub name: String,
+    /// The route that it serves.
+    pub route: RouteId,
+    /// Where the work is done.
+    pub place: Where,
+    /// The clocks of its attempts.
+    pub clocks: Clocks,
+    /// Time to commit that is kept for it while it has no history of its own (F-027).
+    pub need: Nanos,
+    /// Retries on this path per request (F-040).
+    pub retries: u8,
+    /// What it can do.
+    pub features: Features,
+    /// Tokens that its window holds, where declared (F-036).
+    pub context: Option<u64>,
+    /// When it is cut off and how it comes back.
+    pub breaker: BreakerPolicy,
+}
+
+/// Where a path does its work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Where {
+    /// On a replica of an upstream.
+    Remote(UpstreamId),
+    /// In this process, on threads of its own: it may fail, and does not count as a remote attempt (F-031).
+    Local,
+    /// In this process, without anything that can fail (F-163): answered at once, without an attempt.
+    Certain,
+}
+
+/// A server that runs models.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upstream {
+    /// The name.
+    pub name: String,
+    /// One address per replica, in the order of the file.
+    pub replicas: Vec<String>,
+}
+
+/// The three clocks of an attempt (F-022, F-024, F-025).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clocks {
+    /// From the start to the first content; streams only.
+    pub first_content: Nanos,
+    /// The longest silence between two pieces of content; streams only.
+    pub stall: Nanos,
+    /// The whole attempt.
+    pub total: Nanos,
+}
+
+/// A ratio over a sliding window that trips a breaker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// Outcomes that the window must hold before it is judged.
+    pub samples: u32,
+    /// The share of bad ones that trips.
+    pub bad: Permille,
+    /// The length of the window.
+    pub window: Nanos,
+}
+
+/// When a path is cut off and how it comes back (`failures.md`, section 4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BreakerPolicy {
+    /// Hard failures in a row that trip (F-062 a).
+    pub consecutive: u32,
+    /// The fast window (F-062 b).
+    pub fast: Rate,
+    /// The slow window (F-062 c).
+    pub slow: Rate,
+    /// Hard failures in a row that trip at fewer than 20, and at 20 to 49, outcomes in the slow window (F-063).
+    pub low: [u32; 2],
+    /// The first open time (F-066).
+    pub open: Nanos,
+    /// The longest open time (F-066).
+    pub open_max: Nanos,
+    /// Leases at once while half open, after the first has shown content (F-068).
+    pub probes: u32,
+    /// Good probes that start the ramp (F-070).
+    pub successes: u32,
+    /// The steps of the ramp (F-071).
+    pub ramp: Vec<Permille>,
+}
+
+impl Default for BreakerPolicy {
+    fn default() -> Self {
+        use crate::clock::SECOND;
+        Self {
+            consecutive: 5,
+            fast: Rate {
+                samples: 20,
+                bad: Permille::new(500),
+                window: 10 * SECOND,
+            },
+            slow: Rate {
+                samples: 50,
+                bad: Permille::new(200),
+                window: 60 * SECOND,
+            },
+            low: [2, 3],
+            open: 10 * SECOND,
+            open_max: 30 * SECOND,
+            probes: 3,
+            successes: 2,
+            ramp: [50, 250, 500, 1_000].map(Permille::new).into(),
+        }
+    }
+}
+
+/// The purse that pays retries, hedges and stream restarts (F-044).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BudgetPolicy {
+    /// The share of a first attempt's cost that is deposited.
+    pub ratio: Permille,
+    /// Re-attempts per period that are paid even from an empty purse.
+    pub floor: u32,
+    /// The period of the floor, and the age of deposits that the purse holds.
+    pub per: Nanos,
+}
+
+impl Default for BudgetPolicy {
+    fn default() -> Self {
+        Self {
+            ratio: Permille::new(100),
+            floor: 3,
+            per: 10 * crate::clock::SECOND,
+        }
+    }
+}
+
+/// A set of things that a request may need and a path may have (F-036).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Features(pub u16);
+
+impl Features {
+    /// Nothing beyond plain text.
+    pub const NONE: Self = Self(0);
+    /// Everything that has a name.
+    pub const ALL: Self = Self(0x1FF);
+    /// May call tools.
+    pub const TOOLS: Self = Self(1);
+    /// Must call a tool (`tool_choice` required or named).
+    pub const TOOL_REQUIRED: Self = Self(1 << 1);
+    /// Answers in JSON.
+    pub const JSON: Self = Self(1 << 2);
+    /// Answers by a JSON schema.
+    pub const SCHEMA: Self = Self(1 << 3);
+    /// Gives log-probabilities.
+    pub const LOGPROBS: Self = Self(1 << 4);
+    /// Gives several choices.
+    pub const N: Self = Self(1 << 5);
+    /// Reads images.
+    pub const IMAGE: Self = Self(1 << 6);
+    /// Reads or writes audio.
+    pub const AUDIO: Self = Self(1 << 7);
+    /// Reads files.
+    pub const FILE: Self = Self(1 << 8);
+
+    /// Returns both sets together.
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Returns what of this set the other lacks.
+    #[must_use]
+    pub const fn missing_in(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// Says whether nothing is in it.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}

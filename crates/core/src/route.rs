@@ -1,0 +1,237 @@
+//! Route: the tier at which a route starts, and the episodes in which that is not tier 0.
+//!
+//! It does not choose for a single request: `plan` does that, from the same breakers. It is what status, headers and
+//! transitions speak of.
+//!
+//! # Invariants
+//! - `ROUTE-1`: fail-over is immediate; fail-back waits until the path is Closed and the dwell is over (F-182).
+//! - `ROUTE-2`: per path, at most 1 + 2 × elapsed / dwell changes, the dwell being the breaker's `open` time (rule 8).
+//! - `ROUTE-3`: every transition names the path that moved, and the way down names what tripped it (G-001).
+
+use alloc::{boxed::Box, vec, vec::Vec};
+
+use crate::{
+    breaker::BreakerState,
+    clock::Nanos,
+    decision::{Transition, Trip},
+    id::{PathId, RouteId},
+    output::Output,
+    path::{Generation, PathState, Paths},
+    reason::Reason,
+};
+
+/// How a route is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// It starts at tier 0.
+    Normal,
+    /// It starts below tier 0.
+    Degraded,
+    /// It starts below tier 0, and a path above is being given its traffic back.
+    Recovering,
+    /// No tier is left to start at.
+    Exhausted,
+}
+
+impl Phase {
+    /// Every phase.
+    pub const ALL: [Self; 4] = [
+        Self::Normal,
+        Self::Degraded,
+        Self::Recovering,
+        Self::Exhausted,
+    ];
+
+    /// Returns the word that records, status and metrics use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Normal => "normal",
+            Self::Degraded => "degraded",
+            Self::Recovering => "recovering",
+            Self::Exhausted => "exhausted",
+        }
+    }
+}
+
+/// A route as it stands, for status and metrics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteState {
+    /// How it is doing.
+    pub phase: Phase,
+    /// The tier at which it starts; the number of tiers where none is left.
+    pub tier: u8,
+    /// Why it starts there.
+    pub reason: Reason,
+    /// Since when, on the shell's clock.
+    pub since: Nanos,
+    /// Its tiers, in order.
+    pub tiers: Vec<TierState>,
+}
+
+/// A tier as it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TierState {
+    /// The worst of its breakers.
+    pub breaker: BreakerState,
+    /// Whether a request may start on it now.
+    pub eligible: bool,
+}
+
+/// Where a route starts, and what barred the tiers above.
+#[derive(Clone, Debug)]
+pub(crate) struct RouteMachine {
+    start: u8,
+    reason: Reason,
+    since: Nanos,
+    episodes: u32,
+    /// Per tier, since when it has been barred.
+    barred: Vec<Option<Nanos>>,
+}
+
+impl RouteMachine {
+    pub(crate) fn new(now: Nanos, tiers: usize) -> Self {
+        Self {
+            start: 0,
+            reason: Reason::PrimaryHealthy,
+            since: now,
+            episodes: 0,
+            barred: vec![None; tiers],
+        }
+    }
+
+    /// Goes on under another revision: tiers that the revision keeps stay barred, by the state of their paths.
+    pub(crate) fn adopt(&mut self, generation: &Generation, route: RouteId, paths: &Paths) {
+        let tiers = &generation.revision.routes[route.index()].tiers;
+        let open = |at: usize| {
+            worst(paths.state(generation.slot(tiers[at].path))).0 != BreakerState::Closed
+        };
+        self.barred = (0..tiers.len())
+            .map(|at| open(at).then_some(self.since))
+            .collect();
+    }
+
+    /// Returns the episode that a request falls into.
+    pub(crate) fn episode(&self) -> Option<u32> {
+        (self.start > 0).then_some(self.episodes)
+    }
+
+    /// Returns how the route is doing.
+    pub(crate) fn phase(&self, generation: &Generation, route: RouteId, paths: &Paths) -> Phase {
+        let tiers = &generation.revision.routes[route.index()].tiers;
+        let ramping =
+            |at: usize| worst(paths.state(generation.slot(tiers[at].path))).0 == BreakerState::Ramp;
+        match usize::from(self.start) {
+            0 => Phase::Normal,
+            start if start >= tiers.len() => Phase::Exhausted,
+            start if (0..start).any(ramping) => Phase::Recovering,
+            _ => Phase::Degraded,
+        }
+    }
+
+    /// Looks at the breaker of one tier after it may have moved; returns the transition that follows, if any, and when
+    /// to look again.
+    pub(crate) fn look(&mut self, now: Nanos, at: Look<'_>) -> (Option<Output>, Option<Nanos>) {
+        let tier = usize::from(at.tier);
+        let path = at.generation.path(at.path());
+        let (state, trip) = worst(at.paths.state(at.generation.slot(at.path())));
+        let dwell = path.breaker.open;
+        let again = match (state, self.barred[tier]) {
+            (BreakerState::Closed, Some(since)) if now.saturating_sub(since) < dwell => {
+                Some(since + dwell)
+            }
+            (BreakerState::Closed, Some(_)) => {
+                self.barred[tier] = None;
+                None
+            }
+            (BreakerState::Open, None) => {
+                self.barred[tier] = Some(now);
+                None
+            }
+            _ => None,
+        };
+        (self.moved(now, &at, trip), again)
+    }
+
+    /// Returns the state for people and programs.
+    pub(crate) fn state(
+        &self,
+        generation: &Generation,
+        route: RouteId,
+        paths: &Paths,
+    ) -> RouteState {
+        let tiers = generation.revision.routes[route.index()]
+            .tiers
+            .iter()
+            .map(|tier| {
+                let breaker = worst(paths.state(generation.slot(tier.path))).0;
+                TierState {
+                    breaker,
+                    eligible: breaker != BreakerState::Open,
+                }
+            });
+        RouteState {
+            phase: self.phase(generation, route, paths),
+            tier: self.start,
+            reason: self.reason,
+            since: self.since,
+            tiers: tiers.collect(),
+        }
+    }
+
+    fn moved(&mut self, now: Nanos, at: &Look<'_>, trip: Option<Trip>) -> Option<Output> {
+        let start = self
+            .barred
+            .iter()
+            .position(Option::is_none)
+            .unwrap_or(self.barred.len()) as u8;
+        if start == self.start {
+            return None;
+        }
+        let (from, to) = (core::mem::replace(&mut self.start, start), start);
+        if from == 0 {
+            self.episodes += 1;
+        }
+        let down = to > from;
+        let cause = trip
+            .and_then(|trip| trip.result.reason())
+            .unwrap_or(Reason::BreakerOpen);
+        self.since = now;
+        let reason = if down { cause } else { Reason::RecoveryRamp };
+        if down || to == 0 {
+            self.reason = if down { cause } else { Reason::PrimaryHealthy };
+        }
+        Some(Output::Transition(Box::new(Transition {
+            at: now,
+            revision: at.generation.revision.clone(),
+            route: at.route,
+            from,
+            to,
+            reason,
+            path: at.path(),
+            trip: trip.filter(|_| down),
+            episode: self.episodes,
+        })))
+    }
+}
+
+/// Which tier to look at, and where it stands.
+pub(crate) struct Look<'a> {
+    pub(crate) generation: &'a Generation,
+    pub(crate) paths: &'a Paths,
+    pub(crate) route: RouteId,
+    pub(crate) tier: u8,
+}
+
+impl Look<'_> {
+    fn path(&self) -> PathId {
+        self.generation.revision.routes[self.route.index()].tiers[usize::from(self.tier)].path
+    }
+}
+
+/// Returns the worst state over the operations of a path, and what tripped it.
+fn worst(path: &PathState) -> (BreakerState, Option<Trip>) {
+    let worst = path.lanes.iter().max_by_key(|lane| lane.breaker.state());
+    worst.map_or((BreakerState::Closed, None), |lane| {
+        (lane.breaker.state(), lane.breaker.trip())
+    })
+}
