@@ -22,6 +22,8 @@ pub(crate) struct Attempt {
     pub(crate) replica: ReplicaId,
     pub(crate) started: Nanos,
     pub(crate) probe: bool,
+    /// The client gave it less time than the path needs.
+    pub(crate) hurried: bool,
     pub(crate) first_content: Option<Nanos>,
     /// When the first content or reasoning must be there; none for an answer in one piece.
     first_by: Option<Nanos>,
@@ -46,15 +48,13 @@ pub(crate) struct Timing {
     /// Time to the commit, or to the answer.
     pub(crate) commit: Nanos,
     pub(crate) total: Nanos,
+    pub(crate) hurried: bool,
 }
 
 impl Timing {
     /// Returns the time within which the upstream must have shown something.
     pub(crate) fn budget(&self) -> Nanos {
-        self.first_content
-            .unwrap_or(Nanos::MAX)
-            .min(self.commit)
-            .min(self.total)
+        self.first_content.unwrap_or(Nanos::MAX).min(self.commit).min(self.total)
     }
 }
 
@@ -68,20 +68,16 @@ pub(crate) struct Target {
 }
 
 impl Attempt {
-    pub(crate) fn start(now: Nanos, target: Target, timing: Timing, probe: bool) -> Self {
-        let Target {
-            id,
-            tier,
-            path,
-            replica,
-        } = target;
+    pub(crate) fn start(now: Nanos, target: Target, timing: Timing) -> Self {
+        let Target { id, tier, path, replica } = target;
         Self {
             id,
             tier,
             path,
             replica,
             started: now,
-            probe,
+            probe: false,
+            hurried: timing.hurried,
             first_content: None,
             first_by: timing.first_content.map(|clock| now.saturating_add(clock)),
             commit_by: now.saturating_add(timing.commit),
@@ -115,36 +111,20 @@ impl Attempt {
 
     /// Says whether the first-content clock, and no other, has fired.
     pub(crate) fn waits_too_long(&self, now: Nanos) -> bool {
-        self.spoke.is_none()
-            && self.first_by.is_some_and(|by| by <= now)
-            && self.commit_by.min(self.total_by) > now
+        self.spoke.is_none() && self.first_by.is_some_and(|by| by <= now) && self.commit_by.min(self.total_by) > now
     }
 
     /// Returns when the next of its clocks fires.
     pub(crate) fn due(&self) -> Nanos {
-        let first = self
-            .first_by
-            .filter(|_| self.spoke.is_none())
-            .unwrap_or(Nanos::MAX);
-        let commit = if self.committed() {
-            Nanos::MAX
-        } else {
-            self.commit_by
-        };
-        first
-            .min(commit)
-            .min(self.total_by)
-            .min(self.silence_ends())
+        let first = self.first_by.filter(|_| self.spoke.is_none()).unwrap_or(Nanos::MAX);
+        let commit = if self.committed() { Nanos::MAX } else { self.commit_by };
+        first.min(commit).min(self.total_by).min(self.silence_ends())
     }
 
     /// Returns the result of the clock that has fired.
     pub(crate) fn fired(&self, now: Nanos) -> Option<ResultCode> {
         let waiting = self.first_by.is_some() || self.stall.is_some();
-        let silent = if self.alive {
-            ResultCode::KeepaliveOnly
-        } else {
-            ResultCode::FirstTokenTimeout
-        };
+        let silent = if self.alive { ResultCode::KeepaliveOnly } else { ResultCode::FirstTokenTimeout };
         if self.spoke.is_none() && self.first_by.is_some_and(|by| by <= now) {
             return Some(silent);
         }
@@ -152,28 +132,13 @@ impl Attempt {
             return Some(ResultCode::Stall);
         }
         if !self.committed() && self.commit_by <= now {
-            return Some(if waiting {
-                silent
-            } else {
-                ResultCode::TotalTimeout
-            });
+            return Some(if waiting { silent } else { ResultCode::TotalTimeout });
         }
         (self.total_by <= now).then_some(ResultCode::TotalTimeout)
     }
 
-    /// Returns when a lease of this attempt is a failure (F-069).
-    pub(crate) fn lease_expires(&self) -> Nanos {
-        self.due()
-    }
-
     /// Writes down how it went.
-    pub(crate) fn record(
-        &self,
-        now: Nanos,
-        admitted: Nanos,
-        result: ResultCode,
-        status: Option<u16>,
-    ) -> AttemptRecord {
+    pub(crate) fn record(&self, now: Nanos, admitted: Nanos, result: ResultCode, status: Option<u16>) -> AttemptRecord {
         AttemptRecord {
             attempt: self.id,
             tier: self.tier,

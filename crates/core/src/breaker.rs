@@ -102,10 +102,7 @@ pub(crate) struct Question {
 
 impl Question {
     pub(crate) fn admits(self) -> bool {
-        !self
-            .signal
-            .breached_when()
-            .holds(self.value, self.threshold)
+        !self.signal.breached_when().holds(self.value, self.threshold)
     }
 }
 
@@ -115,6 +112,8 @@ pub(crate) struct Verdict {
     pub(crate) attempt: AttemptId,
     pub(crate) result: ResultCode,
     pub(crate) status: Option<u16>,
+    /// What it says about the path.
+    pub(crate) evidence: Evidence,
     /// The request has already been counted in the streak (F-065).
     pub(crate) repeated: bool,
     /// Bits for the jitter of an open time.
@@ -138,20 +137,8 @@ pub(crate) struct Breaker {
 
 impl Breaker {
     pub(crate) fn new(policy: BreakerPolicy) -> Self {
-        let (fast, slow) = (
-            Window::new(policy.fast.window, 10),
-            Window::new(policy.slow.window, 6),
-        );
-        Self {
-            policy,
-            state: State::Closed,
-            fast,
-            slow,
-            recent: [None; 5],
-            streak: 0,
-            opened: 0,
-            trip: None,
-        }
+        let (fast, slow) = (Window::new(policy.fast.window, 10), Window::new(policy.slow.window, 6));
+        Self { policy, state: State::Closed, fast, slow, recent: [None; 5], streak: 0, opened: 0, trip: None }
     }
 
     /// Goes on under another policy; windows are counted anew only where their lengths differ.
@@ -182,16 +169,10 @@ impl Breaker {
     /// Returns what it compares for a request with this entropy. Changes nothing.
     pub(crate) fn ask(&self, now: Nanos, entropy: u64) -> Question {
         match &self.state {
-            State::Closed => Question {
-                signal: Signal::OpenFor,
-                value: 0,
-                threshold: 0,
-            },
-            State::Open { until } => Question {
-                signal: Signal::OpenFor,
-                value: until.saturating_sub(now),
-                threshold: 0,
-            },
+            State::Closed => Question { signal: Signal::OpenFor, value: 0, threshold: 0 },
+            State::Open { until } => {
+                Question { signal: Signal::OpenFor, value: until.saturating_sub(now), threshold: 0 }
+            }
             State::HalfOpen(half) => Question {
                 signal: Signal::Leases,
                 value: half.leases.len() as u64,
@@ -210,11 +191,7 @@ impl Breaker {
         self.tick(now, 0);
         match &mut self.state {
             State::HalfOpen(half) => {
-                half.leases.push(Lease {
-                    attempt,
-                    expires,
-                    content_since: None,
-                });
+                half.leases.push(Lease { attempt, expires, content_since: None });
                 true
             }
             State::Ramp(ramp) => {
@@ -225,21 +202,19 @@ impl Breaker {
         }
     }
 
-    /// Renews the lease of an attempt that shows content (F-069), and judges it good once content has come long enough.
-    pub(crate) fn content(&mut self, now: Nanos, attempt: AttemptId, expires: Nanos) {
+    /// Renews the lease of an attempt that goes on (F-069).
+    pub(crate) fn renew(&mut self, attempt: AttemptId, expires: Nanos) {
+        if let State::HalfOpen(half) = &mut self.state {
+            half.leases.iter_mut().filter(|lease| lease.attempt == attempt).for_each(|lease| lease.expires = expires);
+        }
+    }
+
+    /// Notes content of a probe: the others may come, and once content has come long enough the probe is good (F-070).
+    pub(crate) fn content(&mut self, now: Nanos, attempt: AttemptId) {
         let long_enough = self.policy.open;
-        let State::HalfOpen(half) = &mut self.state else {
-            return;
-        };
-        let Some(lease) = half
-            .leases
-            .iter_mut()
-            .find(|lease| lease.attempt == attempt)
-        else {
-            return;
-        };
+        let State::HalfOpen(half) = &mut self.state else { return };
+        let Some(lease) = half.leases.iter_mut().find(|lease| lease.attempt == attempt) else { return };
         half.shown = true;
-        lease.expires = expires;
         let since = *lease.content_since.get_or_insert(now);
         if now.saturating_sub(since) >= long_enough {
             self.good_probe(now, attempt);
@@ -255,49 +230,33 @@ impl Breaker {
 
     /// Counts the end of an attempt.
     pub(crate) fn record(&mut self, now: Nanos, verdict: Verdict) {
-        let evidence = verdict.result.evidence();
+        let evidence = verdict.evidence;
         if evidence == Evidence::None {
             return self.release(verdict.attempt);
         }
         match &mut self.state {
             State::Open { .. } => {}
             State::HalfOpen(half) => {
-                if !half
-                    .leases
-                    .iter()
-                    .any(|lease| lease.attempt == verdict.attempt)
-                {
+                if !half.leases.iter().any(|lease| lease.attempt == verdict.attempt) {
                     return;
                 }
                 if verdict.result.is_ok() {
                     self.good_probe(now, verdict.attempt);
                 } else {
-                    let trip = Trip {
-                        rule: "F-068",
-                        result: verdict.result,
-                        bad: 1,
-                        of: 1,
-                    };
+                    let trip = Trip { rule: "F-068", result: verdict.result, bad: 1, of: 1 };
                     self.open(now, verdict.entropy, trip, true);
                 }
             }
-            State::Closed | State::Ramp(_) => self.count(now, verdict, evidence),
+            State::Closed | State::Ramp(_) => self.count(now, verdict),
         }
     }
 
     /// Moves what time alone moves: an open time that ends, a lease that expires, a ramp step that rises.
     pub(crate) fn tick(&mut self, now: Nanos, entropy: u64) {
         match &mut self.state {
-            State::Open { until } if *until <= now => {
-                self.state = State::HalfOpen(HalfOpen::default())
-            }
+            State::Open { until } if *until <= now => self.state = State::HalfOpen(HalfOpen::default()),
             State::HalfOpen(half) if half.leases.iter().any(|lease| lease.expires <= now) => {
-                let trip = Trip {
-                    rule: "F-069",
-                    result: ResultCode::TotalTimeout,
-                    bad: 1,
-                    of: 1,
-                };
+                let trip = Trip { rule: "F-069", result: ResultCode::TotalTimeout, bad: 1, of: 1 };
                 self.open(now, entropy, trip, true);
             }
             State::Ramp(ramp) => {
@@ -326,36 +285,25 @@ impl Breaker {
         }
     }
 
-    fn count(&mut self, now: Nanos, verdict: Verdict, evidence: Evidence) {
-        let bad = evidence != Evidence::Success;
+    fn count(&mut self, now: Nanos, verdict: Verdict) {
+        let bad = verdict.evidence != Evidence::Success;
         self.fast.record(now, bad);
         self.slow.record(now, bad);
         self.recent.rotate_right(1);
         self.recent[0] = Some((now, bad));
-        match evidence {
+        match verdict.evidence {
             Evidence::Success => self.streak = 0,
-            Evidence::Hard if !verdict.repeated || verdict.result.blameless(verdict.status) => {
-                self.streak += 1
-            }
+            Evidence::Hard if !verdict.repeated || verdict.result.blameless(verdict.status) => self.streak += 1,
             _ => {}
         }
         let ramp = match &mut self.state {
             State::Ramp(ramp) => Some(ramp.record(now, !bad)),
             _ => None,
         };
-        let trip = if bad {
-            self.judge(now, verdict.result, ramp.is_some())
-        } else {
-            None
-        };
+        let trip = if bad { self.judge(now, verdict.result, ramp.is_some()) } else { None };
         match trip {
             Some(trip) => self.open(now, verdict.entropy, trip, true),
-            None => self.turn(
-                now,
-                ramp.unwrap_or(Turn::Stay),
-                verdict.result,
-                verdict.entropy,
-            ),
+            None => self.turn(now, ramp.unwrap_or(Turn::Stay), verdict.result, verdict.entropy),
         }
     }
 
@@ -363,28 +311,15 @@ impl Breaker {
     fn judge(&self, now: Nanos, result: ResultCode, ramping: bool) -> Option<Trip> {
         let slow = self.slow.counts(now);
         let streak = |limit: u32, rule| {
-            (self.streak >= limit).then_some(Trip {
-                rule,
-                result,
-                bad: self.streak,
-                of: self.streak,
-            })
+            (self.streak >= limit).then_some(Trip { rule, result, bad: self.streak, of: self.streak })
         };
         let ratio = |window: &Window, rate: Rate, rule| {
             let counts = window.counts(now);
-            let over = u64::from(counts.bad) * 1_000
-                >= u64::from(counts.all) * u64::from(rate.bad.thousandths());
-            (counts.all >= rate.samples && over).then_some(Trip {
-                rule,
-                result,
-                bad: counts.bad,
-                of: counts.all,
-            })
+            let over = u64::from(counts.bad) * 1_000 >= u64::from(counts.all) * u64::from(rate.bad.thousandths());
+            (counts.all >= rate.samples && over).then_some(Trip { rule, result, bad: counts.bad, of: counts.all })
         };
         let quiet = match slow.all {
-            all if all < LOW[0] => {
-                streak(self.policy.low[0], "F-063").or_else(|| self.three_of_five(now, result))
-            }
+            all if all < LOW[0] => streak(self.policy.low[0], "F-063").or_else(|| self.three_of_five(now, result)),
             all if all < LOW[1] => streak(self.policy.low[1], "F-063"),
             _ => None,
         };
@@ -397,18 +332,9 @@ impl Breaker {
     }
 
     fn three_of_five(&self, now: Nanos, result: ResultCode) -> Option<Trip> {
-        let recent = self
-            .recent
-            .iter()
-            .flatten()
-            .filter(|(at, _)| now.saturating_sub(*at) <= RECENT);
+        let recent = self.recent.iter().flatten().filter(|(at, _)| now.saturating_sub(*at) <= RECENT);
         let bad = recent.filter(|(_, bad)| *bad).count() as u32;
-        (bad >= 3).then_some(Trip {
-            rule: "F-063",
-            result,
-            bad,
-            of: 5,
-        })
+        (bad >= 3).then_some(Trip { rule: "F-063", result, bad, of: 5 })
     }
 
     fn good_probe(&mut self, now: Nanos, attempt: AttemptId) {
@@ -431,36 +357,20 @@ impl Breaker {
                 self.forget();
                 (self.state, self.opened, self.trip) = (State::Closed, 0, None);
             }
-            Turn::Reopen => self.open(
-                now,
-                entropy,
-                Trip {
-                    rule: "F-072",
-                    result,
-                    bad: 1,
-                    of: 5,
-                },
-                false,
-            ),
+            Turn::Reopen => self.open(now, entropy, Trip { rule: "F-072", result, bad: 1, of: 5 }, false),
         }
     }
 
     /// Opens for longer each time, until it has been closed again; `harder` is not set where F-072 keeps the base.
     fn open(&mut self, now: Nanos, entropy: u64, trip: Trip, harder: bool) {
-        let base = self
-            .policy
-            .open
-            .saturating_mul(Nanos::from(self.opened) + 1)
-            .min(self.policy.open_max);
+        let base = self.policy.open.saturating_mul(Nanos::from(self.opened) + 1).min(self.policy.open_max);
         let jitter = Permille::new(Permille::lot(entropy) / 5).of(base);
         if harder {
             self.opened = self.opened.saturating_add(1);
         }
         self.forget();
         self.trip = Some(trip);
-        self.state = State::Open {
-            until: now + base + jitter,
-        };
+        self.state = State::Open { until: now + base + jitter };
     }
 
     /// Clears the counts: what happened before a change of state says nothing about after it.

@@ -36,11 +36,7 @@ pub(crate) struct Budget {
 
 impl Budget {
     pub(crate) fn new(policy: BudgetPolicy) -> Self {
-        Self {
-            policy,
-            balance: 0,
-            slots: [Slot::default(); SLOTS],
-        }
+        Self { policy, balance: 0, slots: [Slot::default(); SLOTS] }
     }
 
     /// Takes in the deposit of a first attempt.
@@ -48,19 +44,12 @@ impl Budget {
         let deposit = self.policy.ratio.of(cost);
         let slot = self.slot(now);
         slot.deposited = slot.deposited.saturating_add(deposit);
-        self.balance = self
-            .balance
-            .saturating_add(deposit)
-            .min(self.deposited(now));
+        self.balance = self.balance.saturating_add(deposit).min(self.deposited(now));
     }
 
     /// Returns what could be paid now; everything while the floor still holds.
     pub(crate) fn purse(&self, now: Nanos) -> u64 {
-        if self.floor_used(now) < self.policy.floor {
-            u64::MAX
-        } else {
-            self.balance.min(self.deposited(now))
-        }
+        if self.floor_used(now) < self.policy.floor { u64::MAX } else { self.balance.min(self.deposited(now)) }
     }
 
     /// Pays a re-attempt, from the purse first, else from the floor. The caller has asked [`Self::purse`] before.
@@ -80,10 +69,7 @@ impl Budget {
         let epoch = self.epoch(now);
         let slot = &mut self.slots[(epoch % SLOTS as u64) as usize];
         if slot.epoch != epoch {
-            *slot = Slot {
-                epoch,
-                ..Slot::default()
-            };
+            *slot = Slot { epoch, ..Slot::default() };
         }
         slot
     }
@@ -94,8 +80,7 @@ impl Budget {
     }
 
     fn deposited(&self, now: Nanos) -> u64 {
-        self.live(now)
-            .fold(0, |sum, slot| sum.saturating_add(slot.deposited))
+        self.live(now).fold(0, |sum, slot| sum.saturating_add(slot.deposited))
     }
 
     fn floor_used(&self, now: Nanos) -> u32 {

@@ -221,10 +221,7 @@ impl ResultCode {
 
     /// Returns the name without its class, for a status line.
     pub fn code(self) -> &'static str {
-        self.name()
-            .rsplit('.')
-            .next()
-            .expect("a split has at least one part")
+        self.name().rsplit('.').next().expect("a split has at least one part")
     }
 
     /// Says whether the outcome cannot be the request's fault, so that each attempt counts on its own (F-065).

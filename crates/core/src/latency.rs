@@ -30,10 +30,7 @@ pub(crate) struct Latency {
 
 impl Latency {
     pub(crate) fn new() -> Self {
-        Self {
-            buckets: vec![0; BUCKETS],
-            samples: 0,
-        }
+        Self { buckets: vec![0; BUCKETS], samples: 0 }
     }
 
     pub(crate) fn record(&mut self, took: Nanos) {
@@ -65,11 +62,7 @@ impl Latency {
 fn bucket(took: Nanos) -> usize {
     let micros = (took / MICROSECOND).max(1);
     let octave = micros.ilog2();
-    let quarter = if octave >= 2 {
-        (micros >> (octave - 2)) & 3
-    } else {
-        (micros << (2 - octave)) & 3
-    };
+    let quarter = if octave >= 2 { (micros >> (octave - 2)) & 3 } else { (micros << (2 - octave)) & 3 };
     (octave as usize * 4 + quarter as usize).min(BUCKETS - 1)
 }
 
@@ -95,10 +88,7 @@ mod tests {
             latency.record(n * MILLISECOND);
         }
         let p95 = latency.p95().expect("100 samples are enough");
-        assert!(
-            (95 * MILLISECOND..=119 * MILLISECOND).contains(&p95),
-            "{p95}"
-        );
+        assert!((95 * MILLISECOND..=119 * MILLISECOND).contains(&p95), "{p95}");
     }
 
     #[test]
@@ -111,18 +101,9 @@ mod tests {
 
     #[test]
     fn every_time_lies_below_the_edge_of_its_bucket() {
-        for took in (0..60).map(|shift| 1u64 << shift).chain([
-            0,
-            999,
-            1_001,
-            123_456_789,
-            40 * 60 * 1_000_000_000,
-        ]) {
+        for took in (0..60).map(|shift| 1u64 << shift).chain([0, 999, 1_001, 123_456_789, 40 * 60 * 1_000_000_000]) {
             let at = bucket(took);
-            assert!(
-                at == BUCKETS - 1 || took <= upper_edge(at),
-                "{took} in bucket {at}"
-            );
+            assert!(at == BUCKETS - 1 || took <= upper_edge(at), "{took} in bucket {at}");
         }
     }
 }

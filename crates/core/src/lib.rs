@@ -58,8 +58,7 @@ pub use bytes::{Canonical, LogHash};
 pub use class::{Again, Class, Evidence, Next, ResultCode};
 pub use clock::{MICROSECOND, MILLISECOND, Nanos, SECOND};
 pub use decision::{
-    AttemptRecord, Candidate, Comparison, Decision, End, Fact, Outcome, Signal, Transition, Trip,
-    Verdict,
+    AttemptRecord, Candidate, Comparison, Decision, End, Fact, Outcome, Signal, Transition, Trip, Verdict,
 };
 pub use id::{AttemptId, PathId, ReplicaId, RequestId, RouteId, UpstreamId};
 pub use input::{Admit, Event, Input};
@@ -67,8 +66,8 @@ pub use machine::{Core, Why};
 pub use output::{Cancelled, Disclosure, Output, Refusal, Source, Start};
 pub use reason::{Reason, Severity};
 pub use revision::{
-    BreakerPolicy, BudgetPolicy, Clocks, Features, Method, OnCapability, OnPolicy, Operation, Path,
-    Protocol, Rate, Revision, Route, Tier, Upstream, Where,
+    BreakerPolicy, BudgetPolicy, Clocks, Features, Method, OnCapability, OnPolicy, Operation, Path, Protocol, Rate,
+    Revision, Route, Tier, Upstream, Where,
 };
 pub use route::{Phase, RouteState, TierState};
 pub use unit::Permille;

@@ -65,10 +65,7 @@ pub struct Core {
 impl Core {
     /// Starts with a revision, all breakers closed.
     pub fn new(now: Nanos, revision: Arc<Revision>) -> Self {
-        let empty = Generation {
-            revision: Arc::new(Revision::default()),
-            slots: Vec::new(),
-        };
+        let empty = Generation { revision: Arc::new(Revision::default()), slots: Vec::new() };
         let mut core = Self {
             generation: Arc::new(empty),
             paths: Paths::default(),
@@ -89,15 +86,12 @@ impl Core {
         match input {
             Input::Admit(admit) => self.admit(now, admit),
             Input::Attempt { attempt, event } => self.event(now, attempt, event),
-            Input::ClientGone { request } => {
-                self.with(now, request, |it, world| it.client_gone(now, world))
-            }
+            Input::ClientGone { request } => self.with(now, request, |it, world| it.client_gone(now, world)),
             Input::Revision(revision) => self.apply(now, revision),
             Input::Timeout => self.timeout(now),
             Input::Drain => {
                 let open: Vec<_> = self.requests.keys().copied().collect();
-                open.into_iter()
-                    .for_each(|request| self.with(now, request, |it, world| it.drain(now, world)));
+                open.into_iter().for_each(|request| self.with(now, request, |it, world| it.drain(now, world)));
             }
         }
         self.look(now);
@@ -130,9 +124,7 @@ impl Core {
     /// Returns how a route stands, for status and metrics. Changes nothing.
     pub fn route_state(&self, route: RouteId) -> RouteState {
         let name = &self.generation.revision.routes[route.index()].name;
-        self.routes[name]
-            .machine
-            .state(&self.generation, route, &self.paths)
+        self.routes[name].machine.state(&self.generation, route, &self.paths)
     }
 
     fn admit(&mut self, now: Nanos, admit: Admit) {
@@ -162,9 +154,7 @@ impl Core {
     fn timeout(&mut self, now: Nanos) {
         while let Some(owner) = self.timers.take(now) {
             match owner {
-                Owner::Request(request) => {
-                    self.with(now, request, |it, world| it.timeout(now, world))
-                }
+                Owner::Request(request) => self.with(now, request, |it, world| it.timeout(now, world)),
                 Owner::Path(slot) => {
                     if let Some(state) = self.paths.find_mut(slot) {
                         state.tick(now);
@@ -182,11 +172,7 @@ impl Core {
             return;
         };
         let name = &request.generation.revision.routes[request.admit.route.index()].name;
-        let budget = &mut self
-            .routes
-            .get_mut(name)
-            .expect("a route lives as long as its requests")
-            .budget;
+        let budget = &mut self.routes.get_mut(name).expect("a route lives as long as its requests").budget;
         let before = request.running();
         let mut world = World {
             paths: &mut self.paths,
@@ -205,10 +191,7 @@ impl Core {
             self.requests.remove(&id);
             self.timers.disarm(Owner::Request(id));
         } else if let Some(due) = request.due() {
-            debug_assert!(
-                due >= now || self.timers.next().is_some(),
-                "a clock in the past must fire at once"
-            );
+            debug_assert!(due >= now || self.timers.next().is_some(), "a clock in the past must fire at once");
             self.timers.arm(Owner::Request(id), due);
         }
     }
@@ -237,18 +220,9 @@ impl Core {
         let Some(of) = self.generation.revision.routes.get(route.index()) else {
             return;
         };
-        let machine = &mut self
-            .routes
-            .get_mut(&of.name)
-            .expect("every route has a slot")
-            .machine;
+        let machine = &mut self.routes.get_mut(&of.name).expect("every route has a slot").machine;
         for tier in 0..of.tiers.len() as u8 {
-            let at = Look {
-                generation: &self.generation,
-                paths: &self.paths,
-                route,
-                tier,
-            };
+            let at = Look { generation: &self.generation, paths: &self.paths, route, tier };
             let (moved, again) = machine.look(now, at);
             self.outputs.extend(moved);
             if let Some(again) = again {
@@ -259,30 +233,22 @@ impl Core {
 
     /// Makes a revision the one for new requests; open ones finish on theirs (rule 9).
     fn apply(&mut self, now: Nanos, revision: Arc<Revision>) {
-        let used: Vec<u32> = self
-            .requests
-            .values()
-            .flat_map(|it| it.generation.slots.iter().copied())
-            .collect();
+        let used: Vec<u32> = self.requests.values().flat_map(|it| it.generation.slots.iter().copied()).collect();
         let slots = self.paths.apply(&revision, |slot| used.contains(&slot));
         let held = |name: &String| {
-            self.requests.values().any(|it| it.route().name == *name)
-                || revision.routes.iter().any(|r| r.name == *name)
+            self.requests.values().any(|it| it.route().name == *name) || revision.routes.iter().any(|r| r.name == *name)
         };
         self.routes.retain(|name, _| held(name));
         for route in &revision.routes {
-            let new = || RouteSlot {
-                machine: RouteMachine::new(now, route.tiers.len()),
-                budget: Budget::new(route.budget),
-            };
+            let new =
+                || RouteSlot { machine: RouteMachine::new(now, route.tiers.len()), budget: Budget::new(route.budget) };
             let slot = self.routes.entry(route.name.clone()).or_insert_with(new);
             slot.budget.policy = route.budget;
         }
         self.generation = Arc::new(Generation { revision, slots });
         for (at, route) in self.generation.revision.routes.iter().enumerate() {
             let slot = self.routes.get_mut(&route.name).expect("inserted above");
-            slot.machine
-                .adopt(&self.generation, RouteId(at as u16), &self.paths);
+            slot.machine.adopt(&self.generation, RouteId(at as u16), &self.paths);
         }
         self.touched.extend(&self.generation.slots);
     }

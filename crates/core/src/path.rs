@@ -46,22 +46,11 @@ impl PathState {
             Where::Local | Where::Certain => Vec::new(),
         };
         let kept = before.filter(|old| {
-            old.addresses == addresses
-                || old
-                    .addresses
-                    .iter()
-                    .any(|address| addresses.contains(address))
+            old.addresses == addresses || old.addresses.iter().any(|address| addresses.contains(address))
         });
-        let mut state = Self {
-            addresses,
-            lanes: Vec::new(),
-        };
+        let mut state = Self { addresses, lanes: Vec::new() };
         if let Some(old) = kept {
-            state.lanes = old
-                .lanes
-                .iter()
-                .map(|lane| state.carry(path, lane, &old.addresses))
-                .collect();
+            state.lanes = old.lanes.iter().map(|lane| state.carry(path, lane, &old.addresses)).collect();
         }
         state
     }
@@ -71,13 +60,8 @@ impl PathState {
         let mut lane = old.clone();
         lane.breaker.adopt(&path.breaker);
         let replica = |address: &String| {
-            let before = addresses
-                .iter()
-                .position(|it| it == address)
-                .and_then(|at| old.replicas.get(at));
-            let mut breaker = before
-                .cloned()
-                .unwrap_or_else(|| Breaker::new(path.breaker.clone()));
+            let before = addresses.iter().position(|it| it == address).and_then(|at| old.replicas.get(at));
+            let mut breaker = before.cloned().unwrap_or_else(|| Breaker::new(path.breaker.clone()));
             breaker.adopt(&path.breaker);
             breaker
         };
@@ -86,11 +70,7 @@ impl PathState {
     }
 
     fn several(&self) -> &[String] {
-        if self.addresses.len() > 1 {
-            &self.addresses
-        } else {
-            &[]
-        }
+        if self.addresses.len() > 1 { &self.addresses } else { &[] }
     }
 
     /// Returns the lane of an operation, where it has been used.
@@ -100,44 +80,25 @@ impl PathState {
 
     /// Returns the lane of an operation.
     pub(crate) fn lane(&mut self, path: &Path, operation: Operation) -> &mut Lane {
-        if let Some(at) = self
-            .lanes
-            .iter()
-            .position(|lane| lane.operation == operation)
-        {
+        if let Some(at) = self.lanes.iter().position(|lane| lane.operation == operation) {
             return &mut self.lanes[at];
         }
-        let replicas = self
-            .several()
-            .iter()
-            .map(|_| Breaker::new(path.breaker.clone()))
-            .collect();
+        let replicas = self.several().iter().map(|_| Breaker::new(path.breaker.clone())).collect();
         let breaker = Breaker::new(path.breaker.clone());
-        self.lanes.push(Lane {
-            operation,
-            breaker,
-            latency: Latency::new(),
-            replicas,
-        });
+        self.lanes.push(Lane { operation, breaker, latency: Latency::new(), replicas });
         self.lanes.last_mut().expect("one was just pushed")
     }
 
     /// Returns the soonest time at which one of its breakers moves by itself.
     pub(crate) fn due(&self, now: Nanos) -> Option<Nanos> {
-        self.lanes
-            .iter()
-            .flat_map(|lane| lane.breakers())
-            .filter_map(|breaker| breaker.due(now))
-            .min()
+        self.lanes.iter().flat_map(|lane| lane.breakers()).filter_map(|breaker| breaker.due(now)).min()
     }
 
     /// Moves what time alone moves.
     pub(crate) fn tick(&mut self, now: Nanos) {
         for lane in &mut self.lanes {
             lane.breaker.tick(now, now);
-            lane.replicas
-                .iter_mut()
-                .for_each(|breaker| breaker.tick(now, now));
+            lane.replicas.iter_mut().for_each(|breaker| breaker.tick(now, now));
         }
     }
 }
@@ -149,11 +110,7 @@ impl Lane {
 
     /// Returns what the path's breaker compares, and, where there are several, how many replicas are admitted.
     pub(crate) fn ask(&self, now: Nanos, entropy: u64) -> (Question, Option<Question>) {
-        let open = self
-            .replicas
-            .iter()
-            .filter(|replica| replica.ask(now, entropy).admits())
-            .count();
+        let open = self.replicas.iter().filter(|replica| replica.ask(now, entropy).admits()).count();
         let replicas = (!self.replicas.is_empty()).then_some(Question {
             signal: Signal::Replicas,
             value: open as u64,
@@ -163,18 +120,9 @@ impl Lane {
     }
 
     /// Chooses an admitted replica by entropy, not the one that was tried; none where there is no other.
-    pub(crate) fn choose(
-        &self,
-        now: Nanos,
-        entropy: u64,
-        tried: Option<ReplicaId>,
-    ) -> Option<ReplicaId> {
+    pub(crate) fn choose(&self, now: Nanos, entropy: u64, tried: Option<ReplicaId>) -> Option<ReplicaId> {
         if self.replicas.is_empty() {
-            return if tried.is_none() {
-                Some(ReplicaId(0))
-            } else {
-                None
-            };
+            return if tried.is_none() { Some(ReplicaId(0)) } else { None };
         }
         let all = self.replicas.len();
         let first = (entropy >> 32) as usize % all;
@@ -186,25 +134,23 @@ impl Lane {
     }
 
     /// Lets an attempt start; says whether it is a leased probe of the path itself.
-    pub(crate) fn start(
-        &mut self,
-        now: Nanos,
-        attempt: AttemptId,
-        replica: ReplicaId,
-        expires: Nanos,
-    ) -> bool {
+    pub(crate) fn start(&mut self, now: Nanos, attempt: AttemptId, replica: ReplicaId, expires: Nanos) -> bool {
         if let Some(breaker) = self.replicas.get_mut(replica.index()) {
             breaker.start(now, attempt, expires);
         }
         self.breaker.start(now, attempt, expires)
     }
 
-    /// Renews the leases of an attempt that shows content.
-    pub(crate) fn content(&mut self, now: Nanos, attempt: AttemptId, expires: Nanos) {
-        self.breaker.content(now, attempt, expires);
-        self.replicas
-            .iter_mut()
-            .for_each(|breaker| breaker.content(now, attempt, expires));
+    /// Renews the leases of an attempt that goes on.
+    pub(crate) fn renew(&mut self, attempt: AttemptId, expires: Nanos) {
+        self.breaker.renew(attempt, expires);
+        self.replicas.iter_mut().for_each(|breaker| breaker.renew(attempt, expires));
+    }
+
+    /// Notes content of an attempt.
+    pub(crate) fn content(&mut self, now: Nanos, attempt: AttemptId) {
+        self.breaker.content(now, attempt);
+        self.replicas.iter_mut().for_each(|breaker| breaker.content(now, attempt));
     }
 
     /// Counts an outcome against, or for, the replica alone.
@@ -216,12 +162,7 @@ impl Lane {
 
     /// Returns how long until the path may be admitted again, as far as it is known.
     pub(crate) fn recovers_in(&self, now: Nanos) -> Nanos {
-        let replica = self
-            .replicas
-            .iter()
-            .map(|breaker| breaker.recovers_in(now))
-            .min()
-            .unwrap_or(0);
+        let replica = self.replicas.iter().map(|breaker| breaker.recovers_in(now)).min().unwrap_or(0);
         self.breaker.recovers_in(now).max(replica)
     }
 }
@@ -239,22 +180,11 @@ impl Paths {
     pub(crate) fn apply(&mut self, revision: &Revision, used: impl Fn(u32) -> bool) -> Vec<u32> {
         let mut keys = BTreeMap::new();
         let slots = revision.paths.iter().map(|path| {
-            let key = (
-                revision.routes[path.route.index()].name.clone(),
-                path.name.clone(),
-            );
+            let key = (revision.routes[path.route.index()].name.clone(), path.name.clone());
             let before = self.keys.get(&key).copied();
-            let state = PathState::new(
-                revision,
-                path,
-                before.and_then(|slot| self.slots.get(&slot)),
-            );
+            let state = PathState::new(revision, path, before.and_then(|slot| self.slots.get(&slot)));
             // A path whose addresses stay keeps its slot, so that requests on the old revision still speak of it.
-            let same = before.filter(|slot| {
-                self.slots
-                    .get(slot)
-                    .is_some_and(|old| old.addresses == state.addresses)
-            });
+            let same = before.filter(|slot| self.slots.get(slot).is_some_and(|old| old.addresses == state.addresses));
             let slot = same.unwrap_or_else(|| {
                 self.next += 1;
                 self.next
@@ -265,23 +195,18 @@ impl Paths {
         });
         let slots: Vec<u32> = slots.collect();
         self.keys = keys;
-        self.slots
-            .retain(|slot, _| slots.contains(slot) || used(*slot));
+        self.slots.retain(|slot, _| slots.contains(slot) || used(*slot));
         slots
     }
 
     /// Returns the state in a slot that a live revision names.
     pub(crate) fn state(&self, slot: u32) -> &PathState {
-        self.slots
-            .get(&slot)
-            .expect("a slot lives as long as a revision that names it")
+        self.slots.get(&slot).expect("a slot lives as long as a revision that names it")
     }
 
     /// Returns the state in a slot that a live revision names, to be changed.
     pub(crate) fn state_mut(&mut self, slot: u32) -> &mut PathState {
-        self.slots
-            .get_mut(&slot)
-            .expect("a slot lives as long as a revision that names it")
+        self.slots.get_mut(&slot).expect("a slot lives as long as a revision that names it")
     }
 
     /// Returns the state in a slot, where it still lives.

@@ -42,14 +42,11 @@ impl<'a> Plan<'a> {
     }
 
     fn path(&self, tier: u8) -> &'a Path {
-        self.generation()
-            .path(self.request.route().tiers[usize::from(tier)].path)
+        self.generation().path(self.request.route().tiers[usize::from(tier)].path)
     }
 
     fn lane(&self, tier: u8) -> Option<&'a Lane> {
-        let slot = self
-            .generation()
-            .slot(self.request.route().tiers[usize::from(tier)].path);
+        let slot = self.generation().slot(self.request.route().tiers[usize::from(tier)].path);
         self.paths.state(slot).seen(self.request.admit.operation)
     }
 
@@ -62,34 +59,15 @@ impl<'a> Plan<'a> {
     pub(crate) fn facts(&self, tier: u8) -> Vec<Fact> {
         let path = self.path(tier);
         let mut facts = Vec::with_capacity(4);
-        let mut add = |signal, value, threshold| {
-            facts.push(Fact {
-                tier,
-                signal,
-                value,
-                threshold,
-            })
-        };
+        let mut add = |signal, value, threshold| facts.push(Fact { tier, signal, value, threshold });
         self.ask_request(tier, path, &mut add);
         if path.place == Where::Certain {
             return facts;
         }
         let last = tier + 1 == self.tiers();
-        add(
-            Signal::TimeLeft,
-            self.left(),
-            if last { 1 } else { self.need(tier) },
-        );
-        if let Some((breaker, replicas)) = self
-            .lane(tier)
-            .map(|lane| lane.ask(self.now, self.request.admit.entropy))
-        {
-            for Question {
-                signal,
-                value,
-                threshold,
-            } in core::iter::once(breaker).chain(replicas)
-            {
+        add(Signal::TimeLeft, self.left(), if last { 1 } else { self.need(tier) });
+        if let Some((breaker, replicas)) = self.lane(tier).map(|lane| lane.ask(self.now, self.request.admit.entropy)) {
+            for Question { signal, value, threshold } in core::iter::once(breaker).chain(replicas) {
                 add(signal, value, threshold);
             }
         }
@@ -111,33 +89,18 @@ impl<'a> Plan<'a> {
             add(Signal::Context, request.admit.tokens, context);
         }
         if let Some(floor) = request.too_small {
-            add(
-                Signal::LargerContext,
-                path.context.unwrap_or(u64::MAX),
-                floor,
-            );
+            add(Signal::LargerContext, path.context.unwrap_or(u64::MAX), floor);
         }
         if request.only_default {
             add(Signal::OnlyDefault, u64::from(method != Method::Default), 0);
         }
         if method == Method::Default {
-            add(
-                Signal::DefaultBarred,
-                u64::from(request.default_barred()),
-                0,
-            );
+            add(Signal::DefaultBarred, u64::from(request.default_barred()), 0);
         }
         if matches!(path.place, Where::Remote(_)) {
-            add(
-                Signal::Attempts,
-                u64::from(request.remote),
-                u64::from(request.route().max_attempts),
-            );
+            add(Signal::Attempts, u64::from(request.remote), u64::from(request.route().max_attempts));
         }
-        if path.place == Where::Certain
-            && method != Method::Default
-            && request.admit.max_tier.is_none()
-        {
+        if path.place == Where::Certain && method != Method::Default && request.admit.max_tier.is_none() {
             // A path that asks nothing still leaves a fact, so that the record tells "reached" from "not reached".
             add(Signal::FeaturesMissing, 0, 0);
         }
@@ -150,59 +113,43 @@ impl<'a> Plan<'a> {
 
     /// Returns the time that a tier needs to commit: one and a half times its p95, or the revision's figure (F-027).
     pub(crate) fn need(&self, tier: u8) -> Nanos {
-        let learned = self
-            .lane(tier)
-            .and_then(|lane| lane.latency.p95())
-            .map(|p95| p95.saturating_mul(3) / 2);
+        let learned = self.lane(tier).and_then(|lane| lane.latency.p95()).map(|p95| p95.saturating_mul(3) / 2);
         learned.unwrap_or(self.path(tier).need)
     }
 
     /// Returns the time that is kept for the eligible tiers below one (PLAN-3).
     pub(crate) fn reserve(&self, tier: u8) -> Nanos {
         let cap = (self.request.deadline / 2).min(self.left() / 2);
-        let below = (tier + 1..self.tiers())
-            .rev()
-            .filter(|&below| self.admits(below));
+        let below = (tier + 1..self.tiers()).rev().filter(|&below| self.admits(below));
         // From the bottom up: the last one is kept first, and what no longer fits is what stands nearest the top.
-        below.fold(0, |kept: Nanos, below| {
-            match kept.saturating_add(self.need(below)) {
-                more if more <= cap => more,
-                _ if kept == 0 => cap,
-                _ => kept,
-            }
+        below.fold(0, |kept: Nanos, below| match kept.saturating_add(self.need(below)) {
+            more if more <= cap => more,
+            _ if kept == 0 => cap,
+            _ => kept,
         })
     }
 
     /// Says whether nothing below a tier but a safe default could answer (F-028).
     pub(crate) fn last_of_its_kind(&self, tier: u8) -> bool {
         let method = |below: u8| self.request.route().tiers[usize::from(below)].method;
-        !(tier + 1..self.tiers())
-            .any(|below| method(below) != Method::Default && self.admits(below))
+        !(tier + 1..self.tiers()).any(|below| method(below) != Method::Default && self.admits(below))
     }
 
     /// Returns the clocks of an attempt on a tier (F-022, F-025, F-027, F-028).
     pub(crate) fn timing(&self, tier: u8) -> Timing {
         let clocks = self.path(tier).clocks;
         let commit = self.left().saturating_sub(self.reserve(tier)).max(1);
+        let hurried = self.hurried(tier);
         if !self.request.admit.operation.is_stream() {
-            return Timing {
-                first_content: None,
-                stall: None,
-                commit,
-                total: clocks.total,
-            };
+            return Timing { first_content: None, stall: None, commit, total: clocks.total, hurried };
         }
-        let first = if self.last_of_its_kind(tier) {
-            commit
-        } else {
-            clocks.first_content.min(commit)
-        };
-        Timing {
-            first_content: Some(first),
-            stall: Some(clocks.stall),
-            commit,
-            total: clocks.total,
-        }
+        let first = if self.last_of_its_kind(tier) { commit } else { clocks.first_content.min(commit) };
+        Timing { first_content: Some(first), stall: Some(clocks.stall), commit, total: clocks.total, hurried }
+    }
+
+    /// Says whether the client gives a tier less time than it needs, so that a clock that fires is not the path's fault.
+    pub(crate) fn hurried(&self, tier: u8) -> bool {
+        self.request.admit.deadline.is_some() && self.left().saturating_sub(self.reserve(tier)) < self.need(tier)
     }
 
     /// Returns the pause before a paid retry, and whether there is time for it above the reserve (F-040, F-041).
@@ -215,7 +162,6 @@ impl<'a> Plan<'a> {
 
     /// Returns an admitted replica other than the one that was tried.
     pub(crate) fn other_replica(&self, tier: u8, tried: ReplicaId) -> Option<ReplicaId> {
-        self.lane(tier)?
-            .choose(self.now, self.request.admit.entropy, Some(tried))
+        self.lane(tier)?.choose(self.now, self.request.admit.entropy, Some(tried))
     }
 }

@@ -60,26 +60,12 @@ impl Ramp {
     /// Stands on the first step. A step lasts at least `tried`, and ends after three times that without a bad outcome.
     pub(crate) fn start(now: Nanos, steps: &[Permille], tried: Nanos) -> Self {
         let quiet = tried.saturating_mul(3);
-        Self {
-            steps: steps.into(),
-            tried,
-            quiet,
-            at: 0,
-            since: now,
-            calm: now,
-            admitted: now,
-            good: 0,
-            bad: 0,
-        }
+        Self { steps: steps.into(), tried, quiet, at: 0, since: now, calm: now, admitted: now, good: 0, bad: 0 }
     }
 
     /// Returns the share that is admitted at this moment: all, where nothing was for a second (RAMP-4).
     pub(crate) fn share(&self, now: Nanos) -> Permille {
-        if now.saturating_sub(self.admitted) >= SECOND {
-            Permille::ALL
-        } else {
-            self.steps[self.at]
-        }
+        if now.saturating_sub(self.admitted) >= SECOND { Permille::ALL } else { self.steps[self.at] }
     }
 
     /// Notes that a request was admitted.
@@ -100,10 +86,7 @@ impl Ramp {
 
     /// Judges the step as it stands; a timeout asks this too.
     pub(crate) fn judge(&mut self, now: Nanos) -> Turn {
-        let (age, calm) = (
-            now.saturating_sub(self.since),
-            now.saturating_sub(self.calm),
-        );
+        let (age, calm) = (now.saturating_sub(self.since), now.saturating_sub(self.calm));
         let seen = self.good + self.bad;
         if seen >= JUDGED && self.bad * 5 >= seen {
             return self.turn(now, self.at.checked_sub(1), Turn::Down, Turn::Reopen);
@@ -118,11 +101,7 @@ impl Ramp {
     /// Returns when the step would be judged again without an outcome.
     pub(crate) fn due(&self, now: Nanos) -> Nanos {
         let (tried, quiet) = (self.since + self.tried, self.calm + self.quiet);
-        if self.good >= TRIED_GOOD && tried > now {
-            tried.min(quiet)
-        } else {
-            quiet
-        }
+        if self.good >= TRIED_GOOD && tried > now { tried.min(quiet) } else { quiet }
     }
 
     /// Stands on a new step with clean counts, or says what leaving the ladder means.
@@ -151,15 +130,8 @@ mod tests {
         );
 
         let mut tried = ramp();
-        assert!(
-            (1..=9).all(|now| tried.record(now, true) == Turn::Stay),
-            "RAMP-1"
-        );
-        assert_eq!(
-            tried.record(9, true),
-            Turn::Stay,
-            "ten good, but not ten long"
-        );
+        assert!((1..=9).all(|now| tried.record(now, true) == Turn::Stay), "RAMP-1");
+        assert_eq!(tried.record(9, true), Turn::Stay, "ten good, but not ten long");
         assert_eq!(tried.due(9), 10);
         assert_eq!(tried.judge(10), Turn::Up, "RAMP-1");
     }

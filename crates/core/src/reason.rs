@@ -145,12 +145,7 @@ mod tests {
     #[test]
     fn numbers_ascend_within_their_groups_and_names_are_unique() {
         for pair in Reason::ALL.windows(2) {
-            assert!(
-                pair[0].number() < pair[1].number(),
-                "{} before {}",
-                pair[0].name(),
-                pair[1].name()
-            );
+            assert!(pair[0].number() < pair[1].number(), "{} before {}", pair[0].name(), pair[1].name());
         }
         assert_eq!(Reason::PrimaryHealthy.number(), 100);
         assert_eq!(Reason::BreakerOpen.number(), 200);

@@ -105,11 +105,7 @@ pub(crate) struct Arrival {
 
 impl Request {
     pub(crate) fn new(now: Nanos, admit: Admit, arrival: Arrival) -> Self {
-        let Arrival {
-            generation,
-            phase,
-            episode,
-        } = arrival;
+        let Arrival { generation, phase, episode } = arrival;
         let route = generation.revision.routes[admit.route.index()].deadline;
         let deadline = admit.deadline.map_or(route, |client| client.min(route));
         Self {
@@ -143,8 +139,7 @@ impl Request {
 
     /// Says whether the first failure was a lack that a canned answer would only hide (F-009).
     pub(crate) fn default_barred(&self) -> bool {
-        self.first_failure
-            .is_some_and(|(_, result)| result.class() == Class::Capability)
+        self.first_failure.is_some_and(|(_, result)| result.class() == Class::Capability)
     }
 
     /// Says whether the outcome is out.
@@ -160,10 +155,7 @@ impl Request {
     /// Returns when it wants to be called.
     pub(crate) fn due(&self) -> Option<Nanos> {
         let attempt = self.current.as_ref().map(Attempt::due);
-        attempt
-            .into_iter()
-            .chain(self.wait.map(|wait| wait.until))
-            .min()
+        attempt.into_iter().chain(self.wait.map(|wait| wait.until)).min()
     }
 
     /// Asks the tiers from `next` on, and starts or ends accordingly.
@@ -171,12 +163,7 @@ impl Request {
         while usize::from(self.next) < self.route().tiers.len() {
             let tier = self.next;
             self.next += 1;
-            let facts = Plan {
-                now,
-                request: self,
-                paths: world.paths,
-            }
-            .facts(tier);
+            let facts = Plan { now, request: self, paths: world.paths }.facts(tier);
             let barred = facts.iter().any(Fact::breached);
             self.facts.extend(facts);
             if barred {
@@ -188,21 +175,9 @@ impl Request {
             }
             self.retried = 0;
             let slot = self.generation.slot(path);
-            let lane = world
-                .paths
-                .state_mut(slot)
-                .lane(self.generation.path(path), self.admit.operation);
+            let lane = world.paths.state_mut(slot).lane(self.generation.path(path), self.admit.operation);
             if let Some(replica) = lane.choose(now, self.admit.entropy, None) {
-                return self.start(
-                    now,
-                    world,
-                    Retry {
-                        tier,
-                        tried: replica,
-                        elsewhere: false,
-                        fresh: false,
-                    },
-                );
+                return self.start(now, world, Retry { tier, tried: replica, elsewhere: false, fresh: false });
             }
         }
         self.give_up(now, world);
@@ -210,22 +185,21 @@ impl Request {
 
     /// Hears what happened to the running attempt.
     pub(crate) fn event(&mut self, now: Nanos, event: Event, world: &mut World<'_>) {
-        let Some(attempt) = self.current.as_mut() else {
-            return;
-        };
+        let Some(attempt) = self.current.as_mut() else { return };
         let id = attempt.id;
         match event {
-            Event::Alive => attempt.alive(),
+            Event::Alive => return attempt.alive(),
+            Event::Ended { result, status } => {
+                let result = result.at_tier(attempt.tier);
+                return self.ended(now, id, (result, status), world);
+            }
             Event::Progress if attempt.first_content.is_none() => attempt.reasoning(now),
             Event::Progress | Event::FirstContent => {
                 attempt.content(now);
                 self.shown(now, world);
             }
-            Event::Ended { result, status } => {
-                let result = result.at_tier(attempt.tier);
-                self.ended(now, id, (result, status), world);
-            }
         }
+        self.renew(world);
     }
 
     /// Hears that a clock may have fired.
@@ -237,24 +211,14 @@ impl Request {
             return;
         };
         let (id, tier) = (attempt.id, attempt.tier);
-        if attempt.waits_too_long(now)
-            && (Plan {
-                now,
-                request: self,
-                paths: world.paths,
-            })
-            .last_of_its_kind(tier)
-        {
+        if attempt.waits_too_long(now) && (Plan { now, request: self, paths: world.paths }).last_of_its_kind(tier) {
             // F-028, checked again: what stood below is gone, so waiting on costs nobody anything.
-            return self.current.as_mut().expect("looked at above").grace();
+            self.current.as_mut().expect("looked at above").grace();
+            return self.renew(world);
         }
         if let Some(result) = attempt.fired(now) {
             let request = self.admit.request;
-            world.outputs.push_back(Output::Cancel {
-                request,
-                attempt: id,
-                why: Cancelled::Clock(result),
-            });
+            world.outputs.push_back(Output::Cancel { request, attempt: id, why: Cancelled::Clock(result) });
             self.ended(now, id, (result, None), world);
         }
     }
@@ -274,12 +238,7 @@ impl Request {
         self.stop(now, world, (Cancelled::Drained, ResultCode::Drained));
         if let Some(attempt) = committed {
             let end = End::Broken(ResultCode::Drained);
-            return self.finish(
-                now,
-                world,
-                end,
-                Some(Source::Broken(attempt, ResultCode::Drained)),
-            );
+            return self.finish(now, world, end, Some(Source::Broken(attempt, ResultCode::Drained)));
         }
         self.finish(now, world, End::Refused(Refusal::Draining), None);
     }
@@ -290,38 +249,15 @@ impl Request {
     }
 
     fn start(&mut self, now: Nanos, world: &mut World<'_>, what: Retry) {
-        let Retry {
-            tier,
-            tried: replica,
-            fresh,
-            ..
-        } = what;
-        let timing = Plan {
-            now,
-            request: self,
-            paths: world.paths,
-        }
-        .timing(tier);
+        let Retry { tier, tried: replica, fresh, .. } = what;
+        let timing = Plan { now, request: self, paths: world.paths }.timing(tier);
         let path = self.route().tiers[usize::from(tier)].path;
         let id = AttemptId(*world.attempts);
         *world.attempts += 1;
-        let mut attempt = Attempt::start(
-            now,
-            Target {
-                id,
-                tier,
-                path,
-                replica,
-            },
-            timing,
-            false,
-        );
+        let mut attempt = Attempt::start(now, Target { id, tier, path, replica }, timing);
         let slot = self.generation.slot(path);
-        let lane = world
-            .paths
-            .state_mut(slot)
-            .lane(self.generation.path(path), self.admit.operation);
-        attempt.probe = lane.start(now, id, replica, attempt.lease_expires());
+        let lane = world.paths.state_mut(slot).lane(self.generation.path(path), self.admit.operation);
+        attempt.probe = lane.start(now, id, replica, attempt.due());
         world.touched.push(slot);
         if self.remote == 0 {
             world.budget.deposit(now, self.admit.cost);
@@ -330,40 +266,17 @@ impl Request {
             self.remote += 1;
         }
         let (request, budget) = (self.admit.request, timing.budget());
-        world.outputs.push_back(Output::Start(Start {
-            request,
-            attempt: id,
-            tier,
-            path,
-            replica,
-            budget,
-            fresh,
-        }));
+        world.outputs.push_back(Output::Start(Start { request, attempt: id, tier, path, replica, budget, fresh }));
         self.current = Some(attempt);
     }
 
     /// Starts a retry if its path still admits one, else goes on with the next tier.
     fn start_again(&mut self, now: Nanos, world: &mut World<'_>, again: Retry) {
-        let plan = Plan {
-            now,
-            request: self,
-            paths: world.paths,
-        };
+        let plan = Plan { now, request: self, paths: world.paths };
         let admitted = plan.admits(again.tier);
-        let replica = if again.elsewhere {
-            plan.other_replica(again.tier, again.tried)
-        } else {
-            Some(again.tried)
-        };
+        let replica = if again.elsewhere { plan.other_replica(again.tier, again.tried) } else { Some(again.tried) };
         match replica.filter(|_| admitted) {
-            Some(replica) => self.start(
-                now,
-                world,
-                Retry {
-                    tried: replica,
-                    ..again
-                },
-            ),
+            Some(replica) => self.start(now, world, Retry { tried: replica, ..again }),
             None => {
                 self.flush(now, world);
                 self.advance(now, world);
@@ -371,64 +284,42 @@ impl Request {
         }
     }
 
-    /// Commits a stream at its first content, and renews the lease of a probe.
+    /// Lets the lease of a probe run as long as the attempt's own clocks.
+    fn renew(&mut self, world: &mut World<'_>) {
+        let Some(attempt) = self.current.as_ref().filter(|attempt| attempt.probe) else { return };
+        let slot = self.generation.slot(attempt.path);
+        let lane = world.paths.state_mut(slot).lane(self.generation.path(attempt.path), self.admit.operation);
+        lane.renew(attempt.id, attempt.due());
+        world.touched.push(slot);
+    }
+
+    /// Commits a stream at its first content.
     fn shown(&mut self, now: Nanos, world: &mut World<'_>) {
-        let Some(attempt) = self.current.as_ref() else {
-            return;
-        };
-        let (id, path, expires) = (attempt.id, attempt.path, attempt.lease_expires());
-        let (took, first) = (
-            now.saturating_sub(attempt.started),
-            attempt.first_content == Some(now),
-        );
+        let Some(attempt) = self.current.as_ref() else { return };
+        let (id, path) = (attempt.id, attempt.path);
+        let (took, first) = (now.saturating_sub(attempt.started), attempt.first_content == Some(now));
         let slot = self.generation.slot(path);
-        let lane = world
-            .paths
-            .state_mut(slot)
-            .lane(self.generation.path(path), self.admit.operation);
-        lane.content(now, id, expires);
-        if attempt.probe {
-            world.touched.push(slot);
-        }
+        let lane = world.paths.state_mut(slot).lane(self.generation.path(path), self.admit.operation);
+        lane.content(now, id);
         if self.admit.operation.is_stream() && first && self.commit.give(id) {
             lane.latency.record(took);
             let disclosure = self.disclose(now, End::Answered);
-            world.outputs.push_back(Output::Commit {
-                request: self.admit.request,
-                attempt: id,
-                disclosure,
-            });
+            world.outputs.push_back(Output::Commit { request: self.admit.request, attempt: id, disclosure });
         }
     }
 
     /// Settles an attempt that is over, and decides what follows.
-    fn ended(
-        &mut self,
-        now: Nanos,
-        id: AttemptId,
-        how: (ResultCode, Option<u16>),
-        world: &mut World<'_>,
-    ) {
+    fn ended(&mut self, now: Nanos, id: AttemptId, how: (ResultCode, Option<u16>), world: &mut World<'_>) {
         let Some(attempt) = self.current.take_if(|attempt| attempt.id == id) else {
             return;
         };
         let (result, status) = how;
-        self.attempts
-            .push(attempt.record(now, self.at, result, status));
+        self.attempts.push(attempt.record(now, self.at, result, status));
         if !result.is_ok() {
             self.first_failure.get_or_insert((id, result));
         }
-        let retry = if result.is_ok() {
-            None
-        } else {
-            self.retry(now, world, (&attempt, result))
-        };
-        self.settle(
-            now,
-            world,
-            (&attempt, result, status),
-            retry.map(|(_, retry)| retry),
-        );
+        let retry = if result.is_ok() { None } else { self.retry(now, world, (&attempt, result)) };
+        self.settle(now, world, (&attempt, result, status), retry.map(|(_, retry)| retry));
         if self.commit == Commit::Given(id) {
             let (end, source) = match result.is_ok() {
                 true => (End::Answered, Source::Attempt(id)),
@@ -438,12 +329,7 @@ impl Request {
         }
         match retry {
             Some((0, retry)) => self.start_again(now, world, retry),
-            Some((pause, again)) => {
-                self.wait = Some(Wait {
-                    until: now.saturating_add(pause),
-                    again,
-                })
-            }
+            Some((pause, again)) => self.wait = Some(Wait { until: now.saturating_add(pause), again }),
             None => self.after(now, &attempt, result, world),
         }
     }
@@ -464,12 +350,7 @@ impl Request {
             _ => false,
         };
         if own_error {
-            return self.finish(
-                now,
-                world,
-                End::Error(result),
-                Some(Source::Error(attempt.id)),
-            );
+            return self.finish(now, world, End::Error(result), Some(Source::Error(attempt.id)));
         }
         if result.class() == Class::Policy && route.on_policy == OnPolicy::Default {
             self.only_default = true;
@@ -482,43 +363,22 @@ impl Request {
     }
 
     /// Decides whether the same path is asked again, after which pause (F-040 to F-046).
-    fn retry(
-        &mut self,
-        now: Nanos,
-        world: &mut World<'_>,
-        ended: (&Attempt, ResultCode),
-    ) -> Option<(Nanos, Retry)> {
+    fn retry(&mut self, now: Nanos, world: &mut World<'_>, ended: (&Attempt, ResultCode)) -> Option<(Nanos, Retry)> {
         let (attempt, result) = ended;
         let path = self.generation.path(attempt.path);
-        let spent =
-            self.remote >= self.route().max_attempts || !matches!(path.place, Where::Remote(_));
+        let spent = self.remote >= self.route().max_attempts || !matches!(path.place, Where::Remote(_));
         if self.commit != Commit::Held || attempt.probe || spent {
             return None;
         }
-        let plan = Plan {
-            now,
-            request: self,
-            paths: world.paths,
-        };
+        let plan = Plan { now, request: self, paths: world.paths };
         let other = plan.other_replica(attempt.tier, attempt.replica);
-        let again = Retry {
-            tier: attempt.tier,
-            tried: attempt.replica,
-            elsewhere: other.is_some(),
-            fresh: false,
-        };
+        let again = Retry { tier: attempt.tier, tried: attempt.replica, elsewhere: other.is_some(), fresh: false };
         match result.again() {
             Again::No => None,
             Again::OtherReplica if other.is_none() => None,
             Again::OtherReplica | Again::Unsent => {
                 self.free += 1;
-                (self.free <= FREE).then_some((
-                    0,
-                    Retry {
-                        fresh: other.is_none(),
-                        ..again
-                    },
-                ))
+                (self.free <= FREE).then_some((0, Retry { fresh: other.is_none(), ..again }))
             }
             Again::Once => {
                 let (pause, in_time) = plan.pause(attempt.tier);
@@ -534,12 +394,7 @@ impl Request {
     /// Asks the purse for a retry, on the record.
     fn pay(&mut self, now: Nanos, world: &mut World<'_>, tier: u8) -> bool {
         let (signal, value) = (Signal::RetryBudget, self.admit.cost);
-        let fact = Fact {
-            tier,
-            signal,
-            value,
-            threshold: world.budget.purse(now),
-        };
+        let fact = Fact { tier, signal, value, threshold: world.budget.purse(now) };
         self.facts.push(fact);
         if !fact.breached() {
             world.budget.withdraw(now, value);

@@ -32,10 +32,7 @@ pub struct Revision {
 impl Revision {
     /// Finds a route by the name that clients send as `model`.
     pub fn route(&self, name: &str) -> Option<RouteId> {
-        self.routes
-            .binary_search_by(|route| route.name.as_str().cmp(name))
-            .ok()
-            .map(|index| RouteId(index as u16))
+        self.routes.binary_search_by(|route| route.name.as_str().cmp(name)).ok().map(|index| RouteId(index as u16))
     }
 }
 
@@ -164,15 +161,8 @@ pub enum Method {
 
 impl Method {
     /// Every method, in the order of the glossary.
-    pub const ALL: [Self; 7] = [
-        Self::Primary,
-        Self::Distilled,
-        Self::Ensemble,
-        Self::Retrieval,
-        Self::Cache,
-        Self::Rules,
-        Self::Default,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Primary, Self::Distilled, Self::Ensemble, Self::Retrieval, Self::Cache, Self::Rules, Self::Default];
 
     /// Returns the word that headers, records and metrics use.
     pub const fn name(self) -> &'static str {
@@ -281,16 +271,8 @@ impl Default for BreakerPolicy {
         use crate::clock::SECOND;
         Self {
             consecutive: 5,
-            fast: Rate {
-                samples: 20,
-                bad: Permille::new(500),
-                window: 10 * SECOND,
-            },
-            slow: Rate {
-                samples: 50,
-                bad: Permille::new(200),
-                window: 60 * SECOND,
-            },
+            fast: Rate { samples: 20, bad: Permille::new(500), window: 10 * SECOND },
+            slow: Rate { samples: 50, bad: Permille::new(200), window: 60 * SECOND },
             low: [2, 3],
             open: 10 * SECOND,
             open_max: 30 * SECOND,
@@ -314,11 +296,7 @@ pub struct BudgetPolicy {
 
 impl Default for BudgetPolicy {
     fn default() -> Self {
-        Self {
-            ratio: Permille::new(100),
-            floor: 3,
-            per: 10 * crate::clock::SECOND,
-        }
+        Self { ratio: Permille::new(100), floor: 3, per: 10 * crate::clock::SECOND }
     }
 }
 

@@ -35,12 +35,7 @@ pub enum Phase {
 
 impl Phase {
     /// Every phase.
-    pub const ALL: [Self; 4] = [
-        Self::Normal,
-        Self::Degraded,
-        Self::Recovering,
-        Self::Exhausted,
-    ];
+    pub const ALL: [Self; 4] = [Self::Normal, Self::Degraded, Self::Recovering, Self::Exhausted];
 
     /// Returns the word that records, status and metrics use.
     pub const fn name(self) -> &'static str {
@@ -90,24 +85,14 @@ pub(crate) struct RouteMachine {
 
 impl RouteMachine {
     pub(crate) fn new(now: Nanos, tiers: usize) -> Self {
-        Self {
-            start: 0,
-            reason: Reason::PrimaryHealthy,
-            since: now,
-            episodes: 0,
-            barred: vec![None; tiers],
-        }
+        Self { start: 0, reason: Reason::PrimaryHealthy, since: now, episodes: 0, barred: vec![None; tiers] }
     }
 
     /// Goes on under another revision: tiers that the revision keeps stay barred, by the state of their paths.
     pub(crate) fn adopt(&mut self, generation: &Generation, route: RouteId, paths: &Paths) {
         let tiers = &generation.revision.routes[route.index()].tiers;
-        let open = |at: usize| {
-            worst(paths.state(generation.slot(tiers[at].path))).0 != BreakerState::Closed
-        };
-        self.barred = (0..tiers.len())
-            .map(|at| open(at).then_some(self.since))
-            .collect();
+        let open = |at: usize| worst(paths.state(generation.slot(tiers[at].path))).0 != BreakerState::Closed;
+        self.barred = (0..tiers.len()).map(|at| open(at).then_some(self.since)).collect();
     }
 
     /// Returns the episode that a request falls into.
@@ -118,8 +103,7 @@ impl RouteMachine {
     /// Returns how the route is doing.
     pub(crate) fn phase(&self, generation: &Generation, route: RouteId, paths: &Paths) -> Phase {
         let tiers = &generation.revision.routes[route.index()].tiers;
-        let ramping =
-            |at: usize| worst(paths.state(generation.slot(tiers[at].path))).0 == BreakerState::Ramp;
+        let ramping = |at: usize| worst(paths.state(generation.slot(tiers[at].path))).0 == BreakerState::Ramp;
         match usize::from(self.start) {
             0 => Phase::Normal,
             start if start >= tiers.len() => Phase::Exhausted,
@@ -136,9 +120,7 @@ impl RouteMachine {
         let (state, trip) = worst(at.paths.state(at.generation.slot(at.path())));
         let dwell = path.breaker.open;
         let again = match (state, self.barred[tier]) {
-            (BreakerState::Closed, Some(since)) if now.saturating_sub(since) < dwell => {
-                Some(since + dwell)
-            }
+            (BreakerState::Closed, Some(since)) if now.saturating_sub(since) < dwell => Some(since + dwell),
             (BreakerState::Closed, Some(_)) => {
                 self.barred[tier] = None;
                 None
@@ -153,22 +135,11 @@ impl RouteMachine {
     }
 
     /// Returns the state for people and programs.
-    pub(crate) fn state(
-        &self,
-        generation: &Generation,
-        route: RouteId,
-        paths: &Paths,
-    ) -> RouteState {
-        let tiers = generation.revision.routes[route.index()]
-            .tiers
-            .iter()
-            .map(|tier| {
-                let breaker = worst(paths.state(generation.slot(tier.path))).0;
-                TierState {
-                    breaker,
-                    eligible: breaker != BreakerState::Open,
-                }
-            });
+    pub(crate) fn state(&self, generation: &Generation, route: RouteId, paths: &Paths) -> RouteState {
+        let tiers = generation.revision.routes[route.index()].tiers.iter().map(|tier| {
+            let breaker = worst(paths.state(generation.slot(tier.path))).0;
+            TierState { breaker, eligible: breaker != BreakerState::Open }
+        });
         RouteState {
             phase: self.phase(generation, route, paths),
             tier: self.start,
@@ -179,11 +150,7 @@ impl RouteMachine {
     }
 
     fn moved(&mut self, now: Nanos, at: &Look<'_>, trip: Option<Trip>) -> Option<Output> {
-        let start = self
-            .barred
-            .iter()
-            .position(Option::is_none)
-            .unwrap_or(self.barred.len()) as u8;
+        let start = self.barred.iter().position(Option::is_none).unwrap_or(self.barred.len()) as u8;
         if start == self.start {
             return None;
         }
@@ -192,9 +159,7 @@ impl RouteMachine {
             self.episodes += 1;
         }
         let down = to > from;
-        let cause = trip
-            .and_then(|trip| trip.result.reason())
-            .unwrap_or(Reason::BreakerOpen);
+        let cause = trip.and_then(|trip| trip.result.reason()).unwrap_or(Reason::BreakerOpen);
         self.since = now;
         let reason = if down { cause } else { Reason::RecoveryRamp };
         if down || to == 0 {
@@ -231,7 +196,5 @@ impl Look<'_> {
 /// Returns the worst state over the operations of a path, and what tripped it.
 fn worst(path: &PathState) -> (BreakerState, Option<Trip>) {
     let worst = path.lanes.iter().max_by_key(|lane| lane.breaker.state());
-    worst.map_or((BreakerState::Closed, None), |lane| {
-        (lane.breaker.state(), lane.breaker.trip())
-    })
+    worst.map_or((BreakerState::Closed, None), |lane| (lane.breaker.state(), lane.breaker.trip()))
 }

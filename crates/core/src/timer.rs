@@ -76,12 +76,7 @@ mod tests {
         timers.arm(one, 40);
         assert_eq!(timers.next(), Some((10, one)), "TIM-1");
         assert_eq!(
-            [
-                timers.take(9),
-                timers.take(20),
-                timers.take(20),
-                timers.take(99)
-            ],
+            [timers.take(9), timers.take(20), timers.take(20), timers.take(99)],
             [None, Some(one), Some(two), None]
         );
     }

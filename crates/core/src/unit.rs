@@ -10,11 +10,7 @@ impl Permille {
 
     /// Takes a number of thousandths; more than 1,000 is 1,000.
     pub const fn new(thousandths: u16) -> Self {
-        if thousandths > 1_000 {
-            Self::ALL
-        } else {
-            Self(thousandths)
-        }
+        if thousandths > 1_000 { Self::ALL } else { Self(thousandths) }
     }
 
     /// Returns the number of thousandths.
@@ -51,13 +47,8 @@ mod tests {
     #[test]
     fn a_share_draws_about_that_many_lots() {
         for share in [0, 50, 250, 1_000] {
-            let drawn = (0..100_000)
-                .filter(|n| Permille::new(share).draws(*n))
-                .count();
-            assert!(
-                drawn.abs_diff(usize::from(share) * 100) <= 300,
-                "{share} permille drew {drawn} of 100,000"
-            );
+            let drawn = (0..100_000).filter(|n| Permille::new(share).draws(*n)).count();
+            assert!(drawn.abs_diff(usize::from(share) * 100) <= 300, "{share} permille drew {drawn} of 100,000");
         }
     }
 }

@@ -35,10 +35,7 @@ impl Window {
     /// Divides `length` into `slots` slots.
     pub(crate) fn new(length: Nanos, slots: u16) -> Self {
         let width = (length / Nanos::from(slots)).max(1);
-        Self {
-            slots: vec![Slot::default(); usize::from(slots)],
-            width,
-        }
+        Self { slots: vec![Slot::default(); usize::from(slots)], width }
     }
 
     pub(crate) fn record(&mut self, now: Nanos, bad: bool) {
@@ -47,11 +44,7 @@ impl Window {
         let at = (epoch % self.slots.len() as u64) as usize;
         let slot = &mut self.slots[at];
         if slot.epoch != epoch {
-            *slot = Slot {
-                epoch,
-                good: 0,
-                bad: 0,
-            };
+            *slot = Slot { epoch, good: 0, bad: 0 };
         }
         if bad {
             slot.bad = slot.bad.saturating_add(1);

@@ -1,1 +1,181 @@
+//! The trip rules by table, the half-open leases, and the way back.
 
+use std::{format, string::String, vec};
+
+use super::*;
+use crate::clock::MILLISECOND;
+
+fn breaker() -> Breaker {
+    Breaker::new(BreakerPolicy::default())
+}
+
+fn verdict(attempt: u64, result: ResultCode, status: Option<u16>) -> Verdict {
+    let evidence = result.evidence();
+    Verdict { attempt: AttemptId(attempt), result, status, evidence, repeated: false, entropy: attempt }
+}
+
+/// Feeds outcomes at an interval: `+` good, `-` hard, `~` soft, `.` no evidence. Returns at which one it opened, and why.
+fn opens_at(outcomes: &str, every: Nanos) -> Option<(usize, &'static str)> {
+    let mut breaker = breaker();
+    for (n, outcome) in outcomes.chars().enumerate() {
+        let result = match outcome {
+            '+' => ResultCode::Ok,
+            '-' => ResultCode::Status5xx,
+            '~' => ResultCode::EmptyAnswer,
+            _ => ResultCode::RateLimited,
+        };
+        breaker.record(n as Nanos * every, verdict(n as u64, result, Some(500)));
+        if breaker.state() == BreakerState::Open {
+            return Some((n + 1, breaker.trip().expect("an open breaker was tripped").rule));
+        }
+    }
+    None
+}
+
+#[test]
+fn f_062_f_063_the_trip_rules_by_table() {
+    let busy = "+".repeat(60);
+    let table: &[(&str, String, Nanos, Option<(usize, &str)>)] = &[
+        ("five in a row where traffic is high", format!("{busy}-----"), 10 * MILLISECOND, Some((65, "F-062a"))),
+        ("four are not enough there", format!("{busy}----+----+"), 10 * MILLISECOND, None),
+        ("two in a row where traffic is low", "+--".into(), SECOND, Some((3, "F-063"))),
+        ("three in a row at 20 to 49 outcomes", format!("{}---", "+".repeat(25)), SECOND, Some((28, "F-063"))),
+        ("three of the last five, low traffic", "+-+-+-".into(), 30 * SECOND, Some((6, "F-063"))),
+        ("but not over more than ten minutes", "+-+-+-".into(), 200 * SECOND, None),
+        (
+            "half of the fast window",
+            format!("{}{}", "+".repeat(25), "-+".repeat(60)),
+            500 * MILLISECOND,
+            Some((44, "F-062b")),
+        ),
+        ("a fifth of the slow window", format!("{busy}{}", "-++".repeat(60)), 200 * MILLISECOND, Some((145, "F-062c"))),
+        ("soft ones count in ratios only", "~~~~".into(), SECOND, Some((3, "F-063"))),
+        ("what is no evidence never counts", ".".repeat(200), MILLISECOND, None),
+    ];
+    for (claim, outcomes, every, expected) in table {
+        assert_eq!(opens_at(outcomes, *every), *expected, "{claim}");
+    }
+}
+
+#[test]
+fn f_065_one_request_counts_once_unless_it_cannot_be_its_fault() {
+    for (status, opens) in [(Some(500), false), (Some(503), true)] {
+        let mut breaker = breaker();
+        breaker.record(0, verdict(1, ResultCode::Status5xx, status));
+        breaker.record(1, Verdict { repeated: true, ..verdict(2, ResultCode::Status5xx, status) });
+        assert_eq!(breaker.state() == BreakerState::Open, opens, "{status:?}");
+    }
+}
+
+/// Opens it at time 0 and returns when it lets probes through.
+fn trip(breaker: &mut Breaker, now: Nanos) -> Nanos {
+    for n in 0..2 {
+        breaker.record(now, verdict(n, ResultCode::ConnectFailed, None));
+    }
+    breaker.due(now).expect("an open breaker has a time")
+}
+
+#[test]
+fn f_066_open_times_grow_to_their_bound_and_jitter_by_a_fifth() {
+    let mut breaker = breaker();
+    let mut at = trip(&mut breaker, 0);
+    let mut lengths = vec![at];
+    for n in 10..14 {
+        breaker.start(at, AttemptId(n), Nanos::MAX);
+        breaker.record(at, verdict(n, ResultCode::Status5xx, Some(500)));
+        let until = breaker.due(at).expect("it is open again");
+        lengths.push(until - at);
+        at = until;
+    }
+    for (length, base) in lengths.iter().zip([10, 20, 30, 30, 30]) {
+        assert!((base * SECOND..=base * SECOND * 6 / 5).contains(length), "BRK-4: {length} for {base} s");
+    }
+}
+
+#[test]
+fn f_068_half_open_admits_one_probe_until_it_shows_content_then_three() {
+    let mut breaker = breaker();
+    let at = trip(&mut breaker, 0);
+    assert!(!breaker.ask(at - 1, 0).admits(), "BRK-1");
+    assert!(breaker.ask(at, 0).admits());
+    assert!(breaker.start(at, AttemptId(10), Nanos::MAX), "it is a probe");
+    assert!(!breaker.ask(at, 0).admits(), "BRK-1: one until it shows content");
+    breaker.content(at + 1, AttemptId(10));
+    for n in 11..13 {
+        assert!(breaker.ask(at, 0).admits());
+        breaker.start(at, AttemptId(n), Nanos::MAX);
+    }
+    assert!(!breaker.ask(at, 0).admits(), "BRK-1: three are out");
+}
+
+#[test]
+fn f_069_a_lease_ends_by_verdict_release_or_expiry() {
+    let lease = |expires| {
+        let mut breaker = breaker();
+        let at = trip(&mut breaker, 0);
+        breaker.start(at, AttemptId(10), at + expires);
+        (breaker, at)
+    };
+    let (mut released, at) = lease(5);
+    released.record(at + 1, verdict(10, ResultCode::ClientGone, None));
+    assert_eq!(released.state(), BreakerState::HalfOpen, "BRK-3");
+    assert!(released.ask(at + 1, 0).admits(), "BRK-2");
+
+    let (mut expired, at) = lease(5);
+    expired.tick(at + 4, 0);
+    assert_eq!(expired.state(), BreakerState::HalfOpen);
+    expired.tick(at + 5, 0);
+    assert_eq!((expired.state(), expired.trip().map(|trip| trip.rule)), (BreakerState::Open, Some("F-069")), "BRK-2");
+
+    let (mut renewed, at) = lease(5);
+    renewed.renew(AttemptId(10), at + 9);
+    renewed.tick(at + 5, 0);
+    assert_eq!(renewed.state(), BreakerState::HalfOpen);
+}
+
+#[test]
+fn f_070_two_good_probes_start_the_ramp_and_push_back_is_not_good() {
+    let mut breaker = breaker();
+    let at = trip(&mut breaker, 0);
+    let probe = |breaker: &mut Breaker, n, result| {
+        breaker.start(at, AttemptId(n), Nanos::MAX);
+        breaker.record(at, verdict(n, result, None));
+        breaker.state()
+    };
+    assert_eq!(probe(&mut breaker, 10, ResultCode::PushBack), BreakerState::HalfOpen);
+    assert_eq!(probe(&mut breaker, 11, ResultCode::Ok), BreakerState::HalfOpen);
+    assert_eq!(probe(&mut breaker, 12, ResultCode::RateLimited), BreakerState::HalfOpen);
+    assert_eq!(probe(&mut breaker, 13, ResultCode::Ok), BreakerState::Ramp);
+}
+
+#[test]
+fn f_070_unbroken_content_is_a_good_probe_before_its_end() {
+    let mut breaker = breaker();
+    let at = trip(&mut breaker, 0);
+    for n in [10, 11] {
+        breaker.start(at, AttemptId(n), Nanos::MAX);
+        breaker.content(at, AttemptId(n));
+    }
+    for n in [10, 11] {
+        breaker.content(at + 10 * SECOND, AttemptId(n));
+    }
+    assert_eq!(breaker.state(), BreakerState::Ramp);
+}
+
+#[test]
+fn f_071_the_ramp_closes_by_itself_and_forgets_the_trip() {
+    let mut breaker = breaker();
+    let at = trip(&mut breaker, 0);
+    for n in [10, 11] {
+        breaker.start(at, AttemptId(n), Nanos::MAX);
+        breaker.record(at, verdict(n, ResultCode::Ok, None));
+    }
+    let mut now = at;
+    while let Some(due) = breaker.due(now) {
+        now = due;
+        breaker.tick(now, 0);
+    }
+    assert_eq!((breaker.state(), breaker.trip()), (BreakerState::Closed, None));
+    assert_eq!(now - at, 4 * 30 * SECOND, "four quiet steps");
+    assert_eq!(trip(&mut breaker, now) - now, 10 * SECOND + Permille::new(Permille::lot(1) / 5).of(10 * SECOND));
+}

@@ -22,46 +22,24 @@ fn f_011_evidence_and_repetition_are_independent_columns() {
         (R::ClientGone, E::None, A::No, N::No),
     ];
     for (result, evidence, again, next) in rows {
-        assert_eq!(
-            (result.evidence(), result.again(), result.next()),
-            (evidence, again, next),
-            "{}",
-            result.name()
-        );
+        assert_eq!((result.evidence(), result.again(), result.next()), (evidence, again, next), "{}", result.name());
     }
 }
 
 #[test]
 fn every_result_but_ok_has_a_reason_and_a_name_of_its_class() {
     for &result in ResultCode::ALL {
-        assert_eq!(
-            result.reason().is_none(),
-            result.is_ok(),
-            "{}",
-            result.name()
-        );
-        let class = result
-            .name()
-            .split_once('.')
-            .map_or("ok", |(class, _)| class);
+        assert_eq!(result.reason().is_none(), result.is_ok(), "{}", result.name());
+        let class = result.name().split_once('.').map_or("ok", |(class, _)| class);
         assert_eq!(class, result.class().name());
     }
 }
 
 #[test]
 fn f_002_a_callers_fault_below_tier_0_is_a_lack_of_that_tier() {
-    assert_eq!(
-        ResultCode::CallerInvalid.at_tier(0),
-        ResultCode::CallerInvalid
-    );
-    assert_eq!(
-        ResultCode::CallerInvalid.at_tier(1),
-        ResultCode::UnsupportedFeature
-    );
-    assert_eq!(
-        ResultCode::CallerTooLarge.at_tier(2),
-        ResultCode::MessageTooLarge
-    );
+    assert_eq!(ResultCode::CallerInvalid.at_tier(0), ResultCode::CallerInvalid);
+    assert_eq!(ResultCode::CallerInvalid.at_tier(1), ResultCode::UnsupportedFeature);
+    assert_eq!(ResultCode::CallerTooLarge.at_tier(2), ResultCode::MessageTooLarge);
     assert_eq!(ResultCode::Status5xx.at_tier(2), ResultCode::Status5xx);
 }
 

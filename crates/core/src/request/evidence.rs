@@ -23,16 +23,10 @@ impl Request {
     ) {
         let (attempt, result, status) = ended;
         let slot = self.generation.slot(attempt.path);
-        let hard = result.evidence() == Evidence::Hard;
+        let evidence = evidence(attempt, result);
         let entropy = self.admit.entropy ^ attempt.id.0;
-        let verdict = Verdict {
-            attempt: attempt.id,
-            result,
-            status,
-            repeated: self.counted,
-            entropy,
-        };
-        self.counted |= hard;
+        let verdict = Verdict { attempt: attempt.id, result, status, evidence, repeated: self.counted, entropy };
+        self.counted |= evidence == Evidence::Hard;
         if result.is_ok() && !self.admit.operation.is_stream() {
             let took = now.saturating_sub(attempt.started);
             world
@@ -42,7 +36,7 @@ impl Request {
                 .latency
                 .record(took);
         }
-        let mended = result.evidence() == Evidence::Success && !self.pending.is_empty();
+        let mended = evidence == Evidence::Success && !self.pending.is_empty();
         match retry {
             Some(retry) if retry.elsewhere || retry.fresh => {
                 if result != ResultCode::Unsent {
@@ -75,47 +69,36 @@ impl Request {
             return;
         };
         let (why, result) = why;
-        self.attempts
-            .push(attempt.record(now, self.at, result, None));
+        self.attempts.push(attempt.record(now, self.at, result, None));
         self.settle(now, world, (&attempt, result, None), None);
-        world.outputs.push_back(Output::Cancel {
-            request: self.admit.request,
-            attempt: attempt.id,
-            why,
-        });
+        world.outputs.push_back(Output::Cancel { request: self.admit.request, attempt: attempt.id, why });
     }
 
     fn record_path(&self, now: Nanos, world: &mut World<'_>, slot: u32, verdict: Verdict) {
         let Some(state) = world.paths.find_mut(slot) else {
             return;
         };
-        if let Some(lane) = state
-            .lanes
-            .iter_mut()
-            .find(|lane| lane.operation == self.admit.operation)
-        {
+        if let Some(lane) = state.lanes.iter_mut().find(|lane| lane.operation == self.admit.operation) {
             lane.breaker.record(now, verdict);
             world.touched.push(slot);
         }
     }
 
-    fn record_replica(
-        &self,
-        now: Nanos,
-        world: &mut World<'_>,
-        against: (u32, ReplicaId, Verdict),
-    ) {
+    fn record_replica(&self, now: Nanos, world: &mut World<'_>, against: (u32, ReplicaId, Verdict)) {
         let (slot, replica, verdict) = against;
         let Some(state) = world.paths.find_mut(slot) else {
             return;
         };
-        if let Some(lane) = state
-            .lanes
-            .iter_mut()
-            .find(|lane| lane.operation == self.admit.operation)
-        {
+        if let Some(lane) = state.lanes.iter_mut().find(|lane| lane.operation == self.admit.operation) {
             lane.record_replica(now, replica, verdict);
             world.touched.push(slot);
         }
     }
+}
+
+/// An impatient client's clock says nothing about the path (CL-09).
+fn evidence(attempt: &Attempt, result: ResultCode) -> Evidence {
+    use ResultCode::{FirstTokenTimeout, KeepaliveOnly, TotalTimeout};
+    let clock = matches!(result, FirstTokenTimeout | KeepaliveOnly | TotalTimeout);
+    if attempt.hurried && clock { Evidence::None } else { result.evidence() }
 }

@@ -1,0 +1,9 @@
+//! The rules of the core, one property each, over random histories and beside a naive model.
+//!
+//! `world` plays clients and upstreams by seed and writes down everything that went in and came out; `naive` says again,
+//! slowly and without cleverness, when a path may be asked. Each test here is one rule, named after it.
+
+mod naive;
+mod properties;
+mod replay;
+mod world;

@@ -1,0 +1,240 @@
+//! The naive model: says from the whole history, by plain counting, whether a path may be asked at a moment.
+//!
+//! It keeps every outcome for ever and counts them anew each time; it knows one replica per path. Where the core is
+//! clever, this is not, and both must agree.
+
+use std::collections::BTreeMap;
+
+use evenkeel_core::*;
+
+/// What the model knows of one path and operation.
+#[derive(Default)]
+struct Lane {
+    state: Naive,
+    /// Outcomes since the counts were last forgotten: when, bad, counts in the streak, hard.
+    outcomes: Vec<(Nanos, bool, bool, bool)>,
+    opened: u64,
+}
+
+#[derive(Default, Clone, Debug, PartialEq)]
+enum Naive {
+    #[default]
+    Closed,
+    Open {
+        until: Nanos,
+    },
+    HalfOpen {
+        leases: BTreeMap<AttemptId, (Nanos, Option<Nanos>)>,
+        good: u32,
+        shown: bool,
+    },
+    Ramp {
+        step: usize,
+        since: Nanos,
+        calm: Nanos,
+        admitted: Nanos,
+        good: u32,
+        bad: u32,
+    },
+}
+
+/// The model of a whole core's breakers.
+pub(crate) struct Model {
+    revision: Revision,
+    lanes: BTreeMap<(u16, Operation), Lane>,
+}
+
+/// An outcome as the model hears it.
+pub(crate) struct Heard {
+    pub(crate) attempt: AttemptId,
+    pub(crate) result: ResultCode,
+    pub(crate) status: Option<u16>,
+    pub(crate) repeated: bool,
+    pub(crate) entropy: u64,
+}
+
+impl Model {
+    pub(crate) fn new(revision: Revision) -> Self {
+        Self { revision, lanes: BTreeMap::new() }
+    }
+
+    fn policy(&self, path: PathId) -> BreakerPolicy {
+        self.revision.paths[path.index()].breaker.clone()
+    }
+
+    /// Says whether a request with these bits may start on the path now.
+    pub(crate) fn admits(&mut self, now: Nanos, key: (PathId, Operation), entropy: u64) -> bool {
+        self.pass(now, key);
+        let policy = self.policy(key.0);
+        match &self.lane(key).state {
+            Naive::Closed => true,
+            Naive::Open { .. } => false,
+            Naive::HalfOpen { leases, shown, .. } => leases.len() < if *shown { policy.probes as usize } else { 1 },
+            Naive::Ramp { step, admitted, .. } => policy.ramp[*step].draws(entropy) || now - admitted >= SECOND,
+        }
+    }
+
+    /// Takes note of a start; says whether it is a probe.
+    pub(crate) fn started(&mut self, now: Nanos, key: (PathId, Operation), attempt: AttemptId, expires: Nanos) -> bool {
+        match &mut self.lane(key).state {
+            Naive::HalfOpen { leases, .. } => {
+                leases.insert(attempt, (expires, None));
+                true
+            }
+            Naive::Ramp { admitted, .. } => {
+                *admitted = now;
+                false
+            }
+            _ => false,
+        }
+    }
+
+    /// Takes note of a piece of content.
+    pub(crate) fn content(&mut self, now: Nanos, key: (PathId, Operation), attempt: AttemptId, expires: Nanos) {
+        self.pass(now, key);
+        let policy = self.policy(key.0);
+        let Naive::HalfOpen { leases, shown, .. } = &mut self.lane(key).state else { return };
+        let Some(lease) = leases.get_mut(&attempt) else { return };
+        *shown = true;
+        lease.0 = expires;
+        let since = *lease.1.get_or_insert(now);
+        if now - since >= policy.open {
+            self.good(now, key, attempt);
+        }
+    }
+
+    /// Takes note of an outcome.
+    pub(crate) fn ended(&mut self, now: Nanos, key: (PathId, Operation), heard: &Heard) {
+        self.pass(now, key);
+        let policy = self.policy(key.0);
+        let evidence = heard.result.evidence();
+        let lane = self.lane(key);
+        match &mut lane.state {
+            Naive::Open { .. } => {}
+            Naive::HalfOpen { leases, .. } => match (evidence, leases.contains_key(&heard.attempt)) {
+                (Evidence::None, _) => {
+                    leases.remove(&heard.attempt);
+                }
+                (_, true) if heard.result.is_ok() => self.good(now, key, heard.attempt),
+                (_, true) => self.open(now, key, heard.entropy, true),
+                (_, false) => {}
+            },
+            Naive::Closed | Naive::Ramp { .. } if evidence == Evidence::None => {}
+            state => {
+                let bad = evidence != Evidence::Success;
+                let streak = !heard.repeated || heard.result.blameless(heard.status);
+                lane.outcomes.push((now, bad, streak, evidence == Evidence::Hard));
+                let ramping = matches!(state, Naive::Ramp { .. });
+                if let Naive::Ramp { good, bad: sick, calm, .. } = state {
+                    if bad { (*sick += 1, *calm = now).1 } else { *good += 1 }
+                }
+                if bad && trips(now, lane, &policy, ramping) {
+                    self.open(now, key, heard.entropy, true);
+                } else {
+                    self.judge_ramp(now, key, heard.entropy);
+                }
+            }
+        }
+    }
+
+    /// Lets time do what it does: one thing at a time, until nothing more happens.
+    fn pass(&mut self, now: Nanos, key: (PathId, Operation)) {
+        match &self.lane(key).state {
+            Naive::Open { until } if *until <= now => {
+                self.lane(key).state = Naive::HalfOpen { leases: BTreeMap::new(), good: 0, shown: false };
+            }
+            _ => {}
+        }
+    }
+
+    /// The core says that time moved something: expired leases, ramp steps.
+    pub(crate) fn timeout(&mut self, now: Nanos) {
+        for key in self.lanes.keys().copied().collect::<Vec<_>>() {
+            let key = (PathId(key.0), key.1);
+            self.pass(now, key);
+            let expired = match &self.lane(key).state {
+                Naive::HalfOpen { leases, .. } => leases.values().any(|(expires, _)| *expires <= now),
+                _ => false,
+            };
+            if expired {
+                self.open(now, key, now, true);
+            }
+            self.judge_ramp(now, key, now);
+        }
+    }
+
+    fn judge_ramp(&mut self, now: Nanos, key: (PathId, Operation), entropy: u64) {
+        let policy = self.policy(key.0);
+        let Naive::Ramp { step, since, calm, admitted, good, bad } = self.lane(key).state else { return };
+        let stand = |step| Naive::Ramp { step, since: now, calm: now, admitted, good: 0, bad: 0 };
+        if good + bad >= 5 && bad * 5 >= good + bad {
+            match step {
+                0 => self.open(now, key, entropy, false),
+                _ => self.lane(key).state = stand(step - 1),
+            }
+        } else if (now - since >= policy.open && good >= 10) || now - calm >= 3 * policy.open {
+            let lane = self.lane(key);
+            if step + 1 < policy.ramp.len() {
+                lane.state = stand(step + 1);
+            } else {
+                (lane.state, lane.opened) = (Naive::Closed, 0);
+                lane.outcomes.clear();
+            }
+        }
+    }
+
+    fn good(&mut self, now: Nanos, key: (PathId, Operation), attempt: AttemptId) {
+        let enough = self.policy(key.0).successes;
+        let lane = self.lane(key);
+        let Naive::HalfOpen { leases, good, shown } = &mut lane.state else { return };
+        leases.remove(&attempt);
+        (*good, *shown) = (*good + 1, true);
+        if *good >= enough {
+            lane.outcomes.clear();
+            lane.state = Naive::Ramp { step: 0, since: now, calm: now, admitted: now, good: 0, bad: 0 };
+        }
+    }
+
+    fn open(&mut self, now: Nanos, key: (PathId, Operation), entropy: u64, harder: bool) {
+        let policy = self.policy(key.0);
+        let lane = self.lane(key);
+        let base = (policy.open * (lane.opened + 1)).min(policy.open_max);
+        lane.state = Naive::Open { until: now + base + base * u64::from(Permille::lot(entropy) / 5) / 1_000 };
+        lane.opened += u64::from(harder);
+        lane.outcomes.clear();
+    }
+
+    fn lane(&mut self, key: (PathId, Operation)) -> &mut Lane {
+        self.lanes.entry((key.0.0, key.1)).or_default()
+    }
+}
+
+/// Counts the whole history, by the letter of F-062 and F-063.
+fn trips(now: Nanos, lane: &Lane, policy: &BreakerPolicy, ramping: bool) -> bool {
+    let mut streak = 0;
+    for (_, bad, counts, hard) in lane.outcomes.iter().rev() {
+        if !bad {
+            break;
+        }
+        streak += u32::from(*counts && *hard);
+    }
+    // A slot is a tenth, or a sixth, of its window; what lies in a slot that has begun to leave is gone with it.
+    let within = |window: Nanos, slots: Nanos| {
+        let width = window / slots;
+        lane.outcomes.iter().filter(move |it| it.0 / width + slots > now / width).collect::<Vec<_>>()
+    };
+    let over = |rate: Rate, slots| {
+        let seen = within(rate.window, slots);
+        let bad = seen.iter().filter(|it| it.1).count() as u64;
+        seen.len() as u64 >= u64::from(rate.samples)
+            && bad * 1_000 >= seen.len() as u64 * u64::from(rate.bad.thousandths())
+    };
+    let slow = within(policy.slow.window, 6).len();
+    let last: Vec<_> = lane.outcomes.iter().rev().take(5).filter(|it| now - it.0 <= 600 * SECOND && it.1).collect();
+    let low = match slow {
+        0..20 => streak >= policy.low[0] || last.len() >= 3,
+        20..50 => streak >= policy.low[1],
+        _ => false,
+    };
+    streak >= policy.consecutive || low || (!ramping && (over(policy.fast, 10) || over(policy.slow, 6)))
+}

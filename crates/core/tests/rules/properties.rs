@@ -1,0 +1,387 @@
+//! One property per rule of `architecture.md`, section 4, over random histories.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use evenkeel_core::*;
+use proptest::prelude::*;
+
+use crate::{
+    naive::{Heard, Model},
+    world::{Entry, History, World, sample},
+};
+
+const ARRIVALS: usize = 150;
+
+fn ends(history: &History) -> BTreeMap<RequestId, Vec<Nanos>> {
+    let mut ends: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for (at, output) in history.outputs() {
+        if let Output::Answer { request, .. } | Output::Refuse { request, .. } = output {
+            ends.entry(*request).or_default().push(at);
+        }
+    }
+    ends
+}
+
+fn commits(history: &History) -> BTreeMap<RequestId, Vec<Nanos>> {
+    let mut commits: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for (at, output) in history.outputs() {
+        if let Output::Commit { request, .. } = output {
+            commits.entry(*request).or_default().push(at);
+        }
+    }
+    commits
+}
+
+/// The deadline that holds for each request, as a point in time.
+fn deadlines(seed: u64, history: &History) -> BTreeMap<RequestId, Nanos> {
+    let revision = sample(seed);
+    let deadline = |admit: &Admit| {
+        let route = revision.routes[admit.route.index()].deadline;
+        admit.deadline.map_or(route, |client| client.min(route))
+    };
+    history.admits().map(|(at, admit)| (admit.request, at + deadline(admit))).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn rule_01_exactly_one_terminal_outcome_and_one_record_per_request(seed: u64) {
+        let history = World::play(seed, ARRIVALS);
+        let ends = ends(&history);
+        let mut records: BTreeMap<RequestId, usize> = BTreeMap::new();
+        history.decisions().for_each(|decision| *records.entry(decision.request).or_default() += 1);
+        for (_, admit) in history.admits() {
+            prop_assert_eq!(ends.get(&admit.request).map(Vec::len), Some(1), "{:?}", admit);
+            prop_assert_eq!(records.get(&admit.request), Some(&1));
+        }
+        prop_assert_eq!(ends.len(), history.admits().count());
+    }
+
+    #[test]
+    fn rule_02_no_start_after_outcome_deadline_or_commit(seed: u64) {
+        let history = World::play(seed, ARRIVALS);
+        let deadlines = deadlines(seed, &history);
+        let (mut over, mut running) = (BTreeSet::new(), BTreeMap::new());
+        for (at, entry) in &history.entries {
+            match entry {
+                Entry::Output(Output::Start(start)) => {
+                    prop_assert!(!over.contains(&start.request), "a start after the outcome or the commit");
+                    prop_assert!(*at < deadlines[&start.request], "a start after the deadline");
+                    prop_assert!(running.insert(start.request, start.attempt).is_none(), "two attempts at once");
+                    prop_assert!(start.budget <= deadlines[&start.request] - at, "more time than there is");
+                }
+                Entry::Output(Output::Commit { request, .. }) => {
+                    over.insert(*request);
+                }
+                Entry::Output(Output::Answer { request, .. } | Output::Refuse { request, .. }) => {
+                    over.insert(*request);
+                    running.remove(request);
+                }
+                Entry::Output(Output::Cancel { request, attempt, .. }) => {
+                    if running.get(request) == Some(attempt) {
+                        running.remove(request);
+                    }
+                }
+                Entry::Input(Input::Attempt { attempt, event: Event::Ended { .. } }) => {
+                    running.retain(|_, it| it != attempt);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn rule_03_every_request_leaves_before_its_deadline_and_the_safe_default_is_used(seed: u64) {
+        let history = World::play(seed, ARRIVALS);
+        let (deadlines, commits) = (deadlines(seed, &history), commits(&history));
+        for (request, ends) in ends(&history) {
+            let left = commits.get(&request).map_or(ends[0], |commits| commits[0]);
+            prop_assert!(left <= deadlines[&request], "{:?} left {} ns late", request, left - deadlines[&request]);
+        }
+        for decision in history.decisions().filter(|it| it.route == RouteId(0)) {
+            let barred = decision.candidates.last().is_some_and(|last| last.reasons.iter().any(|r| r.about_request()));
+            let exhausted = matches!(decision.outcome.end, End::Refused(Refusal::Exhausted | Refusal::Deadline));
+            prop_assert!(!exhausted || barred, "a route with a default was exhausted: {:?}", decision);
+        }
+        for (_, output) in history.outputs() {
+            if let Output::Refuse { why, retry_after, .. } = output {
+                prop_assert_eq!(retry_after.is_none(), *why == Refusal::ClientGone);
+                prop_assert!(retry_after.is_none_or(|after| (SECOND..=300 * SECOND).contains(&after)), "F-165");
+            }
+        }
+    }
+
+    #[test]
+    fn rule_04_no_start_on_an_open_path_and_the_naive_model_agrees(seed: u64) {
+        let history = World::play_patiently(seed, 2 * ARRIVALS);
+        let mut oracle = Oracle::new(seed);
+        for (at, entry) in &history.entries {
+            if let Err(fault) = oracle.check(*at, entry) {
+                prop_assert!(false, "{fault}");
+            }
+        }
+        prop_assert!(oracle.checked > ARRIVALS);
+    }
+
+    #[test]
+    fn rule_05_caller_faults_and_cancellations_are_no_evidence(seed: u64) {
+        // Two worlds: in one every fault is the caller's or a cancellation. No breaker may move in it.
+        let mut world = World::new(seed, sample(seed));
+        for _ in 0..ARRIVALS {
+            world.run_until(world.now + 20 * MILLISECOND);
+            let request = world.arrive();
+            let attempt = world.history.outputs().filter_map(|(_, output)| match output {
+                Output::Start(start) if start.request == request => Some(start.attempt),
+                _ => None,
+            }).last();
+            let event = Event::Ended { result: ResultCode::CallerInvalid, status: Some(400) };
+            match attempt.filter(|_| world.dice.one_in(2)) {
+                Some(attempt) => world.feed(Input::Attempt { attempt, event }),
+                None => world.feed(Input::ClientGone { request }),
+            }
+        }
+        prop_assert!(!world.history.outputs().any(|(_, output)| matches!(output, Output::Transition(_))));
+        for route in 0..2 {
+            let state = world.core.route_state(RouteId(route));
+            prop_assert!(state.tiers.iter().all(|tier| tier.breaker == BreakerState::Closed));
+        }
+        prop_assert_eq!(world.core.next_timeout(), None, "nothing is left behind");
+    }
+
+    #[test]
+    fn rule_06_retries_stay_within_the_budget(seed: u64) {
+        // Ill enough to want more retries than a tenth, not ill enough to be cut off.
+        let mut revision = sample(seed);
+        for path in &mut revision.paths {
+            let never = Rate { samples: 1, bad: Permille::ALL, window: SECOND };
+            path.breaker = BreakerPolicy { consecutive: 1_000, low: [1_000; 2], fast: never, ..path.breaker.clone() };
+            path.breaker.slow.bad = Permille::ALL;
+        }
+        let mut world = World::new(seed, revision);
+        (world.churn, world.impatience, world.only) = (false, false, Some(ResultCode::Status5xx));
+        let rounds = 40 * ARRIVALS;
+        for round in 0..rounds {
+            // The first few are well, so that the low-traffic rules have their twenty outcomes.
+            world.illness.insert(0, if round < 200 { 0 } else { 150 });
+            world.run_until(world.now + 5 * MILLISECOND);
+            world.arrive_at(RouteId(0));
+        }
+        world.run_until(world.now + 20 * SECOND);
+        let decisions: Vec<_> = world.history.decisions().collect();
+        let paid: usize = decisions.iter().map(|decision| {
+            let again = |pair: &&[AttemptRecord]| pair[0].tier == pair[1].tier && charged(pair[0].result);
+            decision.attempts.windows(2).filter(again).count()
+        }).sum();
+        let empty = |fact: &Fact| fact.signal == Signal::RetryBudget && fact.breached();
+        let unpaid = decisions.iter().filter(|decision| decision.facts.iter().any(empty)).count();
+        let spans = (world.now / (10 * SECOND) + 1) as usize;
+        prop_assert!(paid <= rounds / 10 + 3 * spans, "{} paid retries of {}", paid, rounds);
+        prop_assert!(unpaid > 0 && paid > rounds / 40, "the purse was never asked for too much: {}, {}", paid, unpaid);
+    }
+
+    #[test]
+    fn rule_07_never_two_commits_and_nothing_before(seed: u64) {
+        let history = World::play(seed, ARRIVALS);
+        let mut committed = BTreeSet::new();
+        for (_, output) in history.outputs() {
+            match output {
+                Output::Commit { request, .. } => prop_assert!(committed.insert(*request), "two commits"),
+                Output::Answer { request, source: Source::Broken(..), .. } => {
+                    prop_assert!(committed.contains(request), "broken, but never begun");
+                }
+                Output::Answer { request, source: Source::Certain(_) | Source::Error(_), .. }
+                | Output::Refuse { request, why: Refusal::Exhausted | Refusal::Deadline, .. } => {
+                    prop_assert!(!committed.contains(request), "two answers");
+                }
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn rule_08_fail_over_is_immediate_and_switches_are_bounded(seed: u64) {
+        let history = World::play(seed, 2 * ARRIVALS);
+        let dwell = sample(seed).paths[0].breaker.open;
+        let mut switches: BTreeMap<(RouteId, PathId), Vec<Nanos>> = BTreeMap::new();
+        for (at, output) in history.outputs() {
+            if let Output::Transition(transition) = output {
+                prop_assert_eq!(transition.at, at);
+                prop_assert!(transition.to < transition.from || transition.trip.is_some(), "a way down without a cause");
+                switches.entry((transition.route, transition.path)).or_default().push(at);
+            }
+        }
+        for (key, times) in switches {
+            for (n, at) in times.iter().enumerate() {
+                let bound = 1 + 2 * (at - times[0]) / dwell;
+                prop_assert!((n as u64) < bound, "{:?}: switch {} after {} ns", key, n + 1, at - times[0]);
+            }
+        }
+        for (_, states) in &history.states {
+            for state in states {
+                let open = state.tiers.iter().take_while(|tier| tier.breaker == BreakerState::Open).count();
+                prop_assert!(usize::from(state.tier) >= open, "it starts on an open path: {:?}", state);
+            }
+        }
+    }
+
+    #[test]
+    fn rule_09_one_revision_per_request(seed: u64) {
+        let history = World::play(seed, ARRIVALS);
+        let (mut digest, mut expected) = (sample(seed).digest, BTreeMap::new());
+        for (_, entry) in &history.entries {
+            match entry {
+                Entry::Input(Input::Revision(revision)) => digest = revision.digest,
+                Entry::Input(Input::Admit(admit)) => {
+                    expected.insert(admit.request, digest);
+                }
+                Entry::Output(Output::Decision(decision)) => {
+                    prop_assert_eq!(decision.revision.digest, expected[&decision.request]);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn rule_10_every_record_re_derives_its_decision(seed: u64) {
+        let history = World::play(seed, ARRIVALS);
+        let told: BTreeMap<RequestId, Option<u8>> = history.outputs().filter_map(|(_, output)| match output {
+            Output::Answer { request, source: Source::Attempt(_) | Source::Certain(_), disclosure } => {
+                Some((*request, disclosure.answered.map(|(tier, ..)| tier)))
+            }
+            _ => None,
+        }).collect();
+        for decision in history.decisions() {
+            prop_assert!(decision.rederives(), "{:?}", decision);
+            if let Some(tier) = told.get(&decision.request) {
+                prop_assert_eq!(*tier, decision.outcome.tier, "the client was told another tier");
+                let source = decision.attempts.last().filter(|attempt| attempt.result.is_ok()).map(|it| it.tier);
+                let certain = decision.candidates.len() as u8 - 1;
+                prop_assert_eq!(source.unwrap_or(certain), tier.expect("an answer has a tier"), "the record says another");
+            }
+            let mut forged = decision.clone();
+            forged.outcome.tier = Some(forged.outcome.tier.map_or(0, |tier| tier + 1));
+            prop_assert!(!forged.rederives(), "a forged record passes");
+        }
+    }
+}
+
+/// Free retries (F-043) are not charged.
+fn charged(result: ResultCode) -> bool {
+    result.again() == Again::Once
+}
+
+/// Follows a history with the naive model, entry by entry.
+struct Oracle {
+    revision: Revision,
+    model: Model,
+    admits: BTreeMap<RequestId, Admit>,
+    running: BTreeMap<AttemptId, Start>,
+    shown: BTreeSet<AttemptId>,
+    counted: BTreeSet<RequestId>,
+    /// A request that was just admitted: the tier that the model expects to be started, if any.
+    expected: Option<(RequestId, Option<u8>)>,
+    checked: usize,
+}
+
+impl Oracle {
+    fn new(seed: u64) -> Self {
+        let revision = sample(seed);
+        let model = Model::new(revision.clone());
+        Self {
+            revision,
+            model,
+            admits: BTreeMap::new(),
+            running: BTreeMap::new(),
+            shown: BTreeSet::new(),
+            counted: BTreeSet::new(),
+            expected: None,
+            checked: 0,
+        }
+    }
+
+    fn check(&mut self, now: Nanos, entry: &Entry) -> Result<(), String> {
+        match entry {
+            Entry::Input(Input::Admit(admit)) => {
+                self.admits.insert(admit.request, admit.clone());
+                self.expected = Some((admit.request, self.first_tier(now, admit)));
+            }
+            Entry::Input(Input::Attempt { attempt, event }) => self.hear(now, *attempt, *event),
+            Entry::Input(Input::Timeout) => self.model.timeout(now),
+            Entry::Output(Output::Start(start)) => return self.started(now, start),
+            Entry::Output(Output::Cancel { attempt, why, .. }) => {
+                let result = match why {
+                    Cancelled::Clock(result) => *result,
+                    Cancelled::ClientGone => ResultCode::ClientGone,
+                    Cancelled::Drained => ResultCode::Drained,
+                };
+                self.hear(now, *attempt, Event::Ended { result, status: None });
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The first tier with nothing against it, time aside: the world's deadlines are long enough for every first tier
+    /// but for those of impatient clients, which are not judged.
+    fn first_tier(&mut self, now: Nanos, admit: &Admit) -> Option<u8> {
+        if admit.deadline.is_some() {
+            return None;
+        }
+        let tiers = self.revision.routes[admit.route.index()].tiers.clone();
+        (0u8..)
+            .zip(&tiers)
+            .find(|(at, tier)| {
+                let path = &self.revision.paths[tier.path.index()];
+                admit.max_tier.is_none_or(|max| *at <= max)
+                    && admit.needs.missing_in(path.features).is_empty()
+                    && path.context.is_none_or(|context| admit.tokens <= context)
+                    && self.model.admits(now, (tier.path, admit.operation), admit.entropy)
+            })
+            .filter(|(_, tier)| self.revision.paths[tier.path.index()].place != Where::Certain)
+            .map(|(at, _)| at)
+    }
+
+    fn started(&mut self, now: Nanos, start: &Start) -> Result<(), String> {
+        let admit = &self.admits[&start.request];
+        let key = (start.path, admit.operation);
+        if let Some((request, Some(tier))) = self.expected.take() {
+            if request == start.request && tier != start.tier {
+                return Err(format!("at {now} {request:?} started on tier {}, the model says {tier}", start.tier));
+            }
+            self.checked += 1;
+        }
+        if !self.model.admits(now, key, admit.entropy) {
+            return Err(format!("at {now} {start:?} was started, the model bars the path"));
+        }
+        self.model.started(now, key, start.attempt, Nanos::MAX);
+        self.running.insert(start.attempt, start.clone());
+        Ok(())
+    }
+
+    fn hear(&mut self, now: Nanos, attempt: AttemptId, event: Event) {
+        let Some(start) = self.running.get(&attempt).cloned() else { return };
+        let admit = &self.admits[&start.request];
+        let key = (start.path, admit.operation);
+        match event {
+            Event::Alive => {}
+            Event::Progress if !self.shown.contains(&attempt) => {}
+            Event::FirstContent | Event::Progress => {
+                self.shown.insert(attempt);
+                self.model.content(now, key, attempt, Nanos::MAX);
+            }
+            Event::Ended { result, status } => {
+                self.running.remove(&attempt);
+                let result = result.at_tier(start.tier);
+                let hard = result.evidence() == Evidence::Hard;
+                let repeated = self.counted.contains(&start.request);
+                if hard {
+                    self.counted.insert(start.request);
+                }
+                let entropy = admit.entropy ^ attempt.0;
+                self.model.ended(now, key, &Heard { attempt, result, status, repeated, entropy });
+            }
+        }
+    }
+}

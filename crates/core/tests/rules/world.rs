@@ -1,0 +1,353 @@
+//! A small world around the core: clients that come and go, upstreams that are well or ill, clocks that fire on time.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use evenkeel_core::*;
+
+/// Everything that went in and came out, in order.
+#[derive(Default)]
+pub(crate) struct History {
+    pub(crate) entries: Vec<(Nanos, Entry)>,
+    pub(crate) states: Vec<(Nanos, Vec<RouteState>)>,
+    pub(crate) hash: LogHash,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Entry {
+    Input(Input),
+    Output(Output),
+}
+
+impl History {
+    pub(crate) fn outputs(&self) -> impl Iterator<Item = (Nanos, &Output)> {
+        self.entries.iter().filter_map(|(at, entry)| match entry {
+            Entry::Output(output) => Some((*at, output)),
+            Entry::Input(_) => None,
+        })
+    }
+
+    pub(crate) fn inputs(&self) -> impl Iterator<Item = (Nanos, &Input)> {
+        self.entries.iter().filter_map(|(at, entry)| match entry {
+            Entry::Input(input) => Some((*at, input)),
+            Entry::Output(_) => None,
+        })
+    }
+
+    pub(crate) fn admits(&self) -> impl Iterator<Item = (Nanos, &Admit)> {
+        self.inputs().filter_map(|(at, input)| match input {
+            Input::Admit(admit) => Some((at, admit)),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn decisions(&self) -> impl Iterator<Item = &Decision> {
+        self.outputs().filter_map(|(_, output)| match output {
+            Output::Decision(decision) => Some(&**decision),
+            _ => None,
+        })
+    }
+}
+
+/// SplitMix64: all randomness of a world, from one seed.
+pub(crate) struct Dice(pub(crate) u64);
+
+impl Dice {
+    pub(crate) fn roll(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut bits = self.0;
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        bits ^ (bits >> 31)
+    }
+
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        self.roll() % bound
+    }
+
+    pub(crate) fn one_in(&mut self, n: u64) -> bool {
+        self.below(n) == 0
+    }
+}
+
+/// What an upstream does with an attempt: events, each after a while.
+type Script = Vec<(Nanos, Event)>;
+
+pub(crate) struct World {
+    pub(crate) core: Core,
+    pub(crate) now: Nanos,
+    pub(crate) dice: Dice,
+    pub(crate) history: History,
+    /// Events that are on their way: when, and in which order they were caused.
+    coming: BTreeMap<(Nanos, u64), (AttemptId, Event)>,
+    running: BTreeMap<AttemptId, RequestId>,
+    open: Vec<RequestId>,
+    order: u64,
+    requests: u64,
+    /// Per path: how ill it is, in permille of attempts that go wrong.
+    pub(crate) illness: BTreeMap<u16, u64>,
+    /// Where set, the one thing that goes wrong.
+    pub(crate) only: Option<ResultCode>,
+    pub(crate) churn: bool,
+    /// Some clients give less time than the route does.
+    pub(crate) impatience: bool,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, revision: Revision) -> Self {
+        Self {
+            core: Core::new(0, Arc::new(revision)),
+            now: 0,
+            dice: Dice(seed),
+            history: History::default(),
+            coming: BTreeMap::new(),
+            running: BTreeMap::new(),
+            open: Vec::new(),
+            order: 0,
+            requests: 0,
+            illness: BTreeMap::new(),
+            only: None,
+            churn: true,
+            impatience: true,
+        }
+    }
+
+    /// Plays a random history: arrivals, illness that comes and goes, clients that leave, reloads, and then the end of
+    /// all arrivals until nothing is open.
+    pub(crate) fn play(seed: u64, arrivals: usize) -> History {
+        Self::new(seed, sample(seed)).history_of(arrivals)
+    }
+
+    /// Plays it where every client is patient: an impatient one's clock is not the path's fault, which a model of paths
+    /// cannot know.
+    pub(crate) fn play_patiently(seed: u64, arrivals: usize) -> History {
+        Self { impatience: false, ..Self::new(seed, sample(seed)) }.history_of(arrivals)
+    }
+
+    fn history_of(mut self, arrivals: usize) -> History {
+        let world = &mut self;
+        for _ in 0..arrivals {
+            let gap = match world.dice.below(4) {
+                0 => world.dice.below(20 * SECOND / 10),
+                _ => world.dice.below(60 * MILLISECOND),
+            };
+            world.run_until(world.now + gap);
+            world.weather();
+            world.arrive();
+        }
+        world.run_until(world.now + 700 * SECOND);
+        assert_eq!(world.core.open(), 0, "CORE-1: requests stay open");
+        self.history
+    }
+
+    /// Lets time pass, with everything that it brings.
+    pub(crate) fn run_until(&mut self, end: Nanos) {
+        loop {
+            let timer = self.core.next_timeout().map(|(at, _)| at.max(self.now));
+            let event = self.coming.first_key_value().map(|(key, _)| *key);
+            match (timer, event) {
+                (timer, Some((at, order))) if at <= end && timer.is_none_or(|timer| at <= timer) => {
+                    self.now = at;
+                    let (attempt, event) = self.coming.remove(&(at, order)).expect("just seen");
+                    self.feed(Input::Attempt { attempt, event });
+                }
+                (Some(at), _) if at <= end => {
+                    self.now = at;
+                    self.feed(Input::Timeout);
+                }
+                _ => break,
+            }
+        }
+        self.now = end;
+    }
+
+    /// Lets one request in.
+    pub(crate) fn arrive(&mut self) -> RequestId {
+        let routes = self.core.revision().routes.len() as u64;
+        let route = RouteId(self.dice.below(routes) as u16);
+        self.arrive_at(route)
+    }
+
+    pub(crate) fn arrive_at(&mut self, route: RouteId) -> RequestId {
+        self.requests += 1;
+        let request = RequestId(self.requests);
+        let operation = match self.core.revision().routes[route.index()].protocol {
+            Protocol::OpenaiChat if self.dice.one_in(2) => Operation::ChatStream,
+            Protocol::OpenaiChat => Operation::Chat,
+            Protocol::OpenaiEmbeddings => Operation::Embeddings,
+            Protocol::Oip => Operation::Infer,
+        };
+        let admit = Admit {
+            request,
+            route,
+            operation,
+            deadline: (self.impatience && self.dice.one_in(8)).then_some(0),
+            entropy: self.dice.roll(),
+            cost: 1_000,
+            needs: if self.dice.one_in(6) { Features::TOOLS } else { Features::NONE },
+            tokens: self.dice.below(3_000),
+            max_tier: self.dice.one_in(10).then_some(self.dice.0 as u8 % 3),
+        };
+        let deadline = admit.deadline.map(|_| self.dice.below(3 * SECOND));
+        self.open.push(request);
+        self.feed(Input::Admit(Admit { deadline, ..admit }));
+        request
+    }
+
+    pub(crate) fn feed(&mut self, input: Input) {
+        self.history.entries.push((self.now, Entry::Input(input.clone())));
+        self.core.handle(self.now, input);
+        while let Some(output) = self.core.poll() {
+            output.feed(&mut self.history.hash);
+            self.history.entries.push((self.now, Entry::Output(output.clone())));
+            self.obey(output);
+        }
+    }
+
+    fn obey(&mut self, output: Output) {
+        match output {
+            Output::Start(start) => {
+                self.running.insert(start.attempt, start.request);
+                let stream = self.operation_of(start.request).is_stream();
+                for (after, event) in self.script(start.path, stream) {
+                    self.order += 1;
+                    self.coming.insert((self.now + after, self.order), (start.attempt, event));
+                }
+            }
+            Output::Cancel { attempt, .. } => {
+                self.running.remove(&attempt);
+                // One in two upstreams does not hear that it was cancelled: the core must not listen any more.
+                if self.dice.one_in(2) {
+                    self.coming.retain(|_, (of, _)| *of != attempt);
+                }
+            }
+            Output::Answer { request, .. } | Output::Refuse { request, .. } => {
+                self.open.retain(|it| *it != request);
+            }
+            Output::Transition(_) => {
+                let routes = 0..self.core.revision().routes.len() as u16;
+                let states = routes.map(|route| self.core.route_state(RouteId(route))).collect();
+                self.history.states.push((self.now, states));
+            }
+            Output::Commit { .. } | Output::Decision(_) => {}
+        }
+    }
+
+    fn operation_of(&self, request: RequestId) -> Operation {
+        let admits = self.history.entries.iter().rev().filter_map(|(_, entry)| match entry {
+            Entry::Input(Input::Admit(admit)) => Some(admit),
+            _ => None,
+        });
+        admits.into_iter().find(|admit| admit.request == request).expect("it was admitted").operation
+    }
+
+    /// Changes the weather: paths fall ill and get well, clients leave, a reload comes.
+    pub(crate) fn weather(&mut self) {
+        if self.dice.one_in(25) {
+            let path = self.dice.below(self.core.revision().paths.len() as u64) as u16;
+            let illness = [0, 0, 300, 1_000][self.dice.below(4) as usize];
+            self.illness.insert(path, illness);
+        }
+        if self.churn && self.dice.one_in(12) && !self.open.is_empty() {
+            let at = self.dice.below(self.open.len() as u64) as usize;
+            let request = self.open.swap_remove(at);
+            self.feed(Input::ClientGone { request });
+        }
+        if self.churn && self.dice.one_in(120) {
+            let mut revision = (**self.core.revision()).clone();
+            revision.digest[0] = revision.digest[0].wrapping_add(1);
+            self.feed(Input::Revision(Arc::new(revision)));
+        }
+    }
+
+    /// What an upstream does with an attempt, well or ill.
+    fn script(&mut self, path: PathId, stream: bool) -> Script {
+        let ill = self.dice.below(1_000) < *self.illness.get(&path.0).unwrap_or(&0);
+        let start = self.dice.below(400) * MILLISECOND;
+        let end = |after, result, status| (after, Event::Ended { result, status });
+        if !ill {
+            return match stream {
+                false => vec![end(start, ResultCode::Ok, Some(200))],
+                true => speak(start, 1 + self.dice.below(5), end(0, ResultCode::Ok, Some(200)).1),
+            };
+        }
+        if let Some(result) = self.only {
+            return vec![end(start, result, Some(500))];
+        }
+        use ResultCode as R;
+        match self.dice.below(12) {
+            0 => Vec::new(),
+            1 => vec![end(start, R::Status5xx, Some(500))],
+            2 => vec![end(start, R::Status5xx, Some(503))],
+            3 => vec![end(start / 100, R::ConnectFailed, None)],
+            4 => vec![end(start / 100, R::Reset, None)],
+            5 => vec![end(start, R::RateLimited, Some(429))],
+            6 => vec![end(start, R::CallerInvalid, Some(400))],
+            7 => vec![end(start, R::ContextExceeded, Some(400))],
+            8 => vec![end(start, R::ContentFiltered, Some(400))],
+            9 => vec![(start, Event::Alive), (2 * start, Event::Alive)],
+            10 if stream => speak(start, 2, Event::Ended { result: R::Truncated, status: Some(200) }),
+            11 if stream => speak(start, 3, Event::Alive),
+            _ => vec![end(start, R::EmptyAnswer, Some(200))],
+        }
+    }
+}
+
+/// Reasoning, content, more content, then an end.
+fn speak(start: Nanos, pieces: u64, end: Event) -> Script {
+    let mut script = vec![(start, Event::Progress), (start + 50 * MILLISECOND, Event::FirstContent)];
+    let piece = |n| (start + (50 + 100 * n) * MILLISECOND, Event::Progress);
+    script.extend((1..=pieces).map(piece));
+    script.push((start + (60 + 100 * pieces) * MILLISECOND, end));
+    script
+}
+
+/// Two or three routes with all kinds of tiers, varied by seed.
+pub(crate) fn sample(seed: u64) -> Revision {
+    let mut dice = Dice(seed ^ 0xD1CE);
+    let breaker =
+        BreakerPolicy { open: (1 + dice.below(4)) * SECOND, open_max: 8 * SECOND, ..BreakerPolicy::default() };
+    let clocks = Clocks { first_content: 800 * MILLISECOND, stall: 500 * MILLISECOND, total: 60 * SECOND };
+    let mut revision = Revision { digest: [seed as u8; 32], ..Revision::default() };
+    revision.upstreams =
+        ["one", "two"].map(|name| Upstream { name: name.into(), replicas: vec![format!("http://{name}")] }).into();
+    let mut add = |route: u16, name: &str, place| {
+        let features = if name == "small" { Features::NONE } else { Features::ALL };
+        let context = (name == "small").then_some(2_000);
+        let need = if place == Where::Certain { 5 } else { 200 } * MILLISECOND;
+        let (route, breaker) = (RouteId(route), breaker.clone());
+        revision.paths.push(Path {
+            name: name.into(),
+            route,
+            place,
+            clocks,
+            need,
+            retries: 1,
+            features,
+            context,
+            breaker,
+        });
+        PathId(revision.paths.len() as u16 - 1)
+    };
+    let remote = |n| Where::Remote(UpstreamId(n));
+    let chat = [
+        ("primary", Method::Primary, add(0, "primary", remote(0))),
+        ("small", Method::Distilled, add(0, "small", remote(1))),
+        ("default", Method::Default, add(0, "default", Where::Certain)),
+    ];
+    let infer = [
+        ("primary", Method::Primary, add(1, "primary", remote(0))),
+        ("distilled", Method::Distilled, add(1, "distilled", Where::Local)),
+    ];
+    let route = |name: &str, protocol, tiers: &[(&str, Method, PathId)]| Route {
+        name: name.into(),
+        protocol,
+        deadline: 4 * SECOND,
+        max_attempts: 4,
+        on_policy: [OnPolicy::Error, OnPolicy::Default, OnPolicy::Next][seed as usize % 3],
+        on_capability: OnCapability::Next,
+        budget: BudgetPolicy::default(),
+        tiers: tiers.iter().map(|&(name, method, path)| Tier { name: name.into(), method, path }).collect(),
+    };
+    revision.routes = vec![route("chat", Protocol::OpenaiChat, &chat), route("infer", Protocol::Oip, &infer)];
+    revision
+}
