@@ -25,10 +25,11 @@ use alloc::vec::Vec;
 use crate::{
     class::{Evidence, ResultCode},
     clock::{Nanos, SECOND},
-    decision::{Signal, Trip},
+    fact::Signal,
     id::AttemptId,
     ramp::{Ramp, Turn},
     revision::{BreakerPolicy, Rate},
+    transition::Trip,
     unit::Permille,
     window::Window,
 };

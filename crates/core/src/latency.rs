@@ -20,17 +20,21 @@ const BUCKETS: usize = 32 * 4;
 const ENOUGH: u32 = 50;
 /// Samples at which all buckets are halved.
 const FULL: u32 = 1_024;
+/// Samples between two computations.
+const EVERY: u32 = 10;
 
 /// Times to commit of one path and operation.
 #[derive(Clone, Debug)]
 pub(crate) struct Latency {
     buckets: Vec<u16>,
     samples: u32,
+    /// As it was when it was last computed: it is asked far more often than it moves.
+    p95: Option<Nanos>,
 }
 
 impl Latency {
     pub(crate) fn new() -> Self {
-        Self { buckets: vec![0; BUCKETS], samples: 0 }
+        Self { buckets: vec![0; BUCKETS], samples: 0, p95: None }
     }
 
     pub(crate) fn record(&mut self, took: Nanos) {
@@ -40,22 +44,26 @@ impl Latency {
             self.buckets.iter_mut().for_each(|count| *count /= 2);
             self.samples = self.buckets.iter().map(|&count| u32::from(count)).sum();
         }
+        if self.samples >= ENOUGH && (self.samples % EVERY == 0 || self.p95.is_none()) {
+            self.p95 = Some(self.compute());
+        }
     }
 
     /// Returns the upper edge of the bucket that holds the 95th percentile; none below 50 samples.
     pub(crate) fn p95(&self) -> Option<Nanos> {
-        if self.samples < ENOUGH {
-            return None;
-        }
+        self.p95
+    }
+
+    fn compute(&self) -> Nanos {
         // From above: the tail is where the answer is, so few buckets are looked at.
         let mut beyond = self.samples / 20;
         for (at, &count) in self.buckets.iter().enumerate().rev() {
             match beyond.checked_sub(u32::from(count)) {
                 Some(rest) if count == 0 || rest > 0 => beyond = rest,
-                _ => return Some(upper_edge(at)),
+                _ => return upper_edge(at),
             }
         }
-        Some(upper_edge(0))
+        upper_edge(0)
     }
 }
 

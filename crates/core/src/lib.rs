@@ -37,6 +37,7 @@ mod class;
 mod clock;
 mod commit;
 mod decision;
+mod fact;
 mod id;
 mod input;
 mod latency;
@@ -50,6 +51,7 @@ mod request;
 mod revision;
 mod route;
 mod timer;
+mod transition;
 mod unit;
 mod window;
 
@@ -57,9 +59,8 @@ pub use breaker::BreakerState;
 pub use bytes::{Canonical, LogHash};
 pub use class::{Again, Class, Evidence, Next, ResultCode};
 pub use clock::{MICROSECOND, MILLISECOND, Nanos, SECOND};
-pub use decision::{
-    AttemptRecord, Candidate, Comparison, Decision, End, Fact, Outcome, Signal, Transition, Trip, Verdict,
-};
+pub use decision::{AttemptRecord, Candidate, Decision, End, Outcome, Verdict};
+pub use fact::{Comparison, Fact, Signal};
 pub use id::{AttemptId, PathId, ReplicaId, RequestId, RouteId, UpstreamId};
 pub use input::{Admit, Event, Input};
 pub use machine::{Core, Why};
@@ -70,4 +71,5 @@ pub use revision::{
     Revision, Route, Tier, Upstream, Where,
 };
 pub use route::{Phase, RouteState, TierState};
+pub use transition::{Transition, Trip};
 pub use unit::Permille;

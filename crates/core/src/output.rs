@@ -5,10 +5,11 @@ use alloc::boxed::Box;
 use crate::{
     class::ResultCode,
     clock::Nanos,
-    decision::{Decision, Transition},
+    decision::Decision,
     id::{AttemptId, PathId, ReplicaId, RequestId},
     reason::Reason,
     revision::Method,
+    transition::Transition,
 };
 
 /// Everything that the core can want.

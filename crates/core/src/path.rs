@@ -10,9 +10,9 @@
 use alloc::{collections::BTreeMap, string::String, vec::Vec};
 
 use crate::{
-    breaker::{Breaker, Question, Verdict},
+    breaker::{Breaker, BreakerState, Question, Verdict},
     clock::Nanos,
-    decision::Signal,
+    fact::Signal,
     id::{AttemptId, PathId, ReplicaId},
     latency::Latency,
     revision::{Operation, Path, Revision, Where},
@@ -153,11 +153,17 @@ impl Lane {
         self.replicas.iter_mut().for_each(|breaker| breaker.content(now, attempt));
     }
 
-    /// Counts an outcome against, or for, the replica alone.
-    pub(crate) fn record_replica(&mut self, now: Nanos, replica: ReplicaId, verdict: Verdict) {
-        if let Some(breaker) = self.replicas.get_mut(replica.index()) {
-            breaker.record(now, verdict);
-        }
+    /// Counts an outcome against, or for, the replica alone; says whether its breaker is, or was, other than closed.
+    pub(crate) fn record_replica(&mut self, now: Nanos, replica: ReplicaId, verdict: Verdict) -> bool {
+        let Some(breaker) = self.replicas.get_mut(replica.index()) else { return false };
+        let before = breaker.state();
+        breaker.record(now, verdict);
+        (before, breaker.state()) != (BreakerState::Closed, BreakerState::Closed)
+    }
+
+    /// Says whether one of its breakers is not closed.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.breakers().any(|breaker| breaker.state() != BreakerState::Closed)
     }
 
     /// Returns how long until the path may be admitted again, as far as it is known.

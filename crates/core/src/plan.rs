@@ -14,7 +14,7 @@ use crate::{
     attempt::Timing,
     breaker::Question,
     clock::{Nanos, SECOND},
-    decision::{Fact, Signal},
+    fact::{Fact, Signal},
     id::ReplicaId,
     path::{Generation, Lane, Paths},
     request::Request,
@@ -57,12 +57,25 @@ impl<'a> Plan<'a> {
 
     /// Returns everything that is compared for a tier, the path's own state last.
     pub(crate) fn facts(&self, tier: u8) -> Vec<Fact> {
-        let path = self.path(tier);
         let mut facts = Vec::with_capacity(4);
-        let mut add = |signal, value, threshold| facts.push(Fact { tier, signal, value, threshold });
-        self.ask_request(tier, path, &mut add);
+        self.ask(tier, &mut |signal, value, threshold| facts.push(Fact { tier, signal, value, threshold }));
+        facts
+    }
+
+    /// Says whether a tier would be admitted now.
+    pub(crate) fn admits(&self, tier: u8) -> bool {
+        let mut admits = true;
+        self.ask(tier, &mut |signal, value, threshold| {
+            admits &= !signal.breached_when().holds(value, threshold);
+        });
+        admits
+    }
+
+    fn ask(&self, tier: u8, add: &mut impl FnMut(Signal, u64, u64)) {
+        let path = self.path(tier);
+        self.ask_request(tier, path, add);
         if path.place == Where::Certain {
-            return facts;
+            return;
         }
         let last = tier + 1 == self.tiers();
         add(Signal::TimeLeft, self.left(), if last { 1 } else { self.need(tier) });
@@ -71,7 +84,6 @@ impl<'a> Plan<'a> {
                 add(signal, value, threshold);
             }
         }
-        facts
     }
 
     /// Compares what lies in the request itself.
@@ -104,11 +116,6 @@ impl<'a> Plan<'a> {
             // A path that asks nothing still leaves a fact, so that the record tells "reached" from "not reached".
             add(Signal::FeaturesMissing, 0, 0);
         }
-    }
-
-    /// Says whether a tier would be admitted now.
-    pub(crate) fn admits(&self, tier: u8) -> bool {
-        self.facts(tier).iter().all(|fact| !fact.breached())
     }
 
     /// Returns the time that a tier needs to commit: one and a half times its p95, or the revision's figure (F-027).

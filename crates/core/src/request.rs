@@ -11,6 +11,7 @@
 
 mod evidence;
 mod outcome;
+mod retry;
 
 use alloc::{collections::VecDeque, sync::Arc, vec::Vec};
 
@@ -18,10 +19,11 @@ use crate::{
     attempt::{Attempt, Target},
     breaker::Verdict,
     budget::Budget,
-    class::{Again, Class, ResultCode},
+    class::{Class, ResultCode},
     clock::Nanos,
     commit::Commit,
-    decision::{AttemptRecord, End, Fact, Signal},
+    decision::{AttemptRecord, End},
+    fact::Fact,
     id::{AttemptId, ReplicaId},
     input::{Admit, Event},
     output::{Cancelled, Output, Refusal, Source, Start},
@@ -30,9 +32,6 @@ use crate::{
     revision::{OnCapability, OnPolicy, Route, Where},
     route::Phase,
 };
-
-/// Free retries per request (F-043).
-const FREE: u8 = 2;
 
 /// What a request may touch besides itself.
 pub(crate) struct World<'a> {
@@ -258,7 +257,9 @@ impl Request {
         let slot = self.generation.slot(path);
         let lane = world.paths.state_mut(slot).lane(self.generation.path(path), self.admit.operation);
         attempt.probe = lane.start(now, id, replica, attempt.due());
-        world.touched.push(slot);
+        if lane.is_watched() {
+            world.touched.push(slot);
+        }
         if self.remote == 0 {
             world.budget.deposit(now, self.admit.cost);
         }
@@ -268,20 +269,6 @@ impl Request {
         let (request, budget) = (self.admit.request, timing.budget());
         world.outputs.push_back(Output::Start(Start { request, attempt: id, tier, path, replica, budget, fresh }));
         self.current = Some(attempt);
-    }
-
-    /// Starts a retry if its path still admits one, else goes on with the next tier.
-    fn start_again(&mut self, now: Nanos, world: &mut World<'_>, again: Retry) {
-        let plan = Plan { now, request: self, paths: world.paths };
-        let admitted = plan.admits(again.tier);
-        let replica = if again.elsewhere { plan.other_replica(again.tier, again.tried) } else { Some(again.tried) };
-        match replica.filter(|_| admitted) {
-            Some(replica) => self.start(now, world, Retry { tried: replica, ..again }),
-            None => {
-                self.flush(now, world);
-                self.advance(now, world);
-            }
-        }
     }
 
     /// Lets the lease of a probe run as long as the attempt's own clocks.
@@ -296,14 +283,13 @@ impl Request {
     /// Commits a stream at its first content.
     fn shown(&mut self, now: Nanos, world: &mut World<'_>) {
         let Some(attempt) = self.current.as_ref() else { return };
-        let (id, path) = (attempt.id, attempt.path);
-        let (took, first) = (now.saturating_sub(attempt.started), attempt.first_content == Some(now));
-        let slot = self.generation.slot(path);
-        let lane = world.paths.state_mut(slot).lane(self.generation.path(path), self.admit.operation);
+        let (id, first) = (attempt.id, attempt.first_content == Some(now));
+        let slot = self.generation.slot(attempt.path);
+        let lane = world.paths.state_mut(slot).lane(self.generation.path(attempt.path), self.admit.operation);
         lane.content(now, id);
         if self.admit.operation.is_stream() && first && self.commit.give(id) {
-            lane.latency.record(took);
-            let disclosure = self.disclose(now, End::Answered);
+            lane.latency.record(now.saturating_sub(attempt.started));
+            let disclosure = self.foretell(now, attempt);
             world.outputs.push_back(Output::Commit { request: self.admit.request, attempt: id, disclosure });
         }
     }
@@ -360,45 +346,5 @@ impl Request {
             self.too_small = Some(self.too_small.unwrap_or(0).max(window));
         }
         self.advance(now, world);
-    }
-
-    /// Decides whether the same path is asked again, after which pause (F-040 to F-046).
-    fn retry(&mut self, now: Nanos, world: &mut World<'_>, ended: (&Attempt, ResultCode)) -> Option<(Nanos, Retry)> {
-        let (attempt, result) = ended;
-        let path = self.generation.path(attempt.path);
-        let spent = self.remote >= self.route().max_attempts || !matches!(path.place, Where::Remote(_));
-        if self.commit != Commit::Held || attempt.probe || spent {
-            return None;
-        }
-        let plan = Plan { now, request: self, paths: world.paths };
-        let other = plan.other_replica(attempt.tier, attempt.replica);
-        let again = Retry { tier: attempt.tier, tried: attempt.replica, elsewhere: other.is_some(), fresh: false };
-        match result.again() {
-            Again::No => None,
-            Again::OtherReplica if other.is_none() => None,
-            Again::OtherReplica | Again::Unsent => {
-                self.free += 1;
-                (self.free <= FREE).then_some((0, Retry { fresh: other.is_none(), ..again }))
-            }
-            Again::Once => {
-                let (pause, in_time) = plan.pause(attempt.tier);
-                if self.retried >= path.retries || !in_time || !plan.admits(attempt.tier) {
-                    return None;
-                }
-                self.retried += 1;
-                self.pay(now, world, attempt.tier).then_some((pause, again))
-            }
-        }
-    }
-
-    /// Asks the purse for a retry, on the record.
-    fn pay(&mut self, now: Nanos, world: &mut World<'_>, tier: u8) -> bool {
-        let (signal, value) = (Signal::RetryBudget, self.admit.cost);
-        let fact = Fact { tier, signal, value, threshold: world.budget.purse(now) };
-        self.facts.push(fact);
-        if !fact.breached() {
-            world.budget.withdraw(now, value);
-        }
-        !fact.breached()
     }
 }

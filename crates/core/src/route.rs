@@ -13,11 +13,11 @@ use alloc::{boxed::Box, vec, vec::Vec};
 use crate::{
     breaker::BreakerState,
     clock::Nanos,
-    decision::{Transition, Trip},
     id::{PathId, RouteId},
     output::Output,
     path::{Generation, PathState, Paths},
     reason::Reason,
+    transition::{Transition, Trip},
 };
 
 /// How a route is doing.

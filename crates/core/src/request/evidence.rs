@@ -4,7 +4,7 @@
 
 use crate::{
     attempt::Attempt,
-    breaker::Verdict,
+    breaker::{BreakerState, Verdict},
     class::{Evidence, ResultCode},
     clock::Nanos,
     id::ReplicaId,
@@ -79,8 +79,11 @@ impl Request {
             return;
         };
         if let Some(lane) = state.lanes.iter_mut().find(|lane| lane.operation == self.admit.operation) {
+            let before = lane.breaker.state();
             lane.breaker.record(now, verdict);
-            world.touched.push(slot);
+            if (before, lane.breaker.state()) != (BreakerState::Closed, BreakerState::Closed) {
+                world.touched.push(slot);
+            }
         }
     }
 
@@ -90,8 +93,9 @@ impl Request {
             return;
         };
         if let Some(lane) = state.lanes.iter_mut().find(|lane| lane.operation == self.admit.operation) {
-            lane.record_replica(now, replica, verdict);
-            world.touched.push(slot);
+            if lane.record_replica(now, replica, verdict) {
+                world.touched.push(slot);
+            }
         }
     }
 }

@@ -3,10 +3,16 @@
 use alloc::{boxed::Box, vec::Vec};
 
 use crate::{
+    attempt::Attempt,
     class::{Class, ResultCode},
     clock::{Nanos, SECOND},
-    decision::{AttemptRecord, Decision, End, Evidence, Fact, Outcome, Signal},
+    decision::{
+        AttemptRecord, Decision, End, Outcome,
+        derive::{Derived, Evidence},
+    },
+    fact::{Fact, Signal},
     output::{Disclosure, Output, Refusal, Source},
+    reason::Reason,
     request::{Request, World},
 };
 
@@ -35,7 +41,10 @@ impl Request {
         }
         self.flush(now, world);
         let request = self.admit.request;
-        let disclosure = self.disclose(now, end);
+        let tier = source.and_then(|source| self.tier_of(source));
+        let evidence = Evidence { facts: &self.facts, attempts: &self.attempts, end };
+        let derived = evidence.derive(&self.generation.revision, self.admit.route);
+        let disclosure = self.tell(tier, derived.reason, self.attempts.len());
         world.outputs.push_back(match (end, source) {
             (End::Refused(why), _) => {
                 let retry_after = self.retry_after(now, world, why);
@@ -44,29 +53,40 @@ impl Request {
             (_, Some(source)) => Output::Answer { request, source, disclosure },
             (_, None) => unreachable!("only a refusal has no source"),
         });
-        let decision = self.decision(now, end);
+        let latency = now.saturating_sub(self.at);
+        let outcome = Outcome { tier, end, status: self.status(end), latency };
+        let decision = self.decision(outcome, derived);
         world.outputs.push_back(Output::Decision(Box::new(decision)));
     }
 
-    /// Says what the client is told if the request ended like this now.
-    pub(super) fn disclose(&self, now: Nanos, end: End) -> Disclosure {
-        let running = self.current.as_ref().map(|attempt| attempt.record(now, self.at, ResultCode::Ok, None));
-        let attempts: Vec<AttemptRecord> = self.attempts.iter().copied().chain(running).collect();
-        let evidence = Evidence { facts: &self.facts, attempts: &attempts, end };
+    /// Says what the client is told if the running attempt goes on to answer.
+    pub(super) fn foretell(&self, now: Nanos, running: &Attempt) -> Disclosure {
+        let running = running.record(now, self.at, ResultCode::Ok, None);
+        let attempts: Vec<AttemptRecord> = self.attempts.iter().copied().chain([running]).collect();
+        let evidence = Evidence { facts: &self.facts, attempts: &attempts, end: End::Answered };
         let derived = evidence.derive(&self.generation.revision, self.admit.route);
-        let answered = derived.tier.map(|tier| {
+        self.tell(Some(running.tier), derived.reason, attempts.len())
+    }
+
+    fn tell(&self, tier: Option<u8>, reason: Reason, attempts: usize) -> Disclosure {
+        let answered = tier.map(|tier| {
             let it = &self.route().tiers[usize::from(tier)];
             (tier, it.method, it.path)
         });
-        let degraded = derived.tier.is_some_and(|tier| tier > 0);
-        Disclosure { answered, degraded, reason: derived.reason, attempts: attempts.len() as u8 }
+        Disclosure { answered, degraded: tier.is_some_and(|tier| tier > 0), reason, attempts: attempts as u8 }
     }
 
-    fn decision(&mut self, now: Nanos, end: End) -> Decision {
-        let evidence = Evidence { facts: &self.facts, attempts: &self.attempts, end };
-        let derived = evidence.derive(&self.generation.revision, self.admit.route);
-        let outcome =
-            Outcome { tier: derived.tier, end, status: self.status(end), latency: now.saturating_sub(self.at) };
+    /// Returns the tier that really gave what the client gets.
+    fn tier_of(&self, source: Source) -> Option<u8> {
+        let of = |id| self.attempts.iter().find(|attempt| attempt.attempt == id).map(|attempt| attempt.tier);
+        match source {
+            Source::Attempt(attempt) | Source::Broken(attempt, _) => of(attempt),
+            Source::Certain(path) => self.route().tiers.iter().position(|tier| tier.path == path).map(|at| at as u8),
+            Source::Error(_) => None,
+        }
+    }
+
+    fn decision(&mut self, outcome: Outcome, derived: Derived) -> Decision {
         Decision {
             request: self.admit.request,
             revision: self.generation.revision.clone(),

@@ -1,0 +1,92 @@
+//! Feeds the core N ordinary requests, so that instructions per request can be counted: `requests N`.
+//!
+//! Each is one request as most are: admitted, decided, one attempt, a verified end, a record. Two runs with different N
+//! give the cost of one by difference, start-up aside; `bench/core` does that under callgrind.
+
+use std::sync::Arc;
+
+use evenkeel_core::*;
+
+fn main() {
+    let requests: u64 = std::env::args().nth(1).and_then(|n| n.parse().ok()).expect("usage: requests N");
+    let mut core = Core::new(0, Arc::new(revision()));
+    let mut decisions = 0;
+    for n in 0..requests {
+        decisions += one(&mut core, n);
+    }
+    assert_eq!(decisions, requests, "every request leaves a record");
+}
+
+/// One request, a millisecond after the one before, answered after 400 microseconds.
+fn one(core: &mut Core, n: u64) -> u64 {
+    let (now, mut attempt) = (n * MILLISECOND, None);
+    core.handle(now, Input::Admit(admit(n)));
+    while let Some(output) = core.poll() {
+        if let Output::Start(start) = output {
+            attempt = Some(start.attempt);
+        }
+    }
+    let attempt = attempt.expect("a healthy primary is started");
+    let event = Event::Ended { result: ResultCode::Ok, status: Some(200) };
+    core.handle(now + 400 * MICROSECOND, Input::Attempt { attempt, event });
+    let mut decisions = 0;
+    while let Some(output) = core.poll() {
+        decisions += u64::from(matches!(output, Output::Decision(_)));
+    }
+    decisions
+}
+
+fn admit(n: u64) -> Admit {
+    Admit {
+        request: RequestId(n),
+        route: RouteId(0),
+        operation: Operation::Chat,
+        deadline: None,
+        entropy: n.wrapping_mul(0x9E37_79B9_7F4A_7C15),
+        cost: 400_000,
+        needs: Features::NONE,
+        tokens: 128,
+        max_tier: None,
+    }
+}
+
+/// A route with two model tiers and a safe default, everything on.
+fn revision() -> Revision {
+    let clocks = Clocks { first_content: 10 * SECOND, stall: 10 * SECOND, total: 600 * SECOND };
+    let path = |name: &str, place| Path {
+        name: name.into(),
+        route: RouteId(0),
+        place,
+        clocks,
+        need: 5 * SECOND,
+        retries: 1,
+        features: Features::ALL,
+        context: None,
+        breaker: BreakerPolicy::default(),
+    };
+    let tier = |name: &str, method, path| Tier { name: name.into(), method, path: PathId(path) };
+    let upstream = |name: &str| Upstream { name: name.into(), replicas: vec![format!("http://{name}")] };
+    Revision {
+        digest: [0; 32],
+        routes: vec![Route {
+            name: "chat".into(),
+            protocol: Protocol::OpenaiChat,
+            deadline: 30 * SECOND,
+            max_attempts: 4,
+            on_policy: OnPolicy::Error,
+            on_capability: OnCapability::Next,
+            budget: BudgetPolicy::default(),
+            tiers: vec![
+                tier("primary", Method::Primary, 0),
+                tier("small", Method::Distilled, 1),
+                tier("default", Method::Default, 2),
+            ],
+        }],
+        paths: vec![
+            path("primary", Where::Remote(UpstreamId(0))),
+            path("small", Where::Remote(UpstreamId(1))),
+            path("default", Where::Certain),
+        ],
+        upstreams: vec![upstream("big"), upstream("little")],
+    }
+}

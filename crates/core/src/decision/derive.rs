@@ -1,0 +1,114 @@
+//! Makes a decision again from what its record holds: facts, attempts, and how it ended (rule 10).
+//!
+//! The machine fills its records by this function, and [`Decision::rederives`] asks it again; the tier that really
+//! answered comes from the machine alone, so the two can differ, and a property says that they never do.
+
+use alloc::vec::Vec;
+
+use super::{AttemptRecord, Candidate, Decision, End, Verdict};
+use crate::{
+    fact::Fact,
+    id::{PathId, RouteId},
+    output::Refusal,
+    reason::Reason,
+    revision::{Method, Revision, Where},
+};
+
+/// What a record says when it is read again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Derived {
+    pub(crate) tier: Option<u8>,
+    pub(crate) candidates: Vec<Candidate>,
+    pub(crate) reason: Reason,
+}
+
+impl Decision {
+    /// Makes the decision again from facts, attempts and end alone, and says whether it is the one recorded.
+    pub fn rederives(&self) -> bool {
+        let evidence = Evidence { facts: &self.facts, attempts: &self.attempts, end: self.outcome.end };
+        let derived = evidence.derive(&self.revision, self.route);
+        derived.tier == self.outcome.tier && derived.candidates == self.candidates && derived.reason == self.reason
+    }
+}
+
+/// What a decision is derived from.
+pub(crate) struct Evidence<'a> {
+    pub(crate) facts: &'a [Fact],
+    pub(crate) attempts: &'a [AttemptRecord],
+    pub(crate) end: End,
+}
+
+impl Evidence<'_> {
+    /// Derives the verdict of every tier, the tier that answered, and the reason.
+    pub(crate) fn derive(&self, revision: &Revision, route: RouteId) -> Derived {
+        let tiers = &revision.routes[route.index()].tiers;
+        let tier = (0..tiers.len() as u8).find(|&tier| self.answers(revision, tiers[tier as usize].path, tier));
+        let candidates: Vec<_> =
+            (0..tiers.len() as u8).map(|at| self.candidate(at, tier, tiers[at as usize].method)).collect();
+        let reason = self.reason(tier, &candidates);
+        Derived { tier, candidates, reason }
+    }
+
+    /// Says whether the tier gave what the client got.
+    fn answers(&self, revision: &Revision, path: PathId, tier: u8) -> bool {
+        let last = self.attempts.iter().rev().find(|attempt| attempt.tier == tier);
+        match (self.end, last) {
+            (End::Answered, Some(attempt)) => attempt.result.is_ok(),
+            (End::Broken(_), Some(attempt)) => attempt.first_content.is_some() && !attempt.result.is_ok(),
+            (End::Answered, None) => {
+                let certain = revision.paths[path.index()].place == Where::Certain;
+                let mut facts = self.facts.iter().filter(|fact| fact.tier == tier).peekable();
+                certain && facts.peek().is_some() && facts.all(|fact| !fact.breached())
+            }
+            _ => false,
+        }
+    }
+
+    fn candidate(&self, at: u8, answered: Option<u8>, method: Method) -> Candidate {
+        if answered == Some(at) {
+            return Candidate { tier: at, verdict: Verdict::Selected, reasons: [self.why_selected(at, method)].into() };
+        }
+        let mut reasons: Vec<Reason> = Vec::new();
+        let failed = self.attempts.iter().filter(|attempt| attempt.tier == at).filter_map(|it| it.result.reason());
+        let breached = self.facts.iter().filter(|fact| fact.tier == at && fact.breached());
+        for reason in failed.chain(breached.map(|fact| fact.signal.reason())) {
+            if !reasons.contains(&reason) {
+                reasons.push(reason);
+            }
+        }
+        if reasons.is_empty() {
+            reasons.push(Reason::LowerPreference);
+        }
+        let about_request = reasons.iter().all(|reason| reason.about_request());
+        let verdict = if about_request { Verdict::Skipped } else { Verdict::Rejected };
+        Candidate { tier: at, verdict, reasons }
+    }
+
+    fn why_selected(&self, tier: u8, method: Method) -> Reason {
+        let probe = self.attempts.iter().rev().find(|attempt| attempt.tier == tier).is_some_and(|it| it.probe);
+        match (probe, tier, method) {
+            (true, ..) => Reason::BreakerHalfOpenProbe,
+            (_, 0, _) => Reason::PrimaryHealthy,
+            (_, _, Method::Default) => Reason::LastResort,
+            _ => Reason::NextEligibleTier,
+        }
+    }
+
+    /// The reason of a degraded answer is that of the first tier rejected; of an end without an answer, the end's own.
+    fn reason(&self, tier: Option<u8>, candidates: &[Candidate]) -> Reason {
+        match self.end {
+            End::Error(result) | End::Broken(result) => result.reason().unwrap_or(Reason::InternalError),
+            End::Refused(Refusal::Exhausted) => Reason::AllTiersExhausted,
+            End::Refused(Refusal::Deadline) => Reason::Timeout,
+            End::Refused(Refusal::Degradation) => Reason::ClientMaxTier,
+            End::Refused(Refusal::Overloaded) => Reason::CapacityExhausted,
+            End::Refused(Refusal::Draining) => Reason::Draining,
+            End::Refused(Refusal::ClientGone) => Reason::ClientGone,
+            End::Answered => {
+                let above = candidates.iter().take(usize::from(tier.unwrap_or(0)));
+                let first = above.chain(candidates.get(usize::from(tier.unwrap_or(0)))).next();
+                first.and_then(|candidate| candidate.reasons.first().copied()).unwrap_or(Reason::InternalError)
+            }
+        }
+    }
+}

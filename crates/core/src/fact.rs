@@ -1,0 +1,139 @@
+//! Facts: the numbers that entered a comparison, as they were compared.
+//!
+//! A record keeps them, so that its decision can be made again from nothing else (DEC-2). Which of them are asked is
+//! `plan`'s; what a breach means for a tier is said here, once, for the machine and for the record.
+
+use crate::reason::Reason;
+
+/// What a fact measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Signal {
+    /// Nanoseconds to the deadline, against what the tier needs.
+    TimeLeft,
+    /// Nanoseconds until an open breaker lets a probe through; 0 when it is not open.
+    OpenFor,
+    /// Leases in use against those there are, while half open.
+    Leases,
+    /// The lot of this request in permille, against the share of the ramp.
+    RampLot,
+    /// Replicas that are admitted, against the one that is needed.
+    Replicas,
+    /// Remote attempts so far, against the most there may be.
+    Attempts,
+    /// The tier's number, against the lowest that the client accepts.
+    MaxTier,
+    /// How many of the needed features are missing, against none.
+    FeaturesMissing,
+    /// Tokens needed, against the tier's window.
+    Context,
+    /// The window of a tier, against the one that was too small.
+    LargerContext,
+    /// What a retry costs, against what the purse holds.
+    RetryBudget,
+    /// 1 where a `default` would stand in for a request that another tier could not do: it may not (F-009).
+    DefaultBarred,
+    /// 1 where a content refusal leaves only the `default`, and this is another tier (F-008).
+    OnlyDefault,
+}
+
+impl Signal {
+    /// Returns the name that records use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::TimeLeft => "time_left_ns",
+            Self::OpenFor => "breaker_open_ns",
+            Self::Leases => "breaker_leases",
+            Self::RampLot => "ramp_lot_permille",
+            Self::Replicas => "replicas_admitted",
+            Self::Attempts => "remote_attempts",
+            Self::MaxTier => "max_tier",
+            Self::FeaturesMissing => "features_missing",
+            Self::Context => "context_tokens",
+            Self::LargerContext => "context_larger_than",
+            Self::RetryBudget => "retry_cost_milli",
+            Self::DefaultBarred => "default_barred",
+            Self::OnlyDefault => "only_default",
+        }
+    }
+
+    /// Returns the comparison that breaches.
+    pub const fn breached_when(self) -> Comparison {
+        match self {
+            Self::TimeLeft | Self::Replicas => Comparison::Below,
+            Self::Leases | Self::RampLot | Self::Attempts => Comparison::AtLeast,
+            Self::LargerContext => Comparison::AtMost,
+            _ => Comparison::Above,
+        }
+    }
+
+    /// Returns the reason that a breach gives (`governance.md`, section 12, *From rule to verdict*).
+    pub const fn reason(self) -> Reason {
+        match self {
+            Self::TimeLeft => Reason::DeadlineInsufficient,
+            Self::OpenFor | Self::Leases => Reason::BreakerOpen,
+            Self::RampLot => Reason::BreakerRamp,
+            Self::Replicas => Reason::NoEndpoints,
+            Self::Attempts | Self::RetryBudget => Reason::RetryBudgetEmpty,
+            Self::MaxTier => Reason::ClientMaxTier,
+            Self::FeaturesMissing | Self::Context | Self::LargerContext | Self::DefaultBarred => {
+                Reason::CapabilityMissing
+            }
+            Self::OnlyDefault => Reason::SafetyBlock,
+        }
+    }
+}
+
+/// How a value is held against its threshold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// value < threshold
+    Below,
+    /// value <= threshold
+    AtMost,
+    /// value >= threshold
+    AtLeast,
+    /// value > threshold
+    Above,
+}
+
+impl Comparison {
+    /// Returns the sign that records use.
+    pub const fn sign(self) -> &'static str {
+        match self {
+            Self::Below => "<",
+            Self::AtMost => "<=",
+            Self::AtLeast => ">=",
+            Self::Above => ">",
+        }
+    }
+
+    /// Compares.
+    pub const fn holds(self, value: u64, threshold: u64) -> bool {
+        match self {
+            Self::Below => value < threshold,
+            Self::AtMost => value <= threshold,
+            Self::AtLeast => value >= threshold,
+            Self::Above => value > threshold,
+        }
+    }
+}
+
+/// A number that entered a comparison, as compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fact {
+    /// The tier that it speaks of.
+    pub tier: u8,
+    /// What was measured.
+    pub signal: Signal,
+    /// The number.
+    pub value: u64,
+    /// What it was held against.
+    pub threshold: u64,
+}
+
+impl Fact {
+    /// Says whether it speaks against the tier.
+    pub const fn breached(&self) -> bool {
+        self.signal.breached_when().holds(self.value, self.threshold)
+    }
+}

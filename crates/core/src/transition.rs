@@ -1,0 +1,47 @@
+//! Transition: the record of a change of the tier at which a route starts (G-001).
+
+use alloc::sync::Arc;
+
+use crate::{
+    class::ResultCode,
+    clock::Nanos,
+    id::{PathId, RouteId},
+    reason::Reason,
+    revision::Revision,
+};
+
+/// What tripped a breaker, with its counts (F-060).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trip {
+    /// The rule that fired, as `failures.md` numbers it.
+    pub rule: &'static str,
+    /// The result that was the last straw.
+    pub result: ResultCode,
+    /// Bad outcomes that the rule counted.
+    pub bad: u32,
+    /// All outcomes that the rule counted.
+    pub of: u32,
+}
+
+/// A change of the tier at which a route starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transition {
+    /// When, on the shell's clock.
+    pub at: Nanos,
+    /// The revision that it cites (G-001).
+    pub revision: Arc<Revision>,
+    /// Which route.
+    pub route: RouteId,
+    /// The tier before; the number of tiers when none was left.
+    pub from: u8,
+    /// The tier now.
+    pub to: u8,
+    /// The cause.
+    pub reason: Reason,
+    /// The path whose breaker moved.
+    pub path: PathId,
+    /// What tripped it, on the way down.
+    pub trip: Option<Trip>,
+    /// The episode that it begins, continues or ends.
+    pub episode: u32,
+}
