@@ -1,0 +1,12 @@
+//! The file as types, one YAML block a file: serde, documentation and defaults, nothing else.
+//!
+//! Each field is declared once, here; the JSON schema, the shape check and the example follow from it.
+
+pub(crate) mod breaker;
+pub(crate) mod file;
+pub(crate) mod path;
+pub(crate) mod route;
+pub(crate) mod scalar;
+pub(crate) mod server;
+pub(crate) mod tier;
+pub(crate) mod upstream;

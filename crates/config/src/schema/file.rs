@@ -1,0 +1,26 @@
+//! The whole file.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{route::Route, server::Server, upstream::Upstream};
+
+/// An Evenkeel configuration.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "Evenkeel configuration")]
+pub(crate) struct File {
+    /// The version of this format.
+    #[schemars(range(min = 1, max = 1))]
+    pub(crate) version: u64,
+    /// Where Evenkeel listens, and its limits.
+    #[serde(default)]
+    pub(crate) server: Server,
+    /// Servers that run models, by name.
+    #[serde(default)]
+    pub(crate) upstreams: BTreeMap<String, Upstream>,
+    /// What clients call, by the name that they send as `model`.
+    pub(crate) routes: BTreeMap<String, Route>,
+}

@@ -1,0 +1,93 @@
+//! `routes.NAME`: the stable interface that clients call.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    scalar::{Duration, Ratio},
+    tier::Tier,
+};
+
+/// The stable interface that clients call.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Route {
+    /// What its clients speak.
+    pub(crate) protocol: RouteProtocol,
+    /// Time to the first content of a stream, or to the complete answer; 30s for chat, 10s for embeddings (F-021).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) deadline: Option<Duration>,
+    /// Remote attempts per request, at most (F-031).
+    #[serde(default = "max_attempts")]
+    #[schemars(range(min = 1, max = 16))]
+    pub(crate) max_attempts: u8,
+    /// What a provider's refusal of the content does (F-008).
+    #[serde(default)]
+    pub(crate) on_policy: OnPolicy,
+    /// What a tier's missing capability does (F-009).
+    #[serde(default)]
+    pub(crate) on_capability: OnCapability,
+    /// The purse that pays retries (F-044).
+    #[serde(default)]
+    pub(crate) retry_budget: RetryBudget,
+    /// Ways to answer, in order; the first is the primary.
+    #[schemars(length(min = 1, max = 16))]
+    pub(crate) tiers: Vec<Tier>,
+}
+
+/// What a route's clients speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum RouteProtocol {
+    /// OpenAI chat completions, plain and streamed.
+    OpenaiChat,
+    /// OpenAI embeddings.
+    OpenaiEmbeddings,
+}
+
+/// What a refusal of the content does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum OnPolicy {
+    /// The refusal is the answer.
+    #[default]
+    Error,
+    /// The safe default answers.
+    Default,
+    /// The next tier is asked.
+    Next,
+}
+
+/// What a missing capability does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum OnCapability {
+    /// The next tier that can is asked.
+    #[default]
+    Next,
+    /// The tier's own refusal is the answer.
+    Error,
+}
+
+/// The purse that pays retries.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RetryBudget {
+    /// The share of a first attempt's cost that is put in.
+    pub(crate) ratio: Ratio,
+    /// Retries per period that are paid even from an empty purse.
+    #[schemars(range(min = 0, max = 10_000))]
+    pub(crate) floor: u32,
+    /// The period.
+    pub(crate) per: Duration,
+}
+
+impl Default for RetryBudget {
+    fn default() -> Self {
+        Self { ratio: Ratio(100), floor: 3, per: Duration::seconds(10) }
+    }
+}
+
+fn max_attempts() -> u8 {
+    4
+}

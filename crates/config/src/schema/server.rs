@@ -1,0 +1,34 @@
+//! `server`: addresses and limits of the process.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::scalar::{Duration, Size};
+
+/// Where Evenkeel listens, and its limits.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Server {
+    /// Address of the data plane: what clients call.
+    pub listen: String,
+    /// Address of the admin plane: metrics, health, readiness.
+    pub admin: String,
+    /// The largest request body; a larger one is answered 413.
+    pub max_body: Size,
+    /// How long a client may take to send its headers.
+    pub read_timeout: Duration,
+    /// How long open requests may go on after SIGTERM.
+    pub drain: Duration,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8080".into(),
+            admin: "127.0.0.1:9090".into(),
+            max_body: Size(64 << 20),
+            read_timeout: Duration::seconds(30),
+            drain: Duration::seconds(30),
+        }
+    }
+}

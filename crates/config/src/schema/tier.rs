@@ -1,0 +1,110 @@
+//! `routes.NAME.tiers[]`: one ordered way to answer.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    breaker::Breaker,
+    path::Kinds,
+    scalar::{Duration, Size},
+};
+
+/// One ordered way to answer. Exactly one kind of path stands in it.
+// Flattened, so that a kind is one line in one registry; `shape` refuses unknown keys, with better words than serde's.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+pub(crate) struct Tier {
+    /// The name, unique within the route.
+    pub(crate) name: String,
+    /// The kind of answer that clients are told; by default `primary` for the first tier, `default` for a `fixed` one,
+    /// else `distilled`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) method: Option<Method>,
+    /// Time to the first content of a stream (F-022).
+    #[serde(default = "clock")]
+    pub(crate) first_token: Duration,
+    /// The longest silence after the first content (F-024).
+    #[serde(default = "clock")]
+    pub(crate) stall: Duration,
+    /// The longest attempt (F-025).
+    #[serde(default = "total")]
+    pub(crate) total: Duration,
+    /// How long the end of a stream may take after its `finish_reason` (F-005).
+    #[serde(default = "finalise")]
+    pub(crate) finalise: Duration,
+    /// Retries on this path per request (F-040).
+    #[serde(default = "retries")]
+    #[schemars(range(min = 0, max = 8))]
+    pub(crate) retries: u8,
+    /// The largest answer; a larger one is a failure of the path (F-121).
+    #[serde(default = "max_answer")]
+    pub(crate) max_answer: Size,
+    /// Tokens that the model's window holds (F-036).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub(crate) context: Option<u64>,
+    /// What the model can do beyond plain text; everything, where this is not given (F-036).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) features: Option<Vec<Feature>>,
+    /// The vector space of an embeddings model: tiers of a route must share it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) space: Option<String>,
+    /// When this path is cut off and how it comes back.
+    #[serde(default)]
+    pub(crate) breaker: Breaker,
+    #[serde(flatten)]
+    pub(crate) kinds: Kinds,
+}
+
+/// The kind of answer that clients are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Method {
+    /// The model that the route is about.
+    Primary,
+    /// A smaller model.
+    Distilled,
+    /// The answer that cannot fail.
+    Default,
+}
+
+/// Something that a model may be able to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Feature {
+    /// Calls tools.
+    Tools,
+    /// Answers in JSON.
+    Json,
+    /// Answers by a JSON schema.
+    Schema,
+    /// Gives log-probabilities.
+    Logprobs,
+    /// Gives several choices.
+    N,
+    /// Reads images.
+    Image,
+    /// Reads or writes audio.
+    Audio,
+    /// Reads files.
+    File,
+}
+
+fn clock() -> Duration {
+    Duration::seconds(10)
+}
+
+fn total() -> Duration {
+    Duration::seconds(600)
+}
+
+fn finalise() -> Duration {
+    Duration::seconds(2)
+}
+
+fn retries() -> u8 {
+    1
+}
+
+fn max_answer() -> Size {
+    Size(64 << 20)
+}

@@ -1,0 +1,52 @@
+//! `upstreams.NAME`: a server that runs models.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::scalar::Duration;
+
+/// A server that runs models.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Upstream {
+    /// What it speaks.
+    pub(crate) protocol: UpstreamProtocol,
+    /// Its address, with the path that comes before `/chat/completions`, such as `https://api.openai.com/v1`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) url: Option<String>,
+    /// Its addresses, where it has several replicas. Exactly one of `url` and `urls`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) urls: Vec<String>,
+    /// The credential that it wants: `${env:NAME}` or `${file:PATH}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) api_key: Option<String>,
+    /// How long a connection may take to be made (F-032).
+    #[serde(default = "connect")]
+    pub(crate) connect: Duration,
+    /// How long an idle connection is kept; shorter than the upstream keeps it (F-032).
+    #[serde(default = "idle")]
+    pub(crate) idle: Duration,
+}
+
+/// What an upstream speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum UpstreamProtocol {
+    /// The OpenAI HTTP API.
+    Openai,
+}
+
+impl Upstream {
+    /// Returns all its addresses.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = &String> {
+        self.url.iter().chain(&self.urls)
+    }
+}
+
+fn connect() -> Duration {
+    Duration::seconds(1)
+}
+
+fn idle() -> Duration {
+    Duration::seconds(4)
+}

@@ -1,0 +1,202 @@
+//! Tree: a YAML document as written, with the line of everything and scalars as raw text.
+//!
+//! Scalars stay text until the schema says what they should be, so that `no` never becomes `false` and `012` never a
+//! number behind anybody's back.
+//!
+//! # Invariants
+//! - `TREE-1`: bounded work: at most 4 MiB of text, 64 levels, 100,000 nodes; aliases are refused, so nothing expands.
+
+use std::fmt;
+
+use granit_parser::{Event, Parser, ScalarStyle, Span};
+
+/// Levels of nesting that a configuration may have.
+const MAX_DEPTH: usize = 64;
+/// Nodes that a configuration may have.
+const MAX_NODES: usize = 100_000;
+
+/// A place in the text, both from 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) line: usize,
+    pub(crate) column: usize,
+}
+
+/// A node and its place.
+#[derive(Clone, Debug)]
+pub(crate) struct Node {
+    pub(crate) place: Place,
+    pub(crate) kind: NodeKind,
+}
+
+/// What a node is.
+#[derive(Clone, Debug)]
+pub(crate) enum NodeKind {
+    /// Raw text; quoted text is a string whatever it looks like.
+    Scalar {
+        text: String,
+        quoted: bool,
+    },
+    List(Vec<Node>),
+    /// In the order of the file; a key may stand twice, which `shape` reports.
+    Map(Vec<(Place, String, Node)>),
+}
+
+impl NodeKind {
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Scalar { text, quoted: false } if text.is_empty() || text == "null" || text == "~" => "nothing",
+            Self::Scalar { .. } => "a single value",
+            Self::List(_) => "a list",
+            Self::Map(_) => "a map",
+        }
+    }
+}
+
+/// A step on the way to a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    Field(String),
+    Index(usize),
+}
+
+/// The way to a key, as people write it: `routes.support-chat.tiers[0].stall`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Key(Vec<Step>);
+
+impl Key {
+    pub(crate) fn field(&self, name: &str) -> Self {
+        let mut key = self.clone();
+        key.0.push(Step::Field(name.into()));
+        key
+    }
+
+    pub(crate) fn index(&self, at: usize) -> Self {
+        let mut key = self.clone();
+        key.0.push(Step::Index(at));
+        key
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, step) in self.0.iter().enumerate() {
+            match step {
+                Step::Field(name) if at == 0 => write!(f, "{name}")?,
+                Step::Field(name) => write!(f, ".{name}")?,
+                Step::Index(index) => write!(f, "[{index}]")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Node {
+    /// Returns the place of a key, or of the nearest thing above it that is there.
+    pub(crate) fn place_of(&self, key: &Key) -> Place {
+        let (mut node, mut place) = (self, self.place);
+        for step in &key.0 {
+            let next = match (&node.kind, step) {
+                (NodeKind::Map(fields), Step::Field(name)) => {
+                    fields.iter().find(|(_, field, _)| field == name).map(|(at, _, node)| (*at, node))
+                }
+                (NodeKind::List(items), Step::Index(at)) => items.get(*at).map(|node| (node.place, node)),
+                _ => None,
+            };
+            match next {
+                Some((at, below)) => (place, node) = (at, below),
+                None => break,
+            }
+        }
+        place
+    }
+}
+
+/// Why a text is not a tree.
+#[derive(Debug)]
+pub(crate) struct Unreadable {
+    pub(crate) place: Place,
+    pub(crate) message: String,
+}
+
+/// Reads the one document of a text.
+pub(crate) fn parse(text: &str) -> Result<Node, Unreadable> {
+    let mut reader = Reader { events: Parser::new_from_str(text), nodes: 0 };
+    let mut root = None;
+    while let Some((event, span)) = reader.next()? {
+        match event {
+            Event::StreamStart | Event::StreamEnd | Event::DocumentStart(..) | Event::DocumentEnd => {}
+            _ if root.is_some() => return Err(unreadable(span, "a second document stands in the file")),
+            event => root = Some(reader.node(event, span, 0)?),
+        }
+    }
+    root.ok_or_else(|| Unreadable { place: Place { line: 1, column: 1 }, message: "the file is empty".into() })
+}
+
+struct Reader<'a> {
+    events: Parser<'a, granit_parser::StrInput<'a>>,
+    nodes: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn next(&mut self) -> Result<Option<(Event<'a>, Span)>, Unreadable> {
+        match self.events.next_event() {
+            None => Ok(None),
+            Some(Ok(next)) => Ok(Some(next)),
+            Some(Err(error)) => {
+                let place = place(*error.marker());
+                Err(Unreadable { place, message: format!("not YAML: {}", error.info()) })
+            }
+        }
+    }
+
+    fn node(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<Node, Unreadable> {
+        self.nodes += 1;
+        if depth > MAX_DEPTH || self.nodes > MAX_NODES {
+            return Err(unreadable(span, "nested deeper than 64 levels, or more than 100,000 values"));
+        }
+        let kind = match event {
+            Event::Scalar(text, style, ..) => {
+                NodeKind::Scalar { text: text.into_owned(), quoted: style != ScalarStyle::Plain }
+            }
+            Event::SequenceStart(..) => self.list(depth)?,
+            Event::MappingStart(..) => self.map(depth)?,
+            Event::Alias(_) => return Err(unreadable(span, "aliases (`*name`) are not offered: write the value out")),
+            other => return Err(unreadable(span, &format!("unexpected {other:?}"))),
+        };
+        Ok(Node { place: place(span.start), kind })
+    }
+
+    fn list(&mut self, depth: usize) -> Result<NodeKind, Unreadable> {
+        let mut items = Vec::new();
+        while let Some((event, span)) = self.next()? {
+            if matches!(event, Event::SequenceEnd) {
+                break;
+            }
+            items.push(self.node(event, span, depth + 1)?);
+        }
+        Ok(NodeKind::List(items))
+    }
+
+    fn map(&mut self, depth: usize) -> Result<NodeKind, Unreadable> {
+        let mut fields = Vec::new();
+        while let Some((event, span)) = self.next()? {
+            let name = match event {
+                Event::MappingEnd => break,
+                Event::Scalar(text, ..) => text.into_owned(),
+                _ => return Err(unreadable(span, "a key must be a single word")),
+            };
+            let Some((event, value)) = self.next()? else { break };
+            fields.push((place(span.start), name, self.node(event, value, depth + 1)?));
+        }
+        Ok(NodeKind::Map(fields))
+    }
+}
+
+fn place(marker: granit_parser::Marker) -> Place {
+    Place { line: marker.line(), column: marker.col() + 1 }
+}
+
+fn unreadable(span: Span, message: &str) -> Unreadable {
+    Unreadable { place: place(span.start), message: message.into() }
+}
