@@ -1,0 +1,183 @@
+//! Event: judges a streamed completion, event by event, and says when it is complete (F-004).
+//!
+//! A pure state machine: it holds no clock and no bytes. Framing is `sse`'s, the clocks are the core's; the two seconds
+//! that an upstream gets for its `[DONE]` after the last `finish_reason` (F-005) are the caller's, who asks
+//! [`StreamJudge::is_complete`] and then [`StreamJudge::quiet`].
+//!
+//! # Invariants
+//! - `JUDGE-1`: a stream is a success only if every choice had a `finish_reason` (OAI-04).
+//! - `JUDGE-2`: after its end nothing counts and nothing is forwarded (ST-14).
+//! - `JUDGE-3`: at most one malformed event is left out, after commit only, and never with tools or JSON (F-128).
+//!
+//! # Source
+//! `docs/design/protocols.md`, section 4.3; `docs/design/failures.md`, F-004 to F-006, F-023, F-128.
+
+use evenkeel_core::ResultCode;
+
+use super::{
+    envelope::Envelope,
+    error::{Place, classify_in_band},
+    peek::ChatPeek,
+    scan::{Said, Scan, Usage, scan},
+};
+use crate::sse;
+
+/// What an event is to the attempt and its client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Forward it; it is neither content nor reasoning.
+    Nothing,
+    /// Forward it; it stops the first clock and commits nothing.
+    Reasoning,
+    /// Forward it; a client can use it.
+    Content,
+    /// Leave it out: it is malformed, and the only one so far.
+    Skipped,
+    /// Leave it out: the stream is over.
+    Ignored,
+    /// The stream is over and was verified; `[DONE]` is to be written.
+    Complete(ResultCode),
+    /// The attempt has failed.
+    Failed(ResultCode),
+}
+
+/// An event, judged.
+#[derive(Clone, Debug)]
+pub(crate) struct Judged {
+    /// What it is.
+    pub(crate) step: Step,
+    /// Where something of ours can be inserted, if it is to be forwarded.
+    pub(crate) envelope: Envelope,
+}
+
+/// Judges one stream. Every attempt has its own (F-020).
+#[derive(Clone, Debug)]
+pub(crate) struct StreamJudge {
+    /// One bit per choice that was asked for.
+    wanted: u128,
+    finished: u128,
+    strict: bool,
+    empty_is_fine: bool,
+    content: bool,
+    committed: bool,
+    skipped: bool,
+    over: bool,
+    usage: Option<Usage>,
+}
+
+impl StreamJudge {
+    /// Starts judging the answer to a request.
+    pub(crate) fn new(request: &ChatPeek) -> Self {
+        Self {
+            wanted: u128::MAX >> (128 - u32::from(request.n.clamp(1, 128))),
+            finished: 0,
+            strict: request.is_strict(),
+            empty_is_fine: request.after_tool,
+            content: false,
+            committed: false,
+            skipped: false,
+            over: false,
+            usage: None,
+        }
+    }
+
+    /// Notes that what was forwarded belongs to the client from here on.
+    pub(crate) fn commit(&mut self) {
+        self.committed = true;
+    }
+
+    /// Says whether every choice has its `finish_reason`.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.wanted & !self.finished == 0
+    }
+
+    /// Says whether a malformed event was left out, which the last chunk tells the client (F-128).
+    pub(crate) fn has_skipped(&self) -> bool {
+        self.skipped
+    }
+
+    /// Returns the usage, as far as the upstream has told it.
+    pub(crate) fn usage(&self) -> Option<Usage> {
+        self.usage
+    }
+
+    /// Judges the data of one event.
+    pub(crate) fn event(&mut self, data: &[u8]) -> Judged {
+        let bare = |step| Judged { step, envelope: Envelope::default() };
+        if self.over {
+            return bare(Step::Ignored);
+        }
+        if data.starts_with(b"[DONE]") {
+            return bare(self.end(ResultCode::Ok));
+        }
+        match scan(data, Said::Delta) {
+            Err(_) => bare(self.malformed()),
+            Ok(scan) => Judged { step: self.chunk(&scan), envelope: scan.envelope },
+        }
+    }
+
+    /// Judges an event that is longer than is read: a failure, before commit and after (ST-13).
+    pub(crate) fn too_long(&mut self) -> Step {
+        self.fail(ResultCode::DecodeFailed)
+    }
+
+    /// Judges the end of the body, as the SSE scanner saw it.
+    pub(crate) fn eof(&mut self, end: sse::End) -> Step {
+        match end {
+            _ if self.over => Step::Ignored,
+            sse::End::Clean => self.end(ResultCode::OkDoneMissing),
+            sse::End::Done => self.end(ResultCode::Ok),
+            sse::End::Cut => self.fail(ResultCode::Truncated),
+        }
+    }
+
+    /// Judges a stream that has gone quiet after all its `finish_reason`s (F-005).
+    pub(crate) fn quiet(&mut self) -> Step {
+        if self.over { Step::Ignored } else { self.end(ResultCode::OkDoneMissing) }
+    }
+
+    fn chunk(&mut self, scan: &Scan) -> Step {
+        if let Some(error) = &scan.error {
+            return self.fail(classify_in_band(error, Place::Stream));
+        }
+        if scan.failed {
+            return self.fail(ResultCode::ErrorInStream);
+        }
+        self.finished |= scan.finished;
+        self.empty_is_fine |= scan.may_be_empty;
+        self.content |= scan.content;
+        self.usage = scan.usage.or(self.usage);
+        match scan {
+            Scan { content: true, .. } => Step::Content,
+            Scan { reasoning: true, .. } => Step::Reasoning,
+            _ => Step::Nothing,
+        }
+    }
+
+    fn malformed(&mut self) -> Step {
+        if !self.committed || self.strict || self.skipped {
+            return self.fail(ResultCode::DecodeFailed);
+        }
+        self.skipped = true;
+        Step::Skipped
+    }
+
+    fn end(&mut self, result: ResultCode) -> Step {
+        if !self.is_complete() {
+            return self.fail(ResultCode::Truncated);
+        }
+        if !self.content && !self.empty_is_fine {
+            return self.fail(ResultCode::EmptyAnswer);
+        }
+        self.over = true;
+        Step::Complete(if self.skipped { ResultCode::OkEventSkipped } else { result })
+    }
+
+    fn fail(&mut self, result: ResultCode) -> Step {
+        self.over = true;
+        Step::Failed(result)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,83 @@
+//! Problem: why a client gets an error instead of an answer, the same for every dialect.
+//!
+//! One table maps each to a status; what a dialect calls it stands with the dialect. Not the result of an attempt:
+//! that is [`ResultCode`](evenkeel_core::ResultCode).
+//!
+//! # Source
+//! `docs/design/protocols.md`, section 1.
+
+use evenkeel_core::Refusal;
+
+/// Why a client gets an error of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Problem {
+    /// Malformed, or against the contract.
+    Invalid,
+    /// No such route or version.
+    UnknownModel,
+    /// No such address.
+    UnknownUrl,
+    /// The address exists, the verb does not.
+    MethodNotAllowed,
+    /// Known, and not offered here.
+    NotOffered,
+    /// Larger than we take.
+    TooLarge,
+    /// Slower than we wait for.
+    TooSlow,
+    /// A `Content-Encoding` that we do not know.
+    UnknownEncoding,
+    /// Too much at once.
+    Overloaded,
+    /// No tier could answer (F-165).
+    Exhausted,
+    /// The client refuses the tiers that could (F-168).
+    DegradationRefused,
+    /// The deadline passed (F-167).
+    DeadlineExceeded,
+}
+
+impl Problem {
+    /// Every problem, in the order of the table.
+    #[cfg(test)]
+    pub(crate) const ALL: [Self; 12] = [
+        Self::Invalid,
+        Self::UnknownModel,
+        Self::UnknownUrl,
+        Self::MethodNotAllowed,
+        Self::NotOffered,
+        Self::TooLarge,
+        Self::TooSlow,
+        Self::UnknownEncoding,
+        Self::Overloaded,
+        Self::Exhausted,
+        Self::DegradationRefused,
+        Self::DeadlineExceeded,
+    ];
+
+    /// Returns the HTTP status.
+    pub(crate) const fn status(self) -> u16 {
+        match self {
+            Self::Invalid => 400,
+            Self::UnknownModel | Self::UnknownUrl => 404,
+            Self::MethodNotAllowed => 405,
+            Self::TooSlow => 408,
+            Self::TooLarge => 413,
+            Self::UnknownEncoding => 415,
+            Self::NotOffered => 501,
+            Self::Overloaded | Self::Exhausted | Self::DegradationRefused => 503,
+            Self::DeadlineExceeded => 504,
+        }
+    }
+
+    /// Returns what a refusal of the core is to a client; none where nobody is there to read it.
+    pub(crate) const fn of(refusal: Refusal) -> Option<Self> {
+        match refusal {
+            Refusal::Exhausted => Some(Self::Exhausted),
+            Refusal::Deadline => Some(Self::DeadlineExceeded),
+            Refusal::Degradation => Some(Self::DegradationRefused),
+            Refusal::Overloaded | Refusal::Draining => Some(Self::Overloaded),
+            Refusal::ClientGone => None,
+        }
+    }
+}
