@@ -1,0 +1,150 @@
+//! Log: what the mock saw and did, so that others can judge a gateway from the provider's side too.
+//!
+//! It is not a metric and not a file: it lives in memory, is read whole, and ends with the mock.
+//!
+//! # Invariants
+//! - `LOG-1`: attempts stand in the order in which their requests were complete.
+//! - `LOG-2`: it is bounded: the oldest of more than `MAX_ATTEMPTS` are forgotten, bodies beyond `MAX_BODIES` keep only
+//!   their digest. Counts are of all, forgotten ones too.
+//! - `LOG-3`: a credential never stands in it, only that there was one.
+
+mod attempt;
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use serde::Serialize;
+use tokio::time::Instant;
+
+pub use attempt::{Attempt, Ending};
+pub(crate) use attempt::{Progress, Seen, Ticket};
+
+use attempt::Entry;
+
+/// How many attempts are kept: an outage bench of half a minute fits three times.
+const MAX_ATTEMPTS: usize = 100_000;
+/// How many bytes of request bodies are kept.
+const MAX_BODIES: usize = 64 * 1024 * 1024;
+/// How many models are counted by name; the rest are counted together.
+const MAX_MODELS: usize = 1_000;
+/// The name under which the rest are counted.
+const OTHERS: &str = "(others)";
+
+/// The time since the mock started; all times of the log are by it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock(Instant);
+
+impl Clock {
+    pub(crate) fn start() -> Clock {
+        Clock(Instant::now())
+    }
+
+    pub(crate) fn now(self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+/// How many attempts a model saw.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Count {
+    /// All attempts.
+    pub attempts: u64,
+    /// Those that met a fault.
+    pub faulted: u64,
+}
+
+/// The attempts of a mock since its start or the last reset.
+#[derive(Debug)]
+pub(crate) struct Log {
+    clock: Clock,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    entries: VecDeque<Entry>,
+    total: Count,
+    by_model: BTreeMap<String, Count>,
+    body_bytes: usize,
+    /// The first entry whose body may still be there.
+    with_body: u64,
+}
+
+impl Log {
+    pub(crate) fn new(clock: Clock) -> Log {
+        Log { clock, state: Mutex::default() }
+    }
+
+    /// Writes down a request that is about to be answered.
+    pub(crate) fn begin(&self, seen: Seen, body: Bytes) -> Ticket {
+        let progress = Arc::new(Progress::new(self.clock));
+        let mut state = self.state.lock();
+        let number = state.total.attempts;
+        state.count(&seen);
+        state.body_bytes += body.len();
+        state.entries.push_back(Entry::new(number, seen, body, progress.clone()));
+        state.trim();
+        Ticket(progress)
+    }
+
+    /// Returns progress that nobody reads, for answers of the mock about itself.
+    pub(crate) fn unlogged(&self) -> Progress {
+        Progress::new(self.clock)
+    }
+
+    /// Returns the attempts from a number on.
+    pub(crate) fn attempts(&self, since: u64) -> Vec<Attempt> {
+        // Digests are made outside the lock: they take a while, and requests wait for it.
+        let entries: Vec<Entry> =
+            self.state.lock().entries.iter().filter(|entry| entry.number >= since).cloned().collect();
+        entries.iter().map(Entry::snapshot).collect()
+    }
+
+    /// Returns all attempts that were counted, by model too, and how many of them are forgotten.
+    pub(crate) fn counts(&self) -> (Count, BTreeMap<String, Count>, u64) {
+        let state = self.state.lock();
+        let forgotten = state.total.attempts - state.entries.len() as u64;
+        (state.total, state.by_model.clone(), forgotten)
+    }
+
+    /// Forgets everything. Attempts under way go on unlogged.
+    pub(crate) fn clear(&self) {
+        *self.state.lock() = State::default();
+    }
+}
+
+impl State {
+    fn count(&mut self, seen: &Seen) {
+        let known = self.by_model.len() < MAX_MODELS || self.by_model.contains_key(&seen.model);
+        let name = if known { seen.model.as_str() } else { OTHERS };
+        if !self.by_model.contains_key(name) {
+            self.by_model.insert(name.to_owned(), Count::default());
+        }
+        let model = self.by_model.get_mut(name).expect("it was inserted above");
+        for count in [model, &mut self.total] {
+            count.attempts += 1;
+            count.faulted += u64::from(seen.fault.is_some());
+        }
+    }
+
+    fn trim(&mut self) {
+        while self.entries.len() > MAX_ATTEMPTS {
+            let oldest = self.entries.pop_front().expect("there are more than the limit");
+            self.body_bytes -= oldest.body_len();
+        }
+        let first = self.entries.front().map_or(0, |entry| entry.number);
+        self.with_body = self.with_body.max(first);
+        while self.body_bytes > MAX_BODIES {
+            let index = usize::try_from(self.with_body - first).expect("entries are fewer than memory has bytes");
+            let Some(entry) = self.entries.get_mut(index) else { break };
+            self.body_bytes -= entry.body_len();
+            entry.forget_body();
+            self.with_body += 1;
+        }
+    }
+}
