@@ -1,1 +1,15 @@
-//! Evenkeel.
+//! What crosses a process boundary: the decision record, status and readiness, as JSON types.
+//!
+//! The record says what the core decided, in names; it adds nothing and leaves nothing out that decided. There is no
+//! payload in it, no text of an upstream, and no free text: words are rendered from codes (G-113).
+
+mod decision;
+mod ready;
+mod status;
+mod transition;
+mod words;
+
+pub use decision::{Attempt, Candidate, Decision, Input, Outcome};
+pub use ready::{Ready, Rejected};
+pub use status::{RouteBrief, RouteState, Status, TierState};
+pub use transition::{Transition, Trip};

@@ -1,1 +1,14 @@
-//! Evenkeel.
+//! The control plane, as far as it stands: the configuration file is watched and applied, and the admin plane says so.
+//!
+//! It knows the data plane by a trait alone; the binary wires the two together. With it gone, the data plane goes on by
+//! what it last applied.
+
+mod http;
+mod plane;
+mod reload;
+mod watch;
+
+pub use http::{Admin, AdminError};
+pub use plane::DataPlane;
+pub use reload::{Reloader, Verdict};
+pub use watch::watch;

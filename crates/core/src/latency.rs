@@ -44,7 +44,7 @@ impl Latency {
             self.buckets.iter_mut().for_each(|count| *count /= 2);
             self.samples = self.buckets.iter().map(|&count| u32::from(count)).sum();
         }
-        if self.samples >= ENOUGH && (self.samples % EVERY == 0 || self.p95.is_none()) {
+        if self.samples >= ENOUGH && (self.samples.is_multiple_of(EVERY) || self.p95.is_none()) {
             self.p95 = Some(self.compute());
         }
     }

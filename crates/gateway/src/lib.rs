@@ -1,1 +1,23 @@
-//! Evenkeel.
+//! The data plane: takes requests, lets the core decide, calls what it says, answers.
+//!
+//! A request's way: `listen` accepts, `protocol` reads just enough, `driver` feeds the core and runs its outputs, `path`
+//! calls, `reply` answers, `events` keeps the record. One direction: a protocol never knows tiers, a path never knows
+//! clients.
+
+mod ask;
+mod driver;
+mod entropy;
+mod events;
+mod gateway;
+mod listen;
+mod names;
+mod path;
+mod protocol;
+mod reply;
+mod snapshot;
+mod sse;
+mod status;
+mod upstream;
+
+pub use events::Happened;
+pub use gateway::{Gateway, StartError};

@@ -10,9 +10,6 @@
 //! # Source
 //! `docs/design/protocols.md`.
 
-// TO THE CODEC ENGINEER (remove this note when read): protocol/openai.rs, protocol/openai/** and sse.rs are DONE by the
-// lead and in use by driver/path (also being written by the lead: listen, driver, path/openai, path/fixed, upstream,
-// reply). Do not rewrite them. Please do tensor.rs and protocol/oip_rest/** only, on protocol/json.rs, and say so in your report.
 pub(crate) mod json;
 pub(crate) mod openai;
 pub(crate) mod problem;

@@ -35,7 +35,8 @@ fn opens_at(outcomes: &str, every: Nanos) -> Option<(usize, &'static str)> {
 #[test]
 fn f_062_f_063_the_trip_rules_by_table() {
     let busy = "+".repeat(60);
-    let table: &[(&str, String, Nanos, Option<(usize, &str)>)] = &[
+    type Row = (&'static str, String, Nanos, Option<(usize, &'static str)>);
+    let table: &[Row] = &[
         ("five in a row where traffic is high", format!("{busy}-----"), 10 * MILLISECOND, Some((65, "F-062a"))),
         ("four are not enough there", format!("{busy}----+----+"), 10 * MILLISECOND, None),
         ("two in a row where traffic is low", "+--".into(), SECOND, Some((3, "F-063"))),

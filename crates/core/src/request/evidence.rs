@@ -92,10 +92,9 @@ impl Request {
         let Some(state) = world.paths.find_mut(slot) else {
             return;
         };
-        if let Some(lane) = state.lanes.iter_mut().find(|lane| lane.operation == self.admit.operation) {
-            if lane.record_replica(now, replica, verdict) {
-                world.touched.push(slot);
-            }
+        let lane = state.lanes.iter_mut().find(|lane| lane.operation == self.admit.operation);
+        if lane.is_some_and(|lane| lane.record_replica(now, replica, verdict)) {
+            world.touched.push(slot);
         }
     }
 }

@@ -78,11 +78,7 @@ proptest! {
                     over.insert(*request);
                     running.remove(request);
                 }
-                Entry::Output(Output::Cancel { request, attempt, .. }) => {
-                    if running.get(request) == Some(attempt) {
-                        running.remove(request);
-                    }
-                }
+                Entry::Output(Output::Cancel { attempt, .. }) => running.retain(|_, it| it != attempt),
                 Entry::Input(Input::Attempt { attempt, event: Event::Ended { .. } }) => {
                     running.retain(|_, it| it != attempt);
                 }

@@ -1,0 +1,214 @@
+//! decision/v1: the record of one request as JSON (`interfaces.md`, section 4).
+
+use evenkeel_core as core;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::words;
+
+/// The record of one request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// `evenkeel.decision/v1`.
+    pub schema: String,
+    /// ULID.
+    pub id: String,
+    /// When the request was over.
+    pub time: Timestamp,
+    /// W3C trace context, where the client sent one.
+    pub trace: Option<String>,
+    /// The route.
+    pub route: String,
+    /// What its clients speak.
+    pub protocol: String,
+    /// What was asked: `chat`, `chat-stream`, `embeddings`, `infer`.
+    pub operation: String,
+    /// The revision that decided.
+    pub revision: String,
+    /// The core that decided.
+    pub core_version: String,
+    /// The route's phase at admission.
+    pub phase: String,
+    /// The episode of degradation that it fell into.
+    pub episode: Option<String>,
+    /// The deadline that held, in milliseconds.
+    pub deadline_ms: u64,
+    /// What was compared.
+    pub inputs: Vec<Input>,
+    /// Every tier with its verdict.
+    pub candidates: Vec<Candidate>,
+    /// Every attempt.
+    pub attempts: Vec<Attempt>,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// The closest reason.
+    pub reason: String,
+    /// The decision in words, rendered from the codes.
+    pub explanation: String,
+}
+
+/// A number that entered a comparison, as compared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Input {
+    /// What was measured.
+    pub signal: String,
+    /// The path that it speaks of.
+    pub of: String,
+    /// The number, a decimal string.
+    pub value: String,
+    /// How it was compared.
+    pub op: String,
+    /// What it was compared with.
+    pub threshold: String,
+    /// Whether it speaks against the path.
+    pub breached: bool,
+}
+
+/// A tier with its verdict.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// Its number.
+    pub tier: u8,
+    /// The kind of answer.
+    pub method: String,
+    /// The path.
+    pub path: String,
+    /// `selected`, `rejected` or `skipped`.
+    pub verdict: String,
+    /// Why, the closest first.
+    pub reasons: Vec<String>,
+}
+
+/// One attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// What was called.
+    pub path: String,
+    /// Which replica of it.
+    pub replica: u16,
+    /// Microseconds from admission to its start.
+    pub start_us: u64,
+    /// Microseconds from its start to its end.
+    pub duration_us: u64,
+    /// Microseconds from its start to its first content, for a stream that had one.
+    pub first_content_us: Option<u64>,
+    /// How it ended: `class.code`.
+    pub result: String,
+    /// The status that the upstream sent.
+    pub status: Option<u16>,
+    /// Whether it was a leased probe.
+    pub probe: bool,
+}
+
+/// What became of a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The tier that answered.
+    pub tier: Option<u8>,
+    /// The kind of answer.
+    pub method: Option<String>,
+    /// The path that answered.
+    pub path: Option<String>,
+    /// Whether another tier than 0 answered.
+    pub degraded: bool,
+    /// `answered`, `error`, `broken` or `refused`.
+    pub end: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// Microseconds from admission to the end.
+    pub latency_us: u64,
+}
+
+impl Decision {
+    /// Writes a record of the core in names.
+    pub fn render(it: &core::Decision, id: &str, time: Timestamp, trace: Option<String>) -> Self {
+        let route = &it.revision.routes[it.route.index()];
+        let outcome = outcome(it, route);
+        Self {
+            schema: "evenkeel.decision/v1".into(),
+            id: id.into(),
+            time,
+            trace,
+            route: route.name.clone(),
+            protocol: route.protocol.name().into(),
+            operation: it.operation.name().into(),
+            revision: words::revision(&it.revision),
+            core_version: env!("CARGO_PKG_VERSION").into(),
+            phase: it.phase.name().into(),
+            episode: it.episode.map(words::episode),
+            deadline_ms: it.deadline / core::MILLISECOND,
+            inputs: it.facts.iter().map(|fact| input(fact, route)).collect(),
+            candidates: it.candidates.iter().map(|it| candidate(it, route)).collect(),
+            attempts: it.attempts.iter().map(|attempt| self::attempt(attempt, &it.revision)).collect(),
+            explanation: explanation(&outcome, it.reason),
+            outcome,
+            reason: it.reason.name().into(),
+        }
+    }
+}
+
+fn input(fact: &core::Fact, route: &core::Route) -> Input {
+    Input {
+        signal: words::signal(fact.signal).into(),
+        of: route.tiers[usize::from(fact.tier)].name.clone(),
+        value: words::number(fact.value),
+        op: fact.signal.breached_when().sign().into(),
+        threshold: words::number(fact.threshold),
+        breached: fact.breached(),
+    }
+}
+
+fn candidate(it: &core::Candidate, route: &core::Route) -> Candidate {
+    let tier = &route.tiers[usize::from(it.tier)];
+    Candidate {
+        tier: it.tier,
+        method: tier.method.name().into(),
+        path: tier.name.clone(),
+        verdict: it.verdict.name().into(),
+        reasons: it.reasons.iter().map(|reason| reason.name().into()).collect(),
+    }
+}
+
+fn attempt(it: &core::AttemptRecord, revision: &core::Revision) -> Attempt {
+    Attempt {
+        path: revision.paths[it.path.index()].name.clone(),
+        replica: it.replica.0,
+        start_us: words::micros(it.start),
+        duration_us: words::micros(it.duration),
+        first_content_us: it.first_content.map(words::micros),
+        result: it.result.name().into(),
+        status: it.status,
+        probe: it.probe,
+    }
+}
+
+fn outcome(it: &core::Decision, route: &core::Route) -> Outcome {
+    let tier = it.outcome.tier.map(|tier| &route.tiers[usize::from(tier)]);
+    Outcome {
+        tier: it.outcome.tier,
+        method: tier.map(|tier| tier.method.name().into()),
+        path: tier.map(|tier| tier.name.clone()),
+        degraded: it.outcome.tier.is_some_and(|tier| tier > 0),
+        end: match it.outcome.end {
+            core::End::Answered => "answered",
+            core::End::Error(_) => "error",
+            core::End::Broken(_) => "broken",
+            core::End::Refused(_) => "refused",
+        }
+        .into(),
+        status: it.outcome.status,
+        latency_us: words::micros(it.outcome.latency),
+    }
+}
+
+fn explanation(outcome: &Outcome, reason: core::Reason) -> String {
+    let who = match (outcome.end.as_str(), outcome.tier, &outcome.method, &outcome.path) {
+        ("answered", Some(tier), Some(method), Some(path)) => format!("Answered by tier {tier} ({method}, {path})"),
+        ("broken", Some(tier), Some(method), Some(path)) => {
+            format!("Broke off while tier {tier} ({method}, {path}) answered")
+        }
+        ("error", ..) => "Ended with the model's own error".into(),
+        _ => "Refused".into(),
+    };
+    format!("{who}: {}.", reason.words())
+}

@@ -1,0 +1,26 @@
+//! Readiness: whether a revision is applied, and whether a later one was refused (G-014).
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Whether this process answers, and by which revision.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ready {
+    /// A revision is applied.
+    pub ready: bool,
+    /// Which.
+    pub revision: Option<String>,
+    /// The last configuration that was refused, until one is applied.
+    pub rejected: Option<Rejected>,
+}
+
+/// A configuration that was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rejected {
+    /// When.
+    pub at: Timestamp,
+    /// SHA-256 of the file's bytes, as `sha256:` and twelve hex digits.
+    pub digest: String,
+    /// Mistakes in it.
+    pub diagnostics: usize,
+}

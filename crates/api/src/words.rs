@@ -1,0 +1,28 @@
+//! How numbers and names of the core are written.
+
+use evenkeel_core::{Nanos, Revision, Signal};
+
+/// Returns `sha256:` and twelve hex digits.
+pub(crate) fn revision(revision: &Revision) -> String {
+    revision.digest[..6].iter().fold("sha256:".to_owned(), |name, byte| format!("{name}{byte:02x}"))
+}
+
+/// Returns the name of an episode.
+pub(crate) fn episode(number: u32) -> String {
+    format!("ep-{number:04}")
+}
+
+/// Returns a number that was compared, as compared: a decimal string (G-110). The largest number stands for none.
+pub(crate) fn number(value: u64) -> String {
+    if value == u64::MAX { "unbounded".into() } else { value.to_string() }
+}
+
+/// Returns the name under which a record shows a signal.
+pub(crate) fn signal(signal: Signal) -> &'static str {
+    signal.name()
+}
+
+/// Returns microseconds.
+pub(crate) fn micros(nanos: Nanos) -> u64 {
+    nanos / 1_000
+}

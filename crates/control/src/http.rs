@@ -1,0 +1,84 @@
+//! The admin plane: health, readiness and metrics, on an address of its own.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use evenkeel_api::Ready;
+use tokio::{net::TcpListener, sync::watch};
+
+use crate::{plane::DataPlane, reload::Reloader};
+
+/// The admin plane, listening.
+pub struct Admin {
+    address: SocketAddr,
+    draining: watch::Sender<bool>,
+}
+
+/// Why the admin plane could not start.
+#[derive(Debug, thiserror::Error)]
+#[error("listen on {address}: {source}")]
+pub struct AdminError {
+    address: String,
+    source: std::io::Error,
+}
+
+#[derive(Clone)]
+struct Shared {
+    plane: Arc<dyn DataPlane>,
+    reloader: Arc<Reloader>,
+    draining: watch::Receiver<bool>,
+}
+
+impl Admin {
+    /// Starts to listen.
+    ///
+    /// # Errors
+    /// The address cannot be listened on.
+    pub async fn start(address: &str, plane: Arc<dyn DataPlane>, reloader: Arc<Reloader>) -> Result<Self, AdminError> {
+        let fault = |source| AdminError { address: address.into(), source };
+        let listener = TcpListener::bind(address).await.map_err(fault)?;
+        let address = listener.local_addr().map_err(fault)?;
+        let (draining, watched) = watch::channel(false);
+        let router = Router::new()
+            .route("/healthz", get(|| async { "live\n" }))
+            .route("/readyz", get(ready))
+            .route("/metrics", get(metrics))
+            .with_state(Shared { plane, reloader, draining: watched });
+        tokio::spawn(async move {
+            if let Err(error) = axum::serve(listener, router).await {
+                tracing::error!(target: "evenkeel::admin", %error, "the admin plane stopped");
+            }
+        });
+        Ok(Self { address, draining })
+    }
+
+    /// Returns the address that it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Makes `/readyz` fail from now on, so that nobody sends new work (F-175).
+    pub fn drain(&self) {
+        self.draining.send_replace(true);
+    }
+}
+
+async fn ready(State(shared): State<Shared>) -> Response {
+    let draining = *shared.draining.borrow();
+    let ready = shared.reloader.ready();
+    match draining {
+        false => Json(ready).into_response(),
+        true => (StatusCode::SERVICE_UNAVAILABLE, Json(Ready { ready: false, ..ready })).into_response(),
+    }
+}
+
+async fn metrics(State(shared): State<Shared>) -> Response {
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, kind)], shared.plane.metrics()).into_response()
+}

@@ -1,0 +1,20 @@
+//! The data plane, as the control plane sees it.
+
+use std::sync::Arc;
+
+use evenkeel_config::Deployment;
+
+/// What the control plane asks of a data plane.
+pub trait DataPlane: Send + Sync {
+    /// Makes a deployment the one for new requests.
+    fn apply(&self, deployment: Arc<Deployment>);
+
+    /// Counts a configuration that was refused.
+    fn note_rejected(&self);
+
+    /// Returns the name of the revision in force.
+    fn revision(&self) -> String;
+
+    /// Returns all metrics in the text format of Prometheus.
+    fn metrics(&self) -> String;
+}

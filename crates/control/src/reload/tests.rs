@@ -1,0 +1,105 @@
+//! Files that change under a running data plane.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use evenkeel_config::Deployment;
+
+use super::*;
+
+/// A data plane that remembers what it was given.
+#[derive(Default)]
+struct Plane {
+    applied: Mutex<Vec<String>>,
+    rejected: AtomicUsize,
+}
+
+impl DataPlane for Plane {
+    fn apply(&self, deployment: Arc<Deployment>) {
+        self.applied.lock().push(deployment.name());
+    }
+
+    fn note_rejected(&self) {
+        self.rejected.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn revision(&self) -> String {
+        self.applied.lock().last().cloned().unwrap_or_else(|| "sha256:first".into())
+    }
+
+    fn metrics(&self) -> String {
+        String::new()
+    }
+}
+
+fn file(content: &str) -> String {
+    format!(
+        "version: 1\nroutes:\n  r:\n    protocol: openai-chat\n    tiers: [{{name: d, fixed: {{content: \"{content}\"}}}}]\n"
+    )
+}
+
+struct Kit {
+    folder: tempfile::TempDir,
+    plane: Arc<Plane>,
+    reloader: Reloader,
+}
+
+impl Kit {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("e.yaml"), file("one")).expect("written");
+        let plane = Arc::new(Plane::default());
+        let reloader = Reloader::new(folder.path().join("e.yaml"), plane.clone());
+        Self { folder, plane, reloader }
+    }
+
+    fn write(&self, text: &str) {
+        std::fs::write(self.folder.path().join("e.yaml"), text).expect("written");
+    }
+}
+
+#[test]
+fn cf_01_g_014_an_invalid_file_changes_nothing_and_is_reported() {
+    let kit = Kit::new();
+    assert_eq!(kit.reloader.poll(), Verdict::Unchanged);
+    let whole = file("two");
+    kit.write(&whole[..whole.len() / 2]);
+    assert_eq!(kit.reloader.poll(), Verdict::Rejected, "half written");
+    assert_eq!(kit.reloader.poll(), Verdict::Unchanged, "LOAD-2");
+    let ready = kit.reloader.ready();
+    assert!(ready.ready && kit.plane.applied.lock().is_empty(), "LOAD-1");
+    let rejected = ready.rejected.expect("it is reported");
+    assert!(rejected.diagnostics >= 1 && rejected.digest.starts_with("sha256:"));
+    assert_eq!(kit.plane.rejected.load(Ordering::Relaxed), 1);
+
+    kit.write(&whole);
+    assert_eq!(kit.reloader.poll(), Verdict::Applied);
+    let ready = kit.reloader.ready();
+    assert_eq!((ready.rejected, ready.revision), (None, kit.plane.applied.lock().last().cloned()));
+}
+
+#[test]
+fn a_file_that_is_gone_changes_nothing() {
+    let kit = Kit::new();
+    std::fs::remove_file(kit.reloader.path()).expect("removed");
+    assert_eq!(kit.reloader.poll(), Verdict::Rejected);
+    assert!(kit.plane.applied.lock().is_empty());
+}
+
+#[test]
+fn a_swapped_link_is_seen() {
+    let kit = Kit::new();
+    let (old, new, link) = (kit.folder.path().join("a"), kit.folder.path().join("b"), kit.folder.path().join("l"));
+    std::fs::write(&old, file("old")).expect("written");
+    std::fs::write(&new, file("new")).expect("written");
+    std::os::unix::fs::symlink(&old, &link).expect("linked");
+    let reloader = Reloader::new(link.clone(), kit.plane.clone());
+    std::fs::remove_file(&link).expect("removed");
+    std::os::unix::fs::symlink(&new, &link).expect("linked");
+    assert_eq!(reloader.poll(), Verdict::Applied);
+}
+
+#[test]
+fn an_order_to_reload_reads_the_same_bytes_again() {
+    let kit = Kit::new();
+    assert_eq!(kit.reloader.reload(), Verdict::Applied);
+}

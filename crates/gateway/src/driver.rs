@@ -1,0 +1,209 @@
+//! Driver: runs a core. It owns clock, entropy and timers, carries inputs in and outputs out, and decides nothing.
+//!
+//! Whoever has an input locks the core, feeds it, and hands the outputs to the mailboxes of the requests that they
+//! concern: no task stands between a request and its decision. One task waits for the core's timers.
+//!
+//! # Invariants
+//! - `DRV-1`: inputs enter one at a time, with times that never go back.
+//! - `DRV-2`: every output of a request reaches its mailbox, in order; a mailbox lives until the request's record.
+//! - `DRV-3`: a panic inside the core costs its open requests their answer, each told so, and nothing else: a new core
+//!   starts from the same revision (architecture, section 5).
+
+mod clock;
+pub(crate) mod hold;
+pub(crate) mod request;
+
+use std::{
+    collections::HashMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use evenkeel_core::{Admit, Core, Input, Nanos, Output, RequestId, Revision, RouteId, RouteState, Transition};
+use parking_lot::Mutex;
+use tokio::sync::{Notify, mpsc};
+
+pub(crate) use clock::Clock;
+
+/// What a request's task takes out of its mailbox.
+#[derive(Debug)]
+pub(crate) enum Mail {
+    /// What the core wants.
+    Output(Output),
+    /// The core that held the request is gone.
+    Lost,
+}
+
+/// Hears of transitions as they happen.
+pub(crate) type OnTransition = Box<dyn Fn(&Transition) + Send + Sync>;
+
+/// One core and what runs it.
+pub(crate) struct Driver {
+    state: Mutex<State>,
+    pub(crate) clock: Clock,
+    wake: Notify,
+    on_transition: OnTransition,
+}
+
+struct State {
+    core: Core,
+    mailboxes: HashMap<RequestId, mpsc::UnboundedSender<Mail>>,
+    requests: u64,
+    now: Nanos,
+    /// When the timer task will wake by itself.
+    armed: Option<Nanos>,
+}
+
+impl Driver {
+    /// Starts a core and the task that waits for its timers; the task ends with the driver.
+    pub(crate) fn start(revision: Arc<Revision>, on_transition: OnTransition) -> Arc<Self> {
+        let clock = Clock::start();
+        let now = clock.now();
+        let core = Core::new(now, revision);
+        let state = State { core, mailboxes: HashMap::new(), requests: 0, now, armed: None };
+        let driver = Arc::new(Self { state: Mutex::new(state), clock, wake: Notify::new(), on_transition });
+        tokio::spawn(timers(Arc::downgrade(&driver)));
+        driver
+    }
+
+    /// Lets a request in and opens its mailbox, if this is the revision that the core holds.
+    pub(crate) fn admit(
+        &self,
+        revision: &Arc<Revision>,
+        admit: impl FnOnce(RequestId) -> Admit,
+    ) -> Option<(RequestId, mpsc::UnboundedReceiver<Mail>)> {
+        self.with(|state, now| {
+            if !Arc::ptr_eq(state.core.revision(), revision) {
+                return None;
+            }
+            let (sender, receiver) = mpsc::unbounded_channel();
+            state.requests += 1;
+            let request = RequestId(state.requests);
+            state.mailboxes.insert(request, sender);
+            state.handle(now, Input::Admit(admit(request)));
+            Some((request, receiver))
+        })
+    }
+
+    /// Brings another revision into force, and does `also` in the same moment.
+    pub(crate) fn swap(&self, revision: Arc<Revision>, also: impl FnOnce()) {
+        self.with(|state, now| {
+            state.handle(now, Input::Revision(revision));
+            also();
+        });
+    }
+
+    /// Closes the mailbox of a request that is over.
+    pub(crate) fn close(&self, request: RequestId) {
+        self.state.lock().mailboxes.remove(&request);
+    }
+
+    /// Feeds one input and delivers what follows from it.
+    pub(crate) fn feed(&self, input: Input) {
+        self.with(|state, now| state.handle(now, input));
+    }
+
+    /// Returns how many requests are open.
+    pub(crate) fn open_requests(&self) -> usize {
+        self.state.lock().core.open()
+    }
+
+    /// Returns the revision in force and how its routes stand.
+    pub(crate) fn routes(&self) -> (Arc<Revision>, Vec<RouteState>) {
+        let state = self.state.lock();
+        let revision = state.core.revision().clone();
+        let routes = (0..revision.routes.len()).map(|at| state.core.route_state(RouteId(at as u16))).collect();
+        (revision, routes)
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut State, Nanos) -> T) -> T {
+        let mut transitions = Vec::new();
+        let (done, sooner) = {
+            let mut state = self.state.lock();
+            let state = &mut *state;
+            state.now = self.clock.now().max(state.now);
+            let done = act(state, state.now);
+            while let Some(output) = state.core.poll() {
+                match output {
+                    Output::Transition(transition) => transitions.push(transition),
+                    output => state.deliver(output),
+                }
+            }
+            (done, state.rearm())
+        };
+        transitions.iter().for_each(|transition| (self.on_transition)(transition));
+        if sooner {
+            self.wake.notify_one();
+        }
+        done
+    }
+}
+
+impl State {
+    fn handle(&mut self, now: Nanos, input: Input) {
+        let core = &mut self.core;
+        if catch_unwind(AssertUnwindSafe(|| core.handle(now, input))).is_err() {
+            self.restart();
+        }
+    }
+
+    fn deliver(&mut self, output: Output) {
+        let request = match &output {
+            Output::Start(start) => start.request,
+            Output::Cancel { request, .. }
+            | Output::Commit { request, .. }
+            | Output::Answer { request, .. }
+            | Output::Refuse { request, .. } => *request,
+            Output::Decision(decision) => decision.request,
+            Output::Transition(_) => return,
+        };
+        if let Some(mailbox) = self.mailboxes.get(&request) {
+            // A task that is gone has closed its mailbox; nobody is left to be told.
+            let _ = mailbox.send(Mail::Output(output));
+        }
+    }
+
+    /// Says whether the next timeout is sooner than the one that the timer task waits for.
+    fn rearm(&mut self) -> bool {
+        let next = self.core.next_timeout().map(|(at, _)| at);
+        let sooner = next.is_some_and(|next| self.armed.is_none_or(|armed| next < armed));
+        if sooner {
+            self.armed = next;
+        }
+        sooner
+    }
+
+    fn restart(&mut self) {
+        tracing::error!(target: "evenkeel::driver", open = self.mailboxes.len(), "the core panicked and was restarted");
+        self.core = Core::new(self.now, self.core.revision().clone());
+        for mailbox in self.mailboxes.values() {
+            let _ = mailbox.send(Mail::Lost);
+        }
+    }
+}
+
+/// Feeds the core its timeouts for as long as the driver lives.
+async fn timers(driver: Weak<Driver>) {
+    /// Without a timeout, and without a wake-up, the driver is looked at this often to see whether it is gone.
+    const IDLE: Duration = Duration::from_secs(1);
+    loop {
+        let Some(alive) = driver.upgrade() else { return };
+        let next = {
+            let mut state = alive.state.lock();
+            state.armed = state.core.next_timeout().map(|(at, _)| at);
+            state.armed
+        };
+        match next {
+            Some(at) if at <= alive.clock.now() => alive.feed(Input::Timeout),
+            next => {
+                let until =
+                    next.map_or(IDLE, |at| Duration::from_nanos(at.saturating_sub(alive.clock.now())).min(IDLE));
+                tokio::select! {
+                    () = alive.wake.notified() => {}
+                    () = tokio::time::sleep(until) => {}
+                }
+            }
+        }
+    }
+}

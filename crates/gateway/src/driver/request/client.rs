@@ -1,0 +1,90 @@
+//! The client, as the task of its request sees it: one reply, perhaps a stream, and whether anybody is still there.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use tokio::sync::{
+    mpsc::{self, error::TrySendError},
+    oneshot,
+};
+
+use crate::reply::Reply;
+
+/// Events that wait for a client to read them.
+const EVENTS: usize = 64;
+/// How long a client may leave its stream unread (CL-05).
+const WRITE: Duration = Duration::from_secs(30);
+/// How often a path is excused while its client does not read.
+const EXCUSE: Duration = Duration::from_millis(200);
+
+/// One client.
+#[derive(Debug)]
+pub(super) struct Client {
+    reply: Option<oneshot::Sender<Reply>>,
+    events: Option<mpsc::Sender<Bytes>>,
+    gone: Option<oneshot::Receiver<()>>,
+}
+
+/// The client does not read, or is gone.
+#[derive(Debug)]
+pub(super) struct Unread;
+
+impl Client {
+    pub(super) fn new(reply: oneshot::Sender<Reply>, gone: oneshot::Receiver<()>) -> Self {
+        Self { reply: Some(reply), events: None, gone: Some(gone) }
+    }
+
+    pub(super) fn is_streaming(&self) -> bool {
+        self.events.is_some()
+    }
+
+    /// Waits until the client goes, and says so once.
+    pub(super) async fn gone(&mut self) {
+        match &mut self.gone {
+            Some(gone) => {
+                let _ = gone.await;
+                self.gone = None;
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Sends the whole reply; only the first is heard.
+    pub(super) fn reply(&mut self, reply: Reply) {
+        if let Some(sender) = self.reply.take() {
+            // Nobody may be waiting any more, which `gone` says.
+            let _ = sender.send(reply);
+        }
+    }
+
+    /// Sends the head of a stream.
+    pub(super) fn begin(&mut self, headers: HeaderMap) {
+        let (sender, events) = mpsc::channel(EVENTS);
+        self.events = Some(sender);
+        self.reply(Reply::Stream { headers, events });
+    }
+
+    /// Sends an event; `excuse` is called now and then while the client does not read.
+    pub(super) async fn send(&self, event: Bytes, excuse: impl Fn()) -> Result<(), Unread> {
+        let Some(sender) = &self.events else { return Err(Unread) };
+        let event = match sender.try_send(event) {
+            Ok(()) => return Ok(()),
+            Err(TrySendError::Closed(_)) => return Err(Unread),
+            Err(TrySendError::Full(event)) => event,
+        };
+        let mut waited = Duration::ZERO;
+        while waited < WRITE {
+            match tokio::time::timeout(EXCUSE, sender.reserve()).await {
+                Ok(Ok(permit)) => {
+                    permit.send(event);
+                    return Ok(());
+                }
+                Ok(Err(_)) => return Err(Unread),
+                Err(_) => excuse(),
+            }
+            waited += EXCUSE;
+        }
+        Err(Unread)
+    }
+}

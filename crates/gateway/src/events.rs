@@ -1,0 +1,116 @@
+//! Events: one record per request, turned into everything that is kept of it: ring, metrics, log line.
+//!
+//! All of them come from the same record, so they cannot disagree. Nothing here can make a request wait: the ring and
+//! the counters are memory.
+//!
+//! # Invariants
+//! - `EV-1`: a record is in the ring before its client can have read the end of its answer.
+//! - `EV-2`: the ring holds the last 10,000 records, no more.
+
+pub(crate) mod log;
+pub(crate) mod metrics;
+mod ring;
+pub(crate) mod share;
+
+use std::sync::Arc;
+
+use evenkeel_api as api;
+use evenkeel_core::{Decision, Revision, Transition};
+use jiff::Timestamp;
+use parking_lot::Mutex;
+use tokio::sync::broadcast;
+
+use self::{metrics::Metrics, ring::Ring, share::Shares};
+use crate::ask::Ask;
+
+/// Records that a subscriber may lag behind by.
+const LAG: usize = 4_096;
+
+/// A record with what only the shell knows of it.
+#[derive(Debug)]
+pub(crate) struct Record {
+    pub(crate) id: String,
+    /// When the request was over.
+    pub(crate) at: Timestamp,
+    pub(crate) trace: Option<String>,
+    pub(crate) decision: Decision,
+}
+
+/// Something that happened, for those who watch.
+#[derive(Clone, Debug)]
+pub enum Happened {
+    /// A request is over.
+    Decision(Arc<api::Decision>),
+    /// A route starts at another tier.
+    Transition(Arc<api::Transition>),
+}
+
+/// Where records go.
+pub(crate) struct Events {
+    ring: Mutex<Ring>,
+    pub(crate) metrics: Metrics,
+    pub(crate) shares: Mutex<Shares>,
+    watchers: broadcast::Sender<Happened>,
+}
+
+impl Events {
+    pub(crate) fn new() -> Self {
+        Self {
+            ring: Mutex::default(),
+            metrics: Metrics::new(),
+            shares: Mutex::default(),
+            watchers: broadcast::Sender::new(LAG),
+        }
+    }
+
+    /// Keeps the record of a request that is over.
+    pub(crate) fn decision(&self, decision: Decision, ask: &Ask) {
+        let trace = ask.headers.get("traceparent").and_then(|it| it.to_str().ok()).map(str::to_owned);
+        let record = Arc::new(Record { id: ask.decision.clone(), at: Timestamp::now(), trace, decision });
+        self.metrics.decision(&record.decision);
+        self.shares.lock().decision(&record.decision, record.at);
+        log::decision(&record);
+        if self.watchers.receiver_count() > 0 {
+            let _ = self.watchers.send(Happened::Decision(Arc::new(render(&record))));
+        }
+        self.ring.lock().keep(record);
+    }
+
+    /// Keeps a transition.
+    pub(crate) fn transition(&self, transition: &Transition) {
+        self.metrics.transition(transition);
+        let rendered = Arc::new(api::Transition::render(transition, Timestamp::now()));
+        log::transition(&rendered);
+        let _ = self.watchers.send(Happened::Transition(rendered));
+    }
+
+    /// Counts a request that was refused before it was admitted.
+    pub(crate) fn refused(&self, kind: &'static str) {
+        self.metrics.refused(kind);
+    }
+
+    /// Counts a request whose core was lost.
+    pub(crate) fn lost(&self) {
+        self.metrics.lost();
+    }
+
+    /// Notes the revision that is in force.
+    pub(crate) fn applied(&self, revision: &Revision, name: &str, at: Timestamp) {
+        self.metrics.applied(revision, name, at);
+    }
+
+    /// Finds a record by its id.
+    pub(crate) fn find(&self, id: &str) -> Option<api::Decision> {
+        let record = self.ring.lock().find(id)?;
+        Some(render(&record))
+    }
+
+    /// Watches what happens from now on.
+    pub(crate) fn watch(&self) -> broadcast::Receiver<Happened> {
+        self.watchers.subscribe()
+    }
+}
+
+fn render(record: &Record) -> api::Decision {
+    api::Decision::render(&record.decision, &record.id, record.at, record.trace.clone())
+}

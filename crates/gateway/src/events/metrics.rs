@@ -1,0 +1,188 @@
+//! Metrics: counters and histograms from records, gauges from the state of the core when they are read.
+//!
+//! # Invariants
+//! - `MET-1`: a label value comes from the configuration or from a closed vocabulary, never from a client (SE-08).
+
+use evenkeel_core::{BreakerState, Decision, End, Phase, Refusal, Revision, RouteState, Transition};
+use jiff::Timestamp;
+use parking_lot::Mutex;
+use prometheus_client::{
+    encoding::text::encode,
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::Registry,
+};
+
+use crate::names;
+
+type Labels = Vec<(&'static str, String)>;
+type Counters = Family<Labels, Counter>;
+type Gauges = Family<Labels, Gauge>;
+type Histograms = Family<Labels, Histogram, fn() -> Histogram>;
+
+/// Upper bounds of durations, in seconds: from a local path to the slowest model.
+const SECONDS: [f64; 16] =
+    [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+
+/// All metrics of the data plane.
+pub(crate) struct Metrics {
+    registry: Mutex<Registry>,
+    requests: Counters,
+    request_duration: Histograms,
+    attempts: Counters,
+    attempt_duration: Histograms,
+    decisions: Counters,
+    transitions: Counters,
+    refused: Counters,
+    lost: Counter,
+    apply_failures: Counter,
+    route_tier: Gauges,
+    route_phase: Gauges,
+    breaker_state: Gauges,
+    revision_info: Gauges,
+    last_apply: Gauge,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let durations = || Histograms::new_with_constructor(|| Histogram::new(SECONDS));
+        let metrics = Self {
+            registry: Mutex::default(),
+            requests: Counters::default(),
+            request_duration: durations(),
+            attempts: Counters::default(),
+            attempt_duration: durations(),
+            decisions: Counters::default(),
+            transitions: Counters::default(),
+            refused: Counters::default(),
+            lost: Counter::default(),
+            apply_failures: Counter::default(),
+            route_tier: Gauges::default(),
+            route_phase: Gauges::default(),
+            breaker_state: Gauges::default(),
+            revision_info: Gauges::default(),
+            last_apply: Gauge::default(),
+        };
+        metrics.register();
+        metrics
+    }
+
+    fn register(&self) {
+        let mut registry = self.registry.lock();
+        let it = &mut *registry;
+        it.register(names::REQUESTS, "Requests by who answered", self.requests.clone());
+        it.register(names::REQUEST_DURATION, "Time from admission to the end", self.request_duration.clone());
+        it.register(names::ATTEMPTS, "Attempts by result", self.attempts.clone());
+        it.register(names::ATTEMPT_DURATION, "Time of an attempt", self.attempt_duration.clone());
+        it.register(names::DECISIONS, "Decisions by reason", self.decisions.clone());
+        it.register(names::TRANSITIONS, "Changes of the tier at which a route starts", self.transitions.clone());
+        it.register(names::REFUSED, "Requests refused before admission, by kind", self.refused.clone());
+        it.register(names::LOST, "Requests whose decision was lost", self.lost.clone());
+        it.register(names::APPLY_FAILURES, "Configurations that were refused", self.apply_failures.clone());
+        it.register(names::ROUTE_TIER, "Tier at which a route starts", self.route_tier.clone());
+        it.register(names::ROUTE_PHASE, "1 for the phase a route is in", self.route_phase.clone());
+        it.register(names::BREAKER_STATE, "1 for the state a breaker is in", self.breaker_state.clone());
+        it.register(names::REVISION_INFO, "1 for the revision in force", self.revision_info.clone());
+        it.register(names::LAST_APPLY, "When a configuration was last applied", self.last_apply.clone());
+        let build = Gauges::default();
+        build.get_or_create(&vec![("version", env!("CARGO_PKG_VERSION").into())]).set(1);
+        it.register(names::BUILD_INFO, "What runs here", build);
+    }
+
+    pub(super) fn decision(&self, decision: &Decision) {
+        let route = &decision.revision.routes[decision.route.index()];
+        let tier = decision.outcome.tier.map(|tier| (tier, &route.tiers[usize::from(tier)]));
+        let number = tier.map_or("none".into(), |(tier, _)| tier.to_string());
+        let labels = vec![
+            ("route", route.name.clone()),
+            ("tier", number.clone()),
+            ("method", tier.map_or("none", |(_, it)| it.method.name()).into()),
+            ("degraded", tier.is_some_and(|(tier, _)| tier > 0).to_string()),
+            ("code", decision.outcome.status.to_string()),
+        ];
+        self.requests.get_or_create(&labels).inc();
+        let labels = vec![("route", route.name.clone()), ("tier", number)];
+        self.request_duration.get_or_create(&labels).observe(seconds(decision.outcome.latency));
+        let labels = vec![
+            ("route", route.name.clone()),
+            ("reason", decision.reason.name().into()),
+            ("verdict", verdict(decision.outcome.end).into()),
+        ];
+        self.decisions.get_or_create(&labels).inc();
+        for attempt in &decision.attempts {
+            let path = &decision.revision.paths[attempt.path.index()].name;
+            let mut labels = vec![("route", route.name.clone()), ("path", path.clone())];
+            self.attempt_duration.get_or_create(&labels).observe(seconds(attempt.duration));
+            labels.push(("result", attempt.result.name().into()));
+            self.attempts.get_or_create(&labels).inc();
+        }
+    }
+
+    pub(super) fn transition(&self, it: &Transition) {
+        let labels = vec![
+            ("route", it.revision.routes[it.route.index()].name.clone()),
+            ("from", it.from.to_string()),
+            ("to", it.to.to_string()),
+            ("reason", it.reason.name().into()),
+            ("trigger", "breaker".into()),
+        ];
+        self.transitions.get_or_create(&labels).inc();
+    }
+
+    pub(super) fn refused(&self, kind: &'static str) {
+        self.refused.get_or_create(&vec![("kind", kind.into())]).inc();
+    }
+
+    pub(super) fn lost(&self) {
+        self.lost.inc();
+    }
+
+    pub(crate) fn apply_failed(&self) {
+        self.apply_failures.inc();
+    }
+
+    pub(super) fn applied(&self, _: &Revision, name: &str, at: Timestamp) {
+        self.revision_info.clear();
+        self.revision_info.get_or_create(&vec![("revision", name.into())]).set(1);
+        self.last_apply.set(at.as_second());
+    }
+
+    /// Writes everything in the text format of Prometheus, gauges as they stand now.
+    pub(crate) fn text(&self, revision: &Revision, routes: &[RouteState]) -> String {
+        let registry = self.registry.lock();
+        for gauges in [&self.route_tier, &self.route_phase, &self.breaker_state] {
+            gauges.clear();
+        }
+        for (route, state) in revision.routes.iter().zip(routes) {
+            let name = || ("route", route.name.clone());
+            self.route_tier.get_or_create(&vec![name()]).set(i64::from(state.tier));
+            for phase in Phase::ALL {
+                let labels = vec![name(), ("phase", phase.name().into())];
+                self.route_phase.get_or_create(&labels).set(i64::from(phase == state.phase));
+            }
+            for (tier, now) in route.tiers.iter().zip(&state.tiers) {
+                for breaker in BreakerState::ALL {
+                    let labels = vec![name(), ("path", tier.name.clone()), ("state", breaker.name().into())];
+                    self.breaker_state.get_or_create(&labels).set(i64::from(breaker == now.breaker));
+                }
+            }
+        }
+        let mut text = String::new();
+        // Writing to a string cannot fail; a half-written page would still be read as far as it goes.
+        let _ = encode(&mut text, &registry);
+        text
+    }
+}
+
+fn seconds(nanos: u64) -> f64 {
+    nanos as f64 / 1e9
+}
+
+fn verdict(end: End) -> &'static str {
+    match end {
+        End::Answered => "answered",
+        End::Error(_) => "error",
+        End::Broken(_) => "broken",
+        End::Refused(Refusal::ClientGone) => "cancelled",
+        End::Refused(_) => "refused",
+    }
+}

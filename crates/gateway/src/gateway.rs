@@ -1,0 +1,142 @@
+//! Gateway: the data plane as a whole, for whoever wires it up.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use evenkeel_api as api;
+use evenkeel_config::Deployment;
+use evenkeel_core::Input;
+use tokio::{
+    net::TcpListener,
+    sync::{broadcast, watch},
+};
+
+use crate::{
+    driver::Driver,
+    entropy::Entropy,
+    events::{Events, Happened},
+    listen,
+    snapshot::Applied,
+    status,
+};
+
+/// The data plane, running.
+#[derive(Clone)]
+pub struct Gateway(Arc<Shared>);
+
+/// What all connections share.
+pub(crate) struct Shared {
+    pub(crate) applied: ArcSwap<Applied>,
+    pub(crate) driver: Arc<Driver>,
+    pub(crate) events: Arc<Events>,
+    pub(crate) entropy: Entropy,
+    address: SocketAddr,
+    /// Turns true when no more connections are taken.
+    pub(crate) closing: watch::Sender<bool>,
+}
+
+/// Why a gateway could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address of the data plane cannot be listened on.
+    #[error("listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: String,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+}
+
+impl Gateway {
+    /// Starts to listen and to answer.
+    ///
+    /// # Errors
+    /// The address cannot be listened on.
+    pub async fn start(deployment: Arc<Deployment>) -> Result<Self, StartError> {
+        let address = deployment.server.listen.clone();
+        let fault = |source| StartError::Listen { address: address.clone(), source };
+        let listener = TcpListener::bind(&address).await.map_err(fault)?;
+        let address = listener.local_addr().map_err(fault)?;
+        let events = Arc::new(Events::new());
+        let watcher = events.clone();
+        let on_transition = Box::new(move |transition: &_| watcher.transition(transition));
+        let applied = Applied::new(deployment);
+        let driver = Driver::start(applied.deployment.revision.clone(), on_transition);
+        events.applied(&applied.deployment.revision, &applied.name, applied.at);
+        let gateway = Self(Arc::new(Shared {
+            applied: ArcSwap::new(applied),
+            driver,
+            events,
+            entropy: Entropy::seeded(),
+            address,
+            closing: watch::Sender::new(false),
+        }));
+        tokio::spawn(listen::accept(gateway.0.clone(), listener));
+        Ok(gateway)
+    }
+
+    /// Returns the address that it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.0.address
+    }
+
+    /// Makes a deployment the one for new requests; open ones finish on theirs. The address stays what it was.
+    pub fn apply(&self, deployment: Arc<Deployment>) {
+        let applied = Applied::new(deployment);
+        self.0.events.applied(&applied.deployment.revision, &applied.name, applied.at);
+        let revision = applied.deployment.revision.clone();
+        self.0.driver.swap(revision, || self.0.applied.store(applied));
+    }
+
+    /// Returns the name of the revision in force.
+    pub fn revision(&self) -> String {
+        self.0.applied.load().name.clone()
+    }
+
+    /// Returns all metrics in the text format of Prometheus.
+    pub fn metrics(&self) -> String {
+        let (revision, states) = self.0.driver.routes();
+        self.0.events.metrics.text(&revision, &states)
+    }
+
+    /// Counts a configuration that was refused.
+    pub fn note_rejected(&self) {
+        self.0.events.metrics.apply_failed();
+    }
+
+    /// Returns how all routes stand.
+    pub fn status(&self) -> api::Status {
+        status::all(&self.0.driver)
+    }
+
+    /// Returns how one route stands.
+    pub fn route_state(&self, name: &str) -> Option<api::RouteState> {
+        status::one(&self.0.driver, &self.0.events, name, &self.revision())
+    }
+
+    /// Finds the record of a request among the last ones.
+    pub fn decision(&self, id: &str) -> Option<api::Decision> {
+        self.0.events.find(id)
+    }
+
+    /// Watches records and transitions from now on; whoever lags far behind misses some, and is told.
+    pub fn watch(&self) -> broadcast::Receiver<Happened> {
+        self.0.events.watch()
+    }
+
+    /// Takes no more connections, gives open requests `drain` to end, then ends what is left with what it can get.
+    pub async fn shutdown(&self, drain: Duration) {
+        self.0.closing.send_replace(true);
+        let idle = async {
+            while self.0.driver.open_requests() > 0 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        if tokio::time::timeout(drain, idle).await.is_err() {
+            self.0.driver.feed(Input::Drain);
+            // What was ended still has to be written.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+}

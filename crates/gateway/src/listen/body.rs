@@ -1,0 +1,81 @@
+//! The body of a response: all at once, or the events of a stream as they come.
+
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use hyper::body::{Frame, SizeHint};
+use tokio::{
+    sync::mpsc,
+    time::{Interval, MissedTickBehavior, interval_at},
+};
+
+use crate::{driver::request::Presence, sse};
+
+/// A stream that is silent this long gets a comment, so that nobody in between takes it for dead.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// The body of a response.
+#[derive(Debug)]
+pub(crate) enum Body {
+    Whole(Option<Bytes>),
+    Stream(Stream),
+}
+
+/// A stream, and the guard that says whether somebody reads it.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    events: mpsc::Receiver<Bytes>,
+    silence: Interval,
+    _presence: Option<Presence>,
+}
+
+impl Body {
+    pub(super) fn stream(events: mpsc::Receiver<Bytes>, presence: Option<Presence>) -> Self {
+        let mut silence = interval_at(tokio::time::Instant::now() + KEEP_ALIVE, KEEP_ALIVE);
+        silence.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self::Stream(Stream { events, silence, _presence: presence })
+    }
+}
+
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Self {
+        Self::Whole(Some(bytes))
+    }
+}
+
+impl hyper::body::Body for Body {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match self.get_mut() {
+            Self::Whole(bytes) => Poll::Ready(bytes.take().filter(|it| !it.is_empty()).map(|it| Ok(Frame::data(it)))),
+            Self::Stream(stream) => {
+                if let Poll::Ready(event) = stream.events.poll_recv(context) {
+                    stream.silence.reset();
+                    return Poll::Ready(event.map(|event| Ok(Frame::data(event))));
+                }
+                match stream.silence.poll_tick(context) {
+                    Poll::Ready(_) => Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(sse::KEEP_ALIVE))))),
+                    Poll::Pending => Poll::Pending,
+                }
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self, Self::Whole(None))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
+            Self::Stream(_) => SizeHint::default(),
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! What a client's headers ask of the decision, and which of them go on to an upstream (`protocols.md`, section 4.4).
+
+use evenkeel_core::{MILLISECOND, Nanos, SECOND};
+use http::{HeaderMap, HeaderName, header};
+
+use super::Fault;
+use crate::protocol::problem::Problem;
+
+/// Headers that go upstream by name; those that begin like the next two do as well.
+const FORWARDED: [HeaderName; 6] = [
+    header::USER_AGENT,
+    HeaderName::from_static("x-client-request-id"),
+    HeaderName::from_static("idempotency-key"),
+    HeaderName::from_static("traceparent"),
+    HeaderName::from_static("tracestate"),
+    HeaderName::from_static("baggage"),
+];
+const FORWARDED_PREFIXES: [&str; 2] = ["openai-", "anthropic-"];
+
+/// Returns the headers that go upstream: a list of what may, so that nothing else can (OAI-11).
+pub(super) fn forwarded(headers: &HeaderMap) -> Result<HeaderMap, Fault> {
+    let named = headers.get_all(header::CONNECTION).iter().filter_map(|it| it.to_str().ok());
+    let names = named.flat_map(|it| it.split(',')).map(|it| it.trim().to_ascii_lowercase());
+    for name in names {
+        if matches!(name.as_str(), "authorization" | "content-length" | "transfer-encoding" | "host") {
+            let message = format!("the Connection header may not name `{name}`");
+            return Err(Fault::new(Problem::Invalid, "bad_connection_header", message));
+        }
+    }
+    let may = |name: &HeaderName| {
+        FORWARDED.contains(name) || FORWARDED_PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix))
+    };
+    let mut kept: HeaderMap =
+        headers.iter().filter(|(name, _)| may(name)).map(|(name, value)| (name.clone(), value.clone())).collect();
+    let agent = kept.get(header::USER_AGENT).and_then(|it| it.to_str().ok()).unwrap_or_default();
+    let agent = format!("{agent} evenkeel/{}", env!("CARGO_PKG_VERSION"));
+    if let Ok(agent) = agent.trim_start().parse() {
+        kept.insert(header::USER_AGENT, agent);
+    }
+    Ok(kept)
+}
+
+/// Returns the client's own deadline: it may only shorten the route's (F-021). What is not a number is ignored.
+pub(super) fn deadline(headers: &HeaderMap, stream: bool) -> Option<Nanos> {
+    let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<u64>().ok();
+    let envoy = number("x-envoy-expected-rq-timeout-ms").map(|millis| millis.saturating_mul(MILLISECOND));
+    let stainless = ["x-stainless-read-timeout", "x-stainless-timeout"].map(|name| {
+        // A stream's deadline ends at its first content; a client's read timeout speaks of the whole.
+        number(name).filter(|_| !stream).map(|seconds| seconds.saturating_mul(SECOND))
+    });
+    envoy.into_iter().chain(stainless.into_iter().flatten()).min()
+}
+
+/// Reads `evenkeel-accept: max-tier=1` (F-168).
+pub(super) fn max_tier(headers: &HeaderMap) -> Result<Option<u8>, Fault> {
+    let Some(accept) = headers.get("evenkeel-accept") else { return Ok(None) };
+    let wrong = |message: String| {
+        Err(Fault { param: Some("evenkeel-accept".into()), ..Fault::new(Problem::Invalid, "bad_accept", message) })
+    };
+    let mut tier = None;
+    for term in accept.to_str().unwrap_or("?").split(',').map(str::trim) {
+        match term.split_once('=') {
+            Some(("max-tier", number)) => match number.trim().parse() {
+                Ok(number) => tier = Some(number),
+                Err(_) => return wrong("`max-tier` in `evenkeel-accept` must be a number from 0 to 255".into()),
+            },
+            _ => return wrong("`evenkeel-accept` takes `max-tier=N`".into()),
+        }
+    }
+    Ok(tier)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().expect("a value"))).collect()
+    }
+
+    #[test]
+    fn oai_11_only_what_is_listed_goes_upstream() {
+        let kept = forwarded(&headers(&[
+            ("authorization", "Bearer client"),
+            ("cookie", "a=b"),
+            ("x-forwarded-for", "1.2.3.4"),
+            ("host", "here"),
+            ("x-stainless-lang", "python"),
+            ("openai-organization", "org"),
+            ("traceparent", "00-1-2-3"),
+            ("user-agent", "OpenAI/Python"),
+            ("evenkeel-tier", "0"),
+        ]));
+        let kept = kept.expect("fine");
+        let mut names: Vec<_> = kept.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["openai-organization", "traceparent", "user-agent"]);
+        assert!(kept["user-agent"].to_str().expect("text").starts_with("OpenAI/Python evenkeel/"));
+        assert!(forwarded(&headers(&[("connection", "close, Authorization")])).is_err(), "HP-08");
+    }
+
+    #[test]
+    fn f_021_a_client_may_shorten_the_deadline_in_its_own_words() {
+        assert_eq!(deadline(&headers(&[("x-envoy-expected-rq-timeout-ms", "250")]), true), Some(250 * MILLISECOND));
+        assert_eq!(deadline(&headers(&[("x-stainless-timeout", "7")]), false), Some(7 * SECOND));
+        assert_eq!(deadline(&headers(&[("x-stainless-timeout", "7")]), true), None);
+        assert_eq!(deadline(&headers(&[("x-envoy-expected-rq-timeout-ms", "soon")]), false), None);
+        assert_eq!(deadline(&headers(&[("x-envoy-expected-rq-timeout-ms", "-5")]), false), None);
+    }
+
+    #[test]
+    fn f_168_a_client_may_refuse_tiers() {
+        assert_eq!(max_tier(&headers(&[("evenkeel-accept", "max-tier=1")])).expect("fine"), Some(1));
+        assert_eq!(max_tier(&headers(&[])).expect("fine"), None);
+        for wrong in ["max-tier=x", "max-tier=999", "min-confidence=0.5", ""] {
+            assert!(max_tier(&headers(&[("evenkeel-accept", wrong)])).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Path: one way to answer, behind one trait, and the registry of its kinds, one line a kind.
+//!
+//! A path knows what it calls and nothing of clients, tiers or deadlines: it is started, it reports pieces, and it is
+//! stopped by being dropped.
+//!
+//! A new kind is a file here, a line in the registry below, and the same two in `config/schema/path`.
+
+mod fixed;
+mod openai;
+
+use std::{future::Future, pin::Pin, sync::Arc};
+
+use bytes::Bytes;
+use evenkeel_config::{Kind, PathSpec};
+use evenkeel_core::ResultCode;
+use http::HeaderMap;
+use tokio::sync::mpsc;
+
+use crate::{
+    ask::Ask,
+    protocol::openai::envelope::Envelope,
+    sse::Event,
+    upstream::{Call, Upstream},
+};
+
+/// One way to answer.
+pub(crate) trait Path: Send + Sync {
+    /// Makes one attempt, and returns how it ended. Pieces of a stream go out before.
+    fn attempt(self: Arc<Self>, ask: Arc<Ask>, call: Call, pieces: Pieces) -> Attempting;
+
+    /// Answers at once, without anything that can fail, with the object `evenkeel` in it; none for a path that can.
+    fn certain(&self, _ask: &Ask, _evenkeel: &str) -> Option<Body> {
+        None
+    }
+}
+
+/// An attempt on its way; dropping it stops it and closes what it called.
+pub(crate) type Attempting = Pin<Box<dyn Future<Output = Ended> + Send>>;
+
+/// Where the pieces of a stream go.
+pub(crate) type Pieces = mpsc::Sender<Piece>;
+
+/// A piece of a stream.
+#[derive(Debug)]
+pub(crate) enum Piece {
+    /// The headers that go to the client, and who answers, before everything else.
+    Begin(HeaderMap, Arc<str>),
+    /// One event, where something of ours can be inserted, and what it means.
+    Event(Event, Envelope, Meaning),
+    /// A sign of life that is not forwarded.
+    Alive,
+}
+
+/// What an event of a stream means to the core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Meaning {
+    /// Neither content nor reasoning.
+    Nothing,
+    /// A thought: alive, but not yet an answer.
+    Reasoning,
+    /// Something that a client can use.
+    Content,
+}
+
+/// How an attempt ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) result: ResultCode,
+    /// The status that came, where one came.
+    pub(crate) status: Option<u16>,
+    pub(crate) left: Left,
+}
+
+/// What an attempt left behind.
+#[derive(Debug, Default)]
+pub(crate) enum Left {
+    #[default]
+    Nothing,
+    /// A whole answer, who gave it, and where something of ours can be inserted.
+    Answer { headers: HeaderMap, body: Bytes, envelope: Envelope, model: Arc<str> },
+    /// The body of an error, which may be the client's to see.
+    Error(Bytes),
+}
+
+/// An answer that is ready to go.
+#[derive(Debug)]
+pub(crate) enum Body {
+    /// In one piece.
+    Whole(Bytes),
+    /// As the events of a stream, to its end.
+    Events(Vec<Bytes>),
+}
+
+impl Ended {
+    /// An end with nothing to show.
+    pub(crate) fn bare(result: ResultCode, status: Option<u16>) -> Self {
+        Self { result, status, left: Left::Nothing }
+    }
+}
+
+/// Makes the paths of a deployment.
+pub(crate) fn build(spec: &PathSpec, name: &str, upstream: Option<&Arc<Upstream>>) -> Arc<dyn Path> {
+    match &spec.kind {
+        Kind::Openai(kind) => openai::Openai::path(kind, spec, upstream.expect("a remote path has an upstream")),
+        Kind::Fixed(kind) => fixed::Fixed::path(kind, name),
+    }
+}

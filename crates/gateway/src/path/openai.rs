@@ -1,0 +1,243 @@
+//! `openai`: a model on an OpenAI-compatible server.
+//!
+//! The request goes out as it came, but for `model` and the credential; the answer comes back as its bytes, once it is
+//! seen to be one.
+//!
+//! Accepted: `openai: {upstream: vllm, model: qwen3-8b}`. Rejected by `check`: an upstream that is not declared.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+use evenkeel_config::{self as config, PathSpec};
+use evenkeel_core::ResultCode;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+
+use super::{Attempting, Ended, Left, Meaning, Path, Piece, Pieces};
+use crate::{
+    ask::{Ask, Question},
+    protocol::openai::{
+        answer::{Answer as Verified, judge_chat},
+        embeddings::{Expected, judge_embeddings},
+        error::{Head, classify_http, speaks},
+        event::{Step, StreamJudge},
+        peek::{ChatPeek, rewrite_model},
+    },
+    sse::Scanner,
+    upstream::{Call, Upstream, in_body},
+};
+
+/// Bytes of an error body that are read.
+const MOST_ERROR: usize = 64 << 10;
+
+/// A model on an OpenAI-compatible server.
+pub(crate) struct Openai {
+    upstream: Arc<Upstream>,
+    model: Arc<str>,
+    max_answer: usize,
+    finalise: Duration,
+}
+
+impl Openai {
+    pub(crate) fn path(kind: &config::Openai, spec: &PathSpec, upstream: &Arc<Upstream>) -> Arc<dyn Path> {
+        Arc::new(Self {
+            upstream: upstream.clone(),
+            model: kind.model.as_str().into(),
+            max_answer: usize::try_from(spec.max_answer).unwrap_or(usize::MAX),
+            finalise: Duration::from_nanos(spec.finalise),
+        })
+    }
+
+    async fn ask(&self, ask: &Ask, call: Call, pieces: Pieces) -> Result<Ended, ResultCode> {
+        let (path, span) = match &ask.question {
+            Question::Chat(peek) => ("/chat/completions", &peek.model_span),
+            Question::Embeddings(peek) => ("/embeddings", &peek.model_span),
+        };
+        let body = rewrite_model(&ask.body, span, &self.model);
+        let response = self.upstream.post(path, request_headers(ask), body, call).await?;
+        match (response.status(), &ask.question) {
+            (StatusCode::OK, Question::Chat(peek)) if peek.stream => self.stream(peek, response, pieces).await,
+            (StatusCode::OK, question) => self.whole(question, response).await,
+            (StatusCode::NO_CONTENT, _) => Ok(Ended::bare(ResultCode::EmptyAnswer, Some(204))),
+            (status, _) => Ok(refused(status, response).await),
+        }
+    }
+
+    async fn whole(&self, question: &Question, response: Response<Incoming>) -> Result<Ended, ResultCode> {
+        if !speaks(content_type(response.headers()), false) {
+            return Ok(Ended::bare(ResultCode::WrongContentType, Some(200)));
+        }
+        let headers = answer_headers(response.headers());
+        let body = read(response.into_body(), self.max_answer).await?;
+        let judged = match question {
+            Question::Chat(peek) => judge_chat(&body, peek),
+            Question::Embeddings(peek) => {
+                judge_embeddings(&body, Expected { count: peek.count, dimension: peek.dimensions, base64: peek.base64 })
+            }
+        };
+        Ok(match judged {
+            Err(result) => Ended { result, status: Some(200), left: Left::Error(body) },
+            Ok(Verified { envelope, .. }) => {
+                let left = Left::Answer { headers, body, envelope, model: self.model.clone() };
+                Ended { result: ResultCode::Ok, status: Some(200), left }
+            }
+        })
+    }
+
+    async fn stream(&self, peek: &ChatPeek, response: Response<Incoming>, out: Pieces) -> Result<Ended, ResultCode> {
+        let kind = content_type(response.headers()).map(str::to_owned);
+        if !speaks(kind.as_deref(), true) {
+            // Often an error that came as a plain body, though a stream was asked for.
+            let body = read(response.into_body(), MOST_ERROR).await?;
+            let head = Head { status: 200, content_type: kind.as_deref(), push_back: false };
+            return Ok(Ended::bare(classify_http(head, &body), Some(200)));
+        }
+        let headers = answer_headers(response.headers());
+        let _ = out.send(Piece::Begin(headers, self.model.clone())).await;
+        let follow =
+            Follow { judge: StreamJudge::new(peek), scanner: Scanner::default(), out, finalise: self.finalise };
+        let result = follow.to_the_end(response.into_body()).await;
+        Ok(Ended::bare(result, Some(200)))
+    }
+}
+
+impl Path for Openai {
+    fn attempt(self: Arc<Self>, ask: Arc<Ask>, call: Call, pieces: Pieces) -> Attempting {
+        Box::pin(async move {
+            match self.ask(&ask, call, pieces).await {
+                Ok(ended) => ended,
+                Err(result) => Ended::bare(result, None),
+            }
+        })
+    }
+}
+
+/// Follows one stream, event by event, to its verified end.
+struct Follow {
+    judge: StreamJudge,
+    scanner: Scanner,
+    out: Pieces,
+    finalise: Duration,
+}
+
+impl Follow {
+    async fn to_the_end(mut self, mut body: Incoming) -> ResultCode {
+        loop {
+            let frame = match self.judge.is_complete() {
+                false => body.frame().await,
+                // Everything is said: usage and the marker get a moment, then we end it ourselves (F-005).
+                true => match tokio::time::timeout(self.finalise, body.frame()).await {
+                    Ok(frame) => frame,
+                    Err(_) => return over(self.judge.quiet()).unwrap_or(ResultCode::Truncated),
+                },
+            };
+            let data = match frame {
+                Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
+                Some(Err(_)) if self.judge.is_complete() => {
+                    return over(self.judge.quiet()).unwrap_or(ResultCode::Truncated);
+                }
+                Some(Err(error)) => return in_body(&error),
+                None => return over(self.judge.eof(self.scanner.finish())).unwrap_or(ResultCode::Truncated),
+            };
+            self.scanner.push(&data);
+            match self.events().await {
+                Ok(0) if !data.is_empty() => drop(self.out.send(Piece::Alive).await),
+                Ok(_) => {}
+                Err(result) => {
+                    if result.is_ok() {
+                        drain(body);
+                    }
+                    return result;
+                }
+            }
+        }
+    }
+
+    /// Forwards the events that are complete; says how many, or how the stream ended.
+    async fn events(&mut self) -> Result<usize, ResultCode> {
+        let mut count = 0;
+        loop {
+            let event = match self.scanner.event() {
+                Ok(Some(event)) => event,
+                Ok(None) => return Ok(count),
+                Err(_) => return Err(over(self.judge.too_long()).unwrap_or(ResultCode::DecodeFailed)),
+            };
+            let judged = self.judge.event(&event.data);
+            if let Some(result) = over(judged.step) {
+                return Err(result);
+            }
+            let meaning = match judged.step {
+                Step::Content => Meaning::Content,
+                Step::Reasoning => Meaning::Reasoning,
+                Step::Nothing => Meaning::Nothing,
+                _ => continue,
+            };
+            count += 1;
+            let _ = self.out.send(Piece::Event(event, judged.envelope, meaning)).await;
+            if meaning == Meaning::Content {
+                // The route's commit point: what is out now belongs to the client, or soon will.
+                self.judge.commit();
+            }
+        }
+    }
+}
+
+/// Returns the result with which a stream is over, if it is.
+fn over(step: Step) -> Option<ResultCode> {
+    match step {
+        Step::Complete(result) | Step::Failed(result) => Some(result),
+        _ => None,
+    }
+}
+
+/// What follows the marker is ignored; read to the end, its connection can be used again.
+fn drain(mut body: Incoming) {
+    tokio::spawn(async move {
+        let rest = async { while let Some(Ok(_)) = body.frame().await {} };
+        let _ = tokio::time::timeout(Duration::from_secs(1), rest).await;
+    });
+}
+
+/// Reads an error answer as far as somebody may have to see it.
+async fn refused(status: StatusCode, response: Response<Incoming>) -> Ended {
+    let headers = response.headers();
+    let push_back = headers.contains_key(header::RETRY_AFTER) || headers.contains_key("retry-after-ms");
+    let content_type = content_type(headers).map(str::to_owned);
+    let status = status.as_u16();
+    let body = read(response.into_body(), MOST_ERROR).await.unwrap_or_default();
+    let result = classify_http(Head { status, content_type: content_type.as_deref(), push_back }, &body);
+    Ended { result, status: Some(status), left: Left::Error(body) }
+}
+
+/// Reads a body up to a bound.
+async fn read(mut body: Incoming, most: usize) -> Result<Bytes, ResultCode> {
+    let mut whole = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| in_body(&error))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if whole.len() + data.len() > most {
+            return Err(ResultCode::AnswerTooLarge);
+        }
+        whole.extend_from_slice(&data);
+    }
+    Ok(whole.freeze())
+}
+
+fn request_headers(ask: &Ask) -> HeaderMap {
+    let mut headers = ask.headers.clone();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let accept = if ask.is_stream() { "text/event-stream" } else { "application/json" };
+    headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
+    headers
+}
+
+/// Keeps what a client may see of an upstream's headers (`protocols.md`, section 4.4).
+fn answer_headers(headers: &HeaderMap) -> HeaderMap {
+    let may = |name: &str| name.starts_with("openai-") || name.starts_with("x-ratelimit-");
+    headers.iter().filter(|(name, _)| may(name.as_str())).map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+fn content_type(headers: &HeaderMap) -> Option<&str> {
+    headers.get(header::CONTENT_TYPE)?.to_str().ok()
+}

@@ -1,0 +1,117 @@
+//! Reply: what goes back to a client, with the headers that say who answered, why, and how (`interfaces.md`, section 3).
+
+use bytes::Bytes;
+use evenkeel_core::{Disclosure, Revision};
+use http::{HeaderMap, HeaderValue, header};
+use serde::Serialize;
+use tokio::sync::mpsc;
+
+use crate::{
+    ask::Ask,
+    protocol::{openai::error::error_body, problem::Problem},
+};
+
+/// What a client gets.
+#[derive(Debug)]
+pub(crate) enum Reply {
+    /// All at once.
+    Whole { status: u16, headers: HeaderMap, body: Bytes },
+    /// Event by event.
+    Stream { headers: HeaderMap, events: mpsc::Receiver<Bytes> },
+}
+
+/// Says who answered a request, in headers and in the body.
+pub(crate) struct Told<'a> {
+    pub(crate) ask: &'a Ask,
+    pub(crate) revision: &'a Revision,
+    pub(crate) route: &'a str,
+    pub(crate) disclosure: &'a Disclosure,
+}
+
+/// The object `evenkeel` in a body: the header names without their prefix, typed.
+#[derive(Serialize)]
+struct Object<'a> {
+    decision: &'a str,
+    route: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tier: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    method: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<&'a str>,
+    degraded: bool,
+    reason: &'a str,
+    attempts: u8,
+    revision: &'a str,
+}
+
+impl Told<'_> {
+    /// Returns the headers, to be added to what the answer brought.
+    pub(crate) fn headers(&self, mut headers: HeaderMap) -> HeaderMap {
+        let object = self.object();
+        let mut put = |name: &'static str, value: &str| {
+            if let Ok(value) = HeaderValue::from_str(value) {
+                headers.insert(name, value);
+            }
+        };
+        put("evenkeel-decision", object.decision);
+        put("evenkeel-route", object.route);
+        put("evenkeel-reason", object.reason);
+        put("evenkeel-revision", object.revision);
+        put("evenkeel-degraded", if object.degraded { "true" } else { "false" });
+        put("evenkeel-attempts", &object.attempts.to_string());
+        if let (Some(tier), Some(method), Some(path)) = (object.tier, object.method, object.path) {
+            put("evenkeel-tier", &tier.to_string());
+            put("evenkeel-method", method);
+            put("evenkeel-path", path);
+        }
+        headers
+    }
+
+    /// Returns the object for the body, as JSON.
+    pub(crate) fn json(&self) -> String {
+        serde_json::to_string(&self.object()).expect("strings and numbers are JSON")
+    }
+
+    fn object(&self) -> Object<'_> {
+        let answered = self.disclosure.answered;
+        Object {
+            decision: &self.ask.decision,
+            route: self.route,
+            tier: answered.map(|(tier, ..)| tier),
+            method: answered.map(|(_, method, _)| method.name()),
+            path: answered.map(|(.., path)| self.revision.paths[path.index()].name.as_str()),
+            degraded: self.disclosure.degraded,
+            reason: self.disclosure.reason.name(),
+            attempts: self.disclosure.attempts,
+            revision: &self.ask.revision,
+        }
+    }
+}
+
+/// Returns the headers of a JSON body.
+pub(crate) fn json(mut headers: HeaderMap) -> HeaderMap {
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers
+}
+
+/// Returns the headers of an event stream.
+pub(crate) fn events(mut headers: HeaderMap) -> HeaderMap {
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    headers
+}
+
+/// Returns the reply to a request that is refused; SDKs retry some statuses on their own, which would only multiply
+/// what was already tried here.
+pub(crate) fn refused(problem: Problem, message: &str, headers: HeaderMap, retry_after: Option<u64>) -> Reply {
+    let (mut headers, status) = (json(headers), problem.status());
+    if matches!(status, 408 | 409 | 429 | 500..=599) {
+        headers.insert("x-should-retry", HeaderValue::from_static("false"));
+    }
+    if let Some(nanos) = retry_after {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(nanos.div_ceil(1_000_000_000).clamp(1, 300)));
+    }
+    Reply::Whole { status, headers, body: error_body(problem, message, None) }
+}

@@ -1,0 +1,63 @@
+//! How routes stand now, from the core's own state and from what was answered lately.
+
+use evenkeel_api::{RouteBrief, RouteState, Status, TierState};
+use evenkeel_core::{self as core, Phase};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{driver::Driver, events::Events};
+
+/// Returns all routes in brief.
+pub(crate) fn all(driver: &Driver) -> Status {
+    let (revision, states) = driver.routes();
+    let worst = states.iter().map(|state| state.phase).max().unwrap_or(Phase::Normal);
+    let brief = |(route, state): (&core::Route, &core::RouteState)| RouteBrief {
+        route: route.name.clone(),
+        phase: state.phase.name().into(),
+        tier: left(route, state),
+        degraded: state.tier > 0,
+        reason: state.reason.name().into(),
+        since: since(driver, state),
+    };
+    Status { phase: worst.name().into(), routes: revision.routes.iter().zip(&states).map(brief).collect() }
+}
+
+/// Returns one route in full.
+pub(crate) fn one(driver: &Driver, events: &Events, name: &str, revision: &str) -> Option<RouteState> {
+    let (compiled, states) = driver.routes();
+    let at = compiled.route(name)?;
+    let (route, state) = (&compiled.routes[at.index()], &states[at.index()]);
+    let shares = events.shares.lock();
+    let tier = |(at, (tier, now)): (usize, (&core::Tier, &core::TierState))| {
+        let (share, last_exercised) = shares.of(name, at as u8);
+        TierState {
+            tier: at as u8,
+            name: tier.name.clone(),
+            method: tier.method.name().into(),
+            breaker: now.breaker.name().into(),
+            share,
+            eligible: now.eligible,
+            last_exercised,
+        }
+    };
+    Some(RouteState {
+        route: name.into(),
+        phase: state.phase.name().into(),
+        tier: left(route, state),
+        method: route.tiers.get(usize::from(state.tier)).map(|tier| tier.method.name().into()),
+        degraded: state.tier > 0,
+        reason: state.reason.name().into(),
+        since: since(driver, state),
+        revision: revision.into(),
+        tiers: route.tiers.iter().zip(&state.tiers).enumerate().map(tier).collect(),
+    })
+}
+
+fn left(route: &core::Route, state: &core::RouteState) -> Option<u8> {
+    (usize::from(state.tier) < route.tiers.len()).then_some(state.tier)
+}
+
+/// The core's clock counts from the start of the driver; people read wall time.
+fn since(driver: &Driver, state: &core::RouteState) -> Timestamp {
+    let ago = driver.clock.now().saturating_sub(state.since);
+    Timestamp::now().saturating_sub(SignedDuration::from_nanos(ago as i64)).unwrap_or(Timestamp::UNIX_EPOCH)
+}

@@ -1,0 +1,101 @@
+//! Upstream: connections to the replicas of one server, and what goes wrong on the way.
+//!
+//! It follows no redirect, reads no proxy variable and decompresses nothing. What an answer means is the path's.
+//!
+//! # Invariants
+//! - `UP-A`: a connection is never shared between upstreams; an idle one is dropped before the server drops it (F-032).
+//! - `UP-B`: an error says how far the request came: never resolved, never connected, never sent, or sent.
+
+mod fault;
+
+pub(crate) use fault::in_body;
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use evenkeel_config::{Secret, UpstreamSpec};
+use evenkeel_core::{Nanos, ResultCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::{TokioExecutor, TokioTimer},
+};
+
+/// Idle connections that are kept per replica.
+const IDLE_CONNECTIONS: usize = 256;
+
+/// How one attempt is to be made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Call {
+    /// Which replica.
+    pub(crate) replica: usize,
+    /// Time left to the attempt: told to the upstream (F-021).
+    pub(crate) budget: Nanos,
+    /// No idle connection may be reused.
+    pub(crate) fresh: bool,
+}
+
+/// A server that runs models.
+pub(crate) struct Upstream {
+    urls: Vec<String>,
+    authorization: Option<HeaderValue>,
+    pooled: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    fresh: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+}
+
+impl Upstream {
+    pub(crate) fn new(spec: &UpstreamSpec) -> Arc<Self> {
+        let bearer = |secret: &Secret| {
+            let mut value = HeaderValue::from_str(&format!("Bearer {}", secret.reveal())).ok()?;
+            value.set_sensitive(true);
+            Some(value)
+        };
+        Arc::new(Self {
+            urls: spec.urls.clone(),
+            authorization: spec.api_key.as_ref().and_then(bearer),
+            pooled: client(spec, IDLE_CONNECTIONS),
+            fresh: client(spec, 0),
+        })
+    }
+
+    /// Sends a request and returns the head of the answer.
+    ///
+    /// # Errors
+    /// The result that says how far the request came.
+    pub(crate) async fn post(
+        &self,
+        path: &str,
+        headers: HeaderMap,
+        body: Bytes,
+        call: Call,
+    ) -> Result<Response<Incoming>, ResultCode> {
+        let uri = format!("{}{path}", self.urls[call.replica]);
+        let uri: Uri = uri.parse().map_err(|_| ResultCode::ConnectFailed)?;
+        let mut request = Request::new(Full::new(body));
+        (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) = (Method::POST, uri, headers);
+        if let Some(authorization) = &self.authorization {
+            request.headers_mut().insert(header::AUTHORIZATION, authorization.clone());
+        }
+        let millis = HeaderValue::from(call.budget / 1_000_000);
+        request.headers_mut().insert("x-envoy-expected-rq-timeout-ms", millis);
+        let client = if call.fresh { &self.fresh } else { &self.pooled };
+        client.request(request).await.map_err(|error| fault::classify(&error))
+    }
+}
+
+fn client(spec: &UpstreamSpec, idle: usize) -> Client<HttpsConnector<HttpConnector>, Full<Bytes>> {
+    let mut connector = HttpConnector::new();
+    connector.set_connect_timeout(Some(Duration::from_nanos(spec.connect)));
+    connector.set_nodelay(true);
+    connector.set_keepalive(Some(Duration::from_secs(15)));
+    connector.enforce_http(false);
+    let tls = HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_all_versions();
+    Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(Duration::from_nanos(spec.idle))
+        .pool_max_idle_per_host(idle)
+        .build(tls.wrap_connector(connector))
+}

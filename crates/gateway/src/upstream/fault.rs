@@ -1,0 +1,50 @@
+//! What a failed call proves: the result by how far the request came (`failures.md`, section 1, class `target`).
+
+use std::{error::Error, io};
+
+use evenkeel_core::ResultCode;
+use hyper_util::client::legacy;
+
+/// Classifies a call that brought no answer.
+pub(super) fn classify(error: &legacy::Error) -> ResultCode {
+    if error.is_connect() {
+        return connecting(error);
+    }
+    if let Some(hyper) = find::<hyper::Error>(error) {
+        if hyper.is_canceled() {
+            return ResultCode::Unsent;
+        }
+        if hyper.is_parse() {
+            return ResultCode::ProtocolError;
+        }
+    }
+    ResultCode::Reset
+}
+
+/// Classifies a body that broke off.
+pub(crate) fn in_body(error: &hyper::Error) -> ResultCode {
+    if error.is_parse() { ResultCode::ProtocolError } else { ResultCode::Truncated }
+}
+
+fn connecting(error: &legacy::Error) -> ResultCode {
+    if find::<rustls::Error>(error).is_some() {
+        return ResultCode::TlsFailed;
+    }
+    let words = chain(error).any(|cause| cause.to_string().contains("dns error"));
+    if words { ResultCode::DnsFailed } else { ResultCode::ConnectFailed }
+}
+
+/// Walks an error and its causes, also those that an io::Error carries inside.
+fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    fn below<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+        match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(inside) => Some(inside),
+            None => error.source(),
+        }
+    }
+    std::iter::successors(Some(error), |error| below(*error))
+}
+
+fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
+    chain(error).find_map(|cause| cause.downcast_ref::<E>())
+}
