@@ -13,12 +13,21 @@ const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// A stream of numbers that belongs to one request, or to one text.
 #[derive(Clone, Debug)]
-pub(crate) struct Draw(Pcg32);
+pub(crate) struct Draw {
+    number: u64,
+    numbers: Pcg32,
+}
 
 impl Draw {
     /// Makes the stream of the `number`th thing under a seed.
     pub(crate) fn new(seed: u64, number: u64) -> Draw {
-        Draw(Pcg32::seed_from_u64(seed ^ number.wrapping_add(1).wrapping_mul(SPREAD)))
+        let numbers = Pcg32::seed_from_u64(seed ^ number.wrapping_add(1).wrapping_mul(SPREAD));
+        Draw { number, numbers }
+    }
+
+    /// Returns which stream it is.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
     }
 
     /// Draws a lot that wins with the given share; shares of 0 and 1 cost no number.
@@ -28,12 +37,12 @@ impl Draw {
 
     /// Draws a number from 0 up to, not with, 1.
     pub(crate) fn unit(&mut self) -> f64 {
-        f64::from(self.0.next_u32()) / 4_294_967_296.0
+        f64::from(self.numbers.next_u32()) / 4_294_967_296.0
     }
 
     /// Draws an index below `count`, which is not 0.
     pub(crate) fn below(&mut self, count: usize) -> usize {
-        self.0.next_u32() as usize % count
+        self.numbers.next_u32() as usize % count
     }
 
     /// Draws from the standard normal distribution (Box and Muller, 1958).

@@ -8,6 +8,17 @@
 //! it breaks, `protocol` and `model` answer, the answer becomes a `reply`, faults edit the reply, the reply becomes a
 //! script, and `wire` plays the script on the socket while `log` is told.
 //!
+//! ```
+//! use evenkeel_mock::{Fault, Mock, Options, Rule};
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(async {
+//! let mock = Mock::start(Options::default()).await.expect("loopback has a free port");
+//! // One 404, then all is well again. Point a client at `mock.url()`.
+//! mock.set_faults(vec![Rule::new(Fault::ModelMissing {}).model("large").times(1)]);
+//! assert!(mock.log().is_empty(), "nobody has asked yet");
+//! # });
+//! ```
+//!
 //! # Invariants
 //! - `MOCK-1`: equal options and an equal order of requests give equal answers and equal faults. Time only paces.
 //! - `MOCK-2`: it can break every layer from TCP upwards, so it writes its own bytes.

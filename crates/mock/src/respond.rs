@@ -15,19 +15,28 @@ use crate::{
         content::{self, Content},
         refusal, stream,
     },
-    protocol::{Ask, Call, openai},
+    protocol::{Ask, Call, Dialect, openai},
     reply::{Asked, Reply},
     server::Shared,
     wire::Script,
 };
+
+/// What a provider says of itself on every answer.
+const PROVIDER: [(&str, &str); 4] = [
+    ("server", "evenkeel-mock"),
+    ("set-cookie", "mock=1; Path=/"),
+    ("openai-processing-ms", "1"),
+    ("x-ratelimit-remaining-requests", "9999"),
+];
 
 /// Makes the script of one request.
 pub(crate) fn script(shared: &Shared, call: Call, fault: Option<&Fault>, draw: &mut Draw, asked: Asked) -> Script {
     if let Some(script) = fault.and_then(refusal::unanswered) {
         return script;
     }
+    let dialect = call.dialect;
     if let Some(reply) = fault.and_then(|fault| refusal::instead(fault, &call)) {
-        return reply.script(asked);
+        return sign(reply, dialect, draw.number()).script(asked);
     }
     let wait = shared.options.pace(&call.model).first_token;
     let mut content = match call.ask {
@@ -47,7 +56,16 @@ pub(crate) fn script(shared: &Shared, call: Call, fault: Option<&Fault>, draw: &
     if let Some(fault) = fault {
         stream::edit(&mut reply, fault, &content, draw);
     }
-    reply.script(asked)
+    sign(reply, dialect, draw.number()).script(asked)
+}
+
+/// Adds the headers by which a provider tells of itself, those too that a gateway must not pass on.
+fn sign(reply: Reply, dialect: Dialect, number: u64) -> Reply {
+    if dialect == Dialect::Oip {
+        return reply;
+    }
+    let request = format!("req-{number}");
+    PROVIDER.iter().fold(reply, |reply, (name, value)| reply.header(name, *value)).header("x-request-id", request)
 }
 
 /// Writes content as its protocol does; what is no chat starts after `wait`.

@@ -10,8 +10,10 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// How long nothing must come until a connection counts as silent.
-const IDLE: Duration = Duration::from_millis(60);
+/// How long nothing must come until a connection counts as silent, where silence is expected.
+const QUIET: Duration = Duration::from_millis(40);
+/// How long nothing may come where more is expected: long enough for a busy machine.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How a connection stood when the client stopped reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,20 +65,53 @@ pub(crate) async fn post(address: SocketAddr, path: &str, body: &Value) -> Seen 
     send(address, "POST", path, &body.to_string()).await
 }
 
-/// Sends a request on a new connection and reads until it ends, is silent, or has said `limit` bytes.
-pub(crate) async fn exchange(address: SocketAddr, request: &str, limit: usize) -> Seen {
+/// Opens a connection and sends a request.
+pub(crate) async fn open(address: SocketAddr, request: &str) -> TcpStream {
     let mut stream = TcpStream::connect(address).await.expect("the mock accepts");
     stream.write_all(request.as_bytes()).await.expect("the mock reads");
-    read(&mut stream, limit).await
+    stream
 }
 
+/// Sends a request on a new connection and reads until it ends or has said `limit` bytes.
+pub(crate) async fn exchange(address: SocketAddr, request: &str, limit: usize) -> Seen {
+    read(&mut open(address, request).await, limit).await
+}
+
+/// Sends a request on a new connection and reads until nothing more comes.
+pub(crate) async fn hush(mock: &Mock, request: &str) -> Seen {
+    let before = mock.log().len();
+    let mut stream = open(mock.address(), request).await;
+    // A machine that is busy with other things must not look like silence.
+    logged(mock, |attempt| attempt.attempt as usize == before).await;
+    quiet(&mut stream).await
+}
+
+/// Reads until the connection ends or has said `limit` bytes.
 pub(crate) async fn read(stream: &mut TcpStream, limit: usize) -> Seen {
+    read_until(stream, PATIENCE, |raw| raw.len() >= limit).await
+}
+
+/// Reads one answer of a connection that stays open.
+pub(crate) async fn read_one(stream: &mut TcpStream) -> Seen {
+    let whole = |raw: &[u8]| {
+        let seen = Seen { raw: raw.to_vec(), end: End::Talking };
+        raw.windows(4).any(|window| window == b"\r\n\r\n") && seen.framed().is_ok()
+    };
+    read_until(stream, PATIENCE, whole).await
+}
+
+/// Reads until nothing more comes.
+pub(crate) async fn quiet(stream: &mut TcpStream) -> Seen {
+    read_until(stream, QUIET, |_| false).await
+}
+
+async fn read_until(stream: &mut TcpStream, idle: Duration, enough: impl Fn(&[u8]) -> bool) -> Seen {
     let mut raw = Vec::new();
     let end = loop {
-        if raw.len() >= limit {
+        if enough(&raw) {
             break End::Talking;
         }
-        match timeout(IDLE, stream.read_buf(&mut raw)).await {
+        match timeout(idle, stream.read_buf(&mut raw)).await {
             Err(_) => break End::Silent,
             Ok(Ok(0)) => break End::Fin,
             Ok(Ok(_)) => {}

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use evenkeel_mock::{Mock, Options, Pace};
 use serde_json::{Value, json};
-use tokio::{io::AsyncWriteExt, net::TcpStream};
+use tokio::io::AsyncWriteExt;
 
-use crate::client::{End, chat, exchange, post, read, send, start};
+use crate::client::{End, chat, exchange, hush, open, post, read, read_one, request, send, start};
 
 const CHAT: &str = "/v1/chat/completions";
 
@@ -24,6 +24,8 @@ async fn plain_and_stream_say_the_same_and_seeds_decide_what() {
     let text = plain.json()["choices"][0]["message"]["content"].as_str().expect("text").to_owned();
     assert!(text.split(' ').count() == 24 && plain.header("content-length").is_some());
     assert_eq!(plain.json()["model"], "m");
+    let header = |name| plain.header(name);
+    assert_eq!((header("x-request-id"), header("set-cookie")), (Some("req-0"), Some("mock=1; Path=/")));
     let stream = post(mock.address(), CHAT, &chat(true)).await;
     assert_eq!((stream.content(), stream.header("content-type")), (text, Some("text/event-stream; charset=utf-8")));
     assert_eq!(
@@ -148,9 +150,13 @@ async fn pace_is_kept_per_model() {
     let mock = Mock::start(Options { models: [("slow".to_owned(), slow)].into(), ..Options::default() })
         .await
         .expect("a port");
-    let seen = post(mock.address(), CHAT, &with(json!({"model": "slow", "stream": true}))).await;
+    let ask = |stream: bool| {
+        let body = with(json!({"model": "slow", "stream": stream}));
+        request("POST", CHAT, &body.to_string())
+    };
+    let seen = hush(&mock, &ask(true)).await;
     assert_eq!((seen.events().len(), seen.end), (1, End::Silent), "the role, then nothing for ten minutes");
-    assert_eq!(post(mock.address(), CHAT, &with(json!({"model": "slow"}))).await.end, End::Silent);
+    assert_eq!(hush(&mock, &ask(false)).await.end, End::Silent);
     assert_eq!(post(mock.address(), CHAT, &chat(true)).await.tokens(), 24);
 }
 
@@ -159,10 +165,11 @@ async fn a_connection_carries_many_requests_pipelined_or_not() {
     let mock = start().await;
     let body = chat(false).to_string();
     let one = format!("POST {CHAT} HTTP/1.1\r\nContent-Length: {}\r\n\r\n{body}", body.len());
-    let mut stream = TcpStream::connect(mock.address()).await.expect("the mock accepts");
-    stream.write_all(one.repeat(3).as_bytes()).await.expect("the mock reads");
-    let seen = read(&mut stream, usize::MAX).await;
-    assert_eq!((String::from_utf8_lossy(&seen.raw).matches("HTTP/1.1 200 OK").count(), seen.end), (3, End::Silent));
+    let mut stream = open(mock.address(), &one).await;
+    let length = read_one(&mut stream).await.raw.len();
+    stream.write_all(one.repeat(2).as_bytes()).await.expect("the mock reads");
+    let seen = read(&mut stream, 2 * length).await;
+    assert_eq!(String::from_utf8_lossy(&seen.raw).matches("HTTP/1.1 200 OK").count(), 2);
     let log = mock.log();
     assert_eq!(log.iter().map(|attempt| attempt.reused).collect::<Vec<_>>(), [false, true, true]);
 }
@@ -179,9 +186,8 @@ async fn chunked_bodies_and_expectations_are_honoured() {
     assert_eq!(exchange(mock.address(), &chunked, usize::MAX).await.status(), 200);
     assert_eq!(mock.log()[0].body.as_deref(), Some(body.as_bytes()));
 
-    let mut stream = TcpStream::connect(mock.address()).await.expect("the mock accepts");
     let expects = format!("{head}Expect: 100-continue\r\nContent-Length: {}\r\n\r\n", body.len());
-    stream.write_all(expects.as_bytes()).await.expect("the mock reads");
+    let mut stream = open(mock.address(), &expects).await;
     assert_eq!(read(&mut stream, 25).await.raw, b"HTTP/1.1 100 Continue\r\n\r\n");
     stream.write_all(body.as_bytes()).await.expect("the mock reads");
     assert_eq!(read(&mut stream, usize::MAX).await.status(), 200);

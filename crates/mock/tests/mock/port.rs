@@ -5,7 +5,7 @@ use std::{io::ErrorKind, net::SocketAddr, time::Duration};
 use serde_json::json;
 use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout};
 
-use crate::client::{End, chat, faulty, logged, post, read, request, send, start};
+use crate::client::{End, chat, faulty, logged, open, post, read, read_one, request, send, start};
 
 const CHAT: &str = "/v1/chat/completions";
 
@@ -31,8 +31,7 @@ async fn a_killed_mock_refuses_and_a_revived_one_answers_on_the_same_port() {
 #[tokio::test]
 async fn a_kill_resets_what_is_under_way_and_the_log_says_so() {
     let mock = faulty(json!([{"fault": "stall", "after_tokens": 2}])).await;
-    let mut stream = TcpStream::connect(mock.address()).await.expect("the mock accepts");
-    stream.write_all(request("POST", CHAT, &chat(true).to_string()).as_bytes()).await.expect("the mock reads");
+    let mut stream = open(mock.address(), &request("POST", CHAT, &chat(true).to_string())).await;
     logged(&mock, |attempt| attempt.tokens == 2).await;
     mock.kill().await;
     assert_eq!(read(&mut stream, usize::MAX).await.end, End::Rst);
@@ -77,9 +76,8 @@ async fn up_11_only_a_reused_connection_is_reset() {
     let mock = faulty(json!([{"fault": "reset_reused", "times": 1}])).await;
     let body = chat(false).to_string();
     let one = format!("POST {CHAT} HTTP/1.1\r\nContent-Length: {}\r\n\r\n{body}", body.len());
-    let mut stream = TcpStream::connect(mock.address()).await.expect("the mock accepts");
-    stream.write_all(one.as_bytes()).await.expect("the mock reads");
-    assert_eq!(read(&mut stream, usize::MAX).await.status(), 200);
+    let mut stream = open(mock.address(), &one).await;
+    assert_eq!(read_one(&mut stream).await.status(), 200);
     stream.write_all(one.as_bytes()).await.expect("the mock reads");
     let seen = read(&mut stream, usize::MAX).await;
     assert_eq!((seen.raw.len(), seen.end), (0, End::Rst));
@@ -96,8 +94,7 @@ async fn a_client_that_leaves_is_noted_in_silence_latency_and_stream() {
         json!({"fault": "endless", "every_ms": 1}),
     ] {
         let mock = faulty(json!([fault])).await;
-        let mut stream = TcpStream::connect(mock.address()).await.expect("the mock accepts");
-        stream.write_all(request("POST", CHAT, &chat(true).to_string()).as_bytes()).await.expect("the mock reads");
+        let stream = open(mock.address(), &request("POST", CHAT, &chat(true).to_string())).await;
         logged(&mock, |attempt| !attempt.client_gone).await;
         drop(stream);
         let attempt = logged(&mock, |attempt| attempt.client_gone && attempt.ended_ms.is_some()).await;
@@ -110,9 +107,7 @@ async fn a_client_that_leaves_is_noted_in_silence_latency_and_stream() {
 async fn up_32_a_heedless_model_goes_on_after_the_client_left() {
     for stream_mode in [true, false] {
         let mock = faulty(json!([{"fault": "ignore_cancel", "every_ms": 2}])).await;
-        let mut stream = TcpStream::connect(mock.address()).await.expect("the mock accepts");
-        let asked = request("POST", CHAT, &chat(stream_mode).to_string());
-        stream.write_all(asked.as_bytes()).await.expect("the mock reads");
+        let stream = open(mock.address(), &request("POST", CHAT, &chat(stream_mode).to_string())).await;
         logged(&mock, |attempt| attempt.tokens > 2).await;
         drop(stream);
         let attempt = logged(&mock, |attempt| attempt.ended_ms.is_some()).await;
@@ -124,8 +119,7 @@ async fn up_32_a_heedless_model_goes_on_after_the_client_left() {
 #[tokio::test]
 async fn a_client_that_does_not_read_holds_an_endless_stream_back() {
     let mock = faulty(json!([{"fault": "endless"}])).await;
-    let mut stream = TcpStream::connect(mock.address()).await.expect("the mock accepts");
-    stream.write_all(request("POST", CHAT, &chat(true).to_string()).as_bytes()).await.expect("the mock reads");
+    let stream = open(mock.address(), &request("POST", CHAT, &chat(true).to_string())).await;
     let mut sent = 0;
     let full = async {
         loop {
