@@ -62,7 +62,15 @@ pub struct Count {
 #[derive(Debug)]
 pub(crate) struct Log {
     clock: Clock,
+    limits: Limits,
     state: Mutex<State>,
+}
+
+/// How much is kept.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    attempts: usize,
+    bodies: usize,
 }
 
 #[derive(Debug, Default)]
@@ -77,7 +85,7 @@ struct State {
 
 impl Log {
     pub(crate) fn new(clock: Clock) -> Log {
-        Log { clock, state: Mutex::default() }
+        Log { clock, limits: Limits { attempts: MAX_ATTEMPTS, bodies: MAX_BODIES }, state: Mutex::default() }
     }
 
     /// Writes down a request that is about to be answered.
@@ -88,7 +96,7 @@ impl Log {
         state.count(&seen);
         state.body_bytes += body.len();
         state.entries.push_back(Entry::new(number, seen, body, progress.clone()));
-        state.trim();
+        state.trim(self.limits);
         Ticket(progress)
     }
 
@@ -132,19 +140,76 @@ impl State {
         }
     }
 
-    fn trim(&mut self) {
-        while self.entries.len() > MAX_ATTEMPTS {
+    fn trim(&mut self, limits: Limits) {
+        while self.entries.len() > limits.attempts {
             let oldest = self.entries.pop_front().expect("there are more than the limit");
             self.body_bytes -= oldest.body_len();
         }
         let first = self.entries.front().map_or(0, |entry| entry.number);
         self.with_body = self.with_body.max(first);
-        while self.body_bytes > MAX_BODIES {
+        while self.body_bytes > limits.bodies {
             let index = usize::try_from(self.with_body - first).expect("entries are fewer than memory has bytes");
             let Some(entry) = self.entries.get_mut(index) else { break };
             self.body_bytes -= entry.body_len();
             entry.forget_body();
             self.with_body += 1;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{protocol::Work, server::Head};
+
+    fn seen(log: &Log, model: &str) -> Seen {
+        let head = Head { method: "POST".to_owned(), target: "/".to_owned(), old: false, headers: Vec::new() };
+        Seen {
+            at: log.clock.now(),
+            connection: 0,
+            reused: false,
+            head: Arc::new(head),
+            model: model.to_owned(),
+            work: Work::Infer,
+            fault: None,
+        }
+    }
+
+    #[test]
+    fn log_2_the_oldest_attempts_and_bodies_are_forgotten_but_counted() {
+        let mut log = Log::new(Clock::start());
+        log.limits = Limits { attempts: 4, bodies: 20 };
+        for number in 0..10 {
+            drop(log.begin(seen(&log, "m"), Bytes::from(vec![number; 9])));
+        }
+        let kept = log.attempts(0);
+        assert_eq!(kept.iter().map(|attempt| attempt.attempt).collect::<Vec<_>>(), [6, 7, 8, 9]);
+        let bodies: Vec<_> = kept.iter().map(|attempt| attempt.body.is_some()).collect();
+        assert_eq!(bodies, [false, false, true, true], "two bodies of nine bytes fit into twenty");
+        assert!(kept.iter().all(|attempt| attempt.body_bytes == 9 && attempt.body_sha256.len() == 64));
+        let (total, by_model, forgotten) = log.counts();
+        assert_eq!((total.attempts, by_model["m"].attempts, forgotten), (10, 10, 6));
+        log.clear();
+        drop(log.begin(seen(&log, "m"), Bytes::from(vec![0; 9])));
+        assert_eq!((log.attempts(0)[0].attempt, log.attempts(1).len()), (0, 0));
+    }
+
+    #[test]
+    fn log_2_models_beyond_the_limit_are_counted_together() {
+        let log = Log::new(Clock::start());
+        for number in 0..=MAX_MODELS {
+            drop(log.begin(seen(&log, &number.to_string()), Bytes::new()));
+        }
+        let (_, by_model, _) = log.counts();
+        assert_eq!((by_model.len(), by_model[OTHERS].attempts), (MAX_MODELS + 1, 1));
+    }
+
+    #[test]
+    fn a_ticket_that_is_dropped_early_says_that_the_mock_was_stopped() {
+        let log = Log::new(Clock::start());
+        let ticket = log.begin(seen(&log, "m"), Bytes::new());
+        assert_eq!(log.attempts(0)[0].ending, Ending::Open);
+        drop(ticket);
+        assert_eq!(log.attempts(0)[0].ending, Ending::Stopped);
     }
 }
