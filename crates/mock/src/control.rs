@@ -8,7 +8,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    Attempt, Fault, Rule,
+    Attempt, Rule,
     fault::parse_faults_json,
     reply::Reply,
     server::{Head, Shared},
@@ -24,8 +24,8 @@ pub(crate) enum Change {
 
 impl Change {
     /// Says whether the model port will be closed by it.
-    pub(crate) fn refuses(&self) -> bool {
-        matches!(self, Change::Faults(rules) if rules.iter().any(|rule| matches!(rule.fault, Fault::Refuse { .. })))
+    pub(crate) fn closes(&self) -> bool {
+        matches!(self, Change::Faults(rules) if rules.iter().any(|rule| rule.fault.closing().is_some()))
     }
 
     /// Puts it in force.

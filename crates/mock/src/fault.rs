@@ -22,13 +22,15 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 pub use parameter::{After, Body, Broken, CutHow, Empty, How, KeepAlive, LineEnd, NonFinite, RetryAfter, Tail, Told};
 pub(crate) use parse::parse_faults_json;
 pub use parse::{FaultsError, parse_faults_yaml};
 pub use rule::{On, Rule};
-pub(crate) use table::{Facts, Table};
+pub(crate) use table::{Closing, Facts, Table};
 
 use crate::protocol::Work;
 
@@ -108,6 +110,11 @@ pub enum Fault {
 
     /// The listening socket is closed, connections are reset; for a time, or until the faults change (UP-13).
     Refuse {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        for_ms: Option<u64>,
+    },
+    /// As `refuse`, but attempts to connect hang: the system drops them, as a dead machine would (UP-14).
+    SynSwallowed {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         for_ms: Option<u64>,
     },
@@ -278,12 +285,22 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// Says how the fault closes the model port, if it does.
+    pub(crate) fn closing(&self) -> Option<Closing> {
+        let closing = |for_ms: &Option<u64>, swallow| Closing { wait: for_ms.map(Duration::from_millis), swallow };
+        match self {
+            Fault::Refuse { for_ms } => Some(closing(for_ms, false)),
+            Fault::SynSwallowed { for_ms } => Some(closing(for_ms, true)),
+            _ => None,
+        }
+    }
+
     /// Says whether the fault has something to break in an answer to this work.
     pub(crate) fn concerns(&self, work: Work) -> bool {
         use Fault::*;
         let (chat, stream) = (matches!(work, Work::Chat { .. }), work == Work::Chat { stream: true });
         match self {
-            Refuse { .. } => false,
+            Refuse { .. } | SynSwallowed { .. } => false,
             SlowTokens { .. } | ErrorEvent { .. } | DoneMissing { .. } | AfterDone { .. } => stream,
             HugeLine { .. } | SplitEvents { .. } => stream,
             KeepaliveOnly { .. } | Reasoning { .. } | FinishMissing {} | FinishReason { .. } | Endless { .. } => chat,

@@ -183,20 +183,11 @@ impl Reply {
         Reply { late, ..self }
     }
 
-    /// Returns the body of a plain answer.
-    pub(crate) fn body(&self) -> &[u8] {
-        self.pieces.first().map_or(&[], |piece| &piece.bytes)
-    }
-
-    /// Puts another plain body in place, declared as it is.
-    pub(crate) fn replace_body(&mut self, content_type: String, body: Vec<u8>) {
-        for (name, value) in &mut self.headers {
-            if name == "content-type" {
-                *value = content_type.clone();
-            }
+    /// Declares another content type.
+    pub(crate) fn set_content_type(&mut self, content_type: &str) {
+        for (_, value) in self.headers.iter_mut().filter(|(name, _)| name == "content-type") {
+            *value = content_type.to_owned();
         }
-        self.framing = Framing::Length(body.len());
-        self.pieces = vec![Piece::new(Kind::Plain, body)];
     }
 
     /// Cuts a plain body in two, in the proportion of the tokens, so that both parts have something in them.

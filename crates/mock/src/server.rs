@@ -1,6 +1,6 @@
 //! Server: the mock as a running thing: two listeners, their connections, and a handle that stops them.
 //!
-//! It is not the answering. It also owns the two ways of being down: killed by the handle, or closed by the fault `refuse`.
+//! It is not the answering. It also owns the two ways of being down: killed by the handle, or closed by the faults `refuse` and `syn_swallowed`.
 //!
 //! # Invariants
 //! - `SERVER-1`: while it is down the port is closed (connections are refused, open ones get an RST) but still ours: the
@@ -19,7 +19,6 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::Duration,
 };
 
 use parking_lot::Mutex;
@@ -29,7 +28,7 @@ pub(crate) use read::Head;
 
 use crate::{
     Attempt, Options, Rule,
-    fault::Table,
+    fault::{Closing, Table},
     log::{Clock, Log},
 };
 
@@ -51,13 +50,13 @@ pub enum ServeError {
 pub(crate) struct Gate {
     /// Closed by the handle.
     killed: bool,
-    /// Closed by a fault; `Some(Some(…))` is for a time. The number tells one closing from the next.
-    refused: Option<(Option<Duration>, u64)>,
+    /// Closed by a fault. The number tells one closing from the next.
+    fault: Option<(Closing, u64)>,
 }
 
 impl Gate {
     pub(crate) fn closed(self) -> bool {
-        self.killed || self.refused.is_some()
+        self.killed || self.fault.is_some()
     }
 }
 
@@ -73,8 +72,8 @@ pub(crate) struct Shared {
     pub(crate) connections: AtomicU64,
     /// What is wanted of the model port.
     pub(crate) gate: watch::Sender<Gate>,
-    /// What the model port is.
-    pub(crate) open: watch::Sender<bool>,
+    /// What the model port has become.
+    pub(crate) stands: watch::Sender<Gate>,
 }
 
 impl Shared {
@@ -89,7 +88,7 @@ impl Shared {
             requests: AtomicU64::new(0),
             connections: AtomicU64::new(0),
             gate: watch::Sender::new(Gate::default()),
-            open: watch::Sender::new(true),
+            stands: watch::Sender::new(Gate::default()),
         };
         shared.set_faults(faults);
         Arc::new(shared)
@@ -98,12 +97,12 @@ impl Shared {
     /// Puts a list of faults in force, in place of the old one.
     pub(crate) fn set_faults(&self, rules: Vec<Rule>) {
         let table = Table::new(rules, self.clock.now());
-        let refusal = table.refusal();
+        let closing = table.closing();
         *self.faults.lock() = table;
         self.gate.send_if_modified(|gate| {
             let before = *gate;
-            let number = before.refused.map_or(0, |(_, number)| number + 1);
-            gate.refused = refusal.map(|wait| (wait, number));
+            let number = before.fault.map_or(0, |(_, number)| number + 1);
+            gate.fault = closing.map(|closing| (closing, number));
             *gate != before
         });
     }
@@ -117,9 +116,9 @@ impl Shared {
 
     /// Resolves when the model port is what is wanted of it.
     pub(crate) async fn settled(&self) {
-        let wanted = !self.gate.borrow().closed();
+        let wanted = *self.gate.borrow();
         // The sender lives in `self`, so the wait ends by the value alone.
-        let _ = self.open.subscribe().wait_for(|open| *open == wanted).await;
+        let _ = self.stands.subscribe().wait_for(|stands| *stands == wanted).await;
     }
 }
 
@@ -174,7 +173,7 @@ impl Mock {
         self.shared.set_faults(rules);
     }
 
-    /// Resolves when the model port is as open or closed as faults and handle want it; needed only after `refuse`.
+    /// Resolves when the model port is as open or closed as faults and handle want it; needed only after faults that close it.
     pub async fn settled(&self) {
         self.shared.settled().await;
     }

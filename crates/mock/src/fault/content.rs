@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::{Empty, Fault};
 use crate::{
     protocol::{
-        oip::Answer,
+        oip::{Answer, Output},
         openai::{Chat, Completion, Embeddings, Say, Usage},
     },
     reply::Reply,
@@ -81,7 +81,8 @@ fn edit_outputs(answer: &mut Answer, fault: &Fault) {
         Fault::EmptyAnswer { what: Empty::Outputs } => answer.outputs.clear(),
         Fault::OutputMissing {} => drop(answer.outputs.pop()),
         Fault::OutputNonfinite { form, row } => {
-            if let Some(output) = answer.outputs.iter_mut().find(|output| output.is_float()) {
+            let float = answer.outputs.iter().position(Output::is_float).unwrap_or(0);
+            if let Some(output) = answer.outputs.get_mut(float) {
                 output.spoil_row(*row as usize, form.token());
             }
         }

@@ -122,7 +122,9 @@ fn check(rule: &Rule) -> Result<(), String> {
         Fault::LatencyLongTailed { spread, .. } if !(spread.is_finite() && *spread > 0.0) => {
             Err(format!("`spread` must be a number above 0, not {spread}"))
         }
-        Fault::Refuse { .. } if rule.model.is_some() || rule.share < 1.0 || rule.times.is_some() => {
+        Fault::Refuse { .. } | Fault::SynSwallowed { .. }
+            if rule.model.is_some() || rule.share < 1.0 || rule.times.is_some() =>
+        {
             Err("a closed socket knows no model, `share` or `times`: leave them out".to_owned())
         }
         _ => Ok(()),

@@ -65,8 +65,11 @@ pub(crate) fn edit(reply: &mut Reply, fault: &Fault, content: &Content, draw: &m
         }
         Fault::BrokenChunked { how } => broken_chunked(reply, *how),
         Fault::WrongContentType { content_type, own_body } => {
-            let body = if *own_body { reply.body().to_vec() } else { PAGE.into() };
-            reply.replace_body(content_type.clone(), body);
+            reply.set_content_type(content_type);
+            if !own_body {
+                reply.framing = Framing::Length(PAGE.len());
+                reply.pieces = vec![Piece::new(Kind::Plain, PAGE)];
+            }
         }
         Fault::HugeHeaders { bytes } => {
             for index in 0..bytes.div_ceil(FILLER) {
@@ -125,7 +128,7 @@ fn edit_chat(reply: &mut Reply, fault: &Fault, completion: &Completion) {
 }
 
 /// Draws milliseconds around a median.
-fn long_tailed(shape: Tail, median: f64, spread: f64, draw: &mut Draw) -> f64 {
+pub(super) fn long_tailed(shape: Tail, median: f64, spread: f64, draw: &mut Draw) -> f64 {
     match shape {
         Tail::Lognormal => median * (spread * draw.normal()).exp(),
         // The median of a Pareto distribution is its scale times 2^(1/alpha); 1 − u is never 0.

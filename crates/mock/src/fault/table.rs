@@ -25,6 +25,15 @@ pub(crate) struct Facts<'a> {
     pub(crate) now: Duration,
 }
 
+/// How the model port is closed by a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Closing {
+    /// For how long; `None` is until the list changes.
+    pub(crate) wait: Option<Duration>,
+    /// Attempts to connect hang instead of being refused.
+    pub(crate) swallow: bool,
+}
+
 /// A fault that was given out.
 #[derive(Clone, Debug)]
 pub(crate) struct Picked {
@@ -65,12 +74,9 @@ impl Table {
         self.rules.iter().map(|active| &active.rule)
     }
 
-    /// Returns how long the socket is to stay closed, if a rule says so; `None` inside is until the list changes.
-    pub(crate) fn refusal(&self) -> Option<Option<Duration>> {
-        self.rules.iter().find_map(|active| match active.rule.fault {
-            Fault::Refuse { for_ms } => Some(for_ms.map(Duration::from_millis)),
-            _ => None,
-        })
+    /// Returns how the model port is to be closed, if a rule says so.
+    pub(crate) fn closing(&self) -> Option<Closing> {
+        self.rules.iter().find_map(|active| active.rule.fault.closing())
     }
 
     /// Gives the request its fault, if any, and counts it.

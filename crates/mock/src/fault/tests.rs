@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Facts, Fault, How, RetryAfter, Rule, Table, parse_faults_json, parse_faults_yaml};
+use super::{Facts, Fault, How, RetryAfter, Rule, Table, Tail, parse_faults_json, parse_faults_yaml, stream};
 use crate::{draw::Draw, protocol::Work};
 
 fn facts(now_ms: u64) -> Facts<'static> {
@@ -71,4 +71,16 @@ fn parse_2_a_yaml_message_names_place_and_names() {
 fn fault_1_parameters_are_not_taken_from_another_fault() {
     let error = parse_faults_json(br#"[{"fault": "silence", "after_tokens": 3}]"#).expect_err("silence has no tokens");
     assert!(error.to_string().contains("`for_ms`"), "{error}");
+}
+
+#[test]
+fn long_tails_have_their_median_and_their_tail() {
+    for (shape, spread, tail) in [(Tail::Lognormal, 1.0, 5.18), (Tail::Pareto, 1.5, 4.64)] {
+        let mut draw = Draw::new(3, 0);
+        let mut drawn: Vec<f64> = (0..10_001).map(|_| stream::long_tailed(shape, 100.0, spread, &mut draw)).collect();
+        drawn.sort_by(f64::total_cmp);
+        let (median, p95) = (drawn[5_000] / 100.0, drawn[9_500] / 100.0);
+        assert!((0.95..1.05).contains(&median), "{shape:?}: the median is {median}");
+        assert!((0.9..1.1).contains(&(p95 / tail)), "{shape:?}: the 95th percentile is {p95} medians, not {tail}");
+    }
 }

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-pub(crate) use infer::{Answer, Infer};
+pub(crate) use infer::{Answer, Infer, Output};
 pub use model::{OipAnswer, OipModel, TensorSpec};
 
 use super::{Ask, Call, Dialect, Work, error::ApiError, percent_decode};

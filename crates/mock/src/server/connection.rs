@@ -102,7 +102,7 @@ impl Life<'_> {
         let (reply, change) = control::handle(self.shared, head, body);
         let asked = Asked::by(head);
         // A change that closes this very connection waits until its answer is out.
-        if self.port == Port::Models && change.refuses() {
+        if self.port == Port::Models && change.closes() {
             let script = reply.script(Asked { keep_alive: false, ..asked });
             let _ = conn.play(&script, &self.shared.log.unlogged()).await;
             change.make(self.shared);

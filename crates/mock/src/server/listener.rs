@@ -5,17 +5,22 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{
-    net::{TcpListener, TcpSocket},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::watch,
     task::JoinSet,
-    time::sleep,
+    time::{sleep, timeout},
 };
 
 use super::{
     Gate, ServeError, Shared,
     connection::{self, Port},
 };
+use crate::fault::Closing;
 
+/// How long an attempt to connect hangs until it counts as swallowed.
+const SWALLOWED: Duration = Duration::from_millis(50);
+/// How many places a system may give a listener that asked for none.
+const MOST_TAKEN: usize = 16;
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 1024;
 /// The pause after a failed accept (no file descriptors) or bind (the port is taken).
@@ -54,43 +59,57 @@ pub(super) async fn models(mut listener: TcpListener, address: SocketAddr, share
         drop(listener);
         // Each connection sees the gate by itself and ends with an RST.
         while connections.join_next().await.is_some() {}
-        let held = held(address).await;
-        shared.open.send_replace(false);
-        closed(&mut gate, &shared).await;
-        listener = match held.listen(BACKLOG) {
-            Ok(listener) => listener,
-            Err(_) => again(address).await,
+        let up = loop {
+            let down = *gate.borrow_and_update();
+            if !down.closed() {
+                break down;
+            }
+            let held = held(address).await;
+            let swallowing = match down.fault {
+                Some((Closing { swallow: true, .. }, _)) if !down.killed => Some(swallow(held, address).await),
+                _ => None,
+            };
+            shared.stands.send_replace(down);
+            changed(&mut gate, down, &shared).await;
+            drop(swallowing);
         };
-        shared.open.send_replace(true);
+        listener = again(address).await;
+        shared.stands.send_replace(up);
     }
 }
 
-/// Waits until the gate is open, and opens it when the time of a refusal is over.
-async fn closed(gate: &mut watch::Receiver<Gate>, shared: &Shared) {
-    loop {
-        let now = *gate.borrow_and_update();
-        if !now.closed() {
-            return;
+/// Waits until the gate changes; when the time of a fault is over, changes it.
+async fn changed(gate: &mut watch::Receiver<Gate>, down: Gate, shared: &Shared) {
+    let over = async {
+        match down.fault {
+            Some((Closing { wait: Some(wait), .. }, _)) => sleep(wait).await,
+            _ => std::future::pending().await,
         }
-        let over = async {
-            match now.refused {
-                Some((Some(wait), _)) => sleep(wait).await,
-                _ => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            _ = gate.changed() => {}
-            () = over => {
-                shared.gate.send_if_modified(|gate| {
-                    let same = gate.refused == now.refused;
-                    if same {
-                        gate.refused = None;
-                    }
-                    same
-                });
-            }
+    };
+    tokio::select! {
+        _ = gate.changed() => {}
+        () = over => {
+            shared.gate.send_if_modified(|gate| {
+                let same = gate.fault == down.fault;
+                if same {
+                    gate.fault = None;
+                }
+                same
+            });
         }
     }
+}
+
+/// Makes attempts to connect hang: a listener without a backlog, whose one place is taken, lets the system drop the rest.
+async fn swallow(held: TcpSocket, address: SocketAddr) -> Option<(TcpListener, Vec<TcpStream>)> {
+    let listener = held.listen(0).ok()?;
+    let mut taken = Vec::new();
+    while taken.len() < MOST_TAKEN
+        && let Ok(Ok(stream)) = timeout(SWALLOWED, TcpStream::connect(address)).await
+    {
+        taken.push(stream);
+    }
+    Some((listener, taken))
 }
 
 async fn held(address: SocketAddr) -> TcpSocket {

@@ -72,6 +72,18 @@ async fn up_13_refuse_for_a_time_ends_by_itself_but_not_before_a_kill_does() {
 }
 
 #[tokio::test]
+async fn up_14_a_swallowed_connect_hangs_until_the_faults_change() {
+    let mock = faulty(json!([{"fault": "refuse"}])).await;
+    let swallow = json!([{"fault": "syn_swallowed"}]).to_string();
+    assert_eq!(send(mock.control_address(), "PUT", "/mock/faults", &swallow).await.status(), 200);
+    let connect = timeout(Duration::from_millis(50), TcpStream::connect(mock.address())).await;
+    assert!(connect.is_err(), "neither accepted nor refused: {connect:?}");
+    mock.reset();
+    mock.settled().await;
+    assert_eq!(post(mock.address(), CHAT, &chat(false)).await.status(), 200);
+}
+
+#[tokio::test]
 async fn up_11_only_a_reused_connection_is_reset() {
     let mock = faulty(json!([{"fault": "reset_reused", "times": 1}])).await;
     let body = chat(false).to_string();

@@ -45,9 +45,14 @@ fn connections() -> Vec<Case> {
         (Plain, json!({"fault": "latency", "ms": 600_000}), Silence, |seen| {
             assert_eq!((seen.raw.len(), seen.end), (0, Ended::Silent));
         }),
-        (Embed, json!({"fault": "latency_long_tailed", "shape": "pareto", "median_ms": 1, "max_ms": 3}), End, |seen| {
-            assert_eq!(seen.status(), 200);
-        }),
+        (
+            Embed,
+            json!({"fault": "latency_long_tailed", "shape": "pareto", "median_ms": 1, "spread": 2.5, "max_ms": 3}),
+            End,
+            |seen| {
+                assert_eq!(seen.status(), 200);
+            },
+        ),
         (
             Plain,
             json!({"fault": "latency_spike", "ms": 600_000, "every_ms": 600_000, "for_ms": 600_000}),
@@ -233,6 +238,10 @@ fn encodings() -> Vec<Case> {
         (Plain, json!({"fault": "wrong_content_type"}), End, |seen| {
             assert_eq!((seen.status(), seen.header("content-type")), (200, Some("text/html; charset=utf-8")));
             assert!(seen.text().starts_with("<!DOCTYPE html>"));
+        }),
+        (Stream, json!({"fault": "wrong_content_type", "content_type": "a/b", "own_body": true}), End, |seen| {
+            assert_eq!(seen.header("content-type"), Some("a/b"));
+            healthy_stream(seen);
         }),
         (Plain, json!({"fault": "wrong_content_type", "content_type": "a/b", "own_body": true}), End, |seen| {
             assert!(seen.header("content-type") == Some("a/b") && seen.json()["choices"].is_array());
