@@ -139,13 +139,17 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    /// Returns the next event that means something: comments are the reader's, not ours.
     fn next(&mut self) -> Result<Option<(Event<'a>, Span)>, Unreadable> {
-        match self.events.next_event() {
-            None => Ok(None),
-            Some(Ok(next)) => Ok(Some(next)),
-            Some(Err(error)) => {
-                let place = place(*error.marker());
-                Err(Unreadable { place, message: format!("not YAML: {}", error.info()) })
+        loop {
+            match self.events.next_event() {
+                None => return Ok(None),
+                Some(Ok((Event::Comment(..), _))) => {}
+                Some(Ok(next)) => return Ok(Some(next)),
+                Some(Err(error)) => {
+                    let place = place(*error.marker());
+                    return Err(Unreadable { place, message: format!("not YAML: {}", error.info()) });
+                }
             }
         }
     }

@@ -1,1 +1,25 @@
-fn main() {}
+//! `evenkeel`: the command line. One file a verb; where everything meets is `wire`.
+
+mod client;
+mod cmd;
+mod demo;
+mod wire;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    // One provider of cryptography in the whole process; a second installation is the only way to fail, and harmless.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    match cmd::Cli::parse().run() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("evenkeel: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}

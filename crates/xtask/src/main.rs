@@ -1,1 +1,23 @@
-fn main() {}
+//! The verbs of those who work on Evenkeel: `cargo xtask tidy`.
+
+mod tidy;
+
+use std::{path::Path, process::ExitCode};
+
+fn main() -> anyhow::Result<ExitCode> {
+    match std::env::args().nth(1).as_deref() {
+        Some("tidy") => {
+            let report = tidy::run(root())?;
+            report.warnings.iter().for_each(|line| println!("warning: {line}"));
+            report.errors.iter().for_each(|line| println!("error: {line}"));
+            println!("tidy: {} errors, {} warnings", report.errors.len(), report.warnings.len());
+            Ok(ExitCode::from(u8::from(!report.errors.is_empty())))
+        }
+        _ => anyhow::bail!("usage: cargo xtask tidy"),
+    }
+}
+
+/// The folder of the whole repository.
+fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+}

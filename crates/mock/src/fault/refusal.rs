@@ -90,7 +90,8 @@ fn natural(status: u16) -> (&'static str, &'static str) {
         403 => ("permission_error", "permission_denied"),
         404 => ("invalid_request_error", "model_not_found"),
         429 => ("rate_limit_error", "rate_limit_exceeded"),
-        503 | 529 => ("server_error", "overloaded"),
+        503 => ("server_error", "service_unavailable"),
+        529 => ("overloaded_error", "overloaded"),
         400..=499 => ("invalid_request_error", "invalid_value"),
         _ => ("server_error", "server_error"),
     }

@@ -25,7 +25,7 @@ fn outputs(seen: &Seen) -> Value {
 fn statuses() -> Vec<Case> {
     vec![
         (Plain, json!({"fault": "status", "status": 503, "retry_after": 7}), End, |seen| {
-            error(seen, 503, "overloaded");
+            error(seen, 503, "service_unavailable");
             assert_eq!(seen.header("retry-after"), Some("7"));
         }),
         (Stream, json!({"fault": "status", "status": 502, "body": "html"}), End, |seen| {

@@ -1,0 +1,50 @@
+//! The verbs. Exit code 0: done; 1: the answer is no; 2: the command could not do its work.
+
+mod check;
+mod config;
+mod demo;
+mod mock;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Keeps inference answering when the model behind it cannot.
+#[derive(Debug, Parser)]
+#[command(name = "evenkeel", version, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Everything in one process: mock models, the gateway, traffic, a scripted outage. Needs no file and no network.
+    Demo(demo::Demo),
+    /// Runs the gateway. A saved file or SIGHUP reloads; SIGTERM drains.
+    Serve(serve::Serve),
+    /// Reads a configuration and prints everything that is wrong with it.
+    Check(check::Check),
+    /// Prints the JSON schema or a commented example of a configuration.
+    Config(config::Config),
+    /// Runs a model server that breaks on demand.
+    Mock(mock::Mock),
+}
+
+impl Cli {
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        match self.verb {
+            Verb::Demo(verb) => verb.run(),
+            Verb::Serve(verb) => verb.run(),
+            Verb::Check(verb) => verb.run(),
+            Verb::Config(verb) => verb.run(),
+            Verb::Mock(verb) => verb.run(),
+        }
+    }
+}
+
+/// Makes the runtime of a verb that serves.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}

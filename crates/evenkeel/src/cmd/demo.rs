@@ -1,0 +1,39 @@
+//! `evenkeel demo`: everything in one process.
+
+use std::{process::ExitCode, time::Duration};
+
+use clap::Args;
+
+use crate::demo;
+
+/// Everything in one process: mock models, the gateway, traffic, a scripted outage. Needs no file and no network.
+#[derive(Debug, Args)]
+pub(super) struct Demo {
+    /// How long it runs, such as 30s or 2m.
+    #[arg(long = "for", default_value = "60s", value_parser = length)]
+    length: Duration,
+    /// Ends with a one-line summary in JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Demo {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let summary = super::runtime()?.block_on(demo::run(self.length))?;
+        match self.json {
+            true => println!("{}", serde_json::to_string(&summary)?),
+            false => print!("{summary}"),
+        }
+        let whole = summary.failed == 0 && summary.truncated == 0 && summary.late == 0;
+        Ok(ExitCode::from(u8::from(!whole)))
+    }
+}
+
+fn length(text: &str) -> Result<Duration, String> {
+    let number = |unit: &str| text.strip_suffix(unit).and_then(|it| it.parse::<u64>().ok());
+    let seconds = number("s").or(number("m").map(|minutes| minutes * 60));
+    match seconds {
+        Some(seconds @ 20..=3_600) => Ok(Duration::from_secs(seconds)),
+        _ => Err(format!("`{text}` is not a length from 20s to 60m")),
+    }
+}

@@ -1,0 +1,31 @@
+//! `evenkeel serve`: the gateway and what governs it.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::Args;
+use evenkeel_config::load_file;
+
+use crate::wire;
+
+/// Runs the gateway. A saved file or SIGHUP reloads; SIGTERM drains, a second one hurries.
+#[derive(Debug, Args)]
+pub(super) struct Serve {
+    /// The configuration.
+    #[arg(short, long, default_value = "evenkeel.yaml")]
+    config: PathBuf,
+}
+
+impl Serve {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let loaded = load_file(&self.config);
+        for diagnostic in &loaded.diagnostics {
+            eprintln!("{diagnostic}");
+        }
+        let Some(deployment) = loaded.deployment else {
+            anyhow::bail!("cannot serve {}: {} errors", self.config.display(), loaded.diagnostics.len());
+        };
+        wire::log();
+        super::runtime()?.block_on(wire::serve(deployment, self.config))?;
+        Ok(ExitCode::SUCCESS)
+    }
+}

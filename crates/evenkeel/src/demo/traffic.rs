@@ -1,0 +1,95 @@
+//! The traffic: clients that ask at a steady rate, whether or not they are answered, and judge what they get.
+
+use std::{sync::Arc, time::Duration};
+
+use evenkeel_core::Revision;
+use evenkeel_gateway::Gateway;
+use parking_lot::Mutex;
+use tokio::{
+    sync::watch,
+    task::JoinSet,
+    time::{Instant, MissedTickBehavior, interval},
+};
+
+use super::summary::{Seen, Tally};
+use crate::client::{Client, Short};
+
+/// Between two requests of a route.
+const EVERY: Duration = Duration::from_millis(20);
+/// What a client allows itself beyond the route's deadline before an answer is late.
+const SLACK: Duration = Duration::from_millis(50);
+
+/// Traffic on its way.
+pub(super) struct Traffic {
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+impl Traffic {
+    /// Stops asking, and waits for what was asked.
+    pub(super) async fn stop(mut self) {
+        self.stop.send_replace(true);
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+/// Starts to ask every route of the revision.
+pub(super) fn start(gateway: &Gateway, revision: &Revision, tally: Arc<Mutex<Tally>>, start: Instant) -> Traffic {
+    let (stop, stopped) = watch::channel(false);
+    let mut tasks = JoinSet::new();
+    for route in &revision.routes {
+        let asker = Asker {
+            client: Client::new(gateway.address()),
+            route: route.name.clone(),
+            deadline: Duration::from_nanos(route.deadline),
+            tally: tally.clone(),
+            start,
+        };
+        tasks.spawn(ask_on(asker, stopped.clone()));
+    }
+    Traffic { stop, tasks }
+}
+
+#[derive(Clone)]
+struct Asker {
+    client: Client,
+    route: String,
+    deadline: Duration,
+    tally: Arc<Mutex<Tally>>,
+    start: Instant,
+}
+
+async fn ask_on(asker: Asker, mut stopped: watch::Receiver<bool>) {
+    let mut ticks = interval(EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+    let mut open = JoinSet::new();
+    for n in 0u64.. {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            _ = stopped.wait_for(|stopped| *stopped) => break,
+        }
+        while open.try_join_next().is_some() {}
+        let asker = asker.clone();
+        open.spawn(async move { asker.ask(n).await });
+    }
+    while open.join_next().await.is_some() {}
+}
+
+impl Asker {
+    async fn ask(&self, n: u64) {
+        let began = Instant::now();
+        let text = format!("How do I reset my password, part {n}?");
+        let answered = self.client.chat(&self.route, &text, n.is_multiple_of(2)).await;
+        let late = began.elapsed() > self.deadline + SLACK;
+        let seen = match answered {
+            Ok(answered) => Seen::Answered { tier: answered.tier, late },
+            Err(Short::Truncated) => Seen::Truncated,
+            Err(Short::Failed(error)) => {
+                tracing::warn!(target: "evenkeel::demo", route = self.route, "{error:#}");
+                Seen::Failed
+            }
+        };
+        let (began, now) = (began - self.start, self.start.elapsed());
+        self.tally.lock().seen(&self.route, seen, began, now);
+    }
+}
