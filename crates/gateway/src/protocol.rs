@@ -11,5 +11,8 @@
 //! `docs/design/protocols.md`.
 
 pub(crate) mod json;
+pub(crate) mod oip_rest;
 pub(crate) mod openai;
 pub(crate) mod problem;
+mod sanitise;
+mod status;

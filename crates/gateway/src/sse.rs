@@ -118,7 +118,7 @@ impl Scanner {
             self.line = end + 1;
             self.searched = end + 1;
             if line.0 < line.1 {
-                self.take_line(line, lf);
+                self.take_line(line);
             } else if let Some(event) = self.dispatch(lf) {
                 return Ok(Some(event));
             }
@@ -130,7 +130,7 @@ impl Scanner {
         let rest = (self.line, self.held.len());
         let open = self.held[self.line..].first().is_some_and(|byte| *byte != b':');
         if open {
-            self.take_line(rest, false);
+            self.take_line(rest);
         }
         let data = match (&self.unfinished.joined, self.unfinished.data) {
             (Some(joined), _) => joined,
@@ -172,7 +172,7 @@ impl Scanner {
     }
 
     /// Reads one line that is not empty.
-    fn take_line(&mut self, (from, to): (usize, usize), lf: bool) {
+    fn take_line(&mut self, (from, to): (usize, usize)) {
         let line = &self.held[from..to];
         let value = match line.strip_prefix(b"data") {
             Some([]) => to,
@@ -187,7 +187,7 @@ impl Scanner {
                 return;
             }
         };
-        self.unfinished.odd |= !lf || from != 0;
+        self.unfinished.odd |= from != 0;
         match (&mut self.unfinished.joined, self.unfinished.data.take()) {
             (Some(joined), _) => {
                 joined.extend_from_slice(b"\n");

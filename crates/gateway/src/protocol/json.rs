@@ -260,6 +260,12 @@ impl<'a> Reader<'a> {
         self.at
     }
 
+    /// Says whether the next value is an object with nothing in it.
+    pub(crate) fn is_empty_object(&self) -> bool {
+        let mut ahead = self.clone();
+        ahead.kind() == Ok(Kind::Object) && ahead.is_filled() == Ok(false)
+    }
+
     /// Skips a value and says whether there is anything in it: a character, an item, a member.
     pub(crate) fn is_filled(&mut self) -> Result<bool, Flaw> {
         let kind = self.kind()?;

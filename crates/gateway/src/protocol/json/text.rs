@@ -26,11 +26,6 @@ impl<'a> Text<'a> {
         out.push_str(rest);
         Cow::Owned(out)
     }
-
-    /// Says whether it says nothing.
-    pub(crate) fn is_empty(self) -> bool {
-        self.raw.is_empty()
-    }
 }
 
 /// Appends `text` as a JSON string.

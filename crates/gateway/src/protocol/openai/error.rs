@@ -20,12 +20,9 @@ use serde::Serialize;
 
 pub(crate) use self::object::ErrorObject;
 use super::scan;
-use crate::protocol::problem::Problem;
+use crate::protocol::{problem::Problem, sanitise::sanitise, status::by_status};
 
 mod object;
-
-/// The longest text of an upstream that a client gets, in bytes.
-const TEXT_MAX: usize = 2048;
 
 /// What stands before the body of an answer that is not what was asked for.
 #[derive(Clone, Copy, Debug)]
@@ -49,7 +46,9 @@ pub(crate) enum Place {
 
 /// Classifies an answer that is no success: another status than 200, or a 200 of another kind than was asked for.
 pub(crate) fn classify_http(head: Head<'_>, body: &[u8]) -> ResultCode {
-    let error = ErrorObject::read(body);
+    // A page for people is no error object, whatever it quotes.
+    let page = head.content_type.is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("text/html"));
+    let error = if page { None } else { ErrorObject::read(body) };
     if head.status == 200 {
         let error = error.filter(|_| scan::has_error(body));
         return error.map_or(ResultCode::WrongContentType, |error| classify_in_band(&error, Place::Body));
@@ -121,13 +120,6 @@ pub(crate) fn relay(body: &[u8], result: ResultCode) -> Bytes {
 pub(crate) fn error_event(message: &str, evenkeel: &str) -> Bytes {
     let error = Words { message, kind: "server_error", param: None, code: "stream_interrupted" }.json();
     format!("data: {{\"error\":{error},\"evenkeel\":{evenkeel}}}\n\n").into()
-}
-
-/// Removes control characters and cuts at 2 KiB.
-pub(crate) fn sanitise(text: &str) -> String {
-    let mut clean: String = text.chars().filter(|c| !c.is_control()).take(TEXT_MAX).collect();
-    clean.truncate(clean.floor_char_boundary(TEXT_MAX));
-    clean
 }
 
 /// The value of `error`: always all four keys.
@@ -228,24 +220,6 @@ fn by_word(word: &str) -> Option<ResultCode> {
         "permission_denied" | "permission_error" => ResultCode::CredentialForbidden,
         _ => return None,
     })
-}
-
-fn by_status(status: u16, push_back: bool) -> ResultCode {
-    match status {
-        204 => ResultCode::EmptyAnswer,
-        300..=399 => ResultCode::ProtocolError,
-        401 | 407 => ResultCode::CredentialRejected,
-        402 => ResultCode::QuotaExhausted,
-        403 => ResultCode::CredentialForbidden,
-        404 | 410 | 421 => ResultCode::ModelMissing,
-        408 | 504 => ResultCode::TotalTimeout,
-        413 => ResultCode::MessageTooLarge,
-        429 | 529 => ResultCode::RateLimited,
-        503 if push_back => ResultCode::PushBack,
-        400..=499 => ResultCode::CallerInvalid,
-        500..=599 => ResultCode::Status5xx,
-        _ => ResultCode::DecodeFailed,
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,155 @@
+//! Answer: an answer to a request for inference, read from an upstream and written for a client.
+//!
+//! # Invariants
+//! - `OIPANS-1`: an answer that was decoded is one that can be written: [`Contract::accept`] has seen it.
+//! - `OIPANS-2`: whoever answers, the client reads its route, its version and its id (OIP-12, OIP-16).
+//!
+//! # Source
+//! `docs/design/protocols.md`, sections 2.2 and 3; F-004, OIP-20, OIP-40.
+
+use bytes::Bytes;
+use evenkeel_core::ResultCode;
+
+use super::{
+    DEPTH,
+    data::{self, Nulls},
+    parameter, request,
+};
+use crate::{
+    protocol::json::{self, Flaw, Kind, Reader},
+    tensor::{Contract, Datatype, Infer, InferAnswer, Output, Parameter, Parameters, Tensor},
+};
+
+/// Reads the body of a 200, in whatever dialect, and accepts it by the contract.
+///
+/// # Errors
+/// The result of the attempt that got it.
+pub(crate) fn decode(body: &Bytes, request: &Infer, contract: &Contract) -> Result<InferAnswer, ResultCode> {
+    if body.trim_ascii().is_empty() {
+        return Err(ResultCode::EmptyAnswer);
+    }
+    let answer = read(body).map_err(|Bad(result)| result)?;
+    contract.accept(answer, request)
+}
+
+/// What an answer says of itself to a client.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Told<'a> {
+    /// The route.
+    pub(crate) route: &'a str,
+    /// The version that was asked for, or `1`.
+    pub(crate) version: &'a str,
+    /// The client's id.
+    pub(crate) id: Option<&'a str>,
+    /// What is said of the decision, each name with `evenkeel.` before it.
+    pub(crate) evenkeel: &'a [(&'a str, Parameter)],
+}
+
+/// Writes an answer for a client. It must have been accepted by the route's contract.
+pub(crate) fn encode(answer: &InferAnswer, told: Told<'_>) -> Bytes {
+    let size: usize = answer.outputs.iter().map(|output| output.tensor.data().len() * 3 + 128).sum();
+    let mut out = Vec::with_capacity(size + 512);
+    out.extend_from_slice(b"{\"model_name\":");
+    json::push_string(&mut out, told.route);
+    out.extend_from_slice(b",\"model_version\":");
+    json::push_string(&mut out, told.version);
+    if let Some(id) = told.id {
+        out.extend_from_slice(b",\"id\":");
+        json::push_string(&mut out, id);
+    }
+    let theirs = answer.parameters.iter().map(|(name, parameter)| (name.as_str(), parameter));
+    parameter::write(&mut out, theirs.chain(told.evenkeel.iter().map(|(name, parameter)| (*name, parameter))));
+    out.extend_from_slice(b",\"outputs\":[");
+    for (at, Output { tensor, parameters }) in answer.outputs.iter().enumerate() {
+        out.extend_from_slice(if at > 0 { b",{\"name\":" } else { b"{\"name\":" });
+        let parameters = parameters.iter().map(|(name, parameter)| (name.as_str(), parameter));
+        request::write_tensor(&mut out, tensor, |out| parameter::write(out, parameters));
+        out.push(b'}');
+    }
+    out.extend_from_slice(b"]}");
+    out.into()
+}
+
+/// Why an answer is none.
+struct Bad(ResultCode);
+
+impl From<Flaw> for Bad {
+    fn from(_: Flaw) -> Self {
+        Self(ResultCode::DecodeFailed)
+    }
+}
+
+fn read(body: &Bytes) -> Result<InferAnswer, Bad> {
+    let mut reader = Reader::new(body, DEPTH)?;
+    let mut answer = InferAnswer::default();
+    let mut error = false;
+    let mut inside = reader.object()?;
+    while let Some(key) = reader.key(&mut inside)? {
+        match (&*key.decode(), reader.kind()?) {
+            ("error", _) => error |= reader.is_filled()?,
+            ("outputs", Kind::Array) => {
+                let mut list = reader.array()?;
+                while reader.item(&mut list)? {
+                    let output = output(&mut reader, body)?;
+                    if answer.output(output.tensor.name()).is_some() {
+                        return Err(Bad(ResultCode::DecodeFailed));
+                    }
+                    answer.outputs.push(output);
+                }
+            }
+            ("parameters", Kind::Object) => answer.parameters = parameters(&mut reader)?,
+            _ => reader.pass()?,
+        }
+    }
+    reader.end()?;
+    if error { Err(Bad(ResultCode::ErrorInBody)) } else { Ok(answer) }
+}
+
+fn output(reader: &mut Reader<'_>, body: &Bytes) -> Result<Output, Bad> {
+    let (mut name, mut datatype, mut shape, mut data) = (None, None, None, None);
+    let mut told = Parameters::new();
+    let mut inside = reader.object()?;
+    while let Some(key) = reader.key(&mut inside)? {
+        match (&*key.decode(), reader.kind()?) {
+            ("name", Kind::String) => name = Some(reader.string()?.decode().into_owned()),
+            ("datatype", Kind::String) => datatype = Datatype::named(&reader.string()?.decode()),
+            ("shape", Kind::Array) => shape = Some(dimensions(reader)?),
+            ("data", _) => {
+                reader.tokens = true;
+                data = Some(reader.skip()?);
+                reader.tokens = false;
+            }
+            ("parameters", Kind::Object) => told = parameters(reader)?,
+            _ => reader.pass()?,
+        }
+    }
+    let broken = || Bad(ResultCode::DecodeFailed);
+    let (name, shape, data) = (name.ok_or_else(broken)?, shape.ok_or_else(broken)?, data.ok_or_else(broken)?);
+    let datatype = datatype.ok_or(Bad(ResultCode::ContractDtype))?;
+    let data = data::read(&body[data], datatype, &shape, Nulls::Nan).map_err(|_| broken())?;
+    let tensor = Tensor::new(name, datatype, shape, data.into()).map_err(|_| broken())?;
+    Ok(Output { tensor, parameters: told })
+}
+
+fn dimensions(reader: &mut Reader<'_>) -> Result<Vec<u64>, Bad> {
+    let mut shape = Vec::new();
+    let mut inside = reader.array()?;
+    while reader.item(&mut inside)? {
+        let dimension = reader.number()?.parse().ok().filter(|_| shape.len() < data::MAX_RANK);
+        shape.push(dimension.ok_or(Bad(ResultCode::DecodeFailed))?);
+    }
+    Ok(shape)
+}
+
+/// Reads the parameters of an answer that a client may see: scalars, and none that speak of transport or of us.
+fn parameters(reader: &mut Reader<'_>) -> Result<Parameters, Flaw> {
+    let mut parameters = parameter::scalars(parameter::read(reader)?);
+    parameters.retain(|(name, _)| {
+        let transport = name.starts_with("shared_memory_") || matches!(name.as_str(), "binary_data_size" | "headers");
+        !transport && !name.starts_with("evenkeel.")
+    });
+    Ok(parameters)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,102 @@
+//! Tests of answers: as four kinds of server write them, and as a client reads ours.
+
+use ResultCode as R;
+
+use super::*;
+use crate::tensor::Port;
+
+fn request(members: &str) -> Infer {
+    let body = format!(r#"{{"inputs":[{{"name":"x","shape":[1,2],"datatype":"FP32","data":[1,2]}}]{members}}}"#);
+    request::decode(&body.into(), &Contract::default()).expect("well-formed")
+}
+
+fn read(body: &str) -> Result<InferAnswer, R> {
+    decode(&Bytes::copy_from_slice(body.as_bytes()), &request(""), &Contract::default())
+}
+
+fn output(members: &str) -> String {
+    format!(r#"{{"model_name":"m","outputs":[{{"name":"y",{members}}}]}}"#)
+}
+
+#[test]
+fn answers_of_every_dialect_are_read() {
+    let check = |body: &str, values: &[f64]| {
+        assert_eq!(read(body).expect(body).output("y").expect("there").to_f64().as_deref(), Some(values), "{body}");
+    };
+    let triton = r#"{"id":"01KB","model_name":"simple","model_version":"1","parameters":{"sequence_id":0,"sequence_start":false},
+        "outputs":[{"name":"y","datatype":"INT32","shape":[1,2],"data":[3,4]}]}"#;
+    check(triton, &[3.0, 4.0]);
+    let mlserver = r#"{"model_name":"iris","model_version":"v1","id":"u","parameters":{"content_type":"np","headers":{"a":"b"}},
+        "outputs":[{"name":"y","shape":[2,1],"datatype":"INT64","parameters":{"content_type":"np"},"data":[0,2]}]}"#;
+    check(mlserver, &[0.0, 2.0]);
+    let kserve = r#"{"model_name":"m","model_version":null,"id":"x","parameters":null,
+        "outputs":[{"name":"y","shape":[1,2],"datatype":"FP64","parameters":null,"data":[[0.25,1e-3]]}]}"#;
+    check(kserve, &[0.25, 0.001]);
+}
+
+#[test]
+fn oip_40_a_200_that_is_no_answer_is_a_failure() {
+    let check = |body: &str, expected: R| assert_eq!(read(body), Err(expected), "{body}");
+    check("", R::EmptyAnswer);
+    check("{}", R::EmptyAnswer);
+    check(r#"{"outputs":[]}"#, R::EmptyAnswer);
+    check(r#"{"outputs":null}"#, R::EmptyAnswer);
+    check(r#"{"error":"inference failed"}"#, R::ErrorInBody);
+    check(r#"{"outputs":[],"error":{"code":1}}"#, R::ErrorInBody);
+    check("<html>", R::DecodeFailed);
+    check("[]", R::DecodeFailed);
+    check(r#"{"outputs":[1]}"#, R::DecodeFailed);
+    check(r#"{"outputs":[{"name":"y","#, R::DecodeFailed);
+    check(&output(r#""shape":[1],"datatype":"INT32""#), R::DecodeFailed);
+    check(&output(r#""datatype":"INT32","data":[1]"#), R::DecodeFailed);
+    check(&output(r#""shape":[2],"datatype":"INT32","data":[1]"#), R::DecodeFailed);
+    check(&output(r#""shape":[-1],"datatype":"INT32","data":[1]"#), R::DecodeFailed);
+    check(&output(r#""shape":[1],"datatype":"INT32","data":[1.5]"#), R::DecodeFailed);
+    check(&output(r#""shape":[1],"datatype":"INT32","data":[3000000000]"#), R::DecodeFailed);
+    check(&output(r#""shape":[1],"datatype":"INT32","parameters":{"binary_data_size":4}"#), R::DecodeFailed);
+    check(&output(r#""shape":[1],"datatype":"FLOAT","data":[1]"#), R::ContractDtype);
+    let one = r#"{"name":"y","shape":[1],"datatype":"INT32","data":[1]}"#;
+    check(&format!(r#"{{"outputs":[{one},{one}]}}"#), R::DecodeFailed);
+    let no_error = format!(r#"{{"error":null,"outputs":[{one}]}}"#);
+    assert!(read(&no_error).is_ok());
+}
+
+#[test]
+fn oip_08_null_and_tokens_are_nan_and_break_the_contract() {
+    for value in ["null", "NaN", "Infinity", "-Infinity"] {
+        let body = output(&format!(r#""shape":[2],"datatype":"FP32","data":[1,{value}]"#));
+        assert_eq!(read(&body), Err(R::ContractNonfinite), "{value}");
+        let open = Contract { non_finite: true, ..Contract::default() };
+        let answer = decode(&body.into(), &request(""), &open).expect("allowed");
+        let token = if value == "null" { "NaN" } else { value };
+        let written = encode(&answer, Told { route: "r", version: "1", id: None, evenkeel: &[] });
+        assert!(String::from_utf8_lossy(&written).contains(&format!("[1.0,{token}]")), "{written:?}");
+    }
+    assert_eq!(read(&output(r#""shape":[1],"datatype":"INT32","data":[null]"#)), Err(R::DecodeFailed));
+}
+
+#[test]
+fn oip_20_a_wanted_or_promised_output_that_is_absent_is_target() {
+    let body = Bytes::from(output(r#""shape":[1],"datatype":"INT32","data":[1]"#));
+    let wanted = request(r#","outputs":[{"name":"z"}]"#);
+    assert_eq!(decode(&body, &wanted, &Contract::default()), Err(R::OutputMissing));
+    let promised = Port { name: "z".into(), datatype: Datatype::Int32, shape: vec![-1] };
+    let contract = Contract { outputs: vec![promised], ..Contract::default() };
+    assert_eq!(decode(&body, &request(""), &contract), Err(R::OutputMissing));
+}
+
+#[test]
+fn oip_12_oip_16_the_client_reads_its_route_version_and_id() {
+    let body = r#"{"model_name":"their-model","model_version":"9","id":"theirs",
+        "parameters":{"headers":{"a":1},"kept":1,"evenkeel.tier":0},
+        "outputs":[{"name":"y","shape":[2,2],"datatype":"FP32","parameters":{"content_type":"np"},"data":[[0.1,2],[3,4]]}]}"#;
+    let answer = read(body).expect("an answer");
+    let evenkeel = [("evenkeel.tier", Parameter::Int(1)), ("evenkeel.degraded", Parameter::Bool(true))];
+    let golden = concat!(
+        r#"{"model_name":"route","model_version":"7","id":"ours","parameters":{"kept":1,"evenkeel.tier":1,"evenkeel.degraded":true},"#,
+        r#""outputs":[{"name":"y","shape":[2,2],"datatype":"FP32","parameters":{"content_type":"np"},"data":[0.1,2.0,3.0,4.0]}]}"#
+    );
+    assert_eq!(encode(&answer, Told { route: "route", version: "7", id: Some("ours"), evenkeel: &evenkeel }), golden);
+    let bare = encode(&InferAnswer::default(), Told { route: "r", version: "1", id: None, evenkeel: &[] });
+    assert_eq!(bare, r#"{"model_name":"r","model_version":"1","outputs":[]}"#, "OIP-14: nothing is written as null");
+}

@@ -1,0 +1,139 @@
+//! Metadata: what a gateway, its routes and an upstream's models say of themselves.
+//!
+//! # Source
+//! `docs/design/protocols.md`, sections 2.1 and 2.4; OIP-18, OIP-32.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::tensor::{Contract, Datatype, Port};
+
+/// What the gateway does beyond the specification's minimum.
+const EXTENSIONS: [&str; 1] = ["parameters"];
+
+#[derive(Serialize)]
+struct Model<'a> {
+    name: &'a str,
+    versions: &'a [String],
+    platform: &'static str,
+    inputs: Vec<Place<'a>>,
+    outputs: Vec<Place<'a>>,
+}
+
+#[derive(Serialize)]
+struct Place<'a> {
+    name: &'a str,
+    datatype: &'static str,
+    shape: &'a [i64],
+}
+
+/// Writes the answer of `GET /v2/health/live`: never empty, since one client parses it.
+pub(crate) fn live() -> Bytes {
+    Bytes::from_static(b"{\"live\":true}")
+}
+
+/// Writes the answer of `GET /v2/health/ready`.
+pub(crate) fn ready() -> Bytes {
+    Bytes::from_static(b"{\"ready\":true}")
+}
+
+/// Writes the answer of `GET …/ready` of a route that may answer now.
+pub(crate) fn model_ready(name: &str) -> Bytes {
+    write(&serde_json::json!({"name": name, "ready": true}))
+}
+
+/// Writes the answer of `GET /v2`.
+pub(crate) fn server(version: &str) -> Bytes {
+    write(&serde_json::json!({"name": "evenkeel", "version": version, "extensions": EXTENSIONS}))
+}
+
+/// Writes the answer of `GET /v2/models`.
+pub(crate) fn models<'a>(names: impl Iterator<Item = &'a str>) -> Bytes {
+    write(&serde_json::json!({"models": names.collect::<Vec<_>>()}))
+}
+
+/// Writes the answer of `GET /v2/models/{m}`.
+pub(crate) fn model(name: &str, versions: &[String], contract: &Contract) -> Bytes {
+    let (inputs, outputs) = (places(&contract.inputs), places(&contract.outputs));
+    write(&Model { name, versions, platform: "evenkeel", inputs, outputs })
+}
+
+fn places(ports: &[Port]) -> Vec<Place<'_>> {
+    ports.iter().map(|port| Place { name: &port.name, datatype: port.datatype.name(), shape: &port.shape }).collect()
+}
+
+/// Reads the metadata of an upstream's model; none where it says nothing that binds: it is empty, or not to be
+/// understood (OIP-18).
+pub(crate) fn read(body: &[u8]) -> Option<Contract> {
+    #[derive(Deserialize)]
+    struct Upstream {
+        #[serde(default)]
+        inputs: Option<Vec<UpstreamPlace>>,
+        #[serde(default)]
+        outputs: Option<Vec<UpstreamPlace>>,
+    }
+    #[derive(Deserialize)]
+    struct UpstreamPlace {
+        name: String,
+        datatype: String,
+        shape: Vec<i64>,
+    }
+    let ports = |places: Option<Vec<UpstreamPlace>>| -> Option<Vec<Port>> {
+        let port = |place: UpstreamPlace| {
+            let datatype = Datatype::named(&place.datatype)?;
+            Some(Port { name: place.name, datatype, shape: place.shape })
+        };
+        places.unwrap_or_default().into_iter().map(port).collect()
+    };
+    let Upstream { inputs, outputs } = serde_json::from_slice(body).ok()?;
+    let contract = Contract { inputs: ports(inputs)?, outputs: ports(outputs)?, ..Contract::default() };
+    (contract != Contract::default()).then_some(contract)
+}
+
+fn write(value: &impl Serialize) -> Bytes {
+    serde_json::to_vec(value).expect("names and numbers can be written into memory").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn contract() -> Contract {
+        let port = |name: &str, datatype, shape: &[i64]| Port { name: name.into(), datatype, shape: shape.into() };
+        Contract {
+            inputs: vec![port("x", Datatype::Fp32, &[-1, 4])],
+            outputs: vec![port("y", Datatype::Int64, &[-1])],
+            ..Contract::default()
+        }
+    }
+
+    #[test]
+    fn oip_32_health_bodies_are_never_empty() {
+        assert_eq!(live(), r#"{"live":true}"#);
+        assert_eq!(ready(), r#"{"ready":true}"#);
+        assert_eq!(model_ready("a/b"), r#"{"name":"a/b","ready":true}"#);
+        assert_eq!(server("0.1.0"), r#"{"extensions":["parameters"],"name":"evenkeel","version":"0.1.0"}"#);
+        assert_eq!(models(["a", "b"].into_iter()), r#"{"models":["a","b"]}"#);
+    }
+
+    #[test]
+    fn oip_16_a_model_is_its_route_and_its_contract() {
+        let golden = concat!(
+            r#"{"name":"r","versions":["7"],"platform":"evenkeel","#,
+            r#""inputs":[{"name":"x","datatype":"FP32","shape":[-1,4]}],"#,
+            r#""outputs":[{"name":"y","datatype":"INT64","shape":[-1]}]}"#
+        );
+        assert_eq!(model("r", &["7".into()], &contract()), golden);
+    }
+
+    #[test]
+    fn oip_18_empty_metadata_binds_nothing() {
+        assert_eq!(read(&model("r", &["1".into()], &contract())), Some(contract()));
+        for empty in ["", "{}", "null", r#"{"inputs":[],"outputs":null}"#, r#"{"name":"iris","inputs":null}"#, "<html>"]
+        {
+            assert_eq!(read(empty.as_bytes()), None, "{empty}");
+        }
+        let unknown = r#"{"inputs":[{"name":"x","datatype":"COMPLEX64","shape":[1]}]}"#;
+        assert_eq!(read(unknown.as_bytes()), None);
+    }
+}

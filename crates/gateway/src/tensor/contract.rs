@@ -1,0 +1,208 @@
+//! Contract: what tensors a route takes and gives, whoever answers.
+//!
+//! # Invariants
+//! - `CONTRACT-1`: an answer that [`accept`](Contract::accept) lets through can be written in the client's form: every
+//!   wanted output is there, fits the contract, is finite unless the route allows otherwise, and has a JSON form.
+//!
+//! # Source
+//! `docs/design/protocols.md`, sections 2.2, 2.4 and 3.3 (`[n,1]` and `[n]` are one); TN-07, TN-08, OIP-20, OIP-40.
+
+use evenkeel_core::ResultCode;
+use thiserror::Error;
+
+use super::{Datatype, Infer, InferAnswer, Output, Tensor};
+
+/// What a route takes and gives. Empty lists bind nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Contract {
+    /// The inputs, all of them needed.
+    pub(crate) inputs: Vec<Port>,
+    /// The outputs, all of them promised.
+    pub(crate) outputs: Vec<Port>,
+    /// The most rows of a request.
+    pub(crate) max_batch: Option<u64>,
+    /// Whether NaN and infinities may go to the client (`output: {non_finite: allow}`).
+    pub(crate) non_finite: bool,
+}
+
+/// A named place of a contract.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Port {
+    /// The name.
+    pub(crate) name: String,
+    /// The datatype.
+    pub(crate) datatype: Datatype,
+    /// The dimensions; one below 0 is open, and an open first one is the batch.
+    pub(crate) shape: Vec<i64>,
+}
+
+/// Why a request does not fit a contract.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub(crate) enum Breach {
+    /// An input that is not in the contract.
+    #[error("unknown input '{0}'")]
+    UnknownInput(String),
+    /// An input that is in the contract only.
+    #[error("input '{0}' is missing")]
+    MissingInput(String),
+    /// Another datatype.
+    #[error("input '{name}' is {found}, expected {wanted}")]
+    Datatype {
+        /// The input.
+        name: String,
+        /// What it is.
+        found: &'static str,
+        /// What it should be.
+        wanted: &'static str,
+    },
+    /// Another rank, or another dimension.
+    #[error("input '{name}' has shape {found:?}, expected {wanted:?}")]
+    Shape {
+        /// The input.
+        name: String,
+        /// What it has.
+        found: Vec<u64>,
+        /// What it should have.
+        wanted: Vec<i64>,
+    },
+    /// More rows than the route takes.
+    #[error("input '{name}' has {found} rows, the limit is {limit}")]
+    Batch {
+        /// The input.
+        name: String,
+        /// Its rows.
+        found: u64,
+        /// The most.
+        limit: u64,
+    },
+    /// An output that is not in the contract.
+    #[error("unknown output '{0}'")]
+    UnknownOutput(String),
+}
+
+impl Port {
+    /// Says whether a shape fits.
+    pub(crate) fn fits(&self, shape: &[u64]) -> bool {
+        let fits =
+            |(wanted, found): (&i64, &u64)| u64::try_from(*wanted).is_err() || i64::try_from(*found) == Ok(*wanted);
+        self.shape.len() == shape.len() && self.shape.iter().zip(shape).all(fits)
+    }
+
+    /// Says whether the first dimension counts rows.
+    fn is_batched(&self) -> bool {
+        self.shape.first().is_some_and(|first| *first < 0)
+    }
+
+    /// Returns the shape in which a tensor fits, if it does: its own, or with a last dimension of 1 more or less.
+    fn shape_for(&self, shape: &[u64]) -> Option<Vec<u64>> {
+        let shorter = shape.strip_suffix(&[1]).map(<[u64]>::to_vec);
+        let forms = [Some(shape.to_vec()), shorter, Some([shape, &[1]].concat())];
+        forms.into_iter().flatten().find(|form| self.fits(form))
+    }
+}
+
+impl Contract {
+    /// Checks that the names of inputs are known and complete.
+    pub(crate) fn check_names<'a>(&self, names: impl Iterator<Item = &'a str> + Clone) -> Result<(), Breach> {
+        if self.inputs.is_empty() {
+            return Ok(());
+        }
+        if let Some(unknown) = names.clone().find(|name| self.input(name).is_none()) {
+            return Err(Breach::UnknownInput(unknown.into()));
+        }
+        match self.inputs.iter().find(|port| !names.clone().any(|name| name == port.name)) {
+            Some(missing) => Err(Breach::MissingInput(missing.name.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// Checks the datatype of an input.
+    pub(crate) fn check_datatype(&self, name: &str, datatype: Datatype) -> Result<(), Breach> {
+        match self.input(name) {
+            Some(port) if port.datatype != datatype => {
+                Err(Breach::Datatype { name: name.into(), found: datatype.name(), wanted: port.datatype.name() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks the shape and the rows of an input.
+    pub(crate) fn check_shape(&self, name: &str, shape: &[u64]) -> Result<(), Breach> {
+        let port = self.input(name);
+        if let Some(port) = port.filter(|port| !port.fits(shape)) {
+            return Err(Breach::Shape { name: name.into(), found: shape.into(), wanted: port.shape.clone() });
+        }
+        let batched = port.is_none_or(Port::is_batched);
+        match (shape.first().filter(|_| batched), self.max_batch) {
+            (Some(found), Some(limit)) if *found > limit => {
+                Err(Breach::Batch { name: name.into(), found: *found, limit })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks that a wanted output exists.
+    pub(crate) fn check_output(&self, name: &str) -> Result<(), Breach> {
+        let known = self.outputs.is_empty() || self.outputs.iter().any(|port| port.name == name);
+        if known { Ok(()) } else { Err(Breach::UnknownOutput(name.into())) }
+    }
+
+    /// Accepts an answer to a request, reduced to what was wanted and in the shapes of the contract.
+    ///
+    /// # Errors
+    /// The result of the attempt that gave it.
+    pub(crate) fn accept(&self, answer: InferAnswer, request: &Infer) -> Result<InferAnswer, ResultCode> {
+        if answer.outputs.is_empty() {
+            return Err(ResultCode::EmptyAnswer);
+        }
+        let there = |name: &str| answer.output(name).is_some();
+        let wanted =
+            |name: &str| request.outputs.is_empty() || request.outputs.iter().any(|wanted| wanted.name == name);
+        let promised = |name: &str| self.outputs.is_empty() || self.outputs.iter().any(|port| port.name == name);
+        let named = request.outputs.iter().map(|wanted| wanted.name.as_str());
+        let mut due = named.chain(self.outputs.iter().map(|port| port.name.as_str()).filter(|name| wanted(name)));
+        if !due.all(there) {
+            return Err(ResultCode::OutputMissing);
+        }
+        let InferAnswer { parameters, outputs } = answer;
+        let outputs =
+            outputs.into_iter().filter(|Output { tensor, .. }| wanted(tensor.name()) && promised(tensor.name()));
+        let outputs = outputs.map(|output| self.output(output, request.batch())).collect::<Result<_, _>>()?;
+        Ok(InferAnswer { parameters, outputs })
+    }
+
+    fn output(&self, output: Output, batch: u64) -> Result<Output, ResultCode> {
+        let Output { mut tensor, parameters } = output;
+        if let Some(port) = self.outputs.iter().find(|port| port.name == tensor.name()) {
+            if port.datatype != tensor.datatype() {
+                return Err(ResultCode::ContractDtype);
+            }
+            let shape = port.shape_for(tensor.shape()).ok_or(ResultCode::ContractShape)?;
+            // Rows in are rows out, where both sides count them.
+            let counted = port.is_batched() && self.inputs.first().is_some_and(Port::is_batched);
+            if counted && shape.first() != Some(&batch) {
+                return Err(ResultCode::ContractShape);
+            }
+            tensor = tensor.reshape(shape).map_err(|_| ResultCode::ContractShape)?;
+        }
+        if !self.non_finite && tensor.has_non_finite() {
+            return Err(ResultCode::ContractNonfinite);
+        }
+        if !is_writable(&tensor) {
+            return Err(ResultCode::ContractSchema);
+        }
+        Ok(Output { tensor, parameters })
+    }
+
+    fn input(&self, name: &str) -> Option<&Port> {
+        self.inputs.iter().find(|port| port.name == name)
+    }
+}
+
+/// Says whether JSON can carry a tensor (OIP-11).
+fn is_writable(tensor: &Tensor) -> bool {
+    tensor.datatype().has_json_form() && tensor.strings().all(|element| std::str::from_utf8(element).is_ok())
+}
+
+#[cfg(test)]
+mod tests;

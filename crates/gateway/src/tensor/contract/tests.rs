@@ -1,0 +1,118 @@
+//! Tests of the contract, on both sides of a path.
+
+use ResultCode as R;
+
+use super::*;
+use crate::tensor::{Input, Wanted};
+
+fn port(name: &str, datatype: Datatype, shape: &[i64]) -> Port {
+    Port { name: name.into(), datatype, shape: shape.into() }
+}
+
+fn contract() -> Contract {
+    Contract {
+        inputs: vec![port("x", Datatype::Fp32, &[-1, 2])],
+        outputs: vec![port("label", Datatype::Int64, &[-1]), port("score", Datatype::Fp32, &[-1, 3])],
+        max_batch: Some(4),
+        non_finite: false,
+    }
+}
+
+fn request(rows: u64, outputs: &[&str]) -> Infer {
+    let values = vec![0.0; usize::try_from(rows * 2).expect("few")];
+    let tensor = Tensor::from_f32("x", vec![rows, 2], &values).expect("fits");
+    let wanted = |name: &&str| Wanted { name: (*name).into(), parameters: vec![], extra: vec![] };
+    Infer {
+        id: None,
+        parameters: vec![],
+        inputs: vec![Input { tensor, parameters: vec![], extra: vec![] }],
+        outputs: outputs.iter().map(wanted).collect(),
+        extra: vec![],
+    }
+}
+
+fn label(shape: &[u64]) -> Tensor {
+    let count = shape.iter().product::<u64>();
+    Tensor::from_i64("label", shape.into(), &vec![1; usize::try_from(count).expect("few")]).expect("fits")
+}
+
+fn score(values: &[f32]) -> Tensor {
+    Tensor::from_f32("score", vec![values.len() as u64 / 3, 3], values).expect("fits")
+}
+
+#[test]
+fn tn_07_oip_20_an_answer_must_be_what_was_promised() {
+    let check = |outputs: Vec<Tensor>, expected: Result<(), R>| {
+        let accepted = contract().accept(InferAnswer::of(outputs.clone()), &request(1, &[]));
+        assert_eq!(accepted.map(drop), expected, "{outputs:?}");
+    };
+    check(vec![label(&[1]), score(&[0.0; 3])], Ok(()));
+    check(vec![], Err(R::EmptyAnswer));
+    check(vec![label(&[1])], Err(R::OutputMissing));
+    check(vec![score(&[0.0; 3])], Err(R::OutputMissing));
+    check(vec![label(&[2]), score(&[0.0; 3])], Err(R::ContractShape));
+    check(vec![label(&[1, 1, 1]), score(&[0.0; 3])], Err(R::ContractShape));
+    let wide = Tensor::from_f32("score", vec![1, 4], &[0.0; 4]).expect("fits");
+    check(vec![label(&[1]), wide], Err(R::ContractShape));
+    let double = Tensor::from_f64("score", vec![1, 3], &[0.0; 3]).expect("fits");
+    check(vec![label(&[1]), double], Err(R::ContractDtype));
+    check(vec![label(&[1]), score(&[0.0, f32::NAN, 0.0])], Err(R::ContractNonfinite));
+}
+
+#[test]
+fn a_last_dimension_of_one_is_implicit() {
+    let accepted = contract().accept(InferAnswer::of([label(&[2, 1]), score(&[0.0; 6])]), &request(2, &[]));
+    assert_eq!(accepted.expect("fits").output("label").expect("there").shape(), [2]);
+    let column = Contract { outputs: vec![port("label", Datatype::Int64, &[-1, 1])], ..contract() };
+    let accepted = column.accept(InferAnswer::of([label(&[2])]), &request(2, &[]));
+    assert_eq!(accepted.expect("fits").output("label").expect("there").shape(), [2, 1]);
+}
+
+#[test]
+fn only_what_was_wanted_and_promised_goes_on() {
+    let more = Tensor::from_i64("debug", vec![1], &[1]).expect("fits");
+    let answer = || InferAnswer::of([label(&[1]), more.clone(), score(&[0.0; 3])]);
+    let names = |accepted: Result<InferAnswer, R>| -> Vec<String> {
+        accepted.expect("fits").outputs.iter().map(|output| output.tensor.name().to_owned()).collect()
+    };
+    assert_eq!(names(contract().accept(answer(), &request(1, &[]))), ["label", "score"]);
+    assert_eq!(names(contract().accept(answer(), &request(1, &["score"]))), ["score"]);
+    assert_eq!(names(Contract::default().accept(answer(), &request(1, &[]))), ["label", "debug", "score"]);
+    assert_eq!(names(Contract::default().accept(answer(), &request(1, &["debug"]))), ["debug"]);
+    let missing = Contract::default().accept(answer(), &request(1, &["other"]));
+    assert_eq!(missing, Err(R::OutputMissing), "kserve ignores unknown outputs");
+}
+
+#[test]
+fn tn_08_oip_08_non_finite_goes_on_only_where_the_route_allows_it() {
+    let answer = || InferAnswer::of([score(&[0.0, f32::INFINITY, 0.0])]);
+    assert_eq!(Contract::default().accept(answer(), &request(1, &[])), Err(R::ContractNonfinite));
+    let open = Contract { non_finite: true, ..Contract::default() };
+    assert!(open.accept(answer(), &request(1, &[])).is_ok());
+}
+
+#[test]
+fn oip_11_bytes_that_are_no_text_cannot_be_written_as_json() {
+    let bytes = Tensor::from_bytes("y", vec![1], &[b"\xff"]).expect("fits");
+    assert_eq!(Contract::default().accept(InferAnswer::of([bytes]), &request(1, &[])), Err(R::ContractSchema));
+    let half = Tensor::new("y".into(), Datatype::Fp16, vec![1], vec![0, 0x3C].into()).expect("fits");
+    assert_eq!(Contract::default().accept(InferAnswer::of([half]), &request(1, &[])), Err(R::ContractSchema));
+}
+
+#[test]
+fn inputs_are_held_to_names_datatype_shape_and_batch() {
+    let contract = contract();
+    assert_eq!(contract.check_names(["x"].into_iter()), Ok(()));
+    assert_eq!(contract.check_names(["y"].into_iter()), Err(Breach::UnknownInput("y".into())));
+    assert_eq!(contract.check_names([].into_iter()), Err(Breach::MissingInput("x".into())));
+    assert_eq!(contract.check_datatype("x", Datatype::Fp32), Ok(()));
+    assert!(contract.check_datatype("x", Datatype::Fp64).is_err());
+    assert_eq!(contract.check_shape("x", &[4, 2]), Ok(()));
+    assert!(matches!(contract.check_shape("x", &[5, 2]), Err(Breach::Batch { found: 5, limit: 4, .. })), "TN-06");
+    for shape in [&[4][..], &[4, 3], &[4, 2, 1], &[]] {
+        assert!(matches!(contract.check_shape("x", shape), Err(Breach::Shape { .. })), "{shape:?}");
+    }
+    let fixed = Contract { inputs: vec![port("x", Datatype::Fp32, &[8])], ..contract };
+    assert_eq!(fixed.check_shape("x", &[8]), Ok(()), "a first dimension that is not open counts no rows");
+    assert_eq!(Contract::default().check_names(["any"].into_iter()), Ok(()), "nothing declared binds nothing");
+}

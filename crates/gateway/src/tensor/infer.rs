@@ -1,0 +1,106 @@
+//! Infer: a request for inference and its answer, in the one form that travels inside.
+
+use bytes::Bytes;
+
+use super::Tensor;
+
+/// A value of `parameters`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Parameter {
+    /// A truth value.
+    Bool(bool),
+    /// An integer.
+    Int(i64),
+    /// An integer beyond `i64`.
+    Uint(u64),
+    /// A finite number with a fraction or an exponent.
+    Float(f64),
+    /// A text.
+    String(String),
+}
+
+/// Named scalars, in the order in which they came.
+pub(crate) type Parameters = Vec<(String, Parameter)>;
+
+/// Members that nobody here knows, as JSON: carried along where the dialect stays the same (OIP-15).
+pub(crate) type Extra = Vec<(String, Bytes)>;
+
+/// A request for inference.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Infer {
+    /// The client's id; none where it gave none or an empty one.
+    pub(crate) id: Option<String>,
+    /// Parameters of the request.
+    pub(crate) parameters: Parameters,
+    /// The inputs.
+    pub(crate) inputs: Vec<Input>,
+    /// The outputs that are wanted; all, where none is named.
+    pub(crate) outputs: Vec<Wanted>,
+    /// Unknown members.
+    pub(crate) extra: Extra,
+}
+
+/// An input of a request.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Input {
+    /// The tensor.
+    pub(crate) tensor: Tensor,
+    /// Its parameters.
+    pub(crate) parameters: Parameters,
+    /// Unknown members.
+    pub(crate) extra: Extra,
+}
+
+/// An output that is wanted.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Wanted {
+    /// Its name.
+    pub(crate) name: String,
+    /// Its parameters.
+    pub(crate) parameters: Parameters,
+    /// Unknown members.
+    pub(crate) extra: Extra,
+}
+
+/// The answer to a request.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct InferAnswer {
+    /// Parameters of the answer.
+    pub(crate) parameters: Parameters,
+    /// The outputs.
+    pub(crate) outputs: Vec<Output>,
+}
+
+/// An output of an answer.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Output {
+    /// The tensor.
+    pub(crate) tensor: Tensor,
+    /// Its parameters.
+    pub(crate) parameters: Parameters,
+}
+
+impl Infer {
+    /// Finds an input.
+    pub(crate) fn input(&self, name: &str) -> Option<&Tensor> {
+        self.inputs.iter().map(|input| &input.tensor).find(|tensor| tensor.name() == name)
+    }
+
+    /// Returns the rows: the first dimension of the first input, 1 for a scalar.
+    pub(crate) fn batch(&self) -> u64 {
+        self.inputs.first().and_then(|input| input.tensor.shape().first()).copied().unwrap_or(1)
+    }
+}
+
+impl InferAnswer {
+    /// Makes an answer of tensors without parameters.
+    pub(crate) fn of(tensors: impl IntoIterator<Item = Tensor>) -> Self {
+        let output = |tensor| Output { tensor, parameters: Parameters::new() };
+        Self { parameters: Parameters::new(), outputs: tensors.into_iter().map(output).collect() }
+    }
+
+    /// Finds an output.
+    pub(crate) fn output(&self, name: &str) -> Option<&Tensor> {
+        self.outputs.iter().map(|output| &output.tensor).find(|tensor| tensor.name() == name)
+    }
+}
