@@ -17,6 +17,7 @@ mod reply;
 mod snapshot;
 mod sse;
 mod status;
+mod tensor;
 mod upstream;
 
 pub use events::Happened;
