@@ -14,7 +14,7 @@ pub(crate) mod hold;
 pub(crate) mod request;
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Weak},
     time::Duration,
@@ -48,7 +48,7 @@ pub(crate) struct Driver {
 
 struct State {
     core: Core,
-    mailboxes: HashMap<RequestId, mpsc::UnboundedSender<Mail>>,
+    mailboxes: BTreeMap<RequestId, mpsc::UnboundedSender<Mail>>,
     requests: u64,
     now: Nanos,
     /// When the timer task will wake by itself.
@@ -61,7 +61,7 @@ impl Driver {
         let clock = Clock::start();
         let now = clock.now();
         let core = Core::new(now, revision);
-        let state = State { core, mailboxes: HashMap::new(), requests: 0, now, armed: None };
+        let state = State { core, mailboxes: BTreeMap::new(), requests: 0, now, armed: None };
         let driver = Arc::new(Self { state: Mutex::new(state), clock, wake: Notify::new(), on_transition });
         tokio::spawn(timers(Arc::downgrade(&driver)));
         driver

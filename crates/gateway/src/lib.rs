@@ -17,6 +17,7 @@ mod reply;
 mod snapshot;
 mod sse;
 mod status;
+#[cfg_attr(not(test), expect(dead_code, reason = "only the codec of the Open Inference Protocol uses it yet"))]
 mod tensor;
 mod upstream;
 

@@ -127,6 +127,9 @@ async fn route(shared: &Arc<Shared>, request: Request<Incoming>) -> Result<Respo
     };
     match address {
         Address::Unknown => Err(Fault::new(Problem::UnknownUrl, "unknown_url", "there is nothing at this address")),
+        Address::NotOffered => {
+            Err(Fault::new(Problem::NotOffered, "not_offered", "this part of the API is not offered"))
+        }
         _ if !verb_fits => {
             Err(Fault::new(Problem::MethodNotAllowed, "method_not_allowed", "this address takes another verb"))
         }

@@ -47,6 +47,8 @@ pub(crate) enum Piece {
     Begin(HeaderMap, Arc<str>),
     /// One event, where something of ours can be inserted, and what it means.
     Event(Event, Envelope, Meaning),
+    /// The last event of a stream in which a malformed one was left out.
+    Last(Event, Envelope),
     /// A sign of life that is not forwarded.
     Alive,
 }

@@ -85,6 +85,7 @@ pub(crate) fn submit(
         hold: Hold::default(),
         headers: HeaderMap::new(),
         model: "".into(),
+        object: String::new(),
         finish: None,
         told_at: 0,
         id,
@@ -123,6 +124,8 @@ struct Task {
     /// Headers that the running attempt brought, and who answers in it.
     headers: HeaderMap,
     model: Arc<str>,
+    /// What the first chunk of the stream said of itself.
+    object: String,
     finish: Option<Finish>,
     /// When the core last heard of progress.
     told_at: Nanos,
@@ -204,6 +207,12 @@ impl Task {
         match happened {
             Happened::Piece(Piece::Begin(headers, model)) => (self.headers, self.model) = (headers, model),
             Happened::Piece(Piece::Alive) => self.tell(Event::Alive),
+            Happened::Piece(Piece::Last(event, envelope)) => {
+                // Nothing is left out before commit, so the stream has begun and its object is known.
+                let object = self.object.replace('}', ",\"result\":\"ok_event_skipped\"}");
+                let event = sse::write_event(&envelope.insert(&event.data, &object, &self.model));
+                self.pass_on(event, Meaning::Nothing).await;
+            }
             Happened::Piece(Piece::Event(event, _, meaning)) if self.client.is_streaming() => {
                 self.pass_on(event.forward(), meaning).await;
             }
@@ -266,7 +275,8 @@ impl Task {
     async fn commit(&mut self, disclosure: &Disclosure) {
         let brought = std::mem::take(&mut self.headers);
         let headers = reply::events(self.told(disclosure).headers(brought));
-        let held = labelled(self.hold.take(), &self.told(disclosure).json(), &self.model);
+        self.object = self.told(disclosure).json();
+        let held = labelled(self.hold.take(), &self.object, &self.model);
         self.client.begin(headers);
         for event in held {
             // A client that is gone is heard of elsewhere; sixteen events always fit.

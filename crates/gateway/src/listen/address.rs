@@ -10,8 +10,23 @@ pub(super) enum Address {
     Decision(String),
     Status,
     RouteState(String),
+    /// Part of the API, and not offered here.
+    NotOffered,
     Unknown,
 }
+
+/// What else the OpenAI API has, as its paths begin.
+const NOT_OFFERED: [&str; 9] = [
+    "/v1/completions",
+    "/v1/responses",
+    "/v1/images/",
+    "/v1/audio/",
+    "/v1/moderations",
+    "/v1/files",
+    "/v1/batches",
+    "/v1/fine_tuning/",
+    "/v1/assistants",
+];
 
 impl Address {
     /// Reads a path. A slash at its end is accepted, never redirected: clients that post would lose their body.
@@ -31,7 +46,8 @@ impl Address {
             (state, Self::RouteState),
         ];
         let found = named.into_iter().find_map(|(name, make)| Some(make(decode(name?)?)));
-        found.unwrap_or(Self::Unknown)
+        let offered = !NOT_OFFERED.iter().any(|begin| path.starts_with(begin));
+        found.unwrap_or(if offered { Self::Unknown } else { Self::NotOffered })
     }
 }
 
@@ -69,6 +85,7 @@ mod tests {
             ("/v1/decisions/01ABC", Address::Decision("01ABC".into())),
             ("/v1/chat", Address::Unknown),
             ("/metrics", Address::Unknown),
+            ("/v1/responses", Address::NotOffered),
         ];
         for (path, expected) in table {
             assert_eq!(Address::of(path), expected, "{path}");

@@ -95,9 +95,9 @@ impl Openai {
         }
         let headers = answer_headers(response.headers());
         let _ = out.send(Piece::Begin(headers, self.model.clone())).await;
-        let follow =
-            Follow { judge: StreamJudge::new(peek), scanner: Scanner::default(), out, finalise: self.finalise };
-        let result = follow.to_the_end(response.into_body()).await;
+        let judge = StreamJudge::new(peek);
+        let follow = Follow { judge, scanner: Scanner::default(), out, finalise: self.finalise, told: false };
+        let result = follow.run(response.into_body()).await;
         Ok(Ended::bare(result, Some(200)))
     }
 }
@@ -119,10 +119,12 @@ struct Follow {
     scanner: Scanner,
     out: Pieces,
     finalise: Duration,
+    /// The client was told of an event that was left out.
+    told: bool,
 }
 
 impl Follow {
-    async fn to_the_end(mut self, mut body: Incoming) -> ResultCode {
+    async fn run(mut self, mut body: Incoming) -> ResultCode {
         loop {
             let frame = match self.judge.is_complete() {
                 false => body.frame().await,
@@ -134,9 +136,6 @@ impl Follow {
             };
             let data = match frame {
                 Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
-                Some(Err(_)) if self.judge.is_complete() => {
-                    return over(self.judge.quiet()).unwrap_or(ResultCode::Truncated);
-                }
                 Some(Err(error)) => return in_body(&error),
                 None => return over(self.judge.eof(self.scanner.finish())).unwrap_or(ResultCode::Truncated),
             };
@@ -174,7 +173,12 @@ impl Follow {
                 _ => continue,
             };
             count += 1;
-            let _ = self.out.send(Piece::Event(event, judged.envelope, meaning)).await;
+            // The last chunk tells that something was left out before it (F-128).
+            let tells =
+                self.judge.is_complete() && self.judge.has_skipped() && !std::mem::replace(&mut self.told, true);
+            let piece =
+                if tells { Piece::Last(event, judged.envelope) } else { Piece::Event(event, judged.envelope, meaning) };
+            let _ = self.out.send(piece).await;
             if meaning == Meaning::Content {
                 // The route's commit point: what is out now belongs to the client, or soon will.
                 self.judge.commit();

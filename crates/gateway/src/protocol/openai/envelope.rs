@@ -57,12 +57,6 @@ impl Envelope {
         Ok(envelope)
     }
 
-    /// Returns who really answered, as the upstream says.
-    pub(crate) fn model(&self, body: &[u8]) -> Option<String> {
-        let span = self.model.clone().filter(|_| self.named)?;
-        serde_json::from_slice(&body[span]).ok()
-    }
-
     /// Inserts the `evenkeel` object before the last brace, and `model` where the upstream named none.
     pub(crate) fn insert(&self, body: &Bytes, evenkeel: &str, model: &str) -> Bytes {
         let mut patches: Vec<(Range<usize>, Vec<u8>)> = Vec::with_capacity(2);
@@ -126,16 +120,5 @@ mod tests {
         check("{\"evenkeel\":{\"tier\":0},\"model\":\"m\"}", "{\"evenkeel\":{},\"model\":\"m\"}");
         check("{\"model\":null,\"evenkeel\":1}", "{\"model\":\"p\",\"evenkeel\":{}}");
         check("{\"evenkeel\":[1]}", "{\"evenkeel\":{},\"model\":\"p\"}");
-    }
-
-    #[test]
-    fn the_model_is_read_as_the_upstream_wrote_it() {
-        let model = |body: &str| {
-            let envelope = Envelope::read(body.as_bytes(), |_, reader| reader.pass()).expect("an object");
-            envelope.model(body.as_bytes())
-        };
-        assert_eq!(model(r#"{"model":"a\u002fb"}"#).as_deref(), Some("a/b"));
-        assert_eq!(model(r#"{"model":null}"#), None);
-        assert_eq!(model("{}"), None);
     }
 }

@@ -1,0 +1,164 @@
+//! A gateway with two mock models behind it, and a client that reads what really came.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use evenkeel_config::{Deployment, load_text};
+use evenkeel_gateway::Gateway;
+use evenkeel_mock::{Attempt, Mock, Options, Pace, parse_faults_yaml};
+use http::{HeaderMap, Request};
+use http_body_util::{BodyExt, Full};
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use serde_json::{Value, json};
+
+/// Two tiers of models and a safe default, with clocks that a test can wait for.
+const CONFIG: &str = r#"
+version: 1
+server: {listen: "127.0.0.1:0", admin: "127.0.0.1:0", max_body: 1MiB}
+upstreams:
+  big: {protocol: openai, url: "BIG/v1", api_key: secret-of-ours}
+  small: {protocol: openai, url: "SMALL/v1"}
+routes:
+  chat:
+    protocol: openai-chat
+    deadline: 3s
+    tiers:
+      - {name: primary, openai: {upstream: big, model: large}, first_token: 300ms, stall: 300ms, finalise: 200ms, max_answer: 64KiB}
+      - {name: small, openai: {upstream: small, model: little}, first_token: 300ms, stall: 300ms}
+      - {name: default, fixed: {content: "Later."}}
+  models-only:
+    protocol: openai-chat
+    deadline: 3s
+    tiers:
+      - {name: primary, openai: {upstream: big, model: large}, first_token: 300ms, stall: 300ms, context: 1000000}
+      - {name: small, openai: {upstream: small, model: little}, context: 1000000}
+  vectors:
+    protocol: openai-embeddings
+    tiers:
+      - {name: primary, openai: {upstream: big, model: embed}, space: e}
+      - {name: second, openai: {upstream: small, model: embed}, space: e}
+"#;
+
+/// A gateway and its two models.
+pub(crate) struct Kit {
+    pub(crate) gateway: Gateway,
+    pub(crate) big: Mock,
+    pub(crate) small: Mock,
+    http: Client<hyper_util::client::legacy::connect::HttpConnector, Full<Bytes>>,
+}
+
+/// What a client got.
+#[derive(Debug)]
+pub(crate) struct Got {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    /// The connection broke while the body was read.
+    pub(crate) torn: bool,
+}
+
+impl Kit {
+    pub(crate) async fn start() -> Self {
+        let pace = Pace { tokens: 8, ..Pace::default() };
+        let options = |seed| Options { seed, pace, ..Options::default() };
+        let (big, small) =
+            (Mock::start(options(1)).await.expect("a mock"), Mock::start(options(2)).await.expect("a mock"));
+        let gateway = Gateway::start(deployment(&big, &small)).await.expect("a gateway");
+        Self { gateway, big, small, http: Client::builder(TokioExecutor::new()).build_http() }
+    }
+
+    /// Breaks the primary, in the words of the fault catalogue.
+    pub(crate) fn break_primary(&self, fault: &str) {
+        self.big.set_faults(parse_faults_yaml(&format!("[{fault}]")).expect(fault));
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: impl Into<Bytes>, headers: &[(&str, &str)]) -> Got {
+        let mut request = Request::post(format!("http://{}{path}", self.gateway.address()));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Full::new(body.into())).expect("a request");
+        let answered = tokio::time::timeout(Duration::from_secs(20), self.http.request(request)).await;
+        self.read(answered.expect("an answer in 20 s").expect("an answer")).await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Got {
+        let request = Request::get(format!("http://{}{path}", self.gateway.address())).body(Full::default());
+        self.read(self.http.request(request.expect("a request")).await.expect("an answer")).await
+    }
+
+    async fn read(&self, response: http::Response<hyper::body::Incoming>) -> Got {
+        let (head, mut body) = response.into_parts();
+        let (mut whole, mut torn) = (Vec::new(), false);
+        while let Some(frame) = body.frame().await {
+            match frame {
+                Ok(frame) => whole.extend_from_slice(&frame.into_data().unwrap_or_default()),
+                Err(_) => {
+                    torn = true;
+                    break;
+                }
+            }
+        }
+        Got { status: head.status.as_u16(), headers: head.headers, body: whole.into(), torn }
+    }
+
+    /// Asks a route for a chat completion.
+    pub(crate) async fn chat(&self, route: &str, stream: bool) -> Got {
+        let body = json!({"model": route, "stream": stream, "messages": [{"role": "user", "content": "hello"}]});
+        self.post("/v1/chat/completions", body.to_string(), &[]).await
+    }
+
+    /// Returns the record of a decision.
+    pub(crate) async fn record(&self, got: &Got) -> Value {
+        self.get(&format!("/v1/decisions/{}", got.header("evenkeel-decision"))).await.json()
+    }
+
+    /// What the primary's server saw, once it has noticed everything.
+    pub(crate) async fn seen_by_primary(&self) -> Vec<Attempt> {
+        self.big.settled().await;
+        self.big.log()
+    }
+}
+
+pub(crate) fn deployment(big: &Mock, small: &Mock) -> Arc<Deployment> {
+    let text = CONFIG.replace("BIG", &big.url()).replace("SMALL", &small.url());
+    let loaded = load_text("test", &text, Path::new("."));
+    loaded.deployment.unwrap_or_else(|| panic!("{:#?}", loaded.diagnostics))
+}
+
+impl Got {
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|it| it.to_str().ok()).unwrap_or_default()
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("not JSON: {self:?}"))
+    }
+
+    /// The data of each event of a stream.
+    pub(crate) fn events(&self) -> Vec<String> {
+        let text = String::from_utf8(self.body.to_vec()).expect("UTF-8");
+        text.split("\n\n").filter_map(|event| event.strip_prefix("data: ")).map(str::to_owned).collect()
+    }
+
+    /// The text of a whole answer or stream.
+    pub(crate) fn said(&self) -> String {
+        if !self.header("content-type").starts_with("text/event-stream") {
+            return self.json()["choices"][0]["message"]["content"].as_str().unwrap_or_default().to_owned();
+        }
+        let events = self.events();
+        let chunks = events.iter().filter_map(|event| serde_json::from_str::<Value>(event).ok());
+        chunks.filter_map(|it| it["choices"][0]["delta"]["content"].as_str().map(str::to_owned)).collect()
+    }
+
+    pub(crate) fn is_whole(&self) -> bool {
+        match self.header("content-type").starts_with("text/event-stream") {
+            true => !self.torn && self.events().last().is_some_and(|it| it == "[DONE]") && !self.has_error(),
+            false => self.status == 200 && self.json()["choices"].is_array(),
+        }
+    }
+
+    pub(crate) fn has_error(&self) -> bool {
+        self.events().iter().any(|event| event.starts_with("{\"error\""))
+    }
+}

@@ -1,0 +1,149 @@
+//! Requests, good and bad: what is forwarded untouched, what is refused and how, and what can be looked at.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use crate::client::{Kit, deployment};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn oai_01_oai_02_everything_but_the_model_goes_on_untouched() {
+    let kit = Kit::start().await;
+    let body = "{ \"messages\":[{\"role\":\"user\",\"content\":\"h\\u00e9\"}],  \"model\" : \"chat\", \"tools\":[{\"type\":\"function\",\
+                \"function\":{\"name\":\"f\"}}], \"seed\":12345678901234567890, \"x-vendor\": {\"a\":[1e999]} }";
+    let got = kit.post("/v1/chat/completions", body, &[]).await;
+    assert_eq!(got.status, 200, "{got:?}");
+    let seen = kit.seen_by_primary().await;
+    let expected = body.replace("\"chat\"", "\"large\"");
+    assert_eq!(seen[0].body.as_deref().map(String::from_utf8_lossy).as_deref(), Some(expected.as_str()), "{seen:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_input_is_refused_by_name_and_reaches_no_upstream() {
+    let kit = Kit::start().await;
+    let chat = "/v1/chat/completions";
+    let large = format!(r#"{{"model":"chat","messages":[{{"role":"user","content":"{}"}}]}}"#, "x".repeat(2 << 20));
+    type Row = (&'static str, Vec<u8>, u16, &'static str, Option<&'static str>);
+    let table: Vec<Row> = vec![
+        (chat, b"{".to_vec(), 400, "invalid_value", None),
+        (chat, b"".to_vec(), 400, "invalid_value", None),
+        (chat, b"{\"model\":\"\xff\"}".to_vec(), 400, "invalid_value", None),
+        (chat, br#"{"model":"nope","messages":[{}]}"#.to_vec(), 404, "model_not_found", Some("model")),
+        (chat, br#"{"model":"vectors","messages":[{}]}"#.to_vec(), 404, "model_not_found", Some("model")),
+        (chat, br#"{"model":"chat","messages":[]}"#.to_vec(), 400, "invalid_value", Some("messages")),
+        (chat, br#"{"model":"chat","messages":[{}],"stream":1}"#.to_vec(), 400, "invalid_value", Some("stream")),
+        (
+            chat,
+            br#"{"model":"chat","messages":[{}],"max_tokens":1e99}"#.to_vec(),
+            400,
+            "invalid_value",
+            Some("max_tokens"),
+        ),
+        (chat, large.into_bytes(), 413, "request_too_large", None),
+        ("/v1/embeddings", br#"{"model":"vectors","input":[]}"#.to_vec(), 400, "invalid_value", Some("input")),
+        ("/v1/responses", b"{}".to_vec(), 501, "not_supported", None),
+        ("/v1/nothing", b"{}".to_vec(), 404, "unknown_url", None),
+        ("/v1/models", b"{}".to_vec(), 405, "method_not_allowed", None),
+    ];
+    for (path, body, status, code, param) in table {
+        let shown = String::from_utf8_lossy(&body[..body.len().min(60)]).into_owned();
+        let got = kit.post(path, body, &[]).await;
+        let error = &got.json()["error"];
+        assert_eq!((got.status, error["code"].as_str()), (status, Some(code)), "{path} {shown}: {got:?}");
+        assert_eq!(error["param"].as_str(), param, "{path} {shown}: {got:?}");
+        assert_eq!(error.as_object().map(serde_json::Map::len), Some(4), "all four keys");
+    }
+    assert!(kit.big.log().is_empty() && kit.small.log().is_empty(), "no upstream call");
+    let state = kit.gateway.route_state("chat").expect("a route");
+    assert!(state.tiers.iter().all(|tier| tier.breaker == "closed"), "no evidence");
+    assert!(kit.gateway.metrics().contains("evenkeel_refused_before_admission_total{kind=\"bad_request\"}"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn oai_12_embeddings_pass_in_both_encodings_and_fall_back_within_their_space() {
+    let kit = Kit::start().await;
+    for format in ["float", "base64"] {
+        let body = json!({"model": "vectors", "input": ["a", "b"], "encoding_format": format}).to_string();
+        let got = kit.post("/v1/embeddings", body.clone(), &[]).await;
+        assert_eq!((got.status, got.json()["data"].as_array().map(Vec::len)), (200, Some(2)), "{got:?}");
+        assert_eq!(got.json()["data"][0]["embedding"].is_string(), format == "base64");
+    }
+    kit.break_primary("{fault: embedding_width, width: 3}");
+    let body = json!({"model": "vectors", "input": "a", "dimensions": 64}).to_string();
+    let got = kit.post("/v1/embeddings", body, &[]).await;
+    assert_eq!((got.status, got.header("evenkeel-tier")), (200, "1"), "{got:?}");
+    assert_eq!(kit.record(&got).await["attempts"][0]["result"], "quality.contract_shape");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn oai_15_models_status_and_state_answer_with_all_upstreams_down() {
+    let kit = Kit::start().await;
+    kit.big.kill().await;
+    kit.small.kill().await;
+    let models = kit.get("/v1/models").await.json();
+    let ids: Vec<_> = models["data"].as_array().expect("a list").iter().map(|it| it["id"].clone()).collect();
+    assert_eq!(ids, ["chat", "models-only", "vectors"]);
+    assert_eq!(kit.get("/v1/models/chat/").await.json()["owned_by"], "evenkeel");
+    assert_eq!(kit.get("/v1/models/nope").await.status, 404);
+    for _ in 0..3 {
+        let got = kit.chat("chat", false).await;
+        assert_eq!((got.header("evenkeel-tier"), got.said().as_str()), ("2", "Later."));
+    }
+    let state = kit.get("/v1/routes/chat/state").await.json();
+    assert_eq!(
+        (&state["phase"], &state["tier"], &state["degraded"]),
+        (&"degraded".into(), &2.into(), &true.into()),
+        "{state}"
+    );
+    assert_eq!(
+        (&state["tiers"][0]["breaker"], &state["reason"]),
+        (&"open".into(), &"CONNECT_FAILED".into()),
+        "{state}"
+    );
+    let status = kit.get("/v1/status").await.json();
+    assert_eq!(status["phase"], "degraded", "the worst of the routes that were asked: {status}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn headers_body_and_record_agree_and_ids_are_kept() {
+    let kit = Kit::start().await;
+    kit.break_primary("{fault: status, status: 500}");
+    let body = r#"{"model":"chat","messages":[{"role":"user","content":"x"}]}"#;
+    let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let got = kit.post("/v1/chat/completions", body, &[("x-request-id", "mine-7"), ("traceparent", trace)]).await;
+    let (object, record) = (&got.json()["evenkeel"], kit.record(&got).await);
+    for (header, key) in [
+        ("evenkeel-route", "route"),
+        ("evenkeel-method", "method"),
+        ("evenkeel-path", "path"),
+        ("evenkeel-reason", "reason"),
+        ("evenkeel-revision", "revision"),
+    ] {
+        assert_eq!(got.header(header), object[key], "{header}");
+    }
+    assert_eq!((&object["tier"], &object["attempts"]), (&1.into(), &3.into()), "two on the primary, one below");
+    assert_eq!(record["outcome"]["tier"], object["tier"]);
+    assert_eq!((&record["reason"], &record["trace"]), (&object["reason"], &trace.into()));
+    assert_eq!(got.header("x-request-id"), "mine-7");
+    assert_eq!(got.json()["model"], "little", "G-120: the model is who really answered");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f_074_a_reload_keeps_breakers_and_one_revision_per_request() {
+    let kit = Kit::start().await;
+    kit.break_primary("{fault: refuse}");
+    for _ in 0..3 {
+        kit.chat("chat", false).await;
+    }
+    let before = kit.gateway.revision();
+    let mut other = (*deployment(&kit.big, &kit.small)).clone();
+    let mut revision = (*other.revision).clone();
+    revision.digest[0] ^= 1;
+    other.revision = Arc::new(revision);
+    kit.gateway.apply(Arc::new(other));
+    assert_ne!(kit.gateway.revision(), before);
+    let state = kit.gateway.route_state("chat").expect("a route");
+    assert_eq!((state.tiers[0].breaker.as_str(), state.tier), ("open", Some(1)));
+    let got = kit.chat("chat", false).await;
+    assert_eq!(got.header("evenkeel-revision"), kit.gateway.revision());
+}
