@@ -7,13 +7,15 @@
 
 mod infer;
 mod model;
+mod tensor;
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
 pub(crate) use infer::{Answer, Infer, Output};
-pub use model::{OipAnswer, OipModel, TensorSpec};
+pub use model::{Evaluate, OipAnswer, OipModel, TensorSpec};
+pub use tensor::{Tensor, TensorData};
 
 use super::{Ask, Call, Dialect, Work, error::ApiError, percent_decode};
 use crate::reply::Reply;

@@ -1,6 +1,6 @@
 //! The Open Inference Protocol over REST.
 
-use evenkeel_mock::{Mock, OipModel, Options, TensorSpec};
+use evenkeel_mock::{Evaluate, Mock, OipModel, Options, Tensor, TensorData, TensorSpec};
 use serde_json::{Value, json};
 
 use crate::client::{Seen, post, send};
@@ -78,4 +78,48 @@ async fn oip_13_bad_requests_are_400_with_a_text() {
         let seen = infer(&mock, &body).await;
         assert!(seen.status() == 400 && seen.json()["error"].is_string(), "{body}");
     }
+}
+
+/// Adds the numbers of each row; refuses a row that is all zero.
+#[derive(Debug)]
+struct Sum;
+
+impl Evaluate for Sum {
+    fn evaluate(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, String> {
+        let TensorData::Floats(numbers) = &inputs[0].data else { return Err("x holds no floats".to_owned()) };
+        if numbers.iter().all(|number| *number == 0.0) {
+            return Err("nothing to add".to_owned());
+        }
+        let sums: Vec<f64> = numbers.chunks(2).map(|row| row.iter().sum()).collect();
+        let rows = sums.len() as u64;
+        let small = sums.iter().map(|sum| *sum < 1.0).collect();
+        let tensor = |name: &str, datatype: &str, data| Tensor {
+            name: name.to_owned(),
+            datatype: datatype.to_owned(),
+            shape: vec![rows, 1],
+            data,
+        };
+        Ok(vec![tensor("sum", "FP32", TensorData::Floats(sums)), tensor("small", "BOOL", TensorData::Booleans(small))])
+    }
+}
+
+#[tokio::test]
+async fn an_evaluated_model_computes_its_outputs_from_its_inputs() {
+    let inputs = vec![TensorSpec::new("x", "FP32", [-1, 2])];
+    let outputs = vec![TensorSpec::new("sum", "FP32", [-1, 1]), TensorSpec::new("small", "BOOL", [-1, 1])];
+    let oip = [("home value".to_owned(), OipModel::evaluated(inputs, outputs, Sum))].into();
+    let mock = Mock::start(Options { oip, ..Options::default() }).await.expect("loopback has a free port");
+    assert_eq!(get(&mock, "/v2/models/home%20value").await.json()["platform"], "evaluated");
+    let input = |data: Value| json!({"inputs": [{"name": "x", "datatype": "FP32", "shape": [3, 2], "data": data}]});
+    let seen = infer(&mock, &input(json!([0.1, 0.2, 3e38, 3e38, 1, 1]))).await;
+    let rows = "\"shape\":[3,1],\"data\":";
+    assert_eq!(
+        seen.text(),
+        format!(
+            "{{\"model_name\":\"home value\",\"model_version\":\"1\",\"outputs\":[{{\"name\":\"sum\",\"datatype\":\"FP32\",\
+             {rows}[0.3,Infinity,2.0]}},{{\"name\":\"small\",\"datatype\":\"BOOL\",{rows}[true,false,false]}}]}}"
+        )
+    );
+    let seen = infer(&mock, &input(json!([0, 0, 0, 0, 0, 0]))).await;
+    assert_eq!((seen.status(), seen.json()), (500, json!({"error": "nothing to add"})));
 }

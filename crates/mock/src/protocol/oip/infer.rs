@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{OipAnswer, OipModel, TensorSpec, VERSION};
+use super::{OipAnswer, OipModel, Tensor, TensorData, TensorSpec, VERSION};
 use crate::protocol::error::ApiError;
 
 /// The most elements of one tensor.
@@ -22,18 +22,9 @@ const MAX_ELEMENTS: u64 = 16_000_000;
 pub(crate) struct Infer {
     model: String,
     id: Option<String>,
-    inputs: Vec<Input>,
+    inputs: Vec<Tensor>,
     /// The outputs asked for; none are all.
     wanted: Vec<String>,
-}
-
-/// One input tensor, flat and in row order.
-#[derive(Debug)]
-pub(super) struct Input {
-    pub(super) name: String,
-    pub(super) shape: Vec<u64>,
-    pub(super) datatype: String,
-    pub(super) data: Vec<Value>,
 }
 
 /// An answer before it is written.
@@ -57,13 +48,13 @@ pub(crate) struct Output {
 #[derive(Deserialize)]
 struct Request {
     id: Option<String>,
-    inputs: Vec<Tensor>,
+    inputs: Vec<Sent>,
     #[serde(default)]
     outputs: Option<Vec<Wanted>>,
 }
 
 #[derive(Deserialize)]
-struct Tensor {
+struct Sent {
     name: String,
     shape: Vec<u64>,
     datatype: String,
@@ -91,8 +82,8 @@ pub(super) fn read(name: &str, model: &OipModel, body: &[u8]) -> Result<Infer, A
     Ok(Infer { model: name.to_owned(), id: request.id.filter(|id| !id.is_empty()), inputs, wanted })
 }
 
-fn input(tensor: Tensor) -> Result<Input, ApiError> {
-    let Tensor { name, shape, datatype, data } = tensor;
+fn input(sent: Sent) -> Result<Tensor, ApiError> {
+    let Sent { name, shape, datatype, data } = sent;
     let count = elements(&shape).ok_or_else(|| ApiError::invalid(format!("input {name:?} is too large")))?;
     let mut flat = Vec::new();
     flatten(data, &mut flat);
@@ -100,31 +91,23 @@ fn input(tensor: Tensor) -> Result<Input, ApiError> {
         let message = format!("input {name:?} has {} elements, its shape {shape:?} has {count}", flat.len());
         return Err(ApiError::invalid(message));
     }
-    Ok(Input { name, shape, datatype, data: flat })
+    let data = TensorData::read(&datatype, flat)
+        .map_err(|wrong| ApiError::invalid(format!("input {name:?} holds {wrong}, which is no {datatype}")))?;
+    Ok(Tensor { name, datatype, shape, data })
 }
 
-/// Holds the inputs to what the model declares: names, datatypes, and elements that fit them.
-fn check(model: &OipModel, inputs: &[Input]) -> Result<(), ApiError> {
+/// Holds the inputs to what the model declares: names and datatypes.
+fn check(model: &OipModel, inputs: &[Tensor]) -> Result<(), ApiError> {
     for spec in &model.inputs {
         if !inputs.iter().any(|input| input.name == spec.name) {
             return Err(ApiError::invalid(format!("input {:?} is missing", spec.name)));
         }
     }
-    for input in inputs {
-        let Input { name, datatype, data, .. } = input;
+    for Tensor { name, datatype, .. } in inputs {
         let spec = model.inputs.iter().find(|spec| spec.name == *name);
         let spec = spec.ok_or_else(|| ApiError::invalid(format!("no input {name:?}")))?;
         if *datatype != spec.datatype {
             return Err(ApiError::invalid(format!("input {name:?} is {}, not {datatype}", spec.datatype)));
-        }
-        let fits: fn(&Value) -> bool = match datatype.as_str() {
-            "BOOL" => Value::is_boolean,
-            "BYTES" => Value::is_string,
-            "FP16" | "FP32" | "FP64" | "BF16" => Value::is_number,
-            _ => |value| value.is_i64() || value.is_u64(),
-        };
-        if let Some(wrong) = data.iter().find(|value| !fits(value)) {
-            return Err(ApiError::invalid(format!("input {name:?} holds {wrong}, which is no {datatype}")));
         }
     }
     Ok(())
@@ -154,6 +137,12 @@ impl Infer {
                 .iter()
                 .map(|spec| declared(spec, values.get(&spec.name).map_or(&[], Vec::as_slice), batch))
                 .collect::<Result<Vec<_>, _>>()?,
+            OipAnswer::Evaluated(evaluator) => evaluator
+                .evaluate(&self.inputs)
+                .map_err(|why| ApiError::new(500, "server_error", "server_error", why))?
+                .into_iter()
+                .map(Output::from)
+                .collect(),
         };
         if !self.wanted.is_empty() {
             outputs.retain(|output| self.wanted.contains(&output.name));
@@ -175,6 +164,13 @@ fn declared(spec: &TensorSpec, values: &[Value], batch: u64) -> Result<Output, A
     let values = if values.is_empty() { &zero[..] } else { values };
     let data = values.iter().cycle().take(count as usize).map(Value::to_string).collect();
     Ok(Output { name: spec.name.clone(), datatype: spec.datatype.clone(), shape, data })
+}
+
+impl From<Tensor> for Output {
+    fn from(tensor: Tensor) -> Output {
+        let data = tensor.data.write(&tensor.datatype);
+        Output { name: tensor.name, datatype: tensor.datatype, shape: tensor.shape, data }
+    }
 }
 
 impl Output {

@@ -2,10 +2,12 @@
 //!
 //! It is not a contract that is enforced: names, datatypes and shapes are metadata, and outputs are made to fit them.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use serde::Serialize;
 use serde_json::Value;
+
+use super::Tensor;
 
 /// A named tensor of a model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -41,6 +43,19 @@ pub struct OipModel {
 pub enum OipAnswer {
     /// Values by output, repeated until the shape is full; an output without values is zeros.
     Declared(BTreeMap<String, Vec<Value>>),
+    /// Computed from the inputs.
+    Evaluated(Arc<dyn Evaluate>),
+}
+
+/// A model that computes its outputs, such as an ONNX file behind an evaluator.
+///
+/// It runs on the task that serves the connection, so it is meant for models of milliseconds.
+pub trait Evaluate: fmt::Debug + Send + Sync {
+    /// Computes the outputs that the model declares, in its order.
+    ///
+    /// # Errors
+    /// The model cannot be run on these inputs; the text goes to the client under 500.
+    fn evaluate(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, String>;
 }
 
 impl OipModel {
@@ -50,10 +65,16 @@ impl OipModel {
         OipModel { inputs, outputs: vec![output], answer }
     }
 
+    /// Makes a model whose outputs are computed.
+    pub fn evaluated(inputs: Vec<TensorSpec>, outputs: Vec<TensorSpec>, model: impl Evaluate + 'static) -> OipModel {
+        OipModel { inputs, outputs, answer: OipAnswer::Evaluated(Arc::new(model)) }
+    }
+
     /// Returns what the metadata call the platform.
     pub(super) fn platform(&self) -> &'static str {
         match self.answer {
             OipAnswer::Declared(_) => "declared",
+            OipAnswer::Evaluated(_) => "evaluated",
         }
     }
 }
