@@ -99,7 +99,7 @@ pub(crate) fn compile(file: &File, base: &Folder) -> Deployment {
                 None => Where::Local,
             };
             revision.paths.push(path(tier, RouteId(at as u16), it, (&kind, place)));
-            paths.push(PathSpec { kind, max_answer: tier.max_answer.0, finalise: tier.finalise.nanos() });
+            paths.push(PathSpec { kind, max_answer: tier.max_answer.0, finalise: tier.finalise().nanos() });
         }
         revision.routes.push(route(name, it, first));
         routes.push(RouteSpec { space: it.tiers.first().and_then(|tier| tier.space.clone()) });

@@ -59,6 +59,10 @@ impl Checks<'_> {
                 self.method(&key, tier, &kind.1);
             }
             self.breaker(&key.field("breaker"), &tier.breaker);
+            if tier.finalise().0 >= tier.stall.0 {
+                let message = "the wait for the end of a stream is not shorter than the silence that breaks it";
+                self.error("order", &key.field("finalise"), message, "make `finalise` shorter than `stall`");
+            }
         }
         if certain.is_none() && route.protocol != RouteProtocol::OpenaiEmbeddings && !route.tiers.is_empty() {
             let key = route_key.field("tiers").index(route.tiers.len() - 1);

@@ -28,9 +28,9 @@ pub(crate) struct Tier {
     /// The longest attempt (F-025).
     #[serde(default = "total")]
     pub(crate) total: Duration,
-    /// How long the end of a stream may take after its `finish_reason` (F-005).
-    #[serde(default = "finalise")]
-    pub(crate) finalise: Duration,
+    /// How long the end of a stream may take after its `finish_reason`; 2s, or half of `stall` where that is less (F-005).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) finalise: Option<Duration>,
     /// Retries on this path per request (F-040).
     #[serde(default = "retries")]
     #[schemars(range(min = 0, max = 8))]
@@ -53,6 +53,14 @@ pub(crate) struct Tier {
     pub(crate) breaker: Breaker,
     #[serde(flatten)]
     pub(crate) kinds: Kinds,
+}
+
+impl Tier {
+    /// Returns how long the end of a stream may take: what is said, else 2 s, but never as long as the silence that
+    /// breaks a stream.
+    pub(crate) fn finalise(&self) -> Duration {
+        self.finalise.unwrap_or(Duration(Duration::seconds(2).0.min(self.stall.0 / 2)))
+    }
 }
 
 /// The kind of answer that clients are told.
@@ -95,10 +103,6 @@ fn clock() -> Duration {
 
 fn total() -> Duration {
     Duration::seconds(600)
-}
-
-fn finalise() -> Duration {
-    Duration::seconds(2)
 }
 
 fn retries() -> u8 {

@@ -1,0 +1,81 @@
+//! The command line: what it prints, and its exit codes 0, 1, 2.
+
+use serde_json::Value;
+
+use crate::process::evenkeel;
+
+const TEN_MISTAKES: &str = r#"version: 1
+server: {listen: "here", drain: 30}
+upstreams:
+  big: {protocol: openai, url: "ftp://x"}
+  small: {protocol: openai, url: "http://y", api_key: "${env:EVENKEEL_NO_SUCH_VARIABLE}"}
+routes:
+  chat:
+    protocol: openai-chat
+    tiers:
+      - {name: primary, openai: {upstream: bigg, model: m}, stal: 5s}
+      - {name: primary, openai: {upstream: small, model: m}}
+      - {name: last, fixed: {content: "ok"}, first_token: 5 seconds, breaker: {ramp: [0.5, 0.2]}, retries: 99}
+"#;
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn check_prints_ten_diagnostics_for_ten_mistakes_each_with_line_and_hint() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("e.yaml");
+    std::fs::write(&file, TEN_MISTAKES).expect("written");
+    let path = file.to_str().expect("text");
+    let output = evenkeel(&["check", path]);
+    let printed = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{printed}");
+    let errors: Vec<&str> = printed.lines().filter(|line| line.contains(": error[")).collect();
+    assert_eq!(errors.len(), 10, "{printed}");
+    assert!(errors.iter().all(|line| line.starts_with(&format!("{path}:"))), "{printed}");
+    assert_eq!(printed.matches("    hint: ").count(), 10, "{printed}");
+    assert!(printed.contains(":10:") && printed.contains("did you mean `stall`?"), "{printed}");
+
+    let output = evenkeel(&["check", path, "--json"]);
+    let json: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!((&json["ok"], json["diagnostics"].as_array().map(Vec::len)), (&false.into(), Some(10)));
+    for it in json["diagnostics"].as_array().expect("a list") {
+        for key in ["code", "severity", "file", "line", "column", "key", "message", "hint"] {
+            assert!(!it[key].is_null(), "{key} in {it}");
+        }
+    }
+}
+
+#[test]
+fn the_example_passes_its_own_check_and_the_schema_is_one() {
+    let example = evenkeel(&["config", "example"]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("e.yaml");
+    std::fs::write(&file, &example.stdout).expect("written");
+    let output = evenkeel(&["check", file.to_str().expect("text")]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
+    let schema: Value = serde_json::from_slice(&evenkeel(&["config", "schema"]).stdout).expect("JSON");
+    assert!(schema["properties"]["routes"].is_object() && schema["$schema"].is_string());
+}
+
+#[test]
+fn what_cannot_be_done_exits_with_2() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bad = folder.path().join("bad.yaml");
+    std::fs::write(&bad, "version: 1\nroutes: {}\n").expect("written");
+    let bad = bad.to_str().expect("text");
+    for arguments in [
+        &["check", "/nowhere/e.yaml"][..],
+        &["serve", "-c", "/nowhere/e.yaml"],
+        &["serve", "-c", bad],
+        &["mock", "--faults", "/nowhere/f.yaml"],
+        &["demo", "--for", "soon"],
+        &["nonsense"],
+        &[],
+    ] {
+        let output = evenkeel(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", text(&output.stderr));
+        assert!(!output.stderr.is_empty(), "{arguments:?} says why");
+    }
+}

@@ -1,0 +1,8 @@
+//! The binary and the planes end to end: the command line, reloads, real clients, an outage under load.
+
+mod cli;
+mod examples;
+mod openai_sdk;
+mod outage;
+mod process;
+mod serve;
