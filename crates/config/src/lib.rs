@@ -20,6 +20,6 @@ pub use compile::{Deployment, PathSpec, RouteSpec, UpstreamSpec};
 pub use describe::{EXAMPLE, json_schema};
 pub use diagnostic::{Diagnostic, Severity};
 pub use load::{Loaded, load_file, load_text};
-pub use schema::path::{Fixed, Kind, Openai};
+pub use schema::path::{Kind, kind};
 pub use schema::server::Server;
 pub use secret::Secret;

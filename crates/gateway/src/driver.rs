@@ -207,3 +207,33 @@ async fn timers(driver: Weak<Driver>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use evenkeel_core::{Features, Operation};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_inside_the_core_is_contained_and_its_requests_are_told() {
+        let revision = Arc::new(Revision::default());
+        let driver = Driver::start(revision.clone(), Box::new(|_| ()));
+        let admit = |request| Admit {
+            request,
+            // A route that does not exist is a broken invariant, not an input that a client can make.
+            route: RouteId(7),
+            operation: Operation::Chat,
+            deadline: None,
+            entropy: 0,
+            cost: 0,
+            needs: Features::NONE,
+            tokens: 0,
+            max_tier: None,
+        };
+        let (_, mut mail) = driver.admit(&revision, admit).expect("the revision is in force");
+        assert!(matches!(mail.recv().await, Some(Mail::Lost)), "DRV-3");
+        assert_eq!(driver.open_requests(), 0);
+        driver.feed(Input::Timeout);
+        assert!(Arc::ptr_eq(&driver.routes().0, &revision), "it lives on with the same revision");
+    }
+}

@@ -5,9 +5,6 @@
 //!
 //! A new kind is a file here, a line in the registry below, and the same two in `config/schema/path`.
 
-mod fixed;
-mod openai;
-
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
@@ -100,10 +97,25 @@ impl Ended {
     }
 }
 
-/// Makes the paths of a deployment.
-pub(crate) fn build(spec: &PathSpec, name: &str, upstream: Option<&Arc<Upstream>>) -> Arc<dyn Path> {
-    match &spec.kind {
-        Kind::Openai(kind) => openai::Openai::path(kind, spec, upstream.expect("a remote path has an upstream")),
-        Kind::Fixed(kind) => fixed::Fixed::path(kind, name),
-    }
+macro_rules! registry {
+    ($($file:ident: $kind:ident,)*) => {
+        $(mod $file;)*
+
+        /// Makes the path that a deployment describes.
+        pub(crate) fn build(spec: &PathSpec, name: &str, upstream: Option<&Arc<Upstream>>) -> Arc<dyn Path> {
+            match &spec.kind { $(Kind::$kind(kind) => $file::$kind::path(kind, Site { spec, name, upstream }),)* }
+        }
+    };
+}
+
+registry! {
+    openai: Openai,
+    fixed: Fixed,
+}
+
+/// What a path is built from, besides its own fields.
+struct Site<'a> {
+    spec: &'a PathSpec,
+    name: &'a str,
+    upstream: Option<&'a Arc<Upstream>>,
 }

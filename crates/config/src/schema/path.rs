@@ -2,20 +2,21 @@
 //!
 //! A new kind is a file here with its fields, and a line in the registry; `gateway/path` has a file and a line alike.
 
-mod fixed;
-mod openai;
-
 use evenkeel_core::Nanos;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-pub use fixed::Fixed;
-pub use openai::Openai;
 
 use crate::{check::Checks, schema::route::RouteProtocol, tree::Key};
 
 macro_rules! registry {
     ($($(#[$doc:meta])* $field:ident: $kind:ident,)*) => {
+        $(mod $field;)*
+
+        /// The kinds, for whoever builds them.
+        pub mod kind { $(pub use super::$field::$kind;)* }
+
+        use kind::*;
+
         /// The kinds of path, of which a tier has exactly one.
         #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
         pub(crate) struct Kinds {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use evenkeel_config as config;
 use evenkeel_core::ResultCode;
 
-use super::{Attempting, Body, Ended, Path, Pieces};
+use super::{Attempting, Body, Ended, Path, Pieces, Site};
 use crate::{
     ask::{Ask, Question},
     protocol::openai::own::{Meta, own_chat, own_stream},
@@ -21,8 +21,8 @@ pub(crate) struct Fixed {
 }
 
 impl Fixed {
-    pub(crate) fn path(kind: &config::Fixed, name: &str) -> Arc<dyn Path> {
-        Arc::new(Self { content: kind.content.clone(), name: name.into() })
+    pub(super) fn path(kind: &config::kind::Fixed, site: Site<'_>) -> Arc<dyn Path> {
+        Arc::new(Self { content: kind.content.clone(), name: site.name.into() })
     }
 }
 

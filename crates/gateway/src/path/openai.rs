@@ -8,13 +8,13 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use evenkeel_config::{self as config, PathSpec};
+use evenkeel_config as config;
 use evenkeel_core::ResultCode;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
-use super::{Attempting, Ended, Left, Meaning, Path, Piece, Pieces};
+use super::{Attempting, Ended, Left, Meaning, Path, Piece, Pieces, Site};
 use crate::{
     ask::{Ask, Question},
     protocol::openai::{
@@ -40,9 +40,10 @@ pub(crate) struct Openai {
 }
 
 impl Openai {
-    pub(crate) fn path(kind: &config::Openai, spec: &PathSpec, upstream: &Arc<Upstream>) -> Arc<dyn Path> {
+    pub(super) fn path(kind: &config::kind::Openai, site: Site<'_>) -> Arc<dyn Path> {
+        let Site { spec, upstream, .. } = site;
         Arc::new(Self {
-            upstream: upstream.clone(),
+            upstream: upstream.expect("the core makes a path with an upstream a remote one").clone(),
             model: kind.model.as_str().into(),
             max_answer: usize::try_from(spec.max_answer).unwrap_or(usize::MAX),
             finalise: Duration::from_nanos(spec.finalise),

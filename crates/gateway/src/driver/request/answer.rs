@@ -1,0 +1,123 @@
+//! What a client gets, once the core has said from where: written here, sent by the task.
+
+use bytes::Bytes;
+use evenkeel_core::{AttemptId, Disclosure, Nanos, PathId, Reason, Refusal, ResultCode, Source, Where};
+use http::HeaderMap;
+use tokio::sync::mpsc;
+
+use super::{Finish, Task};
+use crate::{
+    path::{Body, Left},
+    protocol::{
+        openai::{
+            envelope::Envelope,
+            error::{error_event, relay},
+        },
+        problem::Problem,
+    },
+    reply::{self, Reply, Told},
+    sse::{self, Event as SseEvent},
+};
+
+impl Task {
+    pub(super) fn told<'a>(&'a self, disclosure: &'a Disclosure) -> Told<'a> {
+        let revision = &self.it.applied.deployment.revision;
+        Told { ask: &self.it.ask, revision, route: &revision.routes[self.it.route.index()].name, disclosure }
+    }
+
+    pub(super) fn answer(&mut self, source: Source, disclosure: &Disclosure) -> Finish {
+        match source {
+            Source::Attempt(_) if self.client.is_streaming() => Finish::Events(vec![Bytes::from_static(sse::DONE)]),
+            Source::Attempt(attempt) => Finish::Reply(self.attempt_answer(attempt, disclosure)),
+            Source::Certain(path) => Finish::Reply(self.certain(path, disclosure)),
+            Source::Error(attempt) => Finish::Reply(self.own_error(attempt, disclosure)),
+            Source::Broken(_, result) => {
+                let message = format!("the answer broke off: {}", result.code());
+                Finish::Events(vec![error_event(&message, &self.told(disclosure).json())])
+            }
+        }
+    }
+
+    /// The whole answer of an attempt, or a stream that ended before anything in it was content.
+    fn attempt_answer(&mut self, attempt: AttemptId, disclosure: &Disclosure) -> Reply {
+        let told = self.told(disclosure);
+        if self.it.ask.is_stream() {
+            let (json, headers) = (told.json(), told.headers(self.headers.clone()));
+            let mut events = labelled(self.hold.take(), &json, &self.model);
+            events.push(Bytes::from_static(sse::DONE));
+            return stream_of(events, headers);
+        }
+        let left = self.ended.iter().find(|it| it.0 == attempt).map(|it| &it.3);
+        let Some(Left::Answer { headers, body, envelope, model }) = left else {
+            return reply::refused(Problem::Overloaded, "the answer was lost", told.headers(HeaderMap::new()), None);
+        };
+        let body = envelope.insert(body, &told.json(), model);
+        Reply::Whole { status: 200, headers: reply::json(told.headers(headers.clone())), body }
+    }
+
+    fn certain(&self, path: PathId, disclosure: &Disclosure) -> Reply {
+        let told = self.told(disclosure);
+        let headers = told.headers(HeaderMap::new());
+        match self.it.applied.paths[path.index()].certain(&self.it.ask, &told.json()) {
+            Some(Body::Whole(body)) => Reply::Whole { status: 200, headers: reply::json(headers), body },
+            Some(Body::Events(events)) => stream_of(events, headers),
+            None => reply::refused(Problem::Exhausted, "no tier of this route can answer now", headers, None),
+        }
+    }
+
+    /// An upstream's error that is the client's to see.
+    fn own_error(&self, attempt: AttemptId, disclosure: &Disclosure) -> Reply {
+        let ended = self.ended.iter().find(|it| it.0 == attempt);
+        let (status, result, body) = match ended {
+            Some((_, status, result, Left::Error(body))) => (*status, *result, body.clone()),
+            Some((_, status, result, _)) => (*status, *result, Bytes::new()),
+            None => (None, ResultCode::CallerInvalid, Bytes::new()),
+        };
+        let status = status.filter(|status| (400..500).contains(status)).unwrap_or(400);
+        let headers = reply::json(self.told(disclosure).headers(HeaderMap::new()));
+        Reply::Whole { status, headers, body: relay(&body, result) }
+    }
+
+    pub(super) fn refuse(&self, why: Refusal, retry_after: Option<Nanos>, disclosure: &Disclosure) -> Reply {
+        let message = match why {
+            Refusal::Exhausted => "no tier of this route can answer now",
+            Refusal::Deadline => "no tier answered within the deadline",
+            Refusal::Degradation => "only tiers that `evenkeel-accept` refuses could answer",
+            Refusal::Overloaded => "too many requests are open",
+            Refusal::Draining => "this replica is stopping",
+            Refusal::ClientGone => "the client went away",
+        };
+        // Nobody reads the reply to a client that is gone.
+        let problem = Problem::of(why).unwrap_or(Problem::Overloaded);
+        reply::refused(problem, message, self.told(disclosure).headers(HeaderMap::new()), retry_after)
+    }
+
+    /// The answer of the first tier that cannot fail, where there is one.
+    pub(super) fn safe_default(&self) -> Option<Reply> {
+        let revision = &self.it.applied.deployment.revision;
+        let tiers = &revision.routes[self.it.route.index()].tiers;
+        let (at, tier) =
+            tiers.iter().enumerate().find(|(_, it)| revision.paths[it.path.index()].place == Where::Certain)?;
+        let answered = Some((at as u8, tier.method, tier.path));
+        let disclosure = Disclosure { answered, degraded: at > 0, reason: Reason::InternalError, attempts: 0 };
+        Some(self.certain(tier.path, &disclosure))
+    }
+}
+
+/// Writes held events, with the object `evenkeel` in the first.
+pub(super) fn labelled(held: Vec<(SseEvent, Envelope)>, object: &str, model: &str) -> Vec<Bytes> {
+    let write = |(at, (event, envelope)): (usize, (SseEvent, Envelope))| match at {
+        0 => sse::write_event(&envelope.insert(&event.data, object, model)),
+        _ => event.forward(),
+    };
+    held.into_iter().enumerate().map(write).collect()
+}
+
+/// A stream that is known to its end.
+fn stream_of(events: Vec<Bytes>, headers: HeaderMap) -> Reply {
+    let (sender, receiver) = mpsc::channel(events.len().max(1));
+    for event in events {
+        sender.try_send(event).expect("the channel was made for them");
+    }
+    Reply::Stream { headers: reply::events(headers), events: receiver }
+}
