@@ -2,6 +2,7 @@
 
 mod cli;
 mod examples;
+mod guides;
 mod openai_sdk;
 mod outage;
 mod process;
