@@ -67,7 +67,7 @@ pub(crate) fn blank(text: &str) -> String {
             b'/' if bytes.get(at + 1) == Some(&b'*') => at + block(&bytes[at..]),
             b'"' => at + string(&bytes[at..]),
             b'r' if is_raw(bytes, at) => at + raw(&bytes[at..]),
-            b'\'' => at + character(&bytes[at..]),
+            b'\'' if character(&bytes[at..]) > 1 => at + character(&bytes[at..]),
             _ => {
                 at += 1;
                 continue;
