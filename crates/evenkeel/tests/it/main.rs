@@ -1,5 +1,7 @@
 //! The binary and the planes end to end: the command line, reloads, real clients, an outage under load.
 
+#![expect(clippy::disallowed_methods, reason = "processes and load run on real time")]
+
 mod cli;
 mod examples;
 mod guides;
