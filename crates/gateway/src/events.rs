@@ -20,7 +20,7 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
 
-use self::{metrics::Metrics, ring::Ring, share::Shares};
+use self::{log::Log, metrics::Metrics, ring::Ring, share::Shares};
 use crate::ask::Ask;
 
 /// Records that a subscriber may lag behind by.
@@ -51,6 +51,7 @@ pub(crate) struct Events {
     pub(crate) metrics: Metrics,
     pub(crate) shares: Mutex<Shares>,
     watchers: broadcast::Sender<Happened>,
+    log: Log,
 }
 
 impl Events {
@@ -60,6 +61,7 @@ impl Events {
             metrics: Metrics::new(),
             shares: Mutex::default(),
             watchers: broadcast::Sender::new(LAG),
+            log: Log::start(),
         }
     }
 
@@ -69,7 +71,9 @@ impl Events {
         let record = Arc::new(Record { id: ask.decision.clone(), at: Timestamp::now(), trace, decision });
         self.metrics.decision(&record.decision);
         self.shares.lock().decision(&record.decision, record.at);
-        log::decision(&record);
+        if !self.log.decision(&record) {
+            self.metrics.line_dropped();
+        }
         if self.watchers.receiver_count() > 0 {
             let _ = self.watchers.send(Happened::Decision(Arc::new(render(&record))));
         }

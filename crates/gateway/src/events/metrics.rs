@@ -3,7 +3,12 @@
 //! # Invariants
 //! - `MET-1`: a label value comes from the configuration or from a closed vocabulary, never from a client (SE-08).
 
-use evenkeel_core::{BreakerState, Decision, End, Phase, Refusal, Revision, RouteState, Transition};
+use std::collections::BTreeMap;
+
+use evenkeel_core::{
+    AttemptRecord, BreakerState, Decision, End, PathId, Phase, Reason, Refusal, ResultCode, Revision, RouteId,
+    RouteState, Transition,
+};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use prometheus_client::{
@@ -34,12 +39,36 @@ pub(crate) struct Metrics {
     transitions: Counters,
     refused: Counters,
     lost: Counter,
+    lines_dropped: Counter,
     apply_failures: Counter,
     route_tier: Gauges,
     route_phase: Gauges,
     breaker_state: Gauges,
     revision_info: Gauges,
     last_apply: Gauge,
+    series: Mutex<Series>,
+}
+
+/// The series that records have used under the revision in force: to look one up by its labels again for each request
+/// would write the labels again for each request.
+#[derive(Default)]
+struct Series {
+    outcomes: BTreeMap<OutcomeKey, OutcomeSeries>,
+    attempts: BTreeMap<(u64, PathId, ResultCode), AttemptSeries>,
+}
+
+/// Everything that the labels of an outcome are made of.
+type OutcomeKey = (u64, RouteId, Option<u8>, u16, Reason, &'static str);
+
+struct OutcomeSeries {
+    requests: Counter,
+    duration: Histogram,
+    decisions: Counter,
+}
+
+struct AttemptSeries {
+    attempts: Counter,
+    duration: Histogram,
 }
 
 impl Metrics {
@@ -55,12 +84,14 @@ impl Metrics {
             transitions: Counters::default(),
             refused: Counters::default(),
             lost: Counter::default(),
+            lines_dropped: Counter::default(),
             apply_failures: Counter::default(),
             route_tier: Gauges::default(),
             route_phase: Gauges::default(),
             breaker_state: Gauges::default(),
             revision_info: Gauges::default(),
             last_apply: Gauge::default(),
+            series: Mutex::default(),
         };
         metrics.register();
         metrics
@@ -77,6 +108,7 @@ impl Metrics {
         it.register(names::TRANSITIONS, "Changes of the tier at which a route starts", self.transitions.clone());
         it.register(names::REFUSED, "Requests refused before admission, by kind", self.refused.clone());
         it.register(names::LOST, "Requests whose decision was lost", self.lost.clone());
+        it.register(names::LINES_DROPPED, "Log lines that found no room", self.lines_dropped.clone());
         it.register(names::APPLY_FAILURES, "Configurations that were refused", self.apply_failures.clone());
         it.register(names::ROUTE_TIER, "Tier at which a route starts", self.route_tier.clone());
         it.register(names::ROUTE_PHASE, "1 for the phase a route is in", self.route_phase.clone());
@@ -89,32 +121,50 @@ impl Metrics {
     }
 
     pub(super) fn decision(&self, decision: &Decision) {
+        let mut series = self.series.lock();
+        let it = series.outcomes.entry(outcome_key(decision)).or_insert_with(|| self.outcome(decision));
+        it.requests.inc();
+        it.duration.observe(seconds(decision.outcome.latency));
+        it.decisions.inc();
+        for attempt in &decision.attempts {
+            let key = (digest(&decision.revision), attempt.path, attempt.result);
+            let it = series.attempts.entry(key).or_insert_with(|| self.attempt(decision, attempt));
+            it.duration.observe(seconds(attempt.duration));
+            it.attempts.inc();
+        }
+    }
+
+    fn outcome(&self, decision: &Decision) -> OutcomeSeries {
         let route = &decision.revision.routes[decision.route.index()];
         let tier = decision.outcome.tier.map(|tier| (tier, &route.tiers[usize::from(tier)]));
         let number = tier.map_or("none".into(), |(tier, _)| tier.to_string());
-        let labels = vec![
+        let requests = vec![
             ("route", route.name.clone()),
             ("tier", number.clone()),
             ("method", tier.map_or("none", |(_, it)| it.method.name()).into()),
             ("degraded", tier.is_some_and(|(tier, _)| tier > 0).to_string()),
             ("code", decision.outcome.status.to_string()),
         ];
-        self.requests.get_or_create(&labels).inc();
-        let labels = vec![("route", route.name.clone()), ("tier", number)];
-        self.request_duration.get_or_create(&labels).observe(seconds(decision.outcome.latency));
-        let labels = vec![
+        let decisions = vec![
             ("route", route.name.clone()),
             ("reason", decision.reason.name().into()),
             ("verdict", verdict(decision.outcome.end).into()),
         ];
-        self.decisions.get_or_create(&labels).inc();
-        for attempt in &decision.attempts {
-            let path = &decision.revision.paths[attempt.path.index()].name;
-            let mut labels = vec![("route", route.name.clone()), ("path", path.clone())];
-            self.attempt_duration.get_or_create(&labels).observe(seconds(attempt.duration));
-            labels.push(("result", attempt.result.name().into()));
-            self.attempts.get_or_create(&labels).inc();
+        let duration = vec![("route", route.name.clone()), ("tier", number)];
+        OutcomeSeries {
+            requests: self.requests.get_or_create_owned(&requests),
+            duration: self.request_duration.get_or_create_owned(&duration),
+            decisions: self.decisions.get_or_create_owned(&decisions),
         }
+    }
+
+    fn attempt(&self, decision: &Decision, attempt: &AttemptRecord) -> AttemptSeries {
+        let route = &decision.revision.routes[decision.route.index()].name;
+        let path = &decision.revision.paths[attempt.path.index()].name;
+        let mut labels = vec![("route", route.clone()), ("path", path.clone())];
+        let duration = self.attempt_duration.get_or_create_owned(&labels);
+        labels.push(("result", attempt.result.name().into()));
+        AttemptSeries { attempts: self.attempts.get_or_create_owned(&labels), duration }
     }
 
     pub(super) fn transition(&self, it: &Transition) {
@@ -136,11 +186,16 @@ impl Metrics {
         self.lost.inc();
     }
 
+    pub(super) fn line_dropped(&self) {
+        self.lines_dropped.inc();
+    }
+
     pub(crate) fn apply_failed(&self) {
         self.apply_failures.inc();
     }
 
     pub(super) fn applied(&self, _: &Revision, name: &str, at: Timestamp) {
+        *self.series.lock() = Series::default();
         self.revision_info.clear();
         self.revision_info.get_or_create(&vec![("revision", name.into())]).set(1);
         self.last_apply.set(at.as_second());
@@ -171,6 +226,16 @@ impl Metrics {
         let _ = encode(&mut text, &registry);
         text
     }
+}
+
+fn outcome_key(decision: &Decision) -> OutcomeKey {
+    let outcome = &decision.outcome;
+    (digest(&decision.revision), decision.route, outcome.tier, outcome.status, decision.reason, verdict(outcome.end))
+}
+
+/// A request that was admitted before a reload ends under its own revision.
+fn digest(revision: &Revision) -> u64 {
+    u64::from_le_bytes(revision.digest[..8].try_into().expect("eight of 32 bytes"))
 }
 
 fn seconds(nanos: u64) -> f64 {
