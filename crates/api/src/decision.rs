@@ -212,3 +212,6 @@ fn explanation(outcome: &Outcome, reason: core::Reason) -> String {
     };
     format!("{who}: {}.", reason.words())
 }
+
+#[cfg(test)]
+mod tests;
