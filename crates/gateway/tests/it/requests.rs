@@ -2,7 +2,14 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use crate::client::{Kit, deployment};
 
@@ -146,4 +153,50 @@ async fn f_074_a_reload_keeps_breakers_and_one_revision_per_request() {
     assert_eq!((state.tiers[0].breaker.as_str(), state.tier), ("open", Some(1)));
     let got = kit.chat("chat", false).await;
     assert_eq!(got.header("evenkeel-revision"), kit.gateway.revision());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn http2_is_spoken_on_the_same_port() {
+    let kit = Kit::start().await;
+    let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).http2_only(true).build_http();
+    let body = r#"{"model":"chat","messages":[{"role":"user","content":"x"}]}"#;
+    let request = http::Request::post(format!("http://{}/v1/chat/completions", kit.gateway.address()));
+    let response = client.request(request.body(body.into()).expect("a request")).await.expect("an answer");
+    assert_eq!((response.version(), response.status().as_u16()), (http::Version::HTTP_2, 200));
+    assert_eq!(response.headers()["evenkeel-tier"], "0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hp_07_a_flood_of_headers_is_refused_and_the_next_request_is_served() {
+    let kit = Kit::start().await;
+    for flood in [format!("x: {}\r\n", "y".repeat(200_000)), "a: b\r\n".repeat(20_000)] {
+        let mut stream = TcpStream::connect(kit.gateway.address()).await.expect("somebody listens");
+        let request = format!("POST /v1/chat/completions HTTP/1.1\r\nhost: t\r\n{flood}\r\n");
+        // The refusal may come while we still write.
+        let _ = stream.write_all(request.as_bytes()).await;
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        assert!(
+            answer.is_empty() || answer.starts_with("HTTP/1.1 431") || answer.starts_with("HTTP/1.1 400"),
+            "{answer}"
+        );
+    }
+    assert_eq!(kit.chat("chat", false).await.status, 200);
+    assert_eq!(kit.big.log().len(), 1, "no flood reached an upstream");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cl_09_a_clients_deadline_shortens_the_routes_and_reaches_the_upstream() {
+    let kit = Kit::start().await;
+    let body = r#"{"model":"chat","messages":[{"role":"user","content":"x"}]}"#;
+    let got = kit.post("/v1/chat/completions", body, &[("x-envoy-expected-rq-timeout-ms", "2000")]).await;
+    assert_eq!(kit.record(&got).await["deadline_ms"], 2_000);
+    let told: u64 = kit.seen_by_primary().await[0].headers["x-envoy-expected-rq-timeout-ms"].parse().expect("a number");
+    assert!((1..2_000).contains(&told), "F-021: less than the whole, time is kept for the tiers below: {told}");
+    let got = kit.post("/v1/chat/completions", body, &[("x-envoy-expected-rq-timeout-ms", "0")]).await;
+    assert_eq!(
+        (got.status, got.said().as_str(), got.header("evenkeel-reason")),
+        (200, "Later.", "DEADLINE_INSUFFICIENT")
+    );
 }
