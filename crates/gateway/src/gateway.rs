@@ -83,6 +83,10 @@ impl Gateway {
 
     /// Makes a deployment the one for new requests; open ones finish on theirs. The address stays what it was.
     pub fn apply(&self, deployment: Arc<Deployment>) {
+        let server = &self.0.applied.load().deployment.server;
+        if (&server.listen, &server.admin) != (&deployment.server.listen, &deployment.server.admin) {
+            tracing::warn!(target: "evenkeel::config", "a new `server.listen` or `server.admin` counts from the next start");
+        }
         let applied = Applied::new(deployment);
         self.0.events.applied(&applied.deployment.revision, &applied.name, applied.at);
         let revision = applied.deployment.revision.clone();
