@@ -82,3 +82,6 @@ async fn metrics(State(shared): State<Shared>) -> Response {
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], shared.plane.metrics()).into_response()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,103 @@
+//! The admin plane over its socket.
+
+use evenkeel_config::Deployment;
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use super::*;
+
+/// A data plane that always runs the same revision.
+struct Plane;
+
+impl DataPlane for Plane {
+    fn apply(&self, _: Arc<Deployment>) {}
+
+    fn note_rejected(&self) {}
+
+    fn revision(&self) -> String {
+        "sha256:0123456789ab".into()
+    }
+
+    fn metrics(&self) -> String {
+        "evenkeel_build_info 1\n# EOF\n".into()
+    }
+}
+
+struct Kit {
+    folder: tempfile::TempDir,
+    reloader: Arc<Reloader>,
+    admin: Admin,
+}
+
+impl Kit {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let plane: Arc<dyn DataPlane> = Arc::new(Plane);
+        let reloader = Arc::new(Reloader::new(folder.path().join("e.yaml"), plane.clone()));
+        let admin = Admin::start("127.0.0.1:0", plane, reloader.clone()).await.expect("a free port");
+        Self { folder, reloader, admin }
+    }
+
+    /// Returns status, head and body.
+    async fn get(&self, path: &str) -> (u16, String, String) {
+        let mut stream = TcpStream::connect(self.admin.address()).await.expect("it listens");
+        let request = format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("answered");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+        let status = head.split(' ').nth(1).and_then(|it| it.parse().ok()).expect("a status");
+        (status, head.to_owned(), body.to_owned())
+    }
+
+    async fn ready(&self) -> (u16, Value) {
+        let (status, _, body) = self.get("/readyz").await;
+        (status, serde_json::from_str(&body).expect("JSON"))
+    }
+}
+
+#[tokio::test]
+async fn readiness_names_the_revision_and_what_was_refused_since() {
+    let kit = Kit::start().await;
+    let calm = json!({"ready": true, "revision": "sha256:0123456789ab", "rejected": null});
+    assert_eq!(kit.ready().await, (200, calm));
+    std::fs::write(kit.folder.path().join("e.yaml"), "version: 2\n").expect("written");
+    kit.reloader.poll();
+    let (status, ready) = kit.ready().await;
+    assert_eq!((status, &ready["ready"], &ready["revision"]), (200, &json!(true), &json!("sha256:0123456789ab")));
+    let mut keys: Vec<&str> = ready["rejected"].as_object().expect("a refusal").keys().map(String::as_str).collect();
+    keys.sort_unstable();
+    assert_eq!(keys, ["at", "diagnostics", "digest"]);
+    assert!(ready["rejected"]["diagnostics"].as_u64() >= Some(1), "{ready}");
+}
+
+#[tokio::test]
+async fn f_175_a_drain_makes_readiness_fail_and_nothing_else() {
+    let kit = Kit::start().await;
+    kit.admin.drain();
+    let (status, ready) = kit.ready().await;
+    assert_eq!((status, &ready["ready"]), (503, &json!(false)));
+    assert_eq!(kit.get("/healthz").await.0, 200);
+    assert_eq!(kit.get("/metrics").await.0, 200);
+}
+
+#[tokio::test]
+async fn metrics_come_as_the_data_plane_writes_them() {
+    let kit = Kit::start().await;
+    let (status, head, body) = kit.get("/metrics").await;
+    assert_eq!((status, body.as_str()), (200, "evenkeel_build_info 1\n# EOF\n"));
+    assert!(head.contains("content-type: application/openmetrics-text"), "{head}");
+    assert_eq!(kit.get("/v1/status").await.0, 404, "the data plane is elsewhere");
+}
+
+#[tokio::test]
+async fn an_address_that_is_taken_is_an_error_that_names_it() {
+    let kit = Kit::start().await;
+    let taken = kit.admin.address().to_string();
+    let plane: Arc<dyn DataPlane> = Arc::new(Plane);
+    let error = Admin::start(&taken, plane, kit.reloader.clone()).await.err().expect("it is taken");
+    assert!(error.to_string().starts_with(&format!("listen on {taken}: ")), "{error}");
+}
