@@ -11,6 +11,7 @@
 
 mod clock;
 pub(crate) mod hold;
+mod mailbox;
 pub(crate) mod request;
 
 use std::{
@@ -22,9 +23,10 @@ use std::{
 
 use evenkeel_core::{Admit, Core, Input, Nanos, Output, RequestId, Revision, RouteId, RouteState, Transition};
 use parking_lot::Mutex;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 
 pub(crate) use clock::Clock;
+pub(crate) use mailbox::Mailbox;
 
 /// What a request's task takes out of its mailbox.
 #[derive(Debug)]
@@ -48,7 +50,7 @@ pub(crate) struct Driver {
 
 struct State {
     core: Core,
-    mailboxes: BTreeMap<RequestId, mpsc::UnboundedSender<Mail>>,
+    mailboxes: BTreeMap<RequestId, Mailbox>,
     requests: u64,
     now: Nanos,
     /// When the timer task will wake by itself.
@@ -72,17 +74,17 @@ impl Driver {
         &self,
         revision: &Arc<Revision>,
         admit: impl FnOnce(RequestId) -> Admit,
-    ) -> Option<(RequestId, mpsc::UnboundedReceiver<Mail>)> {
+    ) -> Option<(RequestId, Mailbox)> {
         self.with(|state, now| {
             if !Arc::ptr_eq(state.core.revision(), revision) {
                 return None;
             }
-            let (sender, receiver) = mpsc::unbounded_channel();
+            let mailbox = Mailbox::default();
             state.requests += 1;
             let request = RequestId(state.requests);
-            state.mailboxes.insert(request, sender);
+            state.mailboxes.insert(request, mailbox.clone());
             state.handle(now, Input::Admit(admit(request)));
-            Some((request, receiver))
+            Some((request, mailbox))
         })
     }
 
@@ -159,8 +161,7 @@ impl State {
             Output::Transition(_) => return,
         };
         if let Some(mailbox) = self.mailboxes.get(&request) {
-            // A task that is gone has closed its mailbox; nobody is left to be told.
-            let _ = mailbox.send(Mail::Output(output));
+            mailbox.put(Mail::Output(output));
         }
     }
 
@@ -178,7 +179,7 @@ impl State {
         tracing::error!(target: "evenkeel::driver", open = self.mailboxes.len(), "the core panicked and was restarted");
         self.core = Core::new(self.now, self.core.revision().clone());
         for mailbox in self.mailboxes.values() {
-            let _ = mailbox.send(Mail::Lost);
+            mailbox.put(Mail::Lost);
         }
     }
 }
@@ -230,8 +231,8 @@ mod tests {
             tokens: 0,
             max_tier: None,
         };
-        let (_, mut mail) = driver.admit(&revision, admit).expect("the revision is in force");
-        assert!(matches!(mail.recv().await, Some(Mail::Lost)), "DRV-3");
+        let (_, mail) = driver.admit(&revision, admit).expect("the revision is in force");
+        assert!(matches!(mail.take().await, Mail::Lost), "DRV-3");
         assert_eq!(driver.open_requests(), 0);
         driver.feed(Input::Timeout);
         assert!(Arc::ptr_eq(&driver.routes().0, &revision), "it lives on with the same revision");

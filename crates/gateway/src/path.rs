@@ -34,8 +34,8 @@ pub(crate) trait Path: Send + Sync {
 /// An attempt on its way; dropping it stops it and closes what it called.
 pub(crate) type Attempting = Pin<Box<dyn Future<Output = Ended> + Send>>;
 
-/// Where the pieces of a stream go.
-pub(crate) type Pieces = mpsc::Sender<Piece>;
+/// Where the pieces of a stream go; none where no stream was asked for.
+pub(crate) type Pieces = Option<mpsc::Sender<Piece>>;
 
 /// A piece of a stream.
 #[derive(Debug)]

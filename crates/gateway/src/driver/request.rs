@@ -22,7 +22,7 @@ use http::HeaderMap;
 use tokio::sync::{mpsc, oneshot};
 
 use self::{answer::labelled, client::Client};
-use super::{Driver, Mail, hold::Hold};
+use super::{Driver, Mail, Mailbox, hold::Hold};
 use crate::{
     ask::Ask,
     events::Events,
@@ -129,24 +129,25 @@ struct Task {
 struct Running {
     id: AttemptId,
     path: PathId,
-    pieces: mpsc::Receiver<Piece>,
+    /// Only a stream has pieces.
+    pieces: Option<mpsc::Receiver<Piece>>,
     future: Attempting,
     /// How it ended, while its last pieces are still on their way.
     ended: Option<Ended>,
 }
 
 impl Task {
-    async fn run(mut self, mut mail: mpsc::UnboundedReceiver<Mail>) {
+    async fn run(mut self, mail: Mailbox) {
         loop {
             tokio::select! {
                 biased;
-                letter = mail.recv() => match letter {
-                    Some(Mail::Output(output)) => {
+                letter = mail.take() => match letter {
+                    Mail::Output(output) => {
                         if self.obey(output).await {
                             break;
                         }
                     }
-                    Some(Mail::Lost) | None => {
+                    Mail::Lost => {
                         self.lost().await;
                         break;
                     }
@@ -186,7 +187,10 @@ impl Task {
         self.forget();
         let path = self.it.applied.paths[start.path.index()].clone();
         let call = Call { replica: start.replica.index(), budget: start.budget, fresh: start.fresh };
-        let (out, pieces) = mpsc::channel(PIECES);
+        let (out, pieces) = match self.it.ask.is_stream() {
+            true => Some(mpsc::channel(PIECES)).unzip(),
+            false => (None, None),
+        };
         let future = path.attempt(self.it.ask.clone(), call, out);
         self.attempt = Some(Running { id: start.attempt, path: start.path, pieces, future, ended: None });
     }
@@ -315,7 +319,9 @@ async fn next(attempt: &mut Option<Running>) -> Happened {
     let Some(running) = attempt else { return std::future::pending().await };
     poll_fn(|context| {
         loop {
-            if let Poll::Ready(Some(piece)) = running.pieces.poll_recv(context) {
+            if let Some(pieces) = &mut running.pieces
+                && let Poll::Ready(Some(piece)) = pieces.poll_recv(context)
+            {
                 return Poll::Ready(Happened::Piece(piece));
             }
             if let Some(ended) = running.ended.take() {

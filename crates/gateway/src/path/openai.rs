@@ -13,6 +13,7 @@ use evenkeel_core::ResultCode;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use tokio::sync::mpsc::Sender;
 
 use super::{Attempting, Ended, Left, Meaning, Path, Piece, Pieces, Site};
 use crate::{
@@ -58,7 +59,10 @@ impl Openai {
         let body = rewrite_model(&ask.body, span, &self.model);
         let response = self.upstream.post(path, request_headers(ask), body, call).await?;
         match (response.status(), &ask.question) {
-            (StatusCode::OK, Question::Chat(peek)) if peek.stream => self.stream(peek, response, pieces).await,
+            (StatusCode::OK, Question::Chat(peek)) if peek.stream => {
+                let out = pieces.expect("a stream was asked for");
+                self.stream(peek, response, out).await
+            }
             (StatusCode::OK, question) => self.whole(question, response).await,
             (StatusCode::NO_CONTENT, _) => Ok(Ended::bare(ResultCode::EmptyAnswer, Some(204))),
             (status, _) => Ok(refused(status, response).await),
@@ -86,7 +90,7 @@ impl Openai {
         })
     }
 
-    async fn stream(&self, peek: &ChatPeek, response: Response<Incoming>, out: Pieces) -> Result<Ended, ResultCode> {
+    async fn stream(&self, peek: &ChatPeek, response: Response<Incoming>, out: Sender<Piece>) -> Result<Ended, ResultCode> {
         let kind = content_type(response.headers()).map(str::to_owned);
         if !speaks(kind.as_deref(), true) {
             // Often an error that came as a plain body, though a stream was asked for.
@@ -118,7 +122,7 @@ impl Path for Openai {
 struct Follow {
     judge: StreamJudge,
     scanner: Scanner,
-    out: Pieces,
+    out: Sender<Piece>,
     finalise: Duration,
     /// The client was told of an event that was left out.
     told: bool,
