@@ -7,6 +7,7 @@
 //! - `EV-1`: a record is in the ring before its client can have read the end of its answer.
 //! - `EV-2`: the ring holds the last 10,000 records, no more.
 
+mod episode;
 pub(crate) mod log;
 pub(crate) mod metrics;
 mod ring;
@@ -61,7 +62,7 @@ impl Events {
             metrics: Metrics::new(),
             shares: Mutex::default(),
             watchers: broadcast::Sender::new(LAG),
-            log: Log::start(),
+            log: Log::start(std::io::stderr()),
         }
     }
 
@@ -118,3 +119,6 @@ impl Events {
 fn render(record: &Record) -> api::Decision {
     api::Decision::render(&record.decision, &record.id, record.at, record.trace.clone())
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@ pub(crate) const ATTEMPTS: &str = "evenkeel_attempts";
 pub(crate) const ATTEMPT_DURATION: &str = "evenkeel_attempt_duration_seconds";
 pub(crate) const DECISIONS: &str = "evenkeel_decisions";
 pub(crate) const TRANSITIONS: &str = "evenkeel_transitions";
+pub(crate) const EPISODE_DURATION: &str = "evenkeel_episode_duration_seconds";
 pub(crate) const ROUTE_TIER: &str = "evenkeel_route_tier";
 pub(crate) const ROUTE_PHASE: &str = "evenkeel_route_phase";
 pub(crate) const BREAKER_STATE: &str = "evenkeel_breaker_state";

@@ -6,10 +6,11 @@
 //!
 //! # Invariants
 //! - `LOG-1`: a slow reader of the log delays nobody: beyond 8,192 lines that wait, lines are dropped, and counted.
+//! - `LOG-2`: lines that wait when the log is dropped are written first; for a reader that does not read, within a second.
 
 use std::{
     io::Write,
-    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    sync::mpsc::{Receiver, SyncSender, channel, sync_channel},
     thread,
     time::Duration,
 };
@@ -17,6 +18,7 @@ use std::{
 use evenkeel_api::Transition;
 use evenkeel_core::End;
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use serde::Serialize;
 
 use super::Record;
@@ -25,14 +27,21 @@ use super::Record;
 const WAITING: usize = 8_192;
 /// How long lines are gathered before they are written.
 const GATHER: Duration = Duration::from_millis(10);
+/// How long the end of the process waits for the last lines.
+const LAST: Duration = Duration::from_secs(1);
 
 /// Where the lines of decisions go.
 #[derive(Debug)]
-pub(super) struct Log(SyncSender<Vec<u8>>);
+pub(super) struct Log {
+    /// There until the log is dropped.
+    lines: Option<SyncSender<Vec<u8>>>,
+    /// Closed when the last line is written.
+    written: Mutex<Receiver<()>>,
+}
 
 /// The line of a decision.
 #[derive(Serialize)]
-struct Line<'a> {
+pub(super) struct Line<'a> {
     timestamp: Timestamp,
     level: &'a str,
     target: &'a str,
@@ -54,11 +63,16 @@ struct Line<'a> {
 }
 
 impl Log {
-    /// Starts the thread that writes; it ends with the last line's sender.
-    pub(super) fn start() -> Self {
+    /// Starts the thread that writes; it ends with the log.
+    pub(super) fn start(to: impl Write + Send + 'static) -> Self {
         let (sender, lines) = sync_channel(WAITING);
-        thread::Builder::new().name("log".into()).spawn(move || write(&lines)).expect("a thread can be started");
-        Self(sender)
+        let (writes, written) = channel();
+        let work = move || {
+            write(&lines, to);
+            drop(writes);
+        };
+        thread::Builder::new().name("log".into()).spawn(work).expect("a thread can be started");
+        Self { lines: Some(sender), written: Mutex::new(written) }
     }
 
     /// Hands on the line of a decision; says whether there was room for it.
@@ -68,11 +82,22 @@ impl Log {
         }
         let mut line = serde_json::to_vec(&line(record)).expect("names and numbers are JSON");
         line.push(b'\n');
-        self.0.try_send(line).is_ok()
+        self.hand_on(line)
+    }
+
+    fn hand_on(&self, line: Vec<u8>) -> bool {
+        self.lines.as_ref().is_some_and(|lines| lines.try_send(line).is_ok())
     }
 }
 
-fn line(record: &Record) -> Line<'_> {
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.lines = None;
+        let _ = self.written.get_mut().recv_timeout(LAST);
+    }
+}
+
+pub(super) fn line(record: &Record) -> Line<'_> {
     let decision = &record.decision;
     let route = &decision.revision.routes[decision.route.index()];
     let tier = decision.outcome.tier.map(|tier| &route.tiers[usize::from(tier)]);
@@ -96,7 +121,7 @@ fn line(record: &Record) -> Line<'_> {
     }
 }
 
-fn write(lines: &Receiver<Vec<u8>>) {
+fn write(lines: &Receiver<Vec<u8>>, mut to: impl Write) {
     while let Ok(mut text) = lines.recv() {
         // Others are on their way: to wake up for each of them would cost more than to write them.
         thread::sleep(GATHER);
@@ -104,7 +129,7 @@ fn write(lines: &Receiver<Vec<u8>>) {
             text.extend_from_slice(&line);
         }
         // A log that cannot be written has no place where that could be said.
-        let _ = std::io::stderr().lock().write_all(&text);
+        let _ = to.write_all(&text);
     }
 }
 
@@ -118,7 +143,13 @@ pub(super) fn transition(it: &Transition) {
         reason = it.reason,
         path = it.path,
         rule = it.trip.as_ref().map(|trip| trip.rule.as_str()),
+        result = it.trip.as_ref().map(|trip| trip.result.as_str()),
+        bad = it.trip.as_ref().map(|trip| trip.bad),
+        of = it.trip.as_ref().map(|trip| trip.of),
         episode = it.episode,
         "the route starts at another tier",
     );
 }
+
+#[cfg(test)]
+mod tests;

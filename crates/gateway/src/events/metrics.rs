@@ -17,6 +17,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use super::episode::Episodes;
 use crate::names;
 
 type Labels = Vec<(&'static str, String)>;
@@ -28,6 +29,9 @@ type Histograms = Family<Labels, Histogram, fn() -> Histogram>;
 const SECONDS: [f64; 16] =
     [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 
+/// Upper bounds of episodes, in seconds: from a breaker's shortest walk back to a day.
+const LONG_SECONDS: [f64; 9] = [10.0, 30.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0, 43_200.0, 86_400.0];
+
 /// All metrics of the data plane.
 pub(crate) struct Metrics {
     registry: Mutex<Registry>,
@@ -37,6 +41,7 @@ pub(crate) struct Metrics {
     attempt_duration: Histograms,
     decisions: Counters,
     transitions: Counters,
+    episode_duration: Histograms,
     refused: Counters,
     lost: Counter,
     lines_dropped: Counter,
@@ -47,6 +52,7 @@ pub(crate) struct Metrics {
     revision_info: Gauges,
     last_apply: Gauge,
     series: Mutex<Series>,
+    episodes: Mutex<Episodes>,
 }
 
 /// The series that records have used under the revision in force: to look one up by its labels again for each request
@@ -82,6 +88,7 @@ impl Metrics {
             attempt_duration: durations(),
             decisions: Counters::default(),
             transitions: Counters::default(),
+            episode_duration: Histograms::new_with_constructor(|| Histogram::new(LONG_SECONDS)),
             refused: Counters::default(),
             lost: Counter::default(),
             lines_dropped: Counter::default(),
@@ -92,6 +99,7 @@ impl Metrics {
             revision_info: Gauges::default(),
             last_apply: Gauge::default(),
             series: Mutex::default(),
+            episodes: Mutex::default(),
         };
         metrics.register();
         metrics
@@ -106,6 +114,7 @@ impl Metrics {
         it.register(names::ATTEMPT_DURATION, "Time of an attempt", self.attempt_duration.clone());
         it.register(names::DECISIONS, "Decisions by reason", self.decisions.clone());
         it.register(names::TRANSITIONS, "Changes of the tier at which a route starts", self.transitions.clone());
+        it.register(names::EPISODE_DURATION, "Time from leaving tier 0 to the return", self.episode_duration.clone());
         it.register(names::REFUSED, "Requests refused before admission, by kind", self.refused.clone());
         it.register(names::LOST, "Requests whose decision was lost", self.lost.clone());
         it.register(names::LINES_DROPPED, "Log lines that found no room", self.lines_dropped.clone());
@@ -116,7 +125,9 @@ impl Metrics {
         it.register(names::REVISION_INFO, "1 for the revision in force", self.revision_info.clone());
         it.register(names::LAST_APPLY, "When a configuration was last applied", self.last_apply.clone());
         let build = Gauges::default();
-        build.get_or_create(&vec![("version", env!("CARGO_PKG_VERSION").into())]).set(1);
+        let version = || env!("CARGO_PKG_VERSION").to_owned();
+        // One version for the whole workspace.
+        build.get_or_create(&vec![("version", version()), ("core_version", version())]).set(1);
         it.register(names::BUILD_INFO, "What runs here", build);
     }
 
@@ -168,14 +179,19 @@ impl Metrics {
     }
 
     pub(super) fn transition(&self, it: &Transition) {
+        let route = || ("route", it.revision.routes[it.route.index()].name.clone());
         let labels = vec![
-            ("route", it.revision.routes[it.route.index()].name.clone()),
+            route(),
             ("from", it.from.to_string()),
             ("to", it.to.to_string()),
             ("reason", it.reason.name().into()),
             ("trigger", "breaker".into()),
         ];
         self.transitions.get_or_create(&labels).inc();
+        if let Some((cause, length)) = self.episodes.lock().transition(it) {
+            let labels = vec![route(), ("reason", cause.name().into())];
+            self.episode_duration.get_or_create(&labels).observe(seconds(length));
+        }
     }
 
     pub(super) fn refused(&self, kind: &'static str) {
@@ -194,8 +210,9 @@ impl Metrics {
         self.apply_failures.inc();
     }
 
-    pub(super) fn applied(&self, _: &Revision, name: &str, at: Timestamp) {
+    pub(super) fn applied(&self, revision: &Revision, name: &str, at: Timestamp) {
         *self.series.lock() = Series::default();
+        self.episodes.lock().applied(revision);
         self.revision_info.clear();
         self.revision_info.get_or_create(&vec![("revision", name.into())]).set(1);
         self.last_apply.set(at.as_second());
