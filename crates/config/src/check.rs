@@ -1,38 +1,46 @@
 //! Rules across fields: what the schema cannot say, all reported, none fatal to the others.
 
+mod contract;
+mod effect;
 mod routes;
 mod upstreams;
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use crate::{
-    diagnostic::{Diagnostic, Severity, nearest},
-    schema::{file::File, upstream::UpstreamProtocol},
-    tree::{Key, Node},
+    diagnostic::{Diagnostic, nearest},
+    outside::Outside,
+    report::Report,
+    rules::RuleSet,
+    schema::{
+        file::File,
+        route::{Route, RouteProtocol},
+        upstream::UpstreamProtocol,
+    },
+    tree::Key,
 };
 
-/// A file under check: where it stands, what it says, what is wrong with it.
+/// A file under check: what it says, what it names, what is wrong with it.
 pub(crate) struct Checks<'a> {
-    name: &'a str,
-    tree: &'a Node,
     pub(crate) file: &'a File,
-    /// The folder that relative paths start from.
-    pub(crate) base: &'a Path,
-    found: Vec<Diagnostic>,
+    report: Report<'a>,
+    outside: Outside,
 }
 
 impl<'a> Checks<'a> {
-    /// Applies every rule and returns what it found.
-    pub(crate) fn run(name: &'a str, tree: &'a Node, file: &'a File, base: &'a Path) -> Vec<Diagnostic> {
-        let mut checks = Self { name, tree, file, base, found: Vec::new() };
+    /// Applies every rule; returns what was found, and what the file names outside of it.
+    pub(crate) fn run(file: &'a File, report: Report<'a>, base: &Path) -> (Vec<Diagnostic>, Outside) {
+        let mut checks = Self { file, report, outside: Outside::new(base) };
+        checks.server();
         checks.upstreams();
         checks.routes();
-        checks.found
+        checks.unused();
+        (checks.report.finish(), checks.outside)
     }
 
     /// Reports a mistake.
     pub(crate) fn error(&mut self, code: &'static str, key: &Key, message: impl Into<String>, hint: impl Into<String>) {
-        self.report(Severity::Error, code, key, (message.into(), hint.into()));
+        self.report.error(code, key, message, hint);
     }
 
     /// Reports something that works, but probably not as meant.
@@ -43,7 +51,29 @@ impl<'a> Checks<'a> {
         message: impl Into<String>,
         hint: impl Into<String>,
     ) {
-        self.report(Severity::Warning, code, key, (message.into(), hint.into()));
+        self.report.warning(code, key, message, hint);
+    }
+
+    /// Reports a text that should say something.
+    pub(crate) fn not_empty(&mut self, key: &Key, text: &str, message: &str, hint: &str) {
+        if text.is_empty() {
+            self.error("empty", key, message, hint);
+        }
+    }
+
+    /// Checks that a kind of path can answer on its route.
+    pub(crate) fn serves(&mut self, key: &Key, route: &Route, protocols: &[RouteProtocol]) {
+        if protocols.contains(&route.protocol) {
+            return;
+        }
+        if route.protocol == RouteProtocol::OpenaiEmbeddings {
+            let message = "such an answer has no place in a vector space";
+            let hint = "remove the tier: vectors of unlike origin cannot be compared, so such a route may end in 503";
+            return self.error("not-a-vector", key, message, hint);
+        }
+        let can: Vec<_> = protocols.iter().map(|it| format!("`{}`", it.name())).collect();
+        let message = format!("this kind of path cannot answer on an `{}` route", route.protocol.name());
+        self.error("wrong-protocol", key, message, format!("it can on {} routes", can.join(" and ")));
     }
 
     /// Checks a reference to an upstream.
@@ -56,25 +86,37 @@ impl<'a> Checks<'a> {
             };
             return self.error("unknown-upstream", key, format!("there is no upstream `{name}`"), hint);
         };
-        if upstream.protocol != protocol {
-            let message = format!("upstream `{name}` speaks another protocol");
+        let declared = Key::default().field("upstreams").field(name).field("protocol");
+        if upstream.protocol != protocol && !self.report.doubts(&declared) {
+            let message = format!("upstream `{name}` speaks `{}`, not `{}`", upstream.protocol.name(), protocol.name());
             self.error("wrong-protocol", key, message, "name an upstream of the path's own protocol");
         }
     }
 
-    fn report(&mut self, severity: Severity, code: &'static str, key: &Key, words: (String, String)) {
-        let place = self.tree.place_of(key);
-        let (message, hint) = words;
-        let (file, key) = (self.name.to_owned(), key.to_string());
-        self.found.push(Diagnostic {
-            code,
-            severity,
-            file,
-            line: place.line,
-            column: place.column,
-            key,
-            message,
-            hint,
-        });
+    /// Takes note of a model file.
+    pub(crate) fn model(&mut self, key: &Key, file: &str) {
+        if self.report.doubts(key) {
+            return;
+        }
+        if let Err(message) = self.outside.fetch_file(file) {
+            self.error("missing-file", key, message, "a relative path starts from the configuration's folder");
+        }
+    }
+
+    /// Reads a rules file; its own mistakes are reported with its own lines.
+    pub(crate) fn rules(&mut self, key: &Key, file: &str) -> Option<Arc<RuleSet>> {
+        if self.report.doubts(key) {
+            return None;
+        }
+        match self.outside.fetch_rules(file) {
+            Ok((set, found)) => {
+                self.report.include(found);
+                set
+            }
+            Err(message) => {
+                self.error("missing-file", key, message, "a relative path starts from the configuration's folder");
+                None
+            }
+        }
     }
 }

@@ -2,23 +2,28 @@
 //!
 //! # Invariants
 //! - `COMP-1`: what comes out cannot be wrong: `check` has refused everything that could be.
-//! - `COMP-2`: the digest is that of the canonical form (keys sorted, defaults written out, secrets as references), so
-//!   files that mean the same have the same digest.
+//! - `COMP-2`: files that mean the same have the same digest (`digest`).
 
-use std::{path::Path as Folder, sync::Arc};
+mod contract;
+mod digest;
 
-use evenkeel_core::{self as core, PathId, RouteId, UpstreamId, Where};
-use sha2::{Digest, Sha256};
+use std::sync::Arc;
+
+use evenkeel_core::{self as core, PathId, RouteId, UpstreamId};
+
+pub use contract::{Feature, FixedTensor, Input, Output, OutputTensor};
 
 use crate::{
+    outside::Outside,
     schema::{
         breaker::Breaker,
         file::File,
-        path::Kind,
+        path::{Kind, PathKind},
         route::{OnCapability, OnPolicy, Route, RouteProtocol},
-        scalar::Ratio,
+        scalar::{Duration, Ratio},
         server::Server,
-        tier::{Feature, Method, Tier},
+        tier::{Feature as Capability, Method, Tier},
+        upstream::{Dialect, Upstream, UpstreamProtocol},
     },
     secret::Secret,
 };
@@ -41,8 +46,7 @@ pub struct Deployment {
 impl Deployment {
     /// Returns the name of the revision as clients and records see it: `sha256:` and twelve hex digits.
     pub fn name(&self) -> String {
-        let digest = &self.revision.digest[..6];
-        digest.iter().fold("sha256:".to_owned(), |name, byte| format!("{name}{byte:02x}"))
+        format!("sha256:{}", digest::hex(&self.revision.digest[..6]))
     }
 }
 
@@ -51,6 +55,10 @@ impl Deployment {
 pub struct UpstreamSpec {
     /// The name.
     pub name: String,
+    /// What it speaks.
+    pub protocol: UpstreamProtocol,
+    /// The habits of an `oip` server.
+    pub dialect: Dialect,
     /// One per replica, without a slash at the end.
     pub urls: Vec<String>,
     /// The credential that it wants.
@@ -62,7 +70,7 @@ pub struct UpstreamSpec {
 }
 
 /// What a path calls, with what only the gateway needs to know.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PathSpec {
     /// What it calls.
     pub kind: Kind,
@@ -73,51 +81,66 @@ pub struct PathSpec {
 }
 
 /// What only the gateway needs to know of a route.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RouteSpec {
-    /// The vector space of an embeddings route.
-    pub space: Option<String>,
+    /// What an `oip` route takes, where it says so.
+    pub input: Option<Input>,
+    /// Rows of one request, at most.
+    pub max_batch: Option<u64>,
+    /// What an `oip` route gives, where it says so.
+    pub output: Option<Output>,
 }
 
-/// Compiles a file that was checked.
-pub(crate) fn compile(file: &File, base: &Folder) -> Deployment {
-    let upstreams: Vec<UpstreamSpec> = file.upstreams.iter().map(|(name, it)| upstream(name, it, base)).collect();
-    let mut revision = core::Revision { digest: digest(file), ..core::Revision::default() };
+/// Compiles a file that was checked, with what it names outside.
+pub(crate) fn compile(mut file: File, outside: &Outside) -> Deployment {
+    write_out(&mut file);
+    let upstreams: Vec<UpstreamSpec> = file.upstreams.iter().map(|(name, it)| upstream(name, it, outside)).collect();
+    let mut revision = core::Revision { digest: digest::of(&file, outside), ..core::Revision::default() };
     revision.upstreams =
         upstreams.iter().map(|it| core::Upstream { name: it.name.clone(), replicas: it.urls.clone() }).collect();
+    let id = |name: &str| {
+        let at = upstreams.iter().position(|it| it.name == name).expect("checked: the upstream is there");
+        UpstreamId(at as u16)
+    };
     let (mut paths, mut routes) = (Vec::new(), Vec::new());
     for (at, (name, it)) in file.routes.iter().enumerate() {
         let first = revision.paths.len();
         for tier in &it.tiers {
             let (_, kind) = tier.kinds.given().pop().expect("checked: exactly one kind");
-            let place = match kind.rules().upstream() {
-                Some(name) => {
-                    let at = upstreams.iter().position(|it| it.name == name).expect("checked: the upstream is there");
-                    Where::Remote(UpstreamId(at as u16))
-                }
-                None if kind.rules().is_certain() => Where::Certain,
-                None => Where::Local,
-            };
-            revision.paths.push(path(tier, RouteId(at as u16), it, (&kind, place)));
-            paths.push(PathSpec { kind, max_answer: tier.max_answer.0, finalise: tier.finalise().nanos() });
+            let place = kind.target().place(id);
+            revision.paths.push(path(tier, RouteId(at as u16), it, (kind, place)));
+            let (kind, max_answer) = (kind.ready(it, outside), tier.max_answer.0);
+            paths.push(PathSpec { kind, max_answer, finalise: tier.finalise().nanos() });
         }
         revision.routes.push(route(name, it, first));
-        routes.push(RouteSpec { space: it.tiers.first().and_then(|tier| tier.space.clone()) });
+        routes.push(RouteSpec {
+            input: it.input.as_ref().map(contract::input),
+            max_batch: it.max_batch,
+            output: it.output.as_ref().map(contract::output),
+        });
     }
-    Deployment { revision: Arc::new(revision), server: file.server.clone(), upstreams, paths, routes }
+    Deployment { revision: Arc::new(revision), server: file.server, upstreams, paths, routes }
 }
 
-fn digest(file: &File) -> [u8; 32] {
-    let canonical = serde_json::to_value(file).expect("a file that was read can be written");
-    Sha256::digest(canonical.to_string().as_bytes()).into()
+/// Writes the defaults out that depend on other keys.
+fn write_out(file: &mut File) {
+    for route in file.routes.values_mut() {
+        route.deadline = Some(route.deadline());
+        for (at, tier) in route.tiers.iter_mut().enumerate() {
+            let by_kind = tier.kinds.given().first().map(|(_, kind)| kind.method(at));
+            tier.method = tier.method.or(by_kind);
+            tier.finalise = Some(tier.finalise());
+        }
+    }
 }
 
-fn upstream(name: &str, it: &crate::schema::upstream::Upstream, base: &Folder) -> UpstreamSpec {
-    let secret = |reference: &String| Secret::resolve(reference, base).expect("checked: the secret is there");
+fn upstream(name: &str, it: &Upstream, outside: &Outside) -> UpstreamSpec {
     UpstreamSpec {
         name: name.into(),
+        protocol: it.protocol,
+        dialect: it.dialect,
         urls: it.addresses().map(|url| url.trim_end_matches('/').to_owned()).collect(),
-        api_key: it.api_key.as_ref().map(secret),
+        api_key: it.api_key.as_ref().map(|reference| outside.secret(reference)),
         connect: it.connect.nanos(),
         idle: it.idle.nanos(),
     }
@@ -127,28 +150,20 @@ fn protocol(it: RouteProtocol) -> core::Protocol {
     match it {
         RouteProtocol::OpenaiChat => core::Protocol::OpenaiChat,
         RouteProtocol::OpenaiEmbeddings => core::Protocol::OpenaiEmbeddings,
+        RouteProtocol::Oip => core::Protocol::Oip,
     }
-}
-
-/// The route's own deadline, else that of its protocol (F-021).
-fn deadline(it: &Route) -> u64 {
-    let by_protocol = match it.protocol {
-        RouteProtocol::OpenaiChat => 30 * core::SECOND,
-        RouteProtocol::OpenaiEmbeddings => 10 * core::SECOND,
-    };
-    it.deadline.map_or(by_protocol, |deadline| deadline.nanos())
 }
 
 fn route(name: &str, it: &Route, first: usize) -> core::Route {
     let tier = |(at, tier): (usize, &Tier)| core::Tier {
         name: tier.name.clone(),
-        method: method(at, tier),
+        method: method(tier.method.expect("written out")),
         path: PathId((first + at) as u16),
     };
     core::Route {
         name: name.into(),
         protocol: protocol(it.protocol),
-        deadline: deadline(it),
+        deadline: it.deadline().nanos(),
         max_attempts: it.max_attempts,
         on_policy: match it.on_policy {
             OnPolicy::Error => core::OnPolicy::Error,
@@ -168,22 +183,21 @@ fn route(name: &str, it: &Route, first: usize) -> core::Route {
     }
 }
 
-/// What the tier says, else what follows from its place and kind.
-fn method(at: usize, tier: &Tier) -> core::Method {
-    let certain = tier.kinds.given().first().is_some_and(|(_, kind)| kind.rules().is_certain());
-    match tier.method {
-        Some(Method::Primary) => core::Method::Primary,
-        Some(Method::Distilled) => core::Method::Distilled,
-        Some(Method::Default) => core::Method::Default,
-        None if certain => core::Method::Default,
-        None if at == 0 => core::Method::Primary,
-        None => core::Method::Distilled,
+fn method(it: Method) -> core::Method {
+    match it {
+        Method::Primary => core::Method::Primary,
+        Method::Distilled => core::Method::Distilled,
+        Method::Ensemble => core::Method::Ensemble,
+        Method::Retrieval => core::Method::Retrieval,
+        Method::Cache => core::Method::Cache,
+        Method::Rules => core::Method::Rules,
+        Method::Default => core::Method::Default,
     }
 }
 
-fn path(tier: &Tier, id: RouteId, route: &Route, kind: (&Kind, Where)) -> core::Path {
+fn path(tier: &Tier, id: RouteId, route: &Route, kind: (&dyn PathKind, core::Where)) -> core::Path {
     let (kind, place) = kind;
-    let features = |it: &Vec<Feature>| it.iter().fold(core::Features::NONE, |all, it| all.with(feature(*it)));
+    let features = |it: &Vec<Capability>| it.iter().fold(core::Features::NONE, |all, it| all.with(feature(*it)));
     core::Path {
         name: tier.name.clone(),
         route: id,
@@ -193,29 +207,29 @@ fn path(tier: &Tier, id: RouteId, route: &Route, kind: (&Kind, Where)) -> core::
             stall: tier.stall.nanos(),
             total: tier.total.nanos(),
         },
-        need: kind.rules().need().min(deadline(route) / 4),
+        need: kind.need().min(route.deadline().nanos() / 4),
         retries: tier.retries,
-        features: tier.features.as_ref().map_or(kind.rules().features(), features),
+        features: tier.features.as_ref().map_or(kind.features(), features),
         context: tier.context,
         breaker: breaker(&tier.breaker),
     }
 }
 
-fn feature(it: Feature) -> core::Features {
+fn feature(it: Capability) -> core::Features {
     match it {
-        Feature::Tools => core::Features::TOOLS.with(core::Features::TOOL_REQUIRED),
-        Feature::Json => core::Features::JSON,
-        Feature::Schema => core::Features::SCHEMA,
-        Feature::Logprobs => core::Features::LOGPROBS,
-        Feature::N => core::Features::N,
-        Feature::Image => core::Features::IMAGE,
-        Feature::Audio => core::Features::AUDIO,
-        Feature::File => core::Features::FILE,
+        Capability::Tools => core::Features::TOOLS.with(core::Features::TOOL_REQUIRED),
+        Capability::Json => core::Features::JSON,
+        Capability::Schema => core::Features::SCHEMA,
+        Capability::Logprobs => core::Features::LOGPROBS,
+        Capability::N => core::Features::N,
+        Capability::Image => core::Features::IMAGE,
+        Capability::Audio => core::Features::AUDIO,
+        Capability::File => core::Features::FILE,
     }
 }
 
 fn breaker(it: &Breaker) -> core::BreakerPolicy {
-    let rate = |(samples, bad, window): (u32, Ratio, crate::schema::scalar::Duration)| core::Rate {
+    let rate = |(samples, bad, window): (u32, Ratio, Duration)| core::Rate {
         samples,
         bad: permille(bad),
         window: window.nanos(),

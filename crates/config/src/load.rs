@@ -1,42 +1,67 @@
 //! Load: bytes to a deployment, or to everything that is wrong with them.
 
-use std::{path::Path, sync::Arc};
+use std::{fs::File as Bytes, io::Read, path::Path, sync::Arc};
+
+use evenkeel_core::PathId;
 
 use crate::{
     check::Checks,
     compile::{Deployment, compile},
     describe::json_schema,
     diagnostic::{Diagnostic, Severity},
+    report::Report,
     schema::file::File,
-    shape::Shape,
-    tree,
+    shape::{Shape, Shaped},
+    tree::{self, Key, Node, Place, Unreadable},
 };
 
 /// The largest configuration that is read.
 const MAX_BYTES: u64 = 4 << 20;
+/// What to do about a file that is no configuration at all.
+const HINT: &str = "`evenkeel config example` prints a file that works";
 
 /// A file that was read: what it compiles to, if it does, and everything worth saying about it.
 #[derive(Clone, Debug)]
 pub struct Loaded {
     /// Present exactly when no diagnostic is an error.
     pub deployment: Option<Arc<Deployment>>,
-    /// In the order of the file.
+    /// In the order of the file; those of files that it names follow.
     pub diagnostics: Vec<Diagnostic>,
+    /// Where each path is declared, by its id.
+    paths: Vec<Declared>,
+}
+
+/// A path that cannot be made ready, found by whoever runs it: its model is damaged, or does not fit its route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unfit {
+    /// The path.
+    pub path: PathId,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// Where a path is declared.
+#[derive(Clone, Debug)]
+struct Declared {
+    file: String,
+    key: String,
+    place: Place,
 }
 
 impl Loaded {
-    fn unreadable(name: &str, place: tree::Place, message: String) -> Self {
-        let diagnostic = Diagnostic {
-            code: "unreadable",
-            severity: Severity::Error,
-            file: name.into(),
-            line: place.line,
-            column: place.column,
-            key: String::new(),
-            message,
-            hint: "`evenkeel config example` prints a file that works".into(),
-        };
-        Self { deployment: None, diagnostics: vec![diagnostic] }
+    fn unreadable(name: &str, unreadable: Unreadable) -> Self {
+        Self { deployment: None, diagnostics: vec![unreadable.diagnostic(name, HINT)], paths: Vec::new() }
+    }
+
+    /// Takes note of paths that cannot be made ready: each is a mistake at the place of its declaration.
+    pub fn refuse(&mut self, unfit: Vec<Unfit>) {
+        for Unfit { path, message } in unfit {
+            let Declared { file, key, place: Place { line, column } } = self.paths[path.index()].clone();
+            let hint = "make the model anew, or take another file".into();
+            let (code, severity) = ("unfit-model", Severity::Error);
+            self.diagnostics.push(Diagnostic { code, severity, file, line, column, key, message, hint });
+            self.deployment = None;
+        }
     }
 
     /// Counts the mistakes that keep it from working.
@@ -48,20 +73,9 @@ impl Loaded {
 /// Reads a file.
 pub fn load_file(path: &Path) -> Loaded {
     let name = path.display().to_string();
-    let nowhere = tree::Place::default();
-    match std::fs::metadata(path) {
-        Ok(file) if file.len() > MAX_BYTES => {
-            return Loaded::unreadable(&name, nowhere, format!("{} bytes, more than 4 MiB", file.len()));
-        }
-        Ok(_) => {}
-        Err(error) => return Loaded::unreadable(&name, nowhere, format!("cannot be read: {error}")),
-    }
-    match std::fs::read(path).map(String::from_utf8) {
-        Ok(Ok(text)) => load_text(&name, &text, path.parent().unwrap_or(Path::new("."))),
-        Ok(Err(error)) => {
-            Loaded::unreadable(&name, nowhere, format!("not UTF-8 from byte {}", error.utf8_error().valid_up_to()))
-        }
-        Err(error) => Loaded::unreadable(&name, nowhere, format!("cannot be read: {error}")),
+    match read(path) {
+        Ok(text) => load_text(&name, &text, path.parent().unwrap_or(Path::new("."))),
+        Err(message) => Loaded::unreadable(&name, Unreadable { place: Place::default(), message }),
     }
 }
 
@@ -69,23 +83,38 @@ pub fn load_file(path: &Path) -> Loaded {
 pub fn load_text(name: &str, text: &str, base: &Path) -> Loaded {
     let tree = match tree::parse(text) {
         Ok(tree) => tree,
-        Err(unreadable) => return Loaded::unreadable(name, unreadable.place, unreadable.message),
+        Err(unreadable) => return Loaded::unreadable(name, unreadable),
     };
     let schema = json_schema();
-    let (value, mut diagnostics) = Shape::check(name, &schema, &tree);
-    // A file whose shape is wrong in places is still checked, as far as its types can read what is left.
-    let file = serde_json::from_value::<File>(value);
-    if let Ok(file) = &file {
-        diagnostics.extend(Checks::run(name, &tree, file, base));
-    }
-    diagnostics.sort_by_key(|it| (it.line, it.column));
+    let Shaped { value, found, doubts } = Shape::check(name, &schema, &tree);
+    let file: File = serde_json::from_value(value).expect("SHAPE-1");
+    let (diagnostics, outside) = Checks::run(&file, Report::new(name, &tree, doubts, found), base);
     let broken = diagnostics.iter().any(|it| it.severity == Severity::Error);
-    let deployment = match file {
-        Ok(file) if !broken => Some(Arc::new(compile(&file, base))),
-        Err(error) if !broken => return Loaded::unreadable(name, tree.place, format!("not readable: {error}")),
-        _ => None,
+    let paths = declared(name, &file, &tree);
+    let deployment = (!broken).then(|| Arc::new(compile(file, &outside)));
+    Loaded { deployment, diagnostics, paths }
+}
+
+/// Finds where each path is declared, in the order in which `compile` numbers them.
+fn declared(name: &str, file: &File, tree: &Node) -> Vec<Declared> {
+    let routes = Key::default().field("routes");
+    let tiers = file.routes.iter().flat_map(|(route, it)| (0..it.tiers.len()).map(move |at| (route, at)));
+    let declared = |(route, at): (&String, usize)| {
+        let key = routes.field(route).field("tiers").index(at);
+        Declared { file: name.into(), place: tree.place_of(&key), key: key.to_string() }
     };
-    Loaded { deployment, diagnostics }
+    tiers.map(declared).collect()
+}
+
+/// Reads at most what a configuration may have, whatever the file says of its size.
+fn read(path: &Path) -> Result<String, String> {
+    let mut bytes = Vec::new();
+    let file = Bytes::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes));
+    file.map_err(|error| format!("cannot be read: {error}"))?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err("larger than 4 MiB".into());
+    }
+    String::from_utf8(bytes).map_err(|error| format!("not UTF-8 from byte {}", error.utf8_error().valid_up_to()))
 }
 
 #[cfg(test)]

@@ -3,10 +3,14 @@
 //! Each field is declared once, here; the JSON schema, the shape check and the example follow from it.
 
 pub(crate) mod breaker;
+pub(crate) mod contract;
 pub(crate) mod file;
 pub(crate) mod path;
 pub(crate) mod route;
+pub(crate) mod rules;
 pub(crate) mod scalar;
 pub(crate) mod server;
+pub(crate) mod tensor;
 pub(crate) mod tier;
 pub(crate) mod upstream;
+pub(crate) mod value;

@@ -2,25 +2,39 @@
 //!
 //! It knows no field by name: keys, types, ranges and formats come from the schema, so a field that is added to a type
 //! is checked from then on. What fits comes out as JSON, which the types then read; their own errors would be the
-//! second opinion of the same schema.
+//! second opinion of the same schema. Where something required is missing or wrong, a stand-in of the right shape takes
+//! its place, so that the rules across fields still see the rest; those rules do not speak about stand-ins.
 //!
 //! # Invariants
-//! - `SHAPE-1`: a tree without an error diagnostic deserialises.
+//! - `SHAPE-1`: what comes out deserialises, whatever the tree was.
 //! - `SHAPE-2`: a key that the schema does not name is an error, wherever it stands.
+//! - `SHAPE-3`: what comes out is the file's own word, or its key is in `doubts`, or the key is optional and left out.
 
-use serde_json::{Map, Number, Value};
+mod scalar;
+mod stand_in;
+
+use serde_json::{Map, Value};
 
 use crate::{
     diagnostic::{Diagnostic, Severity, nearest},
-    schema::scalar::check_format,
     tree::{Key, Node, NodeKind, Place},
 };
+
+/// A tree as JSON, and what was wrong with it.
+#[derive(Debug)]
+pub(crate) struct Shaped {
+    pub(crate) value: Value,
+    pub(crate) found: Vec<Diagnostic>,
+    /// Keys about which something is said already.
+    pub(crate) doubts: Vec<Key>,
+}
 
 /// Holds trees against one schema.
 pub(crate) struct Shape<'a> {
     file: &'a str,
     schema: &'a Value,
     found: Vec<Diagnostic>,
+    doubts: Vec<Key>,
 }
 
 /// What is wrong with a node, before it has a place.
@@ -30,12 +44,62 @@ struct Misfit {
     hint: String,
 }
 
+/// Follows references in a schema, and an optional thing to the thing. Of several alternatives it takes the one that is
+/// written as the node is: as a map, a list or a single value.
+pub(crate) fn resolve<'a>(root: &'a Value, schema: &'a Value, node: Form) -> &'a Value {
+    if let Some(name) = schema["$ref"].as_str() {
+        return resolve(root, &root["$defs"][name.trim_start_matches("#/$defs/")], node);
+    }
+    let Some(any) = schema["anyOf"].as_array() else { return schema };
+    let mut inner = any.iter().filter(|it| it["type"] != "null").map(|it| resolve(root, it, node));
+    let first = inner.clone().next().unwrap_or(schema);
+    inner.find(|it| form(kind(it)) == node).unwrap_or(first)
+}
+
+/// How something is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    Scalar,
+    List,
+    Map,
+}
+
+/// Returns how a type is written.
+fn form(kind: &str) -> Form {
+    match kind {
+        "object" => Form::Map,
+        "array" => Form::List,
+        _ => Form::Scalar,
+    }
+}
+
+/// Returns the one type that a value should have. A choice of words is a string; several types are any `scalar`.
+pub(crate) fn kind(schema: &Value) -> &str {
+    match &schema["type"] {
+        Value::String(only) => only,
+        Value::Array(any) => {
+            let mut any = any.iter().filter_map(Value::as_str).filter(|it| *it != "null");
+            match (any.next(), any.next()) {
+                (Some(only), None) => only,
+                _ => "scalar",
+            }
+        }
+        _ => "string",
+    }
+}
+
 impl<'a> Shape<'a> {
-    /// Checks a tree; returns it as JSON, as far as it fits, and everything that does not.
-    pub(crate) fn check(file: &'a str, schema: &'a Value, tree: &Node) -> (Value, Vec<Diagnostic>) {
-        let mut shape = Self { file, schema, found: Vec::new() };
+    /// Checks a tree; returns it as JSON with everything that is wrong with it.
+    pub(crate) fn check(file: &'a str, schema: &'a Value, tree: &Node) -> Shaped {
+        let mut shape = Self { file, schema, found: Vec::new(), doubts: Vec::new() };
         let value = shape.value(tree, schema, &Key::default());
-        (value, shape.found)
+        Shaped { value, found: shape.found, doubts: shape.doubts }
+    }
+
+    /// Reports a misfit, for which a stand-in is used.
+    fn doubt(&mut self, place: Place, key: &Key, misfit: Misfit) {
+        self.report(place, key, misfit);
+        self.doubts.push(key.clone());
     }
 
     fn report(&mut self, place: Place, key: &Key, misfit: Misfit) {
@@ -45,40 +109,34 @@ impl<'a> Shape<'a> {
         self.found.push(Diagnostic { code, severity: Severity::Error, file, line, column, key, message, hint });
     }
 
+    /// Returns a node as JSON, or a stand-in; null where nothing is written and nothing has to be.
     fn value(&mut self, node: &Node, schema: &'a Value, key: &Key) -> Value {
-        let schema = self.resolve(schema);
-        if is_nothing(node) && allows(schema, "null") {
+        let written = match &node.kind {
+            NodeKind::Map(_) => Form::Map,
+            NodeKind::List(_) => Form::List,
+            NodeKind::Scalar { .. } => Form::Scalar,
+        };
+        let optional = allows(schema, "null");
+        let schema = resolve(self.schema, schema, written);
+        if node.is_nothing() && (optional || allows(schema, "null")) {
             return Value::Null;
         }
-        match (&node.kind, kind(schema)) {
-            (NodeKind::Map(fields), "object") => self.object(node.place, fields, schema, key),
-            (NodeKind::List(items), "array") => self.array(node.place, items, schema, key),
-            (NodeKind::Scalar { text, quoted }, "string" | "number" | "integer" | "boolean") => {
-                let read = scalar(text, *quoted, schema);
-                read.unwrap_or_else(|misfit| {
-                    self.report(node.place, key, misfit);
-                    Value::Null
-                })
+        let read = match (&node.kind, form(kind(schema))) {
+            (NodeKind::Map(fields), Form::Map) => return self.object(node.place, fields, schema, key),
+            (NodeKind::List(items), Form::List) => self.array(items, schema, key),
+            (NodeKind::Scalar { text, quoted, .. }, Form::Scalar) if !node.is_nothing() => {
+                scalar::read(text, *quoted, schema)
             }
-            (found, wanted) => {
-                let hint = format!("write {}", article(wanted));
-                let message = format!("expected {}, found {}", article(wanted), found.name());
-                self.report(node.place, key, Misfit { code: "wrong-type", message, hint });
-                Value::Null
+            (found, _) => {
+                let wanted = scalar::article(kind(schema));
+                let message = format!("expected {wanted}, found {}", found.name());
+                Err(misfit("wrong-type", message, &format!("write {wanted}")))
             }
-        }
-    }
-
-    /// Follows references, and an optional thing to the thing.
-    fn resolve(&self, schema: &'a Value) -> &'a Value {
-        if let Some(name) = schema["$ref"].as_str() {
-            let name = name.trim_start_matches("#/$defs/");
-            return self.resolve(&self.schema["$defs"][name]);
-        }
-        match schema["anyOf"].as_array().and_then(|any| any.iter().find(|it| it["type"] != "null")) {
-            Some(inner) => self.resolve(inner),
-            None => schema,
-        }
+        };
+        read.unwrap_or_else(|misfit| {
+            self.doubt(node.place, key, misfit);
+            if optional { Value::Null } else { stand_in::of(self.schema, schema) }
+        })
     }
 
     fn object(&mut self, place: Place, fields: &[(Place, String, Node)], schema: &'a Value, key: &Key) -> Value {
@@ -102,18 +160,20 @@ impl<'a> Shape<'a> {
             };
             object.insert(name.clone(), value);
         }
+        // Nothing written is the same as a key left out.
+        object.retain(|_, value| !value.is_null());
         for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
             if !object.contains_key(name) {
                 let message = format!("`{name}` is missing");
-                self.report(place, &key.field(name), misfit("missing-key", message, "add it"));
+                self.doubt(place, &key.field(name), misfit("missing-key", message, "add it"));
+                let wanted = resolve(self.schema, &schema["properties"][name], Form::Scalar);
+                object.insert(name.to_owned(), stand_in::of(self.schema, wanted));
             }
         }
-        // Nothing written is the same as a key left out.
-        object.retain(|_, value| !value.is_null());
         Value::Object(object)
     }
 
-    fn array(&mut self, place: Place, items: &[Node], schema: &'a Value, key: &Key) -> Value {
+    fn array(&mut self, items: &[Node], schema: &'a Value, key: &Key) -> Result<Value, Misfit> {
         let fixed = schema["prefixItems"].as_array();
         let (least, most) = (schema["minItems"].as_u64(), schema["maxItems"].as_u64());
         let count = items.len() as u64;
@@ -121,11 +181,11 @@ impl<'a> Shape<'a> {
             let bounds =
                 format!("{} to {}", least.unwrap_or(0), most.map_or("any number of".into(), |it| it.to_string()));
             let message = format!("{count} items stand here, {bounds} are possible");
-            self.report(place, key, misfit("wrong-length", message, "add or remove items"));
-            return Value::Null;
+            return Err(misfit("wrong-length", message, "add or remove items"));
         }
         let of = |at: usize| fixed.and_then(|fixed| fixed.get(at)).unwrap_or(&schema["items"]);
-        Value::Array(items.iter().enumerate().map(|(at, item)| self.value(item, of(at), &key.index(at))).collect())
+        let items = items.iter().enumerate().map(|(at, item)| self.value(item, of(at), &key.index(at)));
+        Ok(Value::Array(items.collect()))
     }
 }
 
@@ -141,91 +201,12 @@ fn unknown<'b>(name: &str, known: impl Iterator<Item = &'b str> + Clone) -> Misf
     Misfit { code: "unknown-key", message: format!("`{name}` is not a key here"), hint }
 }
 
-fn is_nothing(node: &Node) -> bool {
-    matches!(&node.kind, NodeKind::Scalar { text, quoted: false } if matches!(text.as_str(), "" | "null" | "~"))
-}
-
 /// Says whether a value of this type fits.
 fn allows(schema: &Value, kind: &str) -> bool {
-    match &schema["type"] {
+    let own = match &schema["type"] {
         Value::String(only) => only == kind,
         Value::Array(any) => any.iter().any(|it| it == kind),
         _ => false,
-    }
-}
-
-/// Returns the one type that a value should have; a choice of words is a string.
-fn kind(schema: &Value) -> &str {
-    match &schema["type"] {
-        Value::String(only) => only,
-        Value::Array(any) => any.iter().filter_map(Value::as_str).find(|it| *it != "null").unwrap_or("string"),
-        _ => "string",
-    }
-}
-
-fn article(kind: &str) -> &'static str {
-    match kind {
-        "object" => "a map",
-        "array" => "a list",
-        "number" => "a number",
-        "integer" => "a whole number",
-        "boolean" => "true or false",
-        _ => "a text",
-    }
-}
-
-fn scalar(text: &str, quoted: bool, schema: &Value) -> Result<Value, Misfit> {
-    let wrong = |wanted: &str| misfit("wrong-type", format!("`{text}` is not {wanted}"), &format!("write {wanted}"));
-    match kind(schema) {
-        "boolean" => match text {
-            "true" if !quoted => Ok(Value::Bool(true)),
-            "false" if !quoted => Ok(Value::Bool(false)),
-            _ => Err(wrong("true or false")),
-        },
-        "integer" => {
-            let number: i64 = text.parse().ok().filter(|_| !quoted).ok_or_else(|| wrong("a whole number"))?;
-            in_range(number as f64, text, schema)?;
-            Ok(Value::Number(number.into()))
-        }
-        "number" => {
-            let number: f64 = text.parse().ok().filter(|_| !quoted).ok_or_else(|| wrong("a number"))?;
-            in_range(number, text, schema)?;
-            Number::from_f64(number).map(Value::Number).ok_or_else(|| wrong("a finite number"))
-        }
-        _ => {
-            one_of(text, schema)?;
-            let format = schema["format"].as_str().unwrap_or_default();
-            let hint = schema["examples"][0].as_str().map_or(String::new(), |it| format!("for example {it}"));
-            check_format(format, text).map_err(|message| Misfit { code: "bad-value", message, hint })?;
-            Ok(Value::String(text.into()))
-        }
-    }
-}
-
-fn in_range(number: f64, text: &str, schema: &Value) -> Result<(), Misfit> {
-    let (least, most) = (schema["minimum"].as_f64(), schema["maximum"].as_f64());
-    if number.is_finite() && least.is_none_or(|it| number >= it) && most.is_none_or(|it| number <= it) {
-        return Ok(());
-    }
-    let end = |it: Option<f64>| it.map_or("any".into(), |it| it.to_string());
-    let message = format!("`{text}` is out of range: {} to {}", end(least), end(most));
-    Err(misfit("out-of-range", message, "choose a value within the range"))
-}
-
-/// A choice of words is an `enum`, or a `oneOf` of constants where each word has a description.
-fn one_of(text: &str, schema: &Value) -> Result<(), Misfit> {
-    let listed = schema["enum"].as_array().into_iter().flatten();
-    let described = schema["oneOf"].as_array().into_iter().flatten().flat_map(|it| match it["enum"].as_array() {
-        Some(words) => words.iter().collect::<Vec<_>>(),
-        None => vec![&it["const"]],
-    });
-    let words: Vec<&str> = listed.chain(described).filter_map(Value::as_str).collect();
-    if words.is_empty() || words.contains(&text) {
-        return Ok(());
-    }
-    let hint = match nearest(text, words.iter().copied()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("one of {}", words.join(", ")),
     };
-    Err(Misfit { code: "unknown-word", message: format!("`{text}` is not possible here"), hint })
+    own || schema["anyOf"].as_array().is_some_and(|any| any.iter().any(|it| it["type"] == kind))
 }

@@ -10,6 +10,8 @@ use std::fmt;
 
 use granit_parser::{Event, Parser, ScalarStyle, Span};
 
+use crate::diagnostic::{Diagnostic, Severity};
+
 /// Levels of nesting that a configuration may have.
 const MAX_DEPTH: usize = 64;
 /// Nodes that a configuration may have.
@@ -32,10 +34,12 @@ pub(crate) struct Node {
 /// What a node is.
 #[derive(Clone, Debug)]
 pub(crate) enum NodeKind {
-    /// Raw text; quoted text is a string whatever it looks like.
+    /// Raw text; quoted text is a string whatever it looks like. It is `verbatim` where it stands in the file character
+    /// by character, so that a position in it is a column.
     Scalar {
         text: String,
         quoted: bool,
+        verbatim: bool,
     },
     List(Vec<Node>),
     /// In the order of the file; a key may stand twice, which `shape` reports.
@@ -45,7 +49,7 @@ pub(crate) enum NodeKind {
 impl NodeKind {
     pub(crate) fn name(&self) -> &'static str {
         match self {
-            Self::Scalar { text, quoted: false } if text.is_empty() || text == "null" || text == "~" => "nothing",
+            Self::Scalar { text, quoted: false, .. } if matches!(text.as_str(), "" | "null" | "~") => "nothing",
             Self::Scalar { .. } => "a single value",
             Self::List(_) => "a list",
             Self::Map(_) => "a map",
@@ -65,6 +69,11 @@ pub(crate) enum Step {
 pub(crate) struct Key(Vec<Step>);
 
 impl Key {
+    /// Says whether this is the other key, or stands below it.
+    pub(crate) fn is_within(&self, other: &Self) -> bool {
+        self.0.starts_with(&other.0)
+    }
+
     pub(crate) fn field(&self, name: &str) -> Self {
         let mut key = self.clone();
         key.0.push(Step::Field(name.into()));
@@ -92,8 +101,32 @@ impl fmt::Display for Key {
 }
 
 impl Node {
+    /// Says whether nothing is written here.
+    pub(crate) fn is_nothing(&self) -> bool {
+        matches!(&self.kind, NodeKind::Scalar { text, quoted: false, .. } if matches!(text.as_str(), "" | "null" | "~"))
+    }
+
     /// Returns the place of a key, or of the nearest thing above it that is there.
     pub(crate) fn place_of(&self, key: &Key) -> Place {
+        self.walk(key).1
+    }
+
+    /// Finds what stands at a key.
+    pub(crate) fn find(&self, key: &Key) -> Option<&Self> {
+        self.walk(key).0
+    }
+
+    /// Returns the place of a character of a scalar, as exactly as it is known.
+    pub(crate) fn place_in(&self, character: usize) -> Place {
+        match self.kind {
+            NodeKind::Scalar { quoted, verbatim: true, .. } => {
+                Place { column: self.place.column + character + usize::from(quoted), ..self.place }
+            }
+            _ => self.place,
+        }
+    }
+
+    fn walk(&self, key: &Key) -> (Option<&Self>, Place) {
         let (mut node, mut place) = (self, self.place);
         for step in &key.0 {
             let next = match (&node.kind, step) {
@@ -105,10 +138,10 @@ impl Node {
             };
             match next {
                 Some((at, below)) => (place, node) = (at, below),
-                None => break,
+                None => return (None, place),
             }
         }
-        place
+        (Some(node), place)
     }
 }
 
@@ -117,6 +150,15 @@ impl Node {
 pub(crate) struct Unreadable {
     pub(crate) place: Place,
     pub(crate) message: String,
+}
+
+impl Unreadable {
+    /// Says so, as the one thing that is wrong with a file.
+    pub(crate) fn diagnostic(self, file: &str, hint: &str) -> Diagnostic {
+        let Place { line, column } = self.place;
+        let (code, severity, key) = ("unreadable", Severity::Error, String::new());
+        Diagnostic { code, severity, file: file.into(), line, column, key, message: self.message, hint: hint.into() }
+    }
 }
 
 /// Reads the one document of a text.
@@ -160,8 +202,15 @@ impl<'a> Reader<'a> {
             return Err(unreadable(span, "nested deeper than 64 levels, or more than 100,000 values"));
         }
         let kind = match event {
+            Event::Scalar(.., Some(_)) | Event::SequenceStart(.., Some(_)) | Event::MappingStart(.., Some(_)) => {
+                return Err(unreadable(span, "tags (`!name`) are not offered: the schema says what a value is"));
+            }
             Event::Scalar(text, style, ..) => {
-                NodeKind::Scalar { text: text.into_owned(), quoted: style != ScalarStyle::Plain }
+                let quoted = style != ScalarStyle::Plain;
+                let wide = span.end.index() - span.start.index();
+                let one_line = span.start.line() == span.end.line();
+                let verbatim = one_line && wide == text.chars().count() + 2 * usize::from(quoted);
+                NodeKind::Scalar { text: text.into_owned(), quoted, verbatim }
             }
             Event::SequenceStart(..) => self.list(depth)?,
             Event::MappingStart(..) => self.map(depth)?,

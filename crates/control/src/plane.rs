@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use evenkeel_config::Deployment;
+use evenkeel_config::{Deployment, Unfit};
 
 /// What the control plane asks of a data plane.
 pub trait DataPlane: Send + Sync {
     /// Makes a deployment the one for new requests.
-    fn apply(&self, deployment: Arc<Deployment>);
+    ///
+    /// # Errors
+    /// The paths that cannot be made ready; then nothing has changed.
+    fn apply(&self, deployment: Arc<Deployment>) -> Result<(), Vec<Unfit>>;
 
     /// Counts a configuration that was refused.
     fn note_rejected(&self);

@@ -76,16 +76,22 @@ impl Reloader {
 
     fn judge(&self, state: &mut State, found: Option<[u8; 32]>) -> Verdict {
         state.judged = found;
-        let loaded = load_file(&self.path);
+        let mut loaded = load_file(&self.path);
+        let applied = loaded.deployment.clone().is_some_and(|deployment| match self.plane.apply(deployment) {
+            Ok(()) => true,
+            Err(unfit) => {
+                loaded.refuse(unfit);
+                false
+            }
+        });
         say(&loaded);
-        match &loaded.deployment {
-            Some(deployment) => {
-                self.plane.apply(deployment.clone());
+        match applied {
+            true => {
                 state.rejected = None;
-                tracing::info!(target: "evenkeel::config", revision = deployment.name(), "configuration applied");
+                tracing::info!(target: "evenkeel::config", revision = self.plane.revision(), "configuration applied");
                 Verdict::Applied
             }
-            None => {
+            false => {
                 let digest = found.map_or("sha256:unreadable".into(), |digest| name(&digest));
                 let rejected = Rejected { at: Timestamp::now(), digest, diagnostics: loaded.errors() };
                 tracing::error!(

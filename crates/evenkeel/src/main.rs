@@ -3,6 +3,7 @@
 mod client;
 mod cmd;
 mod demo;
+mod served;
 mod wire;
 
 use std::process::ExitCode;

@@ -2,11 +2,15 @@
 //!
 //! The data plane is reached by the control plane through one trait; signals come in here and nowhere else.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
-use evenkeel_config::Deployment;
+use evenkeel_config::{Deployment, Loaded, Unfit, load_file};
 use evenkeel_control::{Admin, DataPlane, Reloader, watch};
-use evenkeel_gateway::Gateway;
+use evenkeel_gateway::{Gateway, prove};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::{EnvFilter, fmt};
 
@@ -17,8 +21,8 @@ const HURRY: Duration = Duration::from_secs(1);
 struct Plane(Gateway);
 
 impl DataPlane for Plane {
-    fn apply(&self, deployment: Arc<Deployment>) {
-        self.0.apply(deployment);
+    fn apply(&self, deployment: Arc<Deployment>) -> Result<(), Vec<Unfit>> {
+        self.0.apply(deployment)
     }
 
     fn note_rejected(&self) {
@@ -38,6 +42,15 @@ impl DataPlane for Plane {
 pub(crate) fn log() {
     let filter = EnvFilter::try_from_env("EVENKEEL_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     fmt().json().flatten_event(true).with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+/// Reads a configuration, and tries to make everything ready that it runs in this process.
+pub(crate) fn read(config: &Path) -> Loaded {
+    let mut loaded = load_file(config);
+    if let Some(deployment) = loaded.deployment.clone() {
+        loaded.refuse(prove(&deployment));
+    }
+    loaded
 }
 
 /// Serves until it is told to stop, and drains.

@@ -3,7 +3,13 @@
 use bytes::Bytes;
 use http::HeaderMap;
 
-use crate::protocol::openai::peek::{ChatPeek, EmbeddingsPeek};
+use crate::{
+    protocol::{
+        front::Front,
+        openai::peek::{ChatPeek, EmbeddingsPeek},
+    },
+    tensor::Infer,
+};
 
 /// What is asked.
 #[derive(Debug)]
@@ -12,6 +18,16 @@ pub(crate) enum Question {
     Chat(ChatPeek),
     /// Embeddings.
     Embeddings(EmbeddingsPeek),
+    /// An inference.
+    Infer(Inference),
+}
+
+/// An inference that is asked for.
+#[derive(Debug)]
+pub(crate) struct Inference {
+    pub(crate) infer: Infer,
+    /// The version of the route that was asked for, or the one it has.
+    pub(crate) version: String,
 }
 
 /// One request.
@@ -34,5 +50,13 @@ impl Ask {
     /// Says whether the answer is a stream.
     pub(crate) fn is_stream(&self) -> bool {
         matches!(&self.question, Question::Chat(peek) if peek.stream)
+    }
+
+    /// Returns what its client speaks.
+    pub(crate) fn front(&self) -> Front {
+        match self.question {
+            Question::Chat(_) | Question::Embeddings(_) => Front::Openai,
+            Question::Infer(_) => Front::Oip,
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use evenkeel_api as api;
-use evenkeel_config::Deployment;
+use evenkeel_config::{Deployment, Unfit};
 use evenkeel_core::Input;
 use tokio::{
     net::TcpListener,
@@ -38,6 +38,9 @@ pub(crate) struct Shared {
 /// Why a gateway could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// Paths that cannot be made ready.
+    #[error("make {} paths ready", .0.len())]
+    Unfit(Vec<Unfit>),
     /// The address of the data plane cannot be listened on.
     #[error("listen on {address}: {source}")]
     Listen {
@@ -52,16 +55,16 @@ impl Gateway {
     /// Starts to listen and to answer.
     ///
     /// # Errors
-    /// The address cannot be listened on.
+    /// A path cannot be made ready, or the address cannot be listened on.
     pub async fn start(deployment: Arc<Deployment>) -> Result<Self, StartError> {
         let address = deployment.server.listen.clone();
+        let applied = Applied::new(deployment).map_err(StartError::Unfit)?;
         let fault = |source| StartError::Listen { address: address.clone(), source };
         let listener = TcpListener::bind(&address).await.map_err(fault)?;
         let address = listener.local_addr().map_err(fault)?;
         let events = Arc::new(Events::new());
         let watcher = events.clone();
         let on_transition = Box::new(move |transition: &_| watcher.transition(transition));
-        let applied = Applied::new(deployment);
         let driver = Driver::start(applied.deployment.revision.clone(), on_transition);
         events.applied(&applied.deployment.revision, &applied.name, applied.at);
         let gateway = Self(Arc::new(Shared {
@@ -82,15 +85,19 @@ impl Gateway {
     }
 
     /// Makes a deployment the one for new requests; open ones finish on theirs. The address stays what it was.
-    pub fn apply(&self, deployment: Arc<Deployment>) {
+    ///
+    /// # Errors
+    /// The paths that cannot be made ready; then nothing has changed.
+    pub fn apply(&self, deployment: Arc<Deployment>) -> Result<(), Vec<Unfit>> {
+        let applied = Applied::new(deployment)?;
         let server = &self.0.applied.load().deployment.server;
-        if (&server.listen, &server.admin) != (&deployment.server.listen, &deployment.server.admin) {
+        if (&server.listen, &server.admin) != (&applied.deployment.server.listen, &applied.deployment.server.admin) {
             tracing::warn!(target: "evenkeel::config", "a new `server.listen` or `server.admin` counts from the next start");
         }
-        let applied = Applied::new(deployment);
         self.0.events.applied(&applied.deployment.revision, &applied.name, applied.at);
         let revision = applied.deployment.revision.clone();
         self.0.driver.swap(revision, || self.0.applied.store(applied));
+        Ok(())
     }
 
     /// Returns the name of the revision in force.

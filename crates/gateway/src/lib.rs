@@ -17,9 +17,9 @@ mod reply;
 mod snapshot;
 mod sse;
 mod status;
-#[cfg_attr(not(test), expect(dead_code, reason = "only the codec of the Open Inference Protocol uses it yet"))]
 mod tensor;
 mod upstream;
 
 pub use events::Happened;
 pub use gateway::{Gateway, StartError};
+pub use snapshot::prove;

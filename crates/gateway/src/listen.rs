@@ -3,8 +3,10 @@
 //! What a client got wrong is answered here, before admission: no core input, no upstream call, no evidence.
 
 mod address;
+mod admit;
 mod body;
 mod completions;
+mod inference;
 mod inspect;
 mod read;
 mod terms;
@@ -26,7 +28,7 @@ use tokio::{
 use self::{address::Address, body::Body};
 use crate::{
     gateway::Shared,
-    protocol::{openai::error::error_body, problem::Problem},
+    protocol::{front::Front, problem::Problem},
     reply::{self, Reply},
 };
 
@@ -102,11 +104,12 @@ impl Fault {
 async fn handle(shared: &Arc<Shared>, request: Request<Incoming>) -> Response<Body> {
     let head = request.method() == Method::HEAD;
     let asked_id = request_id(request.headers());
+    let front = Address::front(request.uri().path());
     let mut response = match route(shared, request).await {
         Ok(response) => response,
         Err(fault) => {
             shared.events.refused(fault.kind);
-            refuse(&fault)
+            refuse(front, &fault)
         }
     };
     let decision = response.headers().get("evenkeel-decision").cloned();
@@ -122,7 +125,7 @@ async fn handle(shared: &Arc<Shared>, request: Request<Incoming>) -> Response<Bo
 async fn route(shared: &Arc<Shared>, request: Request<Incoming>) -> Result<Response<Body>, Fault> {
     let address = Address::of(request.uri().path());
     let verb_fits = match address {
-        Address::Chat | Address::Embeddings => request.method() == Method::POST,
+        Address::Chat | Address::Embeddings | Address::Infer(_) => request.method() == Method::POST,
         _ => matches!(*request.method(), Method::GET | Method::HEAD),
     };
     match address {
@@ -135,11 +138,13 @@ async fn route(shared: &Arc<Shared>, request: Request<Incoming>) -> Result<Respo
         }
         Address::Chat => completions::chat(shared, request).await,
         Address::Embeddings => completions::embeddings(shared, request).await,
+        Address::Infer(model) => inference::infer(shared, &model, request).await,
+        Address::Oip(what) => inference::look(shared, &what),
         other => inspect::answer(shared, &other),
     }
 }
 
-fn refuse(fault: &Fault) -> Response<Body> {
+fn refuse(front: Front, fault: &Fault) -> Response<Body> {
     let mut headers = reply::json(HeaderMap::new());
     if fault.problem.status() == 408 {
         headers.insert("x-should-retry", HeaderValue::from_static("false"));
@@ -147,7 +152,7 @@ fn refuse(fault: &Fault) -> Response<Body> {
     if fault.problem == Problem::UnknownEncoding {
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }
-    let body = error_body(fault.problem, &fault.message, fault.param.as_deref());
+    let body = front.error_body(fault.problem, &fault.message, fault.param.as_deref());
     send(Reply::Whole { status: fault.problem.status(), headers, body }, None)
 }
 

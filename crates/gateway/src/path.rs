@@ -7,17 +7,20 @@
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use evenkeel_config::{Kind, PathSpec};
 use evenkeel_core::ResultCode;
 use http::HeaderMap;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
 use tokio::sync::mpsc;
 
 use crate::{
     ask::Ask,
     protocol::openai::envelope::Envelope,
     sse::Event,
-    upstream::{Call, Upstream},
+    tensor::{Contract, InferAnswer},
+    upstream::{Call, Upstream, in_body},
 };
 
 /// One way to answer.
@@ -26,7 +29,7 @@ pub(crate) trait Path: Send + Sync {
     fn attempt(self: Arc<Self>, ask: Arc<Ask>, call: Call, pieces: Pieces) -> Attempting;
 
     /// Answers at once, without anything that can fail, with the object `evenkeel` in it; none for a path that can.
-    fn certain(&self, _ask: &Ask, _evenkeel: &str) -> Option<Body> {
+    fn certain(&self, _ask: &Ask, _evenkeel: &str) -> Option<Certain> {
         None
     }
 }
@@ -77,17 +80,21 @@ pub(crate) enum Left {
     Nothing,
     /// A whole answer, who gave it, and where something of ours can be inserted.
     Answer { headers: HeaderMap, body: Bytes, envelope: Envelope, model: Arc<str> },
+    /// The tensors of an inference, accepted by the route's contract.
+    Infer(InferAnswer),
     /// The body of an error, which may be the client's to see.
     Error(Bytes),
 }
 
-/// An answer that is ready to go.
+/// The answer of a path that cannot fail.
 #[derive(Debug)]
-pub(crate) enum Body {
+pub(crate) enum Certain {
     /// In one piece.
     Whole(Bytes),
     /// As the events of a stream, to its end.
     Events(Vec<Bytes>),
+    /// As tensors.
+    Infer(InferAnswer),
 }
 
 impl Ended {
@@ -97,25 +104,50 @@ impl Ended {
     }
 }
 
+mod workers;
+
 macro_rules! registry {
     ($($file:ident: $kind:ident,)*) => {
         $(mod $file;)*
 
         /// Makes the path that a deployment describes.
-        pub(crate) fn build(spec: &PathSpec, name: &str, upstream: Option<&Arc<Upstream>>) -> Arc<dyn Path> {
-            match &spec.kind { $(Kind::$kind(kind) => $file::$kind::path(kind, Site { spec, name, upstream }),)* }
+        ///
+        /// # Errors
+        /// Why it can never answer: its model is damaged, or does not fit the route.
+        pub(crate) fn build(site: Site<'_>) -> Result<Arc<dyn Path>, String> {
+            match &site.spec.kind { $(Kind::$kind(kind) => $file::$kind::path(kind, site),)* }
         }
     };
 }
 
 registry! {
     openai: Openai,
+    oip: Oip,
+    onnx: Onnx,
+    rules: Rules,
     fixed: Fixed,
 }
 
 /// What a path is built from, besides its own fields.
-struct Site<'a> {
-    spec: &'a PathSpec,
-    name: &'a str,
-    upstream: Option<&'a Arc<Upstream>>,
+#[derive(Clone, Copy)]
+pub(crate) struct Site<'a> {
+    pub(crate) spec: &'a PathSpec,
+    pub(crate) name: &'a str,
+    pub(crate) upstream: Option<&'a Arc<Upstream>>,
+    /// What its route takes and gives.
+    pub(crate) contract: &'a Arc<Contract>,
+}
+
+/// Reads a body up to a bound.
+async fn read(mut body: Incoming, most: usize) -> Result<Bytes, ResultCode> {
+    let mut whole = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| in_body(&error))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if whole.len() + data.len() > most {
+            return Err(ResultCode::AnswerTooLarge);
+        }
+        whole.extend_from_slice(&data);
+    }
+    Ok(whole.freeze())
 }

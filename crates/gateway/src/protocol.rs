@@ -10,11 +10,8 @@
 //! # Source
 //! `docs/design/protocols.md`.
 
+pub(crate) mod front;
 pub(crate) mod json;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the codec is whole; the front and the path that call it are not built yet")
-)]
 pub(crate) mod oip_rest;
 pub(crate) mod openai;
 pub(crate) mod problem;

@@ -1,14 +1,15 @@
 //! Reply: what goes back to a client, with the headers that say who answered, why, and how (`interfaces.md`, section 3).
 
 use bytes::Bytes;
-use evenkeel_core::{Disclosure, Revision};
+use evenkeel_core::{Disclosure, Nanos, Revision, SECOND};
 use http::{HeaderMap, HeaderValue, header};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
 use crate::{
     ask::Ask,
-    protocol::{openai::error::error_body, problem::Problem},
+    protocol::{front::Front, problem::Problem},
+    tensor::Parameter,
 };
 
 /// What a client gets.
@@ -73,6 +74,25 @@ impl Told<'_> {
         serde_json::to_string(&self.object()).expect("strings and numbers are JSON")
     }
 
+    /// Returns the same as flat parameters of an inference.
+    pub(crate) fn parameters(&self) -> Vec<(&'static str, Parameter)> {
+        let object = self.object();
+        let text = |value: &str| Parameter::String(value.into());
+        let mut parameters = vec![
+            ("evenkeel.decision", text(object.decision)),
+            ("evenkeel.route", text(object.route)),
+            ("evenkeel.degraded", Parameter::Bool(object.degraded)),
+            ("evenkeel.reason", text(object.reason)),
+            ("evenkeel.attempts", Parameter::Int(object.attempts.into())),
+            ("evenkeel.revision", text(object.revision)),
+        ];
+        if let (Some(tier), Some(method), Some(path)) = (object.tier, object.method, object.path) {
+            let answered = [("evenkeel.tier", Parameter::Int(tier.into())), ("evenkeel.method", text(method))];
+            parameters.splice(2..2, answered.into_iter().chain([("evenkeel.path", text(path))]));
+        }
+        parameters
+    }
+
     fn object(&self) -> Object<'_> {
         let answered = self.disclosure.answered;
         Object {
@@ -103,15 +123,30 @@ pub(crate) fn events(mut headers: HeaderMap) -> HeaderMap {
     headers
 }
 
+/// What goes with a refusal.
+#[derive(Debug, Default)]
+pub(crate) struct Terms {
+    pub(crate) headers: HeaderMap,
+    /// Nanoseconds until it is worth to come again.
+    pub(crate) retry_after: Option<Nanos>,
+}
+
+impl Terms {
+    /// The request itself was lost, and may be sent again soon.
+    pub(crate) fn soon() -> Self {
+        Self { headers: HeaderMap::new(), retry_after: Some(SECOND) }
+    }
+}
+
 /// Returns the reply to a request that is refused; SDKs retry some statuses on their own, which would only multiply
 /// what was already tried here.
-pub(crate) fn refused(problem: Problem, message: &str, headers: HeaderMap, retry_after: Option<u64>) -> Reply {
-    let (mut headers, status) = (json(headers), problem.status());
+pub(crate) fn refused(front: Front, problem: Problem, message: &str, terms: Terms) -> Reply {
+    let (mut headers, status) = (json(terms.headers), problem.status());
     if matches!(status, 408 | 409 | 429 | 500..=599) {
         headers.insert("x-should-retry", HeaderValue::from_static("false"));
     }
-    if let Some(nanos) = retry_after {
+    if let Some(nanos) = terms.retry_after {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(nanos.div_ceil(1_000_000_000).clamp(1, 300)));
     }
-    Reply::Whole { status, headers, body: error_body(problem, message, None) }
+    Reply::Whole { status, headers, body: front.error_body(problem, message, None) }
 }

@@ -1,17 +1,19 @@
 //! Snapshot: the applied deployment with everything that it needs ready, swapped as a whole.
 //!
 //! # Invariants
-//! - `SNAP-1`: what is applied is complete: its paths are built, its upstreams have their clients (F-161).
+//! - `SNAP-1`: what is applied is complete: its paths are built, its models are loaded, its upstreams have their clients
+//!   (F-161). Where one path cannot be built, nothing is applied (TN-13).
 //! - `SNAP-2`: a request keeps the snapshot that it was admitted under (rule 9).
 
 use std::sync::Arc;
 
-use evenkeel_config::Deployment;
-use evenkeel_core::Where;
+use evenkeel_config::{Deployment, Unfit};
+use evenkeel_core::{PathId, Where};
 use jiff::Timestamp;
 
 use crate::{
-    path::{self, Path},
+    path::{self, Path, Site},
+    tensor::Contract,
     upstream::Upstream,
 };
 
@@ -20,23 +22,50 @@ pub(crate) struct Applied {
     pub(crate) deployment: Arc<Deployment>,
     /// By path id.
     pub(crate) paths: Vec<Arc<dyn Path>>,
+    /// By route id: what its tensors must be.
+    pub(crate) contracts: Vec<Arc<Contract>>,
     /// `sha256:` and twelve hex digits.
     pub(crate) name: String,
     pub(crate) at: Timestamp,
 }
 
+/// Tries to make every path ready that needs no server; says which of them cannot be.
+pub fn prove(deployment: &Deployment) -> Vec<Unfit> {
+    let contracts: Vec<_> = deployment.routes.iter().map(|it| Arc::new(Contract::declared(it))).collect();
+    let local = |(path, _): &(&evenkeel_core::Path, _)| !matches!(path.place, Where::Remote(_));
+    let paths = deployment.revision.paths.iter().zip(&deployment.paths);
+    let built = paths.enumerate().filter(|(_, it)| local(it)).map(|(at, (path, spec))| {
+        let contract = &contracts[path.route.index()];
+        let built = path::build(Site { spec, name: &path.name, upstream: None, contract });
+        built.err().map(|message| Unfit { path: PathId(at as u16), message })
+    });
+    built.flatten().collect()
+}
+
 impl Applied {
     /// Makes a deployment ready.
-    pub(crate) fn new(deployment: Arc<Deployment>) -> Arc<Self> {
+    ///
+    /// # Errors
+    /// The paths that cannot be built, all of them.
+    pub(crate) fn new(deployment: Arc<Deployment>) -> Result<Arc<Self>, Vec<Unfit>> {
         let upstreams: Vec<Arc<Upstream>> = deployment.upstreams.iter().map(Upstream::new).collect();
-        let paths = deployment.revision.paths.iter().zip(&deployment.paths).map(|(path, spec)| {
+        let contracts: Vec<_> = deployment.routes.iter().map(|it| Arc::new(Contract::declared(it))).collect();
+        let (mut paths, mut unfit) = (Vec::new(), Vec::new());
+        for (at, (path, spec)) in deployment.revision.paths.iter().zip(&deployment.paths).enumerate() {
             let upstream = match path.place {
                 Where::Remote(upstream) => Some(&upstreams[upstream.index()]),
                 Where::Local | Where::Certain => None,
             };
-            path::build(spec, &path.name, upstream)
-        });
-        let (paths, name) = (paths.collect(), deployment.name());
-        Arc::new(Self { paths, name, at: Timestamp::now(), deployment })
+            let contract = &contracts[path.route.index()];
+            match path::build(Site { spec, name: &path.name, upstream, contract }) {
+                Ok(path) => paths.push(path),
+                Err(message) => unfit.push(Unfit { path: PathId(at as u16), message }),
+            }
+        }
+        let name = deployment.name();
+        match unfit.is_empty() {
+            true => Ok(Arc::new(Self { paths, contracts, name, at: Timestamp::now(), deployment })),
+            false => Err(unfit),
+        }
     }
 }

@@ -17,11 +17,14 @@ pub(crate) use self::{
     contract::{Contract, Port},
     datatype::Datatype,
     infer::{Extra, Infer, InferAnswer, Input, Output, Parameter, Parameters, Wanted},
+    values::Values,
 };
 
 mod contract;
 mod datatype;
+pub(crate) mod element;
 mod infer;
+mod values;
 
 /// A named array.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -13,7 +13,7 @@ pub(crate) use fault::in_body;
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use evenkeel_config::{Secret, UpstreamSpec};
+use evenkeel_config::{Dialect, Secret, UpstreamSpec};
 use evenkeel_core::{Nanos, ResultCode};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
 use http_body_util::Full;
@@ -41,6 +41,7 @@ pub(crate) struct Call {
 /// A server that runs models.
 pub(crate) struct Upstream {
     urls: Vec<String>,
+    dialect: Dialect,
     authorization: Option<HeaderValue>,
     pooled: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     fresh: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
@@ -55,10 +56,26 @@ impl Upstream {
         };
         Arc::new(Self {
             urls: spec.urls.clone(),
+            dialect: spec.dialect,
             authorization: spec.api_key.as_ref().and_then(bearer),
             pooled: client(spec, IDLE_CONNECTIONS),
             fresh: client(spec, 0),
         })
+    }
+
+    /// Returns the habits that are declared of an Open Inference Protocol server.
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// Reads what a replica says of itself, on a connection that may be an old one.
+    ///
+    /// # Errors
+    /// As [`post`](Self::post).
+    pub(crate) async fn look(&self, path: &str, replica: usize) -> Result<Response<Incoming>, ResultCode> {
+        let mut request = self.request(Method::GET, path, replica)?;
+        request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        self.pooled.request(request).await.map_err(|error| fault::classify(&error))
     }
 
     /// Sends a request and returns the head of the answer.
@@ -72,17 +89,23 @@ impl Upstream {
         body: Bytes,
         call: Call,
     ) -> Result<Response<Incoming>, ResultCode> {
-        let uri = format!("{}{path}", self.urls[call.replica]);
-        let uri: Uri = uri.parse().map_err(|_| ResultCode::ConnectFailed)?;
-        let mut request = Request::new(Full::new(body));
-        (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) = (Method::POST, uri, headers);
-        if let Some(authorization) = &self.authorization {
-            request.headers_mut().insert(header::AUTHORIZATION, authorization.clone());
-        }
+        let mut request = self.request(Method::POST, path, call.replica)?.map(|_| Full::new(body));
+        request.headers_mut().extend(headers);
         let millis = HeaderValue::from(call.budget / 1_000_000);
         request.headers_mut().insert("x-envoy-expected-rq-timeout-ms", millis);
         let client = if call.fresh { &self.fresh } else { &self.pooled };
         client.request(request).await.map_err(|error| fault::classify(&error))
+    }
+
+    fn request(&self, method: Method, path: &str, replica: usize) -> Result<Request<Full<Bytes>>, ResultCode> {
+        let uri = format!("{}{path}", self.urls[replica]);
+        let uri: Uri = uri.parse().map_err(|_| ResultCode::ConnectFailed)?;
+        let mut request = Request::new(Full::default());
+        (*request.method_mut(), *request.uri_mut()) = (method, uri);
+        if let Some(authorization) = &self.authorization {
+            request.headers_mut().insert(header::AUTHORIZATION, authorization.clone());
+        }
+        Ok(request)
     }
 }
 

@@ -6,7 +6,7 @@ use super::Checks;
 use crate::{
     schema::{
         breaker::Breaker,
-        path::{Kind, Kinds},
+        path::{Kinds, PathKind, Target},
         route::{Route, RouteProtocol},
         scalar::Ratio,
         tier::{Method, Tier},
@@ -24,14 +24,18 @@ impl Checks<'_> {
         for (name, route) in &file.routes {
             let key = routes.field(name);
             self.name_is_usable(&key, name);
+            self.contract(&key, route);
             self.tiers(&key, route);
+            self.last_tier(&key, route);
+            self.route_effects(&key, route);
+            self.contexts(&key, route);
             if route.protocol == RouteProtocol::OpenaiEmbeddings {
                 self.one_space(&key, route);
             }
         }
     }
 
-    fn name_is_usable(&mut self, key: &Key, name: &str) {
+    pub(super) fn name_is_usable(&mut self, key: &Key, name: &str) {
         let usable = |c: char| c.is_ascii_alphanumeric() || "-_./:".contains(c);
         if name.is_empty() || name.len() > 128 || !name.chars().all(usable) {
             let hint = "use letters, digits and - _ . / : , at most 128 of them";
@@ -53,25 +57,34 @@ impl Checks<'_> {
                 let message = format!("tier `{}` is never reached: `{above}` above cannot fail", tier.name);
                 self.warning("unreachable", &key, message, "move it above the fixed answer, or remove it");
             }
-            if let Some(kind) = self.one_kind(&key, tier) {
-                kind.1.rules().check(&key.field(kind.0), route.protocol, self);
-                certain = certain.or(kind.1.rules().is_certain().then_some(tier.name.as_str()));
-                self.method(&key, tier, &kind.1);
+            if let Some((name, kind)) = self.one_kind(&key, tier) {
+                if !self.report.doubts(&route_key.field("protocol")) {
+                    kind.check(&key.field(name), route, self);
+                    self.effects(&key, route, kind);
+                }
+                certain = certain.or((kind.target() == Target::Certain).then_some(tier.name.as_str()));
+                self.method(&key, tier, kind);
+                if matches!(kind.target(), Target::Upstream(_)) {
+                    self.clocks(&key, route, tier);
+                }
             }
             self.breaker(&key.field("breaker"), &tier.breaker);
-            if tier.finalise().0 >= tier.stall.0 {
-                let message = "the wait for the end of a stream is not shorter than the silence that breaks it";
-                self.error("order", &key.field("finalise"), message, "make `finalise` shorter than `stall`");
-            }
-        }
-        if certain.is_none() && route.protocol != RouteProtocol::OpenaiEmbeddings && !route.tiers.is_empty() {
-            let key = route_key.field("tiers").index(route.tiers.len() - 1);
-            let message = "the last tier can fail, so a request may end in 503";
-            self.warning("last-tier-can-fail", &key, message, "add a tier with a `fixed` answer below it");
         }
     }
 
-    fn one_kind(&mut self, key: &Key, tier: &Tier) -> Option<(&'static str, Kind)> {
+    /// A route whose last tier can fail (CF-07).
+    fn last_tier(&mut self, route_key: &Key, route: &Route) {
+        let can_fail = |tier: &Tier| tier.kinds.given().iter().all(|(_, kind)| kind.target().can_fail());
+        let Some(last) = route.tiers.last() else { return };
+        if route.protocol == RouteProtocol::OpenaiEmbeddings || !can_fail(last) {
+            return;
+        }
+        let key = route_key.field("tiers").index(route.tiers.len() - 1);
+        let message = "the last tier can fail, so a request may end in 503";
+        self.warning("last-tier-can-fail", &key, message, "add a tier with a `fixed` answer below it");
+    }
+
+    fn one_kind<'t>(&mut self, key: &Key, tier: &'t Tier) -> Option<(&'static str, &'t dyn PathKind)> {
         let mut given = tier.kinds.given();
         if given.len() == 1 {
             return given.pop();
@@ -88,33 +101,67 @@ impl Checks<'_> {
         None
     }
 
-    fn method(&mut self, key: &Key, tier: &Tier, kind: &Kind) {
-        if tier.method == Some(Method::Default) && !kind.rules().is_certain() {
+    fn method(&mut self, key: &Key, tier: &Tier, kind: &dyn PathKind) {
+        if tier.method == Some(Method::Default) && kind.target() != Target::Certain {
             let message = "a `default` is the answer that cannot fail, and this path can";
             self.error("method", &key.field("method"), message, "leave `method` out, or use a `fixed` answer");
         }
     }
 
-    fn breaker(&mut self, key: &Key, breaker: &Breaker) {
-        if breaker.open_max.0 < breaker.open.0 {
-            let message = "the longest open time is shorter than the first";
-            self.error("order", &key.field("open_max"), message, "make `open_max` at least `open`");
+    /// Clocks that contradict one another, or never fire as they are written.
+    fn clocks(&mut self, key: &Key, route: &Route, tier: &Tier) {
+        let deadline = route.deadline();
+        let first = key.field("first_token");
+        if self.report.is_written(&first) && tier.first_token.nanos() > deadline.nanos() {
+            let message = "the clock is longer than the deadline of the route, so it never fires";
+            self.warning("no-effect", &first, message, "make it shorter: lower tiers need time, too");
         }
-        let steps = breaker.ramp.windows(2).all(|pair| pair[0].0 < pair[1].0);
-        if !steps || breaker.ramp.last() != Some(&Ratio(1_000)) || breaker.ramp.first() == Some(&Ratio(0)) {
-            let message = "the steps must rise, from above 0 to 1";
-            self.error("ramp", &key.field("ramp"), message, "for example [0.05, 0.25, 0.5, 1]");
+        let finalise = key.field("finalise");
+        if route.protocol.streams() && tier.finalise().nanos() >= tier.stall.nanos() {
+            let message = "the wait for the end of a stream is not shorter than the silence that breaks it";
+            self.error("order", &finalise, message, "make `finalise` shorter than `stall`");
         }
-        for (name, (samples, bad, _)) in [("fast", breaker.fast), ("slow", breaker.slow)] {
-            if samples == 0 || bad.0 == 0 {
-                let message = "a window without samples, or with a share of 0, would open at once";
-                self.error("window", &key.field(name), message, "for example [20, 0.5, 10s]");
+        let total = key.field("total");
+        if self.report.is_written(&total) && tier.total.nanos() < tier.first_token.nanos() && route.protocol.streams() {
+            let message = "the whole attempt is shorter than its first clock, which never fires";
+            self.warning("no-effect", &total, message, "make `total` longer, or `first_token` shorter");
+        }
+    }
+
+    /// A model that is smaller than one above it cannot stand in for all of its requests (CF-07).
+    fn contexts(&mut self, route_key: &Key, route: &Route) {
+        let mut largest = 0;
+        for (at, tier) in route.tiers.iter().enumerate() {
+            let Some(context) = tier.context else { continue };
+            if context < largest {
+                let key = route_key.field("tiers").index(at).field("context");
+                let message =
+                    format!("a tier above takes {largest} tokens, so not all of its requests can fall to this one");
+                self.warning("smaller-context", &key, message, "such requests go on to the tiers below");
             }
+            largest = largest.max(context);
         }
-        if breaker.low.0 == 0 || breaker.low.1 == 0 {
-            let message = "a streak of 0 would open at once";
-            self.error("window", &key.field("low"), message, "for example [2, 3]");
+    }
+
+    fn breaker(&mut self, key: &Key, breaker: &Breaker) {
+        let mut judge = |name: &str, wrong: bool, words: (&'static str, &str, &str)| {
+            let key = key.field(name);
+            if wrong && !self.report.doubts_within(&key) {
+                self.error(words.0, &key, words.1, words.2);
+            }
+        };
+        let order = ("order", "the longest open time is shorter than the first", "make `open_max` at least `open`");
+        judge("open_max", breaker.open_max.0 < breaker.open.0, order);
+        let rises =
+            breaker.ramp.windows(2).all(|pair| pair[0].0 < pair[1].0) && breaker.ramp.first() != Some(&Ratio(0));
+        let ramp = ("ramp", "the steps must rise, from above 0 to 1", "for example [0.05, 0.25, 0.5, 1]");
+        judge("ramp", !rises || breaker.ramp.last() != Some(&Ratio(1_000)), ramp);
+        let message = "a window without samples, or with a share of 0, would open at once";
+        for (name, (samples, bad, _)) in [("fast", breaker.fast), ("slow", breaker.slow)] {
+            judge(name, samples == 0 || bad.0 == 0, ("window", message, "for example [20, 0.5, 10s]"));
         }
+        let low = ("window", "a streak of 0 would open at once", "for example [2, 3]");
+        judge("low", breaker.low.0 == 0 || breaker.low.1 == 0, low);
     }
 
     /// Vectors of unlike models cannot be compared: a fallback to another space would corrupt in silence.

@@ -3,36 +3,96 @@
 use std::net::SocketAddr;
 
 use super::Checks;
-use crate::{secret::Secret, tree::Key};
+use crate::{
+    schema::{
+        path::Target,
+        upstream::{Upstream, UpstreamProtocol},
+    },
+    secret::within,
+    tree::Key,
+};
 
 impl Checks<'_> {
+    pub(super) fn server(&mut self) {
+        let (key, server) = (Key::default().field("server"), &self.file.server);
+        let [listen, admin] = [("listen", &server.listen), ("admin", &server.admin)].map(|(name, address)| {
+            let read = address.parse::<SocketAddr>();
+            if read.is_err() {
+                let message = format!("`{address}` is not an address and a port");
+                self.error("bad-address", &key.field(name), message, "for example 127.0.0.1:8080 or [::]:8080");
+            }
+            read.ok().filter(|it| it.port() != 0)
+        });
+        if listen.is_some() && listen == admin {
+            let message = "both planes cannot listen at one address";
+            self.error("same-address", &key.field("admin"), message, "choose another port");
+        }
+    }
+
     pub(super) fn upstreams(&mut self) {
         let file = self.file;
-        let server = Key::default().field("server");
-        for (name, address) in [("listen", &file.server.listen), ("admin", &file.server.admin)] {
-            if address.parse::<SocketAddr>().is_err() {
-                let message = format!("`{address}` is not an address and a port");
-                self.error("bad-address", &server.field(name), message, "for example 127.0.0.1:8080 or [::]:8080");
-            }
-        }
         for (name, upstream) in &file.upstreams {
             let key = Key::default().field("upstreams").field(name);
-            if upstream.addresses().count() == 0 || (upstream.url.is_some() && !upstream.urls.is_empty()) {
-                let message = "exactly one of `url` and `urls` belongs here";
-                self.error("url-or-urls", &key, message, "write `url:` for one server, `urls:` for replicas");
+            self.name_is_usable(&key, name);
+            self.addresses(&key, upstream);
+            if let Some(reference) = &upstream.api_key {
+                self.secret(&key.field("api_key"), reference);
             }
-            let single = upstream.url.iter().map(|url| (key.field("url"), url));
-            let several = upstream.urls.iter().enumerate().map(|(at, url)| (key.field("urls").index(at), url));
-            for (key, url) in single.chain(several) {
-                if let Err(message) = check_url(url) {
-                    self.error("bad-url", &key, message, "for example http://127.0.0.1:8000/v1");
-                }
+            let dialect = key.field("dialect");
+            if upstream.protocol == UpstreamProtocol::Openai && self.report.is_written(&dialect) {
+                let message = "an `openai` upstream has no dialect";
+                self.error("misplaced-key", &dialect, message, "remove it, or write `protocol: oip`");
             }
-            let secret = upstream.api_key.as_ref().map(|reference| Secret::resolve(reference, self.base));
-            if let Some(Err(message)) = secret {
-                let hint = "set it before the start; a secret is ${env:NAME} or ${file:PATH}";
-                self.error("missing-secret", &key.field("api_key"), message, hint);
+        }
+    }
+
+    /// Warns of upstreams that nothing calls, where every other reference is right.
+    pub(super) fn unused(&mut self) {
+        let file = self.file;
+        let kinds = || file.routes.values().flat_map(|route| &route.tiers).flat_map(|tier| tier.kinds.given());
+        for name in file.upstreams.keys().filter(|_| self.report.errors() == 0).collect::<Vec<_>>() {
+            if !kinds().any(|(_, kind)| kind.target() == Target::Upstream(name)) {
+                let key = Key::default().field("upstreams").field(name);
+                let message = format!("no tier calls upstream `{name}`");
+                self.warning("unused", &key, message, "remove it, or name it in a tier");
             }
+        }
+    }
+
+    fn addresses(&mut self, key: &Key, upstream: &Upstream) {
+        let [one, several] = ["url", "urls"].map(|name| key.field(name));
+        let written = [&one, &several].map(|key| self.report.is_written(key));
+        if written[0] == written[1] {
+            let message = "exactly one of `url` and `urls` belongs here";
+            self.error("url-or-urls", key, message, "write `url:` for one server, `urls:` for replicas");
+        } else if written[1] && upstream.urls.is_empty() {
+            self.error("empty", &several, "there is no address", "write at least one");
+        }
+        let single = upstream.url.iter().map(|url| (one.clone(), url));
+        let urls = single.chain(upstream.urls.iter().enumerate().map(|(at, url)| (several.index(at), url)));
+        let mut seen = Vec::new();
+        for (key, url) in urls {
+            if let Err(message) = check_url(url) {
+                self.error("bad-url", &key, message, "for example http://127.0.0.1:8000/v1");
+            } else if seen.contains(&url.trim_end_matches('/')) {
+                let message = "this address stands above, and would count as a replica of its own";
+                self.error("duplicate-url", &key, message, "name each replica once");
+            }
+            seen.push(url.trim_end_matches('/'));
+        }
+    }
+
+    fn secret(&mut self, key: &Key, reference: &str) {
+        if self.report.doubts(key) {
+            return;
+        }
+        if within(reference).is_none() {
+            let message = "a secret stands in the file itself, where everyone reads it who reads the file";
+            self.warning("plain-secret", key, message, "write ${env:NAME} or ${file:PATH}");
+        }
+        if let Err(message) = self.outside.fetch_secret(reference) {
+            let hint = "set it before the start; a secret is ${env:NAME} or ${file:PATH}";
+            self.error("missing-secret", key, message, hint);
         }
     }
 }

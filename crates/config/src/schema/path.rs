@@ -1,12 +1,13 @@
 //! The kinds of path that a tier may call: the registry, one line a kind.
 //!
 //! A new kind is a file here with its fields, and a line in the registry; `gateway/path` has a file and a line alike.
+//! (The registry declares the modules, so `cargo fmt` does not find their files: `rustfmt schema/path/*.rs` does.)
 
-use evenkeel_core::Nanos;
+use evenkeel_core::{Features, Nanos, Where};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{check::Checks, schema::route::RouteProtocol, tree::Key};
+use crate::{check::Checks, outside::Outside, schema::route::Route, tree::Key};
 
 macro_rules! registry {
     ($($(#[$doc:meta])* $field:ident: $kind:ident,)*) => {
@@ -15,60 +16,100 @@ macro_rules! registry {
         /// The kinds, for whoever builds them.
         pub mod kind { $(pub use super::$field::$kind;)* }
 
-        use kind::*;
-
         /// The kinds of path, of which a tier has exactly one.
         #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
         pub(crate) struct Kinds {
-            $($(#[$doc])* #[serde(default, skip_serializing_if = "Option::is_none")] pub(crate) $field: Option<$kind>,)*
+            $($(#[$doc])* #[serde(default, skip_serializing_if = "Option::is_none")] $field: Option<$field::Block>,)*
         }
 
-        /// What a tier calls.
-        #[derive(Clone, Debug, PartialEq, Eq)]
-        pub enum Kind { $($(#[$doc])* $kind($kind),)* }
+        /// What a path calls, with everything that it needs.
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum Kind { $($(#[$doc])* $kind(kind::$kind),)* }
 
         impl Kinds {
             /// The names of all kinds.
             pub(crate) const NAMES: &'static [&'static str] = &[$(stringify!($field),)*];
 
             /// Returns the kinds that are given, with their names.
-            pub(crate) fn given(&self) -> Vec<(&'static str, Kind)> {
+            pub(crate) fn given(&self) -> Vec<(&'static str, &dyn PathKind)> {
                 let mut given = Vec::new();
-                $(given.extend(self.$field.clone().map(|it| (stringify!($field), Kind::$kind(it))));)*
+                $(given.extend(self.$field.as_ref().map(|it| (stringify!($field), it as &dyn PathKind)));)*
                 given
             }
-        }
-
-        impl Kind {
-            pub(crate) fn rules(&self) -> &dyn PathKind { match self { $(Self::$kind(it) => it,)* } }
         }
     };
 }
 
+// A line names a module, which has a `Block`, what stands in the file, and what it becomes for the gateway.
 registry! {
     /// A model on an OpenAI-compatible server.
     openai: Openai,
+    /// A model on an Open Inference Protocol server.
+    oip: Oip,
+    /// A model that is computed in this process.
+    onnx: Onnx,
+    /// Rules that an expert can read.
+    rules: Rules,
     /// A fixed answer, which cannot fail.
     fixed: Fixed,
 }
 
 /// What the rest of the crate asks of a kind of path.
 pub(crate) trait PathKind {
-    /// Reports what is wrong with it, at `key`, in a route of this protocol.
-    fn check(&self, key: &Key, route: RouteProtocol, checks: &mut Checks<'_>);
+    /// Reports what is wrong with it, at `key`, in this route.
+    fn check(&self, key: &Key, route: &Route, checks: &mut Checks<'_>);
 
-    /// Returns the upstream that it calls; none for a path in this process.
-    fn upstream(&self) -> Option<&str>;
+    /// Makes what the gateway gets, of a path that was checked.
+    fn ready(&self, route: &Route, outside: &Outside) -> Kind;
 
-    /// Says whether it cannot fail (F-163).
-    fn is_certain(&self) -> bool;
+    /// Returns what it calls, and so whether an attempt is made and counted.
+    fn target(&self) -> Target<'_>;
+
+    /// Returns the file that it names, where its content belongs to the configuration.
+    fn file(&self) -> Option<&str> {
+        None
+    }
 
     /// Returns the time that it needs to commit while it has no history, before the bound of a quarter of the
     /// deadline (F-027).
     fn need(&self) -> Nanos;
 
     /// Returns what it can do where the tier does not say.
-    fn features(&self) -> evenkeel_core::Features {
-        evenkeel_core::Features::ALL
+    fn features(&self) -> Features {
+        Features::ALL
+    }
+
+    /// Returns the kind of answer that clients are told where the tier does not say, at this place in the route.
+    fn method(&self, tier: usize) -> super::tier::Method {
+        if tier == 0 { super::tier::Method::Primary } else { super::tier::Method::Distilled }
+    }
+}
+
+/// What a path calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Target<'a> {
+    /// A server.
+    Upstream(&'a str),
+    /// This process, in an attempt that may fail.
+    Model,
+    /// This process, in an attempt that reads nothing but the request and has an answer for every one (F-163).
+    Rules,
+    /// Nothing: the answer is there (F-163).
+    Certain,
+}
+
+impl Target<'_> {
+    /// Returns where the core has its work done, by the position of the upstream it names.
+    pub(crate) fn place(self, upstream: impl FnOnce(&str) -> evenkeel_core::UpstreamId) -> Where {
+        match self {
+            Self::Upstream(name) => Where::Remote(upstream(name)),
+            Self::Model | Self::Rules => Where::Local,
+            Self::Certain => Where::Certain,
+        }
+    }
+
+    /// Says whether a request may be left without an answer by it.
+    pub(crate) fn can_fail(self) -> bool {
+        matches!(self, Self::Upstream(_) | Self::Model)
     }
 }

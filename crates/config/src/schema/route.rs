@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    contract::{Input, Output},
     scalar::{Duration, Ratio},
     tier::Tier,
 };
@@ -14,7 +15,8 @@ use super::{
 pub(crate) struct Route {
     /// What its clients speak.
     pub(crate) protocol: RouteProtocol,
-    /// Time to the first content of a stream, or to the complete answer; 30s for chat, 10s for embeddings (F-021).
+    /// Time to the first content of a stream, or to the complete answer; 30s for chat, 10s for embeddings, 2s for
+    /// `oip` (F-021).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) deadline: Option<Duration>,
     /// Remote attempts per request, at most (F-031).
@@ -30,6 +32,16 @@ pub(crate) struct Route {
     /// The purse that pays retries (F-044).
     #[serde(default)]
     pub(crate) retry_budget: RetryBudget,
+    /// What an `oip` route takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) input: Option<Input>,
+    /// Rows of one request, at most; larger ones are answered 400 (TN-06).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub(crate) max_batch: Option<u64>,
+    /// What an `oip` route gives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) output: Option<Output>,
     /// Ways to answer, in order; the first is the primary.
     #[schemars(length(min = 1, max = 16))]
     pub(crate) tiers: Vec<Tier>,
@@ -43,6 +55,35 @@ pub(crate) enum RouteProtocol {
     OpenaiChat,
     /// OpenAI embeddings.
     OpenaiEmbeddings,
+    /// The Open Inference Protocol, version 2.
+    Oip,
+}
+
+impl RouteProtocol {
+    /// Returns the word of the configuration.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::OpenaiChat => "openai-chat",
+            Self::OpenaiEmbeddings => "openai-embeddings",
+            Self::Oip => "oip",
+        }
+    }
+
+    /// Says whether answers may be streams.
+    pub(crate) const fn streams(self) -> bool {
+        matches!(self, Self::OpenaiChat)
+    }
+}
+
+impl Route {
+    /// Returns its own deadline, else that of its protocol (F-021).
+    pub(crate) fn deadline(&self) -> Duration {
+        self.deadline.unwrap_or(Duration::seconds(match self.protocol {
+            RouteProtocol::OpenaiChat => 30,
+            RouteProtocol::OpenaiEmbeddings => 10,
+            RouteProtocol::Oip => 2,
+        }))
+    }
 }
 
 /// What a refusal of the content does.

@@ -29,6 +29,15 @@ pub(crate) fn check_format(format: &str, text: &str) -> Result<(), String> {
     }
 }
 
+/// Returns a text of a format as its number, of nanoseconds or bytes; none for formats that are words.
+pub(crate) fn in_units(format: &str, text: &str) -> Option<u64> {
+    match format {
+        "duration" => duration(text).ok(),
+        "size" => size(text).ok(),
+        _ => None,
+    }
+}
+
 /// Reads `250ms`, `1.5s`, `10m`.
 fn duration(text: &str) -> Result<u64, String> {
     let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
@@ -171,7 +180,7 @@ impl JsonSchema for Ratio {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "number", "minimum": 0, "maximum": 1 })
+        json_schema!({ "type": "number", "minimum": 0, "maximum": 1, "multipleOf": 0.001 })
     }
 }
 

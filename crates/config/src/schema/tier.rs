@@ -12,11 +12,12 @@ use super::{
 /// One ordered way to answer. Exactly one kind of path stands in it.
 // Flattened, so that a kind is one line in one registry; `shape` refuses unknown keys, with better words than serde's.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[schemars(extend("additionalProperties" = false))]
 pub(crate) struct Tier {
     /// The name, unique within the route.
     pub(crate) name: String,
-    /// The kind of answer that clients are told; by default `primary` for the first tier, `default` for a `fixed` one,
-    /// else `distilled`.
+    /// The kind of answer that clients are told; by default `default` for a `fixed` answer, `rules` for rules, else
+    /// `primary` for the first tier and `distilled` for the others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) method: Option<Method>,
     /// Time to the first content of a stream (F-022).
@@ -71,6 +72,14 @@ pub(crate) enum Method {
     Primary,
     /// A smaller model.
     Distilled,
+    /// Several models and a vote.
+    Ensemble,
+    /// Verified documents.
+    Retrieval,
+    /// An earlier answer.
+    Cache,
+    /// Rules that an expert can read.
+    Rules,
     /// The answer that cannot fail.
     Default,
 }

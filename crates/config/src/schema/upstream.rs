@@ -11,7 +11,7 @@ use super::scalar::Duration;
 pub(crate) struct Upstream {
     /// What it speaks.
     pub(crate) protocol: UpstreamProtocol,
-    /// Its address, with the path that comes before `/chat/completions`, such as `https://api.openai.com/v1`.
+    /// Its address, with the path that comes before `/chat/completions` or `/v2`, such as `https://api.openai.com/v1`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) url: Option<String>,
     /// Its addresses, where it has several replicas. Exactly one of `url` and `urls`.
@@ -20,6 +20,9 @@ pub(crate) struct Upstream {
     /// The credential that it wants: `${env:NAME}` or `${file:PATH}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) api_key: Option<String>,
+    /// The habits of an `oip` server; by default it is asked.
+    #[serde(default)]
+    pub(crate) dialect: Dialect,
     /// How long a connection may take to be made (F-032).
     #[serde(default = "connect")]
     pub(crate) connect: Duration,
@@ -31,9 +34,38 @@ pub(crate) struct Upstream {
 /// What an upstream speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum UpstreamProtocol {
+pub enum UpstreamProtocol {
     /// The OpenAI HTTP API.
     Openai,
+    /// The Open Inference Protocol over REST.
+    Oip,
+}
+
+/// The habits of an Open Inference Protocol server (`protocols.md`, section 3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Dialect {
+    /// It says itself what it is.
+    #[default]
+    Auto,
+    /// NVIDIA Triton.
+    Triton,
+    /// Seldon MLServer.
+    Mlserver,
+    /// KServe's model server.
+    Kserve,
+    /// None in particular.
+    Plain,
+}
+
+impl UpstreamProtocol {
+    /// Returns the word of the configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Openai => "openai",
+            Self::Oip => "oip",
+        }
+    }
 }
 
 impl Upstream {

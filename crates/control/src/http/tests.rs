@@ -1,6 +1,6 @@
 //! The admin plane over its socket.
 
-use evenkeel_config::Deployment;
+use evenkeel_config::{Deployment, Unfit};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -13,7 +13,9 @@ use super::*;
 struct Plane;
 
 impl DataPlane for Plane {
-    fn apply(&self, _: Arc<Deployment>) {}
+    fn apply(&self, _: Arc<Deployment>) -> Result<(), Vec<Unfit>> {
+        Ok(())
+    }
 
     fn note_rejected(&self) {}
 

@@ -2,7 +2,8 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use evenkeel_config::Deployment;
+use evenkeel_config::{Deployment, Unfit};
+use evenkeel_core::PathId;
 
 use super::*;
 
@@ -11,11 +12,17 @@ use super::*;
 struct Plane {
     applied: Mutex<Vec<String>>,
     rejected: AtomicUsize,
+    /// Whether no path can be made ready.
+    unfit: Mutex<bool>,
 }
 
 impl DataPlane for Plane {
-    fn apply(&self, deployment: Arc<Deployment>) {
+    fn apply(&self, deployment: Arc<Deployment>) -> Result<(), Vec<Unfit>> {
+        if *self.unfit.lock() {
+            return Err(vec![Unfit { path: PathId(0), message: "the model is damaged".into() }]);
+        }
         self.applied.lock().push(deployment.name());
+        Ok(())
     }
 
     fn note_rejected(&self) {
@@ -75,6 +82,18 @@ fn cf_01_g_014_an_invalid_file_changes_nothing_and_is_reported() {
     assert_eq!(kit.reloader.poll(), Verdict::Applied);
     let ready = kit.reloader.ready();
     assert_eq!((ready.rejected, ready.revision), (None, kit.plane.applied.lock().last().cloned()));
+}
+
+#[test]
+fn tn_13_a_path_that_cannot_be_made_ready_is_a_mistake_like_any_other() {
+    let kit = Kit::new();
+    *kit.plane.unfit.lock() = true;
+    kit.write(&file("two"));
+    assert_eq!(kit.reloader.poll(), Verdict::Rejected);
+    assert_eq!(kit.reloader.ready().rejected.map(|it| it.diagnostics), Some(1));
+    assert_eq!(kit.plane.rejected.load(Ordering::Relaxed), 1);
+    *kit.plane.unfit.lock() = false;
+    assert_eq!(kit.reloader.reload(), Verdict::Applied, "the same bytes, once the model is whole");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::symlink};
 
-use evenkeel_config::Deployment;
+use evenkeel_config::{Deployment, Unfit};
 use notify::event::{CreateKind, ModifyKind, RemoveKind};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -13,8 +13,9 @@ use crate::plane::DataPlane;
 struct Plane(UnboundedSender<Option<String>>);
 
 impl DataPlane for Plane {
-    fn apply(&self, deployment: Arc<Deployment>) {
+    fn apply(&self, deployment: Arc<Deployment>) -> Result<(), Vec<Unfit>> {
         let _ = self.0.send(Some(deployment.name()));
+        Ok(())
     }
 
     fn note_rejected(&self) {

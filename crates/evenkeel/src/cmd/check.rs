@@ -3,8 +3,9 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::Args;
-use evenkeel_config::load_file;
 use serde_json::json;
+
+use crate::wire;
 
 /// Reads a configuration and prints everything that is wrong with it.
 #[derive(Debug, Args)]
@@ -21,7 +22,7 @@ impl Check {
         if !self.file.is_file() {
             anyhow::bail!("cannot read {}: there is no such file", self.file.display());
         }
-        let loaded = load_file(&self.file);
+        let loaded = wire::read(&self.file);
         let ok = loaded.deployment.is_some();
         if self.json {
             println!("{}", json!({"ok": ok, "diagnostics": loaded.diagnostics}));

@@ -1,12 +1,12 @@
 //! `evenkeel mock`: a model server that breaks on demand (OpenAI and OIP).
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
 use clap::Args;
 use evenkeel_mock::{Mock as Server, Options, parse_faults_yaml};
 
-use crate::wire;
+use crate::{served::served, wire};
 
 /// Runs a model server that breaks on demand. `PUT /mock/faults` switches faults, `GET /mock/log` shows what it saw.
 #[derive(Debug, Args)]
@@ -17,6 +17,9 @@ pub(super) struct Mock {
     /// Faults from the start: a YAML list of `{model, fault, …}`.
     #[arg(long)]
     faults: Option<PathBuf>,
+    /// A model of the Open Inference Protocol, computed from an ONNX file. May be given several times.
+    #[arg(long, value_name = "NAME=FILE.onnx", value_parser = named)]
+    oip: Vec<(String, PathBuf)>,
     /// What answers and draws follow from.
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -31,13 +34,31 @@ impl Mock {
             }
             None => Vec::new(),
         };
-        let options = Options { listen: self.listen, seed: self.seed, faults, ..Options::default() };
+        let mut oip = BTreeMap::new();
+        for (name, file) in self.oip {
+            let reading = || format!("cannot serve {}", file.display());
+            let bytes = std::fs::read(&file).with_context(reading)?;
+            oip.insert(name, served(&bytes).with_context(reading)?);
+        }
+        let options = Options { listen: self.listen, seed: self.seed, faults, oip, ..Options::default() };
         super::runtime()?.block_on(async {
             let mock = Server::start(options).await.context("cannot start")?;
-            println!("models at http://{}/v1, control at http://{}/mock", mock.address(), mock.control_address());
+            println!(
+                "models at http://{0}/v1 and http://{0}/v2, control at http://{1}/mock",
+                mock.address(),
+                mock.control_address()
+            );
             wire::stopped().await?;
             mock.stop().await;
             Ok(ExitCode::SUCCESS)
         })
+    }
+}
+
+/// Reads `NAME=FILE`.
+fn named(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((name, file)) if !name.is_empty() && !file.is_empty() => Ok((name.into(), file.into())),
+        _ => Err("expected NAME=FILE.onnx".into()),
     }
 }

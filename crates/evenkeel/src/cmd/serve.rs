@@ -3,7 +3,6 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::Args;
-use evenkeel_config::load_file;
 
 use crate::wire;
 
@@ -17,12 +16,12 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let loaded = load_file(&self.config);
+        let loaded = wire::read(&self.config);
         for diagnostic in &loaded.diagnostics {
             eprintln!("{diagnostic}");
         }
         let Some(deployment) = loaded.deployment else {
-            anyhow::bail!("cannot serve {}: {} errors", self.config.display(), loaded.diagnostics.len());
+            anyhow::bail!("cannot serve {}: {} errors", self.config.display(), loaded.errors());
         };
         wire::log();
         super::runtime()?.block_on(wire::serve(deployment, self.config))?;

@@ -11,7 +11,12 @@
 mod answer;
 mod client;
 
-use std::{future::poll_fn, sync::Arc, task::Poll};
+use std::{
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    task::Poll,
+};
 
 use bytes::Bytes;
 use evenkeel_core::{
@@ -303,7 +308,7 @@ impl Task {
         }
         let reply = self
             .safe_default()
-            .unwrap_or_else(|| reply::refused(Problem::Overloaded, message, HeaderMap::new(), Some(1_000_000_000)));
+            .unwrap_or_else(|| reply::refused(self.it.ask.front(), Problem::Overloaded, message, reply::Terms::soon()));
         self.client.reply(reply);
     }
 }
@@ -327,7 +332,9 @@ async fn next(attempt: &mut Option<Running>) -> Happened {
             if let Some(ended) = running.ended.take() {
                 return Poll::Ready(Happened::Ended(ended));
             }
-            match running.future.as_mut().poll(context) {
+            // A path that panics costs its attempt, and no more (TN-14).
+            let polled = catch_unwind(AssertUnwindSafe(|| running.future.as_mut().poll(context)));
+            match polled.unwrap_or_else(|_| Poll::Ready(Ended::bare(ResultCode::PathPanic, None))) {
                 Poll::Ready(ended) => running.ended = Some(ended),
                 Poll::Pending => return Poll::Pending,
             }

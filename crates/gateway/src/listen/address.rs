@@ -1,5 +1,8 @@
 //! What stands at which address of the data plane.
 
+use super::inference::Look;
+use crate::protocol::front::Front;
+
 /// An address that somebody asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Address {
@@ -10,13 +13,26 @@ pub(super) enum Address {
     Decision(String),
     Status,
     RouteState(String),
+    /// An inference.
+    Infer(Model),
+    /// What the Open Inference Protocol has to look at.
+    Oip(Look),
     /// Part of the API, and not offered here.
     NotOffered,
     Unknown,
 }
 
-/// What else the OpenAI API has, as its paths begin.
-const NOT_OFFERED: [&str; 9] = [
+/// A model of the Open Inference Protocol: here, a route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Model {
+    pub(super) name: String,
+    pub(super) version: Option<String>,
+}
+
+/// What else the two APIs have, as their paths begin.
+const NOT_OFFERED: [&str; 11] = [
+    "/v2/systemsharedmemory/",
+    "/v2/cudasharedmemory/",
     "/v1/completions",
     "/v1/responses",
     "/v1/images/",
@@ -37,7 +53,14 @@ impl Address {
             "/v1/embeddings" => return Self::Embeddings,
             "/v1/models" => return Self::Models,
             "/v1/status" => return Self::Status,
+            "/v2" => return Self::Oip(Look::Server),
+            "/v2/health/live" => return Self::Oip(Look::Live),
+            "/v2/health/ready" => return Self::Oip(Look::Ready),
+            "/v2/models" => return Self::Oip(Look::Models),
             _ => {}
+        }
+        if let Some(rest) = path.strip_prefix("/v2/models/") {
+            return Self::of_model(rest).unwrap_or(Self::Unknown);
         }
         let state = path.strip_prefix("/v1/routes/").and_then(|rest| rest.strip_suffix("/state"));
         let named = [
@@ -48,6 +71,36 @@ impl Address {
         let found = named.into_iter().find_map(|(name, make)| Some(make(decode(name?)?)));
         let offered = !NOT_OFFERED.iter().any(|begin| path.starts_with(begin));
         found.unwrap_or(if offered { Self::Unknown } else { Self::NotOffered })
+    }
+}
+
+impl Address {
+    /// Returns what somebody speaks who asks for a path.
+    pub(super) fn front(path: &str) -> Front {
+        if path == "/v2" || path.starts_with("/v2/") { Front::Oip } else { Front::Openai }
+    }
+
+    /// Reads what follows `/v2/models/`: a name, perhaps a version, perhaps what is to be done.
+    fn of_model(rest: &str) -> Option<Self> {
+        let (model, verb) = match rest.rsplit_once('/') {
+            Some((model, verb @ ("infer" | "ready" | "generate" | "generate_stream" | "config" | "stats"))) => {
+                (model, verb)
+            }
+            _ => (rest, ""),
+        };
+        let (name, version) = match model.rsplit_once("/versions/") {
+            Some((name, version)) => (name, Some(decode(version)?)),
+            None => (model, None),
+        };
+        let model = Model { name: decode(name)?, version };
+        Some(match verb {
+            "" => Self::Oip(Look::Model(model)),
+            "infer" => Self::Infer(model),
+            "ready" => Self::Oip(Look::ModelReady(model)),
+            "generate" | "generate_stream" => Self::NotOffered,
+            // To operate a server is not the data plane's business.
+            _ => Self::Unknown,
+        })
     }
 }
 
@@ -73,7 +126,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_read_with_or_without_a_slash_and_names_whole() {
+    fn oip_17_oip_19_oip_21_addresses_are_read_with_or_without_a_slash_and_names_whole() {
+        let model =
+            |name: &str, version: Option<&str>| Model { name: name.into(), version: version.map(str::to_owned) };
         let table = [
             ("/v1/chat/completions", Address::Chat),
             ("/v1/chat/completions/", Address::Chat),
@@ -86,6 +141,21 @@ mod tests {
             ("/v1/chat", Address::Unknown),
             ("/metrics", Address::Unknown),
             ("/v1/responses", Address::NotOffered),
+            ("/v2/", Address::Oip(Look::Server)),
+            ("/v2/health/ready/", Address::Oip(Look::Ready)),
+            ("/v2/models/", Address::Oip(Look::Models)),
+            ("/v2/models/fraud", Address::Oip(Look::Model(model("fraud", None)))),
+            ("/v2/models/ready", Address::Oip(Look::Model(model("ready", None)))),
+            ("/v2/models/team%2Ffraud/infer/", Address::Infer(model("team/fraud", None))),
+            ("/v2/models/team/fraud/versions/7/infer", Address::Infer(model("team/fraud", Some("7")))),
+            ("/v2/models/fraud/versions//infer", Address::Unknown),
+            ("/v2/models/fraud/versions/1/ready", Address::Oip(Look::ModelReady(model("fraud", Some("1"))))),
+            ("/v2/models/fraud/versions/1", Address::Oip(Look::Model(model("fraud", Some("1"))))),
+            ("/v2/models/fraud/generate_stream", Address::NotOffered),
+            ("/v2/models/fraud/config", Address::Unknown),
+            ("/v2/systemsharedmemory/status", Address::NotOffered),
+            ("/v2/repository/index", Address::Unknown),
+            ("/v2x", Address::Unknown),
         ];
         for (path, expected) in table {
             assert_eq!(Address::of(path), expected, "{path}");

@@ -7,7 +7,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bytes::{Bytes, BytesMut};
 use evenkeel_config as config;
 use evenkeel_core::ResultCode;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
@@ -15,7 +14,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::sync::mpsc::Sender;
 
-use super::{Attempting, Ended, Left, Meaning, Path, Piece, Pieces, Site};
+use super::{Attempting, Ended, Left, Meaning, Path, Piece, Pieces, Site, read};
 use crate::{
     ask::{Ask, Question},
     protocol::openai::{
@@ -41,20 +40,22 @@ pub(crate) struct Openai {
 }
 
 impl Openai {
-    pub(super) fn path(kind: &config::kind::Openai, site: Site<'_>) -> Arc<dyn Path> {
+    pub(super) fn path(kind: &config::kind::Openai, site: Site<'_>) -> Result<Arc<dyn Path>, String> {
         let Site { spec, upstream, .. } = site;
-        Arc::new(Self {
+        Ok(Arc::new(Self {
             upstream: upstream.expect("the core makes a path with an upstream a remote one").clone(),
             model: kind.model.as_str().into(),
             max_answer: usize::try_from(spec.max_answer).unwrap_or(usize::MAX),
             finalise: Duration::from_nanos(spec.finalise),
-        })
+        }))
     }
 
     async fn ask(&self, ask: &Ask, call: Call, pieces: Pieces) -> Result<Ended, ResultCode> {
         let (path, span) = match &ask.question {
             Question::Chat(peek) => ("/chat/completions", &peek.model_span),
             Question::Embeddings(peek) => ("/embeddings", &peek.model_span),
+            // `check` lets no such path stand on an `oip` route.
+            Question::Infer(_) => return Err(ResultCode::UnsupportedFeature),
         };
         let body = rewrite_model(&ask.body, span, &self.model);
         let response = self.upstream.post(path, request_headers(ask), body, call).await?;
@@ -77,6 +78,7 @@ impl Openai {
         let body = read(response.into_body(), self.max_answer).await?;
         let judged = match question {
             Question::Chat(peek) => judge_chat(&body, peek),
+            Question::Infer(_) => Err(ResultCode::UnsupportedFeature),
             Question::Embeddings(peek) => {
                 judge_embeddings(&body, Expected { count: peek.count, dimension: peek.dimensions, base64: peek.base64 })
             }
@@ -90,7 +92,12 @@ impl Openai {
         })
     }
 
-    async fn stream(&self, peek: &ChatPeek, response: Response<Incoming>, out: Sender<Piece>) -> Result<Ended, ResultCode> {
+    async fn stream(
+        &self,
+        peek: &ChatPeek,
+        response: Response<Incoming>,
+        out: Sender<Piece>,
+    ) -> Result<Ended, ResultCode> {
         let kind = content_type(response.headers()).map(str::to_owned);
         if !speaks(kind.as_deref(), true) {
             // Often an error that came as a plain body, though a stream was asked for.
@@ -217,20 +224,6 @@ async fn refused(status: StatusCode, response: Response<Incoming>) -> Ended {
     let body = read(response.into_body(), MOST_ERROR).await.unwrap_or_default();
     let result = classify_http(Head { status, content_type: content_type.as_deref(), push_back }, &body);
     Ended { result, status: Some(status), left: Left::Error(body) }
-}
-
-/// Reads a body up to a bound.
-async fn read(mut body: Incoming, most: usize) -> Result<Bytes, ResultCode> {
-    let mut whole = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| in_body(&error))?;
-        let Ok(data) = frame.into_data() else { continue };
-        if whole.len() + data.len() > most {
-            return Err(ResultCode::AnswerTooLarge);
-        }
-        whole.extend_from_slice(&data);
-    }
-    Ok(whole.freeze())
 }
 
 fn request_headers(ask: &Ask) -> HeaderMap {

@@ -5,17 +5,20 @@
 //!   wanted output is there, fits the contract, is finite unless the route allows otherwise, and has a JSON form.
 //!
 //! # Source
-//! `docs/design/protocols.md`, sections 2.2, 2.4 and 3.3 (`[n,1]` and `[n]` are one); TN-07, TN-08, OIP-20, OIP-40.
+//! `docs/design/protocols.md`, sections 2.2, 2.4 and 3.3 (`[n,1]` and `[n]` are one); TN-07 to TN-09, OIP-20, OIP-40.
 
 use evenkeel_core::ResultCode;
 use thiserror::Error;
 
-use super::{Datatype, Infer, InferAnswer, Output, Tensor};
+use super::{
+    Datatype, Infer, InferAnswer, Output, Tensor,
+    values::{Stray, Values},
+};
 
 /// What a route takes and gives. Empty lists bind nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Contract {
-    /// The inputs, all of them needed.
+    /// The inputs.
     pub(crate) inputs: Vec<Port>,
     /// The outputs, all of them promised.
     pub(crate) outputs: Vec<Port>,
@@ -26,18 +29,22 @@ pub(crate) struct Contract {
 }
 
 /// A named place of a contract.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Port {
     /// The name.
     pub(crate) name: String,
-    /// The datatype.
-    pub(crate) datatype: Datatype,
+    /// The datatypes that fit; the first is the one that clients are told.
+    pub(crate) datatypes: Vec<Datatype>,
     /// The dimensions; one below 0 is open, and an open first one is the batch.
     pub(crate) shape: Vec<i64>,
+    /// Whether a request without it is refused.
+    pub(crate) required: bool,
+    /// What its values may be: of all, where there is one, else of each place in the last dimension.
+    pub(crate) values: Vec<Values>,
 }
 
 /// Why a request does not fit a contract.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Debug, PartialEq, Error)]
 pub(crate) enum Breach {
     /// An input that is not in the contract.
     #[error("unknown input '{0}'")]
@@ -53,7 +60,7 @@ pub(crate) enum Breach {
         /// What it is.
         found: &'static str,
         /// What it should be.
-        wanted: &'static str,
+        wanted: String,
     },
     /// Another rank, or another dimension.
     #[error("input '{name}' has shape {found:?}, expected {wanted:?}")]
@@ -75,17 +82,61 @@ pub(crate) enum Breach {
         /// The most.
         limit: u64,
     },
+    /// Inputs that do not belong to the same rows.
+    #[error("input '{name}' has {found} rows, '{first}' has {wanted}")]
+    Rows {
+        /// The input.
+        name: String,
+        /// Its rows.
+        found: u64,
+        /// The first input that counts rows.
+        first: String,
+        /// Its rows.
+        wanted: u64,
+    },
+    /// A value that is not among those that fit.
+    #[error("input '{name}' row {row}: {stray}")]
+    Value {
+        /// The input.
+        name: String,
+        /// Which row, from 0.
+        row: usize,
+        /// What does not fit.
+        stray: Stray,
+    },
     /// An output that is not in the contract.
     #[error("unknown output '{0}'")]
     UnknownOutput(String),
 }
 
 impl Port {
+    /// Makes a place that is needed and takes any value of one datatype.
+    pub(crate) fn new(name: &str, datatype: Datatype, shape: &[i64]) -> Self {
+        Self { name: name.into(), datatypes: vec![datatype], shape: shape.into(), required: true, values: vec![] }
+    }
+
+    /// Finds the first value that does not fit, with its row.
+    fn stray(&self, tensor: &Tensor) -> Option<(usize, Stray)> {
+        let width = self.values.len();
+        let free = self.values.iter().all(Values::is_free);
+        let numbers = if free { None } else { tensor.to_f64() }?;
+        let mut stray = numbers.iter().enumerate().filter_map(|(at, number)| {
+            let stray = self.values[at % width].stray(*number)?;
+            Some((at / width, stray))
+        });
+        stray.next()
+    }
+
     /// Says whether a shape fits.
     pub(crate) fn fits(&self, shape: &[u64]) -> bool {
         let fits =
             |(wanted, found): (&i64, &u64)| u64::try_from(*wanted).is_err() || i64::try_from(*found) == Ok(*wanted);
         self.shape.len() == shape.len() && self.shape.iter().zip(shape).all(fits)
+    }
+
+    /// Says whether an input of this shape fits: one value a row may come as a column.
+    fn takes(&self, shape: &[u64]) -> bool {
+        self.fits(shape) || (self.shape.len() == 1 && shape.strip_suffix(&[1]).is_some_and(|shape| self.fits(shape)))
     }
 
     /// Says whether the first dimension counts rows.
@@ -110,7 +161,8 @@ impl Contract {
         if let Some(unknown) = names.clone().find(|name| self.input(name).is_none()) {
             return Err(Breach::UnknownInput(unknown.into()));
         }
-        match self.inputs.iter().find(|port| !names.clone().any(|name| name == port.name)) {
+        let needed = self.inputs.iter().filter(|port| port.required);
+        match needed.clone().find(|port| !names.clone().any(|name| name == port.name)) {
             Some(missing) => Err(Breach::MissingInput(missing.name.clone())),
             None => Ok(()),
         }
@@ -119,8 +171,9 @@ impl Contract {
     /// Checks the datatype of an input.
     pub(crate) fn check_datatype(&self, name: &str, datatype: Datatype) -> Result<(), Breach> {
         match self.input(name) {
-            Some(port) if port.datatype != datatype => {
-                Err(Breach::Datatype { name: name.into(), found: datatype.name(), wanted: port.datatype.name() })
+            Some(port) if !port.datatypes.contains(&datatype) => {
+                let words: Vec<_> = port.datatypes.iter().map(|it| it.name()).collect();
+                Err(Breach::Datatype { name: name.into(), found: datatype.name(), wanted: words.join(" or ") })
             }
             _ => Ok(()),
         }
@@ -129,7 +182,7 @@ impl Contract {
     /// Checks the shape and the rows of an input.
     pub(crate) fn check_shape(&self, name: &str, shape: &[u64]) -> Result<(), Breach> {
         let port = self.input(name);
-        if let Some(port) = port.filter(|port| !port.fits(shape)) {
+        if let Some(port) = port.filter(|port| !port.takes(shape)) {
             return Err(Breach::Shape { name: name.into(), found: shape.into(), wanted: port.shape.clone() });
         }
         let batched = port.is_none_or(Port::is_batched);
@@ -138,6 +191,28 @@ impl Contract {
                 Err(Breach::Batch { name: name.into(), found: *found, limit })
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Checks that all inputs that count rows have the same number of them.
+    pub(crate) fn check_rows<'a>(&self, shapes: impl Iterator<Item = (&'a str, &'a [u64])>) -> Result<(), Breach> {
+        let counted = |(name, shape): (&'a str, &'a [u64])| {
+            let rows = shape.first().filter(|_| self.input(name).is_some_and(Port::is_batched))?;
+            Some((name, *rows))
+        };
+        let mut counted = shapes.filter_map(counted);
+        let Some((first, wanted)) = counted.next() else { return Ok(()) };
+        match counted.find(|(_, found)| *found != wanted) {
+            Some((name, found)) => Err(Breach::Rows { name: name.into(), found, first: first.into(), wanted }),
+            None => Ok(()),
+        }
+    }
+
+    /// Checks the values of an input.
+    pub(crate) fn check_values(&self, tensor: &Tensor) -> Result<(), Breach> {
+        match self.input(tensor.name()).and_then(|port| port.stray(tensor)) {
+            Some((row, stray)) => Err(Breach::Value { name: tensor.name().into(), row, stray }),
+            None => Ok(()),
         }
     }
 
@@ -174,7 +249,7 @@ impl Contract {
     fn output(&self, output: Output, batch: u64) -> Result<Output, ResultCode> {
         let Output { mut tensor, parameters } = output;
         if let Some(port) = self.outputs.iter().find(|port| port.name == tensor.name()) {
-            if port.datatype != tensor.datatype() {
+            if !port.datatypes.contains(&tensor.datatype()) {
                 return Err(ResultCode::ContractDtype);
             }
             let shape = port.shape_for(tensor.shape()).ok_or(ResultCode::ContractShape)?;
@@ -184,6 +259,11 @@ impl Contract {
                 return Err(ResultCode::ContractShape);
             }
             tensor = tensor.reshape(shape).map_err(|_| ResultCode::ContractShape)?;
+            // What is not finite has its own rule, which comes first.
+            let finite = !tensor.has_non_finite();
+            if finite && port.stray(&tensor).is_some() {
+                return Err(ResultCode::ContractRange);
+            }
         }
         if !self.non_finite && tensor.has_non_finite() {
             return Err(ResultCode::ContractNonfinite);
@@ -204,5 +284,6 @@ fn is_writable(tensor: &Tensor) -> bool {
     tensor.datatype().has_json_form() && tensor.strings().all(|element| std::str::from_utf8(element).is_ok())
 }
 
+mod declared;
 #[cfg(test)]
 mod tests;

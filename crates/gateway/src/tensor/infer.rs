@@ -86,9 +86,11 @@ impl Infer {
         self.inputs.iter().map(|input| &input.tensor).find(|tensor| tensor.name() == name)
     }
 
-    /// Returns the rows: the first dimension of the first input, 1 for a scalar.
+    /// Returns the rows: the first dimension of the first input, 1 for a scalar. Rows without anything in them, which a
+    /// shape can claim any number of, are none.
     pub(crate) fn batch(&self) -> u64 {
-        self.inputs.first().and_then(|input| input.tensor.shape().first()).copied().unwrap_or(1)
+        let shape = self.inputs.first().map(|input| input.tensor.shape()).unwrap_or_default();
+        if shape.contains(&0) { 0 } else { shape.first().copied().unwrap_or(1) }
     }
 }
 

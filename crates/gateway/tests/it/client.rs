@@ -1,11 +1,11 @@
 //! A gateway with two mock models behind it, and a client that reads what really came.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use evenkeel_config::{Deployment, load_text};
 use evenkeel_gateway::Gateway;
-use evenkeel_mock::{Attempt, Mock, Options, Pace, parse_faults_yaml};
+use evenkeel_mock::{Attempt, Mock, OipModel, Options, Pace, parse_faults_yaml};
 use http::{HeaderMap, Request};
 use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
@@ -59,11 +59,16 @@ pub(crate) struct Got {
 
 impl Kit {
     pub(crate) async fn start() -> Self {
+        Self::of(CONFIG, Path::new("."), BTreeMap::new()).await
+    }
+
+    /// Starts a gateway of a configuration over two mocks, which it calls `BIG` and `SMALL`.
+    pub(crate) async fn of(config: &str, folder: &Path, oip: BTreeMap<String, OipModel>) -> Self {
         let pace = Pace { tokens: 8, ..Pace::default() };
-        let options = |seed| Options { seed, pace, ..Options::default() };
+        let options = |seed| Options { seed, pace, oip: oip.clone(), ..Options::default() };
         let (big, small) =
             (Mock::start(options(1)).await.expect("a mock"), Mock::start(options(2)).await.expect("a mock"));
-        let gateway = Gateway::start(deployment(&big, &small)).await.expect("a gateway");
+        let gateway = Gateway::start(compiled(config, folder, (&big, &small))).await.expect("a gateway");
         Self { gateway, big, small, http: Client::builder(TokioExecutor::new()).build_http() }
     }
 
@@ -79,27 +84,17 @@ impl Kit {
         }
         let request = request.body(Full::new(body.into())).expect("a request");
         let answered = tokio::time::timeout(Duration::from_secs(20), self.http.request(request)).await;
-        self.read(answered.expect("an answer in 20 s").expect("an answer")).await
+        read(answered.expect("an answer in 20 s").expect("an answer")).await
     }
 
     pub(crate) async fn get(&self, path: &str) -> Got {
-        let request = Request::get(format!("http://{}{path}", self.gateway.address())).body(Full::default());
-        self.read(self.http.request(request.expect("a request")).await.expect("an answer")).await
+        self.look("GET", path).await
     }
 
-    async fn read(&self, response: http::Response<hyper::body::Incoming>) -> Got {
-        let (head, mut body) = response.into_parts();
-        let (mut whole, mut torn) = (Vec::new(), false);
-        while let Some(frame) = body.frame().await {
-            match frame {
-                Ok(frame) => whole.extend_from_slice(&frame.into_data().unwrap_or_default()),
-                Err(_) => {
-                    torn = true;
-                    break;
-                }
-            }
-        }
-        Got { status: head.status.as_u16(), headers: head.headers, body: whole.into(), torn }
+    pub(crate) async fn look(&self, verb: &str, path: &str) -> Got {
+        let request = Request::builder().method(verb).uri(format!("http://{}{path}", self.gateway.address()));
+        let request = request.body(Full::default());
+        read(self.http.request(request.expect("a request")).await.expect("an answer")).await
     }
 
     /// Asks a route for a chat completion.
@@ -120,9 +115,35 @@ impl Kit {
     }
 }
 
+async fn read(response: http::Response<hyper::body::Incoming>) -> Got {
+    let (head, mut body) = response.into_parts();
+    let (mut whole, mut torn) = (Vec::new(), false);
+    while let Some(frame) = body.frame().await {
+        match frame {
+            Ok(frame) => whole.extend_from_slice(&frame.into_data().unwrap_or_default()),
+            Err(_) => {
+                torn = true;
+                break;
+            }
+        }
+    }
+    Got { status: head.status.as_u16(), headers: head.headers, body: whole.into(), torn }
+}
+
+/// Asks a gateway that no kit has made.
+pub(crate) async fn post(address: std::net::SocketAddr, path: &str, body: &'static str) -> Got {
+    let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
+    let request = Request::post(format!("http://{address}{path}")).body(Full::from(body)).expect("a request");
+    read(client.request(request).await.expect("an answer")).await
+}
+
 pub(crate) fn deployment(big: &Mock, small: &Mock) -> Arc<Deployment> {
-    let text = CONFIG.replace("BIG", &big.url()).replace("SMALL", &small.url());
-    let loaded = load_text("test", &text, Path::new("."));
+    compiled(CONFIG, Path::new("."), (big, small))
+}
+
+fn compiled(config: &str, folder: &Path, mocks: (&Mock, &Mock)) -> Arc<Deployment> {
+    let text = config.replace("BIG", &mocks.0.url()).replace("SMALL", &mocks.1.url());
+    let loaded = load_text("test", &text, folder);
     loaded.deployment.unwrap_or_else(|| panic!("{:#?}", loaded.diagnostics))
 }
 

@@ -147,7 +147,7 @@ async fn f_074_a_reload_keeps_breakers_and_one_revision_per_request() {
     let mut revision = (*other.revision).clone();
     revision.digest[0] ^= 1;
     other.revision = Arc::new(revision);
-    kit.gateway.apply(Arc::new(other));
+    kit.gateway.apply(Arc::new(other)).expect("fine");
     assert_ne!(kit.gateway.revision(), before);
     let state = kit.gateway.route_state("chat").expect("a route");
     assert_eq!((state.tiers[0].breaker.as_str(), state.tier), ("open", Some(1)));

@@ -1,41 +1,101 @@
 //! `fixed`: an answer that is written down, and so cannot fail.
 
+use std::collections::BTreeMap;
+
 use evenkeel_core::{Features, MILLISECOND, Nanos};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::PathKind;
-use crate::{check::Checks, schema::route::RouteProtocol, tree::Key};
+use super::{Kind, PathKind, Target};
+use crate::{
+    check::Checks,
+    compile::FixedTensor,
+    outside::Outside,
+    schema::{
+        contract::{Datatype, one_a_row},
+        route::{Route, RouteProtocol},
+        tensor::FixedOutput,
+        tier::Method,
+    },
+    tree::Key,
+};
 
-/// A fixed answer.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+/// A fixed answer: `content` on a chat route, `outputs` on an `oip` route.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Fixed {
+#[schemars(rename = "Fixed")]
+pub(crate) struct Block {
     /// The text that is answered.
-    pub content: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    content: Option<String>,
+    /// The outputs that are answered, by name: a value that is repeated for each row, or a whole tensor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    outputs: Option<BTreeMap<String, FixedOutput>>,
 }
 
-impl PathKind for Fixed {
-    fn check(&self, key: &Key, route: RouteProtocol, checks: &mut Checks<'_>) {
-        if route == RouteProtocol::OpenaiEmbeddings {
-            checks.error(
-                "fixed-embeddings",
-                key,
-                "a fixed answer has no place in a vector space",
-                "remove the tier: vectors of unlike origin cannot be compared, so such a route may end in 503",
+/// A fixed answer that was proven against the contract of its route.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fixed {
+    /// The text of a chat; empty on an `oip` route.
+    pub content: String,
+    /// The tensors of an inference, sorted by name; none on a chat route.
+    pub outputs: Vec<FixedTensor>,
+}
+
+impl PathKind for Block {
+    fn check(&self, key: &Key, route: &Route, checks: &mut Checks<'_>) {
+        checks.serves(key, route, &[RouteProtocol::OpenaiChat, RouteProtocol::Oip]);
+        let (wanted, unwanted, found) = match route.protocol {
+            RouteProtocol::OpenaiChat => ("content", "outputs", (self.content.is_some(), self.outputs.is_some())),
+            RouteProtocol::Oip => ("outputs", "content", (self.outputs.is_some(), self.content.is_some())),
+            RouteProtocol::OpenaiEmbeddings => return,
+        };
+        let protocol = route.protocol.name();
+        if !found.0 {
+            let message = format!("a fixed answer of an `{protocol}` route needs `{wanted}`");
+            checks.error("missing-key", &key.field(wanted), message, "write what is to be answered");
+        }
+        if found.1 {
+            let message = format!("`{unwanted}` says nothing on an `{protocol}` route");
+            checks.error("misplaced-key", &key.field(unwanted), message, format!("write `{wanted}` in its place"));
+        }
+        if let Some(content) = &self.content {
+            checks.not_empty(
+                &key.field("content"),
+                content.trim(),
+                "the answer is empty",
+                "write what users should read",
             );
         }
-        if self.content.trim().is_empty() {
-            checks.error("empty", &key.field("content"), "the answer is empty", "write what users should read");
+        if let (Some(outputs), true) = (&self.outputs, found.0) {
+            checks.fixed_fits(&key.field("outputs"), outputs, route);
         }
     }
 
-    fn upstream(&self) -> Option<&str> {
-        None
+    fn ready(&self, route: &Route, _: &Outside) -> Kind {
+        let tensors = route.output.as_ref().map(|it| &it.tensors);
+        let tensor = |(name, output): (&String, &FixedOutput)| {
+            let contract = tensors.and_then(|tensors| tensors.get(name));
+            let (datatype, shape, data) = match output {
+                FixedOutput::PerRow(value) => (
+                    contract.map_or(Datatype::of(value), |it| it.datatype),
+                    contract.map_or_else(one_a_row, |it| it.shape.clone()),
+                    vec![value.clone()],
+                ),
+                FixedOutput::Whole(it) => {
+                    (it.dtype, it.shape.iter().map(|at| i64::from(*at)).collect(), it.data.clone())
+                }
+            };
+            FixedTensor { name: name.clone(), datatype, shape, data }
+        };
+        Kind::Fixed(Fixed {
+            content: self.content.clone().unwrap_or_default(),
+            outputs: self.outputs.iter().flatten().map(tensor).collect(),
+        })
     }
 
-    fn is_certain(&self) -> bool {
-        true
+    fn target(&self) -> Target<'_> {
+        Target::Certain
     }
 
     fn need(&self) -> Nanos {
@@ -46,9 +106,14 @@ impl PathKind for Fixed {
     /// where its text is.
     fn features(&self) -> Features {
         let reads = Features::TOOLS.with(Features::N).with(Features::IMAGE).with(Features::AUDIO).with(Features::FILE);
-        match serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&self.content) {
+        let content = self.content.as_deref().unwrap_or_default();
+        match serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(content) {
             Ok(_) => reads.with(Features::JSON),
             Err(_) => reads,
         }
+    }
+
+    fn method(&self, _: usize) -> Method {
+        Method::Default
     }
 }

@@ -4,10 +4,14 @@ use evenkeel_core::{Nanos, SECOND};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::PathKind;
+use super::{Kind, PathKind, Target};
 use crate::{
     check::Checks,
-    schema::{route::RouteProtocol, upstream::UpstreamProtocol},
+    outside::Outside,
+    schema::{
+        route::{Route, RouteProtocol},
+        upstream::UpstreamProtocol,
+    },
     tree::Key,
 };
 
@@ -21,20 +25,27 @@ pub struct Openai {
     pub model: String,
 }
 
-impl PathKind for Openai {
-    fn check(&self, key: &Key, _: RouteProtocol, checks: &mut Checks<'_>) {
+/// What stands in the file is what the gateway gets.
+pub(crate) type Block = Openai;
+
+impl PathKind for Block {
+    fn check(&self, key: &Key, route: &Route, checks: &mut Checks<'_>) {
+        checks.serves(key, route, &[RouteProtocol::OpenaiChat, RouteProtocol::OpenaiEmbeddings]);
         checks.upstream(&key.field("upstream"), &self.upstream, UpstreamProtocol::Openai);
-        if self.model.is_empty() {
-            checks.error("empty", &key.field("model"), "the model has no name", "write the name the upstream knows");
-        }
+        checks.not_empty(
+            &key.field("model"),
+            &self.model,
+            "the model has no name",
+            "write the name the upstream knows",
+        );
     }
 
-    fn upstream(&self) -> Option<&str> {
-        Some(&self.upstream)
+    fn ready(&self, _: &Route, _: &Outside) -> Kind {
+        Kind::Openai(self.clone())
     }
 
-    fn is_certain(&self) -> bool {
-        false
+    fn target(&self) -> Target<'_> {
+        Target::Upstream(&self.upstream)
     }
 
     fn need(&self) -> Nanos {

@@ -7,16 +7,20 @@ use tokio::sync::mpsc;
 
 use super::{Finish, Task};
 use crate::{
-    path::{Body, Left},
+    ask::{Inference, Question},
+    path::{Certain, Left},
     protocol::{
+        front::Front,
+        oip_rest,
         openai::{
             envelope::Envelope,
             error::{error_event, relay},
         },
         problem::Problem,
     },
-    reply::{self, Reply, Told},
+    reply::{self, Reply, Terms, Told},
     sse::{self, Event as SseEvent},
+    tensor::InferAnswer,
 };
 
 impl Task {
@@ -47,21 +51,43 @@ impl Task {
             events.push(Bytes::from_static(sse::DONE));
             return stream_of(events, headers);
         }
-        let left = self.ended.iter().find(|it| it.0 == attempt).map(|it| &it.3);
-        let Some(Left::Answer { headers, body, envelope, model }) = left else {
-            return reply::refused(Problem::Overloaded, "the answer was lost", told.headers(HeaderMap::new()), None);
+        match self.ended.iter().find(|it| it.0 == attempt).map(|it| &it.3) {
+            Some(Left::Answer { headers, body, envelope, model }) => {
+                let body = envelope.insert(body, &told.json(), model);
+                Reply::Whole { status: 200, headers: reply::json(told.headers(headers.clone())), body }
+            }
+            Some(Left::Infer(answer)) => self.tensors(answer, disclosure),
+            _ => self.refusal(Problem::Overloaded, "the answer was lost", None, disclosure),
+        }
+    }
+
+    /// An inference, whoever made it.
+    fn tensors(&self, answer: &InferAnswer, disclosure: &Disclosure) -> Reply {
+        let told = self.told(disclosure);
+        let (version, id) = match &self.it.ask.question {
+            Question::Infer(Inference { infer, version }) => (version.as_str(), infer.id.as_deref()),
+            Question::Chat(_) | Question::Embeddings(_) => ("1", None),
         };
-        let body = envelope.insert(body, &told.json(), model);
-        Reply::Whole { status: 200, headers: reply::json(told.headers(headers.clone())), body }
+        let body = oip_rest::answer::encode(
+            answer,
+            oip_rest::answer::Told { route: told.route, version, id, evenkeel: &told.parameters() },
+        );
+        Reply::Whole { status: 200, headers: reply::json(told.headers(HeaderMap::new())), body }
+    }
+
+    fn refusal(&self, problem: Problem, message: &str, retry_after: Option<Nanos>, disclosure: &Disclosure) -> Reply {
+        let headers = self.told(disclosure).headers(HeaderMap::new());
+        reply::refused(self.it.ask.front(), problem, message, Terms { headers, retry_after })
     }
 
     fn certain(&self, path: PathId, disclosure: &Disclosure) -> Reply {
         let told = self.told(disclosure);
         let headers = told.headers(HeaderMap::new());
         match self.it.applied.paths[path.index()].certain(&self.it.ask, &told.json()) {
-            Some(Body::Whole(body)) => Reply::Whole { status: 200, headers: reply::json(headers), body },
-            Some(Body::Events(events)) => stream_of(events, headers),
-            None => reply::refused(Problem::Exhausted, "no tier of this route can answer now", headers, None),
+            Some(Certain::Whole(body)) => Reply::Whole { status: 200, headers: reply::json(headers), body },
+            Some(Certain::Events(events)) => stream_of(events, headers),
+            Some(Certain::Infer(answer)) => self.tensors(&answer, disclosure),
+            None => self.refusal(Problem::Exhausted, "no tier of this route can answer now", None, disclosure),
         }
     }
 
@@ -75,7 +101,11 @@ impl Task {
         };
         let status = status.filter(|status| (400..500).contains(status)).unwrap_or(400);
         let headers = reply::json(self.told(disclosure).headers(HeaderMap::new()));
-        Reply::Whole { status, headers, body: relay(&body, result) }
+        let body = match self.it.ask.front() {
+            Front::Openai => relay(&body, result),
+            Front::Oip => oip_rest::error::relay(&body),
+        };
+        Reply::Whole { status, headers, body }
     }
 
     pub(super) fn refuse(&self, why: Refusal, retry_after: Option<Nanos>, disclosure: &Disclosure) -> Reply {
@@ -89,7 +119,7 @@ impl Task {
         };
         // Nobody reads the reply to a client that is gone.
         let problem = Problem::of(why).unwrap_or(Problem::Overloaded);
-        reply::refused(problem, message, self.told(disclosure).headers(HeaderMap::new()), retry_after)
+        self.refusal(problem, message, retry_after, disclosure)
     }
 
     /// The answer of the first tier that cannot fail, where there is one.

@@ -1,12 +1,12 @@
-//! Metadata: what a gateway, its routes and an upstream's models say of themselves.
+//! Metadata: what a gateway and its routes say of themselves.
 //!
 //! # Source
-//! `docs/design/protocols.md`, sections 2.1 and 2.4; OIP-18, OIP-32.
+//! `docs/design/protocols.md`, sections 2.1 and 2.4; OIP-16, OIP-32.
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use crate::tensor::{Contract, Datatype, Port};
+use crate::tensor::{Contract, Port};
 
 /// What the gateway does beyond the specification's minimum.
 const EXTENSIONS: [&str; 1] = ["parameters"];
@@ -59,35 +59,10 @@ pub(crate) fn model(name: &str, versions: &[String], contract: &Contract) -> Byt
 }
 
 fn places(ports: &[Port]) -> Vec<Place<'_>> {
-    ports.iter().map(|port| Place { name: &port.name, datatype: port.datatype.name(), shape: &port.shape }).collect()
-}
-
-/// Reads the metadata of an upstream's model; none where it says nothing that binds: it is empty, or not to be
-/// understood (OIP-18).
-pub(crate) fn read(body: &[u8]) -> Option<Contract> {
-    #[derive(Deserialize)]
-    struct Upstream {
-        #[serde(default)]
-        inputs: Option<Vec<UpstreamPlace>>,
-        #[serde(default)]
-        outputs: Option<Vec<UpstreamPlace>>,
-    }
-    #[derive(Deserialize)]
-    struct UpstreamPlace {
-        name: String,
-        datatype: String,
-        shape: Vec<i64>,
-    }
-    let ports = |places: Option<Vec<UpstreamPlace>>| -> Option<Vec<Port>> {
-        let port = |place: UpstreamPlace| {
-            let datatype = Datatype::named(&place.datatype)?;
-            Some(Port { name: place.name, datatype, shape: place.shape })
-        };
-        places.unwrap_or_default().into_iter().map(port).collect()
-    };
-    let Upstream { inputs, outputs } = serde_json::from_slice(body).ok()?;
-    let contract = Contract { inputs: ports(inputs)?, outputs: ports(outputs)?, ..Contract::default() };
-    (contract != Contract::default()).then_some(contract)
+    ports
+        .iter()
+        .map(|port| Place { name: &port.name, datatype: port.datatypes[0].name(), shape: &port.shape })
+        .collect()
 }
 
 fn write(value: &impl Serialize) -> Bytes {
@@ -97,9 +72,10 @@ fn write(value: &impl Serialize) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tensor::Datatype;
 
     fn contract() -> Contract {
-        let port = |name: &str, datatype, shape: &[i64]| Port { name: name.into(), datatype, shape: shape.into() };
+        let port = Port::new;
         Contract {
             inputs: vec![port("x", Datatype::Fp32, &[-1, 4])],
             outputs: vec![port("y", Datatype::Int64, &[-1])],
@@ -124,16 +100,5 @@ mod tests {
             r#""outputs":[{"name":"y","datatype":"INT64","shape":[-1]}]}"#
         );
         assert_eq!(model("r", &["7".into()], &contract()), golden);
-    }
-
-    #[test]
-    fn oip_18_empty_metadata_binds_nothing() {
-        assert_eq!(read(&model("r", &["1".into()], &contract())), Some(contract()));
-        for empty in ["", "{}", "null", r#"{"inputs":[],"outputs":null}"#, r#"{"name":"iris","inputs":null}"#, "<html>"]
-        {
-            assert_eq!(read(empty.as_bytes()), None, "{empty}");
-        }
-        let unknown = r#"{"inputs":[{"name":"x","datatype":"COMPLEX64","shape":[1]}]}"#;
-        assert_eq!(read(unknown.as_bytes()), None);
     }
 }

@@ -44,8 +44,13 @@ pub(crate) fn decode(body: &Bytes, contract: &Contract) -> Result<Infer, BadInfe
     for input in &inputs {
         contract.check_shape(&input.name, shape(input)?).map_err(BadInfer::new)?;
     }
+    let shapes = inputs.iter().map(|input| (input.name.as_str(), input.shape.as_deref().unwrap_or_default()));
+    contract.check_rows(shapes).map_err(BadInfer::new)?;
     let tensors = inputs.iter().zip(datatypes).map(|(input, datatype)| tensor(body, input, datatype));
     let tensors = tensors.collect::<Result<Vec<_>, _>>()?;
+    for tensor in &tensors {
+        contract.check_values(tensor).map_err(BadInfer::new)?;
+    }
     check_unique("output", &outputs)?;
     for output in &outputs {
         contract.check_output(&output.name).map_err(BadInfer::new)?;

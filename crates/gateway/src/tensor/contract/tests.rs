@@ -6,7 +6,7 @@ use super::*;
 use crate::tensor::{Input, Wanted};
 
 fn port(name: &str, datatype: Datatype, shape: &[i64]) -> Port {
-    Port { name: name.into(), datatype, shape: shape.into() }
+    Port::new(name, datatype, shape)
 }
 
 fn contract() -> Contract {
@@ -114,5 +114,44 @@ fn inputs_are_held_to_names_datatype_shape_and_batch() {
     }
     let fixed = Contract { inputs: vec![port("x", Datatype::Fp32, &[8])], ..contract };
     assert_eq!(fixed.check_shape("x", &[8]), Ok(()), "a first dimension that is not open counts no rows");
+    let features = Contract {
+        inputs: vec![port("a", Datatype::Fp32, &[-1]), port("b", Datatype::Fp32, &[-1])],
+        ..Contract::default()
+    };
+    assert_eq!(features.check_shape("a", &[3, 1]), Ok(()), "one value a row may come as a column");
+    assert!(features.check_shape("a", &[3, 2]).is_err());
+    let rows = |a: &[u64], b: &[u64]| features.check_rows([("a", a), ("b", b)].into_iter());
+    assert_eq!(rows(&[3], &[3, 1]), Ok(()));
+    assert!(matches!(rows(&[3], &[2]), Err(Breach::Rows { found: 2, wanted: 3, .. })));
+    let optional = Port { required: false, ..port("b", Datatype::Fp32, &[-1]) };
+    let some = Contract { inputs: vec![port("a", Datatype::Fp32, &[-1]), optional], ..Contract::default() };
+    assert_eq!(some.check_names(["a"].into_iter()), Ok(()));
+    assert!(some.check_names(["b"].into_iter()).is_err());
     assert_eq!(Contract::default().check_names(["any"].into_iter()), Ok(()), "nothing declared binds nothing");
+}
+
+#[test]
+fn tn_09_values_are_held_to_the_ranges_of_their_places() {
+    let age = Values { column: Some("age".into()), whole: true, min: Some(0.0), max: Some(120.0) };
+    let x = Port { values: vec![Values::default(), age], ..port("x", Datatype::Fp32, &[-1, 2]) };
+    let score = Port {
+        values: vec![Values { min: Some(0.0), max: Some(1.0), ..Values::default() }],
+        ..port("score", Datatype::Fp32, &[-1])
+    };
+    let contract = Contract { inputs: vec![x], outputs: vec![score], ..Contract::default() };
+    let input = |values: &[f32]| {
+        let tensor = Tensor::from_f32("x", vec![values.len() as u64 / 2, 2], values).expect("fits");
+        contract.check_values(&tensor).map_err(|breach| breach.to_string())
+    };
+    assert_eq!(input(&[-5.0, 40.0, f32::NAN, 0.0]), Ok(()), "the first column takes anything");
+    assert_eq!(input(&[0.0, 40.0, 0.0, 130.0]), Err("input 'x' row 1: 'age' is 130 and must be at most 120".into()));
+    assert_eq!(input(&[0.0, 1.5]), Err("input 'x' row 0: 'age' is 1.5 and must be a whole number".into()));
+    assert!(input(&[0.0, f32::NAN]).is_err());
+    let output = |values: &[f32]| {
+        let tensor = Tensor::from_f32("score", vec![values.len() as u64], values).expect("fits");
+        contract.accept(InferAnswer::of([tensor]), &request(values.len() as u64, &[])).map(drop)
+    };
+    assert_eq!(output(&[0.0, 1.0]), Ok(()));
+    assert_eq!(output(&[0.5, 1.01]), Err(R::ContractRange));
+    assert_eq!(output(&[0.5, f32::NAN]), Err(R::ContractNonfinite), "what is not finite has its own rule");
 }

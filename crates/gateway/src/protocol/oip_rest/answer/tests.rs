@@ -80,7 +80,7 @@ fn oip_20_a_wanted_or_promised_output_that_is_absent_is_target() {
     let body = Bytes::from(output(r#""shape":[1],"datatype":"INT32","data":[1]"#));
     let wanted = request(r#","outputs":[{"name":"z"}]"#);
     assert_eq!(decode(&body, &wanted, &Contract::default()), Err(R::OutputMissing));
-    let promised = Port { name: "z".into(), datatype: Datatype::Int32, shape: vec![-1] };
+    let promised = Port::new("z", Datatype::Int32, &[-1]);
     let contract = Contract { outputs: vec![promised], ..Contract::default() };
     assert_eq!(decode(&body, &request(""), &contract), Err(R::OutputMissing));
 }

@@ -9,7 +9,7 @@ use crate::tensor::Port;
 const X: &str = r#"{"name":"x","shape":[1,2],"datatype":"FP32","data":[1,2.5]}"#;
 
 fn contract() -> Contract {
-    let port = |name: &str, datatype, shape: &[i64]| Port { name: name.into(), datatype, shape: shape.into() };
+    let port = Port::new;
     Contract {
         inputs: vec![port("x", Datatype::Fp32, &[-1, 2])],
         outputs: vec![port("y", Datatype::Fp32, &[-1])],

@@ -1,0 +1,294 @@
+//! What must hold for `input` and `output`, and for the answers that can be held against them when the file is read.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Checks;
+use crate::{
+    diagnostic::nearest,
+    expr::Type,
+    rules::RuleSet,
+    schema::{
+        contract::{Datatype, Feature, FeatureKind, Input, OutputTensor},
+        route::{Route, RouteProtocol},
+        tensor::{FixedOutput, WholeTensor},
+        value::Value,
+    },
+    tree::Key,
+};
+
+impl Checks<'_> {
+    pub(super) fn contract(&mut self, route_key: &Key, route: &Route) {
+        let [input, output, most] = ["input", "output", "max_batch"].map(|name| route_key.field(name));
+        if route.protocol != RouteProtocol::Oip && !self.report.doubts(&route_key.field("protocol")) {
+            for key in
+                [&input, &output, &most].into_iter().filter(|key| self.report.is_written(key)).collect::<Vec<_>>()
+            {
+                let message = format!("an `{}` route has no tensors", route.protocol.name());
+                self.error("misplaced-key", key, message, "remove it, or write `protocol: oip`");
+            }
+            return;
+        }
+        if let Some(it) = &route.input {
+            self.input(&input, it);
+        }
+        let Some(it) = &route.output else { return };
+        let tensors = output.field("tensors");
+        if it.tensors.is_empty() {
+            self.error("empty", &tensors, "the answer has no tensors", "declare at least one, or leave `output` out");
+        }
+        for (name, tensor) in &it.tensors {
+            self.output_tensor(&tensors.field(name), tensor);
+        }
+    }
+
+    fn input(&mut self, key: &Key, input: &Input) {
+        match (&input.tensor, input.columns.is_empty()) {
+            (Some(name), false) => self.not_empty(&key.field("tensor"), name, "the tensor has no name", "name it"),
+            (Some(_), true) => {
+                let message = "a tensor of columns needs their names";
+                self.error("missing-key", &key.field("columns"), message, "write them in order");
+            }
+            (None, false) => {
+                let message = "columns belong to a tensor, which has no name here";
+                self.error("missing-key", &key.field("tensor"), message, "write `tensor: NAME`");
+            }
+            (None, true) if input.features.is_empty() => {
+                let message = "neither `features` nor `tensor` and `columns` stand here";
+                self.error("empty", key, message, "say what a request holds, or leave `input` out");
+            }
+            (None, true) => {}
+        }
+        let mut columns = BTreeSet::new();
+        for (at, name) in input.columns.iter().enumerate() {
+            let key = key.field("columns").index(at);
+            self.not_empty(&key, name, "the column has no name", "name it");
+            if !columns.insert(name) {
+                self.error("duplicate-name", &key, format!("`{name}` stands above"), "name each column once");
+            }
+        }
+        for (name, feature) in &input.features {
+            let at = key.field("features").field(name);
+            self.feature(&at, feature);
+            if input.tensor.is_some() && !columns.is_empty() {
+                self.column(&at, (name.as_str(), feature), input);
+            }
+        }
+    }
+
+    /// What holds of a feature that is a column.
+    fn column(&mut self, key: &Key, feature: (&str, &Feature), input: &Input) {
+        let (name, feature) = feature;
+        if !input.columns.iter().any(|it| it == name) {
+            let hint = match nearest(name, input.columns.iter().map(String::as_str)) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "add it to `columns`".into(),
+            };
+            self.error("unknown-column", key, format!("there is no column `{name}`"), hint);
+        }
+        if !matches!(feature.kind, FeatureKind::Float | FeatureKind::Int) {
+            let message = "a column of an FP32 tensor is a number";
+            self.error("wrong-type", &key.field("type"), message, "write float or int");
+        }
+        let required = key.field("required");
+        if self.report.is_written(&required) {
+            self.error("misplaced-key", &required, "a column is always there", "remove it");
+        }
+    }
+
+    fn feature(&mut self, key: &Key, feature: &Feature) {
+        let number = matches!(feature.kind, FeatureKind::Float | FeatureKind::Int);
+        self.bounds(key, (feature.min, feature.max), number);
+    }
+
+    fn output_tensor(&mut self, key: &Key, tensor: &OutputTensor) {
+        let shape = key.field("shape");
+        for (at, dimension) in tensor.shape.iter().enumerate() {
+            if *dimension < -1 || (*dimension == -1 && at > 0) {
+                let message = format!("{dimension} is not a dimension");
+                let hint = "−1, the number of rows, in the first place; elsewhere a whole number from 0";
+                self.error("bad-shape", &shape.index(at), message, hint);
+            }
+        }
+        self.bounds(key, (tensor.min, tensor.max), tensor.datatype.is_number());
+    }
+
+    fn bounds(&mut self, key: &Key, bounds: (Option<f64>, Option<f64>), number: bool) {
+        for (name, bound) in [("min", bounds.0), ("max", bounds.1)] {
+            if bound.is_some() && !number {
+                let message = format!("`{name}` is for numbers");
+                self.error("misplaced-key", &key.field(name), message, "remove it, or choose a type of numbers");
+            }
+        }
+        if let (Some(min), Some(max)) = bounds
+            && min > max
+        {
+            let message = format!("no value is at least {min} and at most {max}");
+            self.error("order", &key.field("max"), message, "make `max` at least `min`");
+        }
+    }
+
+    /// Proves fixed outputs against the route's contract (F-163).
+    pub(crate) fn fixed_fits(&mut self, key: &Key, outputs: &BTreeMap<String, FixedOutput>, route: &Route) {
+        if outputs.is_empty() {
+            self.error("empty", key, "there is no output", "write each output with its value");
+        }
+        let contract = route.output.as_ref().map(|it| &it.tensors);
+        self.same_outputs(key, outputs.keys().map(String::as_str), route);
+        for (name, output) in outputs {
+            let key = key.field(name);
+            let tensor = contract.and_then(|tensors| tensors.get(name));
+            match output {
+                FixedOutput::PerRow(value) => {
+                    self.one_value(&key, value, tensor);
+                    self.one_a_row(&key, tensor);
+                }
+                FixedOutput::Whole(whole) => self.whole_tensor(&key, whole, tensor),
+            }
+        }
+    }
+
+    fn one_value(&mut self, key: &Key, value: &Value, tensor: Option<&OutputTensor>) {
+        let Some(tensor) = tensor else { return };
+        if let Err(message) = tensor.datatype.check(value).and_then(|()| tensor.check_range(value)) {
+            self.error("breaks-contract", key, message, "look at the `output` of the route");
+        }
+    }
+
+    /// One value a row fits a tensor that has one element a row, or one element.
+    fn one_a_row(&mut self, key: &Key, tensor: Option<&OutputTensor>) {
+        let Some(tensor) = tensor.filter(|it| it.shape.iter().any(|at| !matches!(at, -1 | 1))) else { return };
+        let message = format!("one value a row does not fill the shape {:?}", tensor.shape);
+        self.error("breaks-contract", key, message, "write {dtype, shape, data}, or change the shape");
+    }
+
+    fn whole_tensor(&mut self, key: &Key, whole: &WholeTensor, tensor: Option<&OutputTensor>) {
+        let count = whole.shape.iter().try_fold(1u64, |all, at| all.checked_mul(u64::from(*at)));
+        if count != Some(whole.data.len() as u64) {
+            let message = format!("the shape {:?} does not hold {} elements", whole.shape, whole.data.len());
+            self.error("bad-shape", &key.field("data"), message, "make the product of the shape their number");
+        }
+        for (at, value) in whole.data.iter().enumerate() {
+            let fits = whole.dtype.check(value).and_then(|()| tensor.map_or(Ok(()), |it| it.check_range(value)));
+            if let Err(message) = fits {
+                self.error("breaks-contract", &key.field("data").index(at), message, "write another value");
+            }
+        }
+        let Some(tensor) = tensor else { return };
+        if whole.dtype != tensor.datatype {
+            let message = format!("{} is not {}, the type of the contract", whole.dtype.name(), tensor.datatype.name());
+            self.error("breaks-contract", &key.field("dtype"), message, "look at the `output` of the route");
+        }
+        let shape: Vec<i64> = whole.shape.iter().map(|it| i64::from(*it)).collect();
+        if tensor.shape.first() == Some(&-1) {
+            let message = "a whole tensor has as many rows as are written, whatever the request has";
+            self.error("breaks-contract", key, message, "write one value, which is repeated for each row");
+        } else if shape != tensor.shape {
+            let message = format!("the shape {shape:?} is not {:?}, that of the contract", tensor.shape);
+            self.error("breaks-contract", &key.field("shape"), message, "look at the `output` of the route");
+        }
+    }
+
+    /// The outputs of an answer are those of the contract.
+    fn same_outputs<'n>(&mut self, key: &Key, names: impl Iterator<Item = &'n str> + Clone, route: &Route) {
+        let Some(output) = route.output.as_ref() else { return };
+        for name in output.tensors.keys().filter(|wanted| !names.clone().any(|name| name == *wanted)) {
+            let message = format!("the output `{name}` of the contract is missing");
+            self.error("breaks-contract", key, message, "answer every output of the route");
+        }
+        for name in names.filter(|name| !output.tensors.contains_key(*name)) {
+            let hint = match nearest(name, output.tensors.keys().map(String::as_str)) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "declare it under `output` of the route, or remove it".into(),
+            };
+            self.error("breaks-contract", key, format!("the contract has no output `{name}`"), hint);
+        }
+    }
+
+    /// Holds rules against the route's contract: inputs that it has, outputs that it wants (F-163).
+    pub(crate) fn rules_fit(&mut self, key: &Key, set: &RuleSet, route: &Route) {
+        let Some(input) = &route.input else {
+            let message = "rules name their inputs, and this route does not say what a request holds";
+            return self.error("missing-input", key, message, "declare `input` on the route");
+        };
+        for (name, wanted) in set.inputs() {
+            let Some(found) = input.kind_of(name) else {
+                let message = format!("the rules read `{name}`, which is no input of the route");
+                self.error("unknown-input", key, message, "declare it under `input`, or do not read it");
+                continue;
+            };
+            let fits = found.in_rules() == wanted.in_rules()
+                || (found.in_rules() == Type::Int && wanted.in_rules() == Type::Float);
+            if !fits {
+                let message = format!("the rules take `{name}` as {wanted:?}, the route as {found:?}").to_lowercase();
+                self.error("wrong-type", key, message, "use one type in both places");
+            }
+        }
+        self.same_outputs(key, set.outputs().iter().map(String::as_str), route);
+        let contract = route.output.as_ref().map(|it| &it.tensors);
+        for (at, name) in set.outputs().iter().enumerate() {
+            let tensor = contract.and_then(|tensors| tensors.get(name));
+            self.one_a_row(key, tensor);
+            for (value, whole) in set.values(at) {
+                self.rule_value(key, (name, value), tensor.map(|it| (it, whole)));
+            }
+        }
+    }
+
+    /// The range holds for a whole answer; a sum is kept within it, whatever its parts are.
+    fn rule_value(&mut self, key: &Key, value: (&str, &Value), tensor: Option<(&OutputTensor, bool)>) {
+        let Some((tensor, whole)) = tensor else { return };
+        let (name, value) = value;
+        let range = || if whole { tensor.check_range(value) } else { Ok(()) };
+        if let Err(message) = tensor.datatype.check(value).and_then(|()| range()) {
+            let message = format!("rules answer `{name}`: {message}");
+            self.error("breaks-contract", key, message, "look at the `output` of the route");
+        }
+    }
+}
+
+impl Input {
+    /// Returns the kind of an input; a column of which nothing is said is a number.
+    fn kind_of(&self, name: &str) -> Option<FeatureKind> {
+        let column = self.columns.iter().any(|it| it == name).then_some(FeatureKind::Float);
+        self.features.get(name).map(|it| it.kind).or(column)
+    }
+}
+
+impl OutputTensor {
+    fn check_range(&self, value: &Value) -> Result<(), String> {
+        let Some(number) = value.number() else { return Ok(()) };
+        if self.min.is_some_and(|min| number < min) || self.max.is_some_and(|max| number > max) {
+            let end = |it: Option<f64>| it.map_or("any".into(), |it| it.to_string());
+            return Err(format!("{value} is out of range: {} to {}", end(self.min), end(self.max)));
+        }
+        Ok(())
+    }
+}
+
+impl Datatype {
+    /// Says whether a value can be an element, without wrapping and without losing a fraction.
+    pub(crate) fn check(self, value: &Value) -> Result<(), String> {
+        let fits = match (self, value) {
+            (Self::Bool, Value::Bool(_)) | (Self::Bytes, Value::Text(_)) => true,
+            (Self::Fp64, Value::Int(it)) => it.unsigned_abs() <= 1 << 53,
+            (Self::Fp32, Value::Int(it)) => it.unsigned_abs() <= 1 << 24,
+            (Self::Fp64, Value::Float(_)) => true,
+            (Self::Fp32, Value::Float(it)) => it.abs() <= f64::from(f32::MAX),
+            (whole, Value::Int(it)) => {
+                whole.whole().is_some_and(|(least, most)| (least..=most).contains(&i128::from(*it)))
+            }
+            _ => false,
+        };
+        if fits { Ok(()) } else { Err(format!("{value} does not fit {}", self.name())) }
+    }
+
+    /// Returns the type of a value of which no contract speaks.
+    pub(crate) const fn of(value: &Value) -> Self {
+        match value {
+            Value::Int(_) => Self::Int64,
+            Value::Float(_) => Self::Fp64,
+            Value::Bool(_) => Self::Bool,
+            Value::Text(_) => Self::Bytes,
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Keys that are written where nothing reads them: warnings, so that nobody relies on them.
+
+use super::Checks;
+use crate::{
+    schema::{
+        path::{PathKind, Target},
+        route::{OnPolicy, Route, RouteProtocol},
+        tier::Tier,
+    },
+    tree::Key,
+};
+
+impl Checks<'_> {
+    /// Warns of keys of a route that mean nothing with its protocol and tiers.
+    pub(super) fn route_effects(&mut self, key: &Key, route: &Route) {
+        let policy = key.field("on_policy");
+        let certain = |tier: &Tier| tier.kinds.given().iter().any(|(_, kind)| kind.target() == Target::Certain);
+        if route.protocol == RouteProtocol::Oip && self.report.is_written(&policy) {
+            let message = "`on_policy` changes nothing on an `oip` route: its servers do not judge content";
+            self.warning("no-effect", &policy, message, "remove it");
+        } else if route.on_policy == OnPolicy::Default && !route.tiers.iter().any(certain) {
+            let message = "there is no safe default that could answer";
+            self.warning("no-effect", &policy, message, "add a tier with a `fixed` answer");
+        }
+    }
+
+    /// Warns of keys of a tier that mean nothing on this route, or for this kind of path.
+    pub(super) fn effects(&mut self, key: &Key, route: &Route, kind: &dyn PathKind) {
+        let target = kind.target();
+        let remote = matches!(target, Target::Upstream(_));
+        let streams = remote && route.protocol.streams();
+        let speaks = remote && route.protocol != RouteProtocol::Oip;
+        let read = [
+            ("first_token", streams),
+            ("stall", streams),
+            ("finalise", streams),
+            ("retries", remote),
+            ("max_answer", remote),
+            ("context", speaks),
+            ("features", speaks || (target == Target::Certain && route.protocol != RouteProtocol::Oip)),
+            ("space", route.protocol == RouteProtocol::OpenaiEmbeddings),
+            ("total", target != Target::Certain),
+            ("breaker", target != Target::Certain),
+        ];
+        for (name, read) in read {
+            let key = key.field(name);
+            if !read && self.report.is_written(&key) {
+                let message =
+                    format!("`{name}` changes nothing for this kind of path on an `{}` route", route.protocol.name());
+                self.warning("no-effect", &key, message, "remove it");
+            }
+        }
+    }
+}

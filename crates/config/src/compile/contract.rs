@@ -1,0 +1,96 @@
+//! What an `oip` route takes and gives, as the gateway holds requests and answers against it.
+
+use crate::schema::{
+    contract::{self, Datatype, FeatureKind, NonFinite},
+    value::Value,
+};
+
+/// What a route takes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Input {
+    /// The one `[n, k]` FP32 tensor whose columns the features are; without it, each feature is a tensor of its own.
+    pub tensor: Option<String>,
+    /// In the order of the columns; tensors of their own are sorted by name.
+    pub features: Vec<Feature>,
+}
+
+/// A feature: one value a row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Feature {
+    /// The name.
+    pub name: String,
+    /// What its values are.
+    pub kind: FeatureKind,
+    /// The least value that is accepted; NaN is not at least anything.
+    pub min: Option<f64>,
+    /// The greatest value that is accepted.
+    pub max: Option<f64>,
+    /// Whether a request without it is refused.
+    pub required: bool,
+}
+
+/// What a route gives.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Output {
+    /// The tensors, sorted by name; an answer has all of them.
+    pub tensors: Vec<OutputTensor>,
+    /// Whether NaN and infinite values go to the client.
+    pub non_finite: bool,
+}
+
+/// A tensor of an answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OutputTensor {
+    /// The name.
+    pub name: String,
+    /// The type of its elements.
+    pub datatype: Datatype,
+    /// Its dimensions; −1 in the first place is the number of rows.
+    pub shape: Vec<i64>,
+    /// The least value that is accepted.
+    pub min: Option<f64>,
+    /// The greatest value that is accepted.
+    pub max: Option<f64>,
+}
+
+/// A tensor of a fixed answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FixedTensor {
+    /// The name.
+    pub name: String,
+    /// The type of its elements.
+    pub datatype: Datatype,
+    /// Its dimensions; −1 is the number of rows of the request, for which the one element is repeated.
+    pub shape: Vec<i64>,
+    /// Its elements; each fits the type.
+    pub data: Vec<Value>,
+}
+
+pub(super) fn input(it: &contract::Input) -> Input {
+    let feature = |name: &String| {
+        let declared = it.features.get(name);
+        Feature {
+            name: name.clone(),
+            kind: declared.map_or(FeatureKind::Float, |it| it.kind),
+            min: declared.and_then(|it| it.min),
+            max: declared.and_then(|it| it.max),
+            required: declared.is_none_or(|it| it.required),
+        }
+    };
+    let features = match &it.tensor {
+        Some(_) => it.columns.iter().map(feature).collect(),
+        None => it.features.keys().map(feature).collect(),
+    };
+    Input { tensor: it.tensor.clone(), features }
+}
+
+pub(super) fn output(it: &contract::Output) -> Output {
+    let tensor = |(name, it): (&String, &contract::OutputTensor)| OutputTensor {
+        name: name.clone(),
+        datatype: it.datatype,
+        shape: it.shape.clone(),
+        min: it.min,
+        max: it.max,
+    };
+    Output { tensors: it.tensors.iter().map(tensor).collect(), non_finite: it.non_finite == NonFinite::Allow }
+}

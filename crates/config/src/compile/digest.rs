@@ -1,0 +1,88 @@
+//! Digest: the name of a configuration (`governance.md`, section 2).
+//!
+//! # Invariants
+//! - `DIG-1`: files that mean the same have the same digest: keys are sorted, defaults written out, durations are
+//!   integers in nanoseconds, sizes in bytes, fractions decimal strings.
+//! - `DIG-2`: a file that the configuration names counts with its content, a secret with its reference;
+//!   one that stands in the file itself with its digest.
+//!
+//! # Source
+//! The form is that of RFC 8785 for what occurs here: sorted keys, no spaces, integers below 2^53, minimal escapes.
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    describe::json_schema,
+    outside::Outside,
+    schema::{file::File, scalar::in_units},
+    secret::within,
+    shape::{Form, kind, resolve},
+};
+
+/// Returns the digest of a file whose defaults are written out.
+pub(super) fn of(file: &File, outside: &Outside) -> [u8; 32] {
+    let schema = json_schema();
+    let written = serde_json::to_value(file).expect("a file that was read can be written");
+    let mut canonical = Canonical { schema: &schema }.value(written, &schema);
+    for (name, route) in &file.routes {
+        for (at, tier) in route.tiers.iter().enumerate() {
+            for (kind, path) in tier.kinds.given() {
+                if let Some(file) = path.file() {
+                    let sha256 = hex(&outside.file(file).sha256);
+                    canonical["routes"][name]["tiers"][at][kind]["file"] = json!(format!("sha256:{sha256}"));
+                }
+            }
+        }
+    }
+    for (name, upstream) in &file.upstreams {
+        if let Some(value) = upstream.api_key.as_ref().filter(|it| within(it).is_none()) {
+            let sha256 = hex(&Sha256::digest(value.as_bytes()));
+            canonical["upstreams"][name]["api_key"] = json!(format!("sha256:{sha256}"));
+        }
+    }
+    Sha256::digest(canonical.to_string().as_bytes()).into()
+}
+
+/// Writes bytes as hexadecimal digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+}
+
+/// Rewrites values by what the schema says of them.
+struct Canonical<'a> {
+    schema: &'a Value,
+}
+
+impl<'a> Canonical<'a> {
+    fn value(&self, value: Value, schema: &'a Value) -> Value {
+        let form = match &value {
+            Value::Object(_) => Form::Map,
+            Value::Array(_) => Form::List,
+            _ => Form::Scalar,
+        };
+        let schema = resolve(self.schema, schema, form);
+        match value {
+            Value::Object(fields) => {
+                let of = |name: &str| match &schema["properties"][name] {
+                    Value::Null => &schema["additionalProperties"],
+                    known => known,
+                };
+                fields.into_iter().map(|(name, value)| (name.clone(), self.value(value, of(&name)))).collect()
+            }
+            Value::Array(items) => {
+                let fixed = schema["prefixItems"].as_array();
+                let of = |at: usize| fixed.and_then(|fixed| fixed.get(at)).unwrap_or(&schema["items"]);
+                items.into_iter().enumerate().map(|(at, item)| self.value(item, of(at))).collect()
+            }
+            Value::String(text) => match in_units(schema["format"].as_str().unwrap_or_default(), &text) {
+                Some(number) => json!(number),
+                None => Value::String(text),
+            },
+            Value::Number(number) if kind(schema) == "number" || number.is_f64() => {
+                json!(number.as_f64().map_or(String::new(), |it| it.to_string()))
+            }
+            other => other,
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Expr: a CEL expression, typed and bounded when it is read, computed without IO.
+//!
+//! The one place that knows the CEL library: nothing of it stands in a signature that leaves this folder. What CEL can
+//! do and a condition does not need (comprehensions, maps, messages, time) is refused by `typing`, so the cost of an
+//! expression is the number of its nodes.
+//!
+//! # Invariants
+//! - `EXPR-1`: an expression that compiles names only its inputs, and its result is of the type that was asked for.
+//! - `EXPR-2`: computing it is linear in its nodes and in the texts that it reads, and ends (SE-11).
+//! - `EXPR-3`: what can still go wrong is arithmetic (overflow, division by zero), an order that NaN does not have, and
+//!   a value that is absent; it comes out as an error, never as a panic.
+
+mod parse;
+mod typing;
+
+use std::sync::{Arc, LazyLock};
+
+use cel::{
+    Context, Env, ExecutionError,
+    common::{
+        ast::IdedExpr,
+        types::{CelBool, CelDouble, CelInt, CelString},
+        value::CowVal,
+    },
+    context::VariableResolver,
+};
+
+pub(crate) use typing::Type;
+
+/// The operators and functions of the language; which of them may be used is up to `typing`.
+static LANGUAGE: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
+
+/// The largest number up to which every whole number has a double of its own.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
+/// A value of an input, as a condition reads it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Scalar<'a> {
+    /// A whole number.
+    Int(i64),
+    /// A number.
+    Float(f64),
+    /// True or false.
+    Bool(bool),
+    /// A text.
+    Text(&'a str),
+}
+
+/// A row of values, looked up one by one as conditions ask for them.
+pub trait Row: Send + Sync {
+    /// Returns the value of an input, by its position among the inputs; none where it is absent. Whole numbers may stand
+    /// for numbers, and numbers without a fraction for whole ones; any other type is as good as absent.
+    fn value(&self, input: usize) -> Option<Scalar<'_>>;
+}
+
+/// The inputs of an expression: names with their types, sorted by name.
+pub(crate) type Inputs = [(String, Type)];
+
+/// Something that is wrong with an expression.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Problem {
+    /// The position of the character where it begins.
+    pub(crate) at: usize,
+    pub(crate) message: String,
+    pub(crate) hint: String,
+}
+
+/// A condition: an expression that is true or false.
+#[derive(Clone, Debug)]
+pub(crate) struct Expr {
+    tree: IdedExpr,
+    /// Its parts between `&&`, written alike if they mean the same; the whole, where it has none.
+    parts: Vec<String>,
+    constant: bool,
+}
+
+impl Expr {
+    /// Reads a condition over these inputs.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it: syntax, size, unknown names, types.
+    pub(crate) fn compile(source: &str, inputs: &Inputs) -> Result<Self, Vec<Problem>> {
+        let parsed = parse::parse(source)?;
+        let typed = typing::check(&parsed, inputs, Type::Bool)?;
+        Ok(Self { parts: typing::parts(&parsed.tree), constant: typed.names == 0, tree: parsed.tree })
+    }
+
+    /// Computes it for a row.
+    ///
+    /// # Errors
+    /// Why it cannot be computed for this row.
+    pub(crate) fn holds(&self, inputs: &Inputs, row: &dyn Row) -> Result<bool, String> {
+        let lookup = Lookup { inputs, row };
+        let mut context = Context::with_env(LANGUAGE.clone());
+        context.set_variable_resolver(&lookup);
+        match cel::Value::resolve_val(&self.tree, &context) {
+            Ok(value) => match value.downcast_ref::<CelBool>() {
+                Some(it) => Ok(*it.inner()),
+                None => Err("the condition is neither true nor false".into()),
+            },
+            Err(error) => Err(words(&error)),
+        }
+    }
+
+    /// Returns what it always is, where it names no input.
+    pub(crate) fn constant(&self) -> Option<bool> {
+        self.holds(&[], &Nothing).ok().filter(|_| self.constant)
+    }
+
+    /// Says whether it can only hold where the other holds, as far as its text shows.
+    pub(crate) fn implies(&self, other: &Self) -> bool {
+        other.parts.iter().all(|part| self.parts.contains(part))
+    }
+}
+
+impl PartialEq for Expr {
+    fn eq(&self, other: &Self) -> bool {
+        self.parts == other.parts
+    }
+}
+
+/// A row without values.
+struct Nothing;
+
+impl Row for Nothing {
+    fn value(&self, _: usize) -> Option<Scalar<'_>> {
+        None
+    }
+}
+
+/// Hands out values of a row by name, when they are asked for: nothing is converted beforehand.
+struct Lookup<'a> {
+    inputs: &'a Inputs,
+    row: &'a dyn Row,
+}
+
+impl VariableResolver for Lookup<'_> {
+    fn resolve<'b>(&'b self, name: &str) -> Option<CowVal<'b, 'b>> {
+        let at = self.inputs.binary_search_by(|(input, _)| input.as_str().cmp(name)).ok()?;
+        Some(match (self.row.value(at)?, self.inputs[at].1) {
+            (Scalar::Int(it), Type::Int) => CowVal::owned(CelInt::from(it)),
+            (Scalar::Int(it), Type::Float) => CowVal::owned(CelDouble::from(it as f64)),
+            (Scalar::Float(it), Type::Float) => CowVal::owned(CelDouble::from(it)),
+            (Scalar::Float(it), Type::Int) if it.fract() == 0.0 && it.abs() <= EXACT => {
+                CowVal::owned(CelInt::from(it as i64))
+            }
+            (Scalar::Bool(it), Type::Bool) => CowVal::owned(CelBool::from(it)),
+            (Scalar::Text(it), Type::Text) => CowVal::owned(CelString::from(it)),
+            // A value of another type is as good as none: the condition cannot be computed.
+            _ => return None,
+        })
+    }
+}
+
+/// Says in words why a computation ended, without the values.
+fn words(error: &ExecutionError) -> String {
+    match error {
+        ExecutionError::UndeclaredReference(name) => format!("`{name}` is absent"),
+        ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => "a division by zero".into(),
+        ExecutionError::Overflow(..) => "a number that is too large".into(),
+        // The types were checked, so only NaN is left to have no order.
+        ExecutionError::ValuesNotComparable(..) | ExecutionError::NoSuchOverload(_) => "a comparison with NaN".into(),
+        _ => "a value that cannot be computed".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

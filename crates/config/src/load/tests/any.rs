@@ -1,0 +1,147 @@
+//! Any text is read without a panic, and is either right or has a diagnostic.
+
+use proptest::{prelude::*, test_runner::RngSeed};
+
+use super::*;
+use crate::{
+    expr::{Expr, Type},
+    rules::RuleSet,
+};
+
+/// Every key, with the values that are hardest to read.
+const WHOLE: &str = r#"version: 1
+server: {listen: "127.0.0.1:1", admin: "127.0.0.1:2", max_body: 1MiB, read_timeout: 1s, drain: 1s}
+upstreams:
+  a: {protocol: openai, url: "http://a", api_key: x, dialect: auto, connect: 1s, idle: 1s}
+  b: {protocol: oip, urls: ["http://b", "http://c"], dialect: triton}
+routes:
+  chat:
+    protocol: openai-chat
+    deadline: 10s
+    max_attempts: 2
+    on_policy: next
+    on_capability: error
+    retry_budget: {ratio: 0.1, floor: 3, per: 10s}
+    tiers:
+      - name: primary
+        method: primary
+        openai: {upstream: a, model: m}
+        first_token: 1s
+        stall: 5s
+        total: 9s
+        finalise: 1s
+        retries: 1
+        max_answer: 1MiB
+        context: 100
+        features: [tools, n]
+        space: s
+        breaker: {consecutive: 5, fast: [20, 0.5, 10s], slow: [50, 0.2, 60s], low: [2, 3], open: 1s, open_max: 2s, probes: 1, successes: 1, ramp: [0.5, 1]}
+      - {name: last, fixed: {content: x}}
+  value:
+    protocol: oip
+    input: {tensor: x, columns: [a, b], features: {a: {type: int, min: 0, max: 9, required: true}}}
+    output: {tensors: {s: {datatype: FP32, shape: [-1], min: 0, max: 1}}, non_finite: allow}
+    tiers:
+      - {name: p, oip: {upstream: b, model: m, version: "1"}}
+      - {name: o, onnx: {file: o.onnx, threads: 2}}
+      - {name: r, rules: {file: r.rules}}
+      - {name: f, fixed: {outputs: {s: {dtype: FP32, shape: [1], data: [0.5]}}}}
+"#;
+
+const RULES: &str = r#"inputs: {a: int, b: float, c: category}
+mode: first
+rules:
+  - {id: x, when: "a > 1 && b / 2.0 < 3.0", answer: {s: 0.5}, owner: o, why: w}
+otherwise: {s: 0.1}
+tests: [{given: {a: 1, b: 2}, expect: {s: 0.1}}]
+"#;
+
+/// What may come in the place of a word.
+const WORDS: [&str; 24] = [
+    "",
+    "~",
+    "no",
+    "true",
+    "0",
+    "-1",
+    "1.5",
+    "1e999",
+    ".nan",
+    "nan",
+    "99999999999999999999",
+    "5s",
+    "0s",
+    "x",
+    "[]",
+    "{}",
+    "[[1]]",
+    "{a: {b: c}}",
+    "\"\"",
+    "'",
+    "- ",
+    ": ",
+    "*a",
+    "\u{0}",
+];
+
+/// Replaces the nth word of a text.
+fn replaced(text: &str, nth: usize, by: &str) -> String {
+    let is_word = |c: char| c.is_alphanumeric() || "._-".contains(c);
+    let starts = text
+        .char_indices()
+        .zip([' '].into_iter().chain(text.chars()))
+        .filter(|((_, c), before)| is_word(*c) && !is_word(*before));
+    let starts: Vec<usize> = starts.map(|((at, _), _)| at).collect();
+    let start = starts[nth % starts.len()];
+    let end = text[start..].find(|c| !is_word(c)).map_or(text.len(), |length| start + length);
+    format!("{}{by}{}", &text[..start], &text[end..])
+}
+
+fn is_judged(text: &str) {
+    let loaded = load(text);
+    assert_eq!(loaded.deployment.is_some(), loaded.errors() == 0);
+    let (set, found) = RuleSet::read("r", text);
+    assert_eq!(set.is_some(), found.iter().all(|it| it.severity == Severity::Warning));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, rng_seed: RngSeed::Fixed(7), failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn shape_1_whatever_stands_in_the_place_of_a_word_is_judged(nth in 0usize..400, word in 0..WORDS.len(), twice in any::<Option<(usize, u8)>>()) {
+        for text in [WHOLE, RULES] {
+            let mut text = replaced(text, nth, WORDS[word]);
+            if let Some((other, by)) = twice {
+                text = replaced(&text, other, WORDS[usize::from(by) % WORDS.len()]);
+            }
+            is_judged(&text);
+        }
+    }
+
+    #[test]
+    fn any_text_is_judged(text in "\\PC{0,80}") {
+        is_judged(&text);
+    }
+
+    #[test]
+    fn any_condition_is_judged(parts in proptest::collection::vec(0usize..32, 0..24)) {
+        const PARTS: [&str; 32] = [
+            "a", "b", "c", "vip", " ", "1", "2.5", "'x'", "(", ")", "[", "]", "{", "}", ",", ".", "?", ":", "&&", "||",
+            "!", "-", "+", "*", "/", "%", "==", "<", " in ", "has", "size(", "null",
+        ];
+        let text: String = parts.into_iter().map(|at| PARTS[at]).collect();
+        let inputs = [("a", Type::Int), ("b", Type::Float), ("c", Type::Text), ("vip", Type::Bool)];
+        let inputs = inputs.map(|(name, of)| (name.to_owned(), of));
+        if let Ok(expr) = Expr::compile(&text, &inputs) {
+            let _ = (expr.constant(), expr.implies(&expr));
+        }
+    }
+}
+
+#[test]
+fn the_whole_text_has_no_mistake_but_absent_files() {
+    let codes: Vec<_> =
+        load(WHOLE).diagnostics.iter().filter(|it| it.severity == Severity::Error).map(|it| it.code).collect();
+    assert_eq!(codes, ["misplaced-key", "misplaced-key", "missing-file", "missing-file", "breaks-contract"]);
+    assert_eq!(RuleSet::read("r", RULES).1, []);
+}

@@ -1,0 +1,105 @@
+//! Each key, turned, changes what is compiled.
+
+use super::*;
+
+/// What a file compiles to, without its name.
+pub(super) fn compiled(text: &str, base: &Path) -> String {
+    let loaded = load_text("evenkeel.yaml", text, base);
+    let deployment = loaded.deployment.unwrap_or_else(|| panic!("{text}: {:#?}", loaded.diagnostics));
+    let mut revision = (*deployment.revision).clone();
+    revision.digest = [0; 32];
+    let Deployment { server, upstreams, paths, routes, .. } = &*deployment;
+    format!("{revision:?} {server:?} {upstreams:?} {paths:?} {routes:?}")
+}
+
+fn check(turned: &str, plain: &str) {
+    let here = Path::new(".");
+    assert_ne!(compiled(turned, here), compiled(plain, here), "{turned} changes nothing");
+    assert_ne!(load(turned).deployment.map(|it| it.name()), load(plain).deployment.map(|it| it.name()), "{turned}");
+}
+
+#[test]
+fn each_key_of_a_tier_changes_what_is_compiled() {
+    for tier in [
+        "method: distilled",
+        "method: ensemble",
+        "method: retrieval",
+        "method: cache",
+        "method: rules",
+        "first_token: 1s",
+        "stall: 5s",
+        "total: 1s",
+        "finalise: 1s",
+        "retries: 0",
+        "max_answer: 1KiB",
+        "context: 4096",
+        "features: [tools, json, schema, logprobs, n, image, audio]",
+        "features: [tools, json, schema, logprobs, n, image, file]",
+        "features: [tools]",
+        "features: []",
+        "breaker: {consecutive: 9}",
+        "breaker: {fast: [9, 0.5, 10s]}",
+        "breaker: {slow: [50, 0.3, 60s]}",
+        "breaker: {low: [3, 3]}",
+        "breaker: {open: 1s}",
+        "breaker: {open_max: 60s}",
+        "breaker: {probes: 1}",
+        "breaker: {successes: 1}",
+        "breaker: {ramp: [1]}",
+    ] {
+        check(&with(&format!("        {tier}\n")), &with(""));
+    }
+    check(&with("").replace("model: m", "model: n"), &with(""));
+    check(&with("").replace("primary", "first"), &with(""));
+    let fixed = |content: &str| with(&format!("      - {{name: last, fixed: {{content: \"{content}\"}}}}\n"));
+    check(&fixed("one"), &fixed("two"));
+}
+
+#[test]
+fn each_key_of_a_route_changes_what_is_compiled() {
+    for route in [
+        "deadline: 1s",
+        "max_attempts: 1",
+        "on_policy: next",
+        "on_policy: default",
+        "on_capability: error",
+        "retry_budget: {ratio: 0.2}",
+        "retry_budget: {floor: 0}",
+        "retry_budget: {per: 1s}",
+    ] {
+        check(&with("").replace("    tiers:", &format!("    {route}\n    tiers:")), &with(""));
+    }
+    let vectors = with("").replace("openai-chat", "openai-embeddings");
+    check(&vectors, &with(""));
+}
+
+#[test]
+fn each_key_of_the_server_and_of_an_upstream_changes_what_is_compiled() {
+    for server in
+        ["listen: \"127.0.0.1:1\"", "admin: \"127.0.0.1:2\"", "max_body: 1KiB", "read_timeout: 1s", "drain: 1s"]
+    {
+        check(&format!("{}server: {{{server}}}\n", with("")), &with(""));
+    }
+    for upstream in ["connect: 2s", "idle: 2s"] {
+        check(&with("").replace("protocol: openai, url", &format!("protocol: openai, {upstream}, url")), &with(""));
+    }
+    check(&with("").replace("127.0.0.1:1/v1", "127.0.0.1:2/v1"), &with(""));
+    check(&with("").replace("url: \"http://127.0.0.1:1/v1\"", "urls: [\"http://a\", \"http://b\"]"), &with(""));
+}
+
+#[test]
+fn f_021_the_default_deadline_is_that_of_the_protocol() {
+    let deployment = load(EXAMPLE).deployment.expect("compiles");
+    let deadlines: Vec<_> = deployment.revision.routes.iter().map(|it| it.deadline / evenkeel_core::SECOND).collect();
+    assert_eq!(deadlines, [2, 10, 20]);
+    let plain = load(&with("")).deployment.expect("compiles");
+    assert_eq!(plain.revision.routes[0].deadline, 30 * evenkeel_core::SECOND);
+}
+
+#[test]
+fn defaults_are_those_of_the_core() {
+    let plain = load(&with("")).deployment.expect("compiles");
+    assert_eq!(plain.revision.paths[0].breaker, evenkeel_core::BreakerPolicy::default());
+    assert_eq!(plain.revision.routes[0].budget, evenkeel_core::BudgetPolicy::default());
+    assert_eq!(plain.revision.paths[0].features, evenkeel_core::Features::ALL);
+}

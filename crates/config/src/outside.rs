@@ -1,0 +1,127 @@
+//! Outside: what a configuration names but does not contain, secrets, models and rules files, each read once.
+//!
+//! # Invariants
+//! - `OUT-1`: what was checked is what is compiled: nothing is read a second time, so a file that changes in between
+//!   changes nothing. The gateway holds a model file against the digest when it loads it.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use sha2::{Digest, Sha256};
+
+use crate::{diagnostic::Diagnostic, rules::RuleSet, secret::Secret};
+
+/// The largest rules file that is read.
+const MAX_RULES: u64 = 4 << 20;
+/// The largest model file that is read.
+const MAX_MODEL: u64 = 2 << 30;
+
+/// A file, as it was when the configuration was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NamedFile {
+    pub(crate) path: PathBuf,
+    pub(crate) sha256: [u8; 32],
+}
+
+/// What a configuration names but does not contain.
+#[derive(Debug, Default)]
+pub(crate) struct Outside {
+    /// The folder that relative paths start from.
+    base: PathBuf,
+    secrets: BTreeMap<String, Secret>,
+    files: BTreeMap<String, Result<NamedFile, String>>,
+    rules: BTreeMap<String, Option<Arc<RuleSet>>>,
+}
+
+impl Outside {
+    /// Nothing yet, with relative paths from this folder.
+    pub(crate) fn new(base: &Path) -> Self {
+        Self { base: base.into(), ..Self::default() }
+    }
+
+    /// Fetches the secret that a reference names.
+    pub(crate) fn fetch_secret(&mut self, reference: &str) -> Result<(), String> {
+        let secret = Secret::resolve(reference, &self.base)?;
+        self.secrets.insert(reference.into(), secret);
+        Ok(())
+    }
+
+    /// Takes note of a model file.
+    pub(crate) fn fetch_file(&mut self, file: &str) -> Result<(), String> {
+        if !self.files.contains_key(file) {
+            let path = self.base.join(file);
+            let read = digest(&path).map(|sha256| NamedFile { path, sha256 });
+            self.files.insert(file.into(), read);
+        }
+        self.files[file].as_ref().map(drop).map_err(Clone::clone)
+    }
+
+    /// Reads a rules file; says what is wrong with it the first time that it is asked for.
+    pub(crate) fn fetch_rules(&mut self, file: &str) -> Result<(Option<Arc<RuleSet>>, Vec<Diagnostic>), String> {
+        if let Some(set) = self.rules.get(file) {
+            return Ok((set.clone(), Vec::new()));
+        }
+        let path = self.base.join(file);
+        let text = text(&path, MAX_RULES)?;
+        let (set, found) = RuleSet::read(&path.display().to_string(), &text);
+        let set = set.map(Arc::new);
+        let sha256 = Sha256::digest(text.as_bytes()).into();
+        self.files.insert(file.into(), Ok(NamedFile { path, sha256 }));
+        self.rules.insert(file.into(), set.clone());
+        Ok((set, found))
+    }
+
+    /// Returns a secret that was fetched.
+    pub(crate) fn secret(&self, reference: &str) -> Secret {
+        self.secrets.get(reference).cloned().expect("checked: the secret is there")
+    }
+
+    /// Returns a file that was fetched.
+    pub(crate) fn file(&self, file: &str) -> &NamedFile {
+        let read = self.files.get(file).and_then(|it| it.as_ref().ok());
+        read.expect("checked: the file is there")
+    }
+
+    /// Returns rules that were fetched.
+    pub(crate) fn rules(&self, file: &str) -> Arc<RuleSet> {
+        self.rules.get(file).cloned().flatten().expect("checked: the rules are there and right")
+    }
+}
+
+/// Opens a regular file of bounded size.
+fn open(path: &Path, most: u64) -> Result<File, String> {
+    let unreadable = |error| format!("`{}` cannot be read: {error}", path.display());
+    let about = std::fs::metadata(path).map_err(unreadable)?;
+    if !about.is_file() {
+        return Err(format!("`{}` is not a file", path.display()));
+    }
+    if about.len() > most {
+        return Err(format!("`{}` has {} bytes, more than {} MiB", path.display(), about.len(), most >> 20));
+    }
+    File::open(path).map_err(unreadable)
+}
+
+fn text(path: &Path, most: u64) -> Result<String, String> {
+    let mut bytes = Vec::new();
+    let read = open(path, most)?.take(most).read_to_end(&mut bytes);
+    read.map_err(|error| format!("`{}` cannot be read: {error}", path.display()))?;
+    String::from_utf8(bytes)
+        .map_err(|error| format!("`{}` is not UTF-8 from byte {}", path.display(), error.utf8_error().valid_up_to()))
+}
+
+fn digest(path: &Path) -> Result<[u8; 32], String> {
+    let mut file = open(path, MAX_MODEL)?;
+    let (mut hash, mut piece) = (Sha256::new(), vec![0; 64 << 10]);
+    loop {
+        match file.read(&mut piece) {
+            Ok(0) => return Ok(hash.finalize().into()),
+            Ok(read) => hash.update(&piece[..read]),
+            Err(error) => return Err(format!("`{}` cannot be read: {error}", path.display())),
+        }
+    }
+}

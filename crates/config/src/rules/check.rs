@@ -1,0 +1,252 @@
+//! What must hold within a rules file, and how it becomes a [`RuleSet`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Rule, RuleSet};
+use crate::{
+    diagnostic::nearest,
+    expr::{Expr, Row, Scalar, Type},
+    report::Report,
+    schema::{
+        contract::FeatureKind,
+        rules::{Mode, RulesFile, Test},
+        value::Value,
+    },
+    tree::Key,
+};
+
+/// Words that CEL keeps for itself.
+const RESERVED: [&str; 22] = [
+    "as",
+    "break",
+    "const",
+    "continue",
+    "else",
+    "false",
+    "for",
+    "function",
+    "if",
+    "import",
+    "in",
+    "let",
+    "loop",
+    "namespace",
+    "null",
+    "package",
+    "return",
+    "true",
+    "var",
+    "void",
+    "while",
+    "dyn",
+];
+
+/// How far a number may be from the expected one, for the rounding of sums.
+const SLACK: f64 = 1e-9;
+
+/// Compiles a file; none where something is so wrong that nothing can be tried.
+pub(super) fn compile(file: &RulesFile, report: &mut Report<'_>) -> Option<RuleSet> {
+    let root = Key::default();
+    let inputs: Vec<(String, FeatureKind)> = file.inputs.iter().map(|(name, of)| (name.clone(), *of)).collect();
+    let types: Vec<(String, Type)> = inputs.iter().map(|(name, of)| (name.clone(), of.in_rules())).collect();
+    for (name, _) in &inputs {
+        input_is_usable(&root.field("inputs").field(name), name, report);
+    }
+    if file.otherwise.is_empty() {
+        let message = "`otherwise` names no output, so there is nothing to answer";
+        report.error("empty", &root.field("otherwise"), message, "write each output with a safe value");
+    }
+    let mut set = RuleSet {
+        inputs,
+        types,
+        mode: file.mode,
+        rules: Vec::new(),
+        outputs: file.otherwise.keys().cloned().collect(),
+        otherwise: file.otherwise.values().cloned().collect(),
+    };
+    if file.mode == Mode::Score {
+        for (name, value) in &file.otherwise {
+            number_to_add(&root.field("otherwise").field(name), value, report);
+        }
+    }
+    rules(file, &mut set, report);
+    if report.errors() > 0 {
+        return None;
+    }
+    reach(&set, report);
+    for (at, test) in file.tests.iter().enumerate() {
+        try_one(&set, test, &root.field("tests").index(at), report);
+    }
+    Some(set)
+}
+
+impl FeatureKind {
+    /// Returns the type that conditions see.
+    pub(crate) fn in_rules(self) -> Type {
+        match self {
+            Self::Float => Type::Float,
+            Self::Int => Type::Int,
+            Self::Category | Self::String => Type::Text,
+            Self::Bool => Type::Bool,
+        }
+    }
+}
+
+fn input_is_usable(key: &Key, name: &str, report: &mut Report<'_>) {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let starts = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    if !starts || !name.chars().all(word) || RESERVED.contains(&name) {
+        let hint = "use letters, digits and _, not a digit first, and no word of CEL";
+        report.error("bad-name", key, format!("a condition cannot name an input `{name}`"), hint);
+    }
+}
+
+fn rules(file: &RulesFile, set: &mut RuleSet, report: &mut Report<'_>) {
+    let mut ids = BTreeSet::new();
+    for (at, rule) in file.rules.iter().enumerate() {
+        let key = Key::default().field("rules").index(at);
+        let id = key.field("id");
+        if rule.id.is_empty() || rule.id.len() > 128 {
+            report.error("bad-name", &id, "a rule needs a name of 1 to 128 bytes", "say what it is about");
+        } else if !ids.insert(&rule.id) {
+            let message = format!("a rule named `{}` stands above", rule.id);
+            report.error("duplicate-name", &id, message, "give each rule its own name");
+        }
+        answer(file, &rule.answer, &key.field("answer"), report);
+        let when = key.field("when");
+        if report.doubts(&when) {
+            continue;
+        }
+        match Expr::compile(&rule.when, &set.types) {
+            Ok(expr) => {
+                let answer = set.outputs.iter().filter_map(|name| rule.answer.get(name).cloned()).collect();
+                set.rules.push(Rule { id: rule.id.clone(), when: expr, answer });
+            }
+            Err(problems) => {
+                for it in problems {
+                    report.error_in("bad-expression", &when, it.at, (it.message, it.hint));
+                }
+            }
+        }
+    }
+}
+
+/// Each rule answers every output, with a value of the kind that `otherwise` has.
+fn answer(file: &RulesFile, answer: &BTreeMap<String, Value>, key: &Key, report: &mut Report<'_>) {
+    if report.doubts(key) || report.doubts(&Key::default().field("otherwise")) {
+        return;
+    }
+    for name in file.otherwise.keys().filter(|name| !answer.contains_key(*name)) {
+        let message = format!("the output `{name}` is missing, which `otherwise` has");
+        report.error("outputs-differ", key, message, "every rule answers every output");
+    }
+    for (name, value) in answer {
+        let key = key.field(name);
+        let Some(example) = file.otherwise.get(name) else {
+            let hint = match nearest(name, file.otherwise.keys().map(String::as_str)) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "add it to `otherwise`, and to every rule".into(),
+            };
+            report.error("outputs-differ", &key, format!("`otherwise` has no output `{name}`"), hint);
+            continue;
+        };
+        if std::mem::discriminant(value) != std::mem::discriminant(example)
+            && (value.number().is_none() || example.number().is_none())
+        {
+            let message = format!("{value} is of another type than {example} under `otherwise`");
+            report.error("outputs-differ", &key, message, "an output has one type");
+        } else if file.mode == Mode::Score {
+            number_to_add(&key, value, report);
+        }
+    }
+}
+
+fn number_to_add(key: &Key, value: &Value, report: &mut Report<'_>) {
+    if value.number().is_none() {
+        let message = format!("{value} cannot be added up");
+        report.error("not-a-number", key, message, "in mode `score` every output is a number");
+    }
+}
+
+/// Warns of rules that never answer (CF-07), as far as their texts show it.
+fn reach(set: &RuleSet, report: &mut Report<'_>) {
+    for (at, rule) in set.rules.iter().enumerate() {
+        let key = Key::default().field("rules").index(at).field("when");
+        if rule.when.constant() == Some(false) {
+            report.warning("never-fires", &key, format!("rule `{}` never holds", rule.id), "remove it");
+        }
+        let hides = |above: &&Rule| above.when.constant() == Some(true) || rule.when.implies(&above.when);
+        if let Some(above) = set.rules[..at].iter().find(hides).filter(|_| set.mode == Mode::First) {
+            let message = format!("rule `{}` never answers: wherever it holds, `{}` above does", rule.id, above.id);
+            report.warning("never-fires", &key, message, "move it up, or remove it");
+        }
+    }
+}
+
+/// A row of a test.
+struct Given<'a>(Vec<Option<&'a Value>>);
+
+impl Row for Given<'_> {
+    fn value(&self, input: usize) -> Option<Scalar<'_>> {
+        Some(match self.0[input]? {
+            Value::Int(it) => Scalar::Int(*it),
+            Value::Float(it) => Scalar::Float(*it),
+            Value::Bool(it) => Scalar::Bool(*it),
+            Value::Text(it) => Scalar::Text(it),
+        })
+    }
+}
+
+fn try_one(set: &RuleSet, test: &Test, key: &Key, report: &mut Report<'_>) {
+    let before = report.errors();
+    for (name, value) in &test.given {
+        given_fits(set, &key.field("given").field(name), (name, value), report);
+    }
+    let expect = key.field("expect");
+    for name in test.expect.keys().filter(|name| !set.outputs.contains(name)) {
+        let message = format!("there is no output `{name}`");
+        report.error("unknown-output", &expect.field(name), message, format!("one of {}", set.outputs.join(", ")));
+    }
+    if report.errors() > before {
+        return;
+    }
+    let row = Given(set.inputs.iter().map(|(name, _)| test.given.get(name)).collect());
+    let answer = set.answer(&row);
+    let by = match (answer.rule, answer.failed) {
+        (Some(rule), _) => format!("rule `{rule}`"),
+        (None, Some(rule)) => format!("`otherwise`, as rule `{rule}` cannot be computed"),
+        (None, None) => "`otherwise`".into(),
+    };
+    for (name, value) in set.outputs.iter().zip(answer.values.iter()) {
+        let Some(wanted) = test.expect.get(name).filter(|wanted| !same(value, wanted)) else { continue };
+        let message = format!("the answer is {value}, by {by}; {wanted} is expected");
+        report.error("failed-test", &expect.field(name), message, "correct the rule, or the test");
+    }
+}
+
+fn given_fits(set: &RuleSet, key: &Key, given: (&str, &Value), report: &mut Report<'_>) {
+    let (name, value) = given;
+    let Some((_, wanted)) = set.types.iter().find(|(input, _)| input == name) else {
+        let hint = match nearest(name, set.types.iter().map(|(input, _)| input.as_str())) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "declare it under `inputs`".into(),
+        };
+        return report.error("unknown-input", key, format!("there is no input `{name}`"), hint);
+    };
+    let fits = match (wanted, value) {
+        (Type::Float, it) => it.number().is_some(),
+        (Type::Int, Value::Int(_)) | (Type::Bool, Value::Bool(_)) | (Type::Text, Value::Text(_)) => true,
+        _ => false,
+    };
+    if !fits {
+        let message = format!("{value} is not {}", wanted.name());
+        report.error("wrong-type", key, message, "look at the types under `inputs`");
+    }
+}
+
+fn same(a: &Value, b: &Value) -> bool {
+    match (a.number(), b.number()) {
+        (Some(a), Some(b)) => (a - b).abs() <= SLACK,
+        _ => a == b,
+    }
+}

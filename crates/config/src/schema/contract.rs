@@ -1,0 +1,164 @@
+//! `routes.NAME.input` and `.output`: what an `oip` route takes and gives, whichever tier answers.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What a route takes: named tensors of one value a row, or one tensor of rows and columns.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Input {
+    /// The name of the one `[n, k]` FP32 tensor that holds all columns; without it, each feature is a tensor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) tensor: Option<String>,
+    /// The names of the columns of that tensor, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10_000))]
+    pub(crate) columns: Vec<String>,
+    /// What is known of each feature; of columns, only what is to be checked.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) features: BTreeMap<String, Feature>,
+}
+
+/// What is known of a feature.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Feature {
+    /// What its values are.
+    #[serde(rename = "type")]
+    pub(crate) kind: FeatureKind,
+    /// The least value that is accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) min: Option<f64>,
+    /// The greatest value that is accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) max: Option<f64>,
+    /// Whether a request without it is refused; a column is always there.
+    #[serde(default = "required")]
+    pub(crate) required: bool,
+}
+
+/// What the values of a feature are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum FeatureKind {
+    /// Numbers: FP32 or FP64.
+    Float,
+    /// Whole numbers: any of the INT and UINT types.
+    Int,
+    /// One word of a known or open set: BYTES.
+    Category,
+    /// Text: BYTES.
+    String,
+    /// True or false: BOOL.
+    Bool,
+}
+
+/// What a route gives.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Output {
+    /// The tensors of an answer, by name; all of them, from every tier.
+    pub(crate) tensors: BTreeMap<String, OutputTensor>,
+    /// What NaN and infinite values in an answer do.
+    #[serde(default)]
+    pub(crate) non_finite: NonFinite,
+}
+
+/// A tensor of an answer.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OutputTensor {
+    /// The type of its elements.
+    pub(crate) datatype: Datatype,
+    /// Its dimensions; −1 in the first place is the number of rows.
+    #[serde(default = "one_a_row")]
+    #[schemars(length(max = 8))]
+    pub(crate) shape: Vec<i64>,
+    /// The least value that is accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) min: Option<f64>,
+    /// The greatest value that is accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) max: Option<f64>,
+}
+
+/// What NaN and infinite values in an answer do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum NonFinite {
+    /// They are a failure of the path; the next tier answers.
+    #[default]
+    Refuse,
+    /// They go to the client.
+    Allow,
+}
+
+/// The type of a tensor's elements; those that have a form in JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+#[expect(missing_docs, reason = "the names are those of the protocol")]
+pub enum Datatype {
+    Bool,
+    Uint8,
+    Uint16,
+    Uint32,
+    Uint64,
+    Int8,
+    Int16,
+    Int32,
+    Int64,
+    Fp32,
+    Fp64,
+    Bytes,
+}
+
+impl Datatype {
+    /// Returns the name that goes over the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Bool => "BOOL",
+            Self::Uint8 => "UINT8",
+            Self::Uint16 => "UINT16",
+            Self::Uint32 => "UINT32",
+            Self::Uint64 => "UINT64",
+            Self::Int8 => "INT8",
+            Self::Int16 => "INT16",
+            Self::Int32 => "INT32",
+            Self::Int64 => "INT64",
+            Self::Fp32 => "FP32",
+            Self::Fp64 => "FP64",
+            Self::Bytes => "BYTES",
+        }
+    }
+
+    /// Says whether its elements are numbers.
+    pub const fn is_number(self) -> bool {
+        !matches!(self, Self::Bool | Self::Bytes)
+    }
+
+    /// Returns the range of a type of whole numbers.
+    pub(crate) const fn whole(self) -> Option<(i128, i128)> {
+        match self {
+            Self::Uint8 => Some((0, u8::MAX as i128)),
+            Self::Uint16 => Some((0, u16::MAX as i128)),
+            Self::Uint32 => Some((0, u32::MAX as i128)),
+            Self::Uint64 => Some((0, u64::MAX as i128)),
+            Self::Int8 => Some((i8::MIN as i128, i8::MAX as i128)),
+            Self::Int16 => Some((i16::MIN as i128, i16::MAX as i128)),
+            Self::Int32 => Some((i32::MIN as i128, i32::MAX as i128)),
+            Self::Int64 => Some((i64::MIN as i128, i64::MAX as i128)),
+            Self::Bool | Self::Fp32 | Self::Fp64 | Self::Bytes => None,
+        }
+    }
+}
+
+fn required() -> bool {
+    true
+}
+
+/// One value a row: what scores and labels are.
+pub(crate) fn one_a_row() -> Vec<i64> {
+    vec![-1]
+}

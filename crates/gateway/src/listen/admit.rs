@@ -1,0 +1,114 @@
+//! Admit: a request that was read becomes a submission to the driver, whatever its client speaks.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use evenkeel_core::{Features, Operation, Protocol, RouteId};
+use http::{HeaderMap, Request, Response};
+use hyper::body::Incoming;
+use jiff::Timestamp;
+
+use super::{Fault, body::Body, read, send, terms};
+use crate::{
+    ask::{Ask, Question},
+    driver::request::{Submission, Terms, submit},
+    gateway::Shared,
+    protocol::{front::Front, problem::Problem},
+    reply,
+    snapshot::Applied,
+};
+
+/// A request as one revision understands it.
+pub(super) struct Prepared {
+    pub(super) route: RouteId,
+    pub(super) question: Question,
+    pub(super) weight: Weight,
+}
+
+/// What a request weighs.
+pub(super) struct Weight {
+    pub(super) operation: Operation,
+    /// Of its budget, in thousandths of a token.
+    pub(super) cost: u64,
+    /// The least that it can have.
+    pub(super) tokens: u64,
+    pub(super) needs: Features,
+}
+
+/// A request that was read, and believed in nothing yet.
+pub(super) struct Received {
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+/// Reads a request to its end.
+pub(super) async fn receive(shared: &Shared, request: Request<Incoming>) -> Result<Received, Fault> {
+    let most = shared.applied.load().deployment.server.max_body.0;
+    let (head, body) = request.into_parts();
+    let body = read::body(&head.headers, body, most).await?;
+    Ok(Received { headers: head.headers, body })
+}
+
+/// Lets a request in, and waits for its answer. `prepare` reads it as the revision in force does.
+pub(super) async fn answer(
+    shared: &Arc<Shared>,
+    received: Received,
+    prepare: impl Fn(&Applied, &Bytes) -> Result<Prepared, Fault>,
+) -> Result<Response<Body>, Fault> {
+    let Received { headers, body } = received;
+    let (max_tier, forwarded) = (terms::max_tier(&headers)?, terms::forwarded(&headers)?);
+    let now = Timestamp::now();
+    let created = u64::try_from(now.as_second()).unwrap_or(0);
+    let (decision, entropy) = (shared.entropy.ulid(now), shared.entropy.draw());
+    let (front, reply, presence) = loop {
+        let applied = shared.applied.load_full();
+        let Prepared { route, question, weight } = prepare(&applied, &body)?;
+        let Weight { operation, cost, tokens, needs } = weight;
+        let deadline = terms::deadline(&headers, operation.is_stream());
+        let ask = Arc::new(Ask {
+            question,
+            body: body.clone(),
+            headers: forwarded.clone(),
+            decision: decision.clone(),
+            revision: applied.name.clone(),
+            created,
+        });
+        let front = ask.front();
+        let terms = Terms { operation, entropy, deadline, max_tier, cost, tokens, needs };
+        // None means that a reload came in between: the request is read again, as the new revision reads it.
+        if let Some((reply, presence)) =
+            submit(&shared.driver, &shared.events, Submission { applied, route, ask, terms })
+        {
+            break (front, reply, presence);
+        }
+    };
+    match reply.await {
+        Ok(reply) => Ok(send(reply, Some(presence))),
+        Err(_) => {
+            shared.events.lost();
+            Ok(send(lost(front), None))
+        }
+    }
+}
+
+fn lost(front: Front) -> reply::Reply {
+    let message = "the request was lost inside the gateway; it may be sent again";
+    reply::refused(front, Problem::Overloaded, message, reply::Terms::soon())
+}
+
+/// Finds the route that a client names; an unknown name is not repeated (CL-11).
+pub(super) fn find(applied: &Applied, name: &str, operation: Operation) -> Result<RouteId, &'static str> {
+    let revision = &applied.deployment.revision;
+    let speaks = match operation {
+        Operation::Chat | Operation::ChatStream => Protocol::OpenaiChat,
+        Operation::Embeddings => Protocol::OpenaiEmbeddings,
+        Operation::Infer => Protocol::Oip,
+    };
+    match revision.route(name) {
+        None => Err("there is no route of this name"),
+        Some(route) if revision.routes[route.index()].protocol != speaks => {
+            Err("this route does not answer at this address")
+        }
+        Some(route) => Ok(route),
+    }
+}

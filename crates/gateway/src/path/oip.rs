@@ -1,0 +1,137 @@
+//! `oip`: a model on a server that speaks the Open Inference Protocol over REST.
+//!
+//! The request is written in the dialect of the server; the answer is read in whatever dialect it came, and accepted by
+//! the contract of the route.
+//!
+//! Accepted: `oip: {upstream: triton, model: fraud, version: "3"}`. Rejected by `check`: an upstream that is not declared.
+
+mod dialect;
+
+use std::{sync::Arc, time::Duration};
+
+use evenkeel_config as config;
+use evenkeel_core::ResultCode;
+use http::{HeaderValue, Response, StatusCode, header};
+use hyper::body::Incoming;
+
+use self::dialect::Learned;
+use super::{Attempting, Ended, Left, Path, Pieces, Site, read};
+use crate::{
+    ask::{Ask, Inference, Question},
+    protocol::oip_rest::{
+        answer,
+        error::{classify_http, error_body},
+        request,
+    },
+    tensor::Contract,
+    upstream::{Call, Upstream},
+};
+
+/// Bytes of an error body that are read.
+const MOST_ERROR: usize = 64 << 10;
+/// What a client reads where no tier can take its request.
+const UNREAD: &str =
+    "an input has values that the model's server cannot read as JSON (NaN, infinity, or bytes that are no text)";
+/// How long a model is given to say whether it is ready.
+const READY: Duration = Duration::from_millis(250);
+
+/// A model on an Open Inference Protocol server.
+pub(crate) struct Oip {
+    upstream: Arc<Upstream>,
+    /// `/v2/models/{model}`, with the version where one is named.
+    model: String,
+    contract: Arc<Contract>,
+    dialect: Arc<Learned>,
+    max_answer: usize,
+}
+
+impl Oip {
+    pub(super) fn path(kind: &config::kind::Oip, site: Site<'_>) -> Result<Arc<dyn Path>, String> {
+        let upstream = site.upstream.expect("the core makes a path with an upstream a remote one").clone();
+        let version = kind.version.as_ref().map(|it| format!("/versions/{}", encoded(it))).unwrap_or_default();
+        let dialect = Learned::new(upstream.dialect());
+        dialect.ask(&upstream);
+        Ok(Arc::new(Self {
+            model: format!("/v2/models/{}{version}", encoded(&kind.model)),
+            contract: site.contract.clone(),
+            max_answer: usize::try_from(site.spec.max_answer).unwrap_or(usize::MAX),
+            dialect,
+            upstream,
+        }))
+    }
+
+    async fn ask(&self, ask: &Ask, call: Call) -> Result<Ended, ResultCode> {
+        let Question::Infer(Inference { infer, .. }) = &ask.question else {
+            // `check` lets such a path stand on an `oip` route only.
+            return Err(ResultCode::UnsupportedFeature);
+        };
+        let told = request::Upstream { id: &ask.decision, dialect: self.dialect.now(), budget_us: call.budget / 1_000 };
+        let body = match request::encode(infer, told) {
+            Ok(body) => body,
+            Err(result) => return Ok(Ended { result, status: None, left: Left::Error(error_body(UNREAD)) }),
+        };
+        let mut headers = ask.headers.clone();
+        for name in [header::CONTENT_TYPE, header::ACCEPT] {
+            headers.insert(name, HeaderValue::from_static("application/json"));
+        }
+        let response = self.upstream.post(&format!("{}/infer", self.model), headers, body, call).await;
+        let response = response.inspect_err(|_| self.dialect.doubt())?;
+        self.dialect.ask(&self.upstream);
+        match response.status() {
+            StatusCode::OK => {
+                let body = read(response.into_body(), self.max_answer).await?;
+                Ok(match answer::decode(&body, infer, &self.contract) {
+                    Ok(answer) => Ended { result: ResultCode::Ok, status: Some(200), left: Left::Infer(answer) },
+                    Err(result) => Ended::bare(result, Some(200)),
+                })
+            }
+            status => Ok(self.refused(status, response, call).await),
+        }
+    }
+
+    /// Reads an error answer as far as somebody may have to see it.
+    async fn refused(&self, status: StatusCode, response: Response<Incoming>, call: Call) -> Ended {
+        let push_back = response.headers().contains_key(header::RETRY_AFTER);
+        let body = read(response.into_body(), MOST_ERROR).await.unwrap_or_default();
+        let mut result = classify_http(status.as_u16(), push_back);
+        // A model that is not loaded answers 400 on some servers, which is no fault of the client.
+        if result == ResultCode::CallerInvalid && !self.is_ready(call).await {
+            result = ResultCode::ModelMissing;
+        }
+        Ended { result, status: Some(status.as_u16()), left: Left::Error(body) }
+    }
+
+    /// Asks whether the model is ready. Who does not say in time is not said to be unready.
+    async fn is_ready(&self, call: Call) -> bool {
+        let path = format!("{}/ready", self.model);
+        match tokio::time::timeout(READY, self.upstream.look(&path, call.replica)).await {
+            Ok(Ok(response)) => response.status() == StatusCode::OK,
+            Ok(Err(_)) => false,
+            Err(_) => true,
+        }
+    }
+}
+
+impl Path for Oip {
+    fn attempt(self: Arc<Self>, ask: Arc<Ask>, call: Call, _: Pieces) -> Attempting {
+        Box::pin(async move { self.ask(&ask, call).await.unwrap_or_else(|result| Ended::bare(result, None)) })
+    }
+}
+
+/// Writes a name as one segment of a path (RFC 3986, section 3.3).
+fn encoded(name: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let write = |byte: u8| if plain(byte) { char::from(byte).into() } else { format!("%{byte:02X}") };
+    name.bytes().map(write).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_one_segment_of_a_path() {
+        assert_eq!(encoded("home-value_1.2~"), "home-value_1.2~");
+        assert_eq!(encoded("team/modèle 1?"), "team%2Fmod%C3%A8le%201%3F");
+    }
+}

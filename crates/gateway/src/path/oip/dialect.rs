@@ -1,0 +1,90 @@
+//! What a server understands by the protocol: what the configuration says, else what the server says of itself.
+//!
+//! # Invariants
+//! - `DIAL-1`: nobody waits for it: while a server has not said what it is, it gets the plain specification.
+//!
+//! # Source
+//! `docs/design/protocols.md`, section 3.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwapOption;
+use evenkeel_config as config;
+use evenkeel_core::ResultCode;
+use serde::Deserialize;
+
+use crate::{path::read, protocol::oip_rest::Dialect, upstream::Upstream};
+
+/// How long a server is given to say what it is.
+const WAIT: Duration = Duration::from_secs(2);
+/// Bytes of what it says that are read.
+const MOST: usize = 64 << 10;
+
+/// A dialect that may have to be learned.
+#[derive(Debug)]
+pub(super) struct Learned {
+    declared: Option<Dialect>,
+    said: ArcSwapOption<Dialect>,
+    /// Nobody has asked since the server was last out of reach.
+    stale: AtomicBool,
+}
+
+impl Learned {
+    pub(super) fn new(declared: config::Dialect) -> Arc<Self> {
+        let declared = match declared {
+            config::Dialect::Auto => None,
+            config::Dialect::Triton => Some(Dialect::Triton),
+            config::Dialect::Mlserver => Some(Dialect::Mlserver),
+            config::Dialect::Kserve => Some(Dialect::Kserve),
+            config::Dialect::Plain => Some(Dialect::Plain),
+        };
+        Arc::new(Self { declared, said: ArcSwapOption::empty(), stale: AtomicBool::new(true) })
+    }
+
+    /// Returns what is known by now.
+    pub(super) fn now(&self) -> Dialect {
+        self.declared.or_else(|| self.said.load().as_deref().copied()).unwrap_or(Dialect::Plain)
+    }
+
+    /// Asks the server what it is, where that is not known.
+    pub(super) fn ask(self: &Arc<Self>, upstream: &Arc<Upstream>) {
+        if self.declared.is_some() || !self.stale.swap(false, Ordering::Relaxed) {
+            return;
+        }
+        let (this, upstream) = (self.clone(), upstream.clone());
+        tokio::spawn(async move {
+            match tokio::time::timeout(WAIT, said(&upstream)).await {
+                Ok(Ok(said)) => this.said.store(Some(Arc::new(said))),
+                Ok(Err(_)) | Err(_) => this.doubt(),
+            }
+        });
+    }
+
+    /// A server that could not be reached may come back as another one: it is asked again when it answers.
+    pub(super) fn doubt(&self) {
+        self.stale.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Reads what a server says of itself; one that says nothing of use is plain.
+async fn said(upstream: &Upstream) -> Result<Dialect, ResultCode> {
+    #[derive(Deserialize)]
+    struct Server {
+        name: String,
+    }
+    let response = upstream.look("/v2", 0).await?;
+    let body = read(response.into_body(), MOST).await?;
+    let name = serde_json::from_slice(&body).map(|Server { name }| name).unwrap_or_default();
+    Ok(match name.to_ascii_lowercase() {
+        name if name.contains("triton") => Dialect::Triton,
+        name if name.contains("mlserver") => Dialect::Mlserver,
+        name if name.contains("kserve") => Dialect::Kserve,
+        _ => Dialect::Plain,
+    })
+}

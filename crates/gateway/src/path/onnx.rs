@@ -1,0 +1,154 @@
+//! `onnx`: a model that is computed in this process, on threads of its own.
+//!
+//! Accepted: `onnx: {file: fraud.onnx, threads: 2}`. Rejected when it is made ready: a file that is damaged, was changed
+//! since the configuration was read, has operators that are not offered, or does not fit what the route takes and gives
+//! (TN-13).
+
+use std::sync::Arc;
+
+use evenkeel_config as config;
+use evenkeel_core::ResultCode;
+use evenkeel_onnx::{Data, Kind, Model, Port, Tensor as Array};
+use sha2::{Digest, Sha256};
+
+use super::{Attempting, Ended, Left, Path, Pieces, Site, workers::Workers};
+use crate::{
+    ask::{Ask, Inference, Question},
+    tensor::{Contract, Datatype, Infer, InferAnswer, Tensor},
+    upstream::Call,
+};
+
+/// A model in this process.
+pub(crate) struct Onnx {
+    model: Arc<Model>,
+    contract: Arc<Contract>,
+    workers: Workers,
+}
+
+impl Onnx {
+    pub(super) fn path(kind: &config::kind::Onnx, site: Site<'_>) -> Result<Arc<dyn Path>, String> {
+        let file = kind.file.display();
+        let bytes = std::fs::read(&kind.file).map_err(|error| format!("`{file}` cannot be read: {error}"))?;
+        if Sha256::digest(&bytes).as_slice() != kind.sha256 {
+            return Err(format!("`{file}` was changed after the configuration was read; reload once it is whole"));
+        }
+        let model = Model::load(&bytes).map_err(|error| format!("`{file}`: {error}"))?;
+        fits(&model, site.contract).map_err(|why| format!("`{file}`: {why}"))?;
+        let workers = Workers::start(site.name, kind.threads)?;
+        Ok(Arc::new(Self { model: Arc::new(model), contract: site.contract.clone(), workers }))
+    }
+
+    async fn answer(&self, ask: Arc<Ask>) -> Result<InferAnswer, ResultCode> {
+        let (model, contract) = (self.model.clone(), self.contract.clone());
+        let compute = move || {
+            let Question::Infer(Inference { infer, .. }) = &ask.question else {
+                // `check` lets such a path stand on an `oip` route only.
+                return Err(ResultCode::UnsupportedFeature);
+            };
+            contract.accept(compute(&model, infer)?, infer)
+        };
+        self.workers.run(compute).await?
+    }
+}
+
+impl Path for Onnx {
+    fn attempt(self: Arc<Self>, ask: Arc<Ask>, _: Call, _: Pieces) -> Attempting {
+        Box::pin(async move {
+            match self.answer(ask).await {
+                Ok(answer) => Ended { result: ResultCode::Ok, status: None, left: Left::Infer(answer) },
+                Err(result) => Ended::bare(result, None),
+            }
+        })
+    }
+}
+
+/// What a request cannot be for this model, it may be for the next tier.
+fn compute(model: &Model, infer: &Infer) -> Result<InferAnswer, ResultCode> {
+    let feed = |port: &Port| {
+        let tensor = infer.input(&port.name)?;
+        Some((port.name.clone(), array(tensor, port)?))
+    };
+    let inputs = model.inputs().iter().map(feed).collect::<Option<Vec<_>>>().ok_or(ResultCode::UnsupportedFeature)?;
+    let inputs: Vec<_> = inputs.iter().map(|(name, array)| (name.as_str(), array.clone())).collect();
+    let outputs = model.run(&inputs).map_err(|_| ResultCode::UnsupportedFeature)?;
+    let tensors = outputs.into_iter().map(|(name, array)| tensor(name, array));
+    Ok(InferAnswer::of(tensors.collect::<Option<Vec<_>>>().ok_or(ResultCode::ContractSchema)?))
+}
+
+/// Makes of a tensor what an input of a model takes; none where that would lose something.
+fn array(tensor: &Tensor, port: &Port) -> Option<Array> {
+    let numbers = || tensor.to_f64();
+    let whole = |most: f64| numbers().filter(|it| it.iter().all(|one| one.fract() == 0.0 && one.abs() <= most));
+    let data = match (port.kind, tensor.datatype()) {
+        (Kind::F32, Datatype::Fp32) => Data::F32(tensor.values().map(f32::from_le_bytes).collect()),
+        (Kind::F32, _) => Data::F32(numbers()?.into_iter().map(|it| it as f32).collect()),
+        (Kind::F64, _) => Data::F64(numbers()?),
+        (Kind::I64, Datatype::Int64) => Data::I64(tensor.values().map(i64::from_le_bytes).collect()),
+        (Kind::I64, _) => Data::I64(whole(9_007_199_254_740_992.0)?.into_iter().map(|it| it as i64).collect()),
+        (Kind::I32, _) => Data::I32(whole(f64::from(i32::MAX))?.into_iter().map(|it| it as i32).collect()),
+        (Kind::Bool, Datatype::Bool) => Data::Bool(tensor.data().iter().map(|it| *it != 0).collect()),
+        (Kind::Text, Datatype::Bytes) => {
+            let text = |bytes: &[u8]| std::str::from_utf8(bytes).ok().map(str::to_owned);
+            Data::Text(tensor.strings().map(text).collect::<Option<_>>()?)
+        }
+        (Kind::Bool | Kind::Text, _) => return None,
+    };
+    let mut shape: Vec<usize> = tensor.shape().iter().map(|it| usize::try_from(*it).ok()).collect::<Option<_>>()?;
+    // One value a row is a column to most exporters.
+    if shape.len() + 1 == port.shape.len() {
+        shape.push(1);
+    }
+    Array::new(shape, data).ok()
+}
+
+fn tensor(name: String, array: Array) -> Option<Tensor> {
+    let (shape, data) = array.into_parts();
+    let shape = shape.into_iter().map(|it| it as u64).collect();
+    match data {
+        Data::F32(values) => Tensor::from_f32(&name, shape, &values),
+        Data::F64(values) => Tensor::from_f64(&name, shape, &values),
+        Data::I64(values) => Tensor::from_i64(&name, shape, &values),
+        Data::I32(values) => {
+            let bytes: Vec<u8> = values.iter().flat_map(|it| it.to_le_bytes()).collect();
+            Tensor::new(name, Datatype::Int32, shape, bytes.into())
+        }
+        Data::Bool(values) => Tensor::from_bools(&name, shape, &values),
+        Data::Text(values) => Tensor::from_bytes(&name, shape, &values),
+    }
+    .ok()
+}
+
+/// Holds a model against what its route takes and gives, where the route says so.
+fn fits(model: &Model, contract: &Contract) -> Result<(), String> {
+    let names = |ports: &[Port]| ports.iter().map(|it| format!("`{}`", it.name)).collect::<Vec<_>>().join(", ");
+    for input in model.inputs().iter().filter(|_| !contract.inputs.is_empty()) {
+        let Some(port) = contract.inputs.iter().find(|port| port.name == input.name) else {
+            return Err(format!("the model reads `{}`, which is no input of the route", input.name));
+        };
+        let width = |shape: Option<u64>| shape.unwrap_or(1);
+        let (wanted, found) = (input.shape.get(1).copied().flatten(), port.shape.get(1).map(|it| *it as u64));
+        if wanted.is_some_and(|wanted| wanted != width(found)) {
+            let (wanted, found) = (width(wanted), width(found));
+            return Err(format!("input `{}` has {wanted} columns in the model and {found} in the route", input.name));
+        }
+    }
+    for port in &contract.outputs {
+        let Some(output) = model.outputs().iter().find(|output| output.name == port.name) else {
+            let found = names(model.outputs());
+            return Err(format!("the model has no output `{}`, which the route promises; it has {found}", port.name));
+        };
+        let found = match output.kind {
+            Kind::F32 => Datatype::Fp32,
+            Kind::F64 => Datatype::Fp64,
+            Kind::I32 => Datatype::Int32,
+            Kind::I64 => Datatype::Int64,
+            Kind::Bool => Datatype::Bool,
+            Kind::Text => Datatype::Bytes,
+        };
+        if !port.datatypes.contains(&found) {
+            let (found, wanted) = (found.name(), port.datatypes[0].name());
+            return Err(format!("output `{}` is {found} in the model and {wanted} in the route", port.name));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,61 @@
+//! The contract that a route declares in its configuration.
+
+use evenkeel_config::{self as config, FeatureKind, RouteSpec};
+
+use super::{Contract, Port};
+use crate::tensor::{Datatype, Values};
+
+impl Contract {
+    /// Makes the contract of a route; one that declares nothing binds nothing.
+    pub(crate) fn declared(route: &RouteSpec) -> Self {
+        Self {
+            inputs: route.input.as_ref().map(inputs).unwrap_or_default(),
+            outputs: route.output.iter().flat_map(|it| &it.tensors).map(output).collect(),
+            max_batch: route.max_batch,
+            non_finite: route.output.as_ref().is_some_and(|it| it.non_finite),
+        }
+    }
+}
+
+fn inputs(input: &config::Input) -> Vec<Port> {
+    match &input.tensor {
+        Some(name) => {
+            let columns = input.features.iter().map(|it| Values { column: Some(it.name.clone()), ..values(it) });
+            let width = input.features.len() as i64;
+            vec![Port { values: columns.collect(), ..Port::new(name, Datatype::Fp32, &[-1, width]) }]
+        }
+        None => input.features.iter().map(feature).collect(),
+    }
+}
+
+/// A feature that is a tensor of its own: one value a row.
+fn feature(it: &config::Feature) -> Port {
+    use Datatype as D;
+    let datatypes: &[D] = match it.kind {
+        FeatureKind::Float => &[D::Fp32, D::Fp64],
+        FeatureKind::Int => &[D::Int64, D::Int32, D::Int16, D::Int8, D::Uint64, D::Uint32, D::Uint16, D::Uint8],
+        FeatureKind::Category | FeatureKind::String => &[D::Bytes],
+        FeatureKind::Bool => &[D::Bool],
+    };
+    Port {
+        datatypes: datatypes.into(),
+        required: it.required,
+        values: vec![values(it)],
+        ..Port::new(&it.name, datatypes[0], &[-1])
+    }
+}
+
+fn values(it: &config::Feature) -> Values {
+    Values { column: None, whole: it.kind == FeatureKind::Int, min: it.min, max: it.max }
+}
+
+fn output(it: &config::OutputTensor) -> Port {
+    let values = Values { column: None, whole: false, min: it.min, max: it.max };
+    Port { values: vec![values], ..Port::new(&it.name, it.datatype.into(), &it.shape) }
+}
+
+impl From<config::Datatype> for Datatype {
+    fn from(it: config::Datatype) -> Self {
+        Self::named(it.name()).expect("the configuration knows no datatype that is none of the protocol")
+    }
+}

@@ -1,0 +1,65 @@
+//! Values: which numbers fit a place of a contract.
+
+use thiserror::Error;
+
+/// What the values of a feature or an output may be. NaN is neither whole nor within any bound.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Values {
+    /// The name of the column, where a tensor has several.
+    pub(crate) column: Option<String>,
+    /// Whether only whole numbers fit.
+    pub(crate) whole: bool,
+    /// The least that fits.
+    pub(crate) min: Option<f64>,
+    /// The greatest that fits.
+    pub(crate) max: Option<f64>,
+}
+
+/// A value that does not fit.
+#[derive(Clone, Debug, PartialEq, Error)]
+#[error("{}{found} {why}", .column.as_ref().map_or(String::new(), |column| format!("'{column}' is ")))]
+pub(crate) struct Stray {
+    column: Option<String>,
+    found: f64,
+    why: String,
+}
+
+impl Values {
+    /// Says whether every number fits.
+    pub(crate) fn is_free(&self) -> bool {
+        !self.whole && self.min.is_none() && self.max.is_none()
+    }
+
+    /// Says why a number does not fit, if it does not.
+    pub(crate) fn stray(&self, number: f64) -> Option<Stray> {
+        let nan = number.is_nan();
+        let why = match (self.min, self.max) {
+            (Some(min), _) if nan || number < min => format!("and must be at least {min}"),
+            (_, Some(max)) if nan || number > max => format!("and must be at most {max}"),
+            _ if self.whole && number.fract() != 0.0 => "and must be a whole number".into(),
+            _ => return None,
+        };
+        Some(Stray { column: self.column.clone(), found: number, why })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tn_09_a_number_is_held_to_its_bounds_and_nan_is_within_none() {
+        let age = Values { column: Some("age".into()), whole: true, min: Some(0.0), max: Some(120.0) };
+        for fits in [0.0, -0.0, 41.0, 120.0] {
+            assert_eq!(age.stray(fits), None, "{fits}");
+        }
+        let check = |number: f64, words: &str| assert_eq!(age.stray(number).expect(words).to_string(), words);
+        check(-1.0, "'age' is -1 and must be at least 0");
+        check(121.0, "'age' is 121 and must be at most 120");
+        check(0.5, "'age' is 0.5 and must be a whole number");
+        check(f64::NAN, "'age' is NaN and must be at least 0");
+        assert!(Values { whole: true, ..Values::default() }.stray(f64::NAN).is_some());
+        assert!(Values { whole: true, ..Values::default() }.stray(f64::INFINITY).is_some());
+        assert_eq!(Values::default().stray(f64::NAN), None);
+    }
+}

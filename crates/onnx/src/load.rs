@@ -1,0 +1,176 @@
+//! Load: the bytes of a file to a model, or to what is wrong with them.
+//!
+//! # Invariants
+//! - `LOAD-1`: a value is read only after it was written: the order of the nodes proves that there is no cycle.
+
+use std::collections::BTreeMap;
+
+use prost::Message;
+use thiserror::Error;
+
+use crate::{
+    model::{Model, Port, Step},
+    op,
+    proto::{GraphProto, ModelProto, NodeProto, ValueInfoProto},
+    tensor::{Kind, Tensor},
+};
+
+/// The newest versions of the two domains whose operators were compared with what is computed here.
+const KNOWN: [(&str, i64); 3] = [("", 26), ("ai.onnx", 26), ("ai.onnx.ml", 5)];
+
+/// Why bytes are no model that can be run here.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum LoadError {
+    /// Not a protocol buffer, or cut off.
+    #[error("the file is not an ONNX model: {0}")]
+    NotOnnx(String),
+    /// There is no graph, or it has functions.
+    #[error("the file holds {0}, which is not offered")]
+    Unoffered(&'static str),
+    /// A newer version of the operators.
+    #[error("the file needs version {version} of the operators of {domain:?}, the newest known is {known}")]
+    Opset {
+        /// The domain.
+        domain: String,
+        /// What it needs.
+        version: i64,
+        /// What is known.
+        known: i64,
+    },
+    /// An operator that is not offered.
+    #[error("node {node}: the operator {operator:?} of {domain:?} (version {version}) is not offered")]
+    Operator {
+        /// The node.
+        node: String,
+        /// The operator.
+        operator: String,
+        /// Its domain.
+        domain: String,
+        /// The version of the domain.
+        version: i64,
+    },
+    /// A node contradicts itself.
+    #[error("node {node}: {why}")]
+    Node {
+        /// The node.
+        node: String,
+        /// Why.
+        why: String,
+    },
+    /// A constant, an input or an output that cannot be used.
+    #[error("value `{name}`: {why}")]
+    Value {
+        /// The value.
+        name: String,
+        /// Why.
+        why: String,
+    },
+}
+
+impl Model {
+    /// Reads a file, and proves that it can be run.
+    ///
+    /// # Errors
+    /// What is wrong, with the node or value.
+    pub fn load(bytes: &[u8]) -> Result<Self, LoadError> {
+        let file = ModelProto::decode(bytes).map_err(|error| LoadError::NotOnnx(error.to_string()))?;
+        if !file.functions.is_empty() {
+            return Err(LoadError::Unoffered("functions"));
+        }
+        let mut versions: BTreeMap<&str, i64> = BTreeMap::new();
+        for import in &file.opset_import {
+            let known = KNOWN.iter().find(|(domain, _)| *domain == import.domain).map_or(0, |it| it.1);
+            if import.version > known && known > 0 {
+                return Err(LoadError::Opset { domain: import.domain.clone(), version: import.version, known });
+            }
+            versions.insert(&import.domain, import.version);
+        }
+        let graph = file.graph.as_ref().filter(|graph| !graph.output.is_empty());
+        Reader::default().read(graph.ok_or(LoadError::Unoffered("no graph with an output"))?, &versions)
+    }
+}
+
+/// What was read so far.
+#[derive(Default)]
+struct Reader {
+    /// Where each value stands.
+    places: BTreeMap<String, usize>,
+    count: usize,
+    steps: Vec<Step>,
+}
+
+impl Reader {
+    fn read(mut self, graph: &GraphProto, versions: &BTreeMap<&str, i64>) -> Result<Model, LoadError> {
+        let wrong = |name: &str, why: String| LoadError::Value { name: name.into(), why };
+        let mut constants = Vec::new();
+        for it in &graph.initializer {
+            constants.push(Tensor::read(it).map_err(|why| wrong(&it.name, why))?);
+            self.write(&it.name).map_err(|why| wrong(&it.name, why))?;
+        }
+        let mut inputs = Vec::new();
+        for it in graph.input.iter().filter(|it| !self.places.contains_key(&it.name)).collect::<Vec<_>>() {
+            inputs.push(port(it).map_err(|why| wrong(&it.name, why))?);
+            self.write(&it.name).map_err(|why| wrong(&it.name, why))?;
+        }
+        for (at, node) in graph.node.iter().enumerate() {
+            self.node(at, node, versions)?;
+        }
+        let (mut outputs, mut results) = (Vec::new(), Vec::new());
+        for it in &graph.output {
+            outputs.push(port(it).map_err(|why| wrong(&it.name, why))?);
+            let place = self.places.get(&it.name).copied();
+            results.push(place.ok_or_else(|| wrong(&it.name, "nothing writes it".into()))?);
+        }
+        Ok(Model { inputs, outputs, constants, steps: self.steps, results })
+    }
+
+    fn node(&mut self, at: usize, node: &NodeProto, versions: &BTreeMap<&str, i64>) -> Result<(), LoadError> {
+        let name = if node.name.is_empty() { format!("{at}") } else { format!("{at} `{}`", node.name) };
+        let name = format!("{name} ({})", node.op_type);
+        let wrong = |why: String| LoadError::Node { node: name.clone(), why };
+        let Some(built) = op::build(node).map_err(wrong)? else {
+            let (operator, domain) = (node.op_type.clone(), node.domain.clone());
+            let version = versions.get(domain.as_str()).copied().unwrap_or(0);
+            return Err(LoadError::Operator { node: name, operator, domain, version });
+        };
+        let (reads, writes) = (node.input.len(), node.output.len());
+        if reads != built.reads || writes == 0 || writes > built.writes {
+            let (most, least) = (built.writes, built.reads);
+            return Err(wrong(format!("it has {reads} inputs and {writes} outputs, not {least} and up to {most}")));
+        }
+        let place = |name: &String| {
+            let place = self.places.get(name).copied();
+            place.ok_or_else(|| wrong(format!("it reads `{name}`, which nothing has written before")))
+        };
+        let reads = node.input.iter().map(place).collect::<Result<_, _>>()?;
+        for output in &node.output {
+            self.write(output).map_err(wrong)?;
+        }
+        self.steps.push(Step { name, operator: built.operator, reads, writes });
+        Ok(())
+    }
+
+    /// Gives the next place to a value; an unnamed one has a place that nobody can read.
+    fn write(&mut self, name: &str) -> Result<(), String> {
+        if !name.is_empty() && self.places.insert(name.into(), self.count).is_some() {
+            return Err(format!("`{name}` is written twice"));
+        }
+        self.count += 1;
+        Ok(())
+    }
+}
+
+fn port(it: &ValueInfoProto) -> Result<Port, String> {
+    let declared = it.r#type.as_ref().ok_or("it has no type")?;
+    let Some(tensor) = &declared.tensor_type else {
+        // A list of maps from labels to probabilities: what `ZipMap` would give, were it not left out.
+        return match declared.sequence_type {
+            Some(_) => Ok(Port { name: it.name.clone(), kind: Kind::F32, shape: vec![None, None] }),
+            None => Err("it is no tensor".into()),
+        };
+    };
+    let kind = Kind::of(tensor.elem_type).ok_or_else(|| format!("type {} is not offered", tensor.elem_type))?;
+    let dimensions = tensor.shape.iter().flat_map(|shape| &shape.dim);
+    let shape = dimensions.map(|it| it.dim_value.and_then(|it| u64::try_from(it).ok()).filter(|it| *it > 0)).collect();
+    Ok(Port { name: it.name.clone(), kind, shape })
+}

@@ -1,0 +1,139 @@
+//! Model: a graph that was proven, and runs.
+
+use thiserror::Error;
+
+use crate::{
+    op::Operator,
+    tensor::{Kind, Tensor},
+};
+
+/// A model that can be run: immutable, and shared between threads.
+#[derive(Debug)]
+pub struct Model {
+    pub(crate) inputs: Vec<Port>,
+    pub(crate) outputs: Vec<Port>,
+    /// What is there before anything runs: constants. The inputs come right behind.
+    pub(crate) constants: Vec<Tensor>,
+    pub(crate) steps: Vec<Step>,
+    /// Where each output stands once all has run.
+    pub(crate) results: Vec<usize>,
+}
+
+/// A named place for a tensor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Port {
+    /// The name.
+    pub name: String,
+    /// What its elements are.
+    pub kind: Kind,
+    /// The dimensions; none where one is open.
+    pub shape: Vec<Option<u64>>,
+}
+
+/// A node: what it computes, of which values. What it writes comes behind all values that were there.
+#[derive(Debug)]
+pub(crate) struct Step {
+    /// How it is called in errors.
+    pub(crate) name: String,
+    pub(crate) operator: Box<dyn Operator>,
+    pub(crate) reads: Vec<usize>,
+    pub(crate) writes: usize,
+}
+
+/// Why a model could not be run on its inputs.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum RunError {
+    /// An input is not there.
+    #[error("input `{0}` is missing")]
+    Missing(String),
+    /// An input that the model does not have.
+    #[error("there is no input `{0}`")]
+    Unknown(String),
+    /// Another kind of element.
+    #[error("input `{name}` is {found:?}, the model takes {wanted:?}")]
+    Kind {
+        /// The input.
+        name: String,
+        /// What it is.
+        found: Kind,
+        /// What it should be.
+        wanted: Kind,
+    },
+    /// Another shape.
+    #[error("input `{name}` has the shape {found:?}, the model takes {wanted:?}")]
+    Shape {
+        /// The input.
+        name: String,
+        /// What it has.
+        found: Vec<usize>,
+        /// What it should have.
+        wanted: Vec<Option<u64>>,
+    },
+    /// A node cannot take what it got.
+    #[error("node {node}: {why}")]
+    Node {
+        /// The node, with its operator.
+        node: String,
+        /// Why.
+        why: String,
+    },
+}
+
+impl Model {
+    /// Returns the inputs, in the order of the file; constants are none.
+    pub fn inputs(&self) -> &[Port] {
+        &self.inputs
+    }
+
+    /// Returns the outputs, in the order of the file.
+    pub fn outputs(&self) -> &[Port] {
+        &self.outputs
+    }
+
+    /// Computes all outputs, in their order.
+    ///
+    /// # Errors
+    /// An input is missing, unknown, of another kind or shape than the model takes.
+    pub fn run(&self, inputs: &[(&str, Tensor)]) -> Result<Vec<(String, Tensor)>, RunError> {
+        if let Some((name, _)) = inputs.iter().find(|(name, _)| !self.inputs.iter().any(|port| port.name == *name)) {
+            return Err(RunError::Unknown((*name).into()));
+        }
+        let mut values: Vec<&Tensor> = self.constants.iter().collect();
+        for port in &self.inputs {
+            let given = inputs.iter().find(|(name, _)| *name == port.name);
+            let (_, tensor) = given.ok_or_else(|| RunError::Missing(port.name.clone()))?;
+            port.check(tensor)?;
+            values.push(tensor);
+        }
+        let given = values.len();
+        let mut made: Vec<Tensor> = Vec::new();
+        for step in &self.steps {
+            let read: Vec<&Tensor> =
+                step.reads.iter().map(|at| if *at < given { values[*at] } else { &made[*at - given] }).collect();
+            let fault = |why| RunError::Node { node: step.name.clone(), why };
+            let mut written = step.operator.run(&read).map_err(fault)?;
+            written.truncate(step.writes);
+            made.extend(written);
+        }
+        let result = |(port, at): (&Port, &usize)| {
+            let tensor = if *at < given { values[*at].clone() } else { made[*at - given].clone() };
+            (port.name.clone(), tensor)
+        };
+        Ok(self.outputs.iter().zip(&self.results).map(result).collect())
+    }
+}
+
+impl Port {
+    fn check(&self, tensor: &Tensor) -> Result<(), RunError> {
+        let name = || self.name.clone();
+        if tensor.kind() != self.kind {
+            return Err(RunError::Kind { name: name(), found: tensor.kind(), wanted: self.kind });
+        }
+        let fits = |(wanted, found): (&Option<u64>, &usize)| wanted.is_none_or(|wanted| wanted == *found as u64);
+        let found = tensor.shape();
+        match found.len() == self.shape.len() && self.shape.iter().zip(found).all(fits) {
+            true => Ok(()),
+            false => Err(RunError::Shape { name: name(), found: found.into(), wanted: self.shape.clone() }),
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Operators of the domain `ai.onnx` that pipelines put around models.
+//!
+//! # Source
+//! ONNX operators: Identity, Cast, Add, Sub, Mul, Div; broadcasting as numpy has it.
+
+use super::Operator;
+use crate::{
+    attribute::Attributes,
+    tensor::{Data, Kind, Tensor},
+};
+
+/// Elements of a result, at most.
+const MOST: usize = 1 << 28;
+
+/// The same again.
+#[derive(Debug)]
+pub(super) struct Identity;
+
+impl Operator for Identity {
+    fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>, String> {
+        Ok(vec![inputs[0].clone()])
+    }
+}
+
+/// Another kind of element.
+#[derive(Debug)]
+pub(super) struct Cast(Kind);
+
+impl Cast {
+    pub(super) fn new(attributes: Attributes<'_>) -> Result<Self, String> {
+        let to = attributes.int("to").unwrap_or(0);
+        match i32::try_from(to).ok().and_then(Kind::of) {
+            Some(Kind::Text) | None => Err(format!("a cast to type {to} is not offered")),
+            Some(kind) => Ok(Self(kind)),
+        }
+    }
+}
+
+impl Operator for Cast {
+    fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>, String> {
+        macro_rules! cast {
+            ($values:expr) => {
+                match self.0 {
+                    Kind::F32 => Data::F32($values.iter().map(|it| *it as f32).collect()),
+                    Kind::F64 => Data::F64($values.iter().map(|it| *it as f64).collect()),
+                    Kind::I32 => Data::I32($values.iter().map(|it| *it as i32).collect()),
+                    Kind::I64 => Data::I64($values.iter().map(|it| *it as i64).collect()),
+                    Kind::Bool => Data::Bool($values.iter().map(|it| *it as f64 != 0.0).collect()),
+                    Kind::Text => return Err("texts cannot be made".into()),
+                }
+            };
+        }
+        let data = match inputs[0].data() {
+            Data::F32(it) => cast!(it),
+            Data::F64(it) => cast!(it),
+            Data::I32(it) => cast!(it),
+            Data::I64(it) => cast!(it),
+            Data::Bool(it) => {
+                let numbers: Vec<i32> = it.iter().map(|it| i32::from(*it)).collect();
+                cast!(numbers)
+            }
+            // skl2onnx casts labels to the type that they have.
+            Data::Text(_) => return Err("a cast of texts is not offered".into()),
+        };
+        Ok(vec![inputs[0].with(data)])
+    }
+}
+
+/// Two tensors, element by element.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Arithmetic {
+    Add,
+    Sub,
+    Mul,
+    Div,
+}
+
+impl Operator for Arithmetic {
+    fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>, String> {
+        let [a, b] = inputs else { return Err("it takes two tensors".into()) };
+        let shape = broadcast(a.shape(), b.shape())?;
+        macro_rules! compute {
+            ($a:expr, $b:expr, $divide:expr) => {
+                places(&shape, a.shape())
+                    .zip(places(&shape, b.shape()))
+                    .map(|(i, j)| match self {
+                        Self::Add => $a[i] + $b[j],
+                        Self::Sub => $a[i] - $b[j],
+                        Self::Mul => $a[i] * $b[j],
+                        Self::Div => $divide($a[i], $b[j]),
+                    })
+                    .collect()
+            };
+        }
+        let data = match (a.data(), b.data()) {
+            (Data::F32(a), Data::F32(b)) => Data::F32(compute!(a, b, |a: f32, b: f32| a / b)),
+            (Data::F64(a), Data::F64(b)) => Data::F64(compute!(a, b, |a: f64, b: f64| a / b)),
+            _ => return Err(format!("{:?} and {:?} are not offered", a.kind(), b.kind())),
+        };
+        Tensor::new(shape, data).map(|it| vec![it]).map_err(|misfit| misfit.to_string())
+    }
+}
+
+/// Returns the shape that two become together.
+fn broadcast(a: &[usize], b: &[usize]) -> Result<Vec<usize>, String> {
+    let rank = a.len().max(b.len());
+    let at = |shape: &[usize], place: usize| (place + shape.len()).checked_sub(rank).map_or(1, |place| shape[place]);
+    let mut shape = Vec::with_capacity(rank);
+    for place in 0..rank {
+        shape.push(match (at(a, place), at(b, place)) {
+            (one, other) if one == other => one,
+            (1, other) | (other, 1) => other,
+            _ => return Err(format!("the shapes {a:?} and {b:?} do not go together")),
+        });
+    }
+    let count = shape.iter().try_fold(1_usize, |product, it| product.checked_mul(*it));
+    match count.is_some_and(|it| it <= MOST) {
+        true => Ok(shape),
+        false => Err(format!("the shapes {a:?} and {b:?} have too many elements together")),
+    }
+}
+
+/// Walks the elements of a tensor of shape `of` in the order of the larger shape.
+fn places(shape: &[usize], of: &[usize]) -> impl Iterator<Item = usize> {
+    let lead = shape.len() - of.len();
+    let mut strides = vec![0; shape.len()];
+    let mut stride = 1;
+    for place in (0..of.len()).rev() {
+        if of[place] != 1 {
+            strides[lead + place] = stride;
+        }
+        stride *= of[place];
+    }
+    let shape = shape.to_vec();
+    let count = shape.iter().product();
+    (0..count).map(move |mut at: usize| {
+        let mut place = 0;
+        for (dimension, stride) in shape.iter().zip(&strides).rev() {
+            place += at % dimension * stride;
+            at /= dimension;
+        }
+        place
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn f32s(shape: &[usize], values: &[f32]) -> Tensor {
+        Tensor::new(shape.into(), Data::F32(values.into())).expect("it fits")
+    }
+
+    #[test]
+    fn shapes_are_broadcast_as_numpy_does() {
+        let table = f32s(&[2, 3], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        let check = |b: &Tensor, expected: &[f32]| {
+            let sum = Arithmetic::Add.run(&[&table, b]).expect("they go together");
+            assert_eq!(sum[0], f32s(&[2, 3], expected));
+        };
+        check(&f32s(&[3], &[10.0, 20.0, 30.0]), &[11.0, 22.0, 33.0, 14.0, 25.0, 36.0]);
+        check(&f32s(&[2, 1], &[10.0, 20.0]), &[11.0, 12.0, 13.0, 24.0, 25.0, 26.0]);
+        check(&f32s(&[], &[1.0]), &[2.0, 3.0, 4.0, 5.0, 6.0, 7.0]);
+        assert!(Arithmetic::Add.run(&[&table, &f32s(&[2], &[1.0, 2.0])]).is_err());
+        let (column, row) = (f32s(&[1 << 15, 1], &[0.0; 1 << 15]), f32s(&[1, 1 << 15], &[0.0; 1 << 15]));
+        assert!(Arithmetic::Mul.run(&[&column, &row]).expect_err("refused").contains("too many"));
+    }
+}

@@ -1,0 +1,86 @@
+//! `TreeEnsembleClassifier` and `TreeEnsembleRegressor`.
+//!
+//! Sums are taken tree by tree in the width of the weights, as ONNX Runtime takes them on one thread, so that the bits
+//! agree. Where the specification is vague (two classes, and weights or base values for one), ONNX Runtime is followed.
+//!
+//! # Source
+//! ONNX-ML operators, versions 1 and 3.
+
+mod classify;
+mod forest;
+
+pub(super) use classify::Classifier;
+use forest::{Forest, Score};
+
+use super::Operator;
+use crate::{
+    attribute::Attributes,
+    post::{Post, Second},
+    tensor::Tensor,
+};
+
+/// How the trees' answers become one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Aggregate {
+    Sum,
+    Average,
+    Min,
+    Max,
+}
+
+/// Trees that give numbers.
+#[derive(Debug)]
+pub(super) struct Regressor {
+    forest: Forest,
+    aggregate: Aggregate,
+    base: Vec<f64>,
+    post: Post,
+}
+
+impl Regressor {
+    pub(super) fn new(attributes: Attributes<'_>) -> Result<Self, String> {
+        let targets = attributes.int("n_targets").unwrap_or(1);
+        let targets = usize::try_from(targets).ok().filter(|it| *it > 0);
+        let forest = Forest::new(attributes, "target", targets.ok_or("`n_targets` is below 1")?)?;
+        let aggregate = match attributes.text("aggregate_function").as_deref() {
+            None | Some("SUM") => Aggregate::Sum,
+            Some("AVERAGE") => Aggregate::Average,
+            Some("MIN") => Aggregate::Min,
+            Some("MAX") => Aggregate::Max,
+            Some(other) => return Err(format!("`aggregate_function` has {other:?}, which is none of its words")),
+        };
+        let base = attributes.numbers("base_values")?;
+        if !base.is_empty() && base.len() != forest.targets() {
+            return Err(format!("`base_values` has {} numbers for {} targets", base.len(), forest.targets()));
+        }
+        let post = Post::named(attributes.text("post_transform").as_deref())?;
+        Ok(Self { forest, aggregate, base, post })
+    }
+}
+
+impl Operator for Regressor {
+    fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>, String> {
+        let combine = |score: &mut Score, weight: f64| match self.aggregate {
+            Aggregate::Sum | Aggregate::Average => score.value = self.forest.add(score.value, weight),
+            Aggregate::Min if score.seen && score.value <= weight => {}
+            Aggregate::Max if score.seen && score.value >= weight => {}
+            Aggregate::Min | Aggregate::Max => score.value = weight,
+        };
+        let mut out = Vec::new();
+        let rows = self.forest.run(inputs[0], combine, |scores| {
+            let mut row: Vec<f32> = scores.iter().enumerate().map(|(at, score)| self.finish(at, score.value)).collect();
+            self.post.write(&mut row, Second::Absent, &mut out);
+        })?;
+        Ok(vec![Tensor::table(rows, self.forest.targets(), out)])
+    }
+}
+
+impl Regressor {
+    fn finish(&self, target: usize, mut value: f64) -> f32 {
+        if self.aggregate == Aggregate::Average {
+            value = self.forest.round(value / self.forest.trees() as f64);
+        }
+        let base = self.base.get(target).copied().unwrap_or(0.0);
+        self.forest.add(value, base) as f32
+    }
+}
