@@ -55,6 +55,18 @@ impl Client {
         Ok(Answered { tier })
     }
 
+    /// Asks for the scores of rows, all of the same width.
+    pub(crate) async fn score(&self, route: &str, rows: &[Vec<f64>]) -> Result<Answered, Short> {
+        let width = rows.first().map_or(0, Vec::len);
+        let input = json!({"name": "x", "datatype": "FP32", "shape": [rows.len(), width], "data": rows.concat()});
+        let asked = self.post(&format!("/v2/models/{route}/infer"), &json!({"inputs": [input]})).await;
+        let response = asked.map_err(Short::Failed)?;
+        let tier = tier(&response).map_err(Short::Failed)?;
+        let whole = response.into_body().collect().await.map_err(|_| Short::Truncated)?.to_bytes();
+        whole_scores(&whole, rows.len(), tier).map_err(Short::Failed)?;
+        Ok(Answered { tier })
+    }
+
     async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Response<Incoming>> {
         let request = Request::post(format!("{}{path}", self.base))
             .header(header::CONTENT_TYPE, "application/json")
@@ -77,6 +89,18 @@ fn whole_answer(body: &Bytes) -> anyhow::Result<()> {
     let choice = &answer["choices"][0];
     let said = choice["message"]["content"].as_str().is_some_and(|it| !it.is_empty());
     if !said || !choice["finish_reason"].is_string() || !answer["evenkeel"].is_object() {
+        bail!("not a whole answer: {answer}");
+    }
+    Ok(())
+}
+
+/// Scores are whole with one for each row, none of them beyond its range, and the tier that the headers name.
+fn whole_scores(body: &Bytes, rows: usize, tier: u8) -> anyhow::Result<()> {
+    let answer: Value = serde_json::from_slice(body)?;
+    let output = &answer["outputs"][0];
+    let scores: Vec<f64> = output["data"].as_array().into_iter().flatten().filter_map(Value::as_f64).collect();
+    let sound = scores.len() == rows && scores.iter().all(|score| (0.0..=1.0).contains(score));
+    if output["name"] != "score" || !sound || answer["parameters"]["evenkeel.tier"] != tier {
         bail!("not a whole answer: {answer}");
     }
     Ok(())

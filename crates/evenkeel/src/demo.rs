@@ -4,43 +4,52 @@
 //! read to its end by a client that believes nothing.
 //!
 //! # What happens
-//! In tenths of its length: at 1 the primary becomes slow, at 2 it fails with 503, at 3 tier 1 fails as well, at 4 the
-//! primary falls silent, at 5 tier 1 is well again, at 6 the primary is.
+//! In tenths of its length: at 1 the primaries become slow, at 2 they fail with 503, at 3 tier 1 fails as well (the small
+//! language model with 503; the distilled model is replaced with one that answers in per cent), at 4 the primaries fall
+//! silent, at 5 tier 1 is well again, at 6 the primaries are.
 
+mod homes;
 mod picture;
 mod script;
 mod summary;
 mod traffic;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow};
-use evenkeel_config::load_text;
+use evenkeel_config::{Deployment, load_text};
 use evenkeel_gateway::{Gateway, Happened};
-use evenkeel_mock::{Mock, Options, Pace};
+use evenkeel_mock::{Mock, OipModel, Options, Pace};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
 pub(crate) use summary::Summary;
 use summary::Tally;
 
+use self::script::Stage;
+use crate::served::served;
+
 /// The configuration; the addresses of the mocks are put in.
 const CONFIG: &str = include_str!("demo/evenkeel.yaml");
 
 /// Runs the demo and returns what came of it.
 pub(crate) async fn run(length: Duration) -> anyhow::Result<Summary> {
-    let (large, small) = (mock(1, 30).await?, mock(2, 8).await?);
-    let text = CONFIG.replace("LARGE", &large.url()).replace("SMALL", &small.url());
-    let loaded = load_text("demo", &text, std::path::Path::new("."));
-    let deployment =
-        loaded.deployment.ok_or_else(|| anyhow!("the demo's own configuration: {:?}", loaded.diagnostics))?;
+    let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
+    homes::unpack(folder.path()).context("cannot write into the temporary folder")?;
+    let oip = BTreeMap::from([("home-value".to_owned(), served(homes::PRIMARY)?)]);
+    let none = BTreeMap::new;
+    let (large, small, homes) = (mock(1, 30, none()).await?, mock(2, 8, none()).await?, mock(3, 4, oip).await?);
+    let text = CONFIG.replace("LARGE", &large.url()).replace("SMALL", &small.url()).replace("HOMES", &homes.url());
+    let deployment = compile(&text, folder.path())?;
+    let bad = compile(&text.replace("distilled.onnx", "per-cent.onnx"), folder.path())?;
     let gateway = Gateway::start(deployment.clone()).await?;
     let start = Instant::now();
     let tally = Arc::new(Mutex::new(Tally::new(&deployment.revision)));
     let heard = tokio::spawn(listen(gateway.clone(), tally.clone(), start));
     let traffic = traffic::start(&gateway, &deployment.revision, tally.clone(), start);
     let drawing = tokio::spawn(picture::draw(gateway.clone(), tally.clone(), length));
-    script::play(length, &large, &small, &tally, start).await;
+    let stage = Stage { gateway: &gateway, primaries: [&large, &homes], below: &small, good: deployment, bad };
+    stage.play(length, &tally, start).await?;
     tokio::time::sleep_until(start + length).await;
     traffic.stop().await;
     drawing.abort();
@@ -50,14 +59,19 @@ pub(crate) async fn run(length: Duration) -> anyhow::Result<Summary> {
     Ok(summary)
 }
 
-async fn mock(seed: u64, first_token_ms: u64) -> anyhow::Result<Mock> {
+fn compile(text: &str, folder: &Path) -> anyhow::Result<Arc<Deployment>> {
+    let loaded = load_text("demo", text, folder);
+    loaded.deployment.ok_or_else(|| anyhow!("the demo's own configuration: {:?}", loaded.diagnostics))
+}
+
+async fn mock(seed: u64, first_token_ms: u64, oip: BTreeMap<String, OipModel>) -> anyhow::Result<Mock> {
     let pace = Pace {
         tokens: 16,
         first_token: Duration::from_millis(first_token_ms),
         token_delay: Duration::from_millis(2),
         ..Pace::default()
     };
-    Mock::start(Options { seed, pace, ..Options::default() }).await.context("cannot start a mock model")
+    Mock::start(Options { seed, pace, oip, ..Options::default() }).await.context("cannot start a mock model")
 }
 
 /// Notes transitions as they happen.

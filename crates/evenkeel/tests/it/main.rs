@@ -5,6 +5,7 @@
 mod cli;
 mod examples;
 mod guides;
+mod mlserver;
 mod openai_sdk;
 mod outage;
 mod process;

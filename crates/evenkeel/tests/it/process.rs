@@ -24,21 +24,8 @@ pub(crate) struct Serving {
 
 impl Serving {
     pub(crate) fn start(config: &Path) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_evenkeel"))
-            .args(["serve", "-c"])
-            .arg(config)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the binary runs");
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("it says where it serves");
-        let address = |after: &str| {
-            let rest = line.split(after).nth(1).unwrap_or_else(|| panic!("no address in {line:?}"));
-            rest.split([',', '\n']).next().expect("a part").parse().expect("an address")
-        };
-        let (data, admin) = (address("serves at http://"), address("admin at http://"));
-        Self { child, data, admin }
+        let (child, line) = spawn(&["serve", "-c", config.to_str().expect("text")]);
+        Self { child, data: address(&line, "serves at http://"), admin: address(&line, "admin at http://") }
     }
 
     pub(crate) fn signal(&self, name: &str) {
@@ -57,6 +44,45 @@ impl Drop for Serving {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// `evenkeel mock`, running.
+pub(crate) struct Mocking {
+    child: Child,
+    pub(crate) models: SocketAddr,
+    pub(crate) control: SocketAddr,
+}
+
+impl Mocking {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
+        let (child, line) = spawn(&[&["mock", "--listen", "127.0.0.1:0"], arguments].concat());
+        Self { child, models: address(&line, "models at http://"), control: address(&line, "control at http://") }
+    }
+}
+
+impl Drop for Mocking {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Starts the binary; returns the first line that it says.
+fn spawn(arguments: &[&str]) -> (Child, String) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_evenkeel"))
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the binary runs");
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("it says where it listens");
+    (child, line)
+}
+
+fn address(line: &str, after: &str) -> SocketAddr {
+    let rest = line.split(after).nth(1).unwrap_or_else(|| panic!("no address in {line:?}"));
+    rest.split([',', '/', '\n']).next().expect("a part").parse().expect("an address")
 }
 
 /// Sends one request and returns status and body.

@@ -1,0 +1,168 @@
+//! A real MLServer with a scikit-learn model as the primary of the example `home-value`, killed under load; and the
+//! tritonclient, unmodified, in JSON mode.
+
+use std::{
+    io::{BufRead, BufReader},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+use crate::process::{Serving, get, http, skip, until};
+
+/// The folder of the environment that holds MLServer and the tritonclient, where it is installed.
+fn environment() -> Option<PathBuf> {
+    let folder = std::env::var_os("EVENKEEL_TEST_ENVS").map(PathBuf::from);
+    let folder = folder.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache/evenkeel-test")))?;
+    Some(folder.join("mls/bin")).filter(|bin| bin.join("mlserver").exists())
+}
+
+fn client(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(name)
+}
+
+/// The example, on free ports, with its files and another primary.
+fn example(folder: &Path, primary: &str) -> PathBuf {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/home-value");
+    for file in ["distilled.onnx", "home-value.rules"] {
+        std::fs::copy(example.join(file), folder.join(file)).expect("copied");
+    }
+    let text = std::fs::read_to_string(example.join("evenkeel.yaml")).expect("the file is there");
+    let text = text
+        .replace("http://127.0.0.1:8090", primary)
+        .replace("127.0.0.1:8080", "127.0.0.1:0")
+        .replace("127.0.0.1:9090", "127.0.0.1:0");
+    let file = folder.join("evenkeel.yaml");
+    std::fs::write(&file, text).expect("written");
+    file
+}
+
+/// A MLServer, running; killed at the end.
+struct MlServer {
+    child: Child,
+    url: String,
+}
+
+impl MlServer {
+    fn start(bin: &Path, folder: &Path) -> Self {
+        let prepared = Command::new(bin.join("python")).arg(client("mlserver_home.py")).arg(folder).output();
+        let prepared = prepared.expect("Python runs");
+        assert!(prepared.status.success(), "{}", String::from_utf8_lossy(&prepared.stderr));
+        let said: Value = serde_json::from_slice(&prepared.stdout).expect("JSON");
+        let url = said["http"].as_str().expect("an address").to_owned();
+        let child = Command::new(bin.join("mlserver"))
+            .args(["start", "."])
+            .current_dir(folder)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("MLServer runs");
+        let server = Self { child, url };
+        let address: SocketAddr = server.url["http://".len()..].parse().expect("an address");
+        let start = Instant::now();
+        while !is_ready(address) {
+            assert!(start.elapsed() < Duration::from_secs(60), "MLServer is not ready after 60 s");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        server
+    }
+
+    /// SIGKILL: no goodbye on any connection.
+    fn kill(&mut self) {
+        self.child.kill().expect("killed");
+        self.child.wait().expect("gone");
+    }
+}
+
+impl Drop for MlServer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn is_ready(address: SocketAddr) -> bool {
+    std::net::TcpStream::connect(address).is_ok() && http(address, "GET", "/v2/models/home-value/ready", "").0 == 200
+}
+
+#[test]
+fn up_10_up_13_mlserver_is_killed_under_load_and_the_onnx_tier_answers() {
+    let Some(bin) = environment() else {
+        return skip("mlserver", "no environment `mls` in the folder of test environments");
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut server = MlServer::start(&bin, &folder.path().join("server"));
+    let serving = Serving::start(&example(folder.path(), &server.url));
+    let mut load = Command::new(bin.join("python"))
+        .arg(client("oip_load.py"))
+        .arg(format!("http://{}", serving.data))
+        .args(["--rate", "50", "--seconds", "10"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("Python runs");
+    until("the primary's share", || {
+        let state = get(serving.data, "/v1/routes/home-value/state");
+        let exercised = state["tiers"][0]["last_exercised"].is_string();
+        (exercised && state["phase"] == "normal").then_some(())
+    });
+    std::thread::sleep(Duration::from_secs(3));
+    server.kill();
+    let left = until("the transition", || {
+        let state = get(serving.data, "/v1/routes/home-value/state");
+        (state["tier"] == 1).then_some(state)
+    });
+    let lost = ["CONNECT_FAILED", "UPSTREAM_RESET"].map(Value::from);
+    assert!(lost.contains(&left["reason"]), "the transition names the lost connection: {left}");
+    let lines = BufReader::new(load.stdout.take().expect("piped")).lines().map_while(Result::ok);
+    let summary: Value = serde_json::from_str(&lines.last().expect("a summary")).expect("JSON");
+    assert!(load.wait().expect("it ends").success());
+    println!("{summary}");
+    assert_eq!((&summary["requests"], &summary["failures"]), (&500.into(), &0.into()), "{summary}");
+    let tiers: Vec<&String> = summary["by_tier"].as_object().expect("counts").keys().collect();
+    assert_eq!(tiers, ["0", "1"], "{summary}");
+    let pairs = summary["by_tier_and_reason"].as_array().expect("a list");
+    let below: Vec<&Value> = pairs.iter().filter(|it| it["tier"] == "1").collect();
+    assert!(lost.contains(&below[0]["reason"]), "the first decisions name the lost connection: {summary}");
+    let (open, others): (Vec<&Value>, Vec<&Value>) = below.iter().partition(|it| it["reason"] == "BREAKER_OPEN");
+    assert!(open[0]["count"].as_u64() > Some(250), "later ones the open breaker: {summary}");
+    assert!(others.iter().all(|it| lost.contains(&it["reason"]) && it["count"].as_u64() < Some(20)), "{summary}");
+}
+
+#[test]
+fn oip_12_oip_16_oip_24_oip_32_the_tritonclient_in_json_mode_works_with_a_real_server_behind() {
+    let Some(bin) = environment() else {
+        return skip("tritonclient", "no environment `mls` in the folder of test environments");
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = MlServer::start(&bin, &folder.path().join("server"));
+    let serving = Serving::start(&example(folder.path(), &server.url));
+    cases_are_fine(&bin, &serving, 0);
+    drop(server);
+    cases_are_fine(&bin, &serving, 1);
+}
+
+/// Every case of the client is as it should be, answered by this tier.
+fn cases_are_fine(bin: &Path, serving: &Serving, tier: u8) {
+    let script = Command::new(bin.join("python"))
+        .arg(client("oip_triton.py"))
+        .arg(format!("http://{}", serving.data))
+        .output()
+        .expect("Python runs");
+    let printed = String::from_utf8_lossy(&script.stdout);
+    let cases: Vec<Value> = printed.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    assert_eq!(cases.len(), 19, "{printed}{}", String::from_utf8_lossy(&script.stderr));
+    for case in cases {
+        assert_eq!(case["ok"], true, "{case}");
+        if case["outputs"].as_object().is_some_and(|outputs| !outputs.is_empty()) {
+            let told = &case["parameters"];
+            assert_eq!(
+                (&told["evenkeel.tier"], &told["evenkeel.route"]),
+                (&tier.into(), &"home-value".into()),
+                "{case}"
+            );
+        }
+    }
+}
