@@ -11,6 +11,7 @@ use crate::{
     clock::Nanos,
     decision::AttemptRecord,
     id::{AttemptId, PathId, ReplicaId},
+    path::Leased,
 };
 
 /// One running attempt.
@@ -21,7 +22,7 @@ pub(crate) struct Attempt {
     pub(crate) path: PathId,
     pub(crate) replica: ReplicaId,
     pub(crate) started: Nanos,
-    pub(crate) probe: bool,
+    pub(crate) leased: Leased,
     /// The client gave it less time than the path needs.
     pub(crate) hurried: bool,
     pub(crate) first_content: Option<Nanos>,
@@ -76,7 +77,7 @@ impl Attempt {
             path,
             replica,
             started: now,
-            probe: false,
+            leased: Leased::default(),
             hurried: timing.hurried,
             first_content: None,
             first_by: timing.first_content.map(|clock| now.saturating_add(clock)),
@@ -104,9 +105,10 @@ impl Attempt {
         self.alive = true;
     }
 
-    /// Gives it until `commit_by`, where it was the first-content clock that fired (F-028).
-    pub(crate) fn grace(&mut self) {
+    /// Gives it all the time that is left above the reserve, where it was the first-content clock that fired (F-028).
+    pub(crate) fn grace(&mut self, now: Nanos, commit: Nanos) {
         self.first_by = None;
+        self.commit_by = now.saturating_add(commit);
     }
 
     /// Says whether the first-content clock, and no other, has fired.
@@ -149,7 +151,7 @@ impl Attempt {
             first_content: self.first_content.map(|at| at.saturating_sub(self.started)),
             result,
             status,
-            probe: self.probe,
+            probe: self.leased.path,
         }
     }
 

@@ -334,8 +334,8 @@ impl Breaker {
 
     fn three_of_five(&self, now: Nanos, result: ResultCode) -> Option<Trip> {
         let recent = self.recent.iter().flatten().filter(|(at, _)| now.saturating_sub(*at) <= RECENT);
-        let bad = recent.filter(|(_, bad)| *bad).count() as u32;
-        (bad >= 3).then_some(Trip { rule: "F-063", result, bad, of: 5 })
+        let (of, bad) = recent.fold((0, 0), |(of, bad), it| (of + 1, bad + u32::from(it.1)));
+        (bad >= 3).then_some(Trip { rule: "F-063", result, bad, of })
     }
 
     fn good_probe(&mut self, now: Nanos, attempt: AttemptId) {
@@ -358,17 +358,17 @@ impl Breaker {
                 self.forget();
                 (self.state, self.opened, self.trip) = (State::Closed, 0, None);
             }
-            Turn::Reopen => self.open(now, entropy, Trip { rule: "F-072", result, bad: 1, of: 5 }, false),
+            Turn::Reopen { bad, of } => self.open(now, entropy, Trip { rule: "F-072", result, bad, of }, false),
         }
     }
 
-    /// Opens for longer each time, until it has been closed again; `harder` is not set where F-072 keeps the base.
+    /// Opens for longer each time, until it has been closed again; where not `harder`, for as long as the last time (F-072).
     fn open(&mut self, now: Nanos, entropy: u64, trip: Trip, harder: bool) {
-        let base = self.policy.open.saturating_mul(Nanos::from(self.opened) + 1).min(self.policy.open_max);
-        let jitter = Permille::new(Permille::lot(entropy) / 5).of(base);
-        if harder {
+        if harder || self.opened == 0 {
             self.opened = self.opened.saturating_add(1);
         }
+        let base = self.policy.open.saturating_mul(Nanos::from(self.opened)).min(self.policy.open_max);
+        let jitter = Permille::new(Permille::lot(entropy) / 5).of(base);
         self.forget();
         self.trip = Some(trip);
         self.state = State::Open { until: now + base + jitter };

@@ -7,8 +7,10 @@
 
 use crate::{
     clock::Nanos,
-    decision::{Decision, End},
-    output::{Cancelled, Disclosure, Output, Source},
+    decision::{AttemptRecord, Candidate, Decision, End, Outcome},
+    fact::Fact,
+    output::{Cancelled, Disclosure, Output, Source, Start},
+    transition::{Transition, Trip},
 };
 
 /// The hash of everything that was fed into it, in order.
@@ -49,11 +51,10 @@ pub trait Canonical {
 impl Canonical for Output {
     fn feed(&self, hash: &mut LogHash) {
         match self {
-            Self::Start(start) => {
-                let (tier, replica) = (u64::from(start.tier), u64::from(start.replica.0));
-                let numbers =
-                    [1, start.request.0, start.attempt.0, tier, u64::from(start.path.0), replica, start.budget];
-                numbers.into_iter().chain([u64::from(start.fresh)]).for_each(|n| hash.number(n));
+            Self::Start(Start { request, attempt, tier, path, replica, budget, fresh }) => {
+                let (tier, path, replica) = (u64::from(*tier), u64::from(path.0), u64::from(replica.0));
+                let numbers = [1, request.0, attempt.0, tier, path, replica, *budget, u64::from(*fresh)];
+                numbers.into_iter().for_each(|n| hash.number(n));
             }
             Self::Cancel { request, attempt, why } => {
                 [2, request.0, attempt.0].into_iter().for_each(|n| hash.number(n));
@@ -76,17 +77,23 @@ impl Canonical for Output {
                 [5, request.0, *why as u64, option(*retry_after)].into_iter().for_each(|n| hash.number(n));
                 disclosure.feed(hash);
             }
-            Self::Transition(it) => {
-                let (from, to) = (u64::from(it.from), u64::from(it.to));
-                let numbers = [6, it.at, u64::from(it.route.0), from, to, u64::from(it.reason.number())];
-                numbers.into_iter().chain([u64::from(it.episode)]).for_each(|n| hash.number(n));
-                if let Some(trip) = it.trip {
-                    hash.bytes(trip.rule.as_bytes());
-                    hash.bytes(trip.result.name().as_bytes());
-                    hash.number(u64::from(trip.bad) << 32 | u64::from(trip.of));
-                }
-            }
+            Self::Transition(it) => it.feed(hash),
             Self::Decision(decision) => decision.feed(hash),
+        }
+    }
+}
+
+impl Canonical for Transition {
+    fn feed(&self, hash: &mut LogHash) {
+        let Self { at, revision, route, from, to, reason, path, trip, episode } = self;
+        hash.bytes(&revision.digest);
+        let (route, path, reason) = (u64::from(route.0), u64::from(path.0), u64::from(reason.number()));
+        let numbers = [6, *at, route, u64::from(*from), u64::from(*to), reason, path, u64::from(*episode)];
+        numbers.into_iter().for_each(|n| hash.number(n));
+        if let Some(Trip { rule, result, bad, of }) = trip {
+            hash.bytes(rule.as_bytes());
+            hash.bytes(result.name().as_bytes());
+            hash.number(u64::from(*bad) << 32 | u64::from(*of));
         }
     }
 }
@@ -107,42 +114,91 @@ impl Canonical for Source {
 
 impl Canonical for Disclosure {
     fn feed(&self, hash: &mut LogHash) {
-        let (tier, path) = self.answered.map_or((u64::MAX, 0), |(tier, _, path)| (u64::from(tier), u64::from(path.0)));
-        let reason = u64::from(self.reason.number());
-        [tier, path, u64::from(self.degraded), reason, u64::from(self.attempts)]
-            .into_iter()
-            .for_each(|n| hash.number(n));
+        let Self { answered, degraded, reason, attempts } = self;
+        if let Some((tier, method, path)) = answered {
+            hash.bytes(method.name().as_bytes());
+            [u64::from(*tier), u64::from(path.0)].into_iter().for_each(|n| hash.number(n));
+        }
+        let numbers = [u64::from(*degraded), u64::from(reason.number()), u64::from(*attempts)];
+        numbers.into_iter().for_each(|n| hash.number(n));
     }
 }
 
 impl Canonical for Decision {
     fn feed(&self, hash: &mut LogHash) {
-        hash.bytes(&self.revision.digest);
-        let tier = self.outcome.tier.map_or(u64::MAX, u64::from);
-        let numbers = [7, self.request.0, u64::from(self.route.0), self.at, self.deadline, self.entropy, tier];
+        let Self {
+            request,
+            revision,
+            route,
+            operation,
+            at,
+            deadline,
+            entropy,
+            phase,
+            episode,
+            facts,
+            candidates,
+            attempts,
+            outcome,
+            reason,
+        } = self;
+        hash.bytes(&revision.digest);
+        hash.bytes(operation.name().as_bytes());
+        hash.bytes(phase.name().as_bytes());
+        let numbers = [7, request.0, u64::from(route.0), *at, *deadline, *entropy, option(episode.map(u64::from))];
         numbers.into_iter().for_each(|n| hash.number(n));
-        [self.outcome.latency, u64::from(self.outcome.status)].into_iter().for_each(|n| hash.number(n));
-        match self.outcome.end {
+        outcome.feed(hash);
+        facts.iter().for_each(|fact| fact.feed(hash));
+        candidates.iter().for_each(|candidate| candidate.feed(hash));
+        attempts.iter().for_each(|attempt| attempt.feed(hash));
+        hash.number(u64::from(reason.number()));
+    }
+}
+
+impl Canonical for Outcome {
+    fn feed(&self, hash: &mut LogHash) {
+        let Self { tier, end, status, latency } = self;
+        [option(tier.map(u64::from)), u64::from(*status), *latency].into_iter().for_each(|n| hash.number(n));
+        match end {
             End::Answered => hash.number(1),
-            End::Error(result) | End::Broken(result) => hash.bytes(result.name().as_bytes()),
-            End::Refused(why) => hash.number(why as u64),
+            End::Error(result) => {
+                hash.number(2);
+                hash.bytes(result.name().as_bytes());
+            }
+            End::Broken(result) => {
+                hash.number(3);
+                hash.bytes(result.name().as_bytes());
+            }
+            End::Refused(why) => [4, *why as u64].into_iter().for_each(|n| hash.number(n)),
         }
-        for fact in &self.facts {
-            hash.bytes(fact.signal.name().as_bytes());
-            [u64::from(fact.tier), fact.value, fact.threshold].into_iter().for_each(|n| hash.number(n));
-        }
-        for candidate in &self.candidates {
-            hash.bytes(candidate.verdict.name().as_bytes());
-            candidate.reasons.iter().for_each(|reason| hash.number(u64::from(reason.number())));
-        }
-        for attempt in &self.attempts {
-            hash.bytes(attempt.result.name().as_bytes());
-            let numbers = [attempt.attempt.0, u64::from(attempt.tier), u64::from(attempt.replica.0), attempt.start];
-            numbers.into_iter().for_each(|n| hash.number(n));
-            let (first, status) = (option(attempt.first_content), option(attempt.status.map(u64::from)));
-            [attempt.duration, first, status, u64::from(attempt.probe)].into_iter().for_each(|n| hash.number(n));
-        }
-        hash.number(u64::from(self.reason.number()));
+    }
+}
+
+impl Canonical for Fact {
+    fn feed(&self, hash: &mut LogHash) {
+        let Self { tier, signal, value, threshold } = self;
+        hash.bytes(signal.name().as_bytes());
+        [u64::from(*tier), *value, *threshold].into_iter().for_each(|n| hash.number(n));
+    }
+}
+
+impl Canonical for Candidate {
+    fn feed(&self, hash: &mut LogHash) {
+        let Self { tier, verdict, reasons } = self;
+        hash.number(u64::from(*tier));
+        hash.bytes(verdict.name().as_bytes());
+        reasons.iter().for_each(|reason| hash.number(u64::from(reason.number())));
+    }
+}
+
+impl Canonical for AttemptRecord {
+    fn feed(&self, hash: &mut LogHash) {
+        let Self { attempt, tier, path, replica, start, duration, first_content, result, status, probe } = self;
+        hash.bytes(result.name().as_bytes());
+        let (tier, path, replica) = (u64::from(*tier), u64::from(path.0), u64::from(replica.0));
+        let (first, status) = (option(*first_content), option(status.map(u64::from)));
+        let numbers = [attempt.0, tier, path, replica, *start, *duration, first, status, u64::from(*probe)];
+        numbers.into_iter().for_each(|n| hash.number(n));
     }
 }
 

@@ -30,6 +30,10 @@ pub enum Signal {
     LargerContext,
     /// What a retry costs, against what the purse holds.
     RetryBudget,
+    /// Nanoseconds above the reserve, against what a retry needs of them.
+    RetryTime,
+    /// The state of the path's breaker, against Closed: only then is it asked again.
+    RetryBreaker,
     /// 1 where a `default` would stand in for a request that another tier could not do: it may not (F-009).
     DefaultBarred,
     /// 1 where a content refusal leaves only the `default`, and this is another tier (F-008).
@@ -51,15 +55,22 @@ impl Signal {
             Self::Context => "context_tokens",
             Self::LargerContext => "context_larger_than",
             Self::RetryBudget => "retry_cost_milli",
+            Self::RetryTime => "retry_time_left_ns",
+            Self::RetryBreaker => "retry_breaker",
             Self::DefaultBarred => "default_barred",
             Self::OnlyDefault => "only_default",
         }
     }
 
+    /// Says whether it was asked for another try on the same path, and so says nothing about the first.
+    pub const fn is_about_retry(self) -> bool {
+        matches!(self, Self::RetryBudget | Self::RetryTime | Self::RetryBreaker)
+    }
+
     /// Returns the comparison that breaches.
     pub const fn breached_when(self) -> Comparison {
         match self {
-            Self::TimeLeft | Self::Replicas => Comparison::Below,
+            Self::TimeLeft | Self::Replicas | Self::RetryTime => Comparison::Below,
             Self::Leases | Self::RampLot | Self::Attempts => Comparison::AtLeast,
             Self::LargerContext => Comparison::AtMost,
             _ => Comparison::Above,
@@ -69,8 +80,8 @@ impl Signal {
     /// Returns the reason that a breach gives (`governance.md`, section 12, *From rule to verdict*).
     pub const fn reason(self) -> Reason {
         match self {
-            Self::TimeLeft => Reason::DeadlineInsufficient,
-            Self::OpenFor | Self::Leases => Reason::BreakerOpen,
+            Self::TimeLeft | Self::RetryTime => Reason::DeadlineInsufficient,
+            Self::OpenFor | Self::Leases | Self::RetryBreaker => Reason::BreakerOpen,
             Self::RampLot => Reason::BreakerRamp,
             Self::Replicas => Reason::NoEndpoints,
             Self::Attempts | Self::RetryBudget => Reason::RetryBudgetEmpty,

@@ -4,7 +4,7 @@
 //!
 //! # Why buckets
 //! A tail estimate must survive a burst and forget a bad hour. Buckets, four to the octave, halved when they are full,
-//! do both in a fixed 512 bytes and without a clock.
+//! do both in a fixed 256 bytes and without a clock.
 //!
 //! # When it misleads
 //! Right after a path has become slower, half of the buckets still speak of before: the reserve lags by up to

@@ -6,6 +6,8 @@
 //! # Invariants
 //! - `CORE-1`: after `handle`, every open request has an attempt, a wait, or has ended.
 //! - `CORE-2`: the outputs are a function of the inputs and their times (rule 12).
+//! - `CORE-3`: whatever comes in, clocks that have fired are heard first: a shell that is late with its timeouts changes
+//!   when things happen, not what is allowed to happen.
 
 use alloc::{
     collections::{BTreeMap, VecDeque},
@@ -83,15 +85,16 @@ impl Core {
 
     /// Takes in what happened; what follows from it waits in [`Core::poll`].
     pub fn handle(&mut self, now: Nanos, input: Input) {
+        self.timeout(now);
         match input {
             Input::Admit(admit) => self.admit(now, admit),
             Input::Attempt { attempt, event } => self.event(now, attempt, event),
-            Input::ClientGone { request } => self.with(now, request, |it, world| it.client_gone(now, world)),
+            Input::ClientGone { request } => self.with(request, |it, world| it.client_gone(now, world)),
             Input::Revision(revision) => self.apply(now, revision),
-            Input::Timeout => self.timeout(now),
+            Input::Timeout => {}
             Input::Drain => {
                 let open: Vec<_> = self.requests.keys().copied().collect();
-                open.into_iter().for_each(|request| self.with(now, request, |it, world| it.drain(now, world)));
+                open.into_iter().for_each(|request| self.with(request, |it, world| it.drain(now, world)));
             }
         }
         self.look(now);
@@ -137,7 +140,7 @@ impl Core {
         };
         let full = self.requests.len() >= MAX_OPEN;
         self.requests.insert(id, Request::new(now, admit, arrival));
-        self.with(now, id, |request, world| match full {
+        self.with(id, |request, world| match full {
             true => request.refuse(now, world, Refusal::Overloaded),
             false => request.advance(now, world),
         });
@@ -148,13 +151,13 @@ impl Core {
         let Some(&request) = self.running.get(&attempt) else {
             return;
         };
-        self.with(now, request, |it, world| it.event(now, event, world));
+        self.with(request, |it, world| it.event(now, event, world));
     }
 
     fn timeout(&mut self, now: Nanos) {
         while let Some(owner) = self.timers.take(now) {
             match owner {
-                Owner::Request(request) => self.with(now, request, |it, world| it.timeout(now, world)),
+                Owner::Request(request) => self.with(request, |it, world| it.timeout(now, world)),
                 Owner::Path(slot) => {
                     if let Some(state) = self.paths.find_mut(slot) {
                         state.tick(now);
@@ -167,7 +170,7 @@ impl Core {
     }
 
     /// Lets a request act on the world, then takes note of what it started, of its clocks, and of its end.
-    fn with(&mut self, now: Nanos, id: RequestId, act: impl FnOnce(&mut Request, &mut World<'_>)) {
+    fn with(&mut self, id: RequestId, act: impl FnOnce(&mut Request, &mut World<'_>)) {
         let Some(request) = self.requests.get_mut(&id) else {
             return;
         };
@@ -191,7 +194,7 @@ impl Core {
             self.requests.remove(&id);
             self.timers.disarm(Owner::Request(id));
         } else if let Some(due) = request.due() {
-            debug_assert!(due >= now || self.timers.next().is_some(), "a clock in the past must fire at once");
+            // A clock that is already in the past fires with the next input, or with the timeout that it asks for now.
             self.timers.arm(Owner::Request(id), due);
         }
     }

@@ -16,6 +16,7 @@ use crate::{
     id::{AttemptId, PathId, ReplicaId},
     latency::Latency,
     revision::{Operation, Path, Revision, Where},
+    transition::Trip,
 };
 
 /// What keeps a path's state across revisions: its route and its own name.
@@ -29,6 +30,15 @@ pub(crate) struct Lane {
     pub(crate) latency: Latency,
     /// One per replica, in the order of the revision; empty where there is but one.
     replicas: Vec<Breaker>,
+}
+
+/// Which breakers have given an attempt a lease.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Leased {
+    /// The path's own: the attempt is its probe.
+    pub(crate) path: bool,
+    /// That of the replica.
+    pub(crate) replica: bool,
 }
 
 /// What the core remembers of a path.
@@ -133,12 +143,10 @@ impl Lane {
             .map(|at| ReplicaId(at as u16))
     }
 
-    /// Lets an attempt start; says whether it is a leased probe of the path itself.
-    pub(crate) fn start(&mut self, now: Nanos, attempt: AttemptId, replica: ReplicaId, expires: Nanos) -> bool {
-        if let Some(breaker) = self.replicas.get_mut(replica.index()) {
-            breaker.start(now, attempt, expires);
-        }
-        self.breaker.start(now, attempt, expires)
+    /// Lets an attempt start.
+    pub(crate) fn start(&mut self, now: Nanos, attempt: AttemptId, replica: ReplicaId, expires: Nanos) -> Leased {
+        let replica = self.replicas.get_mut(replica.index()).is_some_and(|it| it.start(now, attempt, expires));
+        Leased { path: self.breaker.start(now, attempt, expires), replica }
     }
 
     /// Renews the leases of an attempt that goes on.
@@ -159,6 +167,21 @@ impl Lane {
         let before = breaker.state();
         breaker.record(now, verdict);
         (before, breaker.state()) != (BreakerState::Closed, BreakerState::Closed)
+    }
+
+    /// Returns how the lane stands: as its breaker, or as the best of its replicas where that is worse (PATH-1).
+    pub(crate) fn state(&self) -> BreakerState {
+        self.worst().state()
+    }
+
+    /// Returns what tripped it, until it is closed again.
+    pub(crate) fn trip(&self) -> Option<Trip> {
+        self.worst().trip()
+    }
+
+    fn worst(&self) -> &Breaker {
+        let best = self.replicas.iter().min_by_key(|replica| replica.state());
+        best.filter(|best| best.state() > self.breaker.state()).unwrap_or(&self.breaker)
     }
 
     /// Says whether one of its breakers is not closed.
@@ -235,5 +258,31 @@ impl Generation {
 
     pub(crate) fn slot(&self, path: PathId) -> u32 {
         self.slots[path.index()]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        class::{Evidence, ResultCode},
+        revision::BreakerPolicy,
+    };
+
+    #[test]
+    fn f_073_a_lane_is_no_better_than_the_best_of_its_replicas() {
+        let breaker = || Breaker::new(BreakerPolicy::default());
+        let replicas = [breaker(), breaker()].into();
+        let mut lane = Lane { operation: Operation::Chat, breaker: breaker(), latency: Latency::new(), replicas };
+        let result = ResultCode::ConnectFailed;
+        let evidence = Evidence::Hard;
+        for (replica, state) in [(0, BreakerState::Closed), (1, BreakerState::Open)] {
+            for attempt in [1, 2].map(AttemptId) {
+                let verdict = Verdict { attempt, result, status: None, evidence, repeated: false, entropy: 0 };
+                lane.record_replica(0, ReplicaId(replica), verdict);
+            }
+            assert_eq!(lane.state(), state, "after replica {replica}");
+        }
+        assert_eq!(lane.trip().map(|trip| trip.result), Some(result));
     }
 }

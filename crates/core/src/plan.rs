@@ -5,14 +5,14 @@
 //! # Invariants
 //! - `PLAN-1`: a tier is admitted exactly when none of its facts is breached.
 //! - `PLAN-2`: what an attempt may use plus what is kept for the tiers below is at most what is left (F-027).
-//! - `PLAN-3`: the reserve is at most half the deadline; when it would be more, the tiers in the middle lose theirs
-//!   first, from the top, and the last keeps its own.
+//! - `PLAN-3`: the reserve is at most half the deadline, and half of what is left; when it would be more, the tiers in the
+//!   middle lose theirs first, from the top, and the last keeps its own.
 
 use alloc::vec::Vec;
 
 use crate::{
     attempt::Timing,
-    breaker::Question,
+    breaker::{BreakerState, Question},
     clock::{Nanos, SECOND},
     fact::{Fact, Signal},
     id::ReplicaId,
@@ -78,7 +78,7 @@ impl<'a> Plan<'a> {
             return;
         }
         let last = tier + 1 == self.tiers();
-        add(Signal::TimeLeft, self.left(), if last { 1 } else { self.need(tier) });
+        add(Signal::TimeLeft, self.left(), if last { 1 } else { self.enough(tier) });
         if let Some((breaker, replicas)) = self.lane(tier).map(|lane| lane.ask(self.now, self.request.admit.entropy)) {
             for Question { signal, value, threshold } in core::iter::once(breaker).chain(replicas) {
                 add(signal, value, threshold);
@@ -124,8 +124,15 @@ impl<'a> Plan<'a> {
         learned.unwrap_or(self.path(tier).need)
     }
 
+    /// Returns the time with which a tier may still be started: two thirds of its need, which is its p95 where that is
+    /// known. All of the need is kept for it; so a clock that fires late does not cost the tier that it was kept for (F-030).
+    pub(crate) fn enough(&self, tier: u8) -> Nanos {
+        self.need(tier) / 3 * 2
+    }
+
     /// Returns the time that is kept for the eligible tiers below one (PLAN-3).
     pub(crate) fn reserve(&self, tier: u8) -> Nanos {
+        // Half of what is left as well: a tier that is started has no less time than all that are kept for.
         let cap = (self.request.deadline / 2).min(self.left() / 2);
         let below = (tier + 1..self.tiers()).rev().filter(|&below| self.admits(below));
         // From the bottom up: the last one is kept first, and what no longer fits is what stands nearest the top.
@@ -156,15 +163,24 @@ impl<'a> Plan<'a> {
 
     /// Says whether the client gives a tier less time than it needs, so that a clock that fires is not the path's fault.
     pub(crate) fn hurried(&self, tier: u8) -> bool {
-        self.request.admit.deadline.is_some() && self.left().saturating_sub(self.reserve(tier)) < self.need(tier)
+        self.request.is_shortened() && self.left().saturating_sub(self.reserve(tier)) < self.enough(tier)
     }
 
-    /// Returns the pause before a paid retry, and whether there is time for it above the reserve (F-040, F-041).
-    pub(crate) fn pause(&self, tier: u8) -> (Nanos, bool) {
+    /// Returns the pause before a paid retry (F-041).
+    pub(crate) fn pause(&self) -> Nanos {
         let spread = (self.request.admit.entropy >> 16) % PAUSE_SPREAD;
-        let pause = (PAUSE + spread).min(self.left() / 4);
+        (PAUSE + spread).min(self.left() / 4)
+    }
+
+    /// Compares what a paid retry needs: time for it above the reserve, and a path that is Closed (F-040).
+    pub(crate) fn retry_facts(&self, tier: u8) -> [Fact; 2] {
         let usable = self.left().saturating_sub(self.reserve(tier));
-        (pause, usable >= pause.saturating_add(self.need(tier)))
+        let needed = self.pause().saturating_add(self.need(tier));
+        let state = self.lane(tier).map_or(BreakerState::Closed, Lane::state);
+        [
+            Fact { tier, signal: Signal::RetryTime, value: usable, threshold: needed },
+            Fact { tier, signal: Signal::RetryBreaker, value: state as u64, threshold: BreakerState::Closed as u64 },
+        ]
     }
 
     /// Returns an admitted replica other than the one that was tried.

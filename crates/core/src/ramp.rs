@@ -32,7 +32,11 @@ pub(crate) enum Turn {
     Up,
     Down,
     Close,
-    Reopen,
+    /// The first step was bad: how many outcomes, of how many.
+    Reopen {
+        bad: u32,
+        of: u32,
+    },
 }
 
 /// Good outcomes that let a step end after it was tried long enough (F-071).
@@ -89,7 +93,7 @@ impl Ramp {
         let (age, calm) = (now.saturating_sub(self.since), now.saturating_sub(self.calm));
         let seen = self.good + self.bad;
         if seen >= JUDGED && self.bad * 5 >= seen {
-            return self.turn(now, self.at.checked_sub(1), Turn::Down, Turn::Reopen);
+            return self.turn(now, self.at.checked_sub(1), Turn::Down, Turn::Reopen { bad: self.bad, of: seen });
         }
         if (age >= self.tried && self.good >= TRIED_GOOD) || calm >= self.quiet {
             let above = (self.at + 1 < self.steps.len()).then_some(self.at + 1);
@@ -143,7 +147,7 @@ mod tests {
         let turns: Vec<_> = (0..5).map(|n| ramp.record(31 + n, n != 0)).collect();
         assert_eq!(turns[4], Turn::Down, "RAMP-2");
         let turns: Vec<_> = (0..5).map(|n| ramp.record(40, n > 0)).collect();
-        assert_eq!(turns[4], Turn::Reopen, "RAMP-2");
+        assert_eq!(turns[4], Turn::Reopen { bad: 1, of: 5 }, "RAMP-2");
     }
 
     #[test]

@@ -15,11 +15,12 @@ mod retry;
 
 use alloc::{collections::VecDeque, sync::Arc, vec::Vec};
 
+use self::retry::Another;
 use crate::{
     attempt::{Attempt, Target},
     breaker::Verdict,
     budget::Budget,
-    class::{Class, ResultCode},
+    class::{Class, Next, ResultCode},
     clock::Nanos,
     commit::Commit,
     decision::{AttemptRecord, End},
@@ -27,7 +28,7 @@ use crate::{
     id::{AttemptId, ReplicaId},
     input::{Admit, Event},
     output::{Cancelled, Output, Refusal, Source, Start},
-    path::{Generation, Paths},
+    path::{Generation, Leased, Paths},
     plan::Plan,
     revision::{OnCapability, OnPolicy, Route, Where},
     route::Phase,
@@ -73,8 +74,8 @@ pub(crate) struct Request {
     pub(crate) only_default: bool,
     /// Failures that count against the path only if no other replica mends them (F-073).
     pending: Vec<(u32, ReplicaId, Verdict)>,
-    /// A hard failure of this request has been counted in a streak (F-065).
-    counted: bool,
+    /// Paths at which a hard failure of this request has been counted in a streak (F-065).
+    counted: Vec<u32>,
 }
 
 /// A retry that waits for its pause to end.
@@ -128,7 +129,7 @@ impl Request {
             too_small: None,
             only_default: false,
             pending: Vec::new(),
-            counted: false,
+            counted: Vec::new(),
         }
     }
 
@@ -138,7 +139,12 @@ impl Request {
 
     /// Says whether the first failure was a lack that a canned answer would only hide (F-009).
     pub(crate) fn default_barred(&self) -> bool {
-        self.first_failure.is_some_and(|(_, result)| result.class() == Class::Capability)
+        self.first_failure.is_some_and(|(_, result)| result.next() == Next::Capable)
+    }
+
+    /// Says whether the client gives less time than the route does.
+    pub(crate) fn is_shortened(&self) -> bool {
+        self.deadline < self.route().deadline
     }
 
     /// Says whether the outcome is out.
@@ -210,9 +216,11 @@ impl Request {
             return;
         };
         let (id, tier) = (attempt.id, attempt.tier);
-        if attempt.waits_too_long(now) && (Plan { now, request: self, paths: world.paths }).last_of_its_kind(tier) {
+        let plan = Plan { now, request: self, paths: world.paths };
+        if attempt.waits_too_long(now) && plan.last_of_its_kind(tier) {
             // F-028, checked again: what stood below is gone, so waiting on costs nobody anything.
-            self.current.as_mut().expect("looked at above").grace();
+            let commit = plan.timing(tier).commit;
+            self.current.as_mut().expect("looked at above").grace(now, commit);
             return self.renew(world);
         }
         if let Some(result) = attempt.fired(now) {
@@ -228,7 +236,8 @@ impl Request {
         self.finish(now, world, End::Refused(Refusal::ClientGone), None);
     }
 
-    /// Ends a request because the process stops, with the best that needs no more time (F-175).
+    /// Ends a request because the process stops: a stream that has begun breaks with a terminal error, anything else is
+    /// refused (F-175).
     pub(crate) fn drain(&mut self, now: Nanos, world: &mut World<'_>) {
         let committed = match self.commit {
             Commit::Given(attempt) => Some(attempt),
@@ -256,7 +265,7 @@ impl Request {
         let mut attempt = Attempt::start(now, Target { id, tier, path, replica }, timing);
         let slot = self.generation.slot(path);
         let lane = world.paths.state_mut(slot).lane(self.generation.path(path), self.admit.operation);
-        attempt.probe = lane.start(now, id, replica, attempt.due());
+        attempt.leased = lane.start(now, id, replica, attempt.due());
         if lane.is_watched() {
             world.touched.push(slot);
         }
@@ -271,9 +280,10 @@ impl Request {
         self.current = Some(attempt);
     }
 
-    /// Lets the lease of a probe run as long as the attempt's own clocks.
+    /// Lets the leases of an attempt, of its path or its replica, run as long as the attempt's own clocks.
     fn renew(&mut self, world: &mut World<'_>) {
-        let Some(attempt) = self.current.as_ref().filter(|attempt| attempt.probe) else { return };
+        let leased = |attempt: &&Attempt| attempt.leased != Leased::default();
+        let Some(attempt) = self.current.as_ref().filter(leased) else { return };
         let slot = self.generation.slot(attempt.path);
         let lane = world.paths.state_mut(slot).lane(self.generation.path(attempt.path), self.admit.operation);
         lane.renew(attempt.id, attempt.due());
@@ -305,7 +315,8 @@ impl Request {
             self.first_failure.get_or_insert((id, result));
         }
         let retry = if result.is_ok() { None } else { self.retry(now, world, (&attempt, result)) };
-        self.settle(now, world, (&attempt, result, status), retry.map(|(_, retry)| retry));
+        // The failure counts before anything is paid: a path that it cuts off is not asked again (F-040).
+        self.settle(now, world, (&attempt, result, status), retry.map(|it| it.retry));
         if self.commit == Commit::Given(id) {
             let (end, source) = match result.is_ok() {
                 true => (End::Answered, Source::Attempt(id)),
@@ -313,30 +324,33 @@ impl Request {
             };
             return self.finish(now, world, end, Some(source));
         }
-        match retry {
-            Some((0, retry)) => self.start_again(now, world, retry),
-            Some((pause, again)) => self.wait = Some(Wait { until: now.saturating_add(pause), again }),
-            None => self.after(now, &attempt, result, world),
+        match retry.filter(|it| self.grant(now, world, it)) {
+            Some(Another { pause: 0, retry, .. }) => self.start_again(now, world, retry),
+            Some(Another { pause, retry, .. }) => {
+                self.wait = Some(Wait { until: now.saturating_add(pause), again: retry });
+            }
+            None => {
+                self.flush(now, world);
+                self.after(now, &attempt, result, world);
+            }
         }
     }
 
     /// Says what an attempt's result means for the request, once the path will not be asked again.
     fn after(&mut self, now: Nanos, attempt: &Attempt, result: ResultCode, world: &mut World<'_>) {
         let route = self.route();
-        let own_error = match result.class() {
-            Class::Ok => {
-                return self.finish(now, world, End::Answered, Some(Source::Attempt(attempt.id)));
-            }
-            Class::Cancelled => {
-                return self.finish(now, world, End::Refused(Refusal::ClientGone), None);
-            }
-            Class::Caller => true,
-            Class::Policy => route.on_policy == OnPolicy::Error,
-            Class::Capability => route.on_capability == OnCapability::Error,
-            _ => false,
+        let goes_on = match result.next() {
+            Next::Yes => true,
+            Next::Capable => route.on_capability == OnCapability::Next,
+            Next::No => result.class() == Class::Policy && route.on_policy != OnPolicy::Error,
         };
-        if own_error {
-            return self.finish(now, world, End::Error(result), Some(Source::Error(attempt.id)));
+        if !goes_on {
+            let (end, source) = match result.class() {
+                Class::Ok => (End::Answered, Some(Source::Attempt(attempt.id))),
+                Class::Cancelled => (End::Refused(Refusal::ClientGone), None),
+                _ => (End::Error(result), Some(Source::Error(attempt.id))),
+            };
+            return self.finish(now, world, end, source);
         }
         if result.class() == Class::Policy && route.on_policy == OnPolicy::Default {
             self.only_default = true;

@@ -195,6 +195,6 @@ impl Look<'_> {
 
 /// Returns the worst state over the operations of a path, and what tripped it.
 fn worst(path: &PathState) -> (BreakerState, Option<Trip>) {
-    let worst = path.lanes.iter().max_by_key(|lane| lane.breaker.state());
-    worst.map_or((BreakerState::Closed, None), |lane| (lane.breaker.state(), lane.breaker.trip()))
+    let worst = path.lanes.iter().max_by_key(|lane| lane.state());
+    worst.map_or((BreakerState::Closed, None), |lane| (lane.state(), lane.trip()))
 }

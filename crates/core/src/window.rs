@@ -3,7 +3,7 @@
 //! Not a moving average: averages hide bursts, and a count is a number that an operator can check (F-062).
 //!
 //! # Invariants
-//! - `WIN-1`: an outcome leaves the count at most one slot after the window's length, and never before it.
+//! - `WIN-1`: an outcome leaves the count at the window's length at the latest, and at most one slot before it.
 
 use alloc::{vec, vec::Vec};
 
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_outcome_leaves_after_the_window_and_not_before_its_last_slot() {
+    fn an_outcome_leaves_within_the_last_slot_of_the_window() {
         let mut window = Window::new(100, 10);
         window.record(5, true);
         window.record(95, false);

@@ -180,3 +180,21 @@ fn f_071_the_ramp_closes_by_itself_and_forgets_the_trip() {
     assert_eq!(now - at, 4 * 30 * SECOND, "four quiet steps");
     assert_eq!(trip(&mut breaker, now) - now, 10 * SECOND + Permille::new(Permille::lot(1) / 5).of(10 * SECOND));
 }
+
+#[test]
+fn f_072_a_bad_first_step_opens_for_as_long_as_before() {
+    let mut breaker = breaker();
+    let at = trip(&mut breaker, 0);
+    for n in [10, 11] {
+        breaker.start(at, AttemptId(n), Nanos::MAX);
+        breaker.record(at, verdict(n, ResultCode::Ok, None));
+    }
+    for n in 0..5 {
+        let result = if n == 2 { ResultCode::Status5xx } else { ResultCode::Ok };
+        breaker.record(at + n, verdict(20 + n, result, None));
+    }
+    let reopened = breaker.trip().expect("it is open again");
+    assert_eq!((breaker.state(), reopened.rule, reopened.bad, reopened.of), (BreakerState::Open, "F-072", 1, 5));
+    let open = breaker.due(at).expect("an open time ends") - (at + 4);
+    assert!((10 * SECOND..=12 * SECOND).contains(&open), "{open}");
+}

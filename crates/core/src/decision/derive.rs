@@ -23,11 +23,14 @@ pub(crate) struct Derived {
 }
 
 impl Decision {
-    /// Makes the decision again from facts, attempts and end alone, and says whether it is the one recorded.
+    /// Makes the decision again from facts, attempts and end alone, and says whether it is the one recorded, and one that
+    /// the facts allow: no tier was asked that they bar, and none was passed over that they do not.
     pub fn rederives(&self) -> bool {
         let evidence = Evidence { facts: &self.facts, attempts: &self.attempts, end: self.outcome.end };
         let derived = evidence.derive(&self.revision, self.route);
-        derived.tier == self.outcome.tier && derived.candidates == self.candidates && derived.reason == self.reason
+        let same =
+            derived.tier == self.outcome.tier && derived.candidates == self.candidates && derived.reason == self.reason;
+        same && evidence.follows(derived.tier)
     }
 }
 
@@ -62,6 +65,20 @@ impl Evidence<'_> {
             }
             _ => false,
         }
+    }
+
+    /// Says whether what was asked follows from what was compared.
+    fn follows(&self, answered: Option<u8>) -> bool {
+        let asked = |tier: u8| self.attempts.iter().any(|attempt| attempt.tier == tier);
+        let barred = |tier: u8| {
+            let mut facts = self.facts.iter().filter(|fact| fact.tier == tier && !fact.signal.is_about_retry());
+            facts.any(|fact| fact.breached())
+        };
+        let reached = self.attempts.iter().map(|attempt| attempt.tier).chain(answered).max();
+        (0..=reached.unwrap_or(0)).all(|tier| match asked(tier) || answered == Some(tier) {
+            true => !barred(tier),
+            false => barred(tier) || reached.is_none(),
+        })
     }
 
     fn candidate(&self, at: u8, answered: Option<u8>, method: Method) -> Candidate {

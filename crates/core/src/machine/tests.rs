@@ -113,6 +113,20 @@ impl Kit {
         self.now = end;
     }
 
+    /// Lets `primary` refuse two streams, which opens it; `small` answers them.
+    fn open_primary(&mut self) {
+        for _ in 0..2 {
+            self.admit(Operation::ChatStream);
+            self.end(R::ConnectFailed, 0);
+            self.end(R::Ok, 200);
+        }
+        assert_eq!(self.breaker(0), BreakerState::Open);
+    }
+
+    fn breaker(&self, tier: usize) -> BreakerState {
+        self.core.route_state(RouteId(0)).tiers[tier].breaker
+    }
+
     fn start(&self) -> Start {
         let last = self.out.iter().rev().find_map(|output| match output {
             Output::Start(start) => Some(start.clone()),
@@ -189,6 +203,41 @@ fn f_027_a_silent_primary_leaves_the_reserve_to_the_tiers_below() {
 }
 
 #[test]
+fn f_030_a_timeout_that_comes_late_does_not_cost_the_tier_that_time_was_kept_for() {
+    let mut kit = Kit::new(revision(1));
+    kit.admit(Operation::Chat);
+    kit.now = 15 * SECOND + 40 * MILLISECOND;
+    kit.feed(Input::Timeout);
+    assert_eq!(kit.starts(), [(0, 0), (1, 0)]);
+}
+
+#[test]
+fn rule_03_an_answer_after_the_deadline_is_not_heard_though_no_timeout_came() {
+    let mut alone = revision(1);
+    alone.routes[0].tiers.truncate(1);
+    for operation in [Operation::Chat, Operation::ChatStream] {
+        let mut kit = Kit::new(alone.clone());
+        kit.admit(operation);
+        kit.now = 25 * SECOND;
+        kit.event(Event::FirstContent);
+        assert_eq!(kit.decision().outcome.end, End::Refused(Refusal::Deadline), "CORE-3");
+        assert!(!kit.out.iter().any(|output| matches!(output, Output::Commit { .. })));
+    }
+}
+
+#[test]
+fn rule_04_a_lease_that_has_expired_is_a_failure_before_the_next_request_is_decided() {
+    let mut kit = Kit::new(revision(1));
+    kit.open_primary();
+    kit.now = kit.core.next_timeout().expect("the open time ends").0;
+    kit.admit(Operation::ChatStream);
+    assert_eq!(kit.start().tier, 0, "a probe");
+    kit.now += 25 * SECOND;
+    kit.admit(Operation::ChatStream);
+    assert_eq!(kit.start().tier, 1, "CORE-3");
+}
+
+#[test]
 fn f_022_a_stream_without_content_is_left_after_first_token() {
     let mut kit = Kit::new(revision(1));
     kit.admit(Operation::ChatStream);
@@ -239,7 +288,7 @@ fn f_028_grace_is_given_when_the_clock_fires_and_what_stood_below_is_gone() {
         kit.end(R::EmptyAnswer, 200);
         kit.end(R::ConnectFailed, 0);
     }
-    kit.until(4 * SECOND + MILLISECOND);
+    kit.until(19 * SECOND);
     kit.feed(Input::Attempt { attempt: waiting, event: Event::FirstContent });
     assert!(matches!(kit.out.last(), Some(Output::Commit { attempt, .. }) if *attempt == waiting));
 }
@@ -271,6 +320,18 @@ fn cl_09_an_impatient_client_says_nothing_about_the_path() {
 }
 
 #[test]
+fn f_021_a_longer_deadline_of_the_client_changes_nothing_about_evidence() {
+    let mut alone = revision(1);
+    alone.routes[0].tiers.truncate(1);
+    let mut kit = Kit::new(alone);
+    for n in 1..=2 {
+        kit.admit_as(Operation::Chat, |admit| admit.deadline = Some(600 * SECOND));
+        kit.until(n * 30 * SECOND);
+    }
+    assert_eq!(kit.breaker(0), BreakerState::Open);
+}
+
+#[test]
 fn f_031_at_most_max_attempts() {
     let mut revision = revision(1);
     revision.routes[0].max_attempts = 1;
@@ -295,6 +356,76 @@ fn f_040_f_041_one_retry_after_a_pause() {
     kit.end(R::Ok, 200);
     assert_eq!((kit.results(), kit.decision().outcome.tier), (vec!["target.status_5xx", "ok"], Some(0)));
     assert_eq!(kit.decision().reason, Reason::PrimaryHealthy);
+}
+
+#[test]
+fn f_040_no_retry_in_a_ramp() {
+    let mut kit = Kit::new(revision(1));
+    kit.open_primary();
+    kit.now = kit.core.next_timeout().expect("the open time ends").0;
+    for _ in 0..2 {
+        kit.admit(Operation::ChatStream);
+        kit.event(Event::FirstContent);
+        kit.end(R::Ok, 200);
+    }
+    assert_eq!(kit.breaker(0), BreakerState::Ramp);
+    kit.now += SECOND;
+    kit.admit(Operation::ChatStream);
+    let before = kit.starts().len();
+    kit.end(R::Status5xx, 500);
+    assert_eq!(kit.starts()[before - 1..], [(0, 0), (1, 0)], "the next tier, at once");
+    kit.end(R::Ok, 200);
+    assert_eq!(kit.decision().candidates[0].reasons, [Reason::Upstream5xx, Reason::BreakerOpen]);
+}
+
+#[test]
+fn f_046_the_failure_that_opens_a_path_pays_for_no_retry_and_waits_for_none() {
+    let mut kit = Kit::new(revision(1));
+    kit.admit(Operation::Chat);
+    let waiting = kit.start().attempt;
+    kit.admit(Operation::Chat);
+    kit.end(R::Status5xx, 503);
+    kit.feed(Input::Attempt { attempt: waiting, event: Event::Ended { result: R::Status5xx, status: Some(503) } });
+    assert_eq!(kit.breaker(0), BreakerState::Open, "two in a row");
+    assert_eq!(kit.starts(), [(0, 0), (0, 0), (1, 0)], "the next tier, at once");
+}
+
+#[test]
+fn f_065_a_request_counts_once_at_each_path_that_it_fails() {
+    let mut revision = revision(1);
+    revision.paths.iter_mut().for_each(|path| path.retries = 0);
+    let mut kit = Kit::new(revision);
+    for _ in 0..2 {
+        kit.admit(Operation::ChatStream);
+        kit.end(R::ProtocolError, 0);
+        kit.end(R::ProtocolError, 0);
+    }
+    assert_eq!([kit.breaker(0), kit.breaker(1)], [BreakerState::Open; 2]);
+}
+
+#[test]
+fn f_069_a_stream_that_goes_on_keeps_the_lease_of_its_replica() {
+    let mut kit = Kit::new(revision(2));
+    let other = |kit: &Kit| kit.start().replica == ReplicaId(1);
+    // One replica breaks, mended by the other each time, until it is cut off.
+    while kit.core.next_timeout().is_none() {
+        kit.admit_as(Operation::ChatStream, |admit| admit.entropy = 1 << 32);
+        if other(&kit) {
+            kit.end(R::ConnectFailed, 0);
+        }
+        kit.end(R::Ok, 200);
+    }
+    kit.now = kit.core.next_timeout().expect("the replica's open time ends").0;
+    kit.admit_as(Operation::ChatStream, |admit| admit.entropy = 1 << 32);
+    assert!(other(&kit), "half open: it may be probed");
+    let probe = kit.start().attempt;
+    kit.event(Event::FirstContent);
+    for _ in 0..6 {
+        kit.until(kit.now + 900 * MILLISECOND);
+        kit.feed(Input::Attempt { attempt: probe, event: Event::Progress });
+    }
+    kit.admit_as(Operation::ChatStream, |admit| admit.entropy = 1 << 32);
+    assert!(other(&kit), "its lease has not expired under the stream");
 }
 
 #[test]

@@ -25,8 +25,11 @@ impl Request {
         let slot = self.generation.slot(attempt.path);
         let evidence = evidence(attempt, result);
         let entropy = self.admit.entropy ^ attempt.id.0;
-        let verdict = Verdict { attempt: attempt.id, result, status, evidence, repeated: self.counted, entropy };
-        self.counted |= evidence == Evidence::Hard;
+        let repeated = self.counted.contains(&slot);
+        let verdict = Verdict { attempt: attempt.id, result, status, evidence, repeated, entropy };
+        if evidence == Evidence::Hard && !repeated {
+            self.counted.push(slot);
+        }
         if result.is_ok() && !self.admit.operation.is_stream() {
             let took = now.saturating_sub(attempt.started);
             world

@@ -4,7 +4,7 @@ use alloc::{boxed::Box, vec::Vec};
 
 use crate::{
     attempt::Attempt,
-    class::{Class, ResultCode},
+    class::{Next, ResultCode},
     clock::{Nanos, SECOND},
     decision::{
         AttemptRecord, Decision, End, Outcome,
@@ -19,11 +19,8 @@ use crate::{
 impl Request {
     /// Ends a request that no tier answered, with the word that helps its client most (F-007, F-009, F-165 to F-168).
     pub(super) fn give_up(&mut self, now: Nanos, world: &mut World<'_>) {
-        if let Some((attempt, result)) = self.first_failure {
-            let for_the_client = matches!(result.class(), Class::Capability | Class::Policy);
-            if for_the_client {
-                return self.finish(now, world, End::Error(result), Some(Source::Error(attempt)));
-            }
+        if let Some((attempt, result)) = self.first_failure.filter(|it| it.1.next() != Next::Yes) {
+            return self.finish(now, world, End::Error(result), Some(Source::Error(attempt)));
         }
         let refused = self.facts.iter().any(|fact| fact.signal == Signal::MaxTier && fact.breached());
         let why = match now >= self.deadline_at {

@@ -17,6 +17,16 @@ use crate::{
 /// Free retries per request (F-043).
 const FREE: u8 = 2;
 
+/// Another try that a failure allows.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Another {
+    /// What it waits before it starts.
+    pub(super) pause: Nanos,
+    /// Whether it costs anything (F-043).
+    paid: bool,
+    pub(super) retry: Retry,
+}
+
 impl Request {
     /// Starts a retry if its path still admits one, else goes on with the next tier.
     pub(super) fn start_again(&mut self, now: Nanos, world: &mut World<'_>, again: Retry) {
@@ -32,17 +42,16 @@ impl Request {
         }
     }
 
-    /// Decides whether the same path is asked again, after which pause (F-040 to F-046).
+    /// Says whether the failure allows another try on the same path, and after which pause (F-040 to F-043).
     pub(super) fn retry(
         &mut self,
         now: Nanos,
-        world: &mut World<'_>,
-        ended: (&Attempt, ResultCode),
-    ) -> Option<(Nanos, Retry)> {
-        let (attempt, result) = ended;
+        world: &World<'_>,
+        (attempt, result): (&Attempt, ResultCode),
+    ) -> Option<Another> {
         let path = self.generation.path(attempt.path);
         let spent = self.remote >= self.route().max_attempts || !matches!(path.place, Where::Remote(_));
-        if self.commit != Commit::Held || attempt.probe || spent {
+        if self.commit != Commit::Held || attempt.leased.path || spent {
             return None;
         }
         let plan = Plan { now, request: self, paths: world.paths };
@@ -52,27 +61,35 @@ impl Request {
             Again::No => None,
             Again::OtherReplica if other.is_none() => None,
             Again::OtherReplica | Again::Unsent => {
+                let retry = Retry { fresh: other.is_none(), ..again };
                 self.free += 1;
-                (self.free <= FREE).then_some((0, Retry { fresh: other.is_none(), ..again }))
+                (self.free <= FREE).then_some(Another { pause: 0, paid: false, retry })
             }
             Again::Once => {
-                let (pause, in_time) = plan.pause(attempt.tier);
-                if self.retried >= path.retries || !in_time || !plan.admits(attempt.tier) {
-                    return None;
-                }
-                self.retried += 1;
-                self.pay(now, world, attempt.tier).then_some((pause, again))
+                let pause = plan.pause();
+                (self.retried < path.retries).then_some(Another { pause, paid: true, retry: again })
             }
         }
     }
 
-    /// Asks the purse for a retry, on the record.
-    fn pay(&mut self, now: Nanos, world: &mut World<'_>, tier: u8) -> bool {
+    /// Says whether another try gets what it needs: a free one needs nothing; a paid one a Closed path, time and money,
+    /// each on the record (F-040, F-044, F-046).
+    pub(super) fn grant(&mut self, now: Nanos, world: &mut World<'_>, another: &Another) -> bool {
+        if !another.paid {
+            return true;
+        }
+        let tier = another.retry.tier;
+        let facts = Plan { now, request: self, paths: world.paths }.retry_facts(tier);
+        self.facts.extend(facts);
+        if facts.iter().any(Fact::breached) {
+            return false;
+        }
         let (signal, value) = (Signal::RetryBudget, self.admit.cost);
         let fact = Fact { tier, signal, value, threshold: world.budget.purse(now) };
         self.facts.push(fact);
         if !fact.breached() {
             world.budget.withdraw(now, value);
+            self.retried += 1;
         }
         !fact.breached()
     }

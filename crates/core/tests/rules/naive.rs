@@ -89,6 +89,13 @@ impl Model {
         }
     }
 
+    /// Takes note of a piece of reasoning: the lease goes on.
+    pub(crate) fn renewed(&mut self, key: (PathId, Operation), attempt: AttemptId, expires: Nanos) {
+        if let Naive::HalfOpen { leases, .. } = &mut self.lane(key).state {
+            leases.entry(attempt).and_modify(|lease| lease.0 = expires);
+        }
+    }
+
     /// Takes note of a piece of content.
     pub(crate) fn content(&mut self, now: Nanos, key: (PathId, Operation), attempt: AttemptId, expires: Nanos) {
         self.pass(now, key);
@@ -198,9 +205,10 @@ impl Model {
     fn open(&mut self, now: Nanos, key: (PathId, Operation), entropy: u64, harder: bool) {
         let policy = self.policy(key.0);
         let lane = self.lane(key);
-        let base = (policy.open * (lane.opened + 1)).min(policy.open_max);
+        // Ten, twenty, thirty seconds (F-066); after a bad first step of the ramp as long as the last time (F-072).
+        lane.opened = if harder { lane.opened + 1 } else { lane.opened.max(1) };
+        let base = (policy.open * lane.opened).min(policy.open_max);
         lane.state = Naive::Open { until: now + base + base * u64::from(Permille::lot(entropy) / 5) / 1_000 };
-        lane.opened += u64::from(harder);
         lane.outcomes.clear();
     }
 

@@ -90,7 +90,14 @@ pub(crate) struct World {
     pub(crate) churn: bool,
     /// Some clients give less time than the route does.
     pub(crate) impatience: bool,
+    /// Timeouts reach the core up to this late, as those of a busy shell do.
+    pub(crate) lag: Nanos,
+    /// How late the next one will be.
+    late: Nanos,
 }
+
+/// How late a timeout may be in most worlds.
+pub(crate) const LAG: Nanos = 40 * MILLISECOND;
 
 impl World {
     pub(crate) fn new(seed: u64, revision: Revision) -> Self {
@@ -108,6 +115,8 @@ impl World {
             only: None,
             churn: true,
             impatience: true,
+            lag: LAG,
+            late: 0,
         }
     }
 
@@ -117,10 +126,10 @@ impl World {
         Self::new(seed, sample(seed)).history_of(arrivals)
     }
 
-    /// Plays it where every client is patient: an impatient one's clock is not the path's fault, which a model of paths
-    /// cannot know.
-    pub(crate) fn play_patiently(seed: u64, arrivals: usize) -> History {
-        Self { impatience: false, ..Self::new(seed, sample(seed)) }.history_of(arrivals)
+    /// Plays it as the naive model can follow: every client is patient, since an impatient one's clock is not the path's
+    /// fault; every upstream is one replica; every timeout is on time.
+    pub(crate) fn play_plainly(seed: u64, arrivals: usize) -> History {
+        Self { impatience: false, lag: 0, ..Self::new(seed, plain_sample(seed)) }.history_of(arrivals)
     }
 
     fn history_of(mut self, arrivals: usize) -> History {
@@ -142,16 +151,17 @@ impl World {
     /// Lets time pass, with everything that it brings.
     pub(crate) fn run_until(&mut self, end: Nanos) {
         loop {
-            let timer = self.core.next_timeout().map(|(at, _)| at.max(self.now));
+            let timer = self.core.next_timeout().map(|(at, _)| at.max(self.now) + self.late);
             let event = self.coming.first_key_value().map(|(key, _)| *key);
             match (timer, event) {
-                (timer, Some((at, order))) if at <= end && timer.is_none_or(|timer| at <= timer) => {
+                (timer, Some((at, order))) if at <= end && timer.is_none_or(|timer| at < timer) => {
                     self.now = at;
                     let (attempt, event) = self.coming.remove(&(at, order)).expect("just seen");
                     self.feed(Input::Attempt { attempt, event });
                 }
                 (Some(at), _) if at <= end => {
                     self.now = at;
+                    self.late = if self.lag > 0 && self.dice.one_in(3) { self.dice.below(self.lag) } else { 0 };
                     self.feed(Input::Timeout);
                 }
                 _ => break,
@@ -301,8 +311,15 @@ fn speak(start: Nanos, pieces: u64, end: Event) -> Script {
     script
 }
 
-/// Two or three routes with all kinds of tiers, varied by seed.
+/// Two routes with all kinds of tiers, one upstream with two replicas, varied by seed.
 pub(crate) fn sample(seed: u64) -> Revision {
+    let mut revision = plain_sample(seed);
+    revision.upstreams[0].replicas.push("http://another".into());
+    revision
+}
+
+/// The same, each upstream one replica.
+pub(crate) fn plain_sample(seed: u64) -> Revision {
     let mut dice = Dice(seed ^ 0xD1CE);
     let breaker =
         BreakerPolicy { open: (1 + dice.below(4)) * SECOND, open_max: 8 * SECOND, ..BreakerPolicy::default() };
