@@ -7,7 +7,7 @@
 mod contract;
 mod digest;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use evenkeel_core::{self as core, PathId, RouteId, UpstreamId};
 
@@ -18,8 +18,8 @@ use crate::{
     schema::{
         breaker::Breaker,
         file::File,
-        path::{Kind, PathKind},
-        route::{OnCapability, OnPolicy, Route, RouteProtocol},
+        path::{Kind, PathKind, Target},
+        route::{OnCapability, OnPolicy, Route, RouteProtocol, WhenExhausted},
         scalar::{Duration, Ratio},
         server::Server,
         tier::{Feature as Capability, Method, Tier},
@@ -108,7 +108,9 @@ pub(crate) fn compile(mut file: File, outside: &Outside) -> Deployment {
         for tier in &it.tiers {
             let (_, kind) = tier.kinds.given().pop().expect("checked: exactly one kind");
             let place = kind.target().place(id);
-            revision.paths.push(path(tier, RouteId(at as u16), it, (kind, place)));
+            let mut path = path(tier, RouteId(at as u16), it, (kind, place));
+            path.domain = domain(tier, kind, &file.upstreams);
+            revision.paths.push(path);
             let (kind, max_answer) = (kind.ready(it, outside), tier.max_answer.0);
             paths.push(PathSpec { kind, max_answer, finalise: tier.finalise().nanos() });
         }
@@ -174,6 +176,10 @@ fn route(name: &str, it: &Route, first: usize) -> core::Route {
             OnCapability::Next => core::OnCapability::Next,
             OnCapability::Error => core::OnCapability::Error,
         },
+        when_exhausted: match it.when_exhausted {
+            WhenExhausted::Wait => core::WhenExhausted::Wait,
+            WhenExhausted::Refuse => core::WhenExhausted::Refuse,
+        },
         budget: core::BudgetPolicy {
             ratio: permille(it.retry_budget.ratio),
             floor: it.retry_budget.floor,
@@ -202,6 +208,7 @@ fn path(tier: &Tier, id: RouteId, route: &Route, kind: (&dyn PathKind, core::Whe
         name: tier.name.clone(),
         route: id,
         place,
+        domain: None,
         clocks: core::Clocks {
             first_content: tier.first_token.nanos(),
             stall: tier.stall.nanos(),
@@ -213,6 +220,16 @@ fn path(tier: &Tier, id: RouteId, route: &Route, kind: (&dyn PathKind, core::Whe
         context: tier.context,
         breaker: breaker(&tier.breaker),
     }
+}
+
+/// Returns the quota that a tier draws on: the declared one, else that of its model where it stands on one replica (F-051).
+fn domain(tier: &Tier, kind: &dyn PathKind, upstreams: &BTreeMap<String, Upstream>) -> Option<String> {
+    let Target::Upstream(name) = kind.target() else { return None };
+    let upstream = &upstreams[name];
+    let declared = tier.capacity_domain.as_ref().or(upstream.capacity_domain.as_ref()).cloned();
+    let alone = upstream.addresses().count() == 1;
+    // A blank sets it apart from declared names, which have none (`check`).
+    declared.or_else(|| alone.then(|| format!("{name} {}", kind.model().unwrap_or_default())))
 }
 
 fn feature(it: Capability) -> core::Features {

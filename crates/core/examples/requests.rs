@@ -27,7 +27,7 @@ fn one(core: &mut Core, n: u64) -> u64 {
         }
     }
     let attempt = attempt.expect("a healthy primary is started");
-    let event = Event::Ended { result: ResultCode::Ok, status: Some(200) };
+    let event = Event::Ended { result: ResultCode::Ok, status: Some(200), after: None };
     core.handle(now + 400 * MICROSECOND, Input::Attempt { attempt, event });
     let mut decisions = 0;
     while let Some(output) = core.poll() {
@@ -57,6 +57,7 @@ fn revision() -> Revision {
         name: name.into(),
         route: RouteId(0),
         place,
+        domain: None,
         clocks,
         need: 5 * SECOND,
         retries: 1,
@@ -76,6 +77,7 @@ fn revision() -> Revision {
             on_policy: OnPolicy::Error,
             on_capability: OnCapability::Next,
             budget: BudgetPolicy::default(),
+            when_exhausted: Default::default(),
             tiers: vec![
                 tier("primary", Method::Primary, 0),
                 tier("small", Method::Distilled, 1),

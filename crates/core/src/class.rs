@@ -69,6 +69,8 @@ pub enum Again {
     No,
     /// Once, paid by the budget (F-040).
     Once,
+    /// Once, after the time that the server named, where that is short (F-052).
+    Told,
     /// At once and uncharged, on another replica or a fresh connection (F-043).
     Unsent,
     /// At once and uncharged, on another replica only (F-041).
@@ -136,11 +138,11 @@ results! {
     /// The caller's own, passed-through credential was refused.
     CallerAuth = "caller.caller_auth", Caller, None, No, No, CallerError;
     /// Told to slow down.
-    RateLimited = "capacity.rate_limited", Capacity, None, No, Yes, Upstream429;
+    RateLimited = "capacity.rate_limited", Capacity, None, Told, Yes, Upstream429;
     /// A quota is spent.
     QuotaExhausted = "capacity.quota_exhausted", Capacity, None, No, Yes, CapacityDomainLimited;
     /// Overloaded, with a word on when to come back.
-    PushBack = "capacity.push_back", Capacity, None, No, Yes, Upstream429;
+    PushBack = "capacity.push_back", Capacity, None, Told, Yes, Upstream429;
     /// 401 for our credential.
     CredentialRejected = "credential.credential_rejected", Credential, Hard, No, Yes, CredentialRejected;
     /// 403 for our credential.

@@ -16,6 +16,10 @@ pub enum Signal {
     Leases,
     /// The lot of this request in permille, against the share of the ramp.
     RampLot,
+    /// Nanoseconds until the gate of the capacity domain opens, at least 1 while its one lease is out.
+    GateFor,
+    /// The same of the gate of our credential.
+    CredentialFor,
     /// Replicas that are admitted, against the one that is needed.
     Replicas,
     /// Remote attempts so far, against the most there may be.
@@ -28,6 +32,8 @@ pub enum Signal {
     Context,
     /// The window of a tier, against the one that was too small.
     LargerContext,
+    /// Nanoseconds that the request waited for a tier to recover, against the most that it would have.
+    Waited,
     /// What a retry costs, against what the purse holds.
     RetryBudget,
     /// Nanoseconds above the reserve, against what a retry needs of them.
@@ -48,12 +54,15 @@ impl Signal {
             Self::OpenFor => "breaker_open_ns",
             Self::Leases => "breaker_leases",
             Self::RampLot => "ramp_lot_permille",
+            Self::GateFor => "gate_closed_ns",
+            Self::CredentialFor => "credential_gate_closed_ns",
             Self::Replicas => "replicas_admitted",
             Self::Attempts => "remote_attempts",
             Self::MaxTier => "max_tier",
             Self::FeaturesMissing => "features_missing",
             Self::Context => "context_tokens",
             Self::LargerContext => "context_larger_than",
+            Self::Waited => "waited_ns",
             Self::RetryBudget => "retry_cost_milli",
             Self::RetryTime => "retry_time_left_ns",
             Self::RetryBreaker => "retry_breaker",
@@ -83,8 +92,11 @@ impl Signal {
             Self::TimeLeft | Self::RetryTime => Reason::DeadlineInsufficient,
             Self::OpenFor | Self::Leases | Self::RetryBreaker => Reason::BreakerOpen,
             Self::RampLot => Reason::BreakerRamp,
+            Self::GateFor => Reason::CapacityDomainLimited,
+            Self::CredentialFor => Reason::CredentialRejected,
             Self::Replicas => Reason::NoEndpoints,
             Self::Attempts | Self::RetryBudget => Reason::RetryBudgetEmpty,
+            Self::Waited => Reason::CooldownHold,
             Self::MaxTier => Reason::ClientMaxTier,
             Self::FeaturesMissing | Self::Context | Self::LargerContext | Self::DefaultBarred => {
                 Reason::CapabilityMissing

@@ -72,5 +72,7 @@ pub enum Event {
         result: ResultCode,
         /// The status that the upstream sent, where it sent one.
         status: Option<u16>,
+        /// How long the upstream asked to be left alone, where it did (F-050).
+        after: Option<Nanos>,
     },
 }

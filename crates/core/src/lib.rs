@@ -19,7 +19,7 @@
 //! (Rule 11, recovery without an operator, is a property of a whole system over time; the simulator owns it.)
 //!
 //! # Reading order
-//! `clock`, `class`, `reason`, `revision` are words. `breaker`, `ramp`, `budget`, `latency`, `plan` are policies.
+//! `clock`, `class`, `reason`, `revision` are words. `breaker`, `ramp`, `domain`, `budget`, `latency`, `plan` are policies.
 //! `attempt`, `commit`, `request`, `route`, `machine` are machines. `decision` is what remains of a request.
 #![no_std]
 #![forbid(unsafe_code)]
@@ -37,6 +37,7 @@ mod class;
 mod clock;
 mod commit;
 mod decision;
+mod domain;
 mod fact;
 mod id;
 mod input;
@@ -68,7 +69,7 @@ pub use output::{Cancelled, Disclosure, Output, Refusal, Source, Start};
 pub use reason::{Reason, Severity};
 pub use revision::{
     BreakerPolicy, BudgetPolicy, Clocks, Features, Method, OnCapability, OnPolicy, Operation, Path, Protocol, Rate,
-    Revision, Route, Tier, Upstream, Where,
+    Revision, Route, Tier, Upstream, WhenExhausted, Where,
 };
 pub use route::{Phase, RouteState, TierState};
 pub use transition::{Transition, Trip};

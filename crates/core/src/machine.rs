@@ -19,6 +19,7 @@ use alloc::{
 use crate::{
     budget::Budget,
     clock::Nanos,
+    domain::Gates,
     id::{AttemptId, RequestId, RouteId},
     input::{Admit, Event, Input},
     output::{Output, Refusal},
@@ -48,6 +49,8 @@ pub enum Why {
 struct RouteSlot {
     machine: RouteMachine,
     budget: Budget,
+    /// Requests that wait for some tier to recover (F-166).
+    waiting: u8,
 }
 
 /// The decision core.
@@ -55,6 +58,7 @@ struct RouteSlot {
 pub struct Core {
     generation: Arc<Generation>,
     paths: Paths,
+    gates: Gates,
     routes: BTreeMap<String, RouteSlot>,
     requests: BTreeMap<RequestId, Request>,
     running: BTreeMap<AttemptId, RequestId>,
@@ -67,10 +71,11 @@ pub struct Core {
 impl Core {
     /// Starts with a revision, all breakers closed.
     pub fn new(now: Nanos, revision: Arc<Revision>) -> Self {
-        let empty = Generation { revision: Arc::new(Revision::default()), slots: Vec::new() };
+        let empty = Generation { revision: Arc::new(Revision::default()), slots: Vec::new(), before: Vec::new() };
         let mut core = Self {
             generation: Arc::new(empty),
             paths: Paths::default(),
+            gates: Gates::default(),
             routes: BTreeMap::new(),
             requests: BTreeMap::new(),
             running: BTreeMap::new(),
@@ -175,11 +180,13 @@ impl Core {
             return;
         };
         let name = &request.generation.revision.routes[request.admit.route.index()].name;
-        let budget = &mut self.routes.get_mut(name).expect("a route lives as long as its requests").budget;
+        let route = self.routes.get_mut(name).expect("a route lives as long as its requests");
         let before = request.running();
         let mut world = World {
             paths: &mut self.paths,
-            budget,
+            gates: &mut self.gates,
+            budget: &mut route.budget,
+            waiting: &mut route.waiting,
             outputs: &mut self.outputs,
             attempts: &mut self.attempts,
             touched: &mut self.touched,
@@ -243,12 +250,16 @@ impl Core {
         };
         self.routes.retain(|name, _| held(name));
         for route in &revision.routes {
-            let new =
-                || RouteSlot { machine: RouteMachine::new(now, route.tiers.len()), budget: Budget::new(route.budget) };
+            let new = || RouteSlot {
+                machine: RouteMachine::new(now, route.tiers.len()),
+                budget: Budget::new(route.budget),
+                waiting: 0,
+            };
             let slot = self.routes.entry(route.name.clone()).or_insert_with(new);
             slot.budget.policy = route.budget;
         }
-        self.generation = Arc::new(Generation { revision, slots });
+        let before = self.gates.before(&revision);
+        self.generation = Arc::new(Generation { revision, slots, before });
         for (at, route) in self.generation.revision.routes.iter().enumerate() {
             let slot = self.routes.get_mut(&route.name).expect("inserted above");
             slot.machine.adopt(&self.generation, RouteId(at as u16), &self.paths);

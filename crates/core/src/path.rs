@@ -12,6 +12,7 @@ use alloc::{collections::BTreeMap, string::String, vec::Vec};
 use crate::{
     breaker::{Breaker, BreakerState, Question, Verdict},
     clock::Nanos,
+    domain::Before,
     fact::Signal,
     id::{AttemptId, PathId, ReplicaId},
     latency::Latency,
@@ -118,9 +119,16 @@ impl Lane {
         core::iter::once(&self.breaker).chain(&self.replicas)
     }
 
-    /// Returns what the path's breaker compares, and, where there are several, how many replicas are admitted.
-    pub(crate) fn ask(&self, now: Nanos, entropy: u64) -> (Question, Option<Question>) {
-        let open = self.replicas.iter().filter(|replica| replica.ask(now, entropy).admits()).count();
+    /// Returns what the path's breaker compares, and, where there are several, how many replicas are admitted: by their own
+    /// breaker and, as `passable` says of each, by their gate.
+    pub(crate) fn ask(
+        &self,
+        now: Nanos,
+        entropy: u64,
+        passable: impl Fn(usize) -> bool,
+    ) -> (Question, Option<Question>) {
+        let admits = |(at, replica): (usize, &Breaker)| replica.ask(now, entropy).admits() && passable(at);
+        let open = self.replicas.iter().enumerate().filter(|it| admits(*it)).count();
         let replicas = (!self.replicas.is_empty()).then_some(Question {
             signal: Signal::Replicas,
             value: open as u64,
@@ -130,7 +138,13 @@ impl Lane {
     }
 
     /// Chooses an admitted replica by entropy, not the one that was tried; none where there is no other.
-    pub(crate) fn choose(&self, now: Nanos, entropy: u64, tried: Option<ReplicaId>) -> Option<ReplicaId> {
+    pub(crate) fn choose(
+        &self,
+        now: Nanos,
+        entropy: u64,
+        tried: Option<ReplicaId>,
+        passable: impl Fn(usize) -> bool,
+    ) -> Option<ReplicaId> {
         if self.replicas.is_empty() {
             return if tried.is_none() { Some(ReplicaId(0)) } else { None };
         }
@@ -139,7 +153,7 @@ impl Lane {
         (0..all)
             .map(|step| (first + step) % all)
             .filter(|&at| tried != Some(ReplicaId(at as u16)))
-            .find(|&at| self.replicas[at].ask(now, entropy).admits())
+            .find(|&at| self.replicas[at].ask(now, entropy).admits() && passable(at))
             .map(|at| ReplicaId(at as u16))
     }
 
@@ -244,11 +258,13 @@ impl Paths {
     }
 }
 
-/// A revision with the slots of its paths: what a request holds on to (rule 9).
+/// A revision with the slots and gates of its paths: what a request holds on to (rule 9).
 #[derive(Debug)]
 pub(crate) struct Generation {
     pub(crate) revision: alloc::sync::Arc<Revision>,
     pub(crate) slots: Vec<u32>,
+    /// By path: the gates that stand before it.
+    pub(crate) before: Vec<Before>,
 }
 
 impl Generation {
@@ -258,6 +274,10 @@ impl Generation {
 
     pub(crate) fn slot(&self, path: PathId) -> u32 {
         self.slots[path.index()]
+    }
+
+    pub(crate) fn before(&self, path: PathId) -> &Before {
+        &self.before[path.index()]
     }
 }
 

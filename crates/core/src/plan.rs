@@ -14,6 +14,7 @@ use crate::{
     attempt::Timing,
     breaker::{BreakerState, Question},
     clock::{Nanos, SECOND},
+    domain::{Before, Gates},
     fact::{Fact, Signal},
     id::ReplicaId,
     path::{Generation, Lane, Paths},
@@ -30,6 +31,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) now: Nanos,
     pub(crate) request: &'a Request,
     pub(crate) paths: &'a Paths,
+    pub(crate) gates: &'a Gates,
 }
 
 impl<'a> Plan<'a> {
@@ -79,10 +81,56 @@ impl<'a> Plan<'a> {
         }
         let last = tier + 1 == self.tiers();
         add(Signal::TimeLeft, self.left(), if last { 1 } else { self.enough(tier) });
-        if let Some((breaker, replicas)) = self.lane(tier).map(|lane| lane.ask(self.now, self.request.admit.entropy)) {
+        self.ask_gates(tier, add);
+        let entropy = self.request.admit.entropy;
+        let passable = |replica| self.passable(tier, replica);
+        if let Some((breaker, replicas)) = self.lane(tier).map(|lane| lane.ask(self.now, entropy, passable)) {
             for Question { signal, value, threshold } in core::iter::once(breaker).chain(replicas) {
                 add(signal, value, threshold);
             }
+        }
+    }
+
+    /// Compares the gates that were ever closed: those of quota and credential, and, where none of its replicas may be
+    /// asked, the one that opens first.
+    fn ask_gates(&self, tier: u8, add: &mut impl FnMut(Signal, u64, u64)) {
+        let before = self.before(tier);
+        let closed = |gate: u32| self.gates.at(gate).ask(self.now);
+        if let Some(left) = before.domain.and_then(closed) {
+            add(Signal::GateFor, left, 0);
+        }
+        if let Some(left) = before.credential.and_then(closed) {
+            add(Signal::CredentialFor, left, 0);
+        }
+        if let Some(left) = before.replicas.iter().map(|&gate| closed(gate).unwrap_or(0)).min().filter(|left| *left > 0)
+        {
+            add(Signal::GateFor, left, 0);
+        }
+    }
+
+    /// Returns how long until all the gates before a tier may be open, as far as it is known.
+    pub(crate) fn gates_open_in(&self, tier: u8) -> Nanos {
+        let before = self.before(tier);
+        let left = |gate: &u32| self.gates.at(*gate).opens_in(self.now);
+        let shared = before.domain.iter().chain(&before.credential).map(left).max();
+        shared.max(before.replicas.iter().map(left).min()).unwrap_or(0)
+    }
+
+    /// Says whether the gate of a replica lets a request pass.
+    pub(crate) fn passable(&self, tier: u8, replica: usize) -> bool {
+        self.before(tier).replicas.get(replica).is_none_or(|&gate| self.gates.at(gate).admits(self.now))
+    }
+
+    fn before(&self, tier: u8) -> &'a Before {
+        self.generation().before(self.request.route().tiers[usize::from(tier)].path)
+    }
+
+    /// Returns an admitted replica of a tier, other than the one that was tried.
+    pub(crate) fn replica(&self, tier: u8, tried: Option<ReplicaId>) -> Option<ReplicaId> {
+        let passable = |replica| self.passable(tier, replica);
+        match self.lane(tier) {
+            Some(lane) => lane.choose(self.now, self.request.admit.entropy, tried, passable),
+            None => unreachable!("the lane was made before a replica is chosen"),
         }
     }
 
@@ -127,7 +175,8 @@ impl<'a> Plan<'a> {
     /// Returns the time with which a tier may still be started: two thirds of its need, which is its p95 where that is
     /// known. All of the need is kept for it; so a clock that fires late does not cost the tier that it was kept for (F-030).
     pub(crate) fn enough(&self, tier: u8) -> Nanos {
-        self.need(tier) / 3 * 2
+        let need = self.need(tier);
+        need - need / 3
     }
 
     /// Returns the time that is kept for the eligible tiers below one (PLAN-3).
@@ -172,19 +221,14 @@ impl<'a> Plan<'a> {
         (PAUSE + spread).min(self.left() / 4)
     }
 
-    /// Compares what a paid retry needs: time for it above the reserve, and a path that is Closed (F-040).
-    pub(crate) fn retry_facts(&self, tier: u8) -> [Fact; 2] {
+    /// Compares what a paid retry needs: time for pause and path above the reserve, and a path that is Closed (F-040).
+    pub(crate) fn retry_facts(&self, tier: u8, pause: Nanos) -> [Fact; 2] {
         let usable = self.left().saturating_sub(self.reserve(tier));
-        let needed = self.pause().saturating_add(self.need(tier));
+        let needed = pause.saturating_add(self.need(tier));
         let state = self.lane(tier).map_or(BreakerState::Closed, Lane::state);
         [
             Fact { tier, signal: Signal::RetryTime, value: usable, threshold: needed },
             Fact { tier, signal: Signal::RetryBreaker, value: state as u64, threshold: BreakerState::Closed as u64 },
         ]
-    }
-
-    /// Returns an admitted replica other than the one that was tried.
-    pub(crate) fn other_replica(&self, tier: u8, tried: ReplicaId) -> Option<ReplicaId> {
-        self.lane(tier)?.choose(self.now, self.request.admit.entropy, Some(tried))
     }
 }

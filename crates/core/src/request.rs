@@ -10,12 +10,17 @@
 //! - `REQ-3`: an attempt's evidence is recorded exactly once, or, where nobody is at fault, its lease released.
 
 mod evidence;
+mod gates;
 mod outcome;
 mod retry;
+mod wait;
 
 use alloc::{collections::VecDeque, sync::Arc, vec::Vec};
 
-use self::retry::Another;
+use self::{
+    retry::Another,
+    wait::{Wait, Waited},
+};
 use crate::{
     attempt::{Attempt, Target},
     breaker::Verdict,
@@ -24,6 +29,7 @@ use crate::{
     clock::Nanos,
     commit::Commit,
     decision::{AttemptRecord, End},
+    domain::Gates,
     fact::Fact,
     id::{AttemptId, ReplicaId},
     input::{Admit, Event},
@@ -37,7 +43,10 @@ use crate::{
 /// What a request may touch besides itself.
 pub(crate) struct World<'a> {
     pub(crate) paths: &'a mut Paths,
+    pub(crate) gates: &'a mut Gates,
     pub(crate) budget: &'a mut Budget,
+    /// Requests of the route that wait for some tier to recover.
+    pub(crate) waiting: &'a mut u8,
     pub(crate) outputs: &'a mut VecDeque<Output>,
     pub(crate) attempts: &'a mut u64,
     /// Paths whose breaker may have moved.
@@ -74,15 +83,19 @@ pub(crate) struct Request {
     pub(crate) only_default: bool,
     /// Failures that count against the path only if no other replica mends them (F-073).
     pending: Vec<(u32, ReplicaId, Verdict)>,
+    /// It has waited for a gate, and for a recovery, which it does once each.
+    waited: Waited,
     /// Paths at which a hard failure of this request has been counted in a streak (F-065).
     counted: Vec<u32>,
 }
 
-/// A retry that waits for its pause to end.
+/// How an attempt ended.
 #[derive(Clone, Copy, Debug)]
-struct Wait {
-    until: Nanos,
-    again: Retry,
+struct Ended {
+    result: ResultCode,
+    status: Option<u16>,
+    /// How long the upstream asked to be left alone.
+    after: Option<Nanos>,
 }
 
 /// Another try on the same path.
@@ -129,6 +142,7 @@ impl Request {
             too_small: None,
             only_default: false,
             pending: Vec::new(),
+            waited: Waited::default(),
             counted: Vec::new(),
         }
     }
@@ -163,12 +177,19 @@ impl Request {
         attempt.into_iter().chain(self.wait.map(|wait| wait.until)).min()
     }
 
+    fn plan<'a>(&'a self, now: Nanos, world: &'a World<'_>) -> Plan<'a> {
+        Plan { now, request: self, paths: world.paths, gates: world.gates }
+    }
+
     /// Asks the tiers from `next` on, and starts or ends accordingly.
     pub(crate) fn advance(&mut self, now: Nanos, world: &mut World<'_>) {
         while usize::from(self.next) < self.route().tiers.len() {
             let tier = self.next;
             self.next += 1;
-            let facts = Plan { now, request: self, paths: world.paths }.facts(tier);
+            if self.attempts.iter().any(|attempt| attempt.tier == tier) {
+                continue;
+            }
+            let facts = self.plan(now, world).facts(tier);
             let barred = facts.iter().any(Fact::breached);
             self.facts.extend(facts);
             if barred {
@@ -180,8 +201,8 @@ impl Request {
             }
             self.retried = 0;
             let slot = self.generation.slot(path);
-            let lane = world.paths.state_mut(slot).lane(self.generation.path(path), self.admit.operation);
-            if let Some(replica) = lane.choose(now, self.admit.entropy, None) {
+            world.paths.state_mut(slot).lane(self.generation.path(path), self.admit.operation);
+            if let Some(replica) = self.plan(now, world).replica(tier, None) {
                 return self.start(now, world, Retry { tier, tried: replica, elsewhere: false, fresh: false });
             }
         }
@@ -194,9 +215,9 @@ impl Request {
         let id = attempt.id;
         match event {
             Event::Alive => return attempt.alive(),
-            Event::Ended { result, status } => {
+            Event::Ended { result, status, after } => {
                 let result = result.at_tier(attempt.tier);
-                return self.ended(now, id, (result, status), world);
+                return self.ended(now, id, Ended { result, status, after }, world);
             }
             Event::Progress if attempt.first_content.is_none() => attempt.reasoning(now),
             Event::Progress | Event::FirstContent => {
@@ -209,14 +230,14 @@ impl Request {
 
     /// Hears that a clock may have fired.
     pub(crate) fn timeout(&mut self, now: Nanos, world: &mut World<'_>) {
-        if let Some(wait) = self.wait.take_if(|wait| wait.until <= now) {
-            return self.start_again(now, world, wait.again);
+        if self.wait.as_ref().is_some_and(|wait| wait.until <= now) {
+            return self.waited_out(now, world);
         }
         let Some(attempt) = self.current.as_ref() else {
             return;
         };
         let (id, tier) = (attempt.id, attempt.tier);
-        let plan = Plan { now, request: self, paths: world.paths };
+        let plan = self.plan(now, world);
         if attempt.waits_too_long(now) && plan.last_of_its_kind(tier) {
             // F-028, checked again: what stood below is gone, so waiting on costs nobody anything.
             let commit = plan.timing(tier).commit;
@@ -226,7 +247,7 @@ impl Request {
         if let Some(result) = attempt.fired(now) {
             let request = self.admit.request;
             world.outputs.push_back(Output::Cancel { request, attempt: id, why: Cancelled::Clock(result) });
-            self.ended(now, id, (result, None), world);
+            self.ended(now, id, Ended { result, status: None, after: None }, world);
         }
     }
 
@@ -258,7 +279,7 @@ impl Request {
 
     fn start(&mut self, now: Nanos, world: &mut World<'_>, what: Retry) {
         let Retry { tier, tried: replica, fresh, .. } = what;
-        let timing = Plan { now, request: self, paths: world.paths }.timing(tier);
+        let timing = self.plan(now, world).timing(tier);
         let path = self.route().tiers[usize::from(tier)].path;
         let id = AttemptId(*world.attempts);
         *world.attempts += 1;
@@ -266,6 +287,7 @@ impl Request {
         let slot = self.generation.slot(path);
         let lane = world.paths.state_mut(slot).lane(self.generation.path(path), self.admit.operation);
         attempt.leased = lane.start(now, id, replica, attempt.due());
+        self.generation.before(path).on_the_way(replica.index()).for_each(|gate| world.gates.at_mut(gate).pass(id));
         if lane.is_watched() {
             world.touched.push(slot);
         }
@@ -305,16 +327,17 @@ impl Request {
     }
 
     /// Settles an attempt that is over, and decides what follows.
-    fn ended(&mut self, now: Nanos, id: AttemptId, how: (ResultCode, Option<u16>), world: &mut World<'_>) {
+    fn ended(&mut self, now: Nanos, id: AttemptId, how: Ended, world: &mut World<'_>) {
         let Some(attempt) = self.current.take_if(|attempt| attempt.id == id) else {
             return;
         };
-        let (result, status) = how;
+        let Ended { result, status, .. } = how;
         self.attempts.push(attempt.record(now, self.at, result, status));
         if !result.is_ok() {
             self.first_failure.get_or_insert((id, result));
         }
-        let retry = if result.is_ok() { None } else { self.retry(now, world, (&attempt, result)) };
+        self.tell_gates(now, world, &attempt, how);
+        let retry = if result.is_ok() { None } else { self.retry(now, world, (&attempt, how)) };
         // The failure counts before anything is paid: a path that it cuts off is not asked again (F-040).
         self.settle(now, world, (&attempt, result, status), retry.map(|it| it.retry));
         if self.commit == Commit::Given(id) {
@@ -326,9 +349,7 @@ impl Request {
         }
         match retry.filter(|it| self.grant(now, world, it)) {
             Some(Another { pause: 0, retry, .. }) => self.start_again(now, world, retry),
-            Some(Another { pause, retry, .. }) => {
-                self.wait = Some(Wait { until: now.saturating_add(pause), again: retry });
-            }
+            Some(another) => self.await_another(now, world, another),
             None => {
                 self.flush(now, world);
                 self.after(now, &attempt, result, world);

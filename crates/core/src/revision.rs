@@ -105,8 +105,20 @@ pub struct Route {
     pub on_capability: OnCapability,
     /// The purse that pays retries (F-044).
     pub budget: BudgetPolicy,
+    /// What happens when no tier can answer now (F-166).
+    pub when_exhausted: WhenExhausted,
     /// Ordered ways to answer; tier 0 is the primary.
     pub tiers: Vec<Tier>,
+}
+
+/// What happens when no tier can answer now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WhenExhausted {
+    /// The request waits a moment for the soonest recovery, where that is near.
+    #[default]
+    Wait,
+    /// It is refused at once.
+    Refuse,
 }
 
 /// What happens when a provider refuses the content.
@@ -187,6 +199,9 @@ pub struct Path {
     pub route: RouteId,
     /// Where the work is done.
     pub place: Where,
+    /// The name of the quota that it draws on, shared with every path that names it; none where each replica of its
+    /// upstream has a quota of its own (F-051).
+    pub domain: Option<String>,
     /// The clocks of its attempts.
     pub clocks: Clocks,
     /// Time to commit that is kept for it while it has no history of its own (F-027).

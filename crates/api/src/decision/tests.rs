@@ -16,6 +16,7 @@ fn revision() -> Revision {
         name: name.into(),
         route: RouteId(0),
         place,
+        domain: None,
         clocks: Clocks { first_content: SECOND, stall: SECOND, total: SECOND },
         need: 5 * MILLISECOND,
         retries: 0,
@@ -34,6 +35,7 @@ fn revision() -> Revision {
             on_policy: OnPolicy::Error,
             on_capability: OnCapability::Next,
             budget: BudgetPolicy::default(),
+            when_exhausted: Default::default(),
             tiers: vec![tier("primary", Method::Primary, 0), tier("default", Method::Default, 1)],
         }],
         paths: vec![path("primary", Where::Remote(UpstreamId(0))), path("default", Where::Certain)],
@@ -63,7 +65,7 @@ fn decided() -> core::Decision {
         while let Some(output) = it.poll() {
             match output {
                 Output::Start(start) => {
-                    let event = Event::Ended { result: ResultCode::Status5xx, status: Some(500) };
+                    let event = Event::Ended { result: ResultCode::Status5xx, status: Some(500), after: None };
                     it.handle(now + 7 * MILLISECOND, CoreInput::Attempt { attempt: start.attempt, event });
                 }
                 Output::Decision(it) => decision = Some(*it),
@@ -113,7 +115,7 @@ fn a_degraded_decision_reads_as_promised() {
     );
     let time_left = json["inputs"].as_array().and_then(|it| it.iter().find(|it| it["signal"] == "time_left_ns"));
     let expected = json!({"signal": "time_left_ns", "of": "primary", "value": "2000000000", "op": "<",
-                          "threshold": "5000000", "breached": false});
+                          "threshold": "3333334", "breached": false});
     assert_eq!(time_left, Some(&expected), "G-110: numbers are strings, as compared");
     assert_eq!(serde_json::from_value::<Decision>(json).expect("it is read again"), rendered);
 }

@@ -35,6 +35,7 @@ impl Checks<'_> {
             ("stall", streams),
             ("finalise", streams),
             ("retries", remote),
+            ("capacity_domain", remote),
             ("max_answer", remote),
             ("context", speaks),
             ("features", speaks || (target == Target::Certain && route.protocol != RouteProtocol::Oip)),

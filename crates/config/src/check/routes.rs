@@ -53,6 +53,9 @@ impl Checks<'_> {
                 let message = format!("a tier named `{}` stands above", tier.name);
                 self.error("duplicate-name", &key.field("name"), message, "give each tier of a route its own name");
             }
+            if let Some(domain) = &tier.capacity_domain {
+                self.name_is_usable(&key.field("capacity_domain"), domain);
+            }
             if let Some(above) = certain {
                 let message = format!("tier `{}` is never reached: `{above}` above cannot fail", tier.name);
                 self.warning("unreachable", &key, message, "move it above the fixed answer, or remove it");

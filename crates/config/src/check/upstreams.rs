@@ -38,6 +38,9 @@ impl Checks<'_> {
             if let Some(reference) = &upstream.api_key {
                 self.secret(&key.field("api_key"), reference);
             }
+            if let Some(domain) = &upstream.capacity_domain {
+                self.name_is_usable(&key.field("capacity_domain"), domain);
+            }
             let dialect = key.field("dialect");
             if upstream.protocol == UpstreamProtocol::Openai && self.report.is_written(&dialect) {
                 let message = "an `openai` upstream has no dialect";

@@ -65,6 +65,11 @@ pub(crate) trait PathKind {
     /// Returns what it calls, and so whether an attempt is made and counted.
     fn target(&self) -> Target<'_>;
 
+    /// Returns the name of the model at its upstream.
+    fn model(&self) -> Option<&str> {
+        None
+    }
+
     /// Returns the file that it names, where its content belongs to the configuration.
     fn file(&self) -> Option<&str> {
         None

@@ -29,6 +29,9 @@ pub(crate) struct Route {
     /// What a tier's missing capability does (F-009).
     #[serde(default)]
     pub(crate) on_capability: OnCapability,
+    /// What happens when no tier can answer now (F-166).
+    #[serde(default)]
+    pub(crate) when_exhausted: WhenExhausted,
     /// The purse that pays retries (F-044).
     #[serde(default)]
     pub(crate) retry_budget: RetryBudget,
@@ -108,6 +111,17 @@ pub(crate) enum OnCapability {
     Next,
     /// The tier's own refusal is the answer.
     Error,
+}
+
+/// What happens when no tier can answer now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum WhenExhausted {
+    /// A few requests wait for a recovery that is near.
+    #[default]
+    Wait,
+    /// Every request is refused at once.
+    Refuse,
 }
 
 /// The purse that pays retries.

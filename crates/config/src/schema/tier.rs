@@ -39,6 +39,9 @@ pub(crate) struct Tier {
     /// The largest answer; a larger one is a failure of the path (F-121).
     #[serde(default = "max_answer")]
     pub(crate) max_answer: Size,
+    /// The quota that this model draws on, where that is not its upstream's (F-051).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) capacity_domain: Option<String>,
     /// Tokens that the model's window holds (F-036).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1_000_000_000))]

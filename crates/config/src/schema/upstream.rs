@@ -20,6 +20,10 @@ pub(crate) struct Upstream {
     /// The credential that it wants: `${env:NAME}` or `${file:PATH}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) api_key: Option<String>,
+    /// The quota that it draws on, by any name: one 429 speaks for everything that has the same. Without it each model of
+    /// it has a quota of its own, and each replica where it has several (F-051).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) capacity_domain: Option<String>,
     /// The habits of an `oip` server; by default it is asked.
     #[serde(default)]
     pub(crate) dialect: Dialect,

@@ -7,7 +7,8 @@ fn f_011_evidence_and_repetition_are_independent_columns() {
     use {Again as A, Evidence as E, Next as N, ResultCode as R};
     let rows = [
         (R::CallerInvalid, E::None, A::No, N::No),
-        (R::RateLimited, E::None, A::No, N::Yes),
+        (R::RateLimited, E::None, A::Told, N::Yes),
+        (R::PushBack, E::None, A::Told, N::Yes),
         (R::QuotaExhausted, E::None, A::No, N::Yes),
         (R::CredentialRejected, E::Hard, A::No, N::Yes),
         (R::ConnectFailed, E::Hard, A::OtherReplica, N::Yes),

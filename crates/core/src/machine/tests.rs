@@ -1,12 +1,14 @@
 //! Scenarios of the whole machine, one rule of `failures.md` each.
 
+mod gates;
+
 use std::{string::ToString, vec};
 
 use super::*;
 use crate::{
     AttemptRecord, BreakerPolicy, BreakerState, Clocks, Decision, End, Features, MILLISECOND, Method, OnCapability,
-    OnPolicy, Operation, Path, PathId, Phase, Protocol, Reason, ReplicaId, ResultCode as R, Route, SECOND, Source,
-    Start, Tier, Transition, Upstream, UpstreamId, Verdict, Where,
+    OnPolicy, Operation, Path, PathId, Phase, Protocol, Reason, ReplicaId, ResultCode as R, Route, SECOND, Signal,
+    Source, Start, Tier, Transition, Upstream, UpstreamId, Verdict, Where,
 };
 
 /// A route under test: `primary` on two replicas or one, `small`, and a `default`.
@@ -23,6 +25,7 @@ fn revision(primary_replicas: usize) -> Revision {
         name: name.into(),
         route: RouteId(0),
         place,
+        domain: None,
         clocks,
         need,
         retries: 1,
@@ -45,6 +48,7 @@ fn revision(primary_replicas: usize) -> Revision {
             on_policy: OnPolicy::Error,
             on_capability: OnCapability::Next,
             budget: Default::default(),
+            when_exhausted: Default::default(),
             tiers: vec![
                 tier("primary", Method::Primary, 0),
                 tier("small", Method::Distilled, 1),
@@ -101,7 +105,7 @@ impl Kit {
     }
 
     fn end(&mut self, result: R, status: u16) {
-        self.event(Event::Ended { result, status: Some(status) });
+        self.event(Event::Ended { result, status: Some(status), after: None });
     }
 
     /// Lets time pass until a moment, with every timer on the way.
@@ -133,6 +137,14 @@ impl Kit {
             _ => None,
         });
         last.expect("something was started")
+    }
+
+    fn tier_of(&self, attempt: AttemptId) -> u8 {
+        let tier = |output: &Output| match output {
+            Output::Start(start) if start.attempt == attempt => Some(start.tier),
+            _ => None,
+        };
+        self.out.iter().find_map(tier).expect("it was started")
     }
 
     fn starts(&self) -> Vec<(u8, u16)> {
@@ -385,7 +397,10 @@ fn f_046_the_failure_that_opens_a_path_pays_for_no_retry_and_waits_for_none() {
     let waiting = kit.start().attempt;
     kit.admit(Operation::Chat);
     kit.end(R::Status5xx, 503);
-    kit.feed(Input::Attempt { attempt: waiting, event: Event::Ended { result: R::Status5xx, status: Some(503) } });
+    kit.feed(Input::Attempt {
+        attempt: waiting,
+        event: Event::Ended { result: R::Status5xx, status: Some(503), after: None },
+    });
     assert_eq!(kit.breaker(0), BreakerState::Open, "two in a row");
     assert_eq!(kit.starts(), [(0, 0), (0, 0), (1, 0)], "the next tier, at once");
 }

@@ -9,7 +9,7 @@ use crate::{
     clock::Nanos,
     id::ReplicaId,
     output::{Cancelled, Output},
-    request::{Request, Retry, World},
+    request::{Ended, Request, Retry, World},
 };
 
 impl Request {
@@ -66,13 +66,14 @@ impl Request {
 
     /// Stops what runs, without evidence.
     pub(super) fn stop(&mut self, now: Nanos, world: &mut World<'_>, why: (Cancelled, ResultCode)) {
-        self.wait = None;
+        self.leave_wait(world);
         self.flush(now, world);
         let Some(attempt) = self.current.take() else {
             return;
         };
         let (why, result) = why;
         self.attempts.push(attempt.record(now, self.at, result, None));
+        self.tell_gates(now, world, &attempt, Ended { result, status: None, after: None });
         self.settle(now, world, (&attempt, result, None), None);
         world.outputs.push_back(Output::Cancel { request: self.admit.request, attempt: attempt.id, why });
     }

@@ -10,7 +10,8 @@ use crate::{
         AttemptRecord, Decision, End, Outcome,
         derive::{Derived, Evidence},
     },
-    fact::{Fact, Signal},
+    fact::Signal,
+    id::PathId,
     output::{Disclosure, Output, Refusal, Source},
     reason::Reason,
     request::{Request, World},
@@ -28,7 +29,9 @@ impl Request {
             true => Refusal::Deadline,
             false => Refusal::Exhausted,
         };
-        self.finish(now, world, End::Refused(why), None);
+        if !self.awaits_recovery(now, world, why) {
+            self.finish(now, world, End::Refused(why), None);
+        }
     }
 
     /// Sends the terminal outcome and the record, once.
@@ -120,11 +123,24 @@ impl Request {
         if matches!(why, Refusal::ClientGone) {
             return None;
         }
-        let barred = |tier: u8| self.facts.iter().any(|fact: &Fact| fact.tier == tier && fact.breached());
-        let recovery = (0u8..).zip(&self.route().tiers).filter(|(tier, _)| barred(*tier)).filter_map(|(_, tier)| {
-            let lane = world.paths.state(self.generation.slot(tier.path)).seen(self.admit.operation)?;
-            Some(lane.recovers_in(now))
-        });
-        Some(recovery.min().unwrap_or(0).clamp(SECOND, 300 * SECOND))
+        Some(self.recovery(now, world).unwrap_or(0).clamp(SECOND, 300 * SECOND))
+    }
+
+    /// Returns how long until the soonest tier that is barred for its own state may be asked, as far as it is known.
+    pub(super) fn recovery(&self, now: Nanos, world: &World<'_>) -> Option<Nanos> {
+        let asked = |tier: u8| self.attempts.iter().any(|attempt| attempt.tier == tier);
+        let barred = |tier: u8| {
+            let breached = self.facts.iter().filter(|fact| fact.tier == tier && fact.breached());
+            let mut reasons = breached.map(|fact| fact.signal.reason()).peekable();
+            reasons.peek().is_some() && reasons.all(|reason| !reason.about_request())
+        };
+        let tiers = (0u8..).zip(&self.route().tiers).filter(|(tier, _)| barred(*tier) && !asked(*tier));
+        tiers.map(|(tier, it)| self.recovers_in(now, world, (tier, it.path))).min()
+    }
+
+    fn recovers_in(&self, now: Nanos, world: &World<'_>, (tier, path): (u8, PathId)) -> Nanos {
+        let lane = world.paths.state(self.generation.slot(path)).seen(self.admit.operation);
+        let gates = self.plan(now, world).gates_open_in(tier);
+        lane.map_or(0, |lane| lane.recovers_in(now)).max(gates)
     }
 }

@@ -5,12 +5,11 @@
 
 use crate::{
     attempt::Attempt,
-    class::{Again, ResultCode},
+    class::Again,
     clock::Nanos,
     commit::Commit,
     fact::{Fact, Signal},
-    plan::Plan,
-    request::{Request, Retry, World},
+    request::{Ended, Request, Retry, World},
     revision::Where,
 };
 
@@ -25,14 +24,16 @@ pub(super) struct Another {
     /// Whether it costs anything (F-043).
     paid: bool,
     pub(super) retry: Retry,
+    /// The gate that it waits for (F-052).
+    pub(super) gate: Option<u32>,
 }
 
 impl Request {
     /// Starts a retry if its path still admits one, else goes on with the next tier.
     pub(super) fn start_again(&mut self, now: Nanos, world: &mut World<'_>, again: Retry) {
-        let plan = Plan { now, request: self, paths: world.paths };
+        let plan = self.plan(now, world);
         let admitted = plan.admits(again.tier);
-        let replica = if again.elsewhere { plan.other_replica(again.tier, again.tried) } else { Some(again.tried) };
+        let replica = if again.elsewhere { plan.replica(again.tier, Some(again.tried)) } else { Some(again.tried) };
         match replica.filter(|_| admitted) {
             Some(replica) => self.start(now, world, Retry { tried: replica, ..again }),
             None => {
@@ -47,27 +48,35 @@ impl Request {
         &mut self,
         now: Nanos,
         world: &World<'_>,
-        (attempt, result): (&Attempt, ResultCode),
+        (attempt, how): (&Attempt, Ended),
     ) -> Option<Another> {
+        let result = how.result;
         let path = self.generation.path(attempt.path);
         let spent = self.remote >= self.route().max_attempts || !matches!(path.place, Where::Remote(_));
         if self.commit != Commit::Held || attempt.leased.path || spent {
             return None;
         }
-        let plan = Plan { now, request: self, paths: world.paths };
-        let other = plan.other_replica(attempt.tier, attempt.replica);
+        let plan = self.plan(now, world);
+        let other = plan.replica(attempt.tier, Some(attempt.replica));
         let again = Retry { tier: attempt.tier, tried: attempt.replica, elsewhere: other.is_some(), fresh: false };
         match result.again() {
             Again::No => None,
+            Again::Told => {
+                let pause = how.after.filter(|after| !self.waited.gate && *after <= self.patience(now))?;
+                let gate = self.gate_of(attempt, result).filter(|&gate| world.gates.at(gate).has_place())?;
+                // Whoever waits for a replica waits for this one.
+                let retry = Retry { elsewhere: false, ..again };
+                Some(Another { pause: pause.max(1), paid: true, retry, gate: Some(gate) })
+            }
             Again::OtherReplica if other.is_none() => None,
             Again::OtherReplica | Again::Unsent => {
                 let retry = Retry { fresh: other.is_none(), ..again };
                 self.free += 1;
-                (self.free <= FREE).then_some(Another { pause: 0, paid: false, retry })
+                (self.free <= FREE).then_some(Another { pause: 0, paid: false, retry, gate: None })
             }
             Again::Once => {
                 let pause = plan.pause();
-                (self.retried < path.retries).then_some(Another { pause, paid: true, retry: again })
+                (self.retried < path.retries).then_some(Another { pause, paid: true, retry: again, gate: None })
             }
         }
     }
@@ -79,7 +88,7 @@ impl Request {
             return true;
         }
         let tier = another.retry.tier;
-        let facts = Plan { now, request: self, paths: world.paths }.retry_facts(tier);
+        let facts = self.plan(now, world).retry_facts(tier, another.pause);
         self.facts.extend(facts);
         if facts.iter().any(Fact::breached) {
             return false;

@@ -38,10 +38,18 @@ enum Naive {
     },
 }
 
-/// The model of a whole core's breakers.
+/// The model of a whole core's breakers and gates.
 pub(crate) struct Model {
     revision: Revision,
     lanes: BTreeMap<(u16, Operation), Lane>,
+    gates: BTreeMap<String, Gate>,
+}
+
+/// A quota, a credential or a server that said "not now": until when, how long that was, and who may try.
+struct Gate {
+    until: Nanos,
+    length: Nanos,
+    lease: Option<AttemptId>,
 }
 
 /// An outcome as the model hears it.
@@ -51,11 +59,12 @@ pub(crate) struct Heard {
     pub(crate) status: Option<u16>,
     pub(crate) repeated: bool,
     pub(crate) entropy: u64,
+    pub(crate) after: Option<Nanos>,
 }
 
 impl Model {
     pub(crate) fn new(revision: Revision) -> Self {
-        Self { revision, lanes: BTreeMap::new() }
+        Self { revision, lanes: BTreeMap::new(), gates: BTreeMap::new() }
     }
 
     fn policy(&self, path: PathId) -> BreakerPolicy {
@@ -65,6 +74,10 @@ impl Model {
     /// Says whether a request with these bits may start on the path now.
     pub(crate) fn admits(&mut self, now: Nanos, key: (PathId, Operation), entropy: u64) -> bool {
         self.pass(now, key);
+        let shut = |gate: &Gate| now < gate.until || gate.lease.is_some();
+        if self.names(key.0).iter().any(|name| self.gates.get(name).is_some_and(shut)) {
+            return false;
+        }
         let policy = self.policy(key.0);
         match &self.lane(key).state {
             Naive::Closed => true,
@@ -76,6 +89,9 @@ impl Model {
 
     /// Takes note of a start; says whether it is a probe.
     pub(crate) fn started(&mut self, now: Nanos, key: (PathId, Operation), attempt: AttemptId, expires: Nanos) -> bool {
+        for name in self.names(key.0) {
+            self.gates.entry(name).and_modify(|gate| gate.lease = gate.lease.or(Some(attempt)));
+        }
         match &mut self.lane(key).state {
             Naive::HalfOpen { leases, .. } => {
                 leases.insert(attempt, (expires, None));
@@ -113,6 +129,7 @@ impl Model {
     /// Takes note of an outcome.
     pub(crate) fn ended(&mut self, now: Nanos, key: (PathId, Operation), heard: &Heard) {
         self.pass(now, key);
+        self.hear_at_gates(now, key.0, heard);
         let policy = self.policy(key.0);
         let evidence = heard.result.evidence();
         let lane = self.lane(key);
@@ -142,6 +159,48 @@ impl Model {
                 }
             }
         }
+    }
+
+    /// The gates before a path: the quota or else the server, the credential, the server.
+    fn names(&self, path: PathId) -> Vec<String> {
+        let path = &self.revision.paths[path.index()];
+        let Where::Remote(upstream) = path.place else { return Vec::new() };
+        let server = format!("server {}", upstream.0);
+        let quota = path.domain.clone().unwrap_or_else(|| server.clone());
+        vec![quota, format!("credential {}", upstream.0), server]
+    }
+
+    /// F-050 to F-055 and the class table, by the letter.
+    fn hear_at_gates(&mut self, now: Nanos, path: PathId, heard: &Heard) {
+        let names = self.names(path);
+        if names.is_empty() {
+            return;
+        }
+        let (which, first, most) = match heard.result {
+            ResultCode::RateLimited => (0, 1, 60),
+            ResultCode::QuotaExhausted => (0, 60, 300),
+            ResultCode::CredentialRejected | ResultCode::CredentialForbidden => (1, 60, 60),
+            ResultCode::PushBack => (2, 1, 60),
+            _ => (3, 0, 0),
+        };
+        for name in names.iter().filter(|name| names.get(which) != Some(name)) {
+            let leased = self.gates.get(name).is_some_and(|gate| gate.lease == Some(heard.attempt));
+            if leased && heard.result.is_ok() {
+                self.gates.remove(name);
+            } else if leased {
+                self.gates.entry(name.clone()).and_modify(|gate| gate.lease = None);
+            }
+        }
+        let Some(name) = names.get(which) else { return };
+        let said = heard.after.unwrap_or(first * SECOND).min(300 * SECOND);
+        let gate = self.gates.entry(name.clone()).or_insert(Gate { until: 0, length: 0, lease: None });
+        gate.length = if gate.lease == Some(heard.attempt) {
+            gate.lease = None;
+            said.max((2 * gate.length).min(most * SECOND))
+        } else {
+            said
+        };
+        gate.until = gate.until.max(now + gate.length);
     }
 
     /// Lets time do what it does: one thing at a time, until nothing more happens.

@@ -134,7 +134,7 @@ proptest! {
                 Output::Start(start) if start.request == request => Some(start.attempt),
                 _ => None,
             }).last();
-            let event = Event::Ended { result: ResultCode::CallerInvalid, status: Some(400) };
+            let event = Event::Ended { result: ResultCode::CallerInvalid, status: Some(400), after: None };
             match attempt.filter(|_| world.dice.one_in(2)) {
                 Some(attempt) => world.feed(Input::Attempt { attempt, event }),
                 None => world.feed(Input::ClientGone { request }),
@@ -328,19 +328,19 @@ impl Oracle {
     }
 
     fn check(&mut self, now: Nanos, entry: &Entry) -> Result<(), String> {
+        if matches!(entry, Entry::Input(_))
+            && let Some((request, tier)) = self.expected.take()
+        {
+            // It was admitted with the input before, and nothing was started for it then.
+            if let Some(tier) = tier {
+                return Err(format!("by {now} {request:?} was not started, the model says tier {tier}"));
+            }
+            self.checked += 1;
+        }
         match entry {
             Entry::Input(Input::Admit(admit)) => {
                 self.admits.insert(admit.request, (now, admit.clone()));
                 self.expected = Some((admit.request, self.first_tier(now, admit)));
-            }
-            Entry::Output(Output::Answer { request, .. } | Output::Refuse { request, .. }) => {
-                match self.expected.take_if(|it| it.0 == *request) {
-                    Some((_, Some(tier))) => {
-                        return Err(format!("at {now} {request:?} was not started, the model says tier {tier}"));
-                    }
-                    Some((_, None)) => self.checked += 1,
-                    None => {}
-                }
             }
             Entry::Input(Input::Attempt { attempt, event }) => self.hear(now, *attempt, *event),
             Entry::Input(Input::Timeout) => self.model.timeout(now),
@@ -351,7 +351,7 @@ impl Oracle {
                     Cancelled::ClientGone => ResultCode::ClientGone,
                     Cancelled::Drained => ResultCode::Drained,
                 };
-                self.hear(now, *attempt, Event::Ended { result, status: None });
+                self.hear(now, *attempt, Event::Ended { result, status: None, after: None });
             }
             _ => {}
         }
@@ -413,7 +413,7 @@ impl Oracle {
                 self.shown.insert(attempt);
                 self.model.content(now, key, attempt, renewed);
             }
-            Event::Ended { result, status } => {
+            Event::Ended { result, status, after } => {
                 self.running.remove(&attempt);
                 let result = result.at_tier(start.tier);
                 let hard = result.evidence() == Evidence::Hard;
@@ -423,7 +423,7 @@ impl Oracle {
                     self.counted.insert(counted);
                 }
                 let entropy = admit.entropy ^ attempt.0;
-                self.model.ended(now, key, &Heard { attempt, result, status, repeated, entropy });
+                self.model.ended(now, key, &Heard { attempt, result, status, repeated, entropy, after });
             }
         }
     }

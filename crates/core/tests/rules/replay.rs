@@ -9,7 +9,7 @@ const INPUTS: usize = 100_000;
 
 /// The hash that every machine and every profile must give. It changes with every rule of decision that changes, and
 /// then on purpose: the test prints the new one.
-const GOLDEN: u64 = 0xbd4d_1b1f_733d_4ed4;
+const GOLDEN: u64 = 0xaf4c_0e93_199d_b202;
 
 fn sequence() -> History {
     let mut world = World::new(42, sample(42));

@@ -273,7 +273,11 @@ impl World {
     fn script(&mut self, path: PathId, stream: bool) -> Script {
         let ill = self.dice.below(1_000) < *self.illness.get(&path.0).unwrap_or(&0);
         let start = self.dice.below(400) * MILLISECOND;
-        let end = |after, result, status| (after, Event::Ended { result, status });
+        let told = self.dice.one_in(2).then(|| self.dice.below(3 * SECOND));
+        let end = |after, result, status| {
+            let told = told.filter(|_| result == ResultCode::RateLimited);
+            (after, Event::Ended { result, status, after: told })
+        };
         if !ill {
             return match stream {
                 false => vec![end(start, ResultCode::Ok, Some(200))],
@@ -284,7 +288,7 @@ impl World {
             return vec![end(start, result, Some(500))];
         }
         use ResultCode as R;
-        match self.dice.below(12) {
+        match self.dice.below(14) {
             0 => Vec::new(),
             1 => vec![end(start, R::Status5xx, Some(500))],
             2 => vec![end(start, R::Status5xx, Some(503))],
@@ -295,8 +299,10 @@ impl World {
             7 => vec![end(start, R::ContextExceeded, Some(400))],
             8 => vec![end(start, R::ContentFiltered, Some(400))],
             9 => vec![(start, Event::Alive), (2 * start, Event::Alive)],
-            10 if stream => speak(start, 2, Event::Ended { result: R::Truncated, status: Some(200) }),
+            10 if stream => speak(start, 2, Event::Ended { result: R::Truncated, status: Some(200), after: None }),
             11 if stream => speak(start, 3, Event::Alive),
+            12 => vec![end(start, R::CredentialRejected, Some(401))],
+            13 => vec![end(start, R::PushBack, Some(503))],
             _ => vec![end(start, R::EmptyAnswer, Some(200))],
         }
     }
@@ -336,6 +342,7 @@ pub(crate) fn plain_sample(seed: u64) -> Revision {
             name: name.into(),
             route,
             place,
+            domain: (seed % 2 == 1 && matches!(place, Where::Remote(_))).then(|| "quota".into()),
             clocks,
             need,
             retries: 1,
@@ -363,6 +370,7 @@ pub(crate) fn plain_sample(seed: u64) -> Revision {
         on_policy: [OnPolicy::Error, OnPolicy::Default, OnPolicy::Next][seed as usize % 3],
         on_capability: OnCapability::Next,
         budget: BudgetPolicy::default(),
+        when_exhausted: Default::default(),
         tiers: tiers.iter().map(|&(name, method, path)| Tier { name: name.into(), method, path }).collect(),
     };
     revision.routes = vec![route("chat", Protocol::OpenaiChat, &chat), route("infer", Protocol::Oip, &infer)];

@@ -232,7 +232,8 @@ impl Task {
             Happened::Ended(Ended { result, status, left }) => {
                 let Some(running) = self.attempt.take() else { return };
                 self.ended.push((running.id, status, result, left));
-                self.driver.feed(Input::Attempt { attempt: running.id, event: Event::Ended { result, status } });
+                self.driver
+                    .feed(Input::Attempt { attempt: running.id, event: Event::Ended { result, status, after: None } });
             }
         }
     }
@@ -255,7 +256,7 @@ impl Task {
         if self.client.send(event, progress).await.is_err() {
             // The client is gone or does not read; a full close is heard by `gone`, this is the other.
             self.attempt = None;
-            let event = Event::Ended { result: ResultCode::ClientSlow, status: None };
+            let event = Event::Ended { result: ResultCode::ClientSlow, status: None, after: None };
             self.driver.feed(Input::Attempt { attempt, event });
         }
     }

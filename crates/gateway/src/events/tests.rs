@@ -54,7 +54,7 @@ impl Kit {
             match output {
                 Output::Start(start) => {
                     self.now += 7 * MILLISECOND;
-                    let event = Event::Ended { result, status };
+                    let event = Event::Ended { result, status, after: None };
                     self.core.handle(self.now, Input::Attempt { attempt: start.attempt, event });
                 }
                 Output::Decision(decision) => decided = Some(*decision),

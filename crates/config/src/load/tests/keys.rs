@@ -33,6 +33,7 @@ fn each_key_of_a_tier_changes_what_is_compiled() {
         "retries: 0",
         "max_answer: 1KiB",
         "context: 4096",
+        "capacity_domain: shared",
         "features: [tools, json, schema, logprobs, n, image, audio]",
         "features: [tools, json, schema, logprobs, n, image, file]",
         "features: [tools]",
@@ -63,6 +64,7 @@ fn each_key_of_a_route_changes_what_is_compiled() {
         "on_policy: next",
         "on_policy: default",
         "on_capability: error",
+        "when_exhausted: refuse",
         "retry_budget: {ratio: 0.2}",
         "retry_budget: {floor: 0}",
         "retry_budget: {per: 1s}",
@@ -80,7 +82,7 @@ fn each_key_of_the_server_and_of_an_upstream_changes_what_is_compiled() {
     {
         check(&format!("{}server: {{{server}}}\n", with("")), &with(""));
     }
-    for upstream in ["connect: 2s", "idle: 2s"] {
+    for upstream in ["connect: 2s", "idle: 2s", "capacity_domain: shared"] {
         check(&with("").replace("protocol: openai, url", &format!("protocol: openai, {upstream}, url")), &with(""));
     }
     check(&with("").replace("127.0.0.1:1/v1", "127.0.0.1:2/v1"), &with(""));

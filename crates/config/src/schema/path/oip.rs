@@ -65,6 +65,10 @@ impl PathKind for Block {
         Target::Upstream(&self.upstream)
     }
 
+    fn model(&self) -> Option<&str> {
+        Some(&self.model)
+    }
+
     /// A quarter of the deadline, which is the bound of every need.
     fn need(&self) -> Nanos {
         Nanos::MAX

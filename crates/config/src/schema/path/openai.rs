@@ -48,6 +48,10 @@ impl PathKind for Block {
         Target::Upstream(&self.upstream)
     }
 
+    fn model(&self) -> Option<&str> {
+        Some(&self.model)
+    }
+
     fn need(&self) -> Nanos {
         5 * SECOND
     }

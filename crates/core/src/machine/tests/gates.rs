@@ -1,0 +1,230 @@
+//! Push-back: what a 429 does to the request, to its siblings, and to those who come later (`failures.md`, section 3).
+
+use super::*;
+use crate::WhenExhausted;
+
+/// Both models draw on one quota.
+fn shared() -> Revision {
+    let mut revision = revision(1);
+    revision.paths[..2].iter_mut().for_each(|path| path.domain = Some("org".into()));
+    revision
+}
+
+/// Each model has a quota of its own.
+fn apart() -> Revision {
+    let mut revision = revision(1);
+    for (path, name) in revision.paths.iter_mut().zip(["big/model", "little/model"]) {
+        path.domain = Some(name.into());
+    }
+    revision
+}
+
+impl Kit {
+    fn limited(&mut self, after: Option<Nanos>) {
+        self.event(Event::Ended { result: R::RateLimited, status: Some(429), after });
+    }
+
+    fn refusals(&self) -> Vec<Refusal> {
+        let refusal = |output: &Output| match output {
+            Output::Refuse { why, .. } => Some(*why),
+            _ => None,
+        };
+        self.out.iter().filter_map(refusal).collect()
+    }
+}
+
+#[test]
+fn up_01_a_short_wait_keeps_the_primary_and_its_gate_keeps_the_others_away() {
+    let mut kit = Kit::new(apart());
+    kit.admit(Operation::Chat);
+    kit.limited(Some(2 * SECOND));
+    kit.until(SECOND);
+    kit.admit(Operation::Chat);
+    assert_eq!(kit.starts(), [(0, 0), (1, 0)], "F-051: gated meanwhile");
+    kit.end(R::Ok, 200);
+    assert_eq!(kit.decision().reason, Reason::CapacityDomainLimited);
+    kit.until(2 * SECOND - 1);
+    assert_eq!(kit.starts().len(), 2, "F-052: after it, never before");
+    kit.until(2 * SECOND + SECOND / 5);
+    assert_eq!(kit.starts(), [(0, 0), (1, 0), (0, 0)]);
+    kit.end(R::Ok, 200);
+    assert_eq!((kit.results(), kit.decision().outcome.tier), (vec!["capacity.rate_limited", "ok"], Some(0)));
+    kit.admit(Operation::Chat);
+    assert_eq!(kit.start().tier, 0, "F-055: an answer lifts the gate");
+}
+
+#[test]
+fn up_02_always_429_costs_two_attempts_and_then_only_what_its_gate_lets_through() {
+    let mut kit = Kit::new(apart());
+    let mut asked = Vec::new();
+    for n in 0..600 {
+        kit.until(n * 50 * MILLISECOND);
+        kit.admit(Operation::Chat);
+        for _ in 0..2 {
+            while !kit.core.running.is_empty() {
+                let attempt = *kit.core.running.keys().next().expect("one runs");
+                let tier = kit.tier_of(attempt);
+                let (result, status) = if tier == 0 { (R::RateLimited, 429) } else { (R::Ok, 200) };
+                if tier == 0 {
+                    asked.push(kit.now);
+                }
+                let after = (tier == 0).then_some(2 * SECOND);
+                let event = Event::Ended { result, status: Some(status), after };
+                kit.feed(Input::Attempt { attempt, event });
+            }
+        }
+    }
+    let most = |within| asked.iter().map(|at| asked.iter().filter(|it| (*at..at + within).contains(it)).count()).max();
+    assert!(most(3 * SECOND).expect("it was asked") <= 4, "{asked:?}");
+    assert!(asked.len() <= 8, "F-055: twice as long each time: {asked:?}");
+}
+
+#[test]
+fn up_03_f_054_without_a_word_the_next_tier_is_asked_at_once() {
+    let mut kit = Kit::new(apart());
+    kit.admit(Operation::Chat);
+    kit.limited(None);
+    assert_eq!(kit.starts(), [(0, 0), (1, 0)]);
+    kit.end(R::Ok, 200);
+    assert_eq!(kit.decision().reason, Reason::Upstream429);
+    kit.until(SECOND - 1);
+    kit.admit(Operation::Chat);
+    assert_eq!(kit.start().tier, 1, "gated for a second");
+    kit.until(SECOND);
+    kit.admit(Operation::Chat);
+    assert_eq!(kit.start().tier, 0);
+    kit.admit(Operation::Chat);
+    assert_eq!(kit.start().tier, 1, "F-055: one at a time");
+}
+
+#[test]
+fn up_04_a_sibling_on_the_same_quota_is_no_fallback() {
+    let mut kit = Kit::new(shared());
+    kit.admit(Operation::Chat);
+    kit.limited(None);
+    let decision = kit.decision();
+    assert_eq!((decision.outcome.tier, kit.starts()), (Some(2), vec![(0, 0)]));
+    assert_eq!(decision.candidates[1].reasons, [Reason::CapacityDomainLimited]);
+}
+
+#[test]
+fn f_052_only_short_waits_and_only_four_of_them() {
+    for (deadline, after, waits) in [
+        (20 * SECOND, 3 * SECOND, true),
+        (20 * SECOND, 3 * SECOND + 1, false),
+        (8 * SECOND, 2 * SECOND + MILLISECOND, false),
+    ] {
+        let mut kit = Kit::new(apart());
+        kit.admit_as(Operation::Chat, |admit| admit.deadline = Some(deadline));
+        kit.limited(Some(after));
+        assert_eq!(kit.starts().len() == 1, waits, "{after} of {deadline}");
+    }
+    let mut kit = Kit::new(apart());
+    kit.core.routes.get_mut("chat").expect("the route").budget.policy.floor = 100;
+    let attempts: Vec<_> = (0..6).map(|_| (kit.admit(Operation::Chat), kit.start().attempt).1).collect();
+    for attempt in attempts {
+        let event = Event::Ended { result: R::RateLimited, status: Some(429), after: Some(SECOND) };
+        kit.feed(Input::Attempt { attempt, event });
+    }
+    assert_eq!(kit.starts().iter().filter(|start| start.0 == 1).count(), 2, "GATE-3");
+}
+
+#[test]
+fn f_170_a_client_that_leaves_while_it_waits_gives_its_place_back() {
+    let mut kit = Kit::new(apart());
+    for _ in 0..5 {
+        let request = kit.admit(Operation::Chat);
+        if kit.start().tier == 0 {
+            kit.limited(Some(SECOND));
+        }
+        kit.feed(Input::ClientGone { request });
+        kit.until(kit.now + 70 * SECOND);
+    }
+    kit.admit(Operation::Chat);
+    kit.limited(Some(SECOND));
+    assert!(kit.start().tier == 0, "WAIT-1");
+}
+
+#[test]
+fn f_051_undeclared_replicas_have_a_quota_each_and_push_back_speaks_for_one() {
+    for result in [R::RateLimited, R::PushBack] {
+        let mut kit = Kit::new(revision(2));
+        kit.admit_as(Operation::Chat, |admit| admit.entropy = 1 << 32);
+        let limited = kit.start().replica;
+        kit.event(Event::Ended { result, status: Some(429), after: None });
+        kit.end(R::Ok, 200);
+        kit.admit_as(Operation::Chat, |admit| admit.entropy = 1 << 32);
+        assert_eq!(kit.start().tier, 0);
+        assert_ne!(kit.start().replica, limited, "{result:?}");
+    }
+}
+
+#[test]
+fn up_05_a_spent_quota_is_left_alone_for_a_minute() {
+    let mut kit = Kit::new(apart());
+    kit.admit(Operation::Chat);
+    kit.end(R::QuotaExhausted, 402);
+    kit.end(R::Ok, 200);
+    for (at, tier) in [(59 * SECOND, 1), (60 * SECOND, 0)] {
+        kit.until(at);
+        kit.admit(Operation::Chat);
+        assert_eq!(kit.start().tier, tier, "{at}");
+    }
+    assert_eq!(kit.breaker(0), BreakerState::Closed, "no evidence");
+}
+
+#[test]
+fn up_21_a_refused_credential_is_not_tried_again_for_a_minute_by_anybody() {
+    let mut kit = Kit::new(apart());
+    kit.admit(Operation::Chat);
+    kit.end(R::CredentialRejected, 401);
+    kit.end(R::Ok, 200);
+    kit.admit(Operation::ChatStream);
+    assert_eq!(kit.start().tier, 1, "another operation, the same credential");
+    kit.end(R::Ok, 200);
+    assert_eq!(kit.decision().reason, Reason::CredentialRejected);
+}
+
+#[test]
+fn f_166_with_a_recovery_near_the_request_waits_for_it_instead_of_a_refusal() {
+    let mut revision = apart();
+    revision.routes[0].tiers.truncate(2);
+    let mut kit = Kit::new(revision.clone());
+    for _ in 0..2 {
+        kit.admit(Operation::Chat);
+        kit.limited(None);
+        kit.limited(None);
+        kit.until(kit.now + 100 * MILLISECOND);
+    }
+    assert_eq!(kit.refusals(), [Refusal::Exhausted], "both were asked: nobody is left to wait for");
+    assert_eq!(kit.core.open(), 1, "the second waits");
+    kit.until(SECOND);
+    assert_eq!(kit.start().tier, 0);
+    kit.end(R::Ok, 200);
+    let decision = kit.decision();
+    assert_eq!((decision.outcome.tier, decision.attempts.len()), (Some(0), 1));
+    assert!(decision.facts.iter().any(|fact| fact.signal == Signal::Waited));
+
+    revision.routes[0].when_exhausted = WhenExhausted::Refuse;
+    let mut kit = Kit::new(revision);
+    for _ in 0..2 {
+        kit.admit(Operation::Chat);
+        kit.limited(None);
+        kit.limited(None);
+    }
+    assert_eq!(kit.refusals(), [Refusal::Exhausted; 2]);
+}
+
+#[test]
+fn f_166_four_of_a_route_wait_and_the_others_are_told_when_to_come_back() {
+    let mut revision = apart();
+    revision.routes[0].tiers.truncate(1);
+    let mut kit = Kit::new(revision);
+    kit.admit(Operation::Chat);
+    kit.limited(Some(300 * SECOND));
+    kit.until(299 * SECOND);
+    for _ in 0..6 {
+        kit.admit(Operation::Chat);
+    }
+    assert_eq!((kit.core.open(), kit.refusals().len()), (4, 3));
+}

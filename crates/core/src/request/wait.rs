@@ -1,0 +1,103 @@
+//! Waits: for the pause before a retry, for a gate to open, for a tier to recover (F-041, F-052, F-166).
+//!
+//! A wait holds no connection and no slot but its place in a queue of few; everybody else takes the next tier at once.
+//!
+//! # Invariants
+//! - `WAIT-1`: a place that was taken is given back exactly once, however the wait ends.
+//! - `WAIT-2`: a request waits at most once for a gate and at most once for a recovery.
+
+use crate::{
+    clock::{Nanos, SECOND},
+    fact::{Fact, Signal},
+    output::Refusal,
+    request::{Request, Retry, World, retry::Another},
+    revision::WhenExhausted,
+};
+
+/// The longest wait for a gate or a recovery (F-052, F-166).
+const MOST: Nanos = 3 * SECOND;
+/// Requests of a route that may wait for a recovery (F-166).
+const WAITERS: u8 = 4;
+
+/// What a request waits for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wait {
+    pub(super) until: Nanos,
+    what: What,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum What {
+    /// Another try, and the gate at which it has a place.
+    Again { retry: Retry, gate: Option<u32> },
+    /// Some tier that may be asked again.
+    Recovery,
+}
+
+/// What a request has waited for already.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Waited {
+    pub(super) gate: bool,
+    recovery: bool,
+}
+
+impl Request {
+    /// Lets another try wait for its pause, or for its gate.
+    pub(super) fn await_another(&mut self, now: Nanos, world: &mut World<'_>, another: Another) {
+        let Another { pause, retry, gate, .. } = another;
+        let until = match gate.map(|gate| world.gates.at_mut(gate).wait(self.admit.entropy >> 8)) {
+            Some(Some(until)) => until,
+            _ => now.saturating_add(pause),
+        };
+        self.waited.gate |= gate.is_some();
+        self.wait = Some(Wait { until, what: What::Again { retry, gate } });
+    }
+
+    /// Goes on after a wait.
+    pub(super) fn waited_out(&mut self, now: Nanos, world: &mut World<'_>) {
+        match self.leave_wait(world) {
+            Some(What::Again { retry, .. }) => self.start_again(now, world, retry),
+            Some(What::Recovery) => {
+                // Compared again from the top; what barred a tier before it was waited for is not what decides now.
+                self.next = 0;
+                let asked = |tier: u8| self.attempts.iter().any(|attempt| attempt.tier == tier);
+                self.facts.retain(|fact| asked(fact.tier) || fact.signal == Signal::Waited);
+                self.advance(now, world);
+            }
+            None => {}
+        }
+    }
+
+    /// Gives up the wait and its place, whatever it was for.
+    pub(super) fn leave_wait(&mut self, world: &mut World<'_>) -> Option<What> {
+        let what = self.wait.take()?.what;
+        match what {
+            What::Again { gate: Some(gate), .. } => world.gates.at_mut(gate).leave(),
+            What::Recovery => *world.waiting -= 1,
+            What::Again { gate: None, .. } => {}
+        }
+        Some(what)
+    }
+
+    /// Returns the longest time that this request may wait for a gate: 3 s, or a quarter of what is left (F-052).
+    pub(super) fn patience(&self, now: Nanos) -> Nanos {
+        MOST.min(self.deadline_at.saturating_sub(now) / 4)
+    }
+
+    /// Waits for the soonest recovery instead of a refusal, where that is near and a place is free (F-166).
+    pub(super) fn awaits_recovery(&mut self, now: Nanos, world: &mut World<'_>, why: Refusal) -> bool {
+        let near = MOST.min(self.deadline_at.saturating_sub(now) / 2);
+        let may = why == Refusal::Exhausted
+            && self.route().when_exhausted == WhenExhausted::Wait
+            && !self.waited.recovery
+            && *world.waiting < WAITERS;
+        let Some(soonest) = self.recovery(now, world).filter(|soonest| may && (1..=near).contains(soonest)) else {
+            return false;
+        };
+        self.waited.recovery = true;
+        *world.waiting += 1;
+        self.facts.push(Fact { tier: 0, signal: Signal::Waited, value: soonest, threshold: near });
+        self.wait = Some(Wait { until: now.saturating_add(soonest), what: What::Recovery });
+        true
+    }
+}
