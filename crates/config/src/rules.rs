@@ -87,12 +87,13 @@ impl RuleSet {
         &self.outputs
     }
 
+    #[cfg(test)]
     pub(crate) fn otherwise(&self) -> &[Value] {
         &self.otherwise
     }
 
     /// Returns all values of an output, and whether each is a whole answer, not a part of a sum.
-    pub(crate) fn values(&self, output: usize) -> impl Iterator<Item = (&Value, bool)> {
+    pub(crate) fn values(&self, output: usize) -> impl Iterator<Item = (&Value, bool)> + Clone {
         let answers = self.rules.iter().map(move |rule| (&rule.answer[output], self.mode == Mode::First));
         answers.chain([(&self.otherwise[output], true)])
     }

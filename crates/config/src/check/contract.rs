@@ -227,21 +227,40 @@ impl Checks<'_> {
         let contract = route.output.as_ref().map(|it| &it.tensors);
         for (at, name) in set.outputs().iter().enumerate() {
             let tensor = contract.and_then(|tensors| tensors.get(name));
-            self.one_a_row(key, tensor);
-            for (value, whole) in set.values(at) {
-                self.rule_value(key, (name, value), tensor.map(|it| (it, whole)));
-            }
+            self.rows_fit(key, name, tensor);
+            self.rule_values(key, (name, set.values(at)), tensor);
         }
     }
 
-    /// The range holds for a whole answer; a sum is kept within it, whatever its parts are.
-    fn rule_value(&mut self, key: &Key, value: (&str, &Value), tensor: Option<(&OutputTensor, bool)>) {
-        let Some((tensor, whole)) = tensor else { return };
-        let (name, value) = value;
-        let range = || if whole { tensor.check_range(value) } else { Ok(()) };
-        if let Err(message) = tensor.datatype.check(value).and_then(|()| range()) {
-            let message = format!("rules answer `{name}`: {message}");
-            self.error("breaks-contract", key, message, "look at the `output` of the route");
+    /// Rules answer as many elements as a request has rows: only a shape that counts rows has room for them (F-163).
+    fn rows_fit(&mut self, key: &Key, name: &str, tensor: Option<&OutputTensor>) {
+        let Some(OutputTensor { shape, .. }) = tensor else { return };
+        if !matches!(shape.split_first(), Some((-1, rest)) if rest.iter().all(|at| *at == 1)) {
+            let message = format!("rules answer `{name}` once a row, and the shape {shape:?} has no room for that");
+            self.error("breaks-contract", key, message, "write `shape: [-1]`, or leave `shape` out");
+        }
+    }
+
+    /// Every value has room in its datatype, which its route may leave open. The range holds for a whole answer; a sum is
+    /// kept within it, whatever its parts are.
+    fn rule_values<'v>(
+        &mut self,
+        key: &Key,
+        output: (&str, impl Iterator<Item = (&'v Value, bool)> + Clone),
+        tensor: Option<&OutputTensor>,
+    ) {
+        let (name, values) = output;
+        let datatype = tensor.map_or_else(|| Datatype::of_all(values.clone().map(|it| it.0)), |it| it.datatype);
+        for (value, whole) in values {
+            let range = || tensor.filter(|_| whole).map_or(Ok(()), |it| it.check_range(value));
+            if let Err(message) = datatype.check(value).and_then(|()| range()) {
+                let message = format!("rules answer `{name}`: {message}");
+                let hint = match tensor {
+                    Some(_) => "look at the `output` of the route",
+                    None => "fractions make all values FP64; declare `output` on the route, or write smaller numbers",
+                };
+                self.error("breaks-contract", key, message, hint);
+            }
         }
     }
 }
@@ -256,8 +275,9 @@ impl Input {
 
 impl OutputTensor {
     fn check_range(&self, value: &Value) -> Result<(), String> {
-        let Some(number) = value.number() else { return Ok(()) };
-        if self.min.is_some_and(|min| number < min) || self.max.is_some_and(|max| number > max) {
+        let Some(number) = value.number().map(|it| self.datatype.holds(it)) else { return Ok(()) };
+        let [min, max] = [self.min, self.max].map(|bound| bound.map(|it| self.datatype.holds(it)));
+        if min.is_some_and(|min| number < min) || max.is_some_and(|max| number > max) {
             let end = |it: Option<f64>| it.map_or("any".into(), |it| it.to_string());
             return Err(format!("{value} is out of range: {} to {}", end(self.min), end(self.max)));
         }
@@ -280,6 +300,26 @@ impl Datatype {
             _ => false,
         };
         if fits { Ok(()) } else { Err(format!("{value} does not fit {}", self.name())) }
+    }
+
+    /// Returns what becomes of a number in an element: FP32 has fewer digits than the file.
+    pub(crate) fn holds(self, number: f64) -> f64 {
+        if self == Self::Fp32 { f64::from(number as f32) } else { number }
+    }
+
+    /// Returns the least and the greatest number that it has, if it has numbers.
+    pub(crate) fn range(self) -> Option<(f64, f64)> {
+        match self {
+            Self::Fp32 => Some((f64::from(f32::MIN), f64::from(f32::MAX))),
+            Self::Fp64 => Some((f64::MIN, f64::MAX)),
+            _ => self.whole().map(|(least, most)| (least as f64, most as f64)),
+        }
+    }
+
+    /// Returns the type in which all values of an output have room: a fraction among them makes all of them FP64.
+    pub(crate) fn of_all<'v>(values: impl Iterator<Item = &'v Value>) -> Self {
+        let all = values.map(Self::of).reduce(|all, it| if it == Self::Fp64 { it } else { all });
+        all.expect("an output has the value of `otherwise`")
     }
 
     /// Returns the type of a value of which no contract speaks.

@@ -47,9 +47,9 @@ pub struct OutputTensor {
     pub datatype: Datatype,
     /// Its dimensions; −1 in the first place is the number of rows.
     pub shape: Vec<i64>,
-    /// The least value that is accepted.
+    /// The least value that is accepted, as its elements hold it.
     pub min: Option<f64>,
-    /// The greatest value that is accepted.
+    /// The greatest value that is accepted, as its elements hold it.
     pub max: Option<f64>,
 }
 
@@ -89,8 +89,8 @@ pub(super) fn output(it: &contract::Output) -> Output {
         name: name.clone(),
         datatype: it.datatype,
         shape: it.shape.clone(),
-        min: it.min,
-        max: it.max,
+        min: it.min.map(|bound| it.datatype.holds(bound)),
+        max: it.max.map(|bound| it.datatype.holds(bound)),
     };
     Output { tensors: it.tensors.iter().map(tensor).collect(), non_finite: it.non_finite == NonFinite::Allow }
 }

@@ -129,6 +129,8 @@ fn f_163_answers_that_break_the_contract_are_refused_when_read() {
         ("datatype: FP32, min: 0, max: 1", "datatype: INT8", "0.5 does not fit INT8"),
         ("datatype: FP32, min: 0, max: 1", "datatype: BYTES", "0.5 does not fit BYTES"),
         ("max: 1}", "max: 0.6}", "rules answer `score`: 0.9 is out of range: 0 to 0.6"),
+        ("FP32, min: 0", "FP32, shape: [1], min: 0", "rules answer `score` once a row, and the shape [1] has no"),
+        ("FP32, min: 0", "FP32, shape: [], min: 0", "rules answer `score` once a row, and the shape [] has no"),
     ] {
         let found = turned(from, to).diagnostics;
         assert!(found.iter().any(|it| it.message.starts_with(message)), "{to}: {found:#?}");
@@ -223,6 +225,15 @@ fn rules_read_inputs_that_the_route_has() {
     }
 }
 
+/// A row for which the rule holds.
+struct Rich;
+
+impl crate::Row for Rich {
+    fn value(&self, input: usize) -> Option<crate::Scalar<'_>> {
+        Some(if input == 0 { crate::Scalar::Float(9.0) } else { crate::Scalar::Int(5) })
+    }
+}
+
 #[test]
 fn a_sum_stays_within_the_contract() {
     let folder = folder();
@@ -230,15 +241,72 @@ fn a_sum_stays_within_the_contract() {
     std::fs::write(folder.path().join("home.rules"), sums).expect("written");
     let deployment = load_text("f", HOME, folder.path()).deployment.expect("compiles");
     let Kind::Rules(table) = &deployment.paths[2].kind else { panic!("not rules") };
-    struct Rich;
-    impl crate::Row for Rich {
-        fn value(&self, input: usize) -> Option<crate::Scalar<'_>> {
-            Some(if input == 0 { crate::Scalar::Float(9.0) } else { crate::Scalar::Int(5) })
-        }
-    }
     let answer = table.answer(&Rich);
     assert_eq!((answer.rule, &answer.values[0]), (Some("high"), &Value::Float(1.0)), "0.4 + 0.9 ends at 1");
     assert_eq!((table.outputs[0].name.as_str(), table.outputs[0].datatype), ("score", Datatype::Fp32));
+}
+
+/// The route without a contract of its outputs, by these rules.
+fn without_contract(rules: &str) -> Loaded {
+    let folder = folder();
+    std::fs::write(folder.path().join("home.rules"), rules).expect("written");
+    let text: String =
+        HOME.lines().filter(|line| !line.contains("output: {tensors")).map(|it| format!("{it}\n")).collect();
+    load_text("f", &text, folder.path())
+}
+
+fn rules_of(loaded: &Loaded) -> &crate::kind::Rules {
+    let deployment = loaded.deployment.as_ref().unwrap_or_else(|| panic!("{:#?}", loaded.diagnostics));
+    let Kind::Rules(rules) = &deployment.paths[2].kind else { panic!("not rules") };
+    rules
+}
+
+#[test]
+fn f_163_an_output_that_no_contract_declares_has_room_for_every_value_of_the_rules() {
+    for (mode, answer, otherwise, datatype) in [
+        ("first", "0.9", "0", Datatype::Fp64),
+        ("first", "1", "0.5", Datatype::Fp64),
+        ("score", "0.9", "0", Datatype::Fp64),
+        ("score", "1", "0", Datatype::Int64),
+        ("first", "1", "0", Datatype::Int64),
+        ("first", "high", "low", Datatype::Bytes),
+        ("first", "true", "false", Datatype::Bool),
+    ] {
+        let rules = RULES.replace("rules:", &format!("mode: {mode}\nrules:")).replace("0.9", answer);
+        let loaded = without_contract(&rules.replace("0.1", otherwise));
+        assert_eq!(rules_of(&loaded).outputs[0].datatype, datatype, "{mode} {answer} {otherwise}");
+    }
+    let found = without_contract(&RULES.replace("0.9", "9007199254740993")).diagnostics;
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!(found[0].message, "rules answer `score`: 9007199254740993 does not fit FP64");
+}
+
+#[test]
+fn f_163_a_bound_counts_as_the_element_that_it_becomes() {
+    // As an FP32, 0.1 is a little more than the 0.1 of the file.
+    let contract = "output: {tensors: {score: {datatype: FP32, min: 0, max: 0.1}}}";
+    let text = HOME.replace("output: {tensors: {score: {datatype: FP32, min: 0, max: 1}}}", contract);
+    let (folder, rules) = (folder(), RULES.replace("0.9", "0.05"));
+    std::fs::write(folder.path().join("home.rules"), rules).expect("written");
+    let loaded = load_text("f", &text.replace("score: 0.5", "score: 0.1"), folder.path());
+    let deployment = loaded.deployment.unwrap_or_else(|| panic!("{:#?}", loaded.diagnostics));
+    let output = &deployment.routes[0].output.as_ref().expect("declared").tensors[0];
+    assert_eq!(output.max, Some(f64::from(0.1_f32)));
+}
+
+#[test]
+fn f_163_a_sum_stays_within_its_datatype_whatever_the_contract_allows() {
+    let sum = |contract: &str, each: &str| {
+        let folder = folder();
+        let rules = RULES.replace("rules:", "mode: score\nrules:").replace("0.9", each).replace("0.1", each);
+        std::fs::write(folder.path().join("home.rules"), rules).expect("written");
+        let text = HOME.replace("datatype: FP32, min: 0, max: 1", contract).replace("score: 0.5", "score: 1");
+        let loaded = load_text("f", &text, folder.path());
+        rules_of(&loaded).answer(&Rich).values[0].clone()
+    };
+    assert_eq!(sum("datatype: INT8, max: 1000", "100"), Value::Int(127));
+    assert_eq!(sum("datatype: FP32", "3e38"), Value::Float(f64::from(f32::MAX)));
+    assert_eq!(sum("datatype: FP64", "1.5e308"), Value::Float(f64::MAX));
 }
 
 #[test]

@@ -63,16 +63,22 @@ fn bound(value: &mut Value, output: &OutputTensor) {
     }
 }
 
-/// Returns what an output becomes: what the route says of it, else one element a row of the type of its values.
-fn output(name: &str, example: &Value, contract: Option<&contract::OutputTensor>) -> OutputTensor {
-    let datatype = contract.map_or(Datatype::of(example), |it| it.datatype);
-    let whole = datatype.whole().map(|(least, most)| (least as f64, most as f64));
+/// Returns what an output becomes: what the route says of it, else one element a row of a type that has room for all
+/// its values. A sum is kept within what both the route and the type allow.
+fn output(set: &RuleSet, at: usize, contract: Option<&contract::OutputTensor>) -> OutputTensor {
+    let values = set.values(at).map(|it| it.0);
+    let datatype = contract.map_or_else(|| Datatype::of_all(values), |it| it.datatype);
+    let bounds = datatype.range().map(|(least, most)| {
+        let [min, max] = [contract.and_then(|it| it.min), contract.and_then(|it| it.max)];
+        let bound = |it: Option<f64>, end: f64| it.map_or(end, |it| datatype.holds(it));
+        (bound(min, least).max(least), bound(max, most).min(most))
+    });
     OutputTensor {
-        name: name.into(),
+        name: set.outputs()[at].clone(),
         datatype,
         shape: contract.map_or_else(one_a_row, |it| it.shape.clone()),
-        min: contract.and_then(|it| it.min).or(whole.map(|it| it.0)),
-        max: contract.and_then(|it| it.max).or(whole.map(|it| it.1)),
+        min: bounds.map(|it| it.0),
+        max: bounds.map(|it| it.1),
     }
 }
 
@@ -88,8 +94,8 @@ impl PathKind for Block {
         let set = outside.rules(&self.file);
         let tensors = route.output.as_ref().map(|it| &it.tensors);
         let contract = |name: &String| tensors.and_then(|tensors| tensors.get(name));
-        let output = |(name, example): (&String, &Value)| output(name, example, contract(name));
-        let outputs = set.outputs().iter().zip(set.otherwise()).map(output).collect();
+        let output = |(at, name): (usize, &String)| output(&set, at, contract(name));
+        let outputs = set.outputs().iter().enumerate().map(output).collect();
         Kind::Rules(Rules { set, outputs })
     }
 
