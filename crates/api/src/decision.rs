@@ -132,7 +132,7 @@ impl Decision {
             route: route.name.clone(),
             protocol: route.protocol.name().into(),
             operation: it.operation.name().into(),
-            revision: words::revision(&it.revision),
+            revision: core::digest_name(&it.revision.digest),
             core_version: env!("CARGO_PKG_VERSION").into(),
             phase: it.phase.name().into(),
             episode: it.episode.map(words::episode),

@@ -49,7 +49,7 @@ impl Transition {
             |it: core::Trip| Trip { rule: it.rule.into(), result: it.result.name().into(), bad: it.bad, of: it.of };
         Self {
             time,
-            revision: words::revision(&it.revision),
+            revision: core::digest_name(&it.revision.digest),
             route: it.revision.routes[it.route.index()].name.clone(),
             from: it.from,
             to: it.to,

@@ -1,11 +1,6 @@
 //! How numbers and names of the core are written.
 
-use evenkeel_core::{Nanos, Revision, Signal};
-
-/// Returns `sha256:` and twelve hex digits.
-pub(crate) fn revision(revision: &Revision) -> String {
-    revision.digest[..6].iter().fold("sha256:".to_owned(), |name, byte| format!("{name}{byte:02x}"))
-}
+use evenkeel_core::{Nanos, Signal};
 
 /// Returns the name of an episode.
 pub(crate) fn episode(number: u32) -> String {

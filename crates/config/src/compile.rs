@@ -46,7 +46,7 @@ pub struct Deployment {
 impl Deployment {
     /// Returns the name of the revision as clients and records see it: `sha256:` and twelve hex digits.
     pub fn name(&self) -> String {
-        format!("sha256:{}", digest::hex(&self.revision.digest[..6]))
+        core::digest_name(&self.revision.digest)
     }
 }
 

@@ -11,6 +11,7 @@ use std::{
 
 use evenkeel_api::{Ready, Rejected};
 use evenkeel_config::{Loaded, Severity, load_file};
+use evenkeel_core::digest_name;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
@@ -92,7 +93,7 @@ impl Reloader {
                 Verdict::Applied
             }
             false => {
-                let digest = found.map_or("sha256:unreadable".into(), |digest| name(&digest));
+                let digest = found.map_or("sha256:unreadable".into(), |digest| digest_name(&digest));
                 let rejected = Rejected { at: Timestamp::now(), digest, diagnostics: loaded.errors() };
                 tracing::error!(
                     target: "evenkeel::config",
@@ -125,10 +126,6 @@ fn say(loaded: &Loaded) {
 
 fn digest(path: &Path) -> Option<[u8; 32]> {
     std::fs::read(path).ok().map(|bytes| Sha256::digest(bytes).into())
-}
-
-fn name(digest: &[u8; 32]) -> String {
-    digest[..6].iter().fold("sha256:".to_owned(), |name, byte| format!("{name}{byte:02x}"))
 }
 
 #[cfg(test)]
