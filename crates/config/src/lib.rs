@@ -19,6 +19,7 @@ mod rules;
 mod schema;
 mod secret;
 mod shape;
+mod sources;
 mod tree;
 
 pub use compile::{Deployment, Feature, FixedTensor, Input, Output, OutputTensor, PathSpec, RouteSpec, UpstreamSpec};
@@ -32,3 +33,4 @@ pub use schema::server::Server;
 pub use schema::upstream::{Dialect, UpstreamProtocol};
 pub use schema::value::Value;
 pub use secret::Secret;
+pub use sources::Sources;

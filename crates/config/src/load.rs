@@ -1,6 +1,6 @@
 //! Load: bytes to a deployment, or to everything that is wrong with them.
 
-use std::{fs::File as Bytes, io::Read, path::Path, sync::Arc};
+use std::{io, path::Path, sync::Arc};
 
 use evenkeel_core::PathId;
 
@@ -12,11 +12,10 @@ use crate::{
     report::Report,
     schema::file::File,
     shape::{Shape, Shaped},
+    sources::{self, MAX_BYTES, Sources},
     tree::{self, Key, Node, Place, Unreadable},
 };
 
-/// The largest configuration that is read.
-const MAX_BYTES: u64 = 4 << 20;
 /// What to do about a file that is no configuration at all.
 const HINT: &str = "`evenkeel config example` prints a file that works";
 
@@ -27,6 +26,8 @@ pub struct Loaded {
     pub deployment: Option<Arc<Deployment>>,
     /// In the order of the file; those of files that it names follow.
     pub diagnostics: Vec<Diagnostic>,
+    /// What was read, right or wrong.
+    pub sources: Sources,
     /// Where each path is declared, by its id.
     paths: Vec<Declared>,
 }
@@ -50,7 +51,8 @@ struct Declared {
 
 impl Loaded {
     fn unreadable(name: &str, unreadable: Unreadable) -> Self {
-        Self { deployment: None, diagnostics: vec![unreadable.diagnostic(name, HINT)], paths: Vec::new() }
+        let diagnostics = vec![unreadable.diagnostic(name, HINT)];
+        Self { deployment: None, diagnostics, sources: Sources::default(), paths: Vec::new() }
     }
 
     /// Takes note of paths that cannot be made ready: each is a mistake at the place of its declaration.
@@ -73,10 +75,13 @@ impl Loaded {
 /// Reads a file.
 pub fn load_file(path: &Path) -> Loaded {
     let name = path.display().to_string();
-    match read(path) {
-        Ok(text) => load_text(&name, &text, path.parent().unwrap_or(Path::new("."))),
+    let read = sources::bytes(path);
+    let mut loaded = match text(&read) {
+        Ok(text) => load_text(&name, text, path.parent().unwrap_or(Path::new("."))),
         Err(message) => Loaded::unreadable(&name, Unreadable { place: Place::default(), message }),
-    }
+    };
+    loaded.sources.read(path, read.as_deref().ok());
+    loaded
 }
 
 /// Reads a text under the name that its diagnostics shall show; relative paths start from `base`.
@@ -92,7 +97,7 @@ pub fn load_text(name: &str, text: &str, base: &Path) -> Loaded {
     let broken = diagnostics.iter().any(|it| it.severity == Severity::Error);
     let paths = declared(name, &file, &tree);
     let deployment = (!broken).then(|| Arc::new(compile(file, &outside)));
-    Loaded { deployment, diagnostics, paths }
+    Loaded { deployment, diagnostics, sources: outside.sources(), paths }
 }
 
 /// Finds where each path is declared, in the order in which `compile` numbers them.
@@ -106,15 +111,13 @@ fn declared(name: &str, file: &File, tree: &Node) -> Vec<Declared> {
     tiers.map(declared).collect()
 }
 
-/// Reads at most what a configuration may have, whatever the file says of its size.
-fn read(path: &Path) -> Result<String, String> {
-    let mut bytes = Vec::new();
-    let file = Bytes::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes));
-    file.map_err(|error| format!("cannot be read: {error}"))?;
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err("larger than 4 MiB".into());
+/// Takes what was read for text.
+fn text(read: &io::Result<Vec<u8>>) -> Result<&str, String> {
+    match read {
+        Err(error) => Err(format!("cannot be read: {error}")),
+        Ok(bytes) if bytes.len() as u64 > MAX_BYTES => Err("larger than 4 MiB".into()),
+        Ok(bytes) => std::str::from_utf8(bytes).map_err(|error| format!("not UTF-8 from byte {}", error.valid_up_to())),
     }
-    String::from_utf8(bytes).map_err(|error| format!("not UTF-8 from byte {}", error.utf8_error().valid_up_to()))
 }
 
 #[cfg(test)]

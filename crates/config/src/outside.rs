@@ -14,7 +14,12 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use crate::{diagnostic::Diagnostic, rules::RuleSet, secret::Secret};
+use crate::{
+    diagnostic::Diagnostic,
+    rules::RuleSet,
+    secret::Secret,
+    sources::{Mark, Sources},
+};
 
 /// The largest rules file that is read.
 const MAX_RULES: u64 = 4 << 20;
@@ -36,6 +41,8 @@ pub(crate) struct Outside {
     secrets: BTreeMap<String, Secret>,
     files: BTreeMap<String, Result<NamedFile, String>>,
     rules: BTreeMap<String, Option<Arc<RuleSet>>>,
+    /// Those files that were looked for, there or not.
+    sources: Sources,
 }
 
 impl Outside {
@@ -55,7 +62,10 @@ impl Outside {
     pub(crate) fn fetch_file(&mut self, file: &str) -> Result<(), String> {
         if !self.files.contains_key(file) {
             let path = self.base.join(file);
-            let read = digest(&path).map(|sha256| NamedFile { path, sha256 });
+            let mark = Mark::of(&path);
+            let read = digest(&path);
+            self.sources.name(&path, mark, read.as_ref().ok().copied());
+            let read = read.map(|sha256| NamedFile { path, sha256 });
             self.files.insert(file.into(), read);
         }
         self.files[file].as_ref().map(drop).map_err(Clone::clone)
@@ -67,13 +77,20 @@ impl Outside {
             return Ok((set.clone(), Vec::new()));
         }
         let path = self.base.join(file);
-        let text = text(&path, MAX_RULES)?;
+        let mark = Mark::of(&path);
+        let read = text(&path, MAX_RULES).map(|text| (Sha256::digest(&text).into(), text));
+        self.sources.name(&path, mark, read.as_ref().ok().map(|it| it.0));
+        let (sha256, text) = read?;
         let (set, found) = RuleSet::read(&path.display().to_string(), &text);
         let set = set.map(Arc::new);
-        let sha256 = Sha256::digest(text.as_bytes()).into();
         self.files.insert(file.into(), Ok(NamedFile { path, sha256 }));
         self.rules.insert(file.into(), set.clone());
         Ok((set, found))
+    }
+
+    /// Returns the files that were looked for.
+    pub(crate) fn sources(&self) -> Sources {
+        self.sources.clone()
     }
 
     /// Returns a secret that was fetched.
@@ -114,7 +131,8 @@ fn text(path: &Path, most: u64) -> Result<String, String> {
         .map_err(|error| format!("`{}` is not UTF-8 from byte {}", path.display(), error.utf8_error().valid_up_to()))
 }
 
-fn digest(path: &Path) -> Result<[u8; 32], String> {
+/// Returns the SHA-256 of a file of any size that is loaded.
+pub(crate) fn digest(path: &Path) -> Result<[u8; 32], String> {
     let mut file = open(path, MAX_MODEL)?;
     let (mut hash, mut piece) = (Sha256::new(), vec![0; 64 << 10]);
     loop {

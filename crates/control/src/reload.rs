@@ -2,7 +2,8 @@
 //!
 //! # Invariants
 //! - `LOAD-1`: a file with a mistake changes nothing that runs; it is reported in readiness, log and metric.
-//! - `LOAD-2`: bytes that were judged before are not judged again, so a poll costs nothing.
+//! - `LOAD-2`: what was judged before is not judged again, so a poll costs nothing. It is the bytes that were read that
+//!   count, of the configuration and of the files it names, so a save while they are read is not lost.
 
 use std::{
     path::{Path, PathBuf},
@@ -10,18 +11,17 @@ use std::{
 };
 
 use evenkeel_api::{Ready, Rejected};
-use evenkeel_config::{Loaded, Severity, load_file};
+use evenkeel_config::{Loaded, Severity, Sources, load_file};
 use evenkeel_core::digest_name;
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use sha2::{Digest, Sha256};
 
 use crate::plane::DataPlane;
 
 /// What became of a reload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// The file says what it said before.
+    /// The files say what they said before.
     Unchanged,
     /// A new revision is in force.
     Applied,
@@ -33,20 +33,16 @@ pub enum Verdict {
 pub struct Reloader {
     path: PathBuf,
     plane: Arc<dyn DataPlane>,
-    state: Mutex<State>,
-}
-
-struct State {
-    /// Of the bytes that were judged last.
-    judged: Option<[u8; 32]>,
-    rejected: Option<Rejected>,
+    /// What was judged last; held while a file is judged, one after the other.
+    judged: Mutex<Sources>,
+    /// Apart from it, so that readiness does not wait for a model that is being loaded.
+    rejected: Mutex<Option<Rejected>>,
 }
 
 impl Reloader {
-    /// Starts from a file that the data plane has just been started with.
-    pub fn new(path: PathBuf, plane: Arc<dyn DataPlane>) -> Self {
-        let judged = digest(&path);
-        Self { path, plane, state: Mutex::new(State { judged, rejected: None }) }
+    /// Starts from what the data plane has been started with.
+    pub fn new(read: Sources, plane: Arc<dyn DataPlane>) -> Self {
+        Self { path: read.file().into(), plane, judged: Mutex::new(read), rejected: Mutex::new(None) }
     }
 
     /// Returns the file that is read.
@@ -54,30 +50,28 @@ impl Reloader {
         &self.path
     }
 
-    /// Reads the file if its bytes have changed.
+    /// Reads the file if it, or one that it names, says something else.
     pub fn poll(&self) -> Verdict {
-        let mut state = self.state.lock();
-        match digest(&self.path) {
-            found if found == state.judged => Verdict::Unchanged,
-            found => self.judge(&mut state, found),
+        let mut judged = self.judged.lock();
+        match judged.look() {
+            true => self.judge(&mut judged),
+            false => Verdict::Unchanged,
         }
     }
 
     /// Reads the file, changed or not: a secret that it names may be another one now.
     pub fn reload(&self) -> Verdict {
-        let mut state = self.state.lock();
-        let found = digest(&self.path);
-        self.judge(&mut state, found)
+        self.judge(&mut self.judged.lock())
     }
 
     /// Says whether a revision is in force, and which configuration was refused since.
     pub fn ready(&self) -> Ready {
-        Ready { ready: true, revision: Some(self.plane.revision()), rejected: self.state.lock().rejected.clone() }
+        Ready { ready: true, revision: Some(self.plane.revision()), rejected: self.rejected.lock().clone() }
     }
 
-    fn judge(&self, state: &mut State, found: Option<[u8; 32]>) -> Verdict {
-        state.judged = found;
+    fn judge(&self, judged: &mut Sources) -> Verdict {
         let mut loaded = load_file(&self.path);
+        judged.clone_from(&loaded.sources);
         let applied = loaded.deployment.clone().is_some_and(|deployment| match self.plane.apply(deployment) {
             Ok(()) => true,
             Err(unfit) => {
@@ -88,12 +82,12 @@ impl Reloader {
         say(&loaded);
         match applied {
             true => {
-                state.rejected = None;
+                *self.rejected.lock() = None;
                 tracing::info!(target: "evenkeel::config", revision = self.plane.revision(), "configuration applied");
                 Verdict::Applied
             }
             false => {
-                let digest = found.map_or("sha256:unreadable".into(), |digest| digest_name(&digest));
+                let digest = judged.digest().map_or("sha256:unreadable".into(), |digest| digest_name(&digest));
                 let rejected = Rejected { at: Timestamp::now(), digest, diagnostics: loaded.errors() };
                 tracing::error!(
                     target: "evenkeel::config",
@@ -102,7 +96,7 @@ impl Reloader {
                     revision = self.plane.revision(),
                     "configuration refused, the running one stays"
                 );
-                state.rejected = Some(rejected);
+                *self.rejected.lock() = Some(rejected);
                 self.plane.note_rejected();
                 Verdict::Rejected
             }
@@ -122,10 +116,6 @@ fn say(loaded: &Loaded) {
             }
         }
     }
-}
-
-fn digest(path: &Path) -> Option<[u8; 32]> {
-    std::fs::read(path).ok().map(|bytes| Sha256::digest(bytes).into())
 }
 
 #[cfg(test)]

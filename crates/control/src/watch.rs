@@ -1,7 +1,7 @@
 //! Watch: asks for a reload when the file may have changed.
 //!
 //! The folder is watched, not the file: editors replace it, and Kubernetes swaps a link above it. A slow poll stands
-//! behind, for folders that report nothing.
+//! behind, for folders that report nothing, and for files that the configuration names in other folders.
 //!
 //! # Invariants
 //! - `WATCH-1`: looking at the file is not a change of it; else each look would ask for the next one.

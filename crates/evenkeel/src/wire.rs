@@ -2,13 +2,9 @@
 //!
 //! The data plane is reached by the control plane through one trait; signals come in here and nowhere else.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{path::Path, sync::Arc, time::Duration};
 
-use evenkeel_config::{Deployment, Loaded, Unfit, load_file};
+use evenkeel_config::{Deployment, Loaded, Sources, Unfit, load_file};
 use evenkeel_control::{Admin, DataPlane, Reloader, watch};
 use evenkeel_gateway::{Gateway, prove};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -53,12 +49,12 @@ pub(crate) fn read(config: &Path) -> Loaded {
     loaded
 }
 
-/// Serves until it is told to stop, and drains.
-pub(crate) async fn serve(deployment: Arc<Deployment>, config: PathBuf) -> anyhow::Result<()> {
+/// Serves what was read from a file until it is told to stop, and drains.
+pub(crate) async fn serve(deployment: Arc<Deployment>, read: Sources) -> anyhow::Result<()> {
     let (drain, admin) = (deployment.server.drain, deployment.server.admin.clone());
     let gateway = Gateway::start(deployment).await?;
     let plane: Arc<dyn DataPlane> = Arc::new(Plane(gateway.clone()));
-    let reloader = Arc::new(Reloader::new(config, plane.clone()));
+    let reloader = Arc::new(Reloader::new(read, plane.clone()));
     let admin = Admin::start(&admin, plane, reloader.clone()).await?;
     let (listen, admin_address, revision) = (gateway.address(), admin.address(), gateway.revision());
     tracing::info!(target: "evenkeel::serve", %listen, admin = %admin_address, revision, "serving");

@@ -1,6 +1,6 @@
 //! The admin plane over its socket.
 
-use evenkeel_config::{Deployment, Unfit};
+use evenkeel_config::{Deployment, Unfit, load_file};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -38,7 +38,7 @@ impl Kit {
     async fn start() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let plane: Arc<dyn DataPlane> = Arc::new(Plane);
-        let reloader = Arc::new(Reloader::new(folder.path().join("e.yaml"), plane.clone()));
+        let reloader = Arc::new(Reloader::new(load_file(&folder.path().join("e.yaml")).sources, plane.clone()));
         let admin = Admin::start("127.0.0.1:0", plane, reloader.clone()).await.expect("a free port");
         Self { folder, reloader, admin }
     }

@@ -55,12 +55,16 @@ impl Kit {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join("e.yaml"), file("one")).expect("written");
         let plane = Arc::new(Plane::default());
-        let reloader = Reloader::new(folder.path().join("e.yaml"), plane.clone());
+        let reloader = Reloader::new(load_file(&folder.path().join("e.yaml")).sources, plane.clone());
         Self { folder, plane, reloader }
     }
 
     fn write(&self, text: &str) {
-        std::fs::write(self.folder.path().join("e.yaml"), text).expect("written");
+        self.write_to("e.yaml", text);
+    }
+
+    fn write_to(&self, name: &str, text: &str) {
+        std::fs::write(self.folder.path().join(name), text).expect("written");
     }
 }
 
@@ -111,10 +115,56 @@ fn a_swapped_link_is_seen() {
     std::fs::write(&old, file("old")).expect("written");
     std::fs::write(&new, file("new")).expect("written");
     std::os::unix::fs::symlink(&old, &link).expect("linked");
-    let reloader = Reloader::new(link.clone(), kit.plane.clone());
+    let reloader = Reloader::new(load_file(&link).sources, kit.plane.clone());
     std::fs::remove_file(&link).expect("removed");
     std::os::unix::fs::symlink(&new, &link).expect("linked");
     assert_eq!(reloader.poll(), Verdict::Applied);
+}
+
+#[test]
+fn load_2_a_save_between_reading_and_watching_is_not_lost() {
+    let kit = Kit::new();
+    let read = load_file(kit.reloader.path()).sources;
+    kit.write(&file("saved while the gateway starts"));
+    let reloader = Reloader::new(read, kit.plane.clone());
+    assert_eq!(reloader.poll(), Verdict::Applied);
+    assert_eq!(reloader.poll(), Verdict::Unchanged);
+}
+
+#[test]
+fn load_2_a_saved_file_that_the_configuration_names_counts_like_the_configuration() {
+    let kit = Kit::new();
+    let rules = |score: &str| format!("inputs: {{a: float}}\nrules: []\notherwise: {{score: {score}}}\n");
+    kit.write_to("r.rules", &rules("0.1"));
+    kit.write_to("m.onnx", "one");
+    kit.write(
+        "version: 1\nroutes:\n  r:\n    protocol: oip\n    input: {features: {a: {type: float}}}\n    tiers:\n      - \
+         {name: m, onnx: {file: m.onnx}}\n      - {name: r, rules: {file: r.rules}}\n",
+    );
+    assert_eq!([kit.reloader.poll(), kit.reloader.poll()], [Verdict::Applied, Verdict::Unchanged]);
+    let check = |name: &str, text: &str, verdict| {
+        kit.write_to(name, text);
+        assert_eq!([kit.reloader.poll(), kit.reloader.poll()], [verdict, Verdict::Unchanged], "{name}: {text}");
+    };
+    check("r.rules", &rules("0.25"), Verdict::Applied);
+    check("m.onnx", "another", Verdict::Applied);
+    check("r.rules", "half", Verdict::Rejected);
+    check("r.rules", &rules("0.25"), Verdict::Applied);
+    // Written again, with another time, it is the same file.
+    check("r.rules", &rules("0.25"), Verdict::Unchanged);
+    std::fs::remove_file(kit.folder.path().join("m.onnx")).expect("removed");
+    assert_eq!([kit.reloader.poll(), kit.reloader.poll()], [Verdict::Rejected, Verdict::Unchanged]);
+    check("m.onnx", "is back", Verdict::Applied);
+}
+
+#[test]
+fn a_file_that_is_too_large_is_read_no_further_than_that_takes() {
+    let kit = Kit::new();
+    let large = " ".repeat(5 << 20);
+    kit.write(&large);
+    assert_eq!(kit.reloader.poll(), Verdict::Rejected);
+    kit.write(&(large + "more"));
+    assert_eq!(kit.reloader.poll(), Verdict::Unchanged);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::symlink};
 
-use evenkeel_config::{Deployment, Unfit};
+use evenkeel_config::{Deployment, Unfit, load_file};
 use notify::event::{CreateKind, ModifyKind, RemoveKind};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -39,7 +39,7 @@ fn file(content: &str) -> String {
 
 fn watched(path: &Path) -> UnboundedReceiver<Option<String>> {
     let (sender, reports) = unbounded_channel();
-    tokio::spawn(watch(Arc::new(Reloader::new(path.into(), Arc::new(Plane(sender))))));
+    tokio::spawn(watch(Arc::new(Reloader::new(load_file(path).sources, Arc::new(Plane(sender))))));
     reports
 }
 

@@ -20,11 +20,11 @@ impl Serve {
         for diagnostic in &loaded.diagnostics {
             eprintln!("{diagnostic}");
         }
-        let Some(deployment) = loaded.deployment else {
+        let Some(deployment) = loaded.deployment.clone() else {
             anyhow::bail!("cannot serve {}: {} errors", self.config.display(), loaded.errors());
         };
         wire::log();
-        super::runtime()?.block_on(wire::serve(deployment, self.config))?;
+        super::runtime()?.block_on(wire::serve(deployment, loaded.sources))?;
         Ok(ExitCode::SUCCESS)
     }
 }
