@@ -4,8 +4,10 @@
 //! - `LOAD-1`: a file with a mistake changes nothing that runs; it is reported in readiness, log and metric.
 //! - `LOAD-2`: what was judged before is not judged again, so a poll costs nothing. It is the bytes that were read that
 //!   count, of the configuration and of the files it names, so a save while they are read is not lost.
+//! - `LOAD-3`: a panic on the way is contained, and refuses the file like a mistake; the next save or order tries again.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -25,7 +27,7 @@ pub enum Verdict {
     Unchanged,
     /// A new revision is in force.
     Applied,
-    /// The file has mistakes; nothing has changed.
+    /// The file has mistakes, or runs into a bug; nothing has changed.
     Rejected,
 }
 
@@ -61,7 +63,9 @@ impl Reloader {
 
     /// Reads the file, changed or not: a secret that it names may be another one now.
     pub fn reload(&self) -> Verdict {
-        self.judge(&mut self.judged.lock())
+        let mut judged = self.judged.lock();
+        judged.look();
+        self.judge(&mut judged)
     }
 
     /// Says whether a revision is in force, and which configuration was refused since.
@@ -70,38 +74,54 @@ impl Reloader {
     }
 
     fn judge(&self, judged: &mut Sources) -> Verdict {
-        let mut loaded = load_file(&self.path);
-        judged.clone_from(&loaded.sources);
-        let applied = loaded.deployment.clone().is_some_and(|deployment| match self.plane.apply(deployment) {
-            Ok(()) => true,
-            Err(unfit) => {
-                loaded.refuse(unfit);
-                false
-            }
-        });
-        say(&loaded);
-        match applied {
-            true => {
+        match contained(|| self.load(judged)) {
+            0 => {
                 *self.rejected.lock() = None;
                 tracing::info!(target: "evenkeel::config", revision = self.plane.revision(), "configuration applied");
                 Verdict::Applied
             }
-            false => {
-                let digest = judged.digest().map_or("sha256:unreadable".into(), |digest| digest_name(&digest));
-                let rejected = Rejected { at: Timestamp::now(), digest, diagnostics: loaded.errors() };
-                tracing::error!(
-                    target: "evenkeel::config",
-                    digest = rejected.digest,
-                    diagnostics = rejected.diagnostics,
-                    revision = self.plane.revision(),
-                    "configuration refused, the running one stays"
-                );
-                *self.rejected.lock() = Some(rejected);
-                self.plane.note_rejected();
+            mistakes => {
+                self.refuse(judged, mistakes);
                 Verdict::Rejected
             }
         }
     }
+
+    /// Reads the file and applies it; returns the number of mistakes that keep it from being applied.
+    fn load(&self, judged: &mut Sources) -> usize {
+        let mut loaded = load_file(&self.path);
+        judged.clone_from(&loaded.sources);
+        if let Some(Err(unfit)) = loaded.deployment.clone().map(|it| self.plane.apply(it)) {
+            loaded.refuse(unfit);
+        }
+        say(&loaded);
+        loaded.errors()
+    }
+
+    fn refuse(&self, judged: &Sources, mistakes: usize) {
+        let digest = judged.digest().map_or("sha256:unreadable".into(), |digest| digest_name(&digest));
+        let rejected = Rejected { at: Timestamp::now(), digest, diagnostics: mistakes };
+        tracing::error!(
+            target: "evenkeel::config",
+            digest = rejected.digest,
+            diagnostics = rejected.diagnostics,
+            revision = self.plane.revision(),
+            "configuration refused, the running one stays"
+        );
+        *self.rejected.lock() = Some(rejected);
+        self.plane.note_rejected();
+    }
+}
+
+/// Counts a panic as a mistake: whatever in a file or in a model runs into a bug, it is that which cannot be applied.
+fn contained(load: impl FnOnce() -> usize) -> usize {
+    // A data plane takes over what is ready in one step, its last: a panic before it leaves nothing half-done.
+    catch_unwind(AssertUnwindSafe(load)).unwrap_or_else(|panic| {
+        let said = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
+        let panic = said.unwrap_or("no text");
+        tracing::error!(target: "evenkeel::config", panic, "a reload panicked, which is a bug of Evenkeel; please report it");
+        1
+    })
 }
 
 fn say(loaded: &Loaded) {

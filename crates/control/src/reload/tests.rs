@@ -14,6 +14,8 @@ struct Plane {
     rejected: AtomicUsize,
     /// Whether no path can be made ready.
     unfit: Mutex<bool>,
+    /// Whether making one ready runs into a bug.
+    broken: Mutex<bool>,
 }
 
 impl DataPlane for Plane {
@@ -21,6 +23,7 @@ impl DataPlane for Plane {
         if *self.unfit.lock() {
             return Err(vec![Unfit { path: PathId(0), message: "the model is damaged".into() }]);
         }
+        assert!(!*self.broken.lock(), "a bug in an operator");
         self.applied.lock().push(deployment.name());
         Ok(())
     }
@@ -98,6 +101,20 @@ fn tn_13_a_path_that_cannot_be_made_ready_is_a_mistake_like_any_other() {
     assert_eq!(kit.plane.rejected.load(Ordering::Relaxed), 1);
     *kit.plane.unfit.lock() = false;
     assert_eq!(kit.reloader.reload(), Verdict::Applied, "the same bytes, once the model is whole");
+}
+
+#[test]
+fn load_3_a_reload_that_panics_is_a_refusal_like_any_other() {
+    let kit = Kit::new();
+    *kit.plane.broken.lock() = true;
+    kit.write(&file("two"));
+    assert_eq!([kit.reloader.poll(), kit.reloader.poll()], [Verdict::Rejected, Verdict::Unchanged]);
+    assert_eq!(kit.reloader.ready().rejected.map(|it| it.diagnostics), Some(1));
+    assert_eq!(kit.reloader.reload(), Verdict::Rejected, "by order, too");
+    assert_eq!(kit.plane.rejected.load(Ordering::Relaxed), 2);
+    *kit.plane.broken.lock() = false;
+    assert_eq!(kit.reloader.reload(), Verdict::Applied);
+    assert_eq!(kit.reloader.ready().rejected, None);
 }
 
 #[test]
