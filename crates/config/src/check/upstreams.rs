@@ -102,7 +102,7 @@ impl Checks<'_> {
 
 /// Accepts `http://host[:port][/path]` and `https://…`, nothing that would surprise at request time.
 fn check_url(url: &str) -> Result<(), String> {
-    let wrong = |why: &str| Err(format!("`{}` is not a usable URL: {why}", without_userinfo(url)));
+    let wrong = |why: &str| Err(format!("`{}` is not a usable URL: {why}", shown(url)));
     let Some((scheme, rest)) = url.split_once("://") else { return wrong("it has no scheme") };
     if !matches!(scheme, "http" | "https") {
         return wrong("only http and https are spoken");
@@ -111,8 +111,11 @@ fn check_url(url: &str) -> Result<(), String> {
     if authority.contains('@') {
         return wrong("a credential in it would show in logs; use `api_key`");
     }
-    if rest.contains(['?', '#', ' ', '\\']) {
-        return wrong("it has a query, a fragment or a space");
+    if rest.contains(['?', '#']) {
+        return wrong("the path of each request comes after it, so it has no place for a query; use `api_key`");
+    }
+    if rest.contains([' ', '\\']) {
+        return wrong("it has a space or a backslash");
     }
     let (host, port) = match authority.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
@@ -127,12 +130,15 @@ fn check_url(url: &str) -> Result<(), String> {
     }
 }
 
-/// What stands before an `@` may be a password: it is not repeated.
-fn without_userinfo(url: &str) -> String {
-    match (url.find("://"), url.find('@')) {
-        (Some(scheme), Some(at)) if scheme < at => format!("{}://…{}", &url[..scheme], &url[at..]),
-        _ => url.to_owned(),
-    }
+/// What stands before an `@`, in a query or in a fragment may be a credential (SEC-1): a URL is shown up to it.
+fn shown(url: &str) -> String {
+    let secret = url.find(['?', '#']).unwrap_or(url.len());
+    let end = match url.find('@') {
+        // The end of a password is not known: it may hold any of these signs.
+        Some(at) => url.find("://").map(|scheme| scheme + 3).filter(|end| *end <= at.min(secret)).unwrap_or(0),
+        None => secret,
+    };
+    if end < url.len() { format!("{}…", &url[..end]) } else { url.to_owned() }
 }
 
 #[cfg(test)]
@@ -149,6 +155,23 @@ mod tests {
         {
             assert!(check_url(bad).is_err(), "{bad}");
         }
-        assert!(!check_url("http://user:hush@x").expect_err("refused").contains("hush"));
+    }
+
+    #[test]
+    fn sec_1_a_refused_url_is_shown_without_what_may_be_a_credential() {
+        for (url, shown) in [
+            ("http://user:hush@x", "http://…"),
+            ("http://user:hu?sh#hush@x", "http://…"),
+            ("user:hush@x://y", "…"),
+            ("user:hush@x", "…"),
+            ("http://x/v1?key=hush", "http://x/v1…"),
+            ("ftp://x/v1#hush", "ftp://x/v1…"),
+            ("http://x/v1?mail=a@b&key=hush", "http://…"),
+            ("ftp://x/v1", "ftp://x/v1"),
+        ] {
+            let message = check_url(url).expect_err(url);
+            assert!(message.starts_with(&format!("`{shown}` is not a usable URL: ")), "{url}: {message}");
+            assert!(!message.contains("hush"), "{message}");
+        }
     }
 }
