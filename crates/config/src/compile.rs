@@ -124,14 +124,25 @@ pub(crate) fn compile(mut file: File, outside: &Outside) -> Deployment {
     Deployment { revision: Arc::new(revision), server: file.server, upstreams, paths, routes }
 }
 
-/// Writes the defaults out that depend on other keys.
+/// Writes the defaults out that depend on other keys, and in one way what can be written in several.
 fn write_out(file: &mut File) {
+    for upstream in file.upstreams.values_mut() {
+        let urls: Vec<_> = upstream.addresses().map(|url| url.trim_end_matches('/').to_owned()).collect();
+        (upstream.url, upstream.urls) = match <[String; 1]>::try_from(urls) {
+            Ok([one]) => (Some(one), Vec::new()),
+            Err(several) => (None, several),
+        };
+    }
     for route in file.routes.values_mut() {
         route.deadline = Some(route.deadline());
         for (at, tier) in route.tiers.iter_mut().enumerate() {
             let by_kind = tier.kinds.given().first().map(|(_, kind)| kind.method(at));
             tier.method = tier.method.or(by_kind);
             tier.finalise = Some(tier.finalise());
+            if let Some(features) = &mut tier.features {
+                features.sort_unstable();
+                features.dedup();
+            }
         }
     }
 }
@@ -141,7 +152,7 @@ fn upstream(name: &str, it: &Upstream, outside: &Outside) -> UpstreamSpec {
         name: name.into(),
         protocol: it.protocol,
         dialect: it.dialect,
-        urls: it.addresses().map(|url| url.trim_end_matches('/').to_owned()).collect(),
+        urls: it.addresses().cloned().collect(),
         api_key: it.api_key.as_ref().map(|reference| outside.secret(reference)),
         connect: it.connect.nanos(),
         idle: it.idle.nanos(),

@@ -2,7 +2,8 @@
 //!
 //! # Invariants
 //! - `DIG-1`: files that mean the same have the same digest: keys are sorted, defaults written out, durations are
-//!   integers in nanoseconds, sizes in bytes, fractions decimal strings.
+//!   integers in nanoseconds, sizes in bytes, fractions decimal strings, features sorted, addresses without a slash at the
+//!   end, and one of them alone under `url`.
 //! - `DIG-2`: a file that the configuration names counts with its content, a secret with its reference;
 //!   one that stands in the file itself with its digest.
 //!
@@ -20,7 +21,7 @@ use crate::{
     shape::{Form, kind, resolve},
 };
 
-/// Returns the digest of a file whose defaults are written out.
+/// Returns the digest of a file whose defaults are written out, and that is written in one way (`write_out`).
 pub(super) fn of(file: &File, outside: &Outside) -> [u8; 32] {
     let schema = json_schema();
     let written = serde_json::to_value(file).expect("a file that was read can be written");

@@ -224,6 +224,15 @@ fn comp_02_files_that_mean_the_same_have_the_same_digest() {
     }
     assert_eq!(name(&with("").replace("    tiers:", "    deadline: 0.5m\n    tiers:")), one);
     assert_eq!(name(&with("").replace("version: 1", "# a comment\n\"version\": 1")), one);
+    for same in
+        ["url: \"http://127.0.0.1:1/v1/\"", "urls: [\"http://127.0.0.1:1/v1\"]", "urls: [\"http://127.0.0.1:1/v1//\"]"]
+    {
+        assert_eq!(name(&with("").replace("url: \"http://127.0.0.1:1/v1\"", same)), one, "DIG-1 {same}");
+    }
+    let features = |some: &str| name(&with(&format!("        features: [{some}]\n")));
+    assert_eq!(features("tools, n"), features("n, tools, n"), "DIG-1");
+    let two = |urls: &str| name(&with("").replace("url: \"http://127.0.0.1:1/v1\"", urls));
+    assert_eq!(two("urls: [\"http://a/\", \"http://b\"]"), two("urls: [\"http://a\", \"http://b/\"]"), "DIG-1");
     assert_ne!(name(&with("        stall: 9s\n")), one);
     let (folder, other) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
     let secret = with("").replace("protocol: openai, url", "protocol: openai, api_key: \"${file:key}\", url");

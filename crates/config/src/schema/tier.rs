@@ -88,7 +88,7 @@ pub(crate) enum Method {
 }
 
 /// Something that a model may be able to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Feature {
     /// Calls tools.
