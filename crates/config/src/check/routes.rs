@@ -9,7 +9,7 @@ use crate::{
         path::{Kinds, PathKind, Target},
         route::{Route, RouteProtocol},
         scalar::Ratio,
-        tier::{Method, Tier},
+        tier::Tier,
     },
     tree::Key,
 };
@@ -66,7 +66,7 @@ impl Checks<'_> {
                     self.effects(&key, route, kind);
                 }
                 certain = certain.or((kind.target() == Target::Certain).then_some(tier.name.as_str()));
-                self.method(&key, tier, kind);
+                self.method(&key, tier, (name, kind));
                 if matches!(kind.target(), Target::Upstream(_)) {
                     self.clocks(&key, route, tier);
                 }
@@ -104,11 +104,16 @@ impl Checks<'_> {
         None
     }
 
-    fn method(&mut self, key: &Key, tier: &Tier, kind: &dyn PathKind) {
-        if tier.method == Some(Method::Default) && kind.target() != Target::Certain {
-            let message = "a `default` is the answer that cannot fail, and this path can";
-            self.error("method", &key.field("method"), message, "leave `method` out, or use a `fixed` answer");
-        }
+    /// Clients are told the method, and decide by it: it may not claim another origin than the path has.
+    fn method(&mut self, key: &Key, tier: &Tier, kind: (&str, &dyn PathKind)) {
+        let (name, kind) = kind;
+        let Some(method) = tier.method.filter(|it| !kind.methods().contains(it)) else { return };
+        let method = method.name();
+        let message =
+            format!("a `{name}` path does not answer as `{method}`, and clients are told how they are answered");
+        let methods: Vec<_> = kind.methods().iter().map(|it| format!("`{}`", it.name())).collect();
+        let hint = format!("write {}, or leave `method` out", methods.join(" or "));
+        self.error("method", &key.field("method"), message, hint);
     }
 
     /// Clocks that contradict one another, or never fire as they are written.

@@ -136,6 +136,10 @@ fn values_are_what_is_written_and_never_guessed() {
         ("breaker: [1]", "wrong-type"),
         ("finalise: 10s", "order"),
         ("method: default", "method"),
+        ("method: cache", "method"),
+        ("method: retrieval", "method"),
+        ("method: ensemble", "method"),
+        ("method: rules", "method"),
         ("accept: {at_least: 0.5}", "unknown-key"),
     ] {
         let loaded = load(&with(&format!("        {line}\n")));

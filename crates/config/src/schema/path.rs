@@ -7,7 +7,12 @@ use evenkeel_core::{Features, Nanos, Where};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{check::Checks, outside::Outside, schema::route::Route, tree::Key};
+use crate::{
+    check::Checks,
+    outside::Outside,
+    schema::{route::Route, tier::Method},
+    tree::Key,
+};
 
 macro_rules! registry {
     ($($(#[$doc:meta])* $field:ident: $kind:ident,)*) => {
@@ -84,9 +89,16 @@ pub(crate) trait PathKind {
         Features::ALL
     }
 
+    /// Returns the kinds of answer that clients may be told. Where the tier does not say, it is the first for tier 0 and
+    /// the last for those below. A model is not asked what it is: the route knows whether it is the one it is about.
+    fn methods(&self) -> &'static [Method] {
+        &[Method::Primary, Method::Distilled]
+    }
+
     /// Returns the kind of answer that clients are told where the tier does not say, at this place in the route.
-    fn method(&self, tier: usize) -> super::tier::Method {
-        if tier == 0 { super::tier::Method::Primary } else { super::tier::Method::Distilled }
+    fn method(&self, tier: usize) -> Method {
+        let methods = self.methods();
+        methods[tier.min(methods.len() - 1)]
     }
 }
 

@@ -16,8 +16,8 @@ use super::{
 pub(crate) struct Tier {
     /// The name, unique within the route.
     pub(crate) name: String,
-    /// The kind of answer that clients are told; by default `default` for a `fixed` answer, `rules` for rules, else
-    /// `primary` for the first tier and `distilled` for the others.
+    /// The kind of answer that clients are told: `default` for a `fixed` answer, `rules` for rules; for a model `primary`
+    /// or `distilled`, by default `primary` for the first tier and `distilled` for the others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) method: Option<Method>,
     /// Time to the first content of a stream (F-022).
@@ -85,6 +85,21 @@ pub(crate) enum Method {
     Rules,
     /// The answer that cannot fail.
     Default,
+}
+
+impl Method {
+    /// Returns the word of the configuration.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Primary => "primary",
+            Self::Distilled => "distilled",
+            Self::Ensemble => "ensemble",
+            Self::Retrieval => "retrieval",
+            Self::Cache => "cache",
+            Self::Rules => "rules",
+            Self::Default => "default",
+        }
+    }
 }
 
 /// Something that a model may be able to do.

@@ -22,10 +22,6 @@ fn check(turned: &str, plain: &str) {
 fn each_key_of_a_tier_changes_what_is_compiled() {
     for tier in [
         "method: distilled",
-        "method: ensemble",
-        "method: retrieval",
-        "method: cache",
-        "method: rules",
         "first_token: 1s",
         "stall: 5s",
         "total: 1s",

@@ -209,6 +209,31 @@ fn contracts_that_contradict_themselves_are_refused() {
 }
 
 #[test]
+fn a_tier_says_no_method_that_its_path_is_not() {
+    for (name, methods) in [
+        ("primary", ["primary", "distilled"].as_slice()),
+        ("local", &["primary", "distilled"]),
+        ("rules", &["rules"]),
+        ("default", &["default"]),
+    ] {
+        for method in ["primary", "distilled", "ensemble", "retrieval", "cache", "rules", "default"] {
+            let found = turned(&format!("name: {name}, "), &format!("name: {name}, method: {method}, ")).diagnostics;
+            let found: Vec<_> = found.iter().map(|it| (it.code, it.message.as_str(), it.hint.as_str())).collect();
+            match methods.contains(&method) {
+                true => assert_eq!(found, [], "{name} {method}"),
+                false => assert!(matches!(found[..], [("method", ..)]), "{name} {method}: {found:?}"),
+            }
+        }
+    }
+    let found = turned("name: rules, ", "name: rules, method: cache, ").diagnostics;
+    assert_eq!(
+        found[0].message,
+        "a `rules` path does not answer as `cache`, and clients are told how they are answered"
+    );
+    assert_eq!(found[0].hint, "write `rules`, or leave `method` out");
+}
+
+#[test]
 fn rules_read_inputs_that_the_route_has() {
     for (from, to, code) in [
         (

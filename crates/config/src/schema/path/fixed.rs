@@ -113,7 +113,7 @@ impl PathKind for Block {
         }
     }
 
-    fn method(&self, _: usize) -> Method {
-        Method::Default
+    fn methods(&self) -> &'static [Method] {
+        &[Method::Default]
     }
 }

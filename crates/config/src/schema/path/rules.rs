@@ -111,7 +111,7 @@ impl PathKind for Block {
         20 * MILLISECOND
     }
 
-    fn method(&self, _: usize) -> Method {
-        Method::Rules
+    fn methods(&self) -> &'static [Method] {
+        &[Method::Rules]
     }
 }
