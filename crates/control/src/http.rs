@@ -50,6 +50,10 @@ impl Admin {
             .route("/readyz", get(ready))
             .route("/metrics", get(metrics))
             .with_state(Shared { plane, reloader, draining: watched });
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "it answers until the process ends, so that a drain can be watched"
+        )]
         tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, router).await {
                 tracing::error!(target: "evenkeel::admin", %error, "the admin plane stopped");

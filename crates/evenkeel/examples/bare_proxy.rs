@@ -31,6 +31,7 @@ async fn main() -> anyhow::Result<()> {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
         let (client, upstream) = (client.clone(), upstream.clone());
+        #[expect(clippy::disallowed_methods, reason = "it is measured without a drain, until it is killed")]
         tokio::spawn(async move {
             let service = service_fn(move |request| forward(client.clone(), upstream.clone(), request));
             let _ = Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;

@@ -19,6 +19,7 @@ async fn main() -> anyhow::Result<()> {
     let (requests, connections): (usize, usize) = (requests.parse()?, connections.parse()?);
     let text = "How do I reset my password? ".repeat(32);
     let body = Bytes::from(json!({"model": model, "messages": [{"role": "user", "content": text}]}).to_string());
+    #[expect(clippy::disallowed_methods, reason = "all are waited for below")]
     let tasks: Vec<_> =
         (0..connections).map(|_| tokio::spawn(ask(url.clone(), body.clone(), requests / connections))).collect();
     for task in tasks {

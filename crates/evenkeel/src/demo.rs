@@ -45,8 +45,10 @@ pub(crate) async fn run(length: Duration) -> anyhow::Result<Summary> {
     let gateway = Gateway::start(deployment.clone()).await?;
     let start = Instant::now();
     let tally = Arc::new(Mutex::new(Tally::new(&deployment.revision)));
+    #[expect(clippy::disallowed_methods, reason = "it is aborted at the end of the demo")]
     let heard = tokio::spawn(listen(gateway.clone(), tally.clone(), start));
     let traffic = traffic::start(&gateway, &deployment.revision, tally.clone(), start);
+    #[expect(clippy::disallowed_methods, reason = "it is aborted at the end of the demo")]
     let drawing = tokio::spawn(picture::draw(gateway.clone(), tally.clone(), length));
     let stage = Stage { gateway: &gateway, primaries: [&large, &homes], below: &small, good: deployment, bad };
     stage.play(length, &tally, start).await?;

@@ -59,6 +59,7 @@ pub(crate) async fn serve(deployment: Arc<Deployment>, read: Sources) -> anyhow:
     let (listen, admin_address, revision) = (gateway.address(), admin.address(), gateway.revision());
     tracing::info!(target: "evenkeel::serve", %listen, admin = %admin_address, revision, "serving");
     println!("evenkeel serves at http://{listen}, admin at http://{admin_address}");
+    #[expect(clippy::disallowed_methods, reason = "it is aborted before the drain begins")]
     let watching = tokio::spawn(watch(reloader.clone()));
     let mut stop = Stop::new()?;
     let mut hang_up = signal(SignalKind::hangup())?;

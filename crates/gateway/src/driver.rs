@@ -65,6 +65,7 @@ impl Driver {
         let core = Core::new(now, revision);
         let state = State { core, mailboxes: BTreeMap::new(), requests: 0, now, armed: None };
         let driver = Arc::new(Self { state: Mutex::new(state), clock, wake: Notify::new(), on_transition });
+        #[expect(clippy::disallowed_methods, reason = "it ends with the driver, of which it holds no share")]
         tokio::spawn(timers(Arc::downgrade(&driver)));
         driver
     }

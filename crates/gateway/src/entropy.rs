@@ -16,6 +16,7 @@ pub(crate) struct Entropy(AtomicU64);
 impl Entropy {
     pub(crate) fn seeded() -> Self {
         // The standard library seeds its hash maps from the operating system; an empty hash gives those bits.
+        #[expect(clippy::disallowed_methods, reason = "this is where entropy comes in, and the draws are logged")]
         Self(AtomicU64::new(RandomState::new().build_hasher().finish()))
     }
 

@@ -75,6 +75,10 @@ impl Gateway {
             address,
             closing: watch::Sender::new(false),
         }));
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "it ends when the gateway closes, which is where a drain begins"
+        )]
         tokio::spawn(listen::accept(gateway.0.clone(), listener));
         Ok(gateway)
     }

@@ -43,6 +43,7 @@ pub(crate) async fn accept(shared: Arc<Shared>, listener: TcpListener) {
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
+                #[expect(clippy::disallowed_methods, reason = "a connection watches the gateway close, and a drain waits for the requests on it")]
                 Ok((stream, _)) => drop(tokio::spawn(serve(shared.clone(), stream))),
                 // No file descriptor is left, or the peer is gone again: neither ends the listener (PR-03).
                 Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,

@@ -146,6 +146,7 @@ impl Mock {
         let address = local(&listener, options.listen)?;
         let control = local(&control_listener, options.control)?;
         let shared = Shared::new(options);
+        #[expect(clippy::disallowed_methods, reason = "the mock holds both, and aborts them when it is dropped")]
         let tasks = [
             tokio::spawn(listener::models(listener, address, shared.clone())),
             tokio::spawn(listener::control(control_listener, shared.clone())),

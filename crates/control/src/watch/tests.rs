@@ -39,6 +39,7 @@ fn file(content: &str) -> String {
 
 fn watched(path: &Path) -> UnboundedReceiver<Option<String>> {
     let (sender, reports) = unbounded_channel();
+    #[expect(clippy::disallowed_methods, reason = "it ends with the runtime of the test")]
     tokio::spawn(watch(Arc::new(Reloader::new(load_file(path).sources, Arc::new(Plane(sender))))));
     reports
 }

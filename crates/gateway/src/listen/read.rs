@@ -24,7 +24,7 @@ pub(super) async fn body(headers: &HeaderMap, mut body: Incoming, most: u64) -> 
     };
     let declared = headers.get(header::CONTENT_LENGTH).and_then(|it| it.to_str().ok()).and_then(|it| it.parse().ok());
     if declared.is_some_and(|declared: u64| declared > most) {
-        tokio::spawn(discard(body));
+        discard(body);
         return Err(too_large());
     }
     if headers.get(header::CONTENT_ENCODING).is_some_and(|it| !it.as_bytes().eq_ignore_ascii_case(b"identity")) {
@@ -53,7 +53,7 @@ pub(super) async fn body(headers: &HeaderMap, mut body: Incoming, most: u64) -> 
             Ok(Ok(Some(true))) => return Ok(whole.freeze()),
             Ok(Ok(Some(false))) => {}
             Ok(Ok(None)) => {
-                tokio::spawn(discard(body));
+                discard(body);
                 return Err(too_large());
             }
             Ok(Err(fault)) => return Err(fault),
@@ -67,8 +67,9 @@ pub(super) async fn body(headers: &HeaderMap, mut body: Incoming, most: u64) -> 
 
 /// Reads on for a moment what nobody wants: a client that is still writing when its connection closes sees a broken pipe
 /// instead of the answer that says why.
-async fn discard(mut body: Incoming) {
-    let rest = async {
+#[expect(clippy::disallowed_methods, reason = "bounded by LINGER, and nobody waits for what is read")]
+fn discard(mut body: Incoming) {
+    let rest = async move {
         let mut read = 0;
         while let Some(Ok(frame)) = body.frame().await {
             read += frame.into_data().map_or(0, |data| data.len());
@@ -77,5 +78,5 @@ async fn discard(mut body: Incoming) {
             }
         }
     };
-    let _ = tokio::time::timeout(LINGER, rest).await;
+    tokio::spawn(tokio::time::timeout(LINGER, rest));
 }

@@ -209,6 +209,7 @@ fn over(step: Step) -> Option<ResultCode> {
 
 /// What follows the marker is ignored; read to the end, its connection can be used again.
 fn drain(mut body: Incoming) {
+    #[expect(clippy::disallowed_methods, reason = "at most a second, and nobody waits for what is read")]
     tokio::spawn(async move {
         let rest = async { while let Some(Ok(_)) = body.frame().await {} };
         let _ = tokio::time::timeout(Duration::from_secs(1), rest).await;

@@ -88,6 +88,7 @@ mod tests {
         let (release, held) = channel::<()>();
         let (began, is_busy) = oneshot::channel();
         let busy = workers.clone();
+        #[expect(clippy::disallowed_methods, reason = "the test waits for it")]
         let first = tokio::spawn(async move {
             let hold = move || {
                 let _ = began.send(());

@@ -1,4 +1,5 @@
 //! What clients of the mock see, byte by byte, over real sockets.
+#![expect(clippy::disallowed_methods, reason = "what a test starts ends with its runtime")]
 
 mod client;
 mod control;

@@ -58,6 +58,10 @@ impl Learned {
             return;
         }
         let (this, upstream) = (self.clone(), upstream.clone());
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "bounded by WAIT, and a server that was not asked in time is asked again"
+        )]
         tokio::spawn(async move {
             match tokio::time::timeout(WAIT, said(&upstream)).await {
                 Ok(Ok(said)) => this.said.store(Some(Arc::new(said))),
