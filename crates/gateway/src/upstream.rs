@@ -6,7 +6,9 @@
 //! - `UP-A`: a connection is never shared between upstreams; an idle one is dropped before the server drops it (F-032).
 //! - `UP-B`: an error says how far the request came: never resolved, never connected, never sent, or sent.
 
+mod connect;
 mod fault;
+mod line;
 
 pub(crate) use fault::in_body;
 
@@ -18,11 +20,12 @@ use evenkeel_core::{Nanos, ResultCode};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
+    client::legacy::Client,
     rt::{TokioExecutor, TokioTimer},
 };
+
+use self::connect::Connector;
 
 /// Idle connections that are kept per replica.
 const IDLE_CONNECTIONS: usize = 256;
@@ -43,8 +46,8 @@ pub(crate) struct Upstream {
     urls: Vec<String>,
     dialect: Dialect,
     authorization: Option<HeaderValue>,
-    pooled: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
-    fresh: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    pooled: Client<Connector, Full<Bytes>>,
+    fresh: Client<Connector, Full<Bytes>>,
 }
 
 impl Upstream {
@@ -68,14 +71,19 @@ impl Upstream {
         self.dialect
     }
 
-    /// Reads what a replica says of itself, on a connection that may be an old one.
+    /// Reads what a replica says of itself, on a connection that may be an old one; where that was kept too long, on a
+    /// fresh one.
     ///
     /// # Errors
     /// As [`post`](Self::post).
     pub(crate) async fn look(&self, path: &str, replica: usize) -> Result<Response<Incoming>, ResultCode> {
         let mut request = self.request(Method::GET, path, replica)?;
         request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-        self.pooled.request(request).await.map_err(|error| fault::classify(&error))
+        let looked = self.pooled.request(request.clone()).await.map_err(|error| fault::classify(&error));
+        match looked {
+            Err(ResultCode::Unsent) => self.fresh.request(request).await.map_err(|error| fault::classify(&error)),
+            looked => looked,
+        }
     }
 
     /// Sends a request and returns the head of the answer.
@@ -109,16 +117,10 @@ impl Upstream {
     }
 }
 
-fn client(spec: &UpstreamSpec, idle: usize) -> Client<HttpsConnector<HttpConnector>, Full<Bytes>> {
-    let mut connector = HttpConnector::new();
-    connector.set_connect_timeout(Some(Duration::from_nanos(spec.connect)));
-    connector.set_nodelay(true);
-    connector.set_keepalive(Some(Duration::from_secs(15)));
-    connector.enforce_http(false);
-    let tls = HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_all_versions();
+fn client(spec: &UpstreamSpec, idle: usize) -> Client<Connector, Full<Bytes>> {
     Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(Duration::from_nanos(spec.idle))
         .pool_max_idle_per_host(idle)
-        .build(tls.wrap_connector(connector))
+        .build(Connector::new(spec))
 }

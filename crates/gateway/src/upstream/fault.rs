@@ -5,7 +5,10 @@ use std::{error::Error, io};
 use evenkeel_core::ResultCode;
 use hyper_util::client::legacy;
 
-/// Classifies a call that brought no answer.
+use super::line::Past;
+
+/// Classifies a call that brought no answer. That no byte of one came on a connection that was kept is the proof that
+/// the server had gone before it was asked (F-043). All that is asked is pure, so that asking again is safe (F-034).
 pub(super) fn classify(error: &legacy::Error) -> ResultCode {
     if error.is_connect() {
         return connecting(error);
@@ -18,7 +21,7 @@ pub(super) fn classify(error: &legacy::Error) -> ResultCode {
             return ResultCode::ProtocolError;
         }
     }
-    ResultCode::Reset
+    if error.connect_info().is_some_and(Past::is_stale) { ResultCode::Unsent } else { ResultCode::Reset }
 }
 
 /// Classifies a body that broke off.

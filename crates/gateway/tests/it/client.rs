@@ -108,6 +108,33 @@ impl Kit {
         self.get(&format!("/v1/decisions/{}", got.header("evenkeel-decision"))).await.json()
     }
 
+    /// Asks until five requests have met a kept connection that was gone, and holds each against UP-11: two attempts,
+    /// no purse asked, and in the end no breaker that has moved. Five paid retries would have emptied the purse.
+    pub(crate) async fn meet_stale_connections(&self, route: &str, ask: impl AsyncFn() -> Got, check: impl Fn(&Got)) {
+        let mut met = 0;
+        for _ in 0..100 {
+            let got = ask().await;
+            check(&got);
+            let record = self.record(&got).await;
+            let attempts = record["attempts"].as_array().expect("a list");
+            let results: Vec<_> = attempts.iter().map(|it| it["result"].as_str().expect("a word")).collect();
+            // A new connection answers; one that answered before is reset.
+            match results[..] {
+                ["ok"] => {}
+                ["target.unsent", "ok"] => met += 1,
+                _ => panic!("{results:?}: {record}"),
+            }
+            assert!(!record["inputs"].to_string().contains("retry_cost"), "F-043: free: {record}");
+            assert_eq!(got.header("evenkeel-degraded"), "false");
+            if met == 5 {
+                break;
+            }
+        }
+        assert_eq!(met, 5, "kept connections are reused");
+        let state = self.gateway.route_state(route).expect("a route");
+        assert_eq!((state.tiers[0].breaker.as_str(), state.tier), ("closed", Some(0)), "neutral");
+    }
+
     /// What the primary's server saw, once it has noticed everything.
     pub(crate) async fn seen_by_primary(&self) -> Vec<Attempt> {
         self.big.settled().await;

@@ -1,7 +1,7 @@
 //! Rows of `fault-catalogue.md` up to the first content, in their own words: what the client gets, what the provider
 //! sees, what the record says, for plain answers and for streams.
 
-use crate::client::Kit;
+use crate::client::{Got, Kit};
 
 /// One row.
 struct Row {
@@ -80,6 +80,16 @@ async fn up_02_up_05_up_06_up_07_up_09_up_10_up_13_up_21_up_23_up_24_up_26_up_27
             assert_eq!(record["outcome"]["tier"], tier, "{what}: {record}");
             assert_eq!(kit.seen_by_primary().await.len(), row.primary_sees, "{what}");
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn up_11_f_043_a_connection_that_was_kept_and_is_gone_costs_nothing() {
+    for (how, stream) in [("rst", false), ("rst", true), ("fin", false), ("fin", true)] {
+        let kit = Kit::start().await;
+        kit.break_primary(&format!("{{fault: reset_reused, how: {how}}}"));
+        let check = |got: &Got| assert!(got.is_whole() && got.header("evenkeel-tier") == "0", "{got:?}");
+        kit.meet_stale_connections("chat", async || kit.chat("chat", stream).await, check).await;
     }
 }
 

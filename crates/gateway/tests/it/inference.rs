@@ -7,12 +7,13 @@ use serde_json::{Value, json};
 
 use crate::client::{Got, Kit};
 
-/// A route with all that it takes and gives declared, and one that declares nothing.
+/// A route with all that it takes and gives declared, and one that declares nothing. The servers' dialect is declared, so
+/// that the first inference finds a new connection, not the one on which they were asked what they are.
 const CONFIG: &str = r#"
 version: 1
 server: {listen: "127.0.0.1:0", admin: "127.0.0.1:0", max_body: 1MiB}
 upstreams:
-  big: {protocol: oip, url: "BIG"}
+  big: {protocol: oip, url: "BIG", dialect: plain}
   small: {protocol: oip, url: "SMALL", dialect: plain}
 routes:
   price:

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::{
-    client::Kit,
+    client::{Got, Kit},
     inference::{kit, rows},
 };
 
@@ -68,12 +68,14 @@ async fn f_002_a_servers_verdict_on_the_request_is_the_clients_to_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn oip_30_f_046_a_connection_that_was_kept_and_is_gone_costs_nothing() {
-    let kit = kit().await;
-    assert_eq!(kit.infer("price", &rows(&[[1.0, 1.0]])).await.header("evenkeel-tier"), "0");
-    kit.break_primary("{fault: reset_reused, times: 1}");
-    let got = kit.infer("price", &rows(&[[1.0, 1.0]])).await;
-    assert_eq!((got.header("evenkeel-tier"), got.scores()), ("0", vec![0.25]), "{got:?}");
+async fn oip_30_up_11_f_043_a_connection_that_was_kept_and_is_gone_costs_nothing() {
+    for how in ["rst", "fin"] {
+        let kit = kit().await;
+        kit.break_primary(&format!("{{fault: reset_reused, how: {how}}}"));
+        let ask = async || kit.infer("price", &rows(&[[1.0, 1.0]])).await;
+        let check = |got: &Got| assert_eq!((got.header("evenkeel-tier"), got.scores()), ("0", vec![0.25]), "{got:?}");
+        kit.meet_stale_connections("price", ask, check).await;
+    }
 }
 
 /// Inferences that the primary has seen; looks at health and metadata are not counted.
