@@ -35,6 +35,7 @@ impl<'a> Checks<'a> {
         checks.upstreams();
         checks.routes();
         checks.unused();
+        checks.batches();
         (checks.report.finish(), checks.outside)
     }
 

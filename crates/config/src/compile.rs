@@ -4,6 +4,7 @@
 //! - `COMP-1`: what comes out cannot be wrong: `check` has refused everything that could be.
 //! - `COMP-2`: files that mean the same have the same digest (`digest`).
 
+pub(crate) mod batch;
 mod contract;
 mod digest;
 
@@ -85,7 +86,7 @@ pub struct PathSpec {
 pub struct RouteSpec {
     /// What an `oip` route takes, where it says so.
     pub input: Option<Input>,
-    /// Rows of one request, at most.
+    /// Rows of one request, at most; none where the first dimension of an input can mean anything.
     pub max_batch: Option<u64>,
     /// What an `oip` route gives, where it says so.
     pub output: Option<Output>,
@@ -93,7 +94,7 @@ pub struct RouteSpec {
 
 /// Compiles a file that was checked, with what it names outside.
 pub(crate) fn compile(mut file: File, outside: &Outside) -> Deployment {
-    write_out(&mut file);
+    write_out(&mut file, outside);
     let upstreams: Vec<UpstreamSpec> = file.upstreams.iter().map(|(name, it)| upstream(name, it, outside)).collect();
     let mut revision = core::Revision { digest: digest::of(&file, outside), ..core::Revision::default() };
     revision.upstreams =
@@ -125,7 +126,7 @@ pub(crate) fn compile(mut file: File, outside: &Outside) -> Deployment {
 }
 
 /// Writes the defaults out that depend on other keys, and in one way what can be written in several.
-fn write_out(file: &mut File) {
+fn write_out(file: &mut File, outside: &Outside) {
     for upstream in file.upstreams.values_mut() {
         let urls: Vec<_> = upstream.addresses().map(|url| url.trim_end_matches('/').to_owned()).collect();
         (upstream.url, upstream.urls) = match <[String; 1]>::try_from(urls) {
@@ -135,6 +136,7 @@ fn write_out(file: &mut File) {
     }
     for route in file.routes.values_mut() {
         route.deadline = Some(route.deadline());
+        route.max_batch = batch::most(route, outside);
         for (at, tier) in route.tiers.iter_mut().enumerate() {
             let by_kind = tier.kinds.given().first().map(|(_, kind)| kind.method(at));
             tier.method = tier.method.or(by_kind);

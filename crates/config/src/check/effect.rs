@@ -2,6 +2,7 @@
 
 use super::Checks;
 use crate::{
+    compile::batch,
     schema::{
         path::{PathKind, Target},
         route::{OnPolicy, Route, RouteProtocol},
@@ -21,6 +22,19 @@ impl Checks<'_> {
         } else if route.on_policy == OnPolicy::Default && !route.tiers.iter().any(certain) {
             let message = "there is no safe default that could answer";
             self.warning("no-effect", &policy, message, "add a tier with a `fixed` answer");
+        }
+    }
+
+    /// Warns of a `max_batch` that cannot be reached, where everything else is right.
+    pub(super) fn batches(&mut self) {
+        let file = self.file;
+        for (name, route) in file.routes.iter().filter(|_| self.report.errors() == 0).collect::<Vec<_>>() {
+            let (written, most) = (route.max_batch, batch::most(route, &self.outside));
+            if let (Some(written), Some(most)) = (written, most.filter(|most| written.is_some_and(|it| it > *most))) {
+                let key = Key::default().field("routes").field(name).field("max_batch");
+                let message = format!("{written} rows of a `rules` or `fixed` tier would be more than 16 MiB");
+                self.warning("no-effect", &key, message, format!("no more than {most} rows are taken: write that"));
+            }
         }
     }
 

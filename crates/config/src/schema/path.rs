@@ -80,6 +80,11 @@ pub(crate) trait PathKind {
         None
     }
 
+    /// Returns the bytes, at most, that it answers to each row of a request out of this process.
+    fn row(&self, _: &Outside) -> u64 {
+        0
+    }
+
     /// Returns the time that it needs to commit while it has no history, before the bound of a quarter of the
     /// deadline (F-027).
     fn need(&self) -> Nanos;

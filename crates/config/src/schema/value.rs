@@ -27,6 +27,14 @@ impl Value {
             Self::Bool(_) | Self::Text(_) => None,
         }
     }
+
+    /// Returns the bytes that it takes as an element of a tensor, at most: the datatype may be narrower.
+    pub(crate) fn size(&self) -> u64 {
+        match self {
+            Self::Text(text) => text.len() as u64 + 4,
+            Self::Int(_) | Self::Float(_) | Self::Bool(_) => 8,
+        }
+    }
 }
 
 impl fmt::Display for Value {

@@ -4,6 +4,8 @@
 //! since the configuration was read, has operators that are not offered, or does not fit what the route takes and gives
 //! (TN-13).
 
+mod rows;
+
 use std::sync::Arc;
 
 use evenkeel_config as config;
@@ -40,12 +42,12 @@ impl Onnx {
 
     async fn answer(&self, ask: Arc<Ask>) -> Result<InferAnswer, ResultCode> {
         let (model, contract) = (self.model.clone(), self.contract.clone());
-        let compute = move || {
+        let compute = move |is_wanted: &dyn Fn() -> bool| {
             let Question::Infer(Inference { infer, .. }) = &ask.question else {
                 // `check` lets such a path stand on an `oip` route only.
                 return Err(ResultCode::UnsupportedFeature);
             };
-            contract.accept(compute(&model, infer)?, infer)
+            contract.accept(compute(&model, infer, is_wanted)?, infer)
         };
         self.workers.run(compute).await?
     }
@@ -63,14 +65,14 @@ impl Path for Onnx {
 }
 
 /// What a request cannot be for this model, it may be for the next tier.
-fn compute(model: &Model, infer: &Infer) -> Result<InferAnswer, ResultCode> {
+fn compute(model: &Model, infer: &Infer, is_wanted: &dyn Fn() -> bool) -> Result<InferAnswer, ResultCode> {
     let feed = |port: &Port| {
         let tensor = infer.input(&port.name)?;
         Some((port.name.clone(), array(tensor, port)?))
     };
     let inputs = model.inputs().iter().map(feed).collect::<Option<Vec<_>>>().ok_or(ResultCode::UnsupportedFeature)?;
     let inputs: Vec<_> = inputs.iter().map(|(name, array)| (name.as_str(), array.clone())).collect();
-    let outputs = model.run(&inputs).map_err(|_| ResultCode::UnsupportedFeature)?;
+    let outputs = rows::run(model, &inputs, is_wanted)?;
     let tensors = outputs.into_iter().map(|(name, array)| tensor(name, array));
     Ok(InferAnswer::of(tensors.collect::<Option<Vec<_>>>().ok_or(ResultCode::ContractSchema)?))
 }

@@ -2,7 +2,8 @@
 //!
 //! # Invariants
 //! - `WORK-1`: a job that panics costs its own attempt; its thread goes on.
-//! - `WORK-2`: a job that nobody waits for any more is not begun. So no more wait than requests are open.
+//! - `WORK-2`: a job that nobody waits for any more is not begun, and one that was begun can ask whether somebody still
+//!   does. So no more wait than requests are open.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -35,18 +36,18 @@ impl Workers {
         Ok(Self(sender))
     }
 
-    /// Computes on one of the threads.
+    /// Computes on one of the threads; a long job asks its argument from time to time whether the answer is still wanted.
     ///
     /// # Errors
     /// It panicked.
     pub(super) async fn run<T: Send + 'static>(
         &self,
-        compute: impl FnOnce() -> T + Send + 'static,
+        compute: impl FnOnce(&dyn Fn() -> bool) -> T + Send + 'static,
     ) -> Result<T, ResultCode> {
         let (reply, answer) = oneshot::channel();
         let job = move || {
             if !reply.is_closed()
-                && let Ok(answer) = catch_unwind(AssertUnwindSafe(compute))
+                && let Ok(answer) = catch_unwind(AssertUnwindSafe(|| compute(&|| !reply.is_closed())))
             {
                 let _ = reply.send(answer);
             }
@@ -76,10 +77,10 @@ mod tests {
     #[tokio::test]
     async fn tn_14_a_panic_costs_one_attempt_and_the_thread_goes_on() {
         let workers = Workers::start("test", 1).expect("a thread");
-        assert_eq!(workers.run(|| 6 * 7).await, Ok(42));
-        let panics = workers.run(|| -> u8 { panic!("a bug in an operator") }).await;
+        assert_eq!(workers.run(|_| 6 * 7).await, Ok(42));
+        let panics = workers.run(|_| -> u8 { panic!("a bug in an operator") }).await;
         assert_eq!(panics, Err(ResultCode::PathPanic), "WORK-1");
-        assert_eq!(workers.run(|| 6 * 7).await, Ok(42), "WORK-1");
+        assert_eq!(workers.run(|_| 6 * 7).await, Ok(42), "WORK-1");
     }
 
     #[tokio::test]
@@ -90,7 +91,7 @@ mod tests {
         let busy = workers.clone();
         #[expect(clippy::disallowed_methods, reason = "the test waits for it")]
         let first = tokio::spawn(async move {
-            let hold = move || {
+            let hold = move |_: &dyn Fn() -> bool| {
                 let _ = began.send(());
                 let _ = held.recv();
             };
@@ -99,13 +100,32 @@ mod tests {
         is_busy.await.expect("the thread is busy");
         let count = Arc::new(AtomicU32::new(0));
         let counted = count.clone();
-        let mut waits = Box::pin(workers.run(move || counted.fetch_add(1, Ordering::Relaxed)));
+        let mut waits = Box::pin(workers.run(move |_| counted.fetch_add(1, Ordering::Relaxed)));
         assert!(futures_poll(&mut waits).is_none(), "it waits for the thread");
         drop(waits);
         drop(release);
         assert_eq!(first.await.expect("no panic"), Ok(()));
-        assert_eq!(workers.run(|| ()).await, Ok(()), "what came before is over");
+        assert_eq!(workers.run(|_| ()).await, Ok(()), "what came before is over");
         assert_eq!(count.load(Ordering::Relaxed), 0, "WORK-2");
+    }
+
+    #[tokio::test]
+    async fn a_job_that_was_begun_hears_that_nobody_waits_any_more() {
+        let workers = Workers::start("test", 1).expect("a thread");
+        let (began, is_busy) = oneshot::channel();
+        let (end, ended) = oneshot::channel();
+        let mut waits = Box::pin(workers.run(move |is_wanted| {
+            let _ = began.send(is_wanted());
+            while is_wanted() {
+                thread::yield_now();
+            }
+            let _ = end.send(());
+        }));
+        assert!(futures_poll(&mut waits).is_none());
+        assert_eq!(is_busy.await, Ok(true), "it is wanted at first");
+        drop(waits);
+        assert_eq!(ended.await, Ok(()), "WORK-2");
+        assert_eq!(workers.run(|_| ()).await, Ok(()), "the thread is free");
     }
 
     fn futures_poll<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {

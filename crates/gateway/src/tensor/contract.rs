@@ -73,7 +73,7 @@ pub(crate) enum Breach {
         wanted: Vec<i64>,
     },
     /// More rows than the route takes.
-    #[error("input '{name}' has {found} rows, the limit is {limit}")]
+    #[error("input '{name}' has {found} rows, the limit is {limit} (max_batch)")]
     Batch {
         /// The input.
         name: String,

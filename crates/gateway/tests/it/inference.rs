@@ -138,7 +138,7 @@ async fn bad_input_is_refused_in_the_protocols_own_shape_and_reaches_no_upstream
         (price, x("[1,3]", "FP32", "[1,2,3]"), 400, "input 'x' has shape [1, 3], expected [-1, 2]"),
         (price, x("[-1,2]", "FP32", "[1,2]"), 400, "shape"),
         (price, x("[4611686018427387904,2]", "FP32", "[1,2]"), 400, "input 'x'"),
-        (price, x("[5,2]", "FP32", "[1,2,1,2,1,2,1,2,1,2]"), 400, "5 rows, the limit is 4"),
+        (price, x("[5,2]", "FP32", "[1,2,1,2,1,2,1,2,1,2]"), 400, "5 rows, the limit is 4 (max_batch)"),
         (price, x("[1,2]", "FP32", "[1,41]"), 400, "input 'x' row 0: 'rooms' is 41 and must be at most 40"),
         (price, x("[1,2]", "FP32", "[1,NaN]"), 400, "'rooms' is NaN"),
         (price, x("[1,2]", "FP32", "[1,1.5]"), 400, "'rooms' is 1.5 and must be a whole number"),
@@ -217,6 +217,27 @@ async fn a_route_is_ready_while_some_tier_of_it_may_answer() {
     let got = kit.infer("price", &rows(&[[6.0, 1.0], [1.0, 8.0], [1.0, 1.0]])).await;
     assert_eq!((got.header("evenkeel-tier"), got.scores()), ("1", vec![0.9, 0.7, 0.1]), "the rules, row by row");
     assert_eq!(got.header("evenkeel-method"), "rules");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tn_06_se_09_a_few_bytes_a_row_do_not_become_gigabytes() {
+    let long = "x".repeat(10_000);
+    let config = format!(
+        "version: 1\nserver: {{listen: \"127.0.0.1:0\", admin: \"127.0.0.1:0\", max_body: 1MiB}}\nroutes:\n  text:\n    \
+         protocol: oip\n    tiers: [{{name: d, fixed: {{outputs: {{y: {long}}}}}}}]\n  score:\n    protocol: oip\n    \
+         input: {{features: {{a: {{type: int}}}}}}\n    tiers: [{{name: d, fixed: {{outputs: {{y: 0.5}}}}}}]\n"
+    );
+    let kit = Kit::of(&config, std::path::Path::new("."), BTreeMap::new()).await;
+    // 100,000 rows of one digit would be 1 GB of text.
+    for (route, rows, fits) in
+        [("text", 100_000, false), ("text", 100, true), ("score", 65_537, false), ("score", 65_536, true)]
+    {
+        let body = json!({"inputs": [{"name": "a", "datatype": "INT8", "shape": [rows], "data": vec![1; rows]}]});
+        let got = kit.infer(route, &body).await;
+        assert_eq!(got.status, if fits { 200 } else { 400 }, "{route} {rows}: {got:?}");
+        let said = if fits { got.json()["outputs"][0]["shape"].to_string() } else { got.json()["error"].to_string() };
+        assert!(said.contains(if fits { "[" } else { "max_batch" }), "{route} {rows}: {said}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -102,6 +102,42 @@ fn each_key_over_tensors_changes_what_is_compiled_and_its_name() {
 }
 
 #[test]
+fn tn_06_se_09_rows_are_bounded_where_nothing_is_said_and_own_answers_always() {
+    let rows = |from: &str, to: &str| turned(from, to).deployment.expect("compiles").routes[0].max_batch;
+    assert_eq!(rows("    tiers:", "    tiers:"), Some(65_536));
+    assert_eq!(rows("    tiers:", "    max_batch: 1000000\n    tiers:"), Some(1_000_000));
+    let name = |to: &str| turned("    tiers:", to).deployment.map(|it| it.name());
+    assert_eq!(name("    max_batch: 65536\n    tiers:"), name("    tiers:"), "DIG-1");
+
+    // One text a row: of 1,020 bytes and its length, 16 Ki rows fill 16 MiB.
+    let text = |more: &str, input: &str| {
+        let long = "x".repeat(1_020);
+        let text = format!(
+            "version: 1\nroutes:\n  r:\n    protocol: oip\n{input}{more}    tiers: [{{name: d, fixed: {{outputs: {{y: \
+             {long}}}}}}}]\n"
+        );
+        let loaded = load(&text);
+        let codes: Vec<_> = loaded.diagnostics.iter().map(|it| (it.code, it.line)).collect();
+        (loaded.deployment.expect("compiles").routes[0].max_batch, codes)
+    };
+    let input = "    input: {tensor: x, columns: [a]}\n";
+    assert_eq!(text("", input), (Some(16_384), vec![]));
+    assert_eq!(text("", ""), (Some(16_384), vec![]), "whatever the input is");
+    assert_eq!(text("    max_batch: 100\n", input), (Some(100), vec![]));
+    assert_eq!(text("    max_batch: 16385\n", input), (Some(16_384), vec![("no-effect", 6)]));
+
+    let folder = folder();
+    let long = RULES.replace("score: 0.9", &format!("score: {}", "x".repeat(1_020))).replace("score: 0.1", "score: y");
+    std::fs::write(folder.path().join("home.rules"), long).expect("written");
+    let bytes = HOME.replace("datatype: FP32, min: 0, max: 1", "datatype: BYTES").replace("score: 0.5", "score: z");
+    let loaded = load_text("f", &bytes, folder.path());
+    assert_eq!(
+        loaded.deployment.unwrap_or_else(|| panic!("{:#?}", loaded.diagnostics)).routes[0].max_batch,
+        Some(16_384)
+    );
+}
+
+#[test]
 fn dig_2_files_count_with_their_content() {
     let name = |folder: &tempfile::TempDir| load_text("f", HOME, folder.path()).deployment.expect("compiles").name();
     let (one, two) = (folder(), folder());

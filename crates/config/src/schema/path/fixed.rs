@@ -98,6 +98,14 @@ impl PathKind for Block {
         Target::Certain
     }
 
+    fn row(&self, _: &Outside) -> u64 {
+        let repeated = |output: &FixedOutput| match output {
+            FixedOutput::PerRow(value) => value.size(),
+            FixedOutput::Whole(_) => 0,
+        };
+        self.outputs.iter().flat_map(BTreeMap::values).map(repeated).sum()
+    }
+
     fn need(&self) -> Nanos {
         5 * MILLISECOND
     }

@@ -107,6 +107,12 @@ impl PathKind for Block {
         Some(&self.file)
     }
 
+    fn row(&self, outside: &Outside) -> u64 {
+        let set = outside.rules(&self.file);
+        let widest = |output| set.values(output).map(|(value, _)| value.size()).max().unwrap_or(0);
+        (0..set.outputs().len()).map(widest).sum()
+    }
+
     fn need(&self) -> Nanos {
         20 * MILLISECOND
     }

@@ -1,0 +1,24 @@
+//! Batch: how many rows one request of a route may have.
+//!
+//! What a client claims in a few bytes, a row of one byte, may cost many: a fixed text for each row. So rows are bounded
+//! where nothing is said, and the answers made here in any case.
+//!
+//! # Invariants
+//! - `BATCH-1`: no answer of `rules` or `fixed` is larger than [`OWN_ANSWER`], whatever is asked (SE-09).
+
+use crate::{outside::Outside, schema::route::Route};
+
+/// Rows of a request where nothing is said; more make one request a burden to all others of its tier.
+const MAX_BATCH: u64 = 65_536;
+/// Bytes of an answer that is made here, before it is written as JSON in about three times as many.
+const OWN_ANSWER: u64 = 16 << 20;
+
+/// Returns the most rows of a request: as written, else [`MAX_BATCH`] where the input says what a row is; never more
+/// than answers made here may fill. None where the first dimension of an input can mean anything.
+pub(crate) fn most(route: &Route, outside: &Outside) -> Option<u64> {
+    let written = route.max_batch.or(route.input.is_some().then_some(MAX_BATCH));
+    let kinds = route.tiers.iter().flat_map(|tier| tier.kinds.given());
+    let widest = kinds.map(|(_, kind)| kind.row(outside)).max().unwrap_or(0);
+    let held = OWN_ANSWER.checked_div(widest).map(|rows| rows.max(1));
+    written.into_iter().chain(held).min()
+}
