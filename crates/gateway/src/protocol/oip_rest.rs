@@ -19,6 +19,10 @@ pub(crate) mod request;
 
 /// The deepest nesting of a body.
 const DEPTH: u8 = 32;
+/// Tensors of a request or an answer, inputs and outputs each.
+const MAX_TENSORS: usize = 1024;
+/// Members of an object, unknown ones included; a small text must not become a large list (SE-09, SE-10).
+const MAX_MEMBERS: usize = 256;
 
 /// What a server understands by the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,9 +11,10 @@ use bytes::Bytes;
 use evenkeel_core::ResultCode;
 
 use super::{
-    DEPTH,
+    DEPTH, MAX_TENSORS,
     data::{self, Nulls},
-    parameter, request,
+    parameter::{self, Unread},
+    request,
 };
 use crate::{
     protocol::json::{self, Flaw, Kind, Reader},
@@ -79,6 +80,12 @@ impl From<Flaw> for Bad {
     }
 }
 
+impl From<Unread> for Bad {
+    fn from(_: Unread) -> Self {
+        Self(ResultCode::DecodeFailed)
+    }
+}
+
 fn read(body: &Bytes) -> Result<InferAnswer, Bad> {
     let mut reader = Reader::new(body, DEPTH)?;
     let mut answer = InferAnswer::default();
@@ -91,7 +98,7 @@ fn read(body: &Bytes) -> Result<InferAnswer, Bad> {
                 let mut list = reader.array()?;
                 while reader.item(&mut list)? {
                     let output = output(&mut reader, body)?;
-                    if answer.output(output.tensor.name()).is_some() {
+                    if answer.outputs.len() == MAX_TENSORS || answer.output(output.tensor.name()).is_some() {
                         return Err(Bad(ResultCode::DecodeFailed));
                     }
                     answer.outputs.push(output);
@@ -142,7 +149,7 @@ fn dimensions(reader: &mut Reader<'_>) -> Result<Vec<u64>, Bad> {
 }
 
 /// Reads the parameters of an answer that a client may see: scalars, and none that speak of transport or of us.
-fn parameters(reader: &mut Reader<'_>) -> Result<Parameters, Flaw> {
+fn parameters(reader: &mut Reader<'_>) -> Result<Parameters, Unread> {
     let mut parameters = parameter::scalars(parameter::read(reader)?);
     parameters.retain(|(name, _)| {
         let transport = name.starts_with("shared_memory_") || matches!(name.as_str(), "binary_data_size" | "headers");

@@ -9,17 +9,12 @@
 use std::{borrow::Cow, ops::Range};
 
 use super::{
-    DEPTH,
+    DEPTH, MAX_MEMBERS, MAX_TENSORS,
     data::MAX_RANK,
     error::BadInfer,
     parameter::{self, Found},
 };
 use crate::protocol::json::{Inside, Kind, Reader};
-
-/// Tensors of a request, inputs and outputs each.
-const MAX_TENSORS: usize = 1024;
-/// Members of an object, unknown ones included.
-const MAX_MEMBERS: usize = 256;
 
 /// Unknown members: their names, and where their values stand.
 pub(super) type Others<'a> = Vec<(Cow<'a, str>, Range<usize>)>;
@@ -159,9 +154,6 @@ fn read_shape(reader: &mut Reader<'_>) -> Result<Option<Vec<u64>>, BadInfer> {
 
 fn read_parameters(reader: &mut Reader<'_>) -> Result<Vec<(String, Found)>, BadInfer> {
     let found = parameter::read(reader)?;
-    if found.len() > MAX_MEMBERS {
-        return Err(BadInfer::new(format_args!("more than {MAX_MEMBERS} parameters")));
-    }
     let twice = found.iter().enumerate().find(|(at, (name, _))| found[..*at].iter().any(|(other, _)| other == name));
     match twice {
         Some((_, (name, _))) => Err(BadInfer::twice(name)),

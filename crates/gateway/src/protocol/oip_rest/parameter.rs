@@ -3,6 +3,7 @@
 //! # Source
 //! `docs/design/protocols.md`, section 2.5.
 
+use super::{MAX_MEMBERS, error::BadInfer};
 use crate::{
     protocol::json::{self, Flaw, Kind, Reader},
     tensor::{Parameter, Parameters},
@@ -17,11 +18,41 @@ pub(super) enum Found {
     Other,
 }
 
-/// Reads an object of parameters, also what is none; `null` is absent.
-pub(super) fn read(reader: &mut Reader<'_>) -> Result<Vec<(String, Found)>, Flaw> {
-    let mut found = Vec::new();
+/// Why parameters were not read.
+pub(super) enum Unread {
+    /// They are no JSON.
+    Flaw(Flaw),
+    /// There are more than [`MAX_MEMBERS`].
+    Many,
+}
+
+impl From<Flaw> for Unread {
+    fn from(flaw: Flaw) -> Self {
+        Self::Flaw(flaw)
+    }
+}
+
+impl From<Unread> for BadInfer {
+    fn from(unread: Unread) -> Self {
+        match unread {
+            Unread::Flaw(flaw) => flaw.into(),
+            Unread::Many => Self::new(format_args!("more than {MAX_MEMBERS} parameters")),
+        }
+    }
+}
+
+/// Reads an object of parameters, also what is none; `null` is absent, but counts.
+///
+/// # Errors
+/// It is no JSON, or has too many members: what comes behind those is not read.
+pub(super) fn read(reader: &mut Reader<'_>) -> Result<Vec<(String, Found)>, Unread> {
+    let (mut found, mut count) = (Vec::new(), 0);
     let mut inside = reader.object()?;
     while let Some(key) = reader.key(&mut inside)? {
+        count += 1;
+        if count > MAX_MEMBERS {
+            return Err(Unread::Many);
+        }
         let name = key.decode().into_owned();
         match reader.kind()? {
             Kind::Null => reader.null()?,

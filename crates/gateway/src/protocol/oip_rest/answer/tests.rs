@@ -62,6 +62,24 @@ fn oip_40_a_200_that_is_no_answer_is_a_failure() {
 }
 
 #[test]
+fn se_10_an_answer_of_too_many_parts_is_a_failure() {
+    let one = |at: usize| format!(r#"{{"name":"y{at}","shape":[1],"datatype":"INT32","data":[1]}}"#);
+    let outputs = |count: usize| (0..count).map(one).collect::<Vec<_>>().join(",");
+    let body = |count: usize| format!(r#"{{"outputs":[{}]}}"#, outputs(count));
+    assert_eq!(read(&body(1_024)).map(|answer| answer.outputs.len()), Ok(1_024));
+    assert_eq!(read(&body(1_025)), Err(R::DecodeFailed));
+    for (count, fine) in [(256, true), (257, false)] {
+        let parameters: Vec<_> = (0..count).map(|at| format!("\"k{at}\":0")).collect();
+        let parameters = parameters.join(",");
+        let whole = format!(r#"{{"parameters":{{{parameters}}},"outputs":[{}]}}"#, one(0));
+        let part = output(&format!(r#""shape":[1],"datatype":"INT32","parameters":{{{parameters}}},"data":[1]"#));
+        for body in [whole, part] {
+            assert_eq!(read(&body).err(), (!fine).then_some(R::DecodeFailed), "{count}");
+        }
+    }
+}
+
+#[test]
 fn oip_08_null_and_tokens_are_nan_and_break_the_contract() {
     for value in ["null", "NaN", "Infinity", "-Infinity"] {
         let body = output(&format!(r#""shape":[2],"datatype":"FP32","data":[1,{value}]"#));

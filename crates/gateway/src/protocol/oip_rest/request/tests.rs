@@ -88,6 +88,16 @@ fn cl_13_tn_01_what_is_malformed_is_refused_in_words() {
     check(&many, "more than 1024 tensors");
     let members: String = (0..300).map(|at| format!(",\"k{at}\":0")).collect();
     check(&with(&members), "more than 256 members");
+    // What comes behind the last that is taken is not even read.
+    for member in ["0", "null"] {
+        let parameters: String = (0..300).map(|at| format!("\"k{at}\":{member},")).collect();
+        check(&with(&format!(",\"parameters\":{{{parameters} and so on")), "more than 256 parameters");
+        let part = format!(r#"{{"inputs":[{{"name":"x","parameters":{{{parameters} and so on"#);
+        check(&part, "more than 256 parameters");
+    }
+    let parameters: Vec<_> = (0..256).map(|at| format!("\"k{at}\":0")).collect();
+    let most = free(&with(&format!(",\"parameters\":{{{}}}", parameters.join(",")))).expect("256 are taken");
+    assert_eq!(most.parameters.len(), 256);
 }
 
 #[test]
