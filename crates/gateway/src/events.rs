@@ -12,6 +12,7 @@ pub(crate) mod log;
 pub(crate) mod metrics;
 mod ring;
 pub(crate) mod share;
+mod trace;
 
 use std::sync::Arc;
 
@@ -68,7 +69,7 @@ impl Events {
 
     /// Keeps the record of a request that is over.
     pub(crate) fn decision(&self, decision: Decision, ask: &Ask) {
-        let trace = ask.headers.get("traceparent").and_then(|it| it.to_str().ok()).map(str::to_owned);
+        let trace = trace::context(&ask.headers);
         let record = Arc::new(Record { id: ask.decision.clone(), at: Timestamp::now(), trace, decision });
         self.metrics.decision(&record.decision);
         self.shares.lock().decision(&record.decision, record.at);

@@ -131,6 +131,8 @@ async fn headers_body_and_record_agree_and_ids_are_kept() {
     assert_eq!((&object["tier"], &object["attempts"]), (&1.into(), &3.into()), "two on the primary, one below");
     assert_eq!(record["outcome"]["tier"], object["tier"]);
     assert_eq!((&record["reason"], &record["trace"]), (&object["reason"], &trace.into()));
+    let forged = kit.post("/v1/chat/completions", body, &[("traceparent", "whatever a client likes")]).await;
+    assert_eq!(kit.record(&forged).await["trace"], serde_json::Value::Null, "SE-08");
     assert_eq!(got.header("x-request-id"), "mine-7");
     assert_eq!(got.json()["model"], "little", "G-120: the model is who really answered");
 }
