@@ -1,6 +1,6 @@
 //! Servers that say what they are, and get what they understand.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use evenkeel_config::load_text;
 use evenkeel_gateway::Gateway;
@@ -14,56 +14,69 @@ use tokio::{
 use crate::client::post;
 
 /// A server that calls itself by a name, answers every inference with one score, and keeps what it was asked.
+#[derive(Clone)]
 struct Server {
     url: String,
+    name: &'static str,
+    /// What it says before it says its name: a status and a body, from the last to the first.
+    before: Arc<Mutex<Vec<(u16, &'static str)>>>,
     asked: Arc<Mutex<Vec<(String, String)>>>,
 }
 
 impl Server {
-    async fn start(name: &'static str) -> Self {
+    async fn start(name: &'static str, before: &[(u16, &'static str)]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("bound"));
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let kept = asked.clone();
+        let before = Arc::new(Mutex::new(before.iter().rev().copied().collect()));
+        let server = Self { url, name, before, asked: Arc::default() };
+        let listening = server.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, name, kept.clone()));
+                tokio::spawn(listening.clone().serve(stream));
             }
         });
-        Self { url, asked }
+        server
+    }
+
+    /// How often it was asked what it is.
+    fn looks(&self) -> usize {
+        self.asked.lock().iter().filter(|(line, _)| line.starts_with("GET")).count()
     }
 
     fn inferences(&self) -> Vec<String> {
         let asked = self.asked.lock();
         asked.iter().filter(|(line, _)| line.starts_with("POST")).map(|(_, body)| body.clone()).collect()
     }
-}
 
-async fn serve(stream: TcpStream, name: &str, asked: Arc<Mutex<Vec<(String, String)>>>) {
-    let mut stream = BufReader::new(stream);
-    loop {
-        let (mut head, mut length) = (String::new(), 0);
-        while !head.ends_with("\r\n\r\n") {
-            let before = head.len();
-            if !matches!(stream.read_line(&mut head).await, Ok(1..)) {
-                return;
+    async fn serve(self, stream: TcpStream) {
+        let mut stream = BufReader::new(stream);
+        loop {
+            let (mut head, mut length) = (String::new(), 0);
+            while !head.ends_with("\r\n\r\n") {
+                let before = head.len();
+                if !matches!(stream.read_line(&mut head).await, Ok(1..)) {
+                    return;
+                }
+                if let Some(value) = head[before..].to_ascii_lowercase().strip_prefix("content-length:") {
+                    length = value.trim().parse().expect("a length");
+                }
             }
-            if let Some(value) = head[before..].to_ascii_lowercase().strip_prefix("content-length:") {
-                length = value.trim().parse().expect("a length");
-            }
+            let mut body = vec![0; length];
+            stream.read_exact(&mut body).await.expect("a body");
+            let line = head.lines().next().expect("a line").to_owned();
+            let said = json!({"name": self.name, "version": "1", "extensions": []}).to_string();
+            let score =
+                json!({"outputs": [{"name": "y", "datatype": "FP32", "shape": [1], "data": [0.5]}]}).to_string();
+            let (status, answer) = match line.starts_with("GET /v2 ") {
+                true => self.before.lock().pop().map_or((200, said), |(status, body)| (status, body.to_owned())),
+                false => (200, score),
+            };
+            self.asked.lock().push((line, String::from_utf8(body).expect("UTF-8")));
+            let length = answer.len();
+            let head =
+                format!("HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n");
+            stream.write_all(format!("{head}{answer}").as_bytes()).await.expect("sent");
         }
-        let mut body = vec![0; length];
-        stream.read_exact(&mut body).await.expect("a body");
-        let line = head.lines().next().expect("a line").to_owned();
-        let answer = match line.starts_with("GET /v2 ") {
-            true => json!({"name": name, "version": "1", "extensions": []}),
-            false => json!({"outputs": [{"name": "y", "datatype": "FP32", "shape": [1], "data": [0.5]}]}),
-        };
-        asked.lock().push((line, String::from_utf8(body).expect("UTF-8")));
-        let answer = answer.to_string();
-        let head =
-            format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", answer.len());
-        stream.write_all(format!("{head}{answer}").as_bytes()).await.expect("sent");
     }
 }
 
@@ -89,30 +102,69 @@ async fn tier(gateway: &Gateway) -> String {
     }
 }
 
+/// Asks until tier 0 answers: nobody waits for a server to say what it is.
+async fn until_understood(gateway: &Gateway) {
+    let asking = async {
+        while tier(gateway).await != "0" {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), asking).await.expect("soon it has said what it is");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn oip_08_a_server_is_asked_what_it_is_and_gets_what_it_understands() {
     for name in ["triton", "kserve"] {
-        let server = Server::start(name).await;
+        let server = Server::start(name, &[]).await;
         let gateway = gateway(&server, "auto").await;
-        // Nobody waits for it to say what it is; soon it has.
-        let mut answered = tier(&gateway).await;
-        for _ in 0..1_000 {
-            if answered == "0" {
-                break;
-            }
-            answered = tier(&gateway).await;
-        }
-        assert_eq!(answered, "0", "{name}");
+        until_understood(&gateway).await;
         let sent = server.inferences().pop().expect("an inference");
         assert!(sent.contains("[NaN]") && !sent.contains("content_type"), "{name}: {sent}");
-        let looks = server.asked.lock().iter().filter(|(line, _)| line.starts_with("GET")).count();
-        assert_eq!(looks, 1, "{name}: asked once");
+        assert_eq!(server.looks(), 1, "{name}: asked once");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dial_2_a_server_that_is_asked_while_it_starts_is_asked_again() {
+    let starting = [(502, "<html>"), (503, r#"{"name":"proxy"}"#), (200, "{}"), (200, "starting")];
+    let server = Server::start("triton", &starting).await;
+    let gateway = gateway(&server, "auto").await;
+    // An inference that it understands in any case makes it asked again; what it is not asked for does not reach it.
+    let body = r#"{"inputs":[{"name":"x","shape":[1],"datatype":"FP32","data":[1]}]}"#;
+    let asking = async {
+        while server.looks() <= starting.len() {
+            assert_eq!(post(gateway.address(), "/v2/models/r/infer", body).await.header("evenkeel-tier"), "0");
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), asking).await.expect("it is asked until it has said what it is");
+    until_understood(&gateway).await;
+    assert_eq!(server.looks(), starting.len() + 1, "and not again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dial_2_a_server_that_has_nothing_to_say_is_plain() {
+    let mut kits = Vec::new();
+    for status in [404, 405, 501] {
+        let server = Server::start("triton", &[(status, "")]).await;
+        kits.push((status, gateway(&server, "auto").await, server));
+    }
+    // Longer than the pause after which one that could not speak would be asked again.
+    let begun = tokio::time::Instant::now();
+    while begun.elapsed() < Duration::from_millis(600) {
+        for (_, gateway, _) in &kits {
+            let body = r#"{"inputs":[{"name":"x","shape":[1],"datatype":"FP32","data":[1]}]}"#;
+            post(gateway.address(), "/v2/models/r/infer", body).await;
+        }
+    }
+    for (status, gateway, server) in &kits {
+        assert_eq!(server.looks(), 1, "{status}: asked once");
+        assert_ne!(tier(gateway).await, "0", "{status}: it is plain");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn oip_08_a_declared_dialect_is_believed() {
-    let server = Server::start("nobody").await;
+    let server = Server::start("nobody", &[]).await;
     let plain = gateway(&server, "plain").await;
     let unread =
         "an input has values that the model's server cannot read as JSON (NaN, infinity, or bytes that are no text)";

@@ -2,6 +2,7 @@
 //!
 //! # Invariants
 //! - `DIAL-1`: nobody waits for it: while a server has not said what it is, it gets the plain specification.
+//! - `DIAL-2`: a server that cannot speak yet is not plain for ever: it is asked again, with a pause in between.
 //!
 //! # Source
 //! `docs/design/protocols.md`, section 3.
@@ -16,13 +17,16 @@ use std::{
 
 use arc_swap::ArcSwapOption;
 use evenkeel_config as config;
-use evenkeel_core::ResultCode;
+use http::StatusCode;
 use serde::Deserialize;
 
 use crate::{path::read, protocol::oip_rest::Dialect, upstream::Upstream};
 
 /// How long a server is given to say what it is.
 const WAIT: Duration = Duration::from_secs(2);
+/// How long one that has not said it is left alone: a server that starts gets four questions a second, not one for each
+/// inference.
+const PAUSE: Duration = Duration::from_millis(250);
 /// Bytes of what it says that are read.
 const MOST: usize = 64 << 10;
 
@@ -64,8 +68,11 @@ impl Learned {
         )]
         tokio::spawn(async move {
             match tokio::time::timeout(WAIT, said(&upstream)).await {
-                Ok(Ok(said)) => this.said.store(Some(Arc::new(said))),
-                Ok(Err(_)) | Err(_) => this.doubt(),
+                Ok(Some(said)) => this.said.store(Some(Arc::new(said))),
+                Ok(None) | Err(_) => {
+                    tokio::time::sleep(PAUSE).await;
+                    this.doubt();
+                }
             }
         });
     }
@@ -76,16 +83,24 @@ impl Learned {
     }
 }
 
-/// Reads what a server says of itself; one that says nothing of use is plain.
-async fn said(upstream: &Upstream) -> Result<Dialect, ResultCode> {
+/// Reads what a server says of itself: its name; or that it says nothing, which is plain. None where it could not speak,
+/// as one that starts behind a proxy.
+async fn said(upstream: &Upstream) -> Option<Dialect> {
     #[derive(Deserialize)]
     struct Server {
         name: String,
     }
-    let response = upstream.look("/v2", 0).await?;
-    let body = read(response.into_body(), MOST).await?;
-    let name = serde_json::from_slice(&body).map(|Server { name }| name).unwrap_or_default();
-    Ok(match name.to_ascii_lowercase() {
+    let response = upstream.look("/v2", 0).await.ok()?;
+    match response.status() {
+        StatusCode::OK => {}
+        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => {
+            return Some(Dialect::Plain);
+        }
+        _ => return None,
+    }
+    let body = read(response.into_body(), MOST).await.ok()?;
+    let Server { name } = serde_json::from_slice(&body).ok()?;
+    Some(match name.to_ascii_lowercase() {
         name if name.contains("triton") => Dialect::Triton,
         name if name.contains("mlserver") => Dialect::Mlserver,
         name if name.contains("kserve") => Dialect::Kserve,
