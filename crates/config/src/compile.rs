@@ -64,8 +64,12 @@ pub struct UpstreamSpec {
     pub urls: Vec<String>,
     /// The credential that it wants.
     pub api_key: Option<Secret>,
+    /// How long the resolution of a name may take, in nanoseconds.
+    pub dns: u64,
     /// How long a connection may take to be made, in nanoseconds.
     pub connect: u64,
+    /// How long the handshake of an encrypted connection may take, in nanoseconds.
+    pub tls: u64,
     /// How long an idle connection is kept, in nanoseconds.
     pub idle: u64,
 }
@@ -156,7 +160,9 @@ fn upstream(name: &str, it: &Upstream, outside: &Outside) -> UpstreamSpec {
         dialect: it.dialect,
         urls: it.addresses().cloned().collect(),
         api_key: it.api_key.as_ref().map(|reference| outside.secret(reference)),
+        dns: it.dns.nanos(),
         connect: it.connect.nanos(),
+        tls: it.tls.nanos(),
         idle: it.idle.nanos(),
     }
 }

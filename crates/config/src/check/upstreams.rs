@@ -46,6 +46,11 @@ impl Checks<'_> {
                 let message = "an `openai` upstream has no dialect";
                 self.error("misplaced-key", &dialect, message, "remove it, or write `protocol: oip`");
             }
+            let tls = key.field("tls");
+            if self.report.is_written(&tls) && !upstream.addresses().any(|url| url.starts_with("https://")) {
+                let message = "`tls` changes nothing where no address begins with https";
+                self.warning("no-effect", &tls, message, "remove it");
+            }
         }
     }
 

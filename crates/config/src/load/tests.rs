@@ -215,6 +215,9 @@ fn upstreams_have_one_kind_of_address_and_no_credential_in_the_file() {
     assert_eq!(codes(&plain)[0], ("plain-secret", 3), "a warning");
     assert_eq!(load(&plain).deployment.and_then(|it| it.upstreams[0].api_key.clone()).expect("there").reveal(), "hush");
     assert!(!load(&plain).diagnostics[0].to_string().contains("hush"), "SEC-1");
+    assert_eq!(codes(&with("").replace("url:", "tls: 1s, url:"))[0], ("no-effect", 3));
+    let encrypted = with("").replace("url: \"http:", "tls: 1s, url: \"https:");
+    assert_eq!(codes(&encrypted), [("last-tier-can-fail", 8)]);
     let both = format!("{}server: {{listen: \"0.0.0.0:9090\", admin: \"0.0.0.0:9090\"}}\n", with(""));
     assert_eq!(codes(&both).last(), Some(&("same-address", 10)));
 }

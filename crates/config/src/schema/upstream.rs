@@ -27,9 +27,15 @@ pub(crate) struct Upstream {
     /// The habits of an `oip` server; by default it is asked.
     #[serde(default)]
     pub(crate) dialect: Dialect,
+    /// How long the resolution of a name may take (F-032).
+    #[serde(default = "dns")]
+    pub(crate) dns: Duration,
     /// How long a connection may take to be made (F-032).
     #[serde(default = "connect")]
     pub(crate) connect: Duration,
+    /// How long the handshake of an encrypted connection may take (F-032).
+    #[serde(default = "tls")]
+    pub(crate) tls: Duration,
     /// How long an idle connection is kept; shorter than the upstream keeps it (F-032).
     #[serde(default = "idle")]
     pub(crate) idle: Duration,
@@ -79,8 +85,16 @@ impl Upstream {
     }
 }
 
+fn dns() -> Duration {
+    Duration::seconds(1)
+}
+
 fn connect() -> Duration {
     Duration::seconds(1)
+}
+
+fn tls() -> Duration {
+    Duration::seconds(2)
 }
 
 fn idle() -> Duration {

@@ -5,7 +5,7 @@ use std::{error::Error, io};
 use evenkeel_core::ResultCode;
 use hyper_util::client::legacy;
 
-use super::line::Past;
+use super::{connect::Handshake, line::Past};
 
 /// Classifies a call that brought no answer. That no byte of one came on a connection that was kept is the proof that
 /// the server had gone before it was asked (F-043). All that is asked is pure, so that asking again is safe (F-034).
@@ -30,7 +30,7 @@ pub(crate) fn in_body(error: &hyper::Error) -> ResultCode {
 }
 
 fn connecting(error: &legacy::Error) -> ResultCode {
-    if find::<rustls::Error>(error).is_some() {
+    if find::<Handshake>(error).is_some() {
         return ResultCode::TlsFailed;
     }
     let words = chain(error).any(|cause| cause.to_string().contains("dns error"));
