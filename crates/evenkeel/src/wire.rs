@@ -2,7 +2,14 @@
 //!
 //! The data plane is reached by the control plane through one trait; signals come in here and nowhere else.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use evenkeel_config::{Deployment, Loaded, Sources, Unfit, load_file};
 use evenkeel_control::{Admin, DataPlane, Reloader, watch};
@@ -14,23 +21,36 @@ use tracing_subscriber::{EnvFilter, fmt};
 const HURRY: Duration = Duration::from_secs(1);
 
 /// The data plane, as the control plane sees it.
-struct Plane(Gateway);
+struct Plane {
+    gateway: Gateway,
+    /// Nanoseconds that open requests get at the end, as the configuration in force says.
+    drain: AtomicU64,
+}
+
+impl Plane {
+    fn drain(&self) -> Duration {
+        Duration::from_nanos(self.drain.load(Relaxed))
+    }
+}
 
 impl DataPlane for Plane {
     fn apply(&self, deployment: Arc<Deployment>) -> Result<(), Vec<Unfit>> {
-        self.0.apply(deployment)
+        let drain = deployment.server.drain.0;
+        self.gateway.apply(deployment)?;
+        self.drain.store(drain, Relaxed);
+        Ok(())
     }
 
     fn note_rejected(&self) {
-        self.0.note_rejected();
+        self.gateway.note_rejected();
     }
 
     fn revision(&self) -> String {
-        self.0.revision()
+        self.gateway.revision()
     }
 
     fn metrics(&self) -> String {
-        self.0.metrics()
+        self.gateway.metrics()
     }
 }
 
@@ -51,18 +71,18 @@ pub(crate) fn read(config: &Path) -> Loaded {
 
 /// Serves what was read from a file until it is told to stop, and drains.
 pub(crate) async fn serve(deployment: Arc<Deployment>, read: Sources) -> anyhow::Result<()> {
-    let (drain, admin) = (deployment.server.drain, deployment.server.admin.clone());
+    // Before anybody is told that we are here: who is told may send a signal.
+    let (mut stop, mut hang_up) = (Stop::new()?, signal(SignalKind::hangup())?);
+    let (drain, admin) = (AtomicU64::new(deployment.server.drain.0), deployment.server.admin.clone());
     let gateway = Gateway::start(deployment).await?;
-    let plane: Arc<dyn DataPlane> = Arc::new(Plane(gateway.clone()));
+    let plane = Arc::new(Plane { gateway: gateway.clone(), drain });
     let reloader = Arc::new(Reloader::new(read, plane.clone()));
-    let admin = Admin::start(&admin, plane, reloader.clone()).await?;
+    let admin = Admin::start(&admin, plane.clone(), reloader.clone()).await?;
     let (listen, admin_address, revision) = (gateway.address(), admin.address(), gateway.revision());
     tracing::info!(target: "evenkeel::serve", %listen, admin = %admin_address, revision, "serving");
     println!("evenkeel serves at http://{listen}, admin at http://{admin_address}");
     #[expect(clippy::disallowed_methods, reason = "it is aborted before the drain begins")]
     let watching = tokio::spawn(watch(reloader.clone()));
-    let mut stop = Stop::new()?;
-    let mut hang_up = signal(SignalKind::hangup())?;
     loop {
         tokio::select! {
             () = stop.ordered() => break,
@@ -76,7 +96,7 @@ pub(crate) async fn serve(deployment: Arc<Deployment>, read: Sources) -> anyhow:
     watching.abort();
     admin.drain();
     tracing::info!(target: "evenkeel::serve", "draining");
-    let mut drained = std::pin::pin!(gateway.shutdown(Duration::from_nanos(drain.0)));
+    let mut drained = std::pin::pin!(gateway.shutdown(plane.drain()));
     tokio::select! {
         () = drained.as_mut() => {}
         () = stop.ordered() => gateway.shutdown(HURRY).await,
@@ -84,23 +104,19 @@ pub(crate) async fn serve(deployment: Arc<Deployment>, read: Sources) -> anyhow:
     Ok(())
 }
 
-/// Waits until the process is told to stop.
-pub(crate) async fn stopped() -> anyhow::Result<()> {
-    Stop::new()?.ordered().await;
-    Ok(())
-}
-
-struct Stop {
+/// Hears when the process is told to stop, from when it is made.
+pub(crate) struct Stop {
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl Stop {
-    fn new() -> anyhow::Result<Self> {
+    pub(crate) fn new() -> anyhow::Result<Self> {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    async fn ordered(&mut self) {
+    /// Waits for an order to stop.
+    pub(crate) async fn ordered(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}

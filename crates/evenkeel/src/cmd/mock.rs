@@ -42,13 +42,14 @@ impl Mock {
         }
         let options = Options { listen: self.listen, seed: self.seed, faults, oip, ..Options::default() };
         super::runtime()?.block_on(async {
+            let mut stop = wire::Stop::new()?;
             let mock = Server::start(options).await.context("cannot start")?;
             println!(
                 "models at http://{0}/v1 and http://{0}/v2, control at http://{1}/mock",
                 mock.address(),
                 mock.control_address()
             );
-            wire::stopped().await?;
+            stop.ordered().await;
             mock.stop().await;
             Ok(ExitCode::SUCCESS)
         })

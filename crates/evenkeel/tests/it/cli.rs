@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use crate::process::evenkeel;
 
-const TEN_MISTAKES: &str = r#"version: 1
+/// Ten mistakes of ten kinds.
+pub(crate) const TEN_MISTAKES: &str = r#"version: 1
 server: {listen: "here", drain: 30}
 upstreams:
   big: {protocol: openai, url: "ftp://x"}
@@ -71,6 +72,9 @@ fn what_cannot_be_done_exits_with_2() {
         &["serve", "-c", bad],
         &["mock", "--faults", "/nowhere/f.yaml"],
         &["demo", "--for", "soon"],
+        // Promised with the console; what would do nothing is not accepted.
+        &["demo", "--no-console"],
+        &["demo", "--data-dir", "."],
         &["nonsense"],
         &[],
     ] {

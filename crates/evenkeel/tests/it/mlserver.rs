@@ -11,13 +11,11 @@ use std::{
 
 use serde_json::Value;
 
-use crate::process::{Serving, get, http, skip, until};
+use crate::process::{Serving, environments, get, http, is_left_out, skip, until};
 
 /// The folder of the environment that holds MLServer and the tritonclient, where it is installed.
 fn environment() -> Option<PathBuf> {
-    let folder = std::env::var_os("EVENKEEL_TEST_ENVS").map(PathBuf::from);
-    let folder = folder.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache/evenkeel-test")))?;
-    Some(folder.join("mls/bin")).filter(|bin| bin.join("mlserver").exists())
+    Some(environments().join("mls/bin")).filter(|bin| bin.join("mlserver").exists())
 }
 
 fn client(name: &str) -> PathBuf {
@@ -90,6 +88,9 @@ fn is_ready(address: SocketAddr) -> bool {
 
 #[test]
 fn up_10_up_13_mlserver_is_killed_under_load_and_the_onnx_tier_answers() {
+    if is_left_out("mlserver", "it runs MLServer") {
+        return;
+    }
     let Some(bin) = environment() else {
         return skip("mlserver", "no environment `mls` in the folder of test environments");
     };
@@ -133,6 +134,9 @@ fn up_10_up_13_mlserver_is_killed_under_load_and_the_onnx_tier_answers() {
 
 #[test]
 fn oip_12_oip_16_oip_24_oip_32_the_tritonclient_in_json_mode_works_with_a_real_server_behind() {
+    if is_left_out("tritonclient", "it runs MLServer and Python") {
+        return;
+    }
     let Some(bin) = environment() else {
         return skip("tritonclient", "no environment `mls` in the folder of test environments");
     };

@@ -3,29 +3,50 @@
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpStream},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
 };
 
 use serde_json::Value;
+use tempfile::NamedTempFile;
+
+/// A variable of the environment.
+pub(crate) type Variable<'a> = (&'a str, &'a str);
 
 /// Runs a verb to its end.
 pub(crate) fn evenkeel(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_evenkeel")).args(arguments).output().expect("the binary runs")
+    evenkeel_with(arguments, &[])
+}
+
+pub(crate) fn evenkeel_with(arguments: &[&str], variables: &[Variable<'_>]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_evenkeel"));
+    command.args(arguments).envs(variables.iter().copied()).output().expect("the binary runs")
 }
 
 /// `evenkeel serve`, running.
 pub(crate) struct Serving {
     child: Child,
+    log: NamedTempFile,
     pub(crate) data: SocketAddr,
     pub(crate) admin: SocketAddr,
 }
 
 impl Serving {
     pub(crate) fn start(config: &Path) -> Self {
-        let (child, line) = spawn(&["serve", "-c", config.to_str().expect("text")]);
-        Self { child, data: address(&line, "serves at http://"), admin: address(&line, "admin at http://") }
+        Self::start_with(config, &[])
+    }
+
+    pub(crate) fn start_with(config: &Path, variables: &[Variable<'_>]) -> Self {
+        let log = NamedTempFile::new().expect("a file");
+        let (child, line) = spawn(&["serve", "-c", config.to_str().expect("text")], variables, &log);
+        Self { child, log, data: address(&line, "serves at http://"), admin: address(&line, "admin at http://") }
+    }
+
+    /// Returns what it has logged, line by line.
+    pub(crate) fn log(&self) -> Vec<Value> {
+        let text = std::fs::read_to_string(self.log.path()).expect("the log is there");
+        text.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
     }
 
     pub(crate) fn signal(&self, name: &str) {
@@ -49,14 +70,21 @@ impl Drop for Serving {
 /// `evenkeel mock`, running.
 pub(crate) struct Mocking {
     child: Child,
+    _log: NamedTempFile,
     pub(crate) models: SocketAddr,
     pub(crate) control: SocketAddr,
 }
 
 impl Mocking {
     pub(crate) fn start(arguments: &[&str]) -> Self {
-        let (child, line) = spawn(&[&["mock", "--listen", "127.0.0.1:0"], arguments].concat());
-        Self { child, models: address(&line, "models at http://"), control: address(&line, "control at http://") }
+        Self::at("127.0.0.1:0", arguments)
+    }
+
+    pub(crate) fn at(listen: &str, arguments: &[&str]) -> Self {
+        let log = NamedTempFile::new().expect("a file");
+        let (child, line) = spawn(&[&["mock", "--listen", listen], arguments].concat(), &[], &log);
+        let (models, control) = (address(&line, "models at http://"), address(&line, "control at http://"));
+        Self { child, _log: log, models, control }
     }
 }
 
@@ -68,15 +96,18 @@ impl Drop for Mocking {
 }
 
 /// Starts the binary; returns the first line that it says.
-fn spawn(arguments: &[&str]) -> (Child, String) {
+fn spawn(arguments: &[&str], variables: &[Variable<'_>], log: &NamedTempFile) -> (Child, String) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_evenkeel"))
         .args(arguments)
+        .envs(variables.iter().copied())
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+        .stderr(log.reopen().expect("the file opens again"))
         .spawn()
         .expect("the binary runs");
     let mut line = String::new();
     BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("it says where it listens");
+    let said = || std::fs::read_to_string(log.path()).unwrap_or_default();
+    assert!(!line.is_empty(), "{arguments:?} did not start: {}", said());
     (child, line)
 }
 
@@ -114,6 +145,21 @@ pub(crate) fn until<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
         assert!(start.elapsed() < Duration::from_secs(20), "{what} did not come within 20 s");
         std::thread::yield_now();
     }
+}
+
+/// Says whether this is the inner loop (`./test --fast`), which leaves out what needs another program or half a minute.
+pub(crate) fn is_left_out(test: &str, reason: &str) -> bool {
+    let fast = std::env::var_os("EVENKEEL_FAST").is_some();
+    if fast {
+        skip(test, reason);
+    }
+    fast
+}
+
+/// The folder of what tests need beyond Rust.
+pub(crate) fn environments() -> PathBuf {
+    let told = std::env::var_os("EVENKEEL_TEST_ENVS").map(PathBuf::from);
+    told.unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").expect("a home")).join(".cache/evenkeel-test"))
 }
 
 /// Notes that a test was skipped, for the list at the end of `./test`.
