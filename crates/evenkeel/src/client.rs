@@ -32,7 +32,7 @@ pub(crate) enum Short {
     /// An error, or something that is no answer.
     Failed(anyhow::Error),
     /// A stream that ended before its end.
-    Truncated,
+    Truncated(anyhow::Error),
 }
 
 impl Client {
@@ -47,9 +47,9 @@ impl Client {
         let body = json!({"model": route, "stream": stream, "messages": [{"role": "user", "content": text}]});
         let response = self.post("/v1/chat/completions", &body).await.map_err(Short::Failed)?;
         let tier = tier(&response).map_err(Short::Failed)?;
-        let whole = response.into_body().collect().await.map_err(|_| Short::Truncated)?.to_bytes();
+        let whole = response.into_body().collect().await.map_err(|error| Short::Truncated(error.into()))?.to_bytes();
         match stream {
-            true => whole_stream(&whole)?,
+            true => whole_stream(&whole).map_err(Short::Truncated)?,
             false => whole_answer(&whole).map_err(Short::Failed)?,
         }
         Ok(Answered { tier })
@@ -62,7 +62,7 @@ impl Client {
         let asked = self.post(&format!("/v2/models/{route}/infer"), &json!({"inputs": [input]})).await;
         let response = asked.map_err(Short::Failed)?;
         let tier = tier(&response).map_err(Short::Failed)?;
-        let whole = response.into_body().collect().await.map_err(|_| Short::Truncated)?.to_bytes();
+        let whole = response.into_body().collect().await.map_err(|error| Short::Truncated(error.into()))?.to_bytes();
         whole_scores(&whole, rows.len(), tier).map_err(Short::Failed)?;
         Ok(Answered { tier })
     }
@@ -107,13 +107,13 @@ fn whole_scores(body: &Bytes, rows: usize, tier: u8) -> anyhow::Result<()> {
 }
 
 /// A stream is whole with a `finish_reason`, then `[DONE]`, and without an error.
-fn whole_stream(body: &Bytes) -> Result<(), Short> {
+fn whole_stream(body: &Bytes) -> anyhow::Result<()> {
     let text = String::from_utf8_lossy(body);
     let events: Vec<&str> = text.split("\n\n").filter_map(|event| event.strip_prefix("data: ")).collect();
     let finished = events.iter().any(|event| event.contains("\"finish_reason\":\"stop\""));
     let failed = events.iter().any(|event| event.starts_with("{\"error\""));
     match (failed, finished, events.last()) {
         (false, true, Some(&"[DONE]")) => Ok(()),
-        _ => Err(Short::Truncated),
+        (.., last) => bail!("a stream ended with {}", last.unwrap_or(&"nothing")),
     }
 }

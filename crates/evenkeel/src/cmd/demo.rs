@@ -24,8 +24,10 @@ impl Demo {
             true => println!("{}", serde_json::to_string(&summary)?),
             false => print!("{summary}"),
         }
-        let whole = summary.failed == 0 && summary.truncated == 0 && summary.late == 0;
-        Ok(ExitCode::from(u8::from(!whole)))
+        for cause in &summary.causes {
+            eprintln!("evenkeel demo: {cause}");
+        }
+        Ok(ExitCode::from(u8::from(!summary.is_whole())))
     }
 }
 

@@ -6,6 +6,9 @@ use evenkeel_api as api;
 use evenkeel_core::Revision;
 use serde::Serialize;
 
+/// Causes that are kept; when a demo fails, the first ones tell.
+const MOST_CAUSES: usize = 16;
+
 /// What a client saw of one request.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Seen {
@@ -15,7 +18,7 @@ pub(super) enum Seen {
 }
 
 /// The counts of a demo that runs.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Tally {
     summary: Summary,
     /// Faults whose first answer from below has not come yet: the tier that broke, and when.
@@ -36,6 +39,9 @@ pub(crate) struct Summary {
     pub(crate) by_tier: BTreeMap<String, BTreeMap<String, u64>>,
     pub(crate) transitions: Vec<Transition>,
     pub(crate) failover_ms: Failover,
+    /// Why requests fell short, the first ones; for people, not for programs.
+    #[serde(skip)]
+    pub(crate) causes: Vec<String>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -57,12 +63,7 @@ pub(crate) struct Failover {
 impl Tally {
     pub(super) fn new(revision: &Revision) -> Self {
         let by_tier = revision.routes.iter().map(|route| (route.name.clone(), BTreeMap::new())).collect();
-        Self {
-            summary: Summary { by_tier, ..Summary::default() },
-            waiting: Vec::new(),
-            failover_ms: Vec::new(),
-            broken: BTreeMap::new(),
-        }
+        Self { summary: Summary { by_tier, ..Summary::default() }, ..Self::default() }
     }
 
     /// Notes that a tier of every route broke, or is well again.
@@ -102,6 +103,15 @@ impl Tally {
         }
     }
 
+    /// Notes why a request fell short.
+    pub(super) fn fell_short(&mut self, route: &str, why: &str) {
+        let cause = format!("{route}: {why}");
+        let causes = &mut self.summary.causes;
+        if causes.len() < MOST_CAUSES && !causes.contains(&cause) {
+            causes.push(cause);
+        }
+    }
+
     pub(super) fn transition(&mut self, it: &api::Transition, at: Duration) {
         self.summary.transitions.push(Transition {
             route: it.route.clone(),
@@ -121,6 +131,13 @@ impl Tally {
     }
 }
 
+impl Summary {
+    /// Says whether every request was answered whole and in time.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.failed == 0 && self.truncated == 0 && self.late == 0
+    }
+}
+
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{} requests, {} answered", self.requests, self.answered)?;
@@ -136,5 +153,26 @@ impl fmt::Display for Summary {
             (Some(p50), Some(max)) => writeln!(f, "  fail-over: half within {p50} ms, all within {max} ms"),
             _ => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_that_falls_short_leaves_its_cause_and_the_json_stays_what_is_promised() {
+        let mut tally = Tally::default();
+        tally.seen("chat", Seen::Failed, Duration::ZERO, Duration::ZERO);
+        for why in ["status 503", "status 503", "status 500"] {
+            tally.fell_short("chat", why);
+        }
+        let summary = tally.summary();
+        assert!(!summary.is_whole());
+        assert_eq!(summary.causes, ["chat: status 503", "chat: status 500"]);
+        let json = serde_json::to_value(&summary).expect("JSON");
+        let keys: Vec<&String> = json.as_object().expect("an object").keys().collect();
+        let promised = ["answered", "by_tier", "failed", "failover_ms", "late", "requests", "transitions", "truncated"];
+        assert_eq!(keys, promised);
     }
 }

@@ -21,8 +21,6 @@ use crate::client::{Client, Short};
 const EVERY: Duration = Duration::from_millis(20);
 /// Rows that one request asks about, at most.
 const MOST_ROWS: usize = 4;
-/// What a client allows itself beyond the route's deadline before an answer is late.
-const SLACK: Duration = Duration::from_millis(50);
 
 /// Traffic on its way.
 pub(super) struct Traffic {
@@ -97,16 +95,17 @@ impl Asker {
                 self.client.chat(&self.route, &text, n.is_multiple_of(2)).await
             }
         };
-        let late = began.elapsed() > self.deadline + SLACK;
-        let seen = match answered {
-            Ok(answered) => Seen::Answered { tier: answered.tier, late },
-            Err(Short::Truncated) => Seen::Truncated,
-            Err(Short::Failed(error)) => {
-                tracing::warn!(target: "evenkeel::demo", route = self.route, "{error:#}");
-                Seen::Failed
-            }
+        let took = began.elapsed();
+        let late = (took > self.deadline).then(|| format!("answered after {took:?} of {:?}", self.deadline));
+        let (seen, short) = match answered {
+            Ok(answered) => (Seen::Answered { tier: answered.tier, late: late.is_some() }, late),
+            Err(Short::Truncated(error)) => (Seen::Truncated, Some(format!("{error:#}"))),
+            Err(Short::Failed(error)) => (Seen::Failed, Some(format!("{error:#}"))),
         };
-        let (began, now) = (began - self.start, self.start.elapsed());
-        self.tally.lock().seen(&self.route, seen, began, now);
+        let mut tally = self.tally.lock();
+        tally.seen(&self.route, seen, began - self.start, self.start.elapsed());
+        if let Some(why) = short {
+            tally.fell_short(&self.route, &why);
+        }
     }
 }

@@ -1,8 +1,9 @@
-//! The binary and the planes end to end: the command line, reloads, real clients, an outage under load.
+//! The binary and the planes end to end: the command line, reloads, real clients, the demo, an outage under load.
 
 #![expect(clippy::disallowed_methods, reason = "processes and load run on real time")]
 
 mod cli;
+mod demo;
 mod examples;
 mod guides;
 mod mlserver;
