@@ -10,4 +10,5 @@ mod mlserver;
 mod openai_sdk;
 mod outage;
 mod process;
+mod readme;
 mod serve;

@@ -1,0 +1,94 @@
+//! Home value: tensors, a model server that falls silent and lies, and how right each tier is.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::{Example, examples};
+use crate::process::{get, http, skip, until};
+
+fn start() -> Example {
+    let model = examples().join("home-value/primary.onnx");
+    Example::start("home-value", &[&["--oip", &format!("home-value={}", model.display())]])
+}
+
+fn infer(home: &Example, body: &str) -> Value {
+    serde_json::from_str(&home.ask("/v2/models/home-value/infer", body)).expect("JSON")
+}
+
+fn scores(answer: &Value) -> Vec<f64> {
+    let scores = answer["outputs"][0]["data"].as_array().expect("scores");
+    scores.iter().map(|it| it.as_f64().expect("a number")).collect()
+}
+
+/// The requests and the faults are those that its README shows, one after the other, and so are the answers.
+#[test]
+fn home_value_answers_as_its_readme_says() {
+    let home = start();
+    let [rows, silence, out_of_range] = home.shown();
+    let shown = |text: &str| assert!(home.readme.contains(text), "the README does not show {text}");
+    let ask = || {
+        let answer = infer(&home, rows);
+        assert_eq!(answer["id"], "two-rows", "{answer}");
+        let told = |key: &str| answer["parameters"][format!("evenkeel.{key}")].clone();
+        (told("tier").as_u64().expect("a tier"), told("reason").as_str().expect("a code").to_owned(), answer)
+    };
+    let (tier, reason, answer) = ask();
+    assert_eq!((tier, reason.as_str()), (0, "PRIMARY_HEALTHY"));
+    shown(&format!("\"data\":{}", answer["outputs"][0]["data"]));
+
+    home.faults("PUT", silence);
+    for expected in ["TIMEOUT", "TIMEOUT", "BREAKER_OPEN", "BREAKER_OPEN"] {
+        let (tier, reason, answer) = ask();
+        assert_eq!((tier, reason.as_str()), (1, expected));
+        let [high, low] = scores(&answer)[..] else { panic!("two rows: {answer}") };
+        shown(&format!("the scores {high:.3} and {low:.3}"));
+    }
+    shown("From the third request on\nthe reason is `BREAKER_OPEN`");
+    home.faults("PUT", out_of_range);
+    assert_eq!(ask().0, 1);
+
+    home.faults("DELETE", "");
+    until("the primary", || (ask().0 == 0).then_some(()));
+    assert_eq!(get(home.serving.data, "/v1/routes/home-value/state")["route"], "home-value");
+    let (status, error) =
+        http(home.serving.data, "POST", "/v2/models/home-value/infer", &rows.replacen("33.8,", "90,", 1));
+    assert_eq!(status, 400);
+    shown(&error);
+}
+
+/// The accuracy that the data were published with, within a point, and the one that the README states, measured through
+/// the gateway.
+#[test]
+fn home_value_is_as_right_as_its_readme_says() {
+    let live = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/predictive/live.csv");
+    let Ok(text) = std::fs::read_to_string(&live) else {
+        return skip("home-value accuracy", "there is no ../shared/data/predictive/live.csv");
+    };
+    let rows: Vec<Vec<f64>> = text
+        .lines()
+        .skip(1)
+        .map(|line| line.split(',').skip(1).take(9).map(|it| it.parse().expect("a number")).collect())
+        .collect();
+    let features: Vec<&[f64]> = rows.iter().map(|row| &row[..8]).collect();
+    let input = json!({"name": "x", "datatype": "FP32", "shape": [rows.len(), 8], "data": features});
+    let body = json!({"inputs": [input]}).to_string();
+    let mut home = start();
+    let published = [Some(88.67), Some(81.87), None];
+    for (tier, path) in ["primary", "distilled", "rules"].into_iter().enumerate() {
+        match tier {
+            0 => {}
+            1 => home.faults("PUT", r#"[{"fault": "status", "status": 503}]"#),
+            _ => home.serve_without("distilled"),
+        }
+        let answer = infer(&home, &body);
+        assert_eq!(answer["parameters"]["evenkeel.path"], path);
+        let right =
+            scores(&answer).iter().zip(&rows).filter(|(score, row)| (**score >= 0.5) == (row[8] == 1.0)).count();
+        let accuracy = 100.0 * right as f64 / rows.len() as f64;
+        println!("{path}: {accuracy:.2} % of {} rows", rows.len());
+        let line = home.readme.lines().find(|it| it.starts_with(&format!("| `{path}`"))).expect("a line of the table");
+        assert!(line.ends_with(&format!("| {accuracy:.2} % |")), "{path}: {accuracy:.2} %, and the README: {line}");
+        assert!(published[tier].is_none_or(|it: f64| (accuracy - it).abs() <= 1.0), "{path}: {accuracy:.2} %");
+    }
+}
