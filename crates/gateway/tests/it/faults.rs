@@ -98,13 +98,11 @@ async fn up_15_up_17_silence_and_signs_of_life_are_left_in_time() {
     for (fault, plain, streamed) in [
         ("{fault: silence}", "target.total_timeout", "target.first_token_timeout"),
         ("{fault: headers_then_silence}", "target.total_timeout", "target.first_token_timeout"),
-        ("{fault: keepalive_only, kind: comment, every_ms: 20}", "", "target.keepalive_only"),
-        ("{fault: keepalive_only, kind: role, every_ms: 20}", "", "target.keepalive_only"),
+        // Plain, it is white space before JSON that never comes.
+        ("{fault: keepalive_only, kind: comment, every_ms: 20}", "target.total_timeout", "target.keepalive_only"),
+        ("{fault: keepalive_only, kind: role, every_ms: 20}", "target.total_timeout", "target.keepalive_only"),
     ] {
         for (stream, result) in [(false, plain), (true, streamed)] {
-            if result.is_empty() {
-                continue;
-            }
             let kit = Kit::start().await;
             kit.break_primary(fault);
             let got = kit.chat("chat", stream).await;
