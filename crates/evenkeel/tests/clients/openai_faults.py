@@ -89,7 +89,7 @@ def plain(route):
 def stream(route):
     usage = {"include_usage": True}
     asking = client.chat.completions.with_streaming_response.create(
-        model=route, messages=question, stream=True, stream_options=usage
+        model=route, messages=question, stream=True, stream_options=usage, max_tokens=500
     )
     with asking as raw:
         text, finish, told, usage = "", None, None, None

@@ -305,7 +305,7 @@ impl Task {
         self.events.lost();
         let message = "the decision was lost; the request may be sent again";
         if self.client.is_streaming() {
-            let _ = self.client.send(error_event(message, "{}"), || ()).await;
+            let _ = self.client.send(error_event(ResultCode::PathPanic, message, "{}"), || ()).await;
             return;
         }
         let reply = self

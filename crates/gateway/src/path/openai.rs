@@ -10,23 +10,23 @@ use std::{sync::Arc, time::Duration};
 use evenkeel_config as config;
 use evenkeel_core::ResultCode;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
-use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::sync::mpsc::Sender;
 
-use super::{Attempting, Ended, Left, Meaning, Path, Piece, Pieces, Site, read};
+use self::follow::Follow;
+use super::{Attempting, Ended, Left, Path, Piece, Pieces, Site, read};
 use crate::{
     ask::{Ask, Question},
     protocol::openai::{
         answer::{Answer as Verified, judge_chat},
         embeddings::{Expected, judge_embeddings},
         error::{Head, classify_http, speaks},
-        event::{Step, StreamJudge},
         peek::{ChatPeek, rewrite_model},
     },
-    sse::Scanner,
-    upstream::{Call, Upstream, in_body},
+    upstream::{Call, Upstream},
 };
+
+mod follow;
 
 /// Bytes of an error body that are read.
 const MOST_ERROR: usize = 64 << 10;
@@ -107,8 +107,7 @@ impl Openai {
         }
         let headers = answer_headers(response.headers());
         let _ = out.send(Piece::Begin(headers, self.model.clone())).await;
-        let judge = StreamJudge::new(peek);
-        let follow = Follow { judge, scanner: Scanner::default(), out, finalise: self.finalise, told: false };
+        let follow = Follow::new(peek, self.max_answer, self.finalise, out);
         let result = follow.run(response.into_body()).await;
         Ok(Ended::bare(result, Some(200)))
     }
@@ -123,97 +122,6 @@ impl Path for Openai {
             }
         })
     }
-}
-
-/// Follows one stream, event by event, to its verified end.
-struct Follow {
-    judge: StreamJudge,
-    scanner: Scanner,
-    out: Sender<Piece>,
-    finalise: Duration,
-    /// The client was told of an event that was left out.
-    told: bool,
-}
-
-impl Follow {
-    async fn run(mut self, mut body: Incoming) -> ResultCode {
-        loop {
-            let frame = match self.judge.is_complete() {
-                false => body.frame().await,
-                // Everything is said: usage and the marker get a moment, then we end it ourselves (F-005).
-                true => match tokio::time::timeout(self.finalise, body.frame()).await {
-                    Ok(frame) => frame,
-                    Err(_) => return over(self.judge.quiet()).unwrap_or(ResultCode::Truncated),
-                },
-            };
-            let data = match frame {
-                Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
-                Some(Err(error)) => return in_body(&error),
-                None => return over(self.judge.eof(self.scanner.finish())).unwrap_or(ResultCode::Truncated),
-            };
-            self.scanner.push(&data);
-            match self.events().await {
-                Ok(0) if !data.is_empty() => drop(self.out.send(Piece::Alive).await),
-                Ok(_) => {}
-                Err(result) => {
-                    if result.is_ok() {
-                        drain(body);
-                    }
-                    return result;
-                }
-            }
-        }
-    }
-
-    /// Forwards the events that are complete; says how many, or how the stream ended.
-    async fn events(&mut self) -> Result<usize, ResultCode> {
-        let mut count = 0;
-        loop {
-            let event = match self.scanner.event() {
-                Ok(Some(event)) => event,
-                Ok(None) => return Ok(count),
-                Err(_) => return Err(over(self.judge.too_long()).unwrap_or(ResultCode::DecodeFailed)),
-            };
-            let judged = self.judge.event(&event.data);
-            if let Some(result) = over(judged.step) {
-                return Err(result);
-            }
-            let meaning = match judged.step {
-                Step::Content => Meaning::Content,
-                Step::Reasoning => Meaning::Reasoning,
-                Step::Nothing => Meaning::Nothing,
-                _ => continue,
-            };
-            count += 1;
-            // The last chunk tells that something was left out before it (F-128).
-            let tells =
-                self.judge.is_complete() && self.judge.has_skipped() && !std::mem::replace(&mut self.told, true);
-            let piece =
-                if tells { Piece::Last(event, judged.envelope) } else { Piece::Event(event, judged.envelope, meaning) };
-            let _ = self.out.send(piece).await;
-            if meaning == Meaning::Content {
-                // The route's commit point: what is out now belongs to the client, or soon will.
-                self.judge.commit();
-            }
-        }
-    }
-}
-
-/// Returns the result with which a stream is over, if it is.
-fn over(step: Step) -> Option<ResultCode> {
-    match step {
-        Step::Complete(result) | Step::Failed(result) => Some(result),
-        _ => None,
-    }
-}
-
-/// What follows the marker is ignored; read to the end, its connection can be used again.
-fn drain(mut body: Incoming) {
-    #[expect(clippy::disallowed_methods, reason = "at most a second, and nobody waits for what is read")]
-    tokio::spawn(async move {
-        let rest = async { while let Some(Ok(_)) = body.frame().await {} };
-        let _ = tokio::time::timeout(Duration::from_secs(1), rest).await;
-    });
 }
 
 /// Reads an error answer as far as somebody may have to see it.

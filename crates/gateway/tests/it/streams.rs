@@ -111,6 +111,20 @@ async fn cl_01_f_170_a_client_that_goes_closes_the_upstream_call() {
     assert_eq!(state.tiers[0].breaker, "closed", "F-170: no evidence");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn st_17_f_134_a_stream_without_end_is_ended_at_what_was_asked_for() {
+    let kit = Kit::start().await;
+    kit.break_primary("{fault: endless, every_ms: 0}");
+    let asked = r#"{"model":"chat","stream":true,"max_tokens":50,"messages":[{"role":"user","content":"x"}]}"#;
+    let got = kit.post("/v1/chat/completions", asked, &[]).await;
+    let last: serde_json::Value = serde_json::from_str(got.events().last().expect("an event")).expect("JSON");
+    assert_eq!(last["error"]["code"], "output_limit", "{last}");
+    assert!(!got.events().iter().any(|event| event == "[DONE]"), "F-127");
+    let record = kit.record(&got).await;
+    assert_eq!(record["attempts"][0]["result"], "target.answer_too_large", "{record}");
+    until(|| kit.big.log()[0].client_gone.then_some(())).await;
+}
+
 /// Waits until something is there.
 async fn until<T>(look: impl Fn() -> Option<T>) -> T {
     let looking = async {

@@ -19,9 +19,6 @@ const fn both(id: &'static str, fault: &'static str, seen: &'static str) -> Row 
     row(id, fault, seen, seen)
 }
 
-/// Faults whose row cannot hold yet: the terminal error `output_limit` (ST-17) is not built.
-pub(super) const WAITING: &[&str] = &["endless"];
-
 const FINE: &str = "tier 0 PRIMARY_HEALTHY";
 /// Fine, and no usage that nobody has told.
 const NO_USAGE: &str = "tier 0 PRIMARY_HEALTHY, no usage";
@@ -90,6 +87,7 @@ pub(super) const ROWS: &[Row] = &[
     both("ST-15", "[{fault: usage_absurd}]", FINE),
     row("ST-16", "[{fault: slow_tokens, every_ms: 50}]", FINE, FINE),
     row("ST-16", "[{fault: slow_tokens, every_ms: 1000}]", FINE, LATE),
+    row("ST-17", "[{fault: endless, every_ms: 0}]", SILENT, "error output_limit UPSTREAM_PROTOCOL"),
     both("ST-18", "[{fault: reasoning, tokens: 12, every_ms: 100}]", FINE),
     both("ST-19", "[{fault: finish_reason, reason: length}]", FINE),
     both("SE-10", "[{fault: huge_headers, bytes: 1000000}]", GARBLED),

@@ -37,7 +37,7 @@ impl Task {
             Source::Error(attempt) => Finish::Reply(self.own_error(attempt, disclosure)),
             Source::Broken(_, result) => {
                 let message = format!("the answer broke off: {}", result.code());
-                Finish::Events(vec![error_event(&message, &self.told(disclosure).json())])
+                Finish::Events(vec![error_event(result, &message, &self.told(disclosure).json())])
             }
         }
     }

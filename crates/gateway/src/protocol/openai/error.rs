@@ -116,9 +116,10 @@ pub(crate) fn relay(body: &[u8], result: ResultCode) -> Bytes {
     .body()
 }
 
-/// Writes the event that ends a stream which broke after commit; no `[DONE]` may follow (F-127).
-pub(crate) fn error_event(message: &str, evenkeel: &str) -> Bytes {
-    let error = Words { message, kind: "server_error", param: None, code: "stream_interrupted" }.json();
+/// Writes the event that ends a stream which broke after commit; no `[DONE]` may follow (F-127, F-134).
+pub(crate) fn error_event(result: ResultCode, message: &str, evenkeel: &str) -> Bytes {
+    let code = if result == ResultCode::AnswerTooLarge { "output_limit" } else { "stream_interrupted" };
+    let error = Words { message, kind: "server_error", param: None, code }.json();
     format!("data: {{\"error\":{error},\"evenkeel\":{evenkeel}}}\n\n").into()
 }
 

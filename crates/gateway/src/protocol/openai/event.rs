@@ -18,7 +18,7 @@ use super::{
     envelope::Envelope,
     error::{Place, classify_in_band},
     peek::ChatPeek,
-    scan::{Said, Scan, Usage, scan},
+    scan::{Said, Scan, Usage, Volume, scan},
 };
 use crate::sse;
 
@@ -48,6 +48,8 @@ pub(crate) struct Judged {
     pub(crate) step: Step,
     /// Where something of ours can be inserted, if it is to be forwarded.
     pub(crate) envelope: Envelope,
+    /// How much it says.
+    pub(crate) said: Volume,
 }
 
 /// Judges one stream. Every attempt has its own (F-020).
@@ -104,7 +106,7 @@ impl StreamJudge {
 
     /// Judges the data of one event.
     pub(crate) fn event(&mut self, data: &[u8]) -> Judged {
-        let bare = |step| Judged { step, envelope: Envelope::default() };
+        let bare = |step| Judged { step, envelope: Envelope::default(), said: Volume::default() };
         if self.over {
             return bare(Step::Ignored);
         }
@@ -113,13 +115,18 @@ impl StreamJudge {
         }
         match scan(data, Said::Delta) {
             Err(_) => bare(self.malformed()),
-            Ok(scan) => Judged { step: self.chunk(&scan), envelope: scan.envelope },
+            Ok(scan) => Judged { step: self.chunk(&scan), envelope: scan.envelope, said: scan.said },
         }
     }
 
     /// Judges an event that is longer than is read: a failure, before commit and after (ST-13).
     pub(crate) fn too_long(&mut self) -> Step {
         self.fail(ResultCode::DecodeFailed)
+    }
+
+    /// Judges an event with which the stream says more than it may (F-134).
+    pub(crate) fn too_much(&mut self) -> Step {
+        self.fail(ResultCode::AnswerTooLarge)
     }
 
     /// Judges the end of the body, as the SSE scanner saw it.

@@ -13,6 +13,15 @@
 use super::{envelope::Envelope, error::ErrorObject};
 use crate::protocol::json::{Flaw, Kind, Reader};
 
+/// How much content and reasoning there is, in bytes, as JSON writes them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Volume {
+    /// All of it.
+    pub(crate) bytes: usize,
+    /// What of it is text, and not the pieces of a call or sound.
+    pub(crate) text: usize,
+}
+
 /// What one look has found.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Scan {
@@ -30,6 +39,8 @@ pub(crate) struct Scan {
     pub(crate) content: bool,
     /// Whether it holds reasoning.
     pub(crate) reasoning: bool,
+    /// How much it says.
+    pub(crate) said: Volume,
     /// What it cost, as the model says.
     pub(crate) usage: Option<Usage>,
     /// The error that it is.
@@ -180,12 +191,22 @@ impl Scan {
     fn said(&mut self, reader: &mut Reader<'_>) -> Result<(), Flaw> {
         let mut inside = reader.object()?;
         while let Some(key) = reader.key(&mut inside)? {
-            match &*key.decode() {
-                "content" | "refusal" | "tool_calls" | "function_call" | "audio" => {
-                    self.content |= reader.is_filled()?
+            let key = key.decode();
+            let found = match &*key {
+                "content" | "refusal" | "tool_calls" | "function_call" | "audio" => &mut self.content,
+                "reasoning" | "reasoning_content" => &mut self.reasoning,
+                _ => {
+                    reader.pass()?;
+                    continue;
                 }
-                "reasoning" | "reasoning_content" => self.reasoning |= reader.is_filled()?,
-                _ => reader.pass()?,
+            };
+            let kind = reader.kind()?;
+            let start = reader.offset();
+            if reader.is_filled()? {
+                *found = true;
+                let bytes = reader.here() - start;
+                self.said.bytes += bytes;
+                self.said.text += if kind == Kind::String { bytes } else { 0 };
             }
         }
         Ok(())

@@ -182,7 +182,7 @@ fn f_127_a_broken_stream_ends_in_an_error_event_and_no_done() {
         r#""evenkeel":{"tier":0}}"#,
         "\n\n"
     );
-    assert_eq!(error_event("m\n", r#"{"tier":0}"#), golden);
+    assert_eq!(error_event(ResultCode::Truncated, "m\n", r#"{"tier":0}"#), golden);
 }
 
 #[test]

@@ -1,0 +1,129 @@
+//! Follow: one stream of a model, event by event, to its verified end.
+//!
+//! What an event says is the judge's; when the stream is over for lack of more, or for too much, is decided here.
+
+use std::{pin::pin, time::Duration};
+
+use evenkeel_core::ResultCode;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use tokio::sync::mpsc::Sender;
+
+use self::measure::Measure;
+use crate::{
+    path::{Meaning, Piece},
+    protocol::openai::{
+        event::{Step, StreamJudge},
+        peek::ChatPeek,
+    },
+    sse::Scanner,
+    upstream::in_body,
+};
+
+mod measure;
+
+/// Follows one stream, event by event, to its verified end.
+pub(super) struct Follow {
+    judge: StreamJudge,
+    scanner: Scanner,
+    out: Sender<Piece>,
+    finalise: Duration,
+    measure: Measure,
+    /// The client was told of an event that was left out.
+    told: bool,
+}
+
+impl Follow {
+    pub(super) fn new(peek: &ChatPeek, max_answer: usize, finalise: Duration, out: Sender<Piece>) -> Self {
+        let (judge, measure) = (StreamJudge::new(peek), Measure::of(peek, max_answer));
+        Self { judge, scanner: Scanner::default(), out, finalise, measure, told: false }
+    }
+
+    pub(super) async fn run(mut self, mut body: Incoming) -> ResultCode {
+        // Once everything is said, usage and the marker get a moment, then we end it ourselves (F-005): one moment, however
+        // many signs of life come in it.
+        let mut moment = pin!(tokio::time::sleep(Duration::MAX));
+        let mut complete = false;
+        loop {
+            if self.judge.is_complete() && !std::mem::replace(&mut complete, true) {
+                moment.set(tokio::time::sleep(self.finalise));
+            }
+            let frame = tokio::select! {
+                biased;
+                () = &mut moment, if complete => {
+                    return over(self.judge.quiet()).unwrap_or(ResultCode::Truncated);
+                }
+                frame = body.frame() => frame,
+            };
+            let data = match frame {
+                Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
+                Some(Err(error)) => return in_body(&error),
+                None => return over(self.judge.eof(self.scanner.finish())).unwrap_or(ResultCode::Truncated),
+            };
+            self.scanner.push(&data);
+            match self.events().await {
+                Ok(0) if !data.is_empty() => drop(self.out.send(Piece::Alive).await),
+                Ok(_) => {}
+                Err(result) => {
+                    if result.is_ok() {
+                        drain(body);
+                    }
+                    return result;
+                }
+            }
+        }
+    }
+
+    /// Forwards the events that are complete; says how many, or how the stream ended.
+    async fn events(&mut self) -> Result<usize, ResultCode> {
+        let mut count = 0;
+        loop {
+            let event = match self.scanner.event() {
+                Ok(Some(event)) => event,
+                Ok(None) => return Ok(count),
+                Err(_) => return Err(over(self.judge.too_long()).unwrap_or(ResultCode::DecodeFailed)),
+            };
+            let judged = self.judge.event(&event.data);
+            if let Some(result) = over(judged.step) {
+                return Err(result);
+            }
+            if !self.measure.fits(judged.said) {
+                return Err(over(self.judge.too_much()).unwrap_or(ResultCode::AnswerTooLarge));
+            }
+            let meaning = match judged.step {
+                Step::Content => Meaning::Content,
+                Step::Reasoning => Meaning::Reasoning,
+                Step::Nothing => Meaning::Nothing,
+                _ => continue,
+            };
+            count += 1;
+            // The last chunk tells that something was left out before it (F-128).
+            let tells =
+                self.judge.is_complete() && self.judge.has_skipped() && !std::mem::replace(&mut self.told, true);
+            let piece =
+                if tells { Piece::Last(event, judged.envelope) } else { Piece::Event(event, judged.envelope, meaning) };
+            let _ = self.out.send(piece).await;
+            if meaning == Meaning::Content {
+                // The route's commit point: what is out now belongs to the client, or soon will.
+                self.judge.commit();
+            }
+        }
+    }
+}
+
+/// Returns the result with which a stream is over, if it is.
+fn over(step: Step) -> Option<ResultCode> {
+    match step {
+        Step::Complete(result) | Step::Failed(result) => Some(result),
+        _ => None,
+    }
+}
+
+/// What follows the marker is ignored; read to the end, its connection can be used again.
+fn drain(mut body: Incoming) {
+    #[expect(clippy::disallowed_methods, reason = "at most a second, and nobody waits for what is read")]
+    tokio::spawn(async move {
+        let rest = async { while let Some(Ok(_)) = body.frame().await {} };
+        let _ = tokio::time::timeout(Duration::from_secs(1), rest).await;
+    });
+}
