@@ -7,6 +7,8 @@ use thiserror::Error;
 pub(crate) struct Values {
     /// The name of the column, where a tensor has several.
     pub(crate) column: Option<String>,
+    /// Whether NaN and infinities are refused, also where there is no bound.
+    pub(crate) finite: bool,
     /// Whether only whole numbers fit.
     pub(crate) whole: bool,
     /// The least that fits.
@@ -27,7 +29,7 @@ pub(crate) struct Stray {
 impl Values {
     /// Says whether every number fits.
     pub(crate) fn is_free(&self) -> bool {
-        !self.whole && self.min.is_none() && self.max.is_none()
+        !self.finite && !self.whole && self.min.is_none() && self.max.is_none()
     }
 
     /// Says why a number does not fit, if it does not.
@@ -36,6 +38,7 @@ impl Values {
         let why = match (self.min, self.max) {
             (Some(min), _) if nan || number < min => format!("and must be at least {min}"),
             (_, Some(max)) if nan || number > max => format!("and must be at most {max}"),
+            _ if self.finite && !number.is_finite() => "and must be a finite number".into(),
             _ if self.whole && number.fract() != 0.0 => "and must be a whole number".into(),
             _ => return None,
         };
@@ -49,7 +52,7 @@ mod tests {
 
     #[test]
     fn tn_09_a_number_is_held_to_its_bounds_and_nan_is_within_none() {
-        let age = Values { column: Some("age".into()), whole: true, min: Some(0.0), max: Some(120.0) };
+        let age = Values { column: Some("age".into()), finite: true, whole: true, min: Some(0.0), max: Some(120.0) };
         for fits in [0.0, -0.0, 41.0, 120.0] {
             assert_eq!(age.stray(fits), None, "{fits}");
         }
@@ -61,5 +64,10 @@ mod tests {
         assert!(Values { whole: true, ..Values::default() }.stray(f64::NAN).is_some());
         assert!(Values { whole: true, ..Values::default() }.stray(f64::INFINITY).is_some());
         assert_eq!(Values::default().stray(f64::NAN), None);
+        let income = Values { column: Some("income".into()), finite: true, ..Values::default() };
+        for (number, words) in [(f64::NAN, "NaN"), (f64::NEG_INFINITY, "-inf")] {
+            let stray = income.stray(number).expect(words).to_string();
+            assert_eq!(stray, format!("'income' is {words} and must be a finite number"), "TN-03");
+        }
     }
 }

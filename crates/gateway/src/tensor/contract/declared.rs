@@ -46,11 +46,13 @@ fn feature(it: &config::Feature) -> Port {
 }
 
 fn values(it: &config::Feature) -> Values {
-    Values { column: None, whole: it.kind == FeatureKind::Int, min: it.min, max: it.max }
+    let (whole, number) = (it.kind == FeatureKind::Int, matches!(it.kind, FeatureKind::Int | FeatureKind::Float));
+    // Until a feature can say what its absence means, a number that is none would only be misread, by rules most of all.
+    Values { column: None, finite: number, whole, min: it.min, max: it.max }
 }
 
 fn output(it: &config::OutputTensor) -> Port {
-    let values = Values { column: None, whole: false, min: it.min, max: it.max };
+    let values = Values { min: it.min, max: it.max, ..Values::default() };
     Port { values: vec![values], ..Port::new(&it.name, it.datatype.into(), &it.shape) }
 }
 
