@@ -243,9 +243,13 @@ async fn tn_06_se_09_a_few_bytes_a_row_do_not_become_gigabytes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn oip_08_non_finite_inputs_go_where_they_are_understood_and_nowhere_else() {
     let kit = kit().await;
-    let body = r#"{"inputs":[{"name":"x","shape":[2,2],"datatype":"FP32","data":[NaN,1,-Infinity,2]}]}"#;
+    let body = r#"{"inputs":[{"name":"x","shape":[2,2],"datatype":"FP32","data":[1.5,1,-Infinity,2]}]}"#;
     let got = kit.post("/v2/models/price/infer", body, &[]).await;
-    // The mock is a plain server: it would refuse the tokens, so it is not asked; NaN has no order in rules.
-    assert_eq!((got.header("evenkeel-tier"), got.scores()), ("1", vec![0.1, 0.1]), "{got:?}");
-    assert_eq!(kit.record(&got).await["attempts"][0]["result"], "capability.unsupported_feature");
+    let words = json!({"error": "input 'x' row 1: 'income' is -inf and must be a finite number"});
+    assert_eq!((got.status, got.json()), (400, words), "TN-03: a declared number is one");
+    // Where nothing is declared, it goes to whoever reads it. The mocks are plain servers: they would refuse the tokens, so
+    // they are not asked.
+    let got = kit.post("/v2/models/free/infer", body, &[]).await;
+    assert_eq!(kit.record(&got).await["attempts"][0]["result"], "capability.unsupported_feature", "{got:?}");
+    assert!(kit.big.log().is_empty() && kit.small.log().is_empty());
 }
