@@ -6,8 +6,18 @@
 //! # Invariants
 //! - `ONNX-1`: whatever bytes are loaded, there is a model or an error that names what is wrong; never a panic, and never
 //!   more memory than a multiple of the bytes.
-//! - `ONNX-2`: trees answer with the very bits of ONNX Runtime (one thread), linear models within 1e-6 relative.
+//! - `ONNX-2`: trees, scalers, normalizers and arithmetic answer with the very bits of ONNX Runtime (one thread). Two things
+//!   are within 1e-6 of it, relative above 1 and absolute below: what went through `exp` or `ln`, which are the C library's
+//!   and differ from one to another by a last bit; and linear models, whose sums ONNX Runtime takes in f32 in an order that
+//!   depends on the processor, and which are taken here in f64.
 //! - `ONNX-3`: the same model and inputs give the same outputs, always.
+//!
+//! # Where ONNX Runtime is not followed
+//! - Trees with weights for both of two classes: it answers 0 and 1 whatever `classlabels_int64s` has; here the labels.
+//! - PROBIT of one score for two classes: it leaves the second score unwritten. Here that score is 0 in trees, and a linear
+//!   model is refused.
+//! - `Normalizer` of i32 and i64 with L2: it squares in the width of the input, which overflows; here nothing does.
+//! - An empty batch through `ZipMap` is a table without rows, not an empty list.
 //!
 //! # Source
 //! ONNX operators, domains `ai.onnx` and `ai.onnx.ml`; `docs/design/dependencies.md`, section 7.

@@ -25,6 +25,8 @@ pub(crate) enum Second {
     Complement,
     /// The score is a margin.
     Opposite,
+    /// The score would be a margin, had any leaf spoken.
+    Untold,
 }
 
 impl Post {
@@ -45,9 +47,10 @@ impl Post {
             ([score], Self::Probit) => out.push(probit(*score)),
             ([score], _) => match second {
                 Second::Absent => out.push(*score),
+                _ if self == Self::Logistic => out.extend([logistic(-*score), logistic(*score)]),
                 Second::Complement => out.extend([1.0 - *score, *score]),
-                Second::Opposite if self == Self::Logistic => out.extend([logistic(-*score), logistic(*score)]),
                 Second::Opposite => out.extend([-*score, *score]),
+                Second::Untold => out.extend([0.0, 0.0]),
             },
             (scores, Self::None) => out.extend_from_slice(scores),
             (scores, Self::Logistic) => out.extend(scores.iter().map(|it| logistic(*it))),
@@ -87,9 +90,7 @@ fn probit(score: f32) -> f32 {
 fn inverse_erf(x: f32) -> f32 {
     let sign = if x < 0.0 { -1.0 } else { 1.0 };
     let log = ((1.0 - x) * (1.0 + x)).ln();
-    // Winitzki's π, to the digits that ONNX Runtime has.
-    #[expect(clippy::approx_constant, reason = "the bits must agree")]
-    let v = 2.0 / (3.14159 * 0.147) + 0.5 * log;
+    let v = 2.0 / (std::f32::consts::PI * 0.147) + 0.5 * log;
     let v2 = 1.0 / 0.147 * log;
     let v3 = -v + (v * v - v2).sqrt();
     sign * v3.sqrt()

@@ -68,6 +68,9 @@ impl Classifier {
             return Err(format!("there are {targets} `intercepts` for {} classes", labels.len()));
         }
         let post = Post::named(attributes.text("post_transform").as_deref())?;
+        if targets == 1 && post == Post::Probit {
+            return Err("PROBIT of one sum says nothing of the second class".into());
+        }
         Ok(Self { sums: Sums::new(attributes, targets)?, labels, post })
     }
 }

@@ -68,7 +68,10 @@ impl Operator for Regressor {
         };
         let mut out = Vec::new();
         let rows = self.forest.run(inputs[0], combine, |scores| {
-            let mut row: Vec<f32> = scores.iter().enumerate().map(|(at, score)| self.finish(at, score.value)).collect();
+            // The base value alone is an answer where there is one target, not where there are more.
+            let only = scores.len() == 1;
+            scores.iter_mut().enumerate().for_each(|(at, score)| self.finish(at, score, only));
+            let mut row: Vec<f32> = scores.iter().map(Score::told).collect();
             self.post.write(&mut row, Second::Absent, &mut out);
         })?;
         Ok(vec![Tensor::table(rows, self.forest.targets(), out)])
@@ -76,11 +79,12 @@ impl Operator for Regressor {
 }
 
 impl Regressor {
-    fn finish(&self, target: usize, mut value: f64) -> f32 {
+    fn finish(&self, target: usize, score: &mut Score, only: bool) {
         if self.aggregate == Aggregate::Average {
-            value = self.forest.round(value / self.forest.trees() as f64);
+            score.value = self.forest.round(score.value / self.forest.trees() as f64);
         }
         let base = self.base.get(target).copied().unwrap_or(0.0);
-        self.forest.add(value, base) as f32
+        score.value = self.forest.add(score.value, base);
+        score.seen |= only;
     }
 }

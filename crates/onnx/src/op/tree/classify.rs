@@ -49,7 +49,6 @@ impl Classifier {
             [first, second] => {
                 add(&mut scores[0], first);
                 add(&mut scores[1], second);
-                scores[0].seen = true;
             }
             [first] => add(&mut scores[0], first),
             _ => {}
@@ -64,6 +63,7 @@ impl Classifier {
         };
         match (self.one_sided, self.margins) {
             (true, false) => (usize::from(decides > 0.5), Second::Complement),
+            (true, true) if !scores.iter().any(|it| it.seen) => (0, Second::Untold),
             (true, true) => (usize::from(decides > 0.0), Second::Opposite),
             (false, _) => (usize::from(decides > 0.0), Second::Absent),
         }
@@ -94,7 +94,7 @@ impl Operator for Classifier {
                 _ => (self.many(scores), Second::Absent),
             };
             chosen.push(label);
-            let mut row: Vec<f32> = scores.iter().map(|score| score.value as f32).collect();
+            let mut row: Vec<f32> = scores.iter().map(Score::told).collect();
             let from = out.len();
             self.post.write(&mut row, second, &mut out);
             // A row has a place for every class, whatever the trees spoke of.

@@ -50,6 +50,13 @@ pub(super) struct Score {
     pub(super) seen: bool,
 }
 
+impl Score {
+    /// Returns what is told of the target: zero where no leaf spoke of it, whatever was added since.
+    pub(super) fn told(&self) -> f32 {
+        if self.seen { self.value as f32 } else { 0.0 }
+    }
+}
+
 /// Trees.
 #[derive(Debug)]
 pub(super) struct Forest {
@@ -117,7 +124,9 @@ impl Forest {
         let numbers: Vec<f64> = match input.data() {
             Data::F32(it) => it.iter().copied().map(f64::from).collect(),
             Data::F64(it) => it.clone(),
-            Data::I32(it) => it.iter().copied().map(f64::from).collect(),
+            // Whole numbers are compared in the width of the trees.
+            Data::I32(it) => it.iter().map(|it| self.round(f64::from(*it))).collect(),
+            Data::I64(it) if self.narrow => it.iter().map(|it| f64::from(*it as f32)).collect(),
             Data::I64(it) => it.iter().map(|it| *it as f64).collect(),
             Data::Bool(_) | Data::Text(_) => return Err("trees read numbers".into()),
         };
