@@ -12,11 +12,15 @@ use crate::{
     model::{Model, Port, Step},
     op,
     proto::{GraphProto, ModelProto, NodeProto, ValueInfoProto},
-    tensor::{Kind, Tensor},
+    tensor::{Kind, MAX_RANK, Tensor},
 };
 
 /// The newest versions of the two domains whose operators were compared with what is computed here.
 const KNOWN: [(&str, i64); 3] = [("", 26), ("ai.onnx", 26), ("ai.onnx.ml", 5)];
+
+/// The most nodes, inputs and outputs; pipelines have tens. More make a small file that computes for hours.
+const MAX_NODES: usize = 4_096;
+const MAX_PORTS: usize = 4_096;
 
 /// Why bytes are no model that can be run here.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -27,6 +31,16 @@ pub enum LoadError {
     /// There is no graph, or it has functions.
     #[error("the file holds {0}, which is not offered")]
     Unoffered(&'static str),
+    /// More of something than is read.
+    #[error("the file has {found} {what}, the most are {most}")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// How many there are.
+        found: usize,
+        /// How many may be.
+        most: usize,
+    },
     /// A newer version of the operators.
     #[error("the file needs version {version} of the operators of {domain:?}, the newest known is {known}")]
     Opset {
@@ -86,7 +100,14 @@ impl Model {
             versions.insert(&import.domain, import.version);
         }
         let graph = file.graph.as_ref().filter(|graph| !graph.output.is_empty());
-        Reader::default().read(graph.ok_or(LoadError::Unoffered("no graph with an output"))?, &versions)
+        let graph = graph.ok_or(LoadError::Unoffered("no graph with an output"))?;
+        let ports = graph.input.len() + graph.output.len();
+        for (what, found, most) in [("nodes", graph.node.len(), MAX_NODES), ("inputs and outputs", ports, MAX_PORTS)] {
+            if found > most {
+                return Err(LoadError::TooMany { what, found, most });
+            }
+        }
+        Reader::default().read(graph, &versions)
     }
 }
 
@@ -117,6 +138,9 @@ impl Reader {
         }
         let (mut outputs, mut results) = (Vec::new(), Vec::new());
         for it in &graph.output {
+            if outputs.iter().any(|port: &Port| port.name == it.name) {
+                return Err(wrong(&it.name, "it is an output twice".into()));
+            }
             outputs.push(port(it).map_err(|why| wrong(&it.name, why))?);
             let place = self.places.get(&it.name).copied();
             results.push(place.ok_or_else(|| wrong(&it.name, "nothing writes it".into()))?);
@@ -171,6 +195,12 @@ fn port(it: &ValueInfoProto) -> Result<Port, String> {
     };
     let kind = Kind::of(tensor.elem_type).ok_or_else(|| format!("type {} is not offered", tensor.elem_type))?;
     let dimensions = tensor.shape.iter().flat_map(|shape| &shape.dim);
+    if dimensions.clone().count() > MAX_RANK {
+        return Err(format!("it has more than {MAX_RANK} dimensions"));
+    }
     let shape = dimensions.map(|it| it.dim_value.and_then(|it| u64::try_from(it).ok()).filter(|it| *it > 0)).collect();
     Ok(Port { name: it.name.clone(), kind, shape })
 }
+
+#[cfg(test)]
+mod tests;

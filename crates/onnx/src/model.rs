@@ -7,6 +7,9 @@ use crate::{
     tensor::{Kind, Tensor},
 };
 
+/// Bytes of all results of a run together, at most: what a node reads may be read again, so that all of them stay.
+const MAX_RUN_BYTES: usize = 1 << 29;
+
 /// A model that can be run: immutable, and shared between threads.
 #[derive(Debug)]
 pub struct Model {
@@ -93,7 +96,8 @@ impl Model {
     /// Computes all outputs, in their order.
     ///
     /// # Errors
-    /// An input is missing, unknown, of another kind or shape than the model takes.
+    /// An input is missing, unknown, of another kind or shape than the model takes; a node cannot take what it got, or would
+    /// make more than there is room for.
     pub fn run(&self, inputs: &[(&str, Tensor)]) -> Result<Vec<(String, Tensor)>, RunError> {
         if let Some((name, _)) = inputs.iter().find(|(name, _)| !self.inputs.iter().any(|port| port.name == *name)) {
             return Err(RunError::Unknown((*name).into()));
@@ -106,13 +110,15 @@ impl Model {
             values.push(tensor);
         }
         let given = values.len();
-        let mut made: Vec<Tensor> = Vec::new();
+        let (mut made, mut room): (Vec<Tensor>, usize) = (Vec::new(), MAX_RUN_BYTES);
         for step in &self.steps {
             let read: Vec<&Tensor> =
                 step.reads.iter().map(|at| if *at < given { values[*at] } else { &made[*at - given] }).collect();
             let fault = |why| RunError::Node { node: step.name.clone(), why };
             let mut written = step.operator.run(&read).map_err(fault)?;
             written.truncate(step.writes);
+            let size = written.iter().map(|it| it.data().size_bytes()).sum();
+            room = room.checked_sub(size).ok_or_else(|| fault("all results together are too large".into()))?;
             made.extend(written);
         }
         let result = |(port, at): (&Port, &usize)| {

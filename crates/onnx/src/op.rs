@@ -11,7 +11,17 @@ use std::fmt::Debug;
 
 use labels::Labels;
 
-use crate::{attribute::Attributes, proto::NodeProto, tensor::Tensor};
+use crate::{
+    attribute::Attributes,
+    proto::NodeProto,
+    tensor::{Data, Tensor, elements},
+};
+
+/// Elements of a result, at most: 128 MiB of f64. A file cannot say how many rows come, but neither can rows be many and
+/// wide at once.
+const MAX_ELEMENTS: usize = 1 << 24;
+/// Bytes of the texts of a result, at most.
+const MAX_TEXT_BYTES: usize = 1 << 27;
 
 /// What a node computes.
 pub(crate) trait Operator: Debug + Send + Sync {
@@ -41,6 +51,9 @@ impl Built {
 /// Its attributes contradict one another, in words.
 pub(crate) fn build(node: &NodeProto) -> Result<Option<Built>, String> {
     let attributes = Attributes::of(node);
+    if attributes.is_given("broadcast") {
+        return Err("`broadcast` is of operators before version 7, which are not offered".into());
+    }
     Ok(Some(match (node.domain.as_str(), node.op_type.as_str()) {
         ("ai.onnx.ml", "TreeEnsembleClassifier") => Built::new(tree::Classifier::new(attributes)?, 1, 2),
         ("ai.onnx.ml", "TreeEnsembleRegressor") => Built::new(tree::Regressor::new(attributes)?, 1, 1),
@@ -60,9 +73,23 @@ pub(crate) fn build(node: &NodeProto) -> Result<Option<Built>, String> {
     }))
 }
 
+/// Returns the elements of a result, before any of them is made.
+fn room(shape: &[usize]) -> Result<usize, String> {
+    let count = elements(shape).filter(|it| *it <= MAX_ELEMENTS);
+    count.ok_or_else(|| format!("a result of the shape {shape:?} has too many elements"))
+}
+
+/// Copies some of the texts, where they are not too long together.
+fn texts(from: &[String], places: impl Iterator<Item = usize> + Clone) -> Result<Data, String> {
+    let length = places.clone().try_fold(0_usize, |sum, at| sum.checked_add(from[at].len()));
+    match length.is_some_and(|it| it <= MAX_TEXT_BYTES) {
+        true => Ok(Data::Text(places.map(|at| from[at].clone()).collect())),
+        false => Err("the texts of a result are too long together".into()),
+    }
+}
+
 /// Returns rows, columns and the numbers of a table, as f32 (the domain `ai.onnx.ml` computes in it).
 fn table(tensor: &Tensor) -> Result<(usize, usize, Vec<f32>), String> {
-    use crate::tensor::Data;
     let (rows, columns) = tensor.rows().ok_or_else(|| format!("the shape {:?} is no table", tensor.shape()))?;
     let numbers = match tensor.data() {
         Data::F32(it) => it.clone(),

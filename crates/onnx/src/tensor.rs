@@ -1,11 +1,15 @@
 //! Tensor: typed elements with a shape, row-major.
 //!
 //! # Invariants
-//! - `ARRAY-1`: there are as many elements as the product of the dimensions.
+//! - `ARRAY-1`: there are as many elements as the product of the dimensions, and no product of some of them overflows, not
+//!   even where another is zero.
 
 use thiserror::Error;
 
 use crate::proto::TensorProto;
+
+/// The most dimensions; without it a file of a few bytes per dimension makes each element cost as many steps.
+pub(crate) const MAX_RANK: usize = 16;
 
 /// What an element is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +87,24 @@ impl Data {
             Self::Text(it) => it.len(),
         }
     }
+
+    /// Returns the bytes that it takes.
+    pub(crate) fn size_bytes(&self) -> usize {
+        match self {
+            Self::F32(it) => size_of_val(&it[..]),
+            Self::F64(it) => size_of_val(&it[..]),
+            Self::I32(it) => size_of_val(&it[..]),
+            Self::I64(it) => size_of_val(&it[..]),
+            Self::Bool(it) => size_of_val(&it[..]),
+            Self::Text(it) => size_of_val(&it[..]) + it.iter().map(String::len).sum::<usize>(),
+        }
+    }
+}
+
+/// Returns how many elements a shape has; none where the dimensions that are not zero have too many.
+pub(crate) fn elements(shape: &[usize]) -> Option<usize> {
+    let product = shape.iter().try_fold(1_usize, |product, it| product.checked_mul((*it).max(1)))?;
+    Some(if shape.contains(&0) { 0 } else { product })
 }
 
 impl Tensor {
@@ -91,8 +113,7 @@ impl Tensor {
     /// # Errors
     /// There are more or fewer elements than the shape says.
     pub fn new(shape: Vec<usize>, data: Data) -> Result<Self, Misfit> {
-        let count = shape.iter().try_fold(1_usize, |product, dimension| product.checked_mul(*dimension));
-        match count == Some(data.len()) {
+        match elements(&shape) == Some(data.len()) {
             true => Ok(Self { shape, data }),
             false => Err(Misfit { shape, found: data.len() }),
         }
@@ -142,10 +163,12 @@ impl Tensor {
         Self { shape: self.shape.clone(), data }
     }
 
-    /// Returns rows and columns: a single dimension is one row (ONNX-ML, "[C] or [N,C]").
+    /// Returns rows and columns: a single dimension is one row (ONNX-ML, "[C] or [N,C]"). Rows without columns are none:
+    /// no data bounds their number.
     pub(crate) fn rows(&self) -> Option<(usize, usize)> {
         match self.shape[..] {
             [columns] => Some((1, columns)),
+            [rows, 0] if rows > 0 => None,
             [rows, columns] => Some((rows, columns)),
             _ => None,
         }
@@ -153,6 +176,9 @@ impl Tensor {
 
     /// Reads a tensor of a file.
     pub(crate) fn read(it: &TensorProto) -> Result<Self, String> {
+        if it.dims.len() > MAX_RANK {
+            return Err(format!("it has {} dimensions, the most are {MAX_RANK}", it.dims.len()));
+        }
         let shape: Option<Vec<usize>> = it.dims.iter().map(|dimension| usize::try_from(*dimension).ok()).collect();
         let shape = shape.ok_or_else(|| format!("the shape {:?} has a negative dimension", it.dims))?;
         if !it.external_data.is_empty() {
@@ -200,6 +226,7 @@ mod tests {
         assert!(Tensor::new(vec![2, 3], Data::F32(vec![0.0; 6])).is_ok());
         assert!(Tensor::new(vec![], Data::I64(vec![1])).is_ok());
         assert!(Tensor::new(vec![0, 7], Data::Bool(vec![])).is_ok());
+        assert!(Tensor::new(vec![0, 1 << 40, 1 << 40], Data::F32(vec![])).is_err(), "a stride of it would overflow");
         for shape in [vec![2, 2], vec![usize::MAX, 2], vec![7]] {
             assert!(Tensor::new(shape.clone(), Data::F32(vec![0.0; 6])).is_err(), "{shape:?}");
         }

@@ -3,7 +3,7 @@
 //! # Source
 //! ONNX-ML operators, version 1.
 
-use super::Operator;
+use super::{Operator, room, texts};
 use crate::tensor::{Data, Tensor};
 
 /// Picks columns by their positions, which are its second input.
@@ -20,6 +20,7 @@ impl Operator for ArrayFeatureExtractor {
             inside.ok_or_else(|| format!("there is no column {it} among {columns}"))
         };
         let positions = positions.iter().map(position).collect::<Result<Vec<_>, _>>()?;
+        room(&[rows, positions.len()])?;
         let places = || (0..rows).flat_map(|row| positions.iter().map(move |column| row * columns + column));
         let data = match from.data() {
             Data::F32(it) => Data::F32(places().map(|at| it[at]).collect()),
@@ -27,7 +28,7 @@ impl Operator for ArrayFeatureExtractor {
             Data::I32(it) => Data::I32(places().map(|at| it[at]).collect()),
             Data::I64(it) => Data::I64(places().map(|at| it[at]).collect()),
             Data::Bool(it) => Data::Bool(places().map(|at| it[at]).collect()),
-            Data::Text(it) => Data::Text(places().map(|at| it[at].clone()).collect()),
+            Data::Text(it) => texts(it, places())?,
         };
         let picked = Tensor::new(vec![rows, positions.len()], data);
         Ok(vec![picked.expect("each row has as many places as there are positions")])

@@ -1,5 +1,6 @@
 //! Labels: the names of classes, numbers or texts.
 
+use super::texts;
 use crate::{
     attribute::Attributes,
     tensor::{Data, Tensor},
@@ -31,10 +32,10 @@ impl Labels {
     }
 
     /// Returns the labels of chosen classes.
-    pub(super) fn of(&self, chosen: &[usize]) -> Tensor {
-        Tensor::list(match self {
+    pub(super) fn of(&self, chosen: &[usize]) -> Result<Tensor, String> {
+        Ok(Tensor::list(match self {
             Self::Numbers(it) => Data::I64(chosen.iter().map(|at| it[*at]).collect()),
-            Self::Texts(it) => Data::Text(chosen.iter().map(|at| it[*at].clone()).collect()),
-        })
+            Self::Texts(it) => texts(it, chosen.iter().copied())?,
+        }))
     }
 }

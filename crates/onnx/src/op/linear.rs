@@ -3,7 +3,7 @@
 //! # Source
 //! ONNX-ML operators, version 1.
 
-use super::{Labels, Operator, table};
+use super::{Labels, Operator, room, table};
 use crate::{
     attribute::Attributes,
     post::{Post, Second},
@@ -37,6 +37,7 @@ impl Sums {
         if columns != width {
             return Err(format!("the sums are of {width} columns, the input has {columns}"));
         }
+        room(&[rows, self.targets])?;
         let mut sums = vec![0.0; self.targets];
         for row in numbers.chunks_exact(width).take(rows) {
             for (at, sum) in sums.iter_mut().enumerate() {
@@ -86,7 +87,7 @@ impl Operator for Classifier {
             let second = if self.labels.len() > sums.len() { Second::Complement } else { Second::Absent };
             self.post.write(sums, second, &mut out);
         })?;
-        Ok(vec![self.labels.of(&chosen), Tensor::table(rows, self.labels.len(), out)])
+        Ok(vec![self.labels.of(&chosen)?, Tensor::table(rows, self.labels.len(), out)])
     }
 }
 

@@ -3,14 +3,11 @@
 //! # Source
 //! ONNX operators: Identity, Cast, Add, Sub, Mul, Div; broadcasting as numpy has it.
 
-use super::Operator;
+use super::{Operator, room};
 use crate::{
     attribute::Attributes,
     tensor::{Data, Kind, Tensor},
 };
-
-/// Elements of a result, at most.
-const MOST: usize = 1 << 28;
 
 /// The same again.
 #[derive(Debug)]
@@ -113,11 +110,8 @@ fn broadcast(a: &[usize], b: &[usize]) -> Result<Vec<usize>, String> {
             _ => return Err(format!("the shapes {a:?} and {b:?} do not go together")),
         });
     }
-    let count = shape.iter().try_fold(1_usize, |product, it| product.checked_mul(*it));
-    match count.is_some_and(|it| it <= MOST) {
-        true => Ok(shape),
-        false => Err(format!("the shapes {a:?} and {b:?} have too many elements together")),
-    }
+    room(&shape)?;
+    Ok(shape)
 }
 
 /// Walks the elements of a tensor of shape `of` in the order of the larger shape.

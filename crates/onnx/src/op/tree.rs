@@ -53,6 +53,11 @@ impl Regressor {
         if !base.is_empty() && base.len() != forest.targets() {
             return Err(format!("`base_values` has {} numbers for {} targets", base.len(), forest.targets()));
         }
+        // Each row has a place for each target: a number that no data stand behind must not decide how many.
+        if forest.targets() > forest.weights().max(base.len()).max(1) {
+            let (targets, weights) = (forest.targets(), forest.weights());
+            return Err(format!("`n_targets` has {targets}, more than there are weights ({weights}) or base values"));
+        }
         let post = Post::named(attributes.text("post_transform").as_deref())?;
         Ok(Self { forest, aggregate, base, post })
     }

@@ -100,6 +100,6 @@ impl Operator for Classifier {
             // A row has a place for every class, whatever the trees spoke of.
             out.resize(from + self.labels.len(), 0.0);
         })?;
-        Ok(vec![self.labels.of(&chosen), Tensor::table(rows, self.labels.len(), out)])
+        Ok(vec![self.labels.of(&chosen)?, Tensor::table(rows, self.labels.len(), out)])
     }
 }

@@ -1,13 +1,14 @@
 //! Forest: trees in flat arrays, proven when they are read.
 //!
 //! # Invariants
-//! - `TREE-1`: whatever the input, a walk ends: every node but a root is the child of exactly one, and no root is.
+//! - `TREE-1`: whatever the input, a walk ends, and visits no node twice: no node is the child of two, and no root is a child.
 //! - `TREE-2`: whatever the input, a walk stays inside the arrays; features beyond the input are refused before.
 
 use std::collections::BTreeMap;
 
 use crate::{
     attribute::Attributes,
+    op::room,
     tensor::{Data, Tensor},
 };
 
@@ -88,6 +89,11 @@ impl Forest {
         self.targets
     }
 
+    /// Returns how many weights there are.
+    pub(super) fn weights(&self) -> usize {
+        self.weights.len()
+    }
+
     pub(super) fn trees(&self) -> usize {
         self.roots.len()
     }
@@ -121,6 +127,7 @@ impl Forest {
         if rows > 0 && columns < self.width {
             return Err(format!("the trees read {} columns, the input has {columns}", self.width));
         }
+        room(&[rows, self.targets])?;
         let numbers: Vec<f64> = match input.data() {
             Data::F32(it) => it.iter().copied().map(f64::from).collect(),
             Data::F64(it) => it.clone(),
