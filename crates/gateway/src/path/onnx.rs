@@ -6,7 +6,7 @@
 
 mod rows;
 
-use std::sync::Arc;
+use std::{ops::RangeInclusive, sync::Arc};
 
 use evenkeel_config as config;
 use evenkeel_core::ResultCode;
@@ -77,17 +77,25 @@ fn compute(model: &Model, infer: &Infer, is_wanted: &dyn Fn() -> bool) -> Result
     Ok(InferAnswer::of(tensors.collect::<Option<Vec<_>>>().ok_or(ResultCode::ContractSchema)?))
 }
 
-/// Makes of a tensor what an input of a model takes; none where that would lose something.
+/// Makes of a tensor what an input of a model takes; none where that would not be the same values. Rounding is no loss,
+/// but a fraction or a number that the input cannot hold is.
 fn array(tensor: &Tensor, port: &Port) -> Option<Array> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
     let numbers = || tensor.to_f64();
-    let whole = |most: f64| numbers().filter(|it| it.iter().all(|one| one.fract() == 0.0 && one.abs() <= most));
+    let whole = |range: RangeInclusive<f64>| {
+        numbers().filter(|it| it.iter().all(|one| one.fract() == 0.0 && range.contains(one)))
+    };
+    let narrow = |it: f64| Some(it as f32).filter(|narrow| narrow.is_finite() || !it.is_finite());
     let data = match (port.kind, tensor.datatype()) {
         (Kind::F32, Datatype::Fp32) => Data::F32(tensor.values().map(f32::from_le_bytes).collect()),
-        (Kind::F32, _) => Data::F32(numbers()?.into_iter().map(|it| it as f32).collect()),
+        (Kind::F32, _) => Data::F32(numbers()?.into_iter().map(narrow).collect::<Option<_>>()?),
         (Kind::F64, _) => Data::F64(numbers()?),
         (Kind::I64, Datatype::Int64) => Data::I64(tensor.values().map(i64::from_le_bytes).collect()),
-        (Kind::I64, _) => Data::I64(whole(9_007_199_254_740_992.0)?.into_iter().map(|it| it as i64).collect()),
-        (Kind::I32, _) => Data::I32(whole(f64::from(i32::MAX))?.into_iter().map(|it| it as i32).collect()),
+        (Kind::I64, _) => Data::I64(whole(-EXACT..=EXACT)?.into_iter().map(|it| it as i64).collect()),
+        (Kind::I32, _) => {
+            let whole = whole(f64::from(i32::MIN)..=f64::from(i32::MAX))?;
+            Data::I32(whole.into_iter().map(|it| it as i32).collect())
+        }
         (Kind::Bool, Datatype::Bool) => Data::Bool(tensor.data().iter().map(|it| *it != 0).collect()),
         (Kind::Text, Datatype::Bytes) => {
             let text = |bytes: &[u8]| std::str::from_utf8(bytes).ok().map(str::to_owned);
@@ -127,6 +135,10 @@ fn fits(model: &Model, contract: &Contract) -> Result<(), String> {
         let Some(port) = contract.inputs.iter().find(|port| port.name == input.name) else {
             return Err(format!("the model reads `{}`, which is no input of the route", input.name));
         };
+        if let Some(never) = port.datatypes.iter().find(|it| !can_be(**it, input.kind)) {
+            let (found, wanted) = (never.name(), datatype(input.kind).name());
+            return Err(format!("input `{}` is {wanted} in the model and {found} in the route", input.name));
+        }
         let width = |shape: Option<u64>| shape.unwrap_or(1);
         let (wanted, found) = (input.shape.get(1).copied().flatten(), port.shape.get(1).map(|it| *it as u64));
         if wanted.is_some_and(|wanted| wanted != width(found)) {
@@ -139,14 +151,7 @@ fn fits(model: &Model, contract: &Contract) -> Result<(), String> {
             let found = names(model.outputs());
             return Err(format!("the model has no output `{}`, which the route promises; it has {found}", port.name));
         };
-        let found = match output.kind {
-            Kind::F32 => Datatype::Fp32,
-            Kind::F64 => Datatype::Fp64,
-            Kind::I32 => Datatype::Int32,
-            Kind::I64 => Datatype::Int64,
-            Kind::Bool => Datatype::Bool,
-            Kind::Text => Datatype::Bytes,
-        };
+        let found = datatype(output.kind);
         if !port.datatypes.contains(&found) {
             let (found, wanted) = (found.name(), port.datatypes[0].name());
             return Err(format!("output `{}` is {found} in the model and {wanted} in the route", port.name));
@@ -154,3 +159,25 @@ fn fits(model: &Model, contract: &Contract) -> Result<(), String> {
     }
     Ok(())
 }
+
+/// Says whether values of a datatype can become what an input holds: numbers any number, all else itself only.
+fn can_be(found: Datatype, wanted: Kind) -> bool {
+    match wanted {
+        Kind::F32 | Kind::F64 | Kind::I32 | Kind::I64 => found != Datatype::Bytes,
+        Kind::Bool | Kind::Text => found == datatype(wanted),
+    }
+}
+
+fn datatype(kind: Kind) -> Datatype {
+    match kind {
+        Kind::F32 => Datatype::Fp32,
+        Kind::F64 => Datatype::Fp64,
+        Kind::I32 => Datatype::Int32,
+        Kind::I64 => Datatype::Int64,
+        Kind::Bool => Datatype::Bool,
+        Kind::Text => Datatype::Bytes,
+    }
+}
+
+#[cfg(test)]
+mod tests;

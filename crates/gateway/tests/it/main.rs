@@ -7,5 +7,6 @@ mod dialects;
 mod faults;
 mod inference;
 mod inference_faults;
+mod models;
 mod requests;
 mod streams;
