@@ -168,15 +168,18 @@ impl<'a> Plan<'a> {
 
     /// Returns the time that a tier needs to commit: one and a half times its p95, or the revision's figure (F-027).
     pub(crate) fn need(&self, tier: u8) -> Nanos {
-        let learned = self.lane(tier).and_then(|lane| lane.latency.p95()).map(|p95| p95.saturating_mul(3) / 2);
-        learned.unwrap_or(self.path(tier).need)
+        // A tier that could never start would never learn its own time, whatever time its clients give.
+        self.learned(tier).unwrap_or(self.path(tier).need.min(self.request.deadline / 4))
+    }
+
+    fn learned(&self, tier: u8) -> Option<Nanos> {
+        self.lane(tier)?.latency.p95().map(|p95| p95.saturating_mul(3) / 2)
     }
 
     /// Returns the time with which a tier may still be started: two thirds of its need, which is its p95 where that is
     /// known. All of the need is kept for it; so a clock that fires late does not cost the tier that it was kept for (F-030).
     pub(crate) fn enough(&self, tier: u8) -> Nanos {
-        let need = self.need(tier);
-        need - need / 3
+        two_thirds(self.need(tier)).max(1)
     }
 
     /// Returns the time that is kept for the eligible tiers below one (PLAN-3).
@@ -212,7 +215,8 @@ impl<'a> Plan<'a> {
 
     /// Says whether the client gives a tier less time than it needs, so that a clock that fires is not the path's fault.
     pub(crate) fn hurried(&self, tier: u8) -> bool {
-        self.request.is_shortened() && self.left().saturating_sub(self.reserve(tier)) < self.enough(tier)
+        let usual = two_thirds(self.learned(tier).unwrap_or(self.path(tier).need));
+        self.request.is_shortened() && self.left().saturating_sub(self.reserve(tier)) < usual
     }
 
     /// Returns the pause before a paid retry (F-041).
@@ -231,4 +235,8 @@ impl<'a> Plan<'a> {
             Fact { tier, signal: Signal::RetryBreaker, value: state as u64, threshold: BreakerState::Closed as u64 },
         ]
     }
+}
+
+fn two_thirds(need: Nanos) -> Nanos {
+    need - need / 3
 }

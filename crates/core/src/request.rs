@@ -253,8 +253,13 @@ impl Request {
 
     /// Ends a request whose client is gone: no evidence, nothing new (F-170).
     pub(crate) fn client_gone(&mut self, now: Nanos, world: &mut World<'_>) {
+        // A stream that had begun was that tier's, as its client was told.
+        let begun = match self.commit {
+            Commit::Given(attempt) => Some(Source::Broken(attempt, ResultCode::ClientGone)),
+            _ => None,
+        };
         self.stop(now, world, (Cancelled::ClientGone, ResultCode::ClientGone));
-        self.finish(now, world, End::Refused(Refusal::ClientGone), None);
+        self.finish(now, world, End::Refused(Refusal::ClientGone), begun);
     }
 
     /// Ends a request because the process stops: a stream that has begun breaks with a terminal error, anything else is

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use super::{AttemptRecord, Candidate, Decision, End, Verdict};
 use crate::{
+    class::ResultCode,
     fact::Fact,
     id::{PathId, RouteId},
     output::Refusal,
@@ -57,6 +58,9 @@ impl Evidence<'_> {
         let last = self.attempts.iter().rev().find(|attempt| attempt.tier == tier);
         match (self.end, last) {
             (End::Answered, Some(attempt)) => attempt.result.is_ok(),
+            (End::Refused(Refusal::ClientGone), Some(attempt)) => {
+                attempt.first_content.is_some() && attempt.result == ResultCode::ClientGone
+            }
             (End::Broken(_), Some(attempt)) => attempt.first_content.is_some() && !attempt.result.is_ok(),
             (End::Answered, None) => {
                 let certain = revision.paths[path.index()].place == Where::Certain;

@@ -309,6 +309,19 @@ fn f_028_grace_is_given_when_the_clock_fires_and_what_stood_below_is_gone() {
 fn f_030_a_tier_that_cannot_finish_is_skipped_and_the_last_never_is() {
     let mut kit = Kit::new(revision(1));
     kit.admit_as(Operation::Chat, |admit| admit.deadline = Some(SECOND));
+    assert_eq!(
+        kit.start().tier,
+        0,
+        "F-027: without a history a quarter of the time that there is, so that it can learn"
+    );
+    kit.end(R::Ok, 200);
+    for path in [0, 1] {
+        let slot = kit.core.generation.slots[path];
+        let of = kit.core.generation.revision.paths[path].clone();
+        let lane = kit.core.paths.state_mut(slot).lane(&of, Operation::Chat);
+        (0..50).for_each(|_| lane.latency.record(2 * SECOND));
+    }
+    kit.admit_as(Operation::Chat, |admit| admit.deadline = Some(SECOND));
     let decision = kit.decision();
     assert_eq!((decision.outcome.tier, decision.attempts.len()), (Some(2), 0));
     assert_eq!(decision.reason, Reason::DeadlineInsufficient);
@@ -611,6 +624,14 @@ fn f_170_a_client_that_goes_leaves_no_evidence_and_nothing_running() {
     assert_eq!((decision.outcome.status, decision.reason), (499, Reason::ClientGone));
     assert_eq!(kit.results(), ["cancelled.client_gone"]);
     assert_eq!((kit.core.open(), kit.core.next_timeout()), (0, None));
+    assert_eq!(decision.outcome.tier, None, "nothing had been promised");
+
+    let request = kit.admit(Operation::ChatStream);
+    kit.event(Event::FirstContent);
+    kit.feed(Input::ClientGone { request });
+    let decision = kit.decision();
+    assert_eq!((decision.outcome.status, decision.outcome.tier), (499, Some(0)), "CL-01: as its headers had said");
+    assert_eq!(decision.candidates[0].verdict, Verdict::Selected);
 }
 
 #[test]
