@@ -147,9 +147,7 @@ async fn route(shared: &Arc<Shared>, request: Request<Incoming>) -> Result<Respo
 
 fn refuse(front: Front, fault: &Fault) -> Response<Body> {
     let mut headers = reply::json(HeaderMap::new());
-    if fault.problem.status() == 408 {
-        headers.insert("x-should-retry", HeaderValue::from_static("false"));
-    }
+    reply::hold_back(fault.problem.status(), &mut headers);
     if fault.problem == Problem::UnknownEncoding {
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }

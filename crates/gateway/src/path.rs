@@ -9,7 +9,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
 use evenkeel_config::{Kind, PathSpec};
-use evenkeel_core::ResultCode;
+use evenkeel_core::{Nanos, ResultCode};
 use http::HeaderMap;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -70,6 +70,8 @@ pub(crate) struct Ended {
     pub(crate) result: ResultCode,
     /// The status that came, where one came.
     pub(crate) status: Option<u16>,
+    /// How long the server asked to be left alone, where it did.
+    pub(crate) after: Option<Nanos>,
     pub(crate) left: Left,
 }
 
@@ -100,7 +102,7 @@ pub(crate) enum Certain {
 impl Ended {
     /// An end with nothing to show.
     pub(crate) fn bare(result: ResultCode, status: Option<u16>) -> Self {
-        Self { result, status, left: Left::Nothing }
+        Self { result, status, after: None, left: Left::Nothing }
     }
 }
 

@@ -142,11 +142,20 @@ impl Terms {
 /// what was already tried here.
 pub(crate) fn refused(front: Front, problem: Problem, message: &str, terms: Terms) -> Reply {
     let (mut headers, status) = (json(terms.headers), problem.status());
-    if matches!(status, 408 | 409 | 429 | 500..=599) {
-        headers.insert("x-should-retry", HeaderValue::from_static("false"));
-    }
+    hold_back(status, &mut headers);
     if let Some(nanos) = terms.retry_after {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(nanos.div_ceil(1_000_000_000).clamp(1, 300)));
     }
     Reply::Whole { status, headers, body: front.error_body(problem, message, None) }
+}
+
+/// Tells an SDK that it is not to repeat what was already tried here as often as it makes sense, and everybody when to
+/// come back: each 429 and 503 of ours says so (F-056).
+pub(crate) fn hold_back(status: u16, headers: &mut HeaderMap) {
+    if matches!(status, 408 | 409 | 429 | 500..=599) {
+        headers.insert("x-should-retry", HeaderValue::from_static("false"));
+    }
+    if matches!(status, 429 | 503) && !headers.contains_key(header::RETRY_AFTER) {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(1));
+    }
 }

@@ -9,6 +9,7 @@
 mod connect;
 mod fault;
 mod line;
+pub(crate) mod push_back;
 
 pub(crate) use fault::in_body;
 

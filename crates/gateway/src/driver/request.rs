@@ -26,8 +26,14 @@ use evenkeel_core::{
 use http::HeaderMap;
 use tokio::sync::{mpsc, oneshot};
 
-use self::{answer::labelled, client::Client};
-use super::{Driver, Mail, Mailbox, hold::Hold};
+use self::{
+    answer::labelled,
+    client::{Client, Unread},
+};
+use super::{
+    Driver, Mail, Mailbox,
+    hold::{Full, Hold},
+};
 use crate::{
     ask::Ask,
     events::Events,
@@ -88,6 +94,7 @@ pub(crate) fn submit(
         object: String::new(),
         finish: None,
         told_at: 0,
+        unread: false,
         id,
         driver: driver.clone(),
         events: events.clone(),
@@ -130,6 +137,8 @@ struct Task {
     finish: Option<Finish>,
     /// When the core last heard of progress.
     told_at: Nanos,
+    /// The client did not read for too long.
+    unread: bool,
 }
 
 struct Running {
@@ -222,21 +231,25 @@ impl Task {
                 self.pass_on(event.forward(), meaning).await;
             }
             Happened::Piece(Piece::Event(event, envelope, meaning)) => {
-                let full = self.hold.keep(event, envelope);
-                self.tell(match meaning {
-                    Meaning::Content => Event::FirstContent,
-                    _ if full => Event::FirstContent,
-                    Meaning::Reasoning => Event::Progress,
-                    Meaning::Nothing => Event::Alive,
-                });
+                let full = self.hold.keep((event, envelope), meaning == Meaning::Reasoning);
+                match (meaning, full) {
+                    (Meaning::Content, _) | (_, Some(Full::Spoken)) => self.tell(Event::FirstContent),
+                    // So much, and not a word: it is alive, and that is all.
+                    (_, Some(Full::Silent)) => self.ended(Ended::bare(ResultCode::KeepaliveOnly, Some(200))),
+                    (Meaning::Reasoning, None) => self.tell(Event::Progress),
+                    (Meaning::Nothing, None) => self.tell(Event::Alive),
+                }
             }
-            Happened::Ended(Ended { result, status, left }) => {
-                let Some(running) = self.attempt.take() else { return };
-                self.ended.push((running.id, status, result, left));
-                self.driver
-                    .feed(Input::Attempt { attempt: running.id, event: Event::Ended { result, status, after: None } });
-            }
+            Happened::Ended(ended) => self.ended(ended),
         }
+    }
+
+    /// Keeps what the running attempt has left, and tells the core how it ended.
+    fn ended(&mut self, ended: Ended) {
+        let Ended { result, status, after, left } = ended;
+        let Some(running) = self.attempt.take() else { return };
+        self.ended.push((running.id, status, result, left));
+        self.driver.feed(Input::Attempt { attempt: running.id, event: Event::Ended { result, status, after } });
     }
 
     fn tell(&mut self, event: Event) {
@@ -254,11 +267,14 @@ impl Task {
         }
         let driver = self.driver.clone();
         let progress = || driver.feed(Input::Attempt { attempt, event: Event::Progress });
-        if self.client.send(event, progress).await.is_err() {
-            // The client is gone or does not read; a full close is heard by `gone`, this is the other.
-            self.attempt = None;
-            let event = Event::Ended { result: ResultCode::ClientSlow, status: None, after: None };
-            self.driver.feed(Input::Attempt { attempt, event });
+        match self.client.send(event, progress).await {
+            Ok(()) => {}
+            Err(Unread::Gone) => self.driver.feed(Input::ClientGone { request: self.id }),
+            Err(Unread::Slow) => {
+                (self.attempt, self.unread) = (None, true);
+                let event = Event::Ended { result: ResultCode::ClientSlow, status: None, after: None };
+                self.driver.feed(Input::Attempt { attempt, event });
+            }
         }
     }
 
@@ -292,7 +308,11 @@ impl Task {
             Some(Finish::Reply(reply)) => self.client.reply(reply),
             Some(Finish::Events(events)) => {
                 for event in events {
-                    let _ = self.client.send(event, || ()).await;
+                    match self.unread {
+                        // It has had its time: what ends the stream is there if it comes to read after all.
+                        true => self.client.offer(event),
+                        false => drop(self.client.send(event, || ()).await),
+                    }
                 }
             }
             None => {}

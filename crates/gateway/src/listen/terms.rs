@@ -42,11 +42,15 @@ pub(super) fn forwarded(headers: &HeaderMap) -> Result<HeaderMap, Fault> {
 
 /// Returns the client's own deadline: it may only shorten the route's (F-021). What is not a number is ignored.
 pub(super) fn deadline(headers: &HeaderMap, stream: bool) -> Option<Nanos> {
-    let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<u64>().ok();
-    let envoy = number("x-envoy-expected-rq-timeout-ms").map(|millis| millis.saturating_mul(MILLISECOND));
+    let number = |name: &str, unit: Nanos| {
+        let number: f64 = headers.get(name)?.to_str().ok()?.trim().parse().ok()?;
+        // What is less than nothing leaves no time; a conversion stays within its bounds (CL-09).
+        (!number.is_nan()).then_some((number * unit as f64) as Nanos)
+    };
+    let envoy = number("x-envoy-expected-rq-timeout-ms", MILLISECOND);
     let stainless = ["x-stainless-read-timeout", "x-stainless-timeout"].map(|name| {
         // A stream's deadline ends at its first content; a client's read timeout speaks of the whole.
-        number(name).filter(|_| !stream).map(|seconds| seconds.saturating_mul(SECOND))
+        number(name, SECOND).filter(|_| !stream)
     });
     envoy.into_iter().chain(stainless.into_iter().flatten()).min()
 }
@@ -105,7 +109,10 @@ mod tests {
         assert_eq!(deadline(&headers(&[("x-stainless-timeout", "7")]), false), Some(7 * SECOND));
         assert_eq!(deadline(&headers(&[("x-stainless-timeout", "7")]), true), None);
         assert_eq!(deadline(&headers(&[("x-envoy-expected-rq-timeout-ms", "soon")]), false), None);
-        assert_eq!(deadline(&headers(&[("x-envoy-expected-rq-timeout-ms", "-5")]), false), None);
+        assert_eq!(deadline(&headers(&[("x-envoy-expected-rq-timeout-ms", "-5")]), false), Some(0), "CL-09");
+        assert_eq!(deadline(&headers(&[("x-envoy-expected-rq-timeout-ms", "1e300")]), false), Some(Nanos::MAX));
+        let python = headers(&[("x-stainless-read-timeout", "20.0")]);
+        assert_eq!(deadline(&python, false), Some(20 * SECOND), "as the Python SDK writes it");
     }
 
     #[test]

@@ -13,6 +13,7 @@ use evenkeel_config as config;
 use evenkeel_core::ResultCode;
 use http::{HeaderValue, Response, StatusCode, header};
 use hyper::body::Incoming;
+use jiff::Timestamp;
 
 use self::dialect::Learned;
 use super::{Attempting, Ended, Left, Path, Pieces, Site, read};
@@ -24,7 +25,7 @@ use crate::{
         request,
     },
     tensor::Contract,
-    upstream::{Call, Upstream},
+    upstream::{Call, Upstream, push_back},
 };
 
 /// Bytes of an error body that are read.
@@ -68,7 +69,7 @@ impl Oip {
         let told = request::Upstream { id: &ask.decision, dialect: self.dialect.now(), budget_us: call.budget / 1_000 };
         let body = match request::encode(infer, told) {
             Ok(body) => body,
-            Err(result) => return Ok(Ended { result, status: None, left: Left::Error(error_body(UNREAD)) }),
+            Err(result) => return Ok(Ended { result, status: None, after: None, left: Left::Error(error_body(UNREAD)) }),
         };
         let mut headers = ask.headers.clone();
         for name in [header::CONTENT_TYPE, header::ACCEPT] {
@@ -81,7 +82,7 @@ impl Oip {
             StatusCode::OK => {
                 let body = read(response.into_body(), self.max_answer).await?;
                 Ok(match answer::decode(&body, infer, &self.contract) {
-                    Ok(answer) => Ended { result: ResultCode::Ok, status: Some(200), left: Left::Infer(answer) },
+                    Ok(answer) => Ended { result: ResultCode::Ok, status: Some(200), after: None, left: Left::Infer(answer) },
                     Err(result) => Ended::bare(result, Some(200)),
                 })
             }
@@ -91,14 +92,15 @@ impl Oip {
 
     /// Reads an error answer as far as somebody may have to see it.
     async fn refused(&self, status: StatusCode, response: Response<Incoming>, call: Call) -> Ended {
-        let push_back = response.headers().contains_key(header::RETRY_AFTER);
+        let headers = response.headers();
+        let (push_back, after) = (push_back::is_said(headers), push_back::read(headers, Timestamp::now()));
         let body = read(response.into_body(), MOST_ERROR).await.unwrap_or_default();
         let mut result = classify_http(status.as_u16(), push_back);
         // A model that is not loaded answers 400 on some servers, which is no fault of the client.
         if result == ResultCode::CallerInvalid && !self.is_ready(call).await {
             result = ResultCode::ModelMissing;
         }
-        Ended { result, status: Some(status.as_u16()), left: Left::Error(body) }
+        Ended { result, status: Some(status.as_u16()), after, left: Left::Error(body) }
     }
 
     /// Asks whether the model is ready. Who does not say in time is not said to be unready.

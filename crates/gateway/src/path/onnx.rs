@@ -57,7 +57,7 @@ impl Path for Onnx {
     fn attempt(self: Arc<Self>, ask: Arc<Ask>, _: Call, _: Pieces) -> Attempting {
         Box::pin(async move {
             match self.answer(ask).await {
-                Ok(answer) => Ended { result: ResultCode::Ok, status: None, left: Left::Infer(answer) },
+                Ok(answer) => Ended { result: ResultCode::Ok, status: None, after: None, left: Left::Infer(answer) },
                 Err(result) => Ended::bare(result, None),
             }
         })

@@ -9,6 +9,7 @@ use std::{sync::Arc, time::Duration};
 
 use evenkeel_config as config;
 use evenkeel_core::ResultCode;
+use jiff::Timestamp;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use hyper::body::Incoming;
 use tokio::sync::mpsc::Sender;
@@ -23,7 +24,7 @@ use crate::{
         error::{Head, classify_http, speaks},
         peek::{ChatPeek, rewrite_model},
     },
-    upstream::{Call, Upstream},
+    upstream::{Call, Upstream, push_back},
 };
 
 mod follow;
@@ -84,10 +85,10 @@ impl Openai {
             }
         };
         Ok(match judged {
-            Err(result) => Ended { result, status: Some(200), left: Left::Error(body) },
+            Err(result) => Ended { result, status: Some(200), after: None, left: Left::Error(body) },
             Ok(Verified { envelope, .. }) => {
                 let left = Left::Answer { headers, body, envelope, model: self.model.clone() };
-                Ended { result: ResultCode::Ok, status: Some(200), left }
+                Ended { result: ResultCode::Ok, status: Some(200), after: None, left }
             }
         })
     }
@@ -103,13 +104,14 @@ impl Openai {
             // Often an error that came as a plain body, though a stream was asked for.
             let body = read(response.into_body(), MOST_ERROR).await?;
             let head = Head { status: 200, content_type: kind.as_deref(), push_back: false };
-            return Ok(Ended::bare(classify_http(head, &body), Some(200)));
+            let result = classify_http(head, &body);
+            return Ok(Ended { result, status: Some(200), after: None, left: Left::Error(body) });
         }
         let headers = answer_headers(response.headers());
         let _ = out.send(Piece::Begin(headers, self.model.clone())).await;
         let follow = Follow::new(peek, self.max_answer, self.finalise, out);
-        let result = follow.run(response.into_body()).await;
-        Ok(Ended::bare(result, Some(200)))
+        let (result, error) = follow.run(response.into_body()).await;
+        Ok(Ended { result, status: Some(200), after: None, left: Left::Error(error) })
     }
 }
 
@@ -127,12 +129,12 @@ impl Path for Openai {
 /// Reads an error answer as far as somebody may have to see it.
 async fn refused(status: StatusCode, response: Response<Incoming>) -> Ended {
     let headers = response.headers();
-    let push_back = headers.contains_key(header::RETRY_AFTER) || headers.contains_key("retry-after-ms");
+    let (push_back, after) = (push_back::is_said(headers), push_back::read(headers, Timestamp::now()));
     let content_type = content_type(headers).map(str::to_owned);
     let status = status.as_u16();
     let body = read(response.into_body(), MOST_ERROR).await.unwrap_or_default();
     let result = classify_http(Head { status, content_type: content_type.as_deref(), push_back }, &body);
-    Ended { result, status: Some(status), left: Left::Error(body) }
+    Ended { result, status: Some(status), after, left: Left::Error(body) }
 }
 
 fn request_headers(ask: &Ask) -> HeaderMap {

@@ -86,7 +86,7 @@ impl Path for Rules {
                 return Ended::bare(ResultCode::UnsupportedFeature, None);
             };
             match self.answer(infer).await {
-                Ok(answer) => Ended { result: ResultCode::Ok, status: None, left: Left::Infer(answer) },
+                Ok(answer) => Ended { result: ResultCode::Ok, status: None, after: None, left: Left::Infer(answer) },
                 Err(result) => Ended::bare(result, None),
             }
         })

@@ -117,6 +117,42 @@ async fn up_15_up_17_silence_and_signs_of_life_are_left_in_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn up_01_a_server_that_names_a_short_time_is_asked_again_after_it() {
+    for stream in [false, true] {
+        let kit = Kit::start().await;
+        kit.break_primary("{fault: rate_limited, retry_after_ms: 300, times: 1}");
+        let got = kit.chat("chat", stream).await;
+        let record = kit.record(&got).await;
+        assert!(got.is_whole() && got.header("evenkeel-degraded") == "false", "{got:?}");
+        let (first, second) = (&record["attempts"][0], &record["attempts"][1]);
+        assert_eq!((&first["result"], &second["result"]), (&"capacity.rate_limited".into(), &"ok".into()));
+        let pause = second["start_us"].as_u64().expect("a time") - first["duration_us"].as_u64().expect("a time");
+        assert!(pause >= 300_000, "never before it: {record}");
+        assert_eq!(kit.big.log().len(), 2);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn up_02_f_051_later_requests_leave_a_limited_server_alone() {
+    let kit = Kit::start().await;
+    kit.break_primary("{fault: rate_limited, retry_after: 60}");
+    for reason in ["UPSTREAM_429", "CAPACITY_DOMAIN_LIMITED", "CAPACITY_DOMAIN_LIMITED"] {
+        let got = kit.chat("chat", false).await;
+        assert_eq!((got.header("evenkeel-tier"), got.header("evenkeel-reason")), ("1", reason));
+    }
+    assert_eq!(kit.big.log().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn up_25_f_003_a_refusal_in_a_stream_reads_as_it_does_in_one_piece() {
+    let kit = Kit::start().await;
+    kit.break_primary("{fault: error_event, after_tokens: 0, role: false, code: content_filter}");
+    let got = kit.chat("chat", true).await;
+    assert_eq!((got.status, got.header("evenkeel-reason")), (400, "SAFETY_BLOCK"), "{got:?}");
+    assert_eq!(got.json()["error"]["code"], "content_filter", "{got:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn up_25_a_refusal_of_content_is_the_answer() {
     let kit = Kit::start().await;
     kit.break_primary("{fault: content_filter}");

@@ -100,7 +100,8 @@ impl Task {
             None => (None, ResultCode::CallerInvalid, Bytes::new()),
         };
         let status = status.filter(|status| (400..500).contains(status)).unwrap_or(400);
-        let headers = reply::json(self.told(disclosure).headers(HeaderMap::new()));
+        let mut headers = reply::json(self.told(disclosure).headers(HeaderMap::new()));
+        reply::hold_back(status, &mut headers);
         let body = match self.it.ask.front() {
             Front::Openai => relay(&body, result),
             Front::Oip => oip_rest::error::relay(&body),

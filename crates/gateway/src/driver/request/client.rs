@@ -26,9 +26,14 @@ pub(super) struct Client {
     gone: Option<oneshot::Receiver<()>>,
 }
 
-/// The client does not read, or is gone.
-#[derive(Debug)]
-pub(super) struct Unread;
+/// Why a client did not get an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unread {
+    /// It is gone.
+    Gone,
+    /// It has not read for too long.
+    Slow,
+}
 
 impl Client {
     pub(super) fn new(reply: oneshot::Sender<Reply>, gone: oneshot::Receiver<()>) -> Self {
@@ -67,10 +72,10 @@ impl Client {
 
     /// Sends an event; `excuse` is called now and then while the client does not read.
     pub(super) async fn send(&self, event: Bytes, excuse: impl Fn()) -> Result<(), Unread> {
-        let Some(sender) = &self.events else { return Err(Unread) };
+        let Some(sender) = &self.events else { return Err(Unread::Gone) };
         let event = match sender.try_send(event) {
             Ok(()) => return Ok(()),
-            Err(TrySendError::Closed(_)) => return Err(Unread),
+            Err(TrySendError::Closed(_)) => return Err(Unread::Gone),
             Err(TrySendError::Full(event)) => event,
         };
         let mut waited = Duration::ZERO;
@@ -80,11 +85,19 @@ impl Client {
                     permit.send(event);
                     return Ok(());
                 }
-                Ok(Err(_)) => return Err(Unread),
+                Ok(Err(_)) => return Err(Unread::Gone),
                 Err(_) => excuse(),
             }
             waited += EXCUSE;
         }
-        Err(Unread)
+        Err(Unread::Slow)
+    }
+
+    /// Sends an event if there is room for it now.
+    pub(super) fn offer(&self, event: Bytes) {
+        if let Some(sender) = &self.events {
+            // Without room nobody reads it in any case.
+            let _ = sender.try_send(event);
+        }
     }
 }

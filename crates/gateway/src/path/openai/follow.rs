@@ -4,6 +4,7 @@
 
 use std::{pin::pin, time::Duration};
 
+use bytes::Bytes;
 use evenkeel_core::ResultCode;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -31,15 +32,23 @@ pub(super) struct Follow {
     measure: Measure,
     /// The client was told of an event that was left out.
     told: bool,
+    /// The event with which it failed: an error of the upstream may be the client's to read.
+    error: Bytes,
 }
 
 impl Follow {
     pub(super) fn new(peek: &ChatPeek, max_answer: usize, finalise: Duration, out: Sender<Piece>) -> Self {
         let (judge, measure) = (StreamJudge::new(peek), Measure::of(peek, max_answer));
-        Self { judge, scanner: Scanner::default(), out, finalise, measure, told: false }
+        Self { judge, scanner: Scanner::default(), out, finalise, measure, told: false, error: Bytes::new() }
     }
 
-    pub(super) async fn run(mut self, mut body: Incoming) -> ResultCode {
+    /// Follows it; returns how it ended, and the event that said so, where one did.
+    pub(super) async fn run(mut self, body: Incoming) -> (ResultCode, Bytes) {
+        let result = self.follow(body).await;
+        (result, self.error)
+    }
+
+    async fn follow(&mut self, mut body: Incoming) -> ResultCode {
         // Once everything is said, usage and the marker get a moment, then we end it ourselves (F-005): one moment, however
         // many signs of life come in it.
         let mut moment = pin!(tokio::time::sleep(Duration::MAX));
@@ -58,7 +67,7 @@ impl Follow {
             let data = match frame {
                 Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
                 Some(Err(error)) => return in_body(&error),
-                None => return over(self.judge.eof(self.scanner.finish())).unwrap_or(ResultCode::Truncated),
+                None => return over(self.judge.eof(std::mem::take(&mut self.scanner).finish())).unwrap_or(ResultCode::Truncated),
             };
             self.scanner.push(&data);
             match self.events().await {
@@ -85,6 +94,7 @@ impl Follow {
             };
             let judged = self.judge.event(&event.data);
             if let Some(result) = over(judged.step) {
+                self.error = event.data;
                 return Err(result);
             }
             if !self.measure.fits(judged.said) {
