@@ -103,6 +103,7 @@ impl Events {
     /// Notes the revision that is in force.
     pub(crate) fn applied(&self, revision: &Revision, name: &str, at: Timestamp) {
         self.metrics.applied(revision, name, at);
+        self.shares.lock().keep(revision);
     }
 
     /// Finds a record by its id.

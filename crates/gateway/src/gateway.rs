@@ -58,7 +58,7 @@ impl Gateway {
     /// A path cannot be made ready, or the address cannot be listened on.
     pub async fn start(deployment: Arc<Deployment>) -> Result<Self, StartError> {
         let address = deployment.server.listen.clone();
-        let applied = Applied::new(deployment).map_err(StartError::Unfit)?;
+        let applied = Applied::new(deployment, None).map_err(StartError::Unfit)?;
         let fault = |source| StartError::Listen { address: address.clone(), source };
         let listener = TcpListener::bind(&address).await.map_err(fault)?;
         let address = listener.local_addr().map_err(fault)?;
@@ -93,7 +93,7 @@ impl Gateway {
     /// # Errors
     /// The paths that cannot be made ready; then nothing has changed.
     pub fn apply(&self, deployment: Arc<Deployment>) -> Result<(), Vec<Unfit>> {
-        let applied = Applied::new(deployment)?;
+        let applied = Applied::new(deployment, Some(&self.0.applied.load()))?;
         let server = &self.0.applied.load().deployment.server;
         if (&server.listen, &server.admin) != (&applied.deployment.server.listen, &applied.deployment.server.admin) {
             tracing::warn!(target: "evenkeel::config", "a new `server.listen` or `server.admin` counts from the next start");

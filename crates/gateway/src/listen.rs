@@ -20,6 +20,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
 };
+use jiff::Timestamp;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
@@ -106,6 +107,7 @@ async fn handle(shared: &Arc<Shared>, request: Request<Incoming>) -> Response<Bo
     let head = request.method() == Method::HEAD;
     let asked_id = request_id(request.headers());
     let front = Address::front(request.uri().path());
+    let verbs = Address::of(request.uri().path()).verbs();
     let mut response = match route(shared, request).await {
         Ok(response) => response,
         Err(fault) => {
@@ -114,8 +116,13 @@ async fn handle(shared: &Arc<Shared>, request: Request<Incoming>) -> Response<Bo
         }
     };
     let decision = response.headers().get("evenkeel-decision").cloned();
-    if let Some(id) = asked_id.or(decision) {
+    // Every answer has an id that its client can name: its own, that of the decision, or one of its own kind.
+    let id = asked_id.or(decision).or_else(|| shared.entropy.ulid(Timestamp::now()).parse().ok());
+    if let Some(id) = id {
         response.headers_mut().insert("x-request-id", id);
+    }
+    if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(verbs));
     }
     if head {
         *response.body_mut() = Body::from(Bytes::new());
@@ -125,10 +132,7 @@ async fn handle(shared: &Arc<Shared>, request: Request<Incoming>) -> Response<Bo
 
 async fn route(shared: &Arc<Shared>, request: Request<Incoming>) -> Result<Response<Body>, Fault> {
     let address = Address::of(request.uri().path());
-    let verb_fits = match address {
-        Address::Chat | Address::Embeddings | Address::Infer(_) => request.method() == Method::POST,
-        _ => matches!(*request.method(), Method::GET | Method::HEAD),
-    };
+    let verb_fits = address.verbs().split(", ").any(|verb| verb == request.method());
     match address {
         Address::Unknown => Err(Fault::new(Problem::UnknownUrl, "unknown_url", "there is nothing at this address")),
         Address::NotOffered => {

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use evenkeel_config::{Deployment, Unfit};
+use evenkeel_config::{Deployment, Unfit, UpstreamSpec};
 use evenkeel_core::{PathId, Where};
 use jiff::Timestamp;
 
@@ -20,6 +20,8 @@ use crate::{
 /// A deployment that is ready to answer.
 pub(crate) struct Applied {
     pub(crate) deployment: Arc<Deployment>,
+    /// By upstream id.
+    upstreams: Vec<Arc<Upstream>>,
     /// By path id.
     pub(crate) paths: Vec<Arc<dyn Path>>,
     /// By route id: what its tensors must be.
@@ -43,12 +45,17 @@ pub fn prove(deployment: &Deployment) -> Vec<Unfit> {
 }
 
 impl Applied {
-    /// Makes a deployment ready.
+    /// Makes a deployment ready; an upstream that stays what it was keeps its connections (CF-02).
     ///
     /// # Errors
     /// The paths that cannot be built, all of them.
-    pub(crate) fn new(deployment: Arc<Deployment>) -> Result<Arc<Self>, Vec<Unfit>> {
-        let upstreams: Vec<Arc<Upstream>> = deployment.upstreams.iter().map(Upstream::new).collect();
+    pub(crate) fn new(deployment: Arc<Deployment>, before: Option<&Self>) -> Result<Arc<Self>, Vec<Unfit>> {
+        let kept = |spec: &UpstreamSpec| {
+            let of = before?.deployment.upstreams.iter().zip(&before?.upstreams);
+            of.into_iter().find(|(it, _)| *it == spec).map(|(_, upstream)| upstream.clone())
+        };
+        let upstream = |spec| kept(spec).unwrap_or_else(|| Upstream::new(spec));
+        let upstreams: Vec<Arc<Upstream>> = deployment.upstreams.iter().map(upstream).collect();
         let contracts: Vec<_> = deployment.routes.iter().map(|it| Arc::new(Contract::declared(it))).collect();
         let (mut paths, mut unfit) = (Vec::new(), Vec::new());
         for (at, (path, spec)) in deployment.revision.paths.iter().zip(&deployment.paths).enumerate() {
@@ -64,8 +71,32 @@ impl Applied {
         }
         let name = deployment.name();
         match unfit.is_empty() {
-            true => Ok(Arc::new(Self { paths, contracts, name, at: Timestamp::now(), deployment })),
+            true => Ok(Arc::new(Self { upstreams, paths, contracts, name, at: Timestamp::now(), deployment })),
             false => Err(unfit),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use evenkeel_config::load_text;
+
+    use super::*;
+
+    fn deployment(more: &str) -> Arc<Deployment> {
+        let text = format!(
+            "version: 1\nupstreams:\n  a: {{protocol: openai, url: \"http://127.0.0.1:1/v1\"{more}}}\n  b: {{protocol: openai, \
+             url: \"http://127.0.0.1:2/v1\"}}\nroutes:\n  chat:\n    protocol: openai-chat\n    tiers:\n      - {{name: one, \
+             openai: {{upstream: a, model: m}}}}\n      - {{name: two, openai: {{upstream: b, model: m}}}}\n"
+        );
+        load_text("evenkeel.yaml", &text, std::path::Path::new(".")).deployment.expect("it compiles")
+    }
+
+    #[test]
+    fn cf_02_an_upstream_that_stays_what_it_was_keeps_its_connections() {
+        let before = Applied::new(deployment(""), None).expect("ready");
+        let after = Applied::new(deployment(", idle: 2s"), Some(&before)).expect("ready");
+        let same: Vec<_> = before.upstreams.iter().zip(&after.upstreams).map(|(a, b)| Arc::ptr_eq(a, b)).collect();
+        assert_eq!(same, [false, true]);
     }
 }

@@ -2,7 +2,6 @@
 
 use evenkeel_api::{RouteBrief, RouteState, Status, TierState};
 use evenkeel_core::{self as core, Phase};
-use jiff::{SignedDuration, Timestamp};
 
 use crate::{driver::Driver, events::Events};
 
@@ -16,7 +15,7 @@ pub(crate) fn all(driver: &Driver) -> Status {
         tier: left(route, state),
         degraded: state.tier > 0,
         reason: state.reason.name().into(),
-        since: since(driver, state),
+        since: driver.clock.wall(state.since),
     };
     Status { phase: worst.name().into(), routes: revision.routes.iter().zip(&states).map(brief).collect() }
 }
@@ -28,7 +27,7 @@ pub(crate) fn one(driver: &Driver, events: &Events, name: &str, revision: &str) 
     let (route, state) = (&compiled.routes[at.index()], &states[at.index()]);
     let shares = events.shares.lock();
     let tier = |(at, (tier, now)): (usize, (&core::Tier, &core::TierState))| {
-        let (share, last_exercised) = shares.of(name, at as u8);
+        let (share, last_exercised) = shares.of(name, &tier.name);
         TierState {
             tier: at as u8,
             name: tier.name.clone(),
@@ -46,7 +45,7 @@ pub(crate) fn one(driver: &Driver, events: &Events, name: &str, revision: &str) 
         method: route.tiers.get(usize::from(state.tier)).map(|tier| tier.method.name().into()),
         degraded: state.tier > 0,
         reason: state.reason.name().into(),
-        since: since(driver, state),
+        since: driver.clock.wall(state.since),
         revision: revision.into(),
         tiers: route.tiers.iter().zip(&state.tiers).enumerate().map(tier).collect(),
     })
@@ -54,10 +53,4 @@ pub(crate) fn one(driver: &Driver, events: &Events, name: &str, revision: &str) 
 
 fn left(route: &core::Route, state: &core::RouteState) -> Option<u8> {
     (usize::from(state.tier) < route.tiers.len()).then_some(state.tier)
-}
-
-/// The core's clock counts from the start of the driver; people read wall time.
-fn since(driver: &Driver, state: &core::RouteState) -> Timestamp {
-    let ago = driver.clock.now().saturating_sub(state.since);
-    Timestamp::now().saturating_sub(SignedDuration::from_nanos(ago as i64)).unwrap_or(Timestamp::UNIX_EPOCH)
 }

@@ -153,6 +153,8 @@ struct Running {
 
 impl Task {
     async fn run(mut self, mail: Mailbox) {
+        // However this ends, a panic of ours included, nobody puts letters where nobody takes them.
+        let _closing = Closing { driver: self.driver.clone(), request: self.id };
         loop {
             tokio::select! {
                 biased;
@@ -171,7 +173,6 @@ impl Task {
                 happened = next(&mut self.attempt) => self.happened(happened).await,
             }
         }
-        self.driver.close(self.id);
     }
 
     /// Does what the core wants; says whether the request is over.
@@ -332,6 +333,18 @@ impl Task {
             .safe_default()
             .unwrap_or_else(|| reply::refused(self.it.ask.front(), Problem::Overloaded, message, reply::Terms::soon()));
         self.client.reply(reply);
+    }
+}
+
+/// Closes the mailbox of a request when its task ends.
+struct Closing {
+    driver: Arc<Driver>,
+    request: RequestId,
+}
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.driver.close(self.request);
     }
 }
 

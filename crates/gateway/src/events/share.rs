@@ -3,32 +3,41 @@
 //! # Units
 //! A share is of the last 1,000 answers of its route.
 
-use std::collections::{HashMap, VecDeque};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
 
-use evenkeel_core::{Decision, End};
+use evenkeel_core::{Decision, End, Revision};
 use jiff::Timestamp;
 
 /// Answers that a share is of.
 const LAST: usize = 1_000;
 
-/// Answers by route and tier. Keyed by name, so that they survive a reload.
+/// Answers by route and tier. Keyed by their names, so that they survive a reload and nobody inherits another's.
 #[derive(Debug, Default)]
 pub(crate) struct Shares(HashMap<String, Route>);
 
 #[derive(Debug, Default)]
 struct Route {
-    last: VecDeque<u8>,
-    counts: HashMap<u8, usize>,
-    exercised: HashMap<u8, Timestamp>,
+    last: VecDeque<Arc<str>>,
+    counts: HashMap<Arc<str>, usize>,
+    exercised: HashMap<Arc<str>, Timestamp>,
 }
 
 impl Shares {
     pub(super) fn decision(&mut self, decision: &Decision, at: Timestamp) {
-        let route = self.0.entry(decision.revision.routes[decision.route.index()].name.clone()).or_default();
+        let of = &decision.revision.routes[decision.route.index()];
         let (Some(tier), End::Answered) = (decision.outcome.tier, decision.outcome.end) else { return };
-        route.exercised.insert(tier, at);
+        let route = match self.0.get_mut(&of.name) {
+            Some(route) => route,
+            None => self.0.entry(of.name.clone()).or_default(),
+        };
+        let name = &*of.tiers[usize::from(tier)].name;
+        let tier: Arc<str> = route.counts.get_key_value(name).map_or_else(|| name.into(), |(known, _)| known.clone());
+        route.exercised.insert(tier.clone(), at);
+        *route.counts.entry(tier.clone()).or_default() += 1;
         route.last.push_back(tier);
-        *route.counts.entry(tier).or_default() += 1;
         if route.last.len() > LAST
             && let Some(oldest) = route.last.pop_front()
             && let Some(count) = route.counts.get_mut(&oldest)
@@ -38,9 +47,14 @@ impl Shares {
     }
 
     /// Returns the share of a tier, 0 to 1, and when it last answered well.
-    pub(crate) fn of(&self, route: &str, tier: u8) -> (f64, Option<Timestamp>) {
+    pub(crate) fn of(&self, route: &str, tier: &str) -> (f64, Option<Timestamp>) {
         let Some(route) = self.0.get(route) else { return (0.0, None) };
-        let count = route.counts.get(&tier).copied().unwrap_or(0);
-        (count as f64 / route.last.len().max(1) as f64, route.exercised.get(&tier).copied())
+        let count = route.counts.get(tier).copied().unwrap_or(0);
+        (count as f64 / route.last.len().max(1) as f64, route.exercised.get(tier).copied())
+    }
+
+    /// Forgets the routes that a revision no longer has.
+    pub(crate) fn keep(&mut self, revision: &Revision) {
+        self.0.retain(|name, _| revision.route(name).is_some());
     }
 }

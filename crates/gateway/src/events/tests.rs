@@ -126,17 +126,17 @@ fn shares_are_of_the_last_answers_and_a_refusal_is_none() {
     let (bad, good) = (kit.request(ResultCode::Status5xx, Some(500)), kit.request(ResultCode::Ok, Some(200)));
     let mut shares = Shares::default();
     let at = |second| Timestamp::from_second(second).expect("a time");
-    assert_eq!(shares.of("chat", 0), (0.0, None));
+    assert_eq!(shares.of("chat", "primary"), (0.0, None));
     shares.decision(&bad, at(1));
     shares.decision(&good, at(2));
-    assert_eq!((shares.of("chat", 0), shares.of("chat", 1)), ((0.5, Some(at(2))), (0.5, Some(at(1)))));
+    assert_eq!((shares.of("chat", "primary"), shares.of("chat", "default")), ((0.5, Some(at(2))), (0.5, Some(at(1)))));
     let caller = kit.request(ResultCode::CallerInvalid, Some(400));
     shares.decision(&caller, at(3));
-    assert_eq!(shares.of("chat", 0), (0.5, Some(at(2))), "the caller's own error is no answer");
+    assert_eq!(shares.of("chat", "primary"), (0.5, Some(at(2))), "the caller's own error is no answer");
     for _ in 0..1_000 {
         shares.decision(&good, at(4));
     }
-    assert_eq!((shares.of("chat", 0).0, shares.of("chat", 1)), (1.0, (0.0, Some(at(1)))));
+    assert_eq!((shares.of("chat", "primary").0, shares.of("chat", "default")), (1.0, (0.0, Some(at(1)))));
 }
 
 #[test]

@@ -45,6 +45,14 @@ const NOT_OFFERED: [&str; 11] = [
 ];
 
 impl Address {
+    /// Returns the verbs that an address takes, as `Allow` lists them.
+    pub(super) fn verbs(&self) -> &'static str {
+        match self {
+            Self::Chat | Self::Embeddings | Self::Infer(_) => "POST",
+            _ => "GET, HEAD",
+        }
+    }
+
     /// Reads a path. A slash at its end is accepted, never redirected: clients that post would lose their body.
     pub(super) fn of(path: &str) -> Self {
         let path = path.strip_suffix('/').unwrap_or(path);

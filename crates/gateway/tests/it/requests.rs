@@ -59,6 +59,9 @@ async fn bad_input_is_refused_by_name_and_reaches_no_upstream() {
         assert_eq!((got.status, error["code"].as_str()), (status, Some(code)), "{path} {shown}: {got:?}");
         assert_eq!(error["param"].as_str(), param, "{path} {shown}: {got:?}");
         assert_eq!(error.as_object().map(serde_json::Map::len), Some(4), "all four keys");
+        assert_eq!(got.header("x-request-id").len(), 26, "every answer has an id");
+        assert_eq!(got.header("allow"), if status == 405 { "GET, HEAD" } else { "" });
+        assert_eq!(got.header("x-should-retry"), if status == 501 { "false" } else { "" });
     }
     assert!(kit.big.log().is_empty() && kit.small.log().is_empty(), "no upstream call");
     let state = kit.gateway.route_state("chat").expect("a route");
