@@ -11,7 +11,15 @@ mod inspect;
 mod read;
 mod terms;
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
@@ -68,16 +76,29 @@ async fn serve(shared: Arc<Shared>, stream: TcpStream) {
         .max_header_list_size(MOST_HEADERS)
         .keep_alive_interval(Duration::from_secs(20))
         .keep_alive_timeout(Duration::from_secs(10));
+    let begun = Arc::new(AtomicBool::new(false));
+    let asked = begun.clone();
     let service = service_fn(move |request| {
+        asked.store(true, Relaxed);
         let shared = shared.clone();
         async move { Ok::<_, Infallible>(handle(&shared, request).await) }
     });
     let connection = builder.serve_connection(TokioIo::new(stream), service);
-    let mut connection = std::pin::pin!(connection);
-    tokio::select! {
-        // What goes wrong on a client's connection is the client's affair.
-        _ = connection.as_mut() => return,
-        () = closed(&mut closing) => connection.as_mut().graceful_shutdown(),
+    let mut connection = pin!(connection);
+    // The HTTP library's own clock starts with the first bytes that show which version is spoken; whoever sends less than
+    // that, or nothing, is let go by this one (CL-06).
+    let mut patience = pin!(tokio::time::sleep(read_timeout));
+    let mut waited = false;
+    loop {
+        tokio::select! {
+            // What goes wrong on a client's connection is the client's affair.
+            _ = connection.as_mut() => return,
+            () = closed(&mut closing) => break connection.as_mut().graceful_shutdown(),
+            () = patience.as_mut(), if !waited => match begun.load(Relaxed) {
+                true => waited = true,
+                false => return,
+            },
+        }
     }
     let _ = connection.await;
 }

@@ -12,7 +12,7 @@ use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use serde_json::{Value, json};
 
 /// Two tiers of models and a safe default, with clocks that a test can wait for.
-const CONFIG: &str = r#"
+pub(crate) const CONFIG: &str = r#"
 version: 1
 server: {listen: "127.0.0.1:0", admin: "127.0.0.1:0", max_body: 1MiB}
 upstreams:

@@ -1,6 +1,6 @@
 //! Requests, good and bad: what is forwarded untouched, what is refused and how, and what can be looked at.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -11,7 +11,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::client::{Kit, deployment};
+use crate::client::{CONFIG, Kit, deployment};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn oai_01_oai_02_everything_but_the_model_goes_on_untouched() {
@@ -169,6 +169,21 @@ async fn http2_is_spoken_on_the_same_port() {
     let response = client.request(request.body(body.into()).expect("a request")).await.expect("an answer");
     assert_eq!((response.version(), response.status().as_u16()), (http::Version::HTTP_2, 200));
     assert_eq!(response.headers()["evenkeel-tier"], "0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cl_06_whoever_sends_no_whole_head_in_time_is_let_go() {
+    let config = CONFIG.replace("max_body: 1MiB", "max_body: 1MiB, read_timeout: 200ms");
+    let kit = Kit::of(&config, std::path::Path::new("."), BTreeMap::new()).await;
+    for sent in ["", "PRI * HT", "POST /v1/chat/completions HTTP/1.1\r\nhost: t\r\n"] {
+        let mut stream = TcpStream::connect(kit.gateway.address()).await.expect("somebody listens");
+        stream.write_all(sent.as_bytes()).await.expect("written");
+        let mut answer = Vec::new();
+        let read = tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut answer)).await;
+        assert!(read.is_ok(), "{sent:?} is waited for without end");
+        assert!(!String::from_utf8_lossy(&answer).contains(" 200 "), "{answer:?}");
+    }
+    assert_eq!(kit.chat("chat", false).await.status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
