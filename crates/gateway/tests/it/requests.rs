@@ -187,6 +187,22 @@ async fn cl_06_whoever_sends_no_whole_head_in_time_is_let_go() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn cl_04_f_170_a_client_that_closes_its_side_is_gone() {
+    let kit = Kit::start().await;
+    kit.break_primary("{fault: silence}");
+    let body = r#"{"model":"chat","messages":[{"role":"user","content":"x"}]}"#;
+    let head = format!("POST /v1/chat/completions HTTP/1.1\r\nhost: t\r\ncontent-length: {}\r\n\r\n", body.len());
+    let mut stream = TcpStream::connect(kit.gateway.address()).await.expect("somebody listens");
+    stream.write_all((head + body).as_bytes()).await.expect("written");
+    stream.shutdown().await.expect("shut");
+    let mut answer = Vec::new();
+    let read = tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut answer)).await;
+    assert!(read.is_ok() && answer.is_empty(), "ADR 3: {answer:?}");
+    let seen = kit.seen_by_primary().await;
+    assert!(seen.iter().all(|attempt| attempt.client_gone), "whatever was asked for it is cancelled: {seen:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn hp_07_a_flood_of_headers_is_refused_and_the_next_request_is_served() {
     let kit = Kit::start().await;
     let begin = "POST /v1/chat/completions HTTP/1.1\r\nhost: t\r\n";
