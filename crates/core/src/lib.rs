@@ -40,6 +40,9 @@ mod decision;
 mod digest;
 mod domain;
 mod fact;
+#[cfg_attr(not(test), expect(dead_code, reason = "wired in by the next commit"))]
+mod fading;
+mod histogram;
 mod id;
 mod input;
 mod latency;
@@ -52,6 +55,8 @@ mod reason;
 mod request;
 mod revision;
 mod route;
+#[cfg_attr(not(test), expect(dead_code, reason = "wired in by the next commit"))]
+mod size;
 mod timer;
 mod transition;
 mod unit;
