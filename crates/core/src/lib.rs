@@ -42,6 +42,8 @@ mod domain;
 mod fact;
 #[cfg_attr(not(test), expect(dead_code, reason = "wired in by the next commit"))]
 mod fading;
+#[cfg_attr(not(test), expect(dead_code, reason = "wired in by the next commit"))]
+mod flap;
 mod histogram;
 mod id;
 mod input;
