@@ -40,7 +40,6 @@ mod decision;
 mod digest;
 mod domain;
 mod fact;
-#[cfg_attr(not(test), expect(dead_code, reason = "wired in by the next commit"))]
 mod fading;
 #[cfg_attr(not(test), expect(dead_code, reason = "wired in by the next commit"))]
 mod flap;
@@ -59,6 +58,8 @@ mod revision;
 mod route;
 #[cfg_attr(not(test), expect(dead_code, reason = "wired in by the next commit"))]
 mod size;
+#[cfg_attr(not(test), expect(dead_code, reason = "wired in by the next commit"))]
+mod slow;
 mod timer;
 mod transition;
 mod unit;

@@ -16,9 +16,12 @@ pub(crate) struct Size(u8);
 
 impl Size {
     /// Puts a number of prompt tokens, or of KiB, into its band.
-    pub(crate) fn of(units: u64) -> Self {
-        let bands = (units / FIRST).checked_ilog(4).map_or(0, |band| band + 1);
-        Self((bands as usize).min(SIZES - 1) as u8)
+    pub(crate) const fn of(units: u64) -> Self {
+        let (mut band, mut end) = (0, FIRST);
+        while band + 1 < SIZES && units >= end {
+            (band, end) = (band + 1, end * 4);
+        }
+        Self(band as u8)
     }
 
     /// Returns the position of the band in a table of [`SIZES`].
