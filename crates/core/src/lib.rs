@@ -47,10 +47,15 @@ mod histogram;
 mod id;
 mod input;
 mod latency;
+#[cfg_attr(not(test), expect(dead_code, reason = "wired in by the next commit"))]
+mod limiter;
 mod machine;
+mod median;
 mod output;
 mod path;
 mod plan;
+#[cfg_attr(not(test), expect(dead_code, reason = "wired in by the next commit"))]
+mod priority;
 mod ramp;
 mod reason;
 mod request;
