@@ -49,6 +49,8 @@ mod input;
 mod latency;
 #[cfg_attr(not(test), expect(dead_code, reason = "wired in by the next commit"))]
 mod limiter;
+#[cfg_attr(not(test), expect(dead_code, reason = "wired in by the next commit"))]
+mod load;
 mod machine;
 mod median;
 mod output;
