@@ -151,7 +151,7 @@ impl World {
     /// Lets time pass, with everything that it brings.
     pub(crate) fn run_until(&mut self, end: Nanos) {
         loop {
-            let timer = self.core.next_timeout().map(|(at, _)| at.max(self.now) + self.late);
+            let timer = self.core.next_timeout().map(|(at, _)| (at + self.late).max(self.now));
             let event = self.coming.first_key_value().map(|(key, _)| *key);
             match (timer, event) {
                 (timer, Some((at, order))) if at <= end && timer.is_none_or(|timer| at < timer) => {
