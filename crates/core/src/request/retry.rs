@@ -62,8 +62,10 @@ impl Request {
         match result.again() {
             Again::No => None,
             Again::Told => {
-                let pause = how.after.filter(|after| !self.waited.gate && *after <= self.patience(now))?;
+                how.after.filter(|_| !self.waited.gate)?;
                 let gate = self.gate_of(attempt, result).filter(|&gate| world.gates.at(gate).has_place())?;
+                // Others may have been told to stay away for longer: it is the gate that is waited for.
+                let pause = Some(world.gates.at(gate).opens_in(now)).filter(|pause| *pause <= self.patience(now))?;
                 // Whoever waits for a replica waits for this one.
                 let retry = Retry { elsewhere: false, ..again };
                 Some(Another { pause: pause.max(1), paid: true, retry, gate: Some(gate) })

@@ -130,6 +130,17 @@ fn f_052_only_short_waits_and_only_four_of_them() {
 }
 
 #[test]
+fn f_052_nobody_waits_for_a_gate_that_another_word_keeps_closed_for_longer() {
+    let mut kit = Kit::new(apart());
+    let attempts = [(); 2].map(|()| (kit.admit(Operation::Chat), kit.start().attempt).1);
+    for (attempt, seconds) in attempts.into_iter().zip([60, 1]) {
+        let event = Event::Ended { result: R::RateLimited, status: Some(429), after: Some(seconds * SECOND) };
+        kit.feed(Input::Attempt { attempt, event });
+    }
+    assert_eq!(kit.starts(), [(0, 0), (0, 0), (1, 0), (1, 0)]);
+}
+
+#[test]
 fn f_170_a_client_that_leaves_while_it_waits_gives_its_place_back() {
     let mut kit = Kit::new(apart());
     for _ in 0..5 {
@@ -139,6 +150,8 @@ fn f_170_a_client_that_leaves_while_it_waits_gives_its_place_back() {
         }
         kit.feed(Input::ClientGone { request });
         kit.until(kit.now + 70 * SECOND);
+        kit.admit(Operation::Chat);
+        kit.end(R::Ok, 200);
     }
     kit.admit(Operation::Chat);
     kit.limited(Some(SECOND));
