@@ -13,6 +13,8 @@ use crate::{
 pub(crate) struct Report<'a> {
     name: &'a str,
     tree: &'a Node,
+    /// The way to the tree, where it is a part of the file.
+    at: Key,
     doubts: Vec<Key>,
     found: Vec<Diagnostic>,
 }
@@ -20,7 +22,14 @@ pub(crate) struct Report<'a> {
 impl<'a> Report<'a> {
     /// Starts with what `shape` found, and where.
     pub(crate) fn new(name: &'a str, tree: &'a Node, doubts: Vec<Key>, found: Vec<Diagnostic>) -> Self {
-        Self { name, tree, doubts, found }
+        Self { name, tree, at: Key::default(), doubts, found }
+    }
+
+    /// Starts a report of a part of the file, in which keys count from that part on.
+    pub(crate) fn part(&self, at: &Key) -> Report<'a> {
+        let doubts = self.doubts.iter().filter_map(|doubt| doubt.from(at)).collect();
+        let tree = self.tree.find(at).unwrap_or(self.tree);
+        Report { name: self.name, tree, at: at.clone(), doubts, found: Vec::new() }
     }
 
     /// Reports a mistake.
@@ -92,7 +101,7 @@ impl<'a> Report<'a> {
             return;
         }
         let (message, hint) = words;
-        let (file, key) = (self.name.to_owned(), key.to_string());
+        let (file, key) = (self.name.to_owned(), self.at.below(key).to_string());
         self.found.push(Diagnostic { code, severity, file, line, column, key, message, hint });
     }
 }

@@ -66,24 +66,41 @@ pub(crate) enum Step {
 
 /// The way to a key, as people write it: `routes.support-chat.tiers[0].stall`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Key(Vec<Step>);
+pub struct Key(Vec<Step>);
 
 impl Key {
-    /// Says whether this is the other key, or stands below it.
-    pub(crate) fn is_within(&self, other: &Self) -> bool {
-        self.0.starts_with(&other.0)
-    }
-
-    pub(crate) fn field(&self, name: &str) -> Self {
+    /// Returns the way to a field of what stands here.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Self {
         let mut key = self.clone();
         key.0.push(Step::Field(name.into()));
         key
     }
 
-    pub(crate) fn index(&self, at: usize) -> Self {
+    /// Returns the way to an item of the list that stands here.
+    #[must_use]
+    pub fn index(&self, at: usize) -> Self {
         let mut key = self.clone();
         key.0.push(Step::Index(at));
         key
+    }
+
+    /// Returns this key as the rest of the way from another; the whole of that part where it stands above.
+    pub(crate) fn from(&self, other: &Self) -> Option<Self> {
+        match self.0.strip_prefix(other.0.as_slice()) {
+            Some(rest) => Some(Self(rest.into())),
+            None => other.is_within(self).then(Self::default),
+        }
+    }
+
+    /// Returns the way to a key that counts from here.
+    pub(crate) fn below(&self, other: &Self) -> Self {
+        Self([self.0.as_slice(), &other.0].concat())
+    }
+
+    /// Says whether this is the other key, or stands below it.
+    pub(crate) fn is_within(&self, other: &Self) -> bool {
+        self.0.starts_with(&other.0)
     }
 }
 

@@ -80,7 +80,7 @@ fn size(text: &str) -> Result<u64, String> {
 macro_rules! scalar {
     ($(#[$doc:meta])* $name:ident, $format:literal, $example:literal, $parse:ident, $write:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub struct $name(pub u64);
 
         impl<'de> Deserialize<'de> for $name {
@@ -130,11 +130,13 @@ scalar!(
 );
 
 impl Duration {
-    pub(crate) const fn nanos(self) -> Nanos {
+    /// Returns the nanoseconds.
+    pub const fn nanos(self) -> Nanos {
         self.0
     }
 
-    pub(crate) const fn seconds(seconds: u64) -> Self {
+    /// Makes one of whole seconds.
+    pub const fn seconds(seconds: u64) -> Self {
         Self(seconds * 1_000_000_000)
     }
 }
@@ -152,7 +154,7 @@ fn write_size(bytes: u64) -> String {
 
 /// A share from 0 to 1, kept in thousandths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Ratio(pub(crate) u16);
+pub struct Ratio(pub u16);
 
 impl<'de> Deserialize<'de> for Ratio {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
