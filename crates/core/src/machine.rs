@@ -17,15 +17,16 @@ use alloc::{
 };
 
 use crate::{
+    breaker::BreakerState,
     budget::Budget,
     clock::Nanos,
     domain::Gates,
-    id::{AttemptId, RequestId, RouteId},
+    id::{AttemptId, PathId, RequestId, RouteId},
     input::{Admit, Event, Input},
     output::{Output, Refusal},
-    path::{Generation, Paths},
+    path::{Generation, Lane, Paths},
     request::{Arrival, Request, World},
-    revision::Revision,
+    revision::{Operation, Revision},
     route::{Look, RouteMachine, RouteState},
     timer::{Owner, Timers},
 };
@@ -133,6 +134,13 @@ impl Core {
     pub fn route_state(&self, route: RouteId) -> RouteState {
         let name = &self.generation.revision.routes[route.index()].name;
         self.routes[name].machine.state(&self.generation, route, &self.paths)
+    }
+
+    /// Returns how a path of the current revision stands for one operation: as its breaker, or as the best of its replicas
+    /// where that is worse. Changes nothing.
+    pub fn breaker(&self, path: PathId, operation: Operation) -> BreakerState {
+        let lane = self.paths.state(self.generation.slot(path)).seen(operation);
+        lane.map_or(BreakerState::Closed, Lane::state)
     }
 
     fn admit(&mut self, now: Nanos, admit: Admit) {
