@@ -5,6 +5,7 @@ mod config;
 mod demo;
 mod mock;
 mod serve;
+mod simulate;
 
 use std::process::ExitCode;
 
@@ -30,6 +31,8 @@ enum Verb {
     Config(config::Config),
     /// Runs a model server that breaks on demand.
     Mock(mock::Mock),
+    /// Plays scenarios of clients, servers and faults around the same core, and holds it to its rules.
+    Simulate(simulate::Simulate),
 }
 
 impl Cli {
@@ -40,6 +43,7 @@ impl Cli {
             Verb::Check(verb) => verb.run(),
             Verb::Config(verb) => verb.run(),
             Verb::Mock(verb) => verb.run(),
+            Verb::Simulate(verb) => verb.run(),
         }
     }
 }

@@ -1,5 +1,6 @@
-//! The verbs of those who work on Evenkeel: `cargo xtask tidy`.
+//! The verbs of those who work on Evenkeel: `cargo xtask tidy|bless`.
 
+mod bless;
 mod tidy;
 
 use std::{path::Path, process::ExitCode};
@@ -13,7 +14,8 @@ fn main() -> anyhow::Result<ExitCode> {
             println!("tidy: {} errors, {} warnings", report.errors.len(), report.warnings.len());
             Ok(ExitCode::from(u8::from(!report.errors.is_empty())))
         }
-        _ => anyhow::bail!("usage: cargo xtask tidy"),
+        Some("bless") => bless::run(root()),
+        _ => anyhow::bail!("usage: cargo xtask tidy|bless"),
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::Report;
 
 /// The level of each crate; a crate may depend on lower levels only. Tests may use the mock.
-const LEVELS: [(&str, u8); 10] = [
+const LEVELS: [(&str, u8); 11] = [
     ("core", 0),
     ("signals", 1),
     ("config", 2),
@@ -18,6 +18,7 @@ const LEVELS: [(&str, u8); 10] = [
     ("onnx", 2),
     ("gateway", 3),
     ("control", 3),
+    ("sim", 3),
     ("mock", 3),
     ("evenkeel", 4),
     ("xtask", 5),

@@ -1,0 +1,28 @@
+//! The simulator: the same core that serves, in a world of modelled clients and servers, without a clock or a socket.
+//!
+//! A **scenario** names a configuration, the servers behind it, who calls, what breaks and what is expected. A **world**
+//! plays it by a seed: event queue, clock and dice, nothing else. The **oracle** holds the core to its rules at every
+//! event, in two phases: safety while there is trouble, then liveness, when all must be well again by itself (F-192).
+//! The **report** says what it came to.
+//!
+//! Production code decides; the simulation supplies only the world. No thread of it waits, no clock is read, no bit comes
+//! from anywhere but the seed: the same scenario and seed give the same run on every machine (rule 12).
+//!
+//! # Reading order
+//! `scenarios/primary-dies.yaml` with its golden output, `scenario`, `world`, `oracle`; then `server`, `fault`, `workload`.
+
+mod dice;
+mod fault;
+mod oracle;
+mod report;
+mod scenario;
+mod server;
+mod spread;
+mod sweep;
+mod workload;
+mod world;
+
+pub use oracle::Violation;
+pub use report::{Failure, Report, Sweep, compare};
+pub use scenario::Scenario;
+pub use sweep::{Seeds, play, sweep};

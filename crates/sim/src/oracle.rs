@@ -1,0 +1,175 @@
+//! Oracle: holds the core to the rules of `architecture.md`, section 4, at every event.
+//!
+//! It sees what went in and what came out, and the states that status pages see. It knows no policy of the core and
+//! decides nothing: what it says is only that a promise was broken, which, when, and for which request.
+//!
+//! | rule | held by |
+//! |---|---|
+//! | 1, 2, 3, 7, 9, 10 | `promise`: what one request may see |
+//! | 4, 5, 8 | `health`: breakers and switches |
+//! | 6 | `purse`: re-attempts |
+//! | F-051 | `told`: servers that said "not now" |
+//! | 11 (F-190) | `recovery`: all is well again, and nothing leaked |
+//! | 12 | whoever runs a seed twice |
+
+mod health;
+mod promise;
+mod purse;
+mod recovery;
+mod told;
+
+use std::{fmt, sync::Arc};
+
+use evenkeel_core::{Core, Event, Evidence, Input, Nanos, Output, RequestId, ResultCode, Revision, SECOND};
+
+use self::{health::Health, promise::Promises, purse::Purses, recovery::Recovery, told::Told};
+use crate::world;
+
+/// A promise that was broken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Which: a rule of the core by number, or an id of `failures.md`.
+    pub rule: &'static str,
+    /// When, since the start of the run.
+    pub at: Nanos,
+    /// For which request, counted from 1, where it is about one.
+    pub request: Option<u64>,
+    /// What happened.
+    pub what: String,
+}
+
+impl Violation {
+    pub(crate) fn endless(at: Nanos) -> Self {
+        Self { rule: "rule 11", at, request: None, what: "it goes on for ever".into() }
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { rule, at, request, what } = self;
+        write!(f, "{rule} at {}.{:03} s", at / SECOND, at % SECOND / 1_000_000)?;
+        if let Some(request) = request {
+            write!(f, ", request {request}")?;
+        }
+        write!(f, ": {what}")
+    }
+}
+
+/// A rule that was broken by an output: which, for whom, and how.
+pub(crate) type Broken = (&'static str, Option<RequestId>, String);
+
+/// What holds the core to its rules.
+#[derive(Debug)]
+pub(crate) struct Oracle {
+    promises: Promises,
+    health: Health,
+    purses: Purses,
+    told: Told,
+    recovery: Recovery,
+}
+
+impl Oracle {
+    pub(crate) fn new(revision: Arc<Revision>, trouble: Option<(Nanos, Nanos)>) -> Self {
+        Self {
+            promises: Promises::new(revision.clone()),
+            health: Health::new(revision.clone()),
+            purses: Purses::new(&revision),
+            told: Told::new(&revision),
+            recovery: Recovery::new(trouble),
+        }
+    }
+
+    /// Notes what is about to go in, and about whom.
+    pub(crate) fn before(&mut self, now: Nanos, core: &Core, input: &Input, about: Option<RequestId>) {
+        let watch = about.and_then(|request| self.promises.find(request));
+        match input {
+            Input::Attempt { attempt, event } => {
+                let heard = watch.and_then(|it| it.running(*attempt).copied().map(|running| (running, it.alone())));
+                let Some((running, alone)) = heard else { return self.health.before(now, core, false) };
+                let neutral = matches!(event, Event::Ended { result, .. }
+                    if result.at_tier(running.tier).evidence() == Evidence::None);
+                self.health.before(now, core, neutral && alone);
+                self.health.event(now, &running, *event);
+                if let Event::Ended { result, after, .. } = event {
+                    let result = result.at_tier(running.tier);
+                    self.told.ended(now, &running, result, *after);
+                    self.promises.ended(running.request, *attempt, result);
+                }
+            }
+            Input::ClientGone { .. } => self.health.before(now, core, watch.is_some_and(|it| it.untouched())),
+            Input::Admit(admit) => {
+                self.health.before(now, core, false);
+                self.promises.admitted(now, admit);
+            }
+            Input::Revision(revision) => {
+                self.health.before(now, core, false);
+                self.promises.revised(revision.clone());
+            }
+            Input::Timeout | Input::Drain => self.health.before(now, core, false),
+        }
+    }
+
+    /// Judges an output.
+    pub(crate) fn hear(&mut self, now: Nanos, output: &Output) -> Result<(), Violation> {
+        self.judge(now, output).map_err(|(rule, request, what)| {
+            let request = request.map(world::number);
+            Violation { rule, at: now, request, what }
+        })
+    }
+
+    fn judge(&mut self, now: Nanos, output: &Output) -> Result<(), Broken> {
+        match output {
+            Output::Start(start) => {
+                let again = self.promises.started(now, start)?;
+                let watch = self.promises.find(start.request).expect("it was just started");
+                let (operation, cost) = (watch.admit.operation, watch.admit.cost);
+                self.told.started(now, start)?;
+                self.health.started(now, start, operation)?;
+                self.purses.started(now, watch.admit.route, again, cost)
+            }
+            Output::Cancel { request, attempt, why } => {
+                let result = match why {
+                    evenkeel_core::Cancelled::Clock(result) => *result,
+                    evenkeel_core::Cancelled::ClientGone => ResultCode::ClientGone,
+                    evenkeel_core::Cancelled::Drained => ResultCode::Drained,
+                };
+                if let Some(running) = self.promises.find(*request).and_then(|it| it.running(*attempt).copied()) {
+                    self.health.ended(now, &running, result);
+                }
+                self.promises.ended(*request, *attempt, result);
+                Ok(())
+            }
+            Output::Commit { request, attempt, .. } => self.promises.committed(now, *request, *attempt),
+            Output::Answer { request, source, disclosure } => {
+                self.promises.answered(now, *request, *source, disclosure)
+            }
+            Output::Refuse { request, why, retry_after, .. } => {
+                self.promises.refused(now, *request, *why, *retry_after)
+            }
+            Output::Transition(transition) => self.health.moved(transition),
+            Output::Decision(decision) => self.promises.recorded(decision),
+        }
+    }
+
+    /// Judges how the core stands after an input.
+    pub(crate) fn after(&mut self, now: Nanos, core: &Core) -> Result<(), Violation> {
+        let judged = self.promises.balance(core).and_then(|()| self.health.after(now, core));
+        self.recovery.note(now, self.health.is_well());
+        judged.map_err(|(rule, request, what)| {
+            let request = request.map(world::number);
+            Violation { rule, at: now, request, what }
+        })
+    }
+
+    /// Returns since when all is well; none while it is not.
+    pub(crate) fn well_since(&self) -> Option<Nanos> {
+        self.recovery.well_since()
+    }
+
+    /// Judges the end of a run: faults off, everything is as before, and nothing is left behind (rule 11, F-190).
+    pub(crate) fn end(&self, now: Nanos, core: &Core, calls: usize, within: Option<Nanos>) -> Result<(), Violation> {
+        let leaked = self.promises.open();
+        let broken = self.recovery.end(core, (leaked, calls), within);
+        broken.map_err(|what| Violation { rule: "rule 11 (F-190)", at: now, request: None, what })
+    }
+}

@@ -1,0 +1,210 @@
+//! Health: which paths may be asked, who may move them, and how often routes switch (rules 4, 5, 8).
+//!
+//! While everything is closed there is nothing to look at: states are read only from the first failure until all is well.
+
+use std::sync::Arc;
+
+use evenkeel_core::{
+    AttemptId, BreakerState, Core, Event, Evidence, Nanos, Operation, PathId, ResultCode, Revision, RouteId, Start,
+    Transition,
+};
+
+use super::{Broken, promise::Running};
+
+/// Operations, in the order of the table.
+const OPERATIONS: [Operation; 4] = [Operation::Chat, Operation::ChatStream, Operation::Embeddings, Operation::Infer];
+
+/// What is known of breakers and switches.
+#[derive(Debug)]
+pub(super) struct Health {
+    revision: Arc<Revision>,
+    /// By path and operation.
+    lanes: Vec<Lane>,
+    /// Something has failed since all was well.
+    sick: bool,
+    /// The input is no evidence, so no breaker may open by it.
+    neutral: bool,
+    /// A time of the core has come with this input, which may move anything.
+    due: bool,
+    /// By route: the tier at which it starts.
+    starts: Vec<u8>,
+    /// By path: when it first caused a switch, and how often it has.
+    switches: Vec<Option<(Nanos, u64)>>,
+    /// Routes that have switched since the core was looked at.
+    moved: Vec<RouteId>,
+}
+
+#[derive(Clone, Debug)]
+struct Lane {
+    state: BreakerState,
+    since: Nanos,
+    /// Attempts that hold a lease, and since when they show content.
+    probes: Vec<(AttemptId, Option<Nanos>)>,
+    /// A probe has shown content since it is half open.
+    shown: bool,
+    used: bool,
+}
+
+impl Health {
+    pub(super) fn new(revision: Arc<Revision>) -> Self {
+        let lane = Lane { state: BreakerState::Closed, since: 0, probes: Vec::new(), shown: false, used: false };
+        Self {
+            lanes: vec![lane; revision.paths.len() * OPERATIONS.len()],
+            sick: false,
+            neutral: false,
+            due: false,
+            starts: vec![0; revision.routes.len()],
+            switches: vec![None; revision.paths.len()],
+            moved: Vec::new(),
+            revision,
+        }
+    }
+
+    fn lane(&mut self, path: PathId, operation: Operation) -> &mut Lane {
+        &mut self.lanes[path.index() * OPERATIONS.len() + operation as usize]
+    }
+
+    /// Notes whether the input that comes may move a breaker.
+    pub(super) fn before(&mut self, now: Nanos, core: &Core, neutral: bool) {
+        self.neutral = neutral;
+        self.due = self.sick && core.next_timeout().is_some_and(|(at, _)| at <= now);
+    }
+
+    /// Notes what an attempt reports.
+    pub(super) fn event(&mut self, now: Nanos, running: &Running, event: Event) {
+        match event {
+            Event::Ended { result, .. } => self.ended(now, running, result.at_tier(running.tier)),
+            Event::FirstContent | Event::Progress if self.sick => self.content(now, running),
+            _ => {}
+        }
+    }
+
+    fn content(&mut self, now: Nanos, running: &Running) {
+        let enough = self.revision.paths[running.path.index()].breaker.open;
+        let lane = self.lane(running.path, running.operation);
+        let Some(at) = lane.probes.iter().position(|it| it.0 == running.attempt) else { return };
+        lane.shown = true;
+        let since = *lane.probes[at].1.get_or_insert(now);
+        if now - since >= enough {
+            // Good enough: its lease has ended (F-070).
+            lane.probes.swap_remove(at);
+        }
+    }
+
+    /// Notes how an attempt ended.
+    pub(super) fn ended(&mut self, _: Nanos, running: &Running, result: ResultCode) {
+        self.sick |= matches!(result.evidence(), Evidence::Hard | Evidence::Soft);
+        if self.sick {
+            let lane = self.lane(running.path, running.operation);
+            let before = lane.probes.len();
+            lane.probes.retain(|it| it.0 != running.attempt);
+            lane.shown |= lane.probes.len() < before && result.is_ok();
+        }
+    }
+
+    /// Judges a start (rule 4): nothing on an open path, and few on one that is half open.
+    pub(super) fn started(&mut self, now: Nanos, start: &Start, operation: Operation) -> Result<(), Broken> {
+        let (due, most) = (self.due, self.revision.paths[start.path.index()].breaker.probes as usize);
+        let sick = self.sick;
+        let lane = self.lane(start.path, operation);
+        lane.used = true;
+        if !sick || due {
+            return Ok(());
+        }
+        let broken = |what: String| Err(("rule 4", Some(start.request), what));
+        match lane.state {
+            BreakerState::Open => {
+                broken(format!("an attempt starts on a path that is open since {} ns", now - lane.since))
+            }
+            BreakerState::HalfOpen => {
+                lane.probes.push((start.attempt, None));
+                let most = if lane.shown { most } else { 1 };
+                match lane.probes.len() > most {
+                    true => broken(format!("{} probes at once, at most {most} may be", lane.probes.len())),
+                    false => Ok(()),
+                }
+            }
+            BreakerState::Closed | BreakerState::Ramp => Ok(()),
+        }
+    }
+
+    /// Judges a switch (rule 8).
+    pub(super) fn moved(&mut self, it: &Transition) -> Result<(), Broken> {
+        let broken = |what: String| Err(("rule 8", None, what));
+        let name = &self.revision.paths[it.path.index()].name;
+        if it.from != self.starts[it.route.index()] || it.from == it.to {
+            return broken(format!("a switch from tier {} to {}, which is not where the route stood", it.from, it.to));
+        }
+        self.starts[it.route.index()] = it.to;
+        self.moved.push(it.route);
+        if it.to > it.from && it.trip.is_none() {
+            return broken(format!("a way down by `{name}` without a cause"));
+        }
+        let dwell = self.revision.paths[it.path.index()].breaker.open;
+        let (first, count) = self.switches[it.path.index()].get_or_insert((it.at, 0));
+        *count += 1;
+        let most = 1 + 2 * (it.at - *first) / dwell;
+        if *count > most {
+            return broken(format!("{count} switches by `{name}`, at most {most} may be"));
+        }
+        Ok(())
+    }
+
+    /// Looks at the core after an input: who moved, and was it allowed to (rules 4, 5, 8).
+    pub(super) fn after(&mut self, now: Nanos, core: &Core) -> Result<(), Broken> {
+        if !self.sick {
+            return Ok(());
+        }
+        let mut well = true;
+        for at in 0..self.lanes.len() {
+            if self.lanes[at].used {
+                let (path, operation) = (PathId((at / OPERATIONS.len()) as u16), OPERATIONS[at % OPERATIONS.len()]);
+                self.turned(now, at, core.breaker(path, operation))?;
+                well &= self.lanes[at].state == BreakerState::Closed;
+            }
+        }
+        for route in std::mem::take(&mut self.moved) {
+            let state = core.route_state(route);
+            let open = state.tiers.iter().take_while(|tier| tier.breaker == BreakerState::Open).count();
+            if usize::from(state.tier) < open || state.tier != self.starts[route.index()] {
+                return Err(("rule 8", None, format!("a route starts at tier {}, {open} are open", state.tier)));
+            }
+        }
+        self.sick = !well;
+        Ok(())
+    }
+
+    /// Judges a change of a breaker.
+    fn turned(&mut self, now: Nanos, at: usize, state: BreakerState) -> Result<(), Broken> {
+        use BreakerState::{Closed, HalfOpen, Open, Ramp};
+        let path = &self.revision.paths[at / OPERATIONS.len()];
+        let lane = &mut self.lanes[at];
+        if state == lane.state {
+            return Ok(());
+        }
+        let (before, since) = (std::mem::replace(&mut lane.state, state), std::mem::replace(&mut lane.since, now));
+        if state != HalfOpen {
+            lane.probes.clear();
+        }
+        lane.shown = false;
+        let broken = |rule, what: String| Err((rule, None, format!("`{}` {what}", path.name)));
+        match (before, state) {
+            (_, Open) if self.neutral && !self.due => broken("rule 5", "opens by what is no evidence".into()),
+            (Open, HalfOpen) if now - since < path.breaker.open => {
+                broken("F-066", format!("was open for {} ns only", now - since))
+            }
+            (Open | HalfOpen, Closed) | (Closed, HalfOpen | Ramp) => {
+                broken("rule 8", format!("goes from {} to {}", before.name(), state.name()))
+            }
+            (Ramp, Closed) if now - since < path.breaker.open * path.breaker.ramp.len() as u64 => {
+                broken("rule 8", format!("has all its traffic back after {} ns", now - since))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Says whether everything is closed, and every route starts at tier 0.
+    pub(super) fn is_well(&self) -> bool {
+        !self.sick && self.starts.iter().all(|tier| *tier == 0)
+    }
+}

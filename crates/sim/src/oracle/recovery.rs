@@ -1,0 +1,56 @@
+//! Recovery: once the trouble is over, all is well again in time, without anybody, and nothing is left behind (rule 11,
+//! F-190).
+
+use evenkeel_core::{BreakerState, Core, Nanos, RouteId, SECOND};
+
+/// Since when all is well.
+#[derive(Debug)]
+pub(super) struct Recovery {
+    /// When faults and passing clients begin and end.
+    trouble: Option<(Nanos, Nanos)>,
+    well: bool,
+    since: Nanos,
+}
+
+impl Recovery {
+    pub(super) fn new(trouble: Option<(Nanos, Nanos)>) -> Self {
+        Self { trouble, well: true, since: 0 }
+    }
+
+    /// Notes how things stand.
+    pub(super) fn note(&mut self, now: Nanos, well: bool) {
+        if well != self.well {
+            (self.well, self.since) = (well, now);
+        }
+    }
+
+    /// Returns since when all is well; none while it is not.
+    pub(super) fn well_since(&self) -> Option<Nanos> {
+        self.well.then_some(self.since)
+    }
+
+    /// Judges the end: `left` are requests and calls that are still there. Without a time only these are judged.
+    pub(super) fn end(&self, core: &Core, left: (usize, usize), within: Option<Nanos>) -> Result<(), String> {
+        if left != (0, 0) || core.open() > 0 {
+            return Err(format!("{} requests and {} calls at servers are left behind", left.0, left.1));
+        }
+        let Some(within) = within else { return Ok(()) };
+        if let Some((_, why)) = core.next_timeout() {
+            return Err(format!("nobody is there, and the core still waits for {why:?}"));
+        }
+        let routes = (0..core.revision().routes.len() as u16).map(RouteId);
+        for (at, state) in routes.map(|route| (route, core.route_state(route))) {
+            let name = &core.revision().routes[at.index()].name;
+            if state.tier != 0 || state.tiers.iter().any(|tier| tier.breaker != BreakerState::Closed) {
+                return Err(format!("`{name}` starts at tier {} for good: {:?}", state.tier, state.tiers));
+            }
+        }
+        let over = self.trouble.map_or(0, |(_, over)| over);
+        match self.since.checked_sub(over) {
+            Some(took) if self.well && took > within => {
+                Err(format!("well again only {} s after the trouble was over", took / SECOND))
+            }
+            _ => Ok(()),
+        }
+    }
+}

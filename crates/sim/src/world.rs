@@ -1,0 +1,244 @@
+//! World: event queue, clock and seed around the core; it supplies what happens, and decides nothing.
+//!
+//! Clients arrive, servers answer or break, faults come and go, timeouts come when the core asked for them. Every input
+//! and output passes the oracle, which holds the core to its rules, and the tally, which counts for the report.
+//!
+//! # Invariants
+//! - `WORLD-1`: a run is a function of its scenario, its seed and its number of requests; the first requests of a longer
+//!   run are those of a shorter one.
+//! - `WORLD-2`: of things that come at the same time, timeouts of the core come first.
+
+mod calls;
+mod clients;
+mod queue;
+mod upstreams;
+
+use evenkeel_core::{Canonical, Core, Input, LogHash, Nanos, Output, RequestId, SECOND};
+
+pub(crate) use self::{
+    calls::CallRef,
+    clients::{number, place},
+};
+use self::{
+    calls::Calls,
+    clients::{Client, Clients},
+    queue::Queue,
+};
+use crate::{
+    dice::{Dice, Purpose},
+    fault::{Spell, spells},
+    oracle::{Oracle, Violation},
+    report::Tally,
+    scenario::Scenario,
+    server::Server,
+    workload::Arrivals,
+};
+
+/// The longest time that a world may last: what goes on longer will never end.
+const HORIZON: Nanos = 30 * 86_400 * SECOND;
+/// Events for each request that arrives, beyond which a world will never end.
+const EVENTS: u64 = 20_000;
+
+/// What is to happen.
+#[derive(Clone, Copy, Debug)]
+enum What {
+    /// The next request of a load arrives.
+    Arrival(u16),
+    /// A call does the next thing of its plan.
+    Step(CallRef),
+    /// A client has no more patience.
+    Leave(RequestId),
+    /// A client comes back that was refused.
+    Return(Client),
+    /// A spell of a fault begins that ends what runs.
+    Strike(u32),
+    /// The configuration is applied again.
+    Reload,
+}
+
+/// One run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Run {
+    pub(crate) seed: u64,
+    /// Requests that arrive; those of the scenario, where nothing is said.
+    pub(crate) requests: Option<u64>,
+    /// The output log is hashed.
+    pub(crate) hashed: bool,
+}
+
+/// What became of a run.
+#[derive(Clone, Debug)]
+pub(crate) struct Outcome {
+    pub(crate) seed: u64,
+    pub(crate) violation: Option<Violation>,
+    pub(crate) tally: Tally,
+    pub(crate) hash: Option<u64>,
+}
+
+pub(crate) struct World<'s> {
+    scenario: &'s Scenario,
+    core: Core,
+    now: Nanos,
+    queue: Queue<What>,
+    calls: Calls,
+    clients: Clients,
+    servers: Vec<Server>,
+    spells: Vec<Spell>,
+    arrivals: Vec<Arrivals>,
+    /// Of arrivals, clients, servers.
+    dice: [Dice; 3],
+    /// Requests that may still arrive.
+    left: u64,
+    /// All requests of the scenario arrive.
+    whole: bool,
+    reloads: u32,
+    oracle: Oracle,
+    tally: Tally,
+    hash: Option<LogHash>,
+    violation: Option<Violation>,
+}
+
+impl<'s> World<'s> {
+    pub(crate) fn new(scenario: &'s Scenario, run: Run) -> Self {
+        let spells = spells(&scenario.faults, run.seed);
+        let trouble = scenario.trouble(&spells);
+        let first_fault = spells.iter().map(|spell| spell.from).min();
+        let mut dice = [Purpose::Arrivals, Purpose::Clients, Purpose::Servers].map(|it| Dice::new(run.seed, it));
+        let replicas = scenario.servers.iter().zip(&scenario.revision.upstreams);
+        let mut world = Self {
+            scenario,
+            core: Core::new(0, scenario.revision.clone()),
+            now: 0,
+            queue: Queue::new(),
+            calls: Calls::default(),
+            clients: Clients::default(),
+            servers: replicas.map(|(model, upstream)| Server::new(model, upstream.replicas.len())).collect(),
+            arrivals: scenario.workload.iter().map(|load| Arrivals::start(load, &mut dice[0])).collect(),
+            spells,
+            dice,
+            left: run.requests.unwrap_or(scenario.requests),
+            whole: run.requests.is_none_or(|requests| requests >= scenario.requests),
+            reloads: 0,
+            oracle: Oracle::new(scenario.revision.clone(), trouble),
+            tally: Tally::new(&scenario.revision, trouble, first_fault),
+            hash: run.hashed.then(LogHash::default),
+            violation: None,
+        };
+        world.begin();
+        world
+    }
+
+    /// Plays a scenario once.
+    pub(crate) fn play(scenario: &Scenario, run: Run) -> Outcome {
+        let mut world = World::new(scenario, run);
+        let most = 100_000 + EVENTS * world.left;
+        for _ in 0..most {
+            if !world.goes_on() {
+                return world.end(run.seed);
+            }
+        }
+        world.violation = Some(Violation::endless(world.now));
+        world.end(run.seed)
+    }
+
+    fn begin(&mut self) {
+        for load in 0..self.scenario.workload.len() as u16 {
+            self.expect_arrival(load);
+        }
+        for (at, spell) in (0..).zip(&self.spells) {
+            if self.scenario.faults[spell.fault].kills {
+                self.queue.add(spell.from, What::Strike(at));
+            }
+        }
+        if let Some((at, ..)) = self.scenario.reloads {
+            self.queue.add(at, What::Reload);
+        }
+    }
+
+    /// Lets the next thing happen; says whether there was one.
+    fn goes_on(&mut self) -> bool {
+        let timer = self.core.next_timeout().map(|(at, _)| at.max(self.now));
+        match (timer, self.queue.next()) {
+            _ if self.violation.is_some() || self.now > HORIZON => return false,
+            (Some(at), next) if next.is_none_or(|next| at <= next) => {
+                self.now = at;
+                self.feed(Input::Timeout, None);
+            }
+            (_, Some(_)) => {
+                let (at, what) = self.queue.take().expect("just seen");
+                self.now = at;
+                self.happen(what);
+            }
+            (_, None) => return false,
+        }
+        true
+    }
+
+    fn happen(&mut self, what: What) {
+        match what {
+            What::Arrival(load) => self.arrive(load),
+            What::Step(call) => self.step(call),
+            What::Leave(request) if self.clients.find(request).is_some() => {
+                self.feed(Input::ClientGone { request }, Some(request));
+            }
+            What::Leave(_) => {}
+            What::Return(client) => self.ask(client),
+            What::Strike(spell) => self.strike(spell),
+            What::Reload => self.reload(),
+        }
+    }
+
+    /// Feeds the core, and does what it wants.
+    fn feed(&mut self, input: Input, about: Option<RequestId>) {
+        self.oracle.before(self.now, &self.core, &input, about);
+        self.core.handle(self.now, input);
+        while let Some(output) = self.core.poll() {
+            if let Some(hash) = &mut self.hash {
+                output.feed(hash);
+            }
+            if let Err(violation) = self.oracle.hear(self.now, &output) {
+                self.violation.get_or_insert(violation);
+            }
+            self.tally.hear(self.now, &output, self.oracle.well_since());
+            self.obey(output);
+        }
+        if let Err(violation) = self.oracle.after(self.now, &self.core) {
+            self.violation.get_or_insert(violation);
+        }
+    }
+
+    fn obey(&mut self, output: Output) {
+        match output {
+            Output::Start(start) => self.start(&start),
+            Output::Cancel { attempt, .. } => self.cancel(attempt),
+            Output::Answer { request, .. } => self.answered(request),
+            Output::Refuse { request, why, retry_after, .. } => self.refused(request, why, retry_after),
+            Output::Commit { .. } | Output::Transition(_) | Output::Decision(_) => {}
+        }
+    }
+
+    /// Applies the same configuration under another name.
+    fn reload(&mut self) {
+        let (_, until, every) = self.scenario.reloads.expect("only a scenario with reloads has one");
+        self.reloads += 1;
+        let mut revision = (*self.scenario.revision).clone();
+        revision.digest[..4].copy_from_slice(&self.reloads.to_le_bytes());
+        self.feed(Input::Revision(revision.into()), None);
+        if self.now + every < until {
+            self.queue.add(self.now + every, What::Reload);
+        }
+    }
+
+    /// Says how it ended.
+    fn end(mut self, seed: u64) -> Outcome {
+        if self.violation.is_none() {
+            let left = self.calls.running() + self.servers.iter().map(Server::held).sum::<usize>();
+            // Where requests were left out, nobody may have been there to see all well again.
+            let within = self.whole.then_some(self.scenario.expect.recover_within);
+            self.violation = self.oracle.end(self.now, &self.core, left, within).err();
+        }
+        self.tally.end(self.now, self.oracle.well_since());
+        let hash = self.hash.map(LogHash::value);
+        Outcome { seed, violation: self.violation, tally: self.tally, hash }
+    }
+}

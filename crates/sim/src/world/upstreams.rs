@@ -1,0 +1,174 @@
+//! Upstreams: what they do with an attempt, well or ill.
+
+use evenkeel_core::{AttemptId, Event, Input, MILLISECOND, Nanos, ResultCode, Start, Where};
+
+use super::{
+    What, World,
+    calls::{Call, CallRef, Ending, Hold, Plan},
+};
+use crate::{
+    fault::{Effect, Finish, any},
+    server::Reception,
+};
+
+/// From one keep-alive to the next.
+const ALIVE: Nanos = 500 * MILLISECOND;
+
+impl World<'_> {
+    /// Starts an attempt.
+    pub(super) fn start(&mut self, start: &Start) {
+        let client = self.clients.find(start.request);
+        let (stream, tokens) = client.map_or((false, 0), |client| (client.stream, client.tokens));
+        self.tally.started(self.now, start, tokens);
+        let upstream = match self.scenario.revision.paths[start.path.index()].place {
+            Where::Remote(upstream) => Some(upstream.0),
+            Where::Local | Where::Certain => None,
+        };
+        let effect = upstream.and_then(|upstream| self.effect(upstream, start.replica.0));
+        let plan = self.plan(upstream, stream, effect);
+        let (attempt, request, replica) = (start.attempt, start.request, start.replica.0);
+        let (hold, spoken) = (Hold::Free, false);
+        let reference = self.calls.add(Call { serial: 0, attempt, request, upstream, replica, plan, hold, spoken });
+        let ill = matches!(effect, Some(Effect::End(_) | Effect::Silence | Effect::Alive));
+        match upstream.filter(|_| !ill) {
+            Some(upstream) => self.receive(upstream, reference),
+            None => self.begin_call(reference, 1_000),
+        }
+    }
+
+    /// Lets a server that works receive a call.
+    fn receive(&mut self, upstream: u16, reference: CallRef) {
+        let model = &self.scenario.servers[usize::from(upstream)];
+        let Some(call) = self.calls.find(reference) else { return };
+        let server = &mut self.servers[usize::from(upstream)];
+        match server.receive(self.now, model, call.replica, reference) {
+            Reception::Served(stretch) => {
+                call.hold = if model.has_slots() { Hold::Slot } else { Hold::Free };
+                self.begin_call(reference, stretch);
+            }
+            Reception::Queued => call.hold = Hold::Queued,
+            Reception::TurnedAway(finish) => {
+                call.plan = Plan { delay: finish.took, pieces: 0, gap: 0, ending: Ending::Finish(finish) };
+                self.begin_call(reference, 1_000);
+            }
+        }
+    }
+
+    /// Schedules the first thing that a call does.
+    fn begin_call(&mut self, reference: CallRef, stretch: u64) {
+        let Some(call) = self.calls.find(reference) else { return };
+        let delay = call.plan.delay * stretch / 1_000;
+        call.plan.gap = call.plan.gap * stretch / 1_000;
+        match call.plan.ending {
+            Ending::Silence if call.plan.pieces == 0 => {}
+            _ => self.queue.add(self.now + delay, What::Step(reference)),
+        }
+    }
+
+    /// Draws what the faults of this moment do to an attempt; the first that meets it applies.
+    fn effect(&mut self, upstream: u16, replica: u16) -> Option<Effect> {
+        let (now, dice) = (self.now, &mut self.dice[2]);
+        let spells = self.spells.iter().filter(|spell| (spell.from..spell.until).contains(&now));
+        let faults = spells.map(|spell| &self.scenario.faults[spell.fault]);
+        let mut here = faults
+            .filter(|fault| fault.upstream == usize::from(upstream) && fault.replica.is_none_or(|it| it == replica));
+        let effect = here.find(|fault| dice.share(fault.share))?.effect;
+        Some(if effect == Effect::Any { any(dice) } else { effect })
+    }
+
+    fn plan(&mut self, upstream: Option<u16>, stream: bool, effect: Option<Effect>) -> Plan {
+        let model = upstream.map_or(&self.scenario.local, |it| &self.scenario.servers[usize::from(it)]);
+        let first = model.first.draw(self.dice[2].roll());
+        let rest = u64::from(model.tokens - 1) * model.per_token;
+        let mut plan = match stream {
+            true => {
+                Plan { delay: first, pieces: model.tokens, gap: model.per_token, ending: Ending::Finish(Finish::OK) }
+            }
+            false => Plan { delay: first + rest, pieces: 0, gap: 0, ending: Ending::Finish(Finish::OK) },
+        };
+        match effect {
+            None | Some(Effect::Any) => {}
+            Some(Effect::End(finish)) => {
+                plan = Plan { delay: finish.took, pieces: 0, gap: 0, ending: Ending::Finish(finish) };
+            }
+            Some(Effect::Silence) => plan = Plan { delay: 0, pieces: 0, gap: 0, ending: Ending::Silence },
+            Some(Effect::Alive) => plan = Plan { delay: ALIVE, pieces: 0, gap: ALIVE, ending: Ending::Alive },
+            Some(Effect::Late { delay, factor }) => plan.delay = plan.delay * u64::from(factor) + delay,
+            Some(Effect::Cut { tokens, finish }) => {
+                (plan.pieces, plan.ending) = (plan.pieces.min(tokens), Ending::Finish(finish));
+            }
+            Some(Effect::Stall { tokens }) => {
+                (plan.pieces, plan.ending) = (plan.pieces.min(tokens), Ending::Silence);
+            }
+        }
+        plan
+    }
+
+    /// Lets a call do the next thing of its plan.
+    pub(super) fn step(&mut self, reference: CallRef) {
+        let Some(call) = self.calls.find(reference) else { return };
+        let (attempt, request) = (call.attempt, call.request);
+        let event = match (call.plan.pieces, call.plan.ending) {
+            (0, Ending::Finish(Finish { result, status, after, .. })) => {
+                self.leave_server(reference);
+                Event::Ended { result, status, after }
+            }
+            (0, Ending::Silence) => return,
+            (0, Ending::Alive) => {
+                self.queue.add(self.now + ALIVE, What::Step(reference));
+                Event::Alive
+            }
+            (pieces, _) => {
+                call.plan.pieces = pieces - 1;
+                let event = if call.spoken { Event::Progress } else { Event::FirstContent };
+                call.spoken = true;
+                self.queue.add(self.now + call.plan.gap, What::Step(reference));
+                event
+            }
+        };
+        self.feed(Input::Attempt { attempt, event }, Some(request));
+    }
+
+    /// Hears that nobody wants an attempt any more.
+    pub(super) fn cancel(&mut self, attempt: AttemptId) {
+        let Some(reference) = self.calls.of(attempt) else { return };
+        let Some(call) = self.calls.find(reference) else { return };
+        let ignores = call.upstream.is_some_and(|it| self.scenario.servers[usize::from(it)].ignores_cancel);
+        if !ignores || !matches!(call.plan.ending, Ending::Finish(_)) {
+            self.leave_server(reference);
+        }
+    }
+
+    /// Ends a call at its server, whose next call gets its slot.
+    fn leave_server(&mut self, reference: CallRef) {
+        let Some(call) = self.calls.find(reference).copied() else { return };
+        self.calls.remove(reference);
+        let Some(upstream) = call.upstream.map(usize::from) else { return };
+        match call.hold {
+            Hold::Free => {}
+            Hold::Queued => self.servers[upstream].forget(call.replica, reference),
+            Hold::Slot => {
+                if let Some((next, stretch)) =
+                    self.servers[upstream].release(&self.scenario.servers[upstream], call.replica)
+                {
+                    if let Some(call) = self.calls.find(next) {
+                        call.hold = Hold::Slot;
+                    }
+                    self.begin_call(next, stretch);
+                }
+            }
+        }
+    }
+
+    /// Resets everything that runs on an upstream: its process is gone.
+    pub(super) fn strike(&mut self, spell: u32) {
+        let fault = &self.scenario.faults[self.spells[spell as usize].fault];
+        for reference in self.calls.at(fault.upstream as u16, fault.replica) {
+            let Some(call) = self.calls.find(reference).copied() else { continue };
+            self.leave_server(reference);
+            let result = if call.spoken { ResultCode::Truncated } else { ResultCode::Reset };
+            let event = Event::Ended { result, status: None, after: None };
+            self.feed(Input::Attempt { attempt: call.attempt, event }, Some(call.request));
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! The simulator as others use it: scenarios of the repository, their golden outputs, and many seeds.
+
+mod golden;
