@@ -157,6 +157,11 @@ impl Lane {
             .map(|at| ReplicaId(at as u16))
     }
 
+    /// Says whether the breaker of one replica admits.
+    pub(crate) fn admits(&self, now: Nanos, entropy: u64, replica: ReplicaId) -> bool {
+        self.replicas.get(replica.index()).is_none_or(|breaker| breaker.ask(now, entropy).admits())
+    }
+
     /// Lets an attempt start.
     pub(crate) fn start(&mut self, now: Nanos, attempt: AttemptId, replica: ReplicaId, expires: Nanos) -> Leased {
         let replica = self.replicas.get_mut(replica.index()).is_some_and(|it| it.start(now, attempt, expires));

@@ -121,6 +121,14 @@ impl<'a> Plan<'a> {
         self.before(tier).replicas.get(replica).is_none_or(|&gate| self.gates.at(gate).admits(self.now))
     }
 
+    /// Says whether one replica of a tier may be asked, by its breaker and its gate: both may have moved while a request
+    /// waited for it.
+    pub(crate) fn admits_replica(&self, tier: u8, replica: ReplicaId) -> bool {
+        let entropy = self.request.admit.entropy;
+        let lane = self.lane(tier);
+        self.passable(tier, replica.index()) && lane.is_none_or(|lane| lane.admits(self.now, entropy, replica))
+    }
+
     fn before(&self, tier: u8) -> &'a Before {
         self.generation().before(self.request.route().tiers[usize::from(tier)].path)
     }

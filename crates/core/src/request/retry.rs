@@ -33,7 +33,8 @@ impl Request {
     pub(super) fn start_again(&mut self, now: Nanos, world: &mut World<'_>, again: Retry) {
         let plan = self.plan(now, world);
         let admitted = plan.admits(again.tier);
-        let replica = if again.elsewhere { plan.replica(again.tier, Some(again.tried)) } else { Some(again.tried) };
+        let same = Some(again.tried).filter(|tried| !again.elsewhere && plan.admits_replica(again.tier, *tried));
+        let replica = same.or_else(|| plan.replica(again.tier, Some(again.tried)));
         match replica.filter(|_| admitted) {
             Some(replica) => self.start(now, world, Retry { tried: replica, ..again }),
             None => {

@@ -173,6 +173,26 @@ fn f_051_undeclared_replicas_have_a_quota_each_and_push_back_speaks_for_one() {
 }
 
 #[test]
+fn f_051_a_replica_that_pushes_back_again_is_not_asked_by_who_waited_for_it() {
+    let mut kit = Kit::new(revision(2));
+    let admit = |kit: &mut Kit| {
+        kit.admit_as(Operation::Chat, |admit| admit.entropy = 1 << 32);
+        kit.start().attempt
+    };
+    let push_back = |kit: &mut Kit, attempt, seconds: u64| {
+        let event = Event::Ended { result: R::PushBack, status: Some(503), after: Some(seconds * SECOND) };
+        kit.feed(Input::Attempt { attempt, event });
+    };
+    let [one, two] = [(); 2].map(|()| admit(&mut kit));
+    push_back(&mut kit, one, 2);
+    kit.until(SECOND);
+    push_back(&mut kit, two, 60);
+    assert_eq!(kit.starts(), [(0, 1), (0, 1), (1, 0)], "one waits, the other falls on");
+    kit.until(4 * SECOND);
+    assert_eq!(kit.starts()[3..], [(0, 0)], "the other replica is asked in its place");
+}
+
+#[test]
 fn up_05_a_spent_quota_is_left_alone_for_a_minute() {
     let mut kit = Kit::new(apart());
     kit.admit(Operation::Chat);
