@@ -186,8 +186,10 @@ impl<'a> Plan<'a> {
 
     /// Returns the time with which a tier may still be started: two thirds of its need, which is its p95 where that is
     /// known. All of the need is kept for it; so a clock that fires late does not cost the tier that it was kept for (F-030).
+    /// Half of the route's deadline is always enough: a tier that was slow for a time would never be asked again, and so
+    /// never show that it is quick again.
     pub(crate) fn enough(&self, tier: u8) -> Nanos {
-        two_thirds(self.need(tier)).max(1)
+        two_thirds(self.need(tier)).min(self.request.route().deadline / 2).max(1)
     }
 
     /// Returns the time that is kept for the eligible tiers below one (PLAN-3).

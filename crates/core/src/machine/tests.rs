@@ -224,6 +224,23 @@ fn f_030_a_timeout_that_comes_late_does_not_cost_the_tier_that_time_was_kept_for
 }
 
 #[test]
+fn f_030_a_tier_that_was_slow_for_a_time_is_asked_again() {
+    let mut kit = Kit::new(revision(1));
+    let slot = kit.core.generation.slots[0];
+    let of = kit.core.generation.revision.paths[0].clone();
+    let lane = kit.core.paths.state_mut(slot).lane(&of, Operation::Chat);
+    (0..50).for_each(|_| lane.latency.record(19_900 * MILLISECOND));
+    for _ in 0..1_200 {
+        kit.admit(Operation::Chat);
+        assert_eq!(kit.start().tier, 0, "else it would never learn that it is quick again");
+        kit.now += 20 * MILLISECOND;
+        kit.end(R::Ok, 200);
+    }
+    kit.admit_as(Operation::Chat, |admit| admit.deadline = Some(SECOND));
+    assert_eq!(kit.start().tier, 0, "and it has learned it");
+}
+
+#[test]
 fn rule_03_an_answer_after_the_deadline_is_not_heard_though_no_timeout_came() {
     let mut alone = revision(1);
     alone.routes[0].tiers.truncate(1);
