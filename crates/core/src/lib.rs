@@ -55,6 +55,8 @@ mod machine;
 mod median;
 mod output;
 mod path;
+#[cfg_attr(not(test), expect(dead_code, reason = "wired in by the next commit"))]
+mod peers;
 mod plan;
 #[cfg_attr(not(test), expect(dead_code, reason = "a unit of its own until the machine asks it"))]
 mod priority;
