@@ -43,6 +43,8 @@ mod fact;
 mod fading;
 #[cfg_attr(not(test), expect(dead_code, reason = "a unit of its own until the machine asks it"))]
 mod flap;
+#[cfg_attr(not(test), expect(dead_code, reason = "a unit of its own until the machine asks it"))]
+mod hedge;
 mod histogram;
 mod id;
 mod input;
@@ -55,7 +57,7 @@ mod machine;
 mod median;
 mod output;
 mod path;
-#[cfg_attr(not(test), expect(dead_code, reason = "wired in by the next commit"))]
+#[cfg_attr(not(test), expect(dead_code, reason = "a unit of its own until the machine asks it"))]
 mod peers;
 mod plan;
 #[cfg_attr(not(test), expect(dead_code, reason = "a unit of its own until the machine asks it"))]
