@@ -145,7 +145,13 @@ pub(crate) fn any(dice: &mut Dice) -> Effect {
     let tokens = dice.below(4) as u32;
     let after = (dice.below(2) == 0).then_some(1 + dice.below(3 * SECOND));
     let error = |result, status| Effect::End(Finish { after, ..Finish::error(result, status) });
-    match dice.below(18) {
+    // What shuts a path for a minute is rare, or nothing else would be seen.
+    match dice.below(500) {
+        0 => return error(R::QuotaExhausted, 402),
+        1 => return error(R::CredentialRejected, 401),
+        _ => {}
+    }
+    match dice.below(16) {
         0 => Effect::Silence,
         1 => Effect::Alive,
         2 => Effect::Late { delay: dice.below(20 * SECOND), factor: 1 },
@@ -156,13 +162,11 @@ pub(crate) fn any(dice: &mut Dice) -> Effect {
         7 => error(R::Status5xx, 503),
         8 => error(R::RateLimited, 429),
         9 => error(R::PushBack, 503),
-        10 => error(R::QuotaExhausted, 402),
-        11 => error(R::CredentialRejected, 401),
-        12 => error(R::ContextExceeded, 400),
-        13 => error(R::ContentFiltered, 400),
-        14 => error(R::CallerInvalid, 400),
-        15 => error(R::EmptyAnswer, 200),
-        16 => Effect::End(Finish::unconnected(R::ConnectFailed)),
+        10 => error(R::ContextExceeded, 400),
+        11 => error(R::ContentFiltered, 400),
+        12 => error(R::CallerInvalid, 400),
+        13 => error(R::EmptyAnswer, 200),
+        14 => Effect::End(Finish::unconnected(R::ConnectFailed)),
         _ => Effect::End(Finish::unconnected([R::Reset, R::Unsent][tokens as usize % 2])),
     }
 }

@@ -17,10 +17,11 @@ mod promise;
 mod purse;
 mod recovery;
 mod told;
+mod watch;
 
 use std::{fmt, sync::Arc};
 
-use evenkeel_core::{Core, Event, Evidence, Input, Nanos, Output, RequestId, ResultCode, Revision, SECOND};
+use evenkeel_core::{Cancelled, Core, Event, Evidence, Input, Nanos, Output, RequestId, ResultCode, Revision, SECOND};
 
 use self::{health::Health, promise::Promises, purse::Purses, recovery::Recovery, told::Told};
 use crate::world;
@@ -82,6 +83,10 @@ impl Oracle {
     /// Notes what is about to go in, and about whom.
     pub(crate) fn before(&mut self, now: Nanos, core: &Core, input: &Input, about: Option<RequestId>) {
         let watch = about.and_then(|request| self.promises.find(request));
+        if matches!(input, Input::Timeout) || watch.is_some_and(|it| !it.untouched()) {
+            // What failed before may count only now: once nobody has mended it (F-073).
+            self.health.suspect();
+        }
         match input {
             Input::Attempt { attempt, event } => {
                 let heard = watch.and_then(|it| it.running(*attempt).copied().map(|running| (running, it.alone())));
@@ -129,9 +134,9 @@ impl Oracle {
             }
             Output::Cancel { request, attempt, why } => {
                 let result = match why {
-                    evenkeel_core::Cancelled::Clock(result) => *result,
-                    evenkeel_core::Cancelled::ClientGone => ResultCode::ClientGone,
-                    evenkeel_core::Cancelled::Drained => ResultCode::Drained,
+                    Cancelled::Clock(result) => *result,
+                    Cancelled::ClientGone => ResultCode::ClientGone,
+                    Cancelled::Drained => ResultCode::Drained,
                 };
                 if let Some(running) = self.promises.find(*request).and_then(|it| it.running(*attempt).copied()) {
                     self.health.ended(now, &running, result);
@@ -173,3 +178,6 @@ impl Oracle {
         broken.map_err(|what| Violation { rule: "rule 11 (F-190)", at: now, request: None, what })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -61,6 +61,8 @@ pub struct Failure {
 #[derive(Clone, Debug)]
 pub struct Sweep {
     pub(crate) name: String,
+    /// Route and name of every path, in the order of the revision.
+    pub(crate) paths: Vec<String>,
     /// How many seeds were run.
     pub seeds: u64,
     pub(crate) counts: Counts,

@@ -47,6 +47,7 @@ pub(crate) struct Expect {
     pub(crate) failed: Option<u64>,
     pub(crate) broken: Option<u64>,
     pub(crate) failover: Option<Nanos>,
+    pub(crate) back: Option<Nanos>,
     pub(crate) transitions: Option<u64>,
     pub(crate) tried_in_fault: Option<u64>,
     pub(crate) attempts_permille: Option<u64>,

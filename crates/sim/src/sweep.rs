@@ -32,7 +32,7 @@ pub struct Seeds {
 
 /// Plays a scenario once, with the hash of its output log.
 pub fn play(scenario: &Scenario, seed: u64, requests: Option<u64>) -> Report {
-    let outcome = World::play(scenario, Run { seed, requests, hashed: true });
+    let outcome = World::play(scenario, Run { seed, requests, logged: true });
     Report::new(scenario, outcome, requests.is_none_or(|requests| requests >= scenario.requests))
 }
 
@@ -58,7 +58,7 @@ pub fn sweep(scenario: &Scenario, seeds: Seeds, progress: &(dyn Fn() + Sync)) ->
                         break;
                     }
                     let seed = seeds.first.wrapping_add(at);
-                    let outcome = World::play(scenario, Run { seed, requests: None, hashed: false });
+                    let outcome = World::play(scenario, Run { seed, requests: None, logged: false });
                     counts.merge(&outcome.tally.counts);
                     kept.push(keep(scenario, &outcome));
                     progress();
@@ -83,7 +83,10 @@ pub fn sweep(scenario: &Scenario, seeds: Seeds, progress: &(dyn Fn() + Sync)) ->
         Failure { seed, what, command: command(scenario, seed, requests) }
     });
     let failures = failures.collect();
-    Sweep { name: scenario.name.clone(), seeds: seeds.count, counts, failovers, recoveries, failures }
+    let revision = &scenario.revision;
+    let path = |it: &evenkeel_core::Path| format!("{} {}", revision.routes[it.route.index()].name, it.name);
+    let paths = revision.paths.iter().map(path).collect();
+    Sweep { name: scenario.name.clone(), paths, seeds: seeds.count, counts, failovers, recoveries, failures }
 }
 
 fn keep(scenario: &Scenario, outcome: &Outcome) -> Kept {
@@ -102,7 +105,7 @@ fn keep(scenario: &Scenario, outcome: &Outcome) -> Kept {
 /// one, so what has arrived when it breaks is enough, and often fewer are.
 fn fewest(scenario: &Scenario, seed: u64, requests: u64) -> u64 {
     let breaks = |requests: u64| {
-        let run = Run { seed, requests: Some(requests), hashed: false };
+        let run = Run { seed, requests: Some(requests), logged: false };
         World::play(scenario, run).violation.is_some()
     };
     let (mut low, mut high) = (0, requests);

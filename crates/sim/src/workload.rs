@@ -52,11 +52,13 @@ impl Arrivals {
     pub(crate) fn next(&mut self, load: &Load, dice: &mut Dice) -> Option<Nanos> {
         let at = self.next;
         self.left -= 1;
-        self.next += WITHIN;
-        if self.left == 0 {
-            self.next += load.gap.draw(dice.roll());
-            self.left = load.together;
-        }
+        self.next += match self.left {
+            0 => {
+                self.left = load.together;
+                load.gap.draw(dice.roll())
+            }
+            _ => WITHIN,
+        };
         load.until.is_none_or(|until| at < until).then_some(at)
     }
 }

@@ -11,7 +11,10 @@
 mod calls;
 mod clients;
 mod queue;
+mod trace;
 mod upstreams;
+
+use std::sync::Arc;
 
 use evenkeel_core::{Canonical, Core, Input, LogHash, Nanos, Output, RequestId, SECOND};
 
@@ -23,6 +26,7 @@ use self::{
     calls::Calls,
     clients::{Client, Clients},
     queue::Queue,
+    trace::Trace,
 };
 use crate::{
     dice::{Dice, Purpose},
@@ -62,8 +66,8 @@ pub(crate) struct Run {
     pub(crate) seed: u64,
     /// Requests that arrive; those of the scenario, where nothing is said.
     pub(crate) requests: Option<u64>,
-    /// The output log is hashed.
-    pub(crate) hashed: bool,
+    /// The output log is hashed, and its last lines kept.
+    pub(crate) logged: bool,
 }
 
 /// What became of a run.
@@ -73,6 +77,8 @@ pub(crate) struct Outcome {
     pub(crate) violation: Option<Violation>,
     pub(crate) tally: Tally,
     pub(crate) hash: Option<u64>,
+    /// What went in and came out before a rule was broken.
+    pub(crate) trace: Vec<String>,
 }
 
 pub(crate) struct World<'s> {
@@ -94,7 +100,7 @@ pub(crate) struct World<'s> {
     reloads: u32,
     oracle: Oracle,
     tally: Tally,
-    hash: Option<LogHash>,
+    log: Option<(LogHash, Trace)>,
     violation: Option<Violation>,
 }
 
@@ -104,10 +110,12 @@ impl<'s> World<'s> {
         let trouble = scenario.trouble(&spells);
         let first_fault = spells.iter().map(|spell| spell.from).min();
         let mut dice = [Purpose::Arrivals, Purpose::Clients, Purpose::Servers].map(|it| Dice::new(run.seed, it));
+        // A revision of its own: threads that count the owners of one and the same wait for one another.
+        let revision = Arc::new((*scenario.revision).clone());
         let replicas = scenario.servers.iter().zip(&scenario.revision.upstreams);
         let mut world = Self {
             scenario,
-            core: Core::new(0, scenario.revision.clone()),
+            core: Core::new(0, revision.clone()),
             now: 0,
             queue: Queue::new(),
             calls: Calls::default(),
@@ -119,9 +127,9 @@ impl<'s> World<'s> {
             left: run.requests.unwrap_or(scenario.requests),
             whole: run.requests.is_none_or(|requests| requests >= scenario.requests),
             reloads: 0,
-            oracle: Oracle::new(scenario.revision.clone(), trouble),
-            tally: Tally::new(&scenario.revision, trouble, first_fault),
-            hash: run.hashed.then(LogHash::default),
+            oracle: Oracle::new(revision.clone(), trouble),
+            tally: Tally::new(&revision, trouble, first_fault),
+            log: run.logged.then(Default::default),
             violation: None,
         };
         world.begin();
@@ -191,10 +199,14 @@ impl<'s> World<'s> {
     /// Feeds the core, and does what it wants.
     fn feed(&mut self, input: Input, about: Option<RequestId>) {
         self.oracle.before(self.now, &self.core, &input, about);
+        if let Some((_, trace)) = &mut self.log {
+            trace.input(self.now, &input);
+        }
         self.core.handle(self.now, input);
         while let Some(output) = self.core.poll() {
-            if let Some(hash) = &mut self.hash {
+            if let Some((hash, trace)) = &mut self.log {
                 output.feed(hash);
+                trace.output(self.now, &output);
             }
             if let Err(violation) = self.oracle.hear(self.now, &output) {
                 self.violation.get_or_insert(violation);
@@ -238,7 +250,8 @@ impl<'s> World<'s> {
             self.violation = self.oracle.end(self.now, &self.core, left, within).err();
         }
         self.tally.end(self.now, self.oracle.well_since());
-        let hash = self.hash.map(LogHash::value);
-        Outcome { seed, violation: self.violation, tally: self.tally, hash }
+        let (hash, trace) = self.log.map_or((None, Vec::new()), |(hash, trace)| (Some(hash.value()), trace.lines()));
+        let trace = if self.violation.is_some() { trace } else { Vec::new() };
+        Outcome { seed, violation: self.violation, tally: self.tally, hash, trace }
     }
 }

@@ -13,6 +13,9 @@ use evenkeel_sim::{Report, Scenario, Seeds, Sweep, compare, play, sweep};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
+/// Failing seeds of a scenario that are printed; `--json` has all.
+const TOLD: usize = 5;
+
 /// Plays scenarios of clients, servers and faults around the same core, and holds it to its rules.
 ///
 /// Exit code 0: every rule and every expectation holds; 1: one does not; 2: a scenario or a configuration is wrong.
@@ -149,8 +152,11 @@ impl Simulate {
 /// Prints a sweep, and how to see again what failed.
 fn told(sweep: &Sweep) {
     println!("{sweep}");
-    for failure in &sweep.failures {
+    for failure in sweep.failures.iter().take(TOLD) {
         println!("  seed {}: {}\n    {}", failure.seed, failure.what.join("; "), failure.command);
+    }
+    if let Some(more @ 1..) = sweep.failures.len().checked_sub(TOLD) {
+        println!("  and {more} more");
     }
 }
 

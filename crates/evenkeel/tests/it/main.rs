@@ -12,3 +12,4 @@ mod outage;
 mod process;
 mod readme;
 mod serve;
+mod simulate;

@@ -5,11 +5,11 @@
 use std::sync::Arc;
 
 use evenkeel_core::{
-    AttemptId, BreakerState, Core, Event, Evidence, Nanos, Operation, PathId, ResultCode, Revision, RouteId, Start,
-    Transition,
+    AttemptId, BreakerState, Core, Event, Evidence, Nanos, Operation, Path, PathId, ResultCode, Revision, RouteId,
+    Start, Transition, Where,
 };
 
-use super::{Broken, promise::Running};
+use super::{Broken, watch::Running};
 
 /// Operations, in the order of the table.
 const OPERATIONS: [Operation; 4] = [Operation::Chat, Operation::ChatStream, Operation::Embeddings, Operation::Infer];
@@ -20,8 +20,10 @@ pub(super) struct Health {
     revision: Arc<Revision>,
     /// By path and operation.
     lanes: Vec<Lane>,
-    /// Something has failed since all was well.
+    /// Something has failed since everything was closed.
     sick: bool,
+    /// Tiers 0 are closed, and the others may be asked.
+    well: bool,
     /// The input is no evidence, so no breaker may open by it.
     neutral: bool,
     /// A time of the core has come with this input, which may move anything.
@@ -43,14 +45,30 @@ struct Lane {
     /// A probe has shown content since it is half open.
     shown: bool,
     used: bool,
+    first: bool,
+    /// It has several replicas, and stands as the best of them: its turns are those of none.
+    several: bool,
 }
 
 impl Health {
     pub(super) fn new(revision: Arc<Revision>) -> Self {
-        let lane = Lane { state: BreakerState::Closed, since: 0, probes: Vec::new(), shown: false, used: false };
+        let lane = |path: &Path| Lane {
+            state: BreakerState::Closed,
+            since: 0,
+            probes: Vec::new(),
+            shown: false,
+            used: false,
+            first: revision.routes[path.route.index()].tiers[0].name == path.name,
+            several: match path.place {
+                Where::Remote(upstream) => revision.upstreams[upstream.index()].replicas.len() > 1,
+                Where::Local | Where::Certain => false,
+            },
+        };
+        let lanes = revision.paths.iter().flat_map(|path| [(); OPERATIONS.len()].map(|()| lane(path))).collect();
         Self {
-            lanes: vec![lane; revision.paths.len() * OPERATIONS.len()],
+            lanes,
             sick: false,
+            well: true,
             neutral: false,
             due: false,
             starts: vec![0; revision.routes.len()],
@@ -67,7 +85,14 @@ impl Health {
     /// Notes whether the input that comes may move a breaker.
     pub(super) fn before(&mut self, now: Nanos, core: &Core, neutral: bool) {
         self.neutral = neutral;
+        // What is no evidence must leave everything closed, too: that is looked at.
+        self.sick |= neutral;
         self.due = self.sick && core.next_timeout().is_some_and(|(at, _)| at <= now);
+    }
+
+    /// Looks at the breakers after this input, whatever it is.
+    pub(super) fn suspect(&mut self) {
+        self.sick = true;
     }
 
     /// Notes what an attempt reports.
@@ -108,23 +133,20 @@ impl Health {
         let sick = self.sick;
         let lane = self.lane(start.path, operation);
         lane.used = true;
-        if !sick || due {
-            return Ok(());
-        }
         let broken = |what: String| Err(("rule 4", Some(start.request), what));
         match lane.state {
-            BreakerState::Open => {
-                broken(format!("an attempt starts on a path that is open since {} ns", now - lane.since))
+            BreakerState::Open if sick && !due => {
+                return broken(format!("an attempt starts on a path that is open since {} ns", now - lane.since));
             }
-            BreakerState::HalfOpen => {
-                lane.probes.push((start.attempt, None));
-                let most = if lane.shown { most } else { 1 };
-                match lane.probes.len() > most {
-                    true => broken(format!("{} probes at once, at most {most} may be", lane.probes.len())),
-                    false => Ok(()),
-                }
-            }
-            BreakerState::Closed | BreakerState::Ramp => Ok(()),
+            // With a time that has come an open path may have turned half open by now.
+            BreakerState::Open | BreakerState::HalfOpen if sick && !lane.several => {}
+            _ => return Ok(()),
+        }
+        lane.probes.push((start.attempt, None));
+        let most = if lane.shown { most } else { 1 };
+        match lane.probes.len() > most {
+            true => broken(format!("{} probes at once, at most {most} may be", lane.probes.len())),
+            false => Ok(()),
         }
     }
 
@@ -155,12 +177,14 @@ impl Health {
         if !self.sick {
             return Ok(());
         }
-        let mut well = true;
+        let (mut closed, mut well) = (true, true);
         for at in 0..self.lanes.len() {
             if self.lanes[at].used {
                 let (path, operation) = (PathId((at / OPERATIONS.len()) as u16), OPERATIONS[at % OPERATIONS.len()]);
                 self.turned(now, at, core.breaker(path, operation))?;
-                well &= self.lanes[at].state == BreakerState::Closed;
+                let Lane { state, first, .. } = self.lanes[at];
+                closed &= state == BreakerState::Closed;
+                well &= state == BreakerState::Closed || (!first && state != BreakerState::Open);
             }
         }
         for route in std::mem::take(&mut self.moved) {
@@ -170,7 +194,7 @@ impl Health {
                 return Err(("rule 8", None, format!("a route starts at tier {}, {open} are open", state.tier)));
             }
         }
-        self.sick = !well;
+        (self.sick, self.well) = (!closed, well);
         Ok(())
     }
 
@@ -190,6 +214,7 @@ impl Health {
         let broken = |rule, what: String| Err((rule, None, format!("`{}` {what}", path.name)));
         match (before, state) {
             (_, Open) if self.neutral && !self.due => broken("rule 5", "opens by what is no evidence".into()),
+            _ if lane.several => Ok(()),
             (Open, HalfOpen) if now - since < path.breaker.open => {
                 broken("F-066", format!("was open for {} ns only", now - since))
             }
@@ -203,8 +228,9 @@ impl Health {
         }
     }
 
-    /// Says whether everything is closed, and every route starts at tier 0.
+    /// Says whether tiers 0 are closed, lower tiers may be asked, and every route starts at tier 0. A lower tier that nobody
+    /// asks may stay half open: it is proven when it is needed, or by its tier shadow (F-150).
     pub(super) fn is_well(&self) -> bool {
-        !self.sick && self.starts.iter().all(|tier| *tier == 0)
+        self.well && self.starts.iter().all(|tier| *tier == 0)
     }
 }

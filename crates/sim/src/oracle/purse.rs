@@ -2,7 +2,7 @@
 
 use evenkeel_core::{Nanos, Permille, Revision, RouteId};
 
-use super::{Broken, promise::Again};
+use super::{Broken, watch::Again};
 
 /// What was put in and taken out, by route.
 #[derive(Debug)]

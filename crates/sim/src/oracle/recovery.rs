@@ -41,7 +41,8 @@ impl Recovery {
         let routes = (0..core.revision().routes.len() as u16).map(RouteId);
         for (at, state) in routes.map(|route| (route, core.route_state(route))) {
             let name = &core.revision().routes[at.index()].name;
-            if state.tier != 0 || state.tiers.iter().any(|tier| tier.breaker != BreakerState::Closed) {
+            let shut = state.tiers.iter().any(|tier| tier.breaker == BreakerState::Open);
+            if state.tier != 0 || shut || state.tiers[0].breaker != BreakerState::Closed {
                 return Err(format!("`{name}` starts at tier {} for good: {:?}", state.tier, state.tiers));
             }
         }

@@ -3,7 +3,7 @@
 
 use evenkeel_core::{Nanos, ResultCode, Revision, SECOND, Start, Where};
 
-use super::{Broken, promise::Running};
+use super::{Broken, watch::Running};
 
 /// The longest time that a server is believed (F-050).
 const CAP: Nanos = 300 * SECOND;

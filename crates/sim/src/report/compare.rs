@@ -1,6 +1,6 @@
 //! Compare: the same scenario and seeds under two configurations, side by side.
 
-use std::fmt::Write;
+use std::{collections::BTreeSet, fmt::Write};
 
 use evenkeel_core::Nanos;
 
@@ -15,12 +15,14 @@ pub fn compare(names: [&str; 2], sweeps: [&Sweep; 2]) -> String {
     line(&sweeps[0].name, names.map(|name| tail(name, 24)));
     let each = |of: &dyn Fn(&Sweep) -> String| sweeps.map(of);
     line("requests", each(&|it| it.counts.requests.to_string()));
-    let tiers = sweeps.iter().map(|it| it.counts.answers.len()).max().unwrap_or(0);
-    for path in 0..tiers {
+    let paths: BTreeSet<&String> = sweeps.iter().flat_map(|it| &it.paths).collect();
+    for path in paths {
         let part = |it: &Sweep| {
-            it.counts.answers.get(path).map_or("-".into(), |answers| share(answers.count(), it.counts.requests))
+            let at = it.paths.iter().position(|name| name == path);
+            let answers = at.and_then(|at| it.counts.answers.get(at));
+            answers.map_or("-".into(), |answers| share(answers.count(), it.counts.requests))
         };
-        line(&format!("answered by path {path}"), each(&part));
+        line(&format!("answered by {path}"), each(&part));
     }
     line("failed", each(&|it| share(it.counts.failed(), it.counts.requests)));
     line("of that, broken streams", each(&|it| share(it.counts.broken, it.counts.requests)));

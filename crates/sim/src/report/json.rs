@@ -26,7 +26,8 @@ impl Report {
             "log": self.outcome.hash.map(|hash| format!("{hash:#018x}")),
             "trouble_ms": tally.trouble.map(|(from, until)| [millis(from), millis(until)]),
             "transitions": transitions,
-            "failover_ms": tally.failover.map(millis), "recovery_ms": tally.recovery().map(millis),
+            "failover_ms": tally.failover.map(millis), "back_ms": tally.back.map(millis),
+            "recovery_ms": tally.recovery().map(millis),
             "tried_in_fault": tally.tried,
             "counts": counts(&tally.counts, tally),
         })
@@ -67,10 +68,11 @@ fn counts(counts: &Counts, tally: &Tally) -> Value {
         let route = &tally.revision.routes[path.route.index()].name;
         attempts.insert(format!("{route}/{}", path.name), seen.into());
     }
+    let reasons: Map<_, _> = counts.reasons.iter().map(|(it, count)| (it.name().into(), json!(count))).collect();
     let ends: Map<_, _> = ends(counts).into_iter().map(|(name, count)| (name.into(), json!(count))).collect();
     json!({
         "arrived": counts.arrived, "requests": counts.requests, "failed": counts.failed(),
-        "answers": answers, "ends": ends, "attempts": attempts,
+        "answers": answers, "ends": ends, "reasons": reasons, "attempts": attempts,
         "remote_attempts": counts.remote, "cost_tokens": counts.cost, "worth_tokens": counts.worth,
     })
 }

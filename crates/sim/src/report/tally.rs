@@ -1,8 +1,8 @@
 //! Tally: what is counted while a world runs.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
-use evenkeel_core::{Decision, End, Nanos, Output, Refusal, ResultCode, Revision, Start, Transition, Where};
+use evenkeel_core::{Decision, End, Nanos, Output, Reason, Refusal, ResultCode, Revision, Start, Transition, Where};
 
 use super::histogram::Histogram;
 
@@ -16,6 +16,8 @@ pub(crate) struct Counts {
     pub(crate) answers: Vec<Histogram>,
     /// By path and result: attempts.
     pub(crate) attempts: Vec<Vec<u64>>,
+    /// By reason: requests that tiers 0 did not answer.
+    pub(crate) reasons: BTreeMap<Reason, u64>,
     pub(crate) broken: u64,
     pub(crate) errors: u64,
     pub(crate) gone: u64,
@@ -37,6 +39,9 @@ impl Counts {
         self.attempts.resize(attempts.len(), vec![0; ResultCode::ALL.len()]);
         for (here, there) in self.attempts.iter_mut().flatten().zip(attempts.iter().flatten()) {
             *here += there;
+        }
+        for (reason, count) in &other.reasons {
+            *self.reasons.entry(*reason).or_default() += count;
         }
         let numbers = [
             (&mut self.arrived, arrived),
@@ -78,11 +83,14 @@ pub(crate) struct Tally {
     pub(crate) transitions: Vec<Transition>,
     /// From the first fault to the first good answer of a lower tier that began after it.
     pub(crate) failover: Option<Nanos>,
+    /// From the end of the trouble to the arrival of the first request that a tier 0 answers again.
+    pub(crate) back: Option<Nanos>,
     /// Attempts at tiers 0 while there is trouble.
     pub(crate) tried: u64,
     pub(crate) before: Goodput,
-    /// Since all is well for good.
+    /// Of the last fifth of arrivals, since all is well for good.
     pub(crate) after: Goodput,
+    last_from: Option<Nanos>,
     well_since: Option<Nanos>,
     pub(crate) ended: Nanos,
 }
@@ -101,16 +109,22 @@ impl Tally {
             first_fault,
             transitions: Vec::new(),
             failover: None,
+            back: None,
             tried: 0,
             before: Goodput::default(),
             after: Goodput::default(),
+            last_from: None,
             well_since: None,
             ended: 0,
         }
     }
 
-    pub(crate) fn arrived(&mut self) {
+    /// Counts a request that arrives, and those that are still to come.
+    pub(crate) fn arrived(&mut self, now: Nanos, left: u64) {
         self.counts.arrived += 1;
+        if left * 4 < self.counts.arrived {
+            self.last_from.get_or_insert(now);
+        }
     }
 
     pub(crate) fn asked(&mut self, tokens: u32) {
@@ -129,22 +143,28 @@ impl Tally {
     }
 
     pub(crate) fn hear(&mut self, now: Nanos, output: &Output, well_since: Option<Nanos>) {
+        if self.well_since != well_since {
+            (self.well_since, self.after) = (well_since, Goodput::default());
+        }
         match output {
             Output::Transition(transition) => {
                 self.counts.transitions += 1;
                 self.transitions.push((**transition).clone());
             }
-            Output::Decision(decision) => self.decided(now, decision, well_since),
+            Output::Decision(decision) => self.decided(now, decision),
             _ => {}
         }
     }
 
-    fn decided(&mut self, now: Nanos, decision: &Decision, well_since: Option<Nanos>) {
+    fn decided(&mut self, now: Nanos, decision: &Decision) {
         let counts = &mut self.counts;
         for attempt in &decision.attempts {
             counts.attempts[attempt.path.index()][attempt.result as usize] += 1;
         }
         let tier = decision.outcome.tier;
+        if tier != Some(0) || decision.outcome.end != End::Answered {
+            *counts.reasons.entry(decision.reason).or_default() += 1;
+        }
         match decision.outcome.end {
             End::Answered => {
                 let tier = usize::from(tier.unwrap_or(0));
@@ -152,6 +172,9 @@ impl Tally {
                 counts.answers[path.index()].add(decision.outcome.latency);
                 if let Some(fault) = self.first_fault.filter(|fault| tier > 0 && decision.at >= *fault) {
                     self.failover.get_or_insert(now - fault);
+                }
+                if let Some((_, until)) = self.trouble.filter(|(_, until)| tier == 0 && decision.at >= *until) {
+                    self.back.get_or_insert(decision.at - until);
                 }
             }
             End::Broken(_) => counts.broken += 1,
@@ -161,18 +184,18 @@ impl Tally {
             End::Refused(Refusal::Deadline) => counts.late += 1,
             End::Refused(_) => counts.other += 1,
         }
-        self.compare(decision, well_since);
+        self.compare(decision);
     }
 
-    /// Counts goodput before the trouble, and after it.
-    fn compare(&mut self, decision: &Decision, well_since: Option<Nanos>) {
-        if self.well_since != well_since {
-            (self.well_since, self.after) = (well_since, Goodput::default());
-        }
-        let (from, until) = self.trouble.unwrap_or((Nanos::MAX, Nanos::MAX));
-        let part = match well_since {
-            _ if decision.at < from => &mut self.before,
-            Some(since) if decision.at >= since.max(until) => &mut self.after,
+    fn is_at_the_end(&self, at: Nanos) -> bool {
+        self.last_from.is_some_and(|from| at >= from) && self.well_since.is_some_and(|since| at >= since)
+    }
+
+    /// Counts goodput before the trouble, and at the end.
+    fn compare(&mut self, decision: &Decision) {
+        let part = match self.trouble {
+            Some((from, _)) if decision.at < from => &mut self.before,
+            _ if self.is_at_the_end(decision.at) => &mut self.after,
             _ => return,
         };
         if decision.outcome.end != End::Refused(Refusal::ClientGone) {

@@ -27,6 +27,9 @@ impl fmt::Display for Report {
         if let Some(hash) = outcome.hash {
             writeln!(f, "\noutput log {hash:#018x}")?;
         }
+        if !outcome.trace.is_empty() {
+            writeln!(f, "\nwhat went in and came out last\n{}", outcome.trace.join("\n"))?;
+        }
         for line in self.outcome.violation.iter().map(ToString::to_string).chain(self.misses.iter().cloned()) {
             writeln!(f, "BROKEN {line}")?;
         }
@@ -83,7 +86,11 @@ fn answers(f: &mut fmt::Formatter<'_>, tally: &Tally) -> fmt::Result {
             writeln!(f, "  {what:<28} {count:>9} {:>8}", share(count, counts.requests))?;
         }
     }
-    Ok(())
+    if counts.reasons.is_empty() {
+        return Ok(());
+    }
+    let reasons: Vec<_> = counts.reasons.iter().map(|(reason, count)| format!("{} {count}", reason.name())).collect();
+    writeln!(f, "  tier 0 did not answer because of {}", reasons.join(", "))
 }
 
 /// Returns the ends that are no answers.
@@ -115,11 +122,14 @@ fn attempts(f: &mut fmt::Formatter<'_>, tally: &Tally) -> fmt::Result {
 fn summary(f: &mut fmt::Formatter<'_>, tally: &Tally) -> fmt::Result {
     let counts = &tally.counts;
     let or_none = |it: Option<Nanos>| it.map_or("none".into(), time);
-    writeln!(f, "\nfail-over {}, all well {} after the trouble", or_none(tally.failover), or_none(tally.recovery()))?;
+    writeln!(f)?;
     if tally.trouble.is_some() {
+        writeln!(f, "fail-over {} after the first fault", or_none(tally.failover))?;
+        let (back, well) = (or_none(tally.back), or_none(tally.recovery()));
+        writeln!(f, "after the trouble tiers 0 answer again in {back}, all is well in {well}")?;
         let (before, after) = (tally.before, tally.after);
         let (was, is) = (share(before.good, before.all), share(after.good, after.all));
-        writeln!(f, "tiers 0 answered {was} before, {is} of {} since all is well", after.all)?;
+        writeln!(f, "tiers 0 answered {was} before, {is} of the last {}", after.all)?;
         writeln!(f, "tiers 0 were tried {} times in the trouble", tally.tried)?;
     }
     writeln!(f, "{}", cost(counts))

@@ -24,10 +24,9 @@ pub(crate) fn verdict(scenario: &Scenario, tally: &Tally) -> Vec<String> {
     at_most("tried_in_fault", tally.tried, expect.tried_in_fault, &number);
     let attempts = counts.remote * 1_000 / counts.requests.max(1);
     at_most("attempts_permille", attempts, expect.attempts_permille, &number);
-    at_most("failover", tally.failover.unwrap_or(Nanos::MAX), expect.failover, &|it| match it {
-        Nanos::MAX => "never".into(),
-        it => time(it),
-    });
+    let or_never = |it: u64| if it == Nanos::MAX { "never".into() } else { time(it) };
+    at_most("back", tally.back.unwrap_or(Nanos::MAX), expect.back, &or_never);
+    at_most("failover", tally.failover.unwrap_or(Nanos::MAX), expect.failover, &or_never);
     let first: u64 = scenario.revision.routes.iter().map(|it| counts.answers[it.tiers[0].path.index()].count()).sum();
     let least = expect.tier0_permille.unwrap_or(0);
     if first * 1_000 < least * counts.requests {

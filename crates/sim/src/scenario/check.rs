@@ -50,6 +50,7 @@ pub(super) fn compile(script: Script, findings: &mut Findings<'_>, around: Aroun
             failed: expect.failed,
             broken: expect.broken,
             failover: expect.failover.map(Duration::nanos),
+            back: expect.back.map(Duration::nanos),
             transitions: expect.transitions,
             tried_in_fault: expect.tried_in_fault,
             attempts_permille: expect.attempts_permille,

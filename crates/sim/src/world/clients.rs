@@ -79,7 +79,7 @@ impl World<'_> {
         let dice = &mut self.dice[1];
         let stream = dice.share(it.streams);
         let tokens = it.prompt.draw(dice.roll()).max(1) as u32;
-        self.tally.arrived();
+        self.tally.arrived(self.now, left);
         self.ask(Client { load, tries: 0, stream, tokens });
     }
 

@@ -1,3 +1,5 @@
 //! The simulator as others use it: scenarios of the repository, their golden outputs, and many seeds.
 
 mod golden;
+mod mistakes;
+mod seeds;

@@ -1,0 +1,319 @@
+//! Forgeries: what an honest core says is passed on with one thing changed, and the oracle names the rule.
+
+use evenkeel_core::{
+    Admit, BreakerState, Features, MILLISECOND, Operation, Permille, ResultCode as R, RouteId, Source,
+};
+
+use super::*;
+use crate::scenario::Scenario;
+
+/// Where the places of requests end, as in the world.
+const PLACE: u32 = 20;
+
+const SCRIPT: &str = "
+about: a route with a safe default
+requests: 1
+workload: [{route: chat, rate: 1}]
+config:
+  version: 1
+  upstreams:
+    big: {protocol: openai, url: \"http://big.example/v1\"}
+    small: {protocol: openai, url: \"http://small.example/v1\"}
+  routes:
+    chat:
+      protocol: openai-chat
+      tiers:
+        - {name: primary, openai: {upstream: big, model: m}}
+        - {name: small, openai: {upstream: small, model: m}}
+        - {name: default, fixed: {content: none}}
+";
+
+/// A core whose word passes through a forger before the oracle hears it.
+struct Forger {
+    core: Core,
+    oracle: Oracle,
+    now: Nanos,
+    requests: u64,
+    /// The attempt that was started last, and for whom.
+    last: Option<(evenkeel_core::AttemptId, RequestId)>,
+    found: Vec<&'static str>,
+}
+
+type Forge<'a> = &'a dyn Fn(Vec<Output>) -> Vec<Output>;
+
+const HONEST: Forge<'static> = &|outputs| outputs;
+
+impl Forger {
+    fn new() -> Self {
+        let scenario = Scenario::read("s.yaml", SCRIPT, None).expect("nothing is wrong with it");
+        let revision = scenario.revision;
+        let (core, oracle) = (Core::new(0, revision.clone()), Oracle::new(revision, None));
+        Self { core, oracle, now: 0, requests: 0, last: None, found: Vec::new() }
+    }
+
+    /// Feeds the core one thing and the oracle another.
+    fn feed(&mut self, real: Input, told: &Input, about: Option<RequestId>, forge: Forge<'_>) {
+        self.oracle.before(self.now, &self.core, told, about);
+        self.core.handle(self.now, real);
+        let outputs: Vec<Output> = std::iter::from_fn(|| self.core.poll()).collect();
+        for output in forge(outputs) {
+            if let Output::Start(start) = &output {
+                self.last = Some((start.attempt, start.request));
+            }
+            self.found.extend(self.oracle.hear(self.now, &output).err().map(|it| it.rule));
+        }
+        self.found.extend(self.oracle.after(self.now, &self.core).err().map(|it| it.rule));
+    }
+
+    fn admit(&mut self, operation: Operation, forge: Forge<'_>) {
+        self.requests += 1;
+        let request = RequestId(self.requests << PLACE);
+        let admit = Admit {
+            request,
+            route: RouteId(0),
+            operation,
+            deadline: None,
+            entropy: self.requests,
+            cost: 1_000,
+            needs: Features::NONE,
+            tokens: 1,
+            max_tier: None,
+        };
+        let input = Input::Admit(admit);
+        self.feed(input.clone(), &input, Some(request), forge);
+    }
+
+    fn event(&mut self, event: Event, forge: Forge<'_>) {
+        let (attempt, request) = self.last.expect("something was started");
+        let input = Input::Attempt { attempt, event };
+        self.feed(input.clone(), &input, Some(request), forge);
+    }
+
+    fn end(&mut self, result: R, after: Option<Nanos>, forge: Forge<'_>) {
+        self.event(Event::Ended { result, status: Some(500), after }, forge);
+    }
+
+    /// Opens tier 0, honestly: two failures of different requests, which tier 1 mends.
+    fn open_primary(&mut self) {
+        for _ in 0..2 {
+            self.admit(Operation::ChatStream, HONEST);
+            self.end(R::Truncated, None, HONEST);
+            self.event(Event::FirstContent, HONEST);
+            self.end(R::Ok, None, HONEST);
+        }
+        assert_eq!(self.core.breaker(evenkeel_core::PathId(0), Operation::ChatStream), BreakerState::Open);
+        assert_eq!(self.found, [""; 0], "nothing was forged yet");
+    }
+}
+
+/// Plays one good answer with a forged end.
+fn answered(forge: Forge<'_>) -> Vec<&'static str> {
+    let mut forger = Forger::new();
+    forger.admit(Operation::Chat, HONEST);
+    forger.now += MILLISECOND;
+    forger.end(R::Ok, None, forge);
+    forger.found
+}
+
+fn first<T: Clone>(outputs: &[T], of: impl Fn(&T) -> bool) -> T {
+    outputs.iter().find(|it| of(it)).expect("it is there").clone()
+}
+
+#[test]
+fn an_honest_core_breaks_nothing() {
+    assert_eq!(answered(HONEST), [""; 0]);
+}
+
+#[test]
+fn rule_01_a_second_outcome_a_lost_record_and_a_lost_outcome_are_found() {
+    let answer = |it: &Output| matches!(it, Output::Answer { .. });
+    assert_eq!(answered(&|mut it| (it.insert(0, first(&it, answer)), it).1)[0], "rule 1", "twice");
+    assert_eq!(answered(&|it| it.into_iter().filter(answer).collect())[0], "rule 1", "no record");
+    assert_eq!(answered(&|it| it.into_iter().filter(|it| !answer(it)).collect())[0], "rule 1", "no outcome");
+}
+
+#[test]
+fn rule_02_a_start_after_the_outcome_or_with_too_much_time_is_found() {
+    let mut forger = Forger::new();
+    let more = |outputs: Vec<Output>| -> Vec<Output> {
+        outputs
+            .into_iter()
+            .map(|it| match it {
+                Output::Start(start) => Output::Start(evenkeel_core::Start { budget: 31 * SECOND, ..start }),
+                other => other,
+            })
+            .collect()
+    };
+    forger.admit(Operation::Chat, &more);
+    assert_eq!(forger.found, ["rule 2"]);
+    let mut forger = Forger::new();
+    forger.admit(Operation::ChatStream, HONEST);
+    forger.event(Event::FirstContent, &|mut outputs| {
+        let Output::Commit { request, attempt, .. } = outputs[0] else { panic!("a stream commits") };
+        let (attempt, path) = (evenkeel_core::AttemptId(attempt.0 + 1), evenkeel_core::PathId(1));
+        let start = evenkeel_core::Start {
+            request,
+            attempt,
+            tier: 1,
+            path,
+            replica: evenkeel_core::ReplicaId(0),
+            budget: 1,
+            fresh: false,
+        };
+        outputs.push(Output::Start(start));
+        outputs
+    });
+    assert_eq!(forger.found, ["rule 2"]);
+}
+
+#[test]
+fn rule_03_a_late_answer_and_a_refusal_beside_a_safe_default_are_found() {
+    let mut forger = Forger::new();
+    forger.admit(Operation::Chat, HONEST);
+    let answer = {
+        let (attempt, request) = forger.last.expect("it was started");
+        let event = Event::Ended { result: R::Ok, status: None, after: None };
+        let input = Input::Attempt { attempt, event };
+        forger.oracle.before(0, &forger.core, &input, Some(request));
+        forger.core.handle(0, input);
+        forger.core.poll().expect("an answer")
+    };
+    let late = forger.oracle.hear(31 * SECOND, &answer).expect_err("a second late");
+    assert_eq!(late.rule, "rule 3");
+    let refused = answered(&|outputs| {
+        let Output::Answer { request, disclosure, .. } = outputs[0].clone() else { panic!("it is answered") };
+        let why = evenkeel_core::Refusal::Exhausted;
+        let disclosure = evenkeel_core::Disclosure { answered: None, ..disclosure };
+        vec![Output::Refuse { request, why, retry_after: Some(SECOND), disclosure }]
+    });
+    assert_eq!(refused[0], "rule 3");
+}
+
+#[test]
+fn rule_04_a_start_on_an_open_path_is_found() {
+    let mut forger = Forger::new();
+    forger.open_primary();
+    forger.admit(Operation::ChatStream, &|outputs| {
+        let Output::Start(start) = outputs[0].clone() else { panic!("tier 1 is started") };
+        assert_eq!(start.tier, 1);
+        vec![Output::Start(evenkeel_core::Start { tier: 0, path: evenkeel_core::PathId(0), ..start })]
+    });
+    assert_eq!(forger.found, ["rule 4"]);
+}
+
+#[test]
+fn rule_05_a_breaker_that_opens_by_a_callers_fault_is_found() {
+    let mut forger = Forger::new();
+    forger.admit(Operation::ChatStream, HONEST);
+    forger.end(R::Truncated, None, HONEST);
+    forger.event(Event::FirstContent, HONEST);
+    forger.end(R::Ok, None, HONEST);
+    forger.admit(Operation::ChatStream, HONEST);
+    let (attempt, request) = forger.last.expect("tier 0 is started");
+    let event = |result| Event::Ended { result, status: None, after: None };
+    let real = Input::Attempt { attempt, event: event(R::Truncated) };
+    let told = Input::Attempt { attempt, event: event(R::CallerInvalid) };
+    forger.feed(real, &told, Some(request), &|_| Vec::new());
+    assert_eq!(forger.found, ["rule 5"]);
+}
+
+#[test]
+fn rule_06_re_attempts_beyond_the_purse_are_found() {
+    let mut revision = Revision::default();
+    let scenario = Scenario::read("s.yaml", SCRIPT, None).expect("nothing is wrong with it");
+    revision.routes = scenario.revision.routes.clone();
+    revision.routes[0].budget.ratio = Permille::new(100);
+    let mut purses = Purses::new(&revision);
+    let mut start = |again| purses.started(0, RouteId(0), again, 1_000).err().map(|it| it.0);
+    for _ in 0..100 {
+        assert_eq!(start(watch::Again::First), None);
+        assert_eq!(start(watch::Again::Fallback), None, "F-045");
+    }
+    let found: Vec<_> = (0..20).filter_map(|_| start(watch::Again::Paid)).collect();
+    assert_eq!(found, ["rule 6"; 4], "ten are deposited, six are the floor of two periods");
+}
+
+#[test]
+fn rule_07_a_second_commit_and_a_second_answer_are_found() {
+    let mut forger = Forger::new();
+    forger.admit(Operation::ChatStream, HONEST);
+    forger.event(Event::FirstContent, &|outputs| vec![outputs[0].clone(), outputs[0].clone()]);
+    assert_eq!(forger.found, ["rule 7"]);
+    let mut forger = Forger::new();
+    forger.admit(Operation::ChatStream, HONEST);
+    forger.event(Event::FirstContent, HONEST);
+    forger.end(R::Ok, None, &|mut outputs| {
+        let Output::Answer { source, .. } = &mut outputs[0] else { panic!("it is answered") };
+        *source = Source::Certain(evenkeel_core::PathId(2));
+        outputs
+    });
+    assert_eq!(forger.found[0], "rule 7");
+}
+
+#[test]
+fn rule_08_one_switch_too_many_and_one_from_nowhere_are_found() {
+    let mut forger = Forger::new();
+    let scenario = Scenario::read("s.yaml", SCRIPT, None).expect("nothing is wrong with it");
+    let trip = evenkeel_core::Trip { rule: "F-062a", result: R::Reset, bad: 5, of: 5 };
+    let mut switch = |from, to, at| {
+        let transition = evenkeel_core::Transition {
+            at,
+            revision: scenario.revision.clone(),
+            route: RouteId(0),
+            from,
+            to,
+            reason: evenkeel_core::Reason::UpstreamReset,
+            path: evenkeel_core::PathId(0),
+            trip: Some(trip),
+            episode: 1,
+        };
+        forger.oracle.hear(at, &Output::Transition(Box::new(transition))).err().map(|it| it.rule)
+    };
+    assert_eq!(switch(0, 1, SECOND), None);
+    assert_eq!(switch(1, 0, 2 * SECOND), Some("rule 8"), "two within a dwell");
+    assert_eq!(switch(2, 1, 60 * SECOND), Some("rule 8"), "it did not start at tier 2");
+}
+
+#[test]
+fn rule_09_rule_10_a_record_of_another_revision_or_another_tier_is_found() {
+    let forged = |change: &dyn Fn(&mut evenkeel_core::Decision)| {
+        answered(&|mut outputs| {
+            if let Some(Output::Decision(decision)) = outputs.last_mut() {
+                change(decision);
+            }
+            outputs
+        })
+    };
+    assert_eq!(forged(&|it| Arc::make_mut(&mut it.revision).digest[0] ^= 1)[0], "rule 9");
+    assert_eq!(forged(&|it| it.outcome.tier = Some(1))[0], "rule 10");
+    assert_eq!(forged(&|it| it.attempts.clear())[0], "rule 10");
+}
+
+#[test]
+fn f_051_a_server_that_is_asked_before_its_time_is_found() {
+    let mut forger = Forger::new();
+    forger.admit(Operation::Chat, HONEST);
+    forger.end(R::RateLimited, Some(30 * SECOND), HONEST);
+    forger.end(R::Ok, None, HONEST);
+    forger.admit(Operation::Chat, &|outputs| {
+        let Output::Start(start) = outputs[0].clone() else { panic!("tier 1 is started") };
+        vec![Output::Start(evenkeel_core::Start { tier: 0, path: evenkeel_core::PathId(0), ..start })]
+    });
+    assert_eq!(forger.found, ["F-051"]);
+}
+
+#[test]
+fn rule_11_f_190_what_stays_open_and_what_is_left_behind_is_found() {
+    let mut forger = Forger::new();
+    let end = |forger: &Forger, calls| forger.oracle.end(forger.now, &forger.core, calls, Some(SECOND));
+    assert_eq!(end(&forger, 0), Ok(()));
+    assert!(end(&forger, 1).is_err(), "a call at a server that nobody waits for");
+    forger.open_primary();
+    assert!(end(&forger, 0).is_err(), "an open path for good");
+    forger.admit(Operation::Chat, HONEST);
+    assert!(end(&forger, 0).is_err(), "a request that is not over");
+    let why = Cancelled::ClientGone;
+    let (attempt, request) = forger.last.expect("it was started");
+    forger.found.extend(forger.oracle.hear(0, &Output::Cancel { request, attempt, why }).err().map(|it| it.rule));
+    assert_eq!(forger.found, [""; 0]);
+}

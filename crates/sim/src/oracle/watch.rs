@@ -1,0 +1,74 @@
+//! Watch: one open request as the oracle sees it, and its attempts.
+
+use evenkeel_core::{Admit, AttemptId, Nanos, Operation, PathId, ReplicaId, RequestId, ResultCode};
+
+use super::Broken;
+
+/// Attempts of one request at once.
+pub(super) const AT_ONCE: usize = 1;
+
+/// An attempt that runs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Running {
+    pub(super) attempt: AttemptId,
+    pub(super) request: RequestId,
+    pub(super) tier: u8,
+    pub(super) path: PathId,
+    pub(super) replica: ReplicaId,
+    pub(super) operation: Operation,
+}
+
+/// An open request.
+#[derive(Clone, Debug)]
+pub(super) struct Watch {
+    pub(super) admit: Admit,
+    pub(super) deadline_at: Nanos,
+    /// The position of its revision among those that were applied.
+    pub(super) revision: u32,
+    pub(super) running: [Option<Running>; AT_ONCE],
+    /// The tier and the result of the attempt that ended last.
+    pub(super) last: Option<(u8, ResultCode)>,
+    pub(super) starts: u8,
+    pub(super) remote: u8,
+    pub(super) committed: Option<AttemptId>,
+    /// The terminal outcome is out, with the tier that the client was told.
+    pub(super) over: Option<Option<u8>>,
+}
+
+impl Watch {
+    /// Returns an attempt that runs.
+    pub(super) fn running(&self, attempt: AttemptId) -> Option<&Running> {
+        self.running.iter().flatten().find(|it| it.attempt == attempt)
+    }
+
+    /// Rule 3: it leaves before its deadline; timeouts come on time here, so at the deadline at the latest.
+    pub(super) fn in_time(&self, now: Nanos) -> Result<(), Broken> {
+        match now.checked_sub(self.deadline_at) {
+            Some(late) if late > 0 => Err(("rule 3", Some(self.admit.request), format!("it leaves {late} ns late"))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Says whether no other attempt was made for it.
+    pub(super) fn alone(&self) -> bool {
+        self.starts == 1
+    }
+
+    /// Says whether no attempt of it has failed, and at most one was made.
+    pub(super) fn untouched(&self) -> bool {
+        self.starts <= 1 && self.last.is_none()
+    }
+}
+
+/// How an attempt came to be started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Again {
+    /// The first of its request.
+    First,
+    /// On another tier: a fallback.
+    Fallback,
+    /// On the same tier, and to be paid for.
+    Paid,
+    /// On the same tier, where proof was that no work had started (F-043).
+    Free,
+}

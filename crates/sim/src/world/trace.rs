@@ -1,0 +1,68 @@
+//! Trace: the last things that went in and came out, in words, for a run that breaks a rule.
+
+use std::collections::VecDeque;
+
+use evenkeel_core::{Input, Nanos, Output};
+
+use super::clients::number;
+use crate::report::time;
+
+/// Lines that are kept.
+const KEPT: usize = 40;
+
+/// The last lines of a run.
+#[derive(Debug, Default)]
+pub(crate) struct Trace(VecDeque<String>);
+
+impl Trace {
+    fn add(&mut self, now: Nanos, line: &str) {
+        if self.0.len() == KEPT {
+            self.0.pop_front();
+        }
+        self.0.push_back(format!("{:>12}  {line}", time(now)));
+    }
+
+    /// Notes an input.
+    pub(crate) fn input(&mut self, now: Nanos, input: &Input) {
+        let line = match input {
+            Input::Admit(it) => {
+                let (deadline, tier) = (it.deadline.map_or("its route's".into(), time), it.max_tier);
+                let most = tier.map_or(String::new(), |tier| format!(", tier {tier} at most"));
+                format!("request {} asks for {}, deadline {deadline}{most}", number(it.request), it.operation.name())
+            }
+            Input::Attempt { attempt, event } => format!("attempt {}: {event:?}", attempt.0),
+            Input::ClientGone { request } => format!("the client of request {} leaves", number(*request)),
+            Input::Revision(_) => "a revision is applied".into(),
+            Input::Timeout => "a time of the core has come".into(),
+            Input::Drain => "the process stops".into(),
+        };
+        self.add(now, &line);
+    }
+
+    /// Notes an output.
+    pub(crate) fn output(&mut self, now: Nanos, output: &Output) {
+        let line = match output {
+            Output::Start(it) => {
+                let (request, tier, replica) = (number(it.request), it.tier, it.replica.0);
+                format!("start attempt {} of request {request} on tier {tier}, replica {replica}", it.attempt.0)
+            }
+            Output::Cancel { attempt, why, .. } => format!("cancel attempt {}: {why:?}", attempt.0),
+            Output::Commit { request, attempt, .. } => {
+                format!("commit request {}: attempt {}", number(*request), attempt.0)
+            }
+            Output::Answer { request, source, .. } => format!("answer request {}: {source:?}", number(*request)),
+            Output::Refuse { request, why, retry_after, .. } => {
+                let after = retry_after.map_or(String::new(), |after| format!(", retry after {}", time(after)));
+                format!("refuse request {}: {why:?}{after}", number(*request))
+            }
+            Output::Transition(it) => format!("tier {} -> {}: {}", it.from, it.to, it.reason.name()),
+            Output::Decision(it) => format!("record of request {}: {}", number(it.request), it.reason.name()),
+        };
+        self.add(now, &format!("    {line}"));
+    }
+
+    /// Returns the lines.
+    pub(crate) fn lines(self) -> Vec<String> {
+        self.0.into()
+    }
+}
