@@ -40,37 +40,19 @@ mod decision;
 mod digest;
 mod domain;
 mod fact;
-mod fading;
-#[cfg_attr(not(test), expect(dead_code, reason = "a unit of its own until the machine asks it"))]
-mod flap;
-#[cfg_attr(not(test), expect(dead_code, reason = "a unit of its own until the machine asks it"))]
-mod hedge;
 mod histogram;
 mod id;
 mod input;
 mod latency;
-#[cfg_attr(not(test), expect(dead_code, reason = "a unit of its own until the machine asks it"))]
-mod limiter;
-#[cfg_attr(not(test), expect(dead_code, reason = "a unit of its own until the machine asks it"))]
-mod load;
 mod machine;
-mod median;
 mod output;
 mod path;
-#[cfg_attr(not(test), expect(dead_code, reason = "a unit of its own until the machine asks it"))]
-mod peers;
 mod plan;
-#[cfg_attr(not(test), expect(dead_code, reason = "a unit of its own until the machine asks it"))]
-mod priority;
 mod ramp;
 mod reason;
 mod request;
 mod revision;
 mod route;
-#[cfg_attr(not(test), expect(dead_code, reason = "a unit of its own until the machine asks it"))]
-mod size;
-#[cfg_attr(not(test), expect(dead_code, reason = "a unit of its own until the machine asks it"))]
-mod slow;
 mod timer;
 mod transition;
 mod unit;
