@@ -7,6 +7,8 @@
 //! - `CLASS-1`: every result has exactly one row.
 //! - `CLASS-2`: whether a result is evidence and whether it is tried again are independent columns (F-011).
 
+mod status;
+
 use crate::reason::Reason;
 
 /// The class of a result: who or what is at fault.
@@ -88,8 +90,23 @@ pub enum Next {
     No,
 }
 
+/// What a result closes for everything that stands behind the same gate (F-051).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closes {
+    /// Nothing.
+    Nothing,
+    /// The capacity domain, for as long as rates recover.
+    Rate,
+    /// The capacity domain, for as long as quotas do.
+    Quota,
+    /// The replica that pushed back.
+    Replica,
+    /// Our credential at this upstream.
+    Credential,
+}
+
 macro_rules! results {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal, $class:ident, $evidence:ident, $again:ident, $next:ident, $reason:ident;)*) => {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal, $class:ident, $evidence:ident, $again:ident, $next:ident, $closes:ident, $reason:ident;)*) => {
         /// The result of one attempt: the closed, append-only vocabulary of `failures.md`, section 1.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum ResultCode { $($(#[$doc])* $variant,)* }
@@ -110,6 +127,9 @@ macro_rules! results {
             /// Returns whether the next tier may be asked.
             pub const fn next(self) -> Next { match self { $(Self::$variant => Next::$next,)* } }
 
+            /// Returns what the result closes for a while.
+            pub const fn closes(self) -> Closes { match self { $(Self::$variant => Closes::$closes,)* } }
+
             /// Returns the name as records and metrics write it: `class.code`, without the class where it is `ok`.
             pub const fn name(self) -> &'static str { match self { $(Self::$variant => $name,)* } }
 
@@ -126,93 +146,93 @@ macro_rules! results {
 
 results! {
     /// Verified complete (F-004).
-    Ok = "ok", Ok, Success, No, No, None;
+    Ok = "ok", Ok, Success, No, No, Nothing, None;
     /// Complete, but the stream's terminal marker never came.
-    OkDoneMissing = "ok_done_missing", Ok, Success, No, No, None;
+    OkDoneMissing = "ok_done_missing", Ok, Success, No, No, Nothing, None;
     /// Complete, but one malformed event was left out (F-128).
-    OkEventSkipped = "ok_event_skipped", Ok, Soft, No, No, None;
+    OkEventSkipped = "ok_event_skipped", Ok, Soft, No, No, Nothing, None;
     /// The request is malformed or impossible.
-    CallerInvalid = "caller.caller_invalid", Caller, None, No, No, CallerError;
+    CallerInvalid = "caller.caller_invalid", Caller, None, No, No, Nothing, CallerError;
     /// The request is larger than we accept.
-    CallerTooLarge = "caller.caller_too_large", Caller, None, No, No, CallerError;
+    CallerTooLarge = "caller.caller_too_large", Caller, None, No, No, Nothing, CallerError;
     /// The caller's own, passed-through credential was refused.
-    CallerAuth = "caller.caller_auth", Caller, None, No, No, CallerError;
+    CallerAuth = "caller.caller_auth", Caller, None, No, No, Nothing, CallerError;
     /// Told to slow down.
-    RateLimited = "capacity.rate_limited", Capacity, None, Told, Yes, Upstream429;
+    RateLimited = "capacity.rate_limited", Capacity, None, Told, Yes, Rate, Upstream429;
     /// A quota is spent.
-    QuotaExhausted = "capacity.quota_exhausted", Capacity, None, No, Yes, CapacityDomainLimited;
+    QuotaExhausted = "capacity.quota_exhausted", Capacity, None, No, Yes, Quota, CapacityDomainLimited;
     /// Overloaded, with a word on when to come back.
-    PushBack = "capacity.push_back", Capacity, None, Told, Yes, Upstream429;
+    PushBack = "capacity.push_back", Capacity, None, Told, Yes, Replica, Upstream429;
     /// 401 for our credential.
-    CredentialRejected = "credential.credential_rejected", Credential, Hard, No, Yes, CredentialRejected;
+    CredentialRejected = "credential.credential_rejected", Credential, Hard, No, Yes, Credential, CredentialRejected;
     /// 403 for our credential.
-    CredentialForbidden = "credential.credential_forbidden", Credential, Hard, No, Yes, CredentialRejected;
+    CredentialForbidden = "credential.credential_forbidden", Credential, Hard, No, Yes, Credential, CredentialRejected;
     /// The name did not resolve.
-    DnsFailed = "target.dns_failed", Target, Hard, Once, Yes, ConnectFailed;
+    DnsFailed = "target.dns_failed", Target, Hard, Once, Yes, Nothing, ConnectFailed;
     /// No connection.
-    ConnectFailed = "target.connect_failed", Target, Hard, OtherReplica, Yes, ConnectFailed;
+    ConnectFailed = "target.connect_failed", Target, Hard, OtherReplica, Yes, Nothing, ConnectFailed;
     /// No TLS session.
-    TlsFailed = "target.tls_failed", Target, Hard, No, Yes, ConnectFailed;
+    TlsFailed = "target.tls_failed", Target, Hard, No, Yes, Nothing, ConnectFailed;
     /// Proof that no work started: a reused connection was reset before an answer byte, or the stream was refused.
-    Unsent = "target.unsent", Target, Hard, Unsent, Yes, UpstreamReset;
+    Unsent = "target.unsent", Target, Hard, Unsent, Yes, Nothing, UpstreamReset;
     /// 500, 502, or 503 without push-back.
-    Status5xx = "target.status_5xx", Target, Hard, Once, Yes, Upstream5xx;
+    Status5xx = "target.status_5xx", Target, Hard, Once, Yes, Nothing, Upstream5xx;
     /// Reset before the first content.
-    Reset = "target.reset", Target, Hard, Once, Yes, UpstreamReset;
+    Reset = "target.reset", Target, Hard, Once, Yes, Nothing, UpstreamReset;
     /// HTTP itself was broken.
-    ProtocolError = "target.protocol_error", Target, Hard, Once, Yes, UpstreamProtocol;
+    ProtocolError = "target.protocol_error", Target, Hard, Once, Yes, Nothing, UpstreamProtocol;
     /// No first content in time.
-    FirstTokenTimeout = "target.first_token_timeout", Target, Hard, No, Yes, TtftBreach;
+    FirstTokenTimeout = "target.first_token_timeout", Target, Hard, No, Yes, Nothing, TtftBreach;
     /// The total clock ran out.
-    TotalTimeout = "target.total_timeout", Target, Hard, No, Yes, Timeout;
+    TotalTimeout = "target.total_timeout", Target, Hard, No, Yes, Nothing, Timeout;
     /// Signs of life and no content in time.
-    KeepaliveOnly = "target.keepalive_only", Target, Hard, No, Yes, TtftBreach;
+    KeepaliveOnly = "target.keepalive_only", Target, Hard, No, Yes, Nothing, TtftBreach;
     /// Cut before the end was verified.
-    Truncated = "target.truncated", Target, Hard, No, Yes, StreamTruncated;
+    Truncated = "target.truncated", Target, Hard, No, Yes, Nothing, StreamTruncated;
     /// Silence after content.
-    Stall = "target.stall", Target, Hard, No, Yes, StreamStalled;
+    Stall = "target.stall", Target, Hard, No, Yes, Nothing, StreamStalled;
     /// An error event in the stream.
-    ErrorInStream = "target.error_in_stream", Target, Hard, No, Yes, ErrorUnder200;
+    ErrorInStream = "target.error_in_stream", Target, Hard, No, Yes, Nothing, ErrorUnder200;
     /// The body does not parse.
-    DecodeFailed = "target.decode_failed", Target, Hard, No, Yes, UpstreamProtocol;
+    DecodeFailed = "target.decode_failed", Target, Hard, No, Yes, Nothing, UpstreamProtocol;
     /// Another kind of content than the protocol speaks.
-    WrongContentType = "target.wrong_content_type", Target, Hard, No, Yes, UpstreamProtocol;
+    WrongContentType = "target.wrong_content_type", Target, Hard, No, Yes, Nothing, UpstreamProtocol;
     /// More than the path may answer.
-    AnswerTooLarge = "target.answer_too_large", Target, Hard, No, Yes, UpstreamProtocol;
+    AnswerTooLarge = "target.answer_too_large", Target, Hard, No, Yes, Nothing, UpstreamProtocol;
     /// A declared output is not there.
-    OutputMissing = "target.output_missing", Target, Hard, No, Yes, OutputInvalid;
+    OutputMissing = "target.output_missing", Target, Hard, No, Yes, Nothing, OutputInvalid;
     /// The path panicked.
-    PathPanic = "target.path_panic", Target, Hard, No, Yes, InternalError;
+    PathPanic = "target.path_panic", Target, Hard, No, Yes, Nothing, InternalError;
     /// An error body under 200, with no code we know.
-    ErrorInBody = "target.error_in_body", Target, Hard, No, Yes, ErrorUnder200;
+    ErrorInBody = "target.error_in_body", Target, Hard, No, Yes, Nothing, ErrorUnder200;
     /// Success with nothing in it (F-006).
-    EmptyAnswer = "target.empty_answer", Target, Soft, No, Yes, EmptyAnswer;
+    EmptyAnswer = "target.empty_answer", Target, Soft, No, Yes, Nothing, EmptyAnswer;
     /// The model that we name is not there.
-    ModelMissing = "target.model_missing", Target, Hard, No, Yes, ModelMissing;
+    ModelMissing = "target.model_missing", Target, Hard, No, Yes, Nothing, ModelMissing;
     /// More tokens than the path's window holds.
-    ContextExceeded = "capability.context_exceeded", Capability, None, No, Capable, CapabilityMissing;
+    ContextExceeded = "capability.context_exceeded", Capability, None, No, Capable, Nothing, CapabilityMissing;
     /// A parameter or feature that the path lacks.
-    UnsupportedFeature = "capability.unsupported_feature", Capability, None, No, Capable, CapabilityMissing;
+    UnsupportedFeature = "capability.unsupported_feature", Capability, None, No, Capable, Nothing, CapabilityMissing;
     /// More bytes than the upstream takes.
-    MessageTooLarge = "capability.message_too_large", Capability, None, No, Capable, CapabilityMissing;
+    MessageTooLarge = "capability.message_too_large", Capability, None, No, Capable, Nothing, CapabilityMissing;
     /// The provider refuses the content.
-    ContentFiltered = "policy.content_filtered", Policy, None, No, No, SafetyBlock;
+    ContentFiltered = "policy.content_filtered", Policy, None, No, No, Nothing, SafetyBlock;
     /// The answer has another schema than the contract.
-    ContractSchema = "quality.contract_schema", Quality, Soft, No, Yes, OutputInvalid;
+    ContractSchema = "quality.contract_schema", Quality, Soft, No, Yes, Nothing, OutputInvalid;
     /// The answer has another shape than the contract.
-    ContractShape = "quality.contract_shape", Quality, Soft, No, Yes, OutputInvalid;
+    ContractShape = "quality.contract_shape", Quality, Soft, No, Yes, Nothing, OutputInvalid;
     /// The answer has another datatype than the contract.
-    ContractDtype = "quality.contract_dtype", Quality, Soft, No, Yes, OutputInvalid;
+    ContractDtype = "quality.contract_dtype", Quality, Soft, No, Yes, Nothing, OutputInvalid;
     /// The answer holds NaN or an infinity.
-    ContractNonfinite = "quality.contract_nonfinite", Quality, Soft, No, Yes, OutputInvalid;
+    ContractNonfinite = "quality.contract_nonfinite", Quality, Soft, No, Yes, Nothing, OutputInvalid;
     /// A value that the contract does not allow.
-    ContractRange = "quality.contract_range", Quality, Soft, No, Yes, OutputOutOfRange;
+    ContractRange = "quality.contract_range", Quality, Soft, No, Yes, Nothing, OutputOutOfRange;
     /// The client went away.
-    ClientGone = "cancelled.client_gone", Cancelled, None, No, No, ClientGone;
+    ClientGone = "cancelled.client_gone", Cancelled, None, No, No, Nothing, ClientGone;
     /// The client does not read.
-    ClientSlow = "cancelled.client_slow", Cancelled, None, No, No, ClientGone;
+    ClientSlow = "cancelled.client_slow", Cancelled, None, No, No, Nothing, ClientGone;
     /// This process stops.
-    Drained = "cancelled.drained", Cancelled, None, No, No, Draining;
+    Drained = "cancelled.drained", Cancelled, None, No, No, Nothing, Draining;
 }
 
 impl ResultCode {

@@ -60,7 +60,7 @@ mod window;
 
 pub use breaker::BreakerState;
 pub use bytes::{Canonical, LogHash};
-pub use class::{Again, Class, Evidence, Next, ResultCode};
+pub use class::{Again, Class, Closes, Evidence, Next, ResultCode};
 pub use clock::{MICROSECOND, MILLISECOND, Nanos, SECOND};
 pub use decision::{AttemptRecord, Candidate, Decision, End, Outcome, Verdict};
 pub use digest::digest_name;

@@ -16,4 +16,3 @@ pub(crate) mod oip_rest;
 pub(crate) mod openai;
 pub(crate) mod problem;
 mod sanitise;
-mod status;

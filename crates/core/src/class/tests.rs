@@ -4,26 +4,27 @@ use super::*;
 
 #[test]
 fn f_011_evidence_and_repetition_are_independent_columns() {
-    use {Again as A, Evidence as E, Next as N, ResultCode as R};
+    use {Again as A, Closes as C, Evidence as E, Next as N, ResultCode as R};
     let rows = [
-        (R::CallerInvalid, E::None, A::No, N::No),
-        (R::RateLimited, E::None, A::Told, N::Yes),
-        (R::PushBack, E::None, A::Told, N::Yes),
-        (R::QuotaExhausted, E::None, A::No, N::Yes),
-        (R::CredentialRejected, E::Hard, A::No, N::Yes),
-        (R::ConnectFailed, E::Hard, A::OtherReplica, N::Yes),
-        (R::Unsent, E::Hard, A::Unsent, N::Yes),
-        (R::Status5xx, E::Hard, A::Once, N::Yes),
-        (R::FirstTokenTimeout, E::Hard, A::No, N::Yes),
-        (R::Truncated, E::Hard, A::No, N::Yes),
-        (R::EmptyAnswer, E::Soft, A::No, N::Yes),
-        (R::ContextExceeded, E::None, A::No, N::Capable),
-        (R::ContentFiltered, E::None, A::No, N::No),
-        (R::ContractShape, E::Soft, A::No, N::Yes),
-        (R::ClientGone, E::None, A::No, N::No),
+        (R::CallerInvalid, E::None, A::No, N::No, C::Nothing),
+        (R::RateLimited, E::None, A::Told, N::Yes, C::Rate),
+        (R::PushBack, E::None, A::Told, N::Yes, C::Replica),
+        (R::QuotaExhausted, E::None, A::No, N::Yes, C::Quota),
+        (R::CredentialRejected, E::Hard, A::No, N::Yes, C::Credential),
+        (R::ConnectFailed, E::Hard, A::OtherReplica, N::Yes, C::Nothing),
+        (R::Unsent, E::Hard, A::Unsent, N::Yes, C::Nothing),
+        (R::Status5xx, E::Hard, A::Once, N::Yes, C::Nothing),
+        (R::FirstTokenTimeout, E::Hard, A::No, N::Yes, C::Nothing),
+        (R::Truncated, E::Hard, A::No, N::Yes, C::Nothing),
+        (R::EmptyAnswer, E::Soft, A::No, N::Yes, C::Nothing),
+        (R::ContextExceeded, E::None, A::No, N::Capable, C::Nothing),
+        (R::ContentFiltered, E::None, A::No, N::No, C::Nothing),
+        (R::ContractShape, E::Soft, A::No, N::Yes, C::Nothing),
+        (R::ClientGone, E::None, A::No, N::No, C::Nothing),
     ];
-    for (result, evidence, again, next) in rows {
-        assert_eq!((result.evidence(), result.again(), result.next()), (evidence, again, next), "{}", result.name());
+    for (result, evidence, again, next, closes) in rows {
+        let row = (result.evidence(), result.again(), result.next(), result.closes());
+        assert_eq!(row, (evidence, again, next, closes), "{}", result.name());
     }
 }
 

@@ -223,7 +223,7 @@ fn effect(it: &schema::Fault) -> Effect {
         FaultKind::Latency | FaultKind::SlowFirstToken => {
             Effect::Late { delay: it.delay.map_or(0, Duration::nanos), factor: it.factor.unwrap_or(1) }
         }
-        FaultKind::Status => error(by_status(it.status.unwrap_or(500), after.is_some()), it.status.unwrap_or(500)),
+        FaultKind::Status => error(R::of_status(it.status.unwrap_or(500), after.is_some()), it.status.unwrap_or(500)),
         FaultKind::RateLimited => error(R::RateLimited, 429),
         FaultKind::QuotaExhausted => error(R::QuotaExhausted, 402),
         FaultKind::CredentialRejected => error(R::CredentialRejected, 401),
@@ -237,21 +237,5 @@ fn effect(it: &schema::Fault) -> Effect {
         FaultKind::ErrorEvent => Effect::Cut { tokens, finish: Finish::error(R::ErrorInStream, 200) },
         FaultKind::EmptyAnswer => error(R::EmptyAnswer, 200),
         FaultKind::Any => Effect::Any,
-    }
-}
-
-/// Reads a bare status as `failures.md`, section 1, does.
-fn by_status(status: u16, told: bool) -> ResultCode {
-    match status {
-        401 | 407 => ResultCode::CredentialRejected,
-        402 => ResultCode::QuotaExhausted,
-        403 => ResultCode::CredentialForbidden,
-        404 | 410 | 421 => ResultCode::ModelMissing,
-        408 | 504 => ResultCode::TotalTimeout,
-        413 => ResultCode::MessageTooLarge,
-        429 | 529 => ResultCode::RateLimited,
-        503 if told => ResultCode::PushBack,
-        500.. => ResultCode::Status5xx,
-        _ => ResultCode::CallerInvalid,
     }
 }

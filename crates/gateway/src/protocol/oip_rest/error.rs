@@ -13,7 +13,6 @@ use crate::protocol::{
     json::{self, Flaw},
     openai::error::ErrorObject,
     sanitise::sanitise,
-    status::by_status,
 };
 
 /// What is wrong with a request, in words for the client.
@@ -43,7 +42,7 @@ impl From<Flaw> for BadInfer {
 /// Classifies an answer with another status than 200: success is exactly 200 (OIP-23). The protocol has no codes, so
 /// that nothing but the status tells.
 pub(crate) const fn classify_http(status: u16, push_back: bool) -> ResultCode {
-    by_status(status, push_back)
+    ResultCode::of_status(status, push_back)
 }
 
 /// Writes the body of an error of ours.

@@ -20,7 +20,7 @@ use serde::Serialize;
 
 pub(crate) use self::object::ErrorObject;
 use super::scan;
-use crate::protocol::{problem::Problem, sanitise::sanitise, status::by_status};
+use crate::protocol::{problem::Problem, sanitise::sanitise};
 
 mod object;
 
@@ -59,8 +59,8 @@ pub(crate) fn classify_http(head: Head<'_>, body: &[u8]) -> ResultCode {
         Some(ResultCode::PushBack) if matches!(head.status, 429 | 529) => ResultCode::RateLimited,
         Some(told) => told,
         None => match error.and_then(|error| error.status) {
-            Some(status @ (402 | 429 | 529)) => by_status(status, head.push_back),
-            _ => by_status(head.status, head.push_back),
+            Some(status @ (402 | 429 | 529)) => ResultCode::of_status(status, head.push_back),
+            _ => ResultCode::of_status(head.status, head.push_back),
         },
     }
 }
@@ -72,7 +72,7 @@ pub(crate) fn classify_in_band(error: &ErrorObject, place: Place) -> ResultCode 
         Place::Stream => ResultCode::ErrorInStream,
     };
     named(error).unwrap_or_else(|| match error.status {
-        Some(status @ 400..=499 | status @ 529) => by_status(status, false),
+        Some(status @ 400..=499 | status @ 529) => ResultCode::of_status(status, false),
         _ => broken,
     })
 }
