@@ -12,11 +12,11 @@
 //! # When it misleads
 //! A server that says "come back in 1 s" a hundred times is believed a hundred times, twice as long each time.
 
-use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
+use alloc::{collections::BTreeMap, string::String, vec::Vec};
 
 use crate::{
     clock::{Nanos, SECOND},
-    id::AttemptId,
+    id::{AttemptId, UpstreamId},
     revision::{Path, Revision, Where},
 };
 
@@ -143,49 +143,80 @@ pub(crate) struct Before {
 }
 
 impl Before {
+    /// Returns all of them.
+    pub(crate) fn all(&self) -> impl Iterator<Item = u32> {
+        self.domain.iter().chain(&self.credential).chain(&self.replicas).copied()
+    }
+
     /// Returns every gate that an attempt at this replica passes.
     pub(crate) fn on_the_way(&self, replica: usize) -> impl Iterator<Item = u32> {
         [self.domain, self.credential, self.replicas.get(replica).copied()].into_iter().flatten()
     }
 }
 
-/// All gates, under numbers that outlive a revision: what names the same quota keeps its gate.
+/// All gates, under numbers that outlive a revision: what names the same quota or replica keeps its gate.
 #[derive(Debug, Default)]
 pub(crate) struct Gates {
-    keys: BTreeMap<String, u32>,
-    gates: Vec<Gate>,
+    keys: BTreeMap<Key, u32>,
+    gates: BTreeMap<u32, Gate>,
+    next: u32,
+}
+
+/// What a gate stands for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    Domain(String),
+    Replica(String),
+    Credential(UpstreamId),
 }
 
 impl Gates {
-    /// Finds or makes the gate of a name.
-    pub(crate) fn named(&mut self, name: String) -> u32 {
-        let (next, gates) = (self.gates.len() as u32, &mut self.gates);
-        *self.keys.entry(name).or_insert_with(|| {
-            gates.push(Gate::default());
-            next
+    /// Finds or makes the gates of every path of a revision, and drops those that neither it nor `used` names. Credentials
+    /// begin anew: a revision may bring another one under the same name, and a refused one is soon found again.
+    pub(crate) fn apply(&mut self, revision: &Revision, used: impl Fn(u32) -> bool) -> Vec<Before> {
+        let mut old = core::mem::take(&mut self.keys);
+        old.retain(|key, _| !matches!(key, Key::Credential(_)));
+        let before: Vec<_> = revision.paths.iter().map(|path| self.before(path, revision, &old)).collect();
+        let named: Vec<u32> = self.keys.values().copied().collect();
+        self.gates.retain(|gate, _| named.contains(gate) || used(*gate));
+        before
+    }
+
+    fn before(&mut self, path: &Path, revision: &Revision, old: &BTreeMap<Key, u32>) -> Before {
+        let Where::Remote(id) = path.place else { return Before::default() };
+        let replicas = &revision.upstreams[id.index()].replicas;
+        Before {
+            domain: path.domain.as_ref().map(|name| self.named(Key::Domain(name.clone()), old)),
+            credential: Some(self.named(Key::Credential(id), old)),
+            replicas: replicas.iter().map(|address| self.named(Key::Replica(address.clone()), old)).collect(),
+        }
+    }
+
+    fn named(&mut self, key: Key, old: &BTreeMap<Key, u32>) -> u32 {
+        let Self { keys, gates, next } = self;
+        let kept = old.get(&key).copied();
+        *keys.entry(key).or_insert_with(|| {
+            kept.unwrap_or_else(|| {
+                *next += 1;
+                gates.insert(*next, Gate::default());
+                *next
+            })
         })
     }
 
-    /// Finds or makes the gates of every path of a revision.
-    pub(crate) fn before(&mut self, revision: &Revision) -> Vec<Before> {
-        let gates = |path: &Path| {
-            let Where::Remote(upstream) = path.place else { return Before::default() };
-            let upstream = &revision.upstreams[upstream.index()];
-            Before {
-                domain: path.domain.as_ref().map(|name| self.named(format!("domain {name}"))),
-                credential: Some(self.named(format!("credential {}", upstream.name))),
-                replicas: upstream.replicas.iter().map(|address| self.named(format!("replica {address}"))).collect(),
-            }
-        };
-        revision.paths.iter().map(gates).collect()
+    /// Says whether an attempt may pass all that stands before a path, at one replica at least.
+    pub(crate) fn admit(&self, now: Nanos, before: &Before) -> bool {
+        let opens = |gate: &u32| self.at(*gate).admits(now);
+        let replica = before.replicas.is_empty() || before.replicas.iter().any(opens);
+        replica && before.domain.iter().chain(&before.credential).all(opens)
     }
 
     pub(crate) fn at(&self, gate: u32) -> &Gate {
-        &self.gates[gate as usize]
+        self.gates.get(&gate).expect("a gate lives as long as a revision that names it")
     }
 
     pub(crate) fn at_mut(&mut self, gate: u32) -> &mut Gate {
-        &mut self.gates[gate as usize]
+        self.gates.get_mut(&gate).expect("a gate lives as long as a revision that names it")
     }
 }
 
@@ -258,12 +289,5 @@ mod tests {
         gate.pass(TWO);
         gate.hear(SECOND, TWO, Word::Nothing);
         assert_eq!(gate.ask(SECOND), Some(0));
-    }
-
-    #[test]
-    fn names_keep_their_gates() {
-        let mut gates = Gates::default();
-        let [a, b, c] = ["a", "b", "a"].map(|name| gates.named(name.into()));
-        assert_eq!((a == c, a == b), (true, false));
     }
 }

@@ -131,9 +131,13 @@ impl Core {
     }
 
     /// Returns how a route stands, for status and metrics. Changes nothing.
-    pub fn route_state(&self, route: RouteId) -> RouteState {
-        let name = &self.generation.revision.routes[route.index()].name;
-        self.routes[name].machine.state(&self.generation, route, &self.paths)
+    pub fn route_state(&self, now: Nanos, route: RouteId) -> RouteState {
+        let of = &self.generation.revision.routes[route.index()];
+        let mut state = self.routes[&of.name].machine.state(&self.generation, route, &self.paths);
+        for (tier, of) in state.tiers.iter_mut().zip(&of.tiers) {
+            tier.eligible &= self.gates.admit(now, self.generation.before(of.path));
+        }
+        state
     }
 
     /// Returns how a path of the current revision stands for one operation: as its breaker, or as the best of its replicas
@@ -249,10 +253,23 @@ impl Core {
         }
     }
 
+    /// Returns the revisions that open requests finish on, each once.
+    fn open_generations(&self) -> Vec<Arc<Generation>> {
+        let mut open: Vec<Arc<Generation>> = Vec::new();
+        for request in self.requests.values() {
+            if !open.iter().any(|it| Arc::ptr_eq(it, &request.generation)) {
+                open.push(request.generation.clone());
+            }
+        }
+        open
+    }
+
     /// Makes a revision the one for new requests; open ones finish on theirs (rule 9).
     fn apply(&mut self, now: Nanos, revision: Arc<Revision>) {
-        let used: Vec<u32> = self.requests.values().flat_map(|it| it.generation.slots.iter().copied()).collect();
-        let slots = self.paths.apply(&revision, |slot| used.contains(&slot));
+        let open = self.open_generations();
+        let slots = self.paths.apply(&revision, |slot| open.iter().any(|it| it.slots.contains(&slot)));
+        let passed = |gate| open.iter().flat_map(|it| &it.before).any(|before| before.all().any(|it| it == gate));
+        let before = self.gates.apply(&revision, passed);
         let held = |name: &String| {
             self.requests.values().any(|it| it.route().name == *name) || revision.routes.iter().any(|r| r.name == *name)
         };
@@ -266,7 +283,6 @@ impl Core {
             let slot = self.routes.entry(route.name.clone()).or_insert_with(new);
             slot.budget.policy = route.budget;
         }
-        let before = self.gates.before(&revision);
         self.generation = Arc::new(Generation { revision, slots, before });
         for (at, route) in self.generation.revision.routes.iter().enumerate() {
             let slot = self.routes.get_mut(&route.name).expect("inserted above");

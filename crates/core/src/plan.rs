@@ -136,10 +136,7 @@ impl<'a> Plan<'a> {
     /// Returns an admitted replica of a tier, other than the one that was tried.
     pub(crate) fn replica(&self, tier: u8, tried: Option<ReplicaId>) -> Option<ReplicaId> {
         let passable = |replica| self.passable(tier, replica);
-        match self.lane(tier) {
-            Some(lane) => lane.choose(self.now, self.request.admit.entropy, tried, passable),
-            None => unreachable!("the lane was made before a replica is chosen"),
-        }
+        self.lane(tier)?.choose(self.now, self.request.admit.entropy, tried, passable)
     }
 
     /// Compares what lies in the request itself.

@@ -115,8 +115,8 @@ impl Driver {
     /// Returns the revision in force and how its routes stand.
     pub(crate) fn routes(&self) -> (Arc<Revision>, Vec<RouteState>) {
         let state = self.state.lock();
-        let revision = state.core.revision().clone();
-        let routes = (0..revision.routes.len()).map(|at| state.core.route_state(RouteId(at as u16))).collect();
+        let (now, revision) = (self.clock.now(), state.core.revision().clone());
+        let routes = (0..revision.routes.len()).map(|at| state.core.route_state(now, RouteId(at as u16))).collect();
         (revision, routes)
     }
 

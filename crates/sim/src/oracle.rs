@@ -174,7 +174,7 @@ impl Oracle {
     /// Judges the end of a run: faults off, everything is as before, and nothing is left behind (rule 11, F-190).
     pub(crate) fn end(&self, now: Nanos, core: &Core, calls: usize, within: Option<Nanos>) -> Result<(), Violation> {
         let leaked = self.promises.open();
-        let broken = self.recovery.end(core, (leaked, calls), within);
+        let broken = self.recovery.end(now, core, (leaked, calls), within);
         broken.map_err(|what| Violation { rule: "rule 11 (F-190)", at: now, request: None, what })
     }
 }

@@ -128,7 +128,7 @@ impl Kit {
     }
 
     fn breaker(&self, tier: usize) -> BreakerState {
-        self.core.route_state(RouteId(0)).tiers[tier].breaker
+        self.core.route_state(self.now, RouteId(0)).tiers[tier].breaker
     }
 
     fn start(&self) -> Start {
@@ -358,7 +358,7 @@ fn cl_09_an_impatient_client_says_nothing_about_the_path() {
         kit.until(n * SECOND);
         assert_eq!(kit.results(), ["target.total_timeout"], "the last tier is asked all the same");
     }
-    assert_eq!(kit.core.route_state(RouteId(0)).tiers[0].breaker, BreakerState::Closed);
+    assert_eq!(kit.core.route_state(kit.now, RouteId(0)).tiers[0].breaker, BreakerState::Closed);
 }
 
 #[test]
@@ -488,7 +488,7 @@ fn f_042_f_073_the_retry_goes_to_another_replica_and_mends_the_path() {
         assert_eq!(kit.decision().outcome.tier, Some(0));
         kit.now += 10 * MILLISECOND;
     }
-    assert_eq!(kit.core.route_state(RouteId(0)).tiers[0].breaker, BreakerState::Closed, "the path is well");
+    assert_eq!(kit.core.route_state(kit.now, RouteId(0)).tiers[0].breaker, BreakerState::Closed, "the path is well");
     assert!(
         kit.starts().iter().filter(|start| start.1 == 1).count() < 6,
         "the bad replica is cut off: {:?}",
@@ -520,7 +520,7 @@ fn f_043_an_unsent_request_takes_a_fresh_connection_and_leaves_no_evidence_when_
         assert!(kit.start().fresh);
         kit.end(R::Ok, 200);
     }
-    assert_eq!(kit.core.route_state(RouteId(0)).tiers[0].breaker, BreakerState::Closed);
+    assert_eq!(kit.core.route_state(kit.now, RouteId(0)).tiers[0].breaker, BreakerState::Closed);
     for _ in 0..2 {
         kit.admit(Operation::Chat);
         for _ in 0..3 {
@@ -529,7 +529,7 @@ fn f_043_an_unsent_request_takes_a_fresh_connection_and_leaves_no_evidence_when_
         kit.end(R::Ok, 200);
     }
     assert_eq!(
-        kit.core.route_state(RouteId(0)).tiers[0].breaker,
+        kit.core.route_state(kit.now, RouteId(0)).tiers[0].breaker,
         BreakerState::Open,
         "but it is evidence when it does not"
     );
@@ -559,7 +559,7 @@ fn f_007_f_009_a_lack_goes_to_tiers_that_can_else_the_original_error_goes_back()
     let decision = kit.decision();
     assert_eq!((decision.outcome.status, decision.outcome.end), (400, End::Error(R::ContextExceeded)));
     assert_eq!(kit.results()[1], "capability.unsupported_feature", "F-002");
-    assert_eq!(kit.core.route_state(RouteId(0)).phase, Phase::Normal);
+    assert_eq!(kit.core.route_state(kit.now, RouteId(0)).phase, Phase::Normal);
 }
 
 #[test]
@@ -673,7 +673,7 @@ fn f_165_exhausted_names_the_soonest_recovery_and_f_168_a_client_may_refuse_degr
     let after = after.expect("it says when");
     assert_eq!((why, kit.decision().reason), (Refusal::Exhausted, Reason::AllTiersExhausted));
     assert!((9 * SECOND..=12 * SECOND).contains(&after), "{after}");
-    assert_eq!(kit.core.route_state(RouteId(0)).phase, Phase::Exhausted);
+    assert_eq!(kit.core.route_state(kit.now, RouteId(0)).phase, Phase::Exhausted);
 
     kit.admit_as(Operation::Chat, |admit| admit.max_tier = Some(0));
     assert_eq!(refusal(&kit).expect("refused").0, Refusal::Degradation);
@@ -698,20 +698,23 @@ fn f_074_a_reload_keeps_the_state_of_the_paths_it_keeps() {
         kit.end(R::ConnectFailed, 0);
         kit.end(R::Ok, 200);
     }
-    assert_eq!(kit.core.route_state(RouteId(0)).tiers[0].breaker, BreakerState::Open);
+    assert_eq!(kit.core.route_state(kit.now, RouteId(0)).tiers[0].breaker, BreakerState::Open);
     let (mut same, mut moved) = (revision(1), revision(1));
     same.digest = [8; 32];
     kit.feed(Input::Revision(Arc::new(same)));
-    assert_eq!(kit.core.route_state(RouteId(0)).tiers[0].breaker, BreakerState::Open);
-    assert_eq!(kit.core.route_state(RouteId(0)).tier, 1);
+    assert_eq!(kit.core.route_state(kit.now, RouteId(0)).tiers[0].breaker, BreakerState::Open);
+    assert_eq!(kit.core.route_state(kit.now, RouteId(0)).tier, 1);
     moved.upstreams[0].replicas = vec!["http://elsewhere".to_string()];
     kit.feed(Input::Revision(Arc::new(moved)));
     assert_eq!(
-        kit.core.route_state(RouteId(0)).tiers[0].breaker,
+        kit.core.route_state(kit.now, RouteId(0)).tiers[0].breaker,
         BreakerState::Closed,
         "another address, another state"
     );
-    assert_eq!((kit.core.route_state(RouteId(0)).tier, kit.core.route_state(RouteId(0)).phase), (0, Phase::Normal));
+    assert_eq!(
+        (kit.core.route_state(kit.now, RouteId(0)).tier, kit.core.route_state(kit.now, RouteId(0)).phase),
+        (0, Phase::Normal)
+    );
 }
 
 #[test]

@@ -45,12 +45,10 @@ impl Request {
     /// Lets another try wait for its pause, or for its gate.
     pub(super) fn await_another(&mut self, now: Nanos, world: &mut World<'_>, another: Another) {
         let Another { pause, retry, gate, .. } = another;
-        let until = match gate.map(|gate| world.gates.at_mut(gate).wait(self.admit.entropy >> 8)) {
-            Some(Some(until)) => until,
-            _ => now.saturating_add(pause),
-        };
+        let place = gate.and_then(|gate| Some((gate, world.gates.at_mut(gate).wait(self.admit.entropy >> 8)?)));
+        let until = place.map_or(now.saturating_add(pause), |(_, until)| until);
         self.waited.gate |= gate.is_some();
-        self.wait = Some(Wait { until, what: What::Again { retry, gate } });
+        self.wait = Some(Wait { until, what: What::Again { retry, gate: place.map(|(gate, _)| gate) } });
     }
 
     /// Goes on after a wait.

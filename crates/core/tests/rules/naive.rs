@@ -60,6 +60,15 @@ pub(crate) struct Heard {
     pub(crate) repeated: bool,
     pub(crate) entropy: u64,
     pub(crate) after: Option<Nanos>,
+    /// Reloads before its request came.
+    pub(crate) reloads: u64,
+}
+
+/// A start as the model hears it.
+pub(crate) struct Started {
+    pub(crate) attempt: AttemptId,
+    pub(crate) expires: Nanos,
+    pub(crate) reloads: u64,
 }
 
 impl Model {
@@ -72,10 +81,10 @@ impl Model {
     }
 
     /// Says whether a request with these bits may start on the path now.
-    pub(crate) fn admits(&mut self, now: Nanos, key: (PathId, Operation), entropy: u64) -> bool {
+    pub(crate) fn admits(&mut self, now: Nanos, key: (PathId, Operation), entropy: u64, reloads: u64) -> bool {
         self.pass(now, key);
         let shut = |gate: &Gate| now < gate.until || gate.lease.is_some();
-        if self.names(key.0).iter().any(|name| self.gates.get(name).is_some_and(shut)) {
+        if self.names(key.0, reloads).iter().any(|name| self.gates.get(name).is_some_and(shut)) {
             return false;
         }
         let policy = self.policy(key.0);
@@ -88,8 +97,9 @@ impl Model {
     }
 
     /// Takes note of a start; says whether it is a probe.
-    pub(crate) fn started(&mut self, now: Nanos, key: (PathId, Operation), attempt: AttemptId, expires: Nanos) -> bool {
-        for name in self.names(key.0) {
+    pub(crate) fn started(&mut self, now: Nanos, key: (PathId, Operation), start: Started) -> bool {
+        let Started { attempt, expires, reloads } = start;
+        for name in self.names(key.0, reloads) {
             self.gates.entry(name).and_modify(|gate| gate.lease = gate.lease.or(Some(attempt)));
         }
         match &mut self.lane(key).state {
@@ -161,18 +171,18 @@ impl Model {
         }
     }
 
-    /// The gates before a path: the quota or else the server, the credential, the server.
-    fn names(&self, path: PathId) -> Vec<String> {
+    /// The gates before a path: the quota or else the server, the credential, which each reload may change, the server.
+    fn names(&self, path: PathId, reloads: u64) -> Vec<String> {
         let path = &self.revision.paths[path.index()];
         let Where::Remote(upstream) = path.place else { return Vec::new() };
         let server = format!("server {}", upstream.0);
         let quota = path.domain.clone().unwrap_or_else(|| server.clone());
-        vec![quota, format!("credential {}", upstream.0), server]
+        vec![quota, format!("credential {} {reloads}", upstream.0), server]
     }
 
     /// F-050 to F-055 and the class table, by the letter.
     fn hear_at_gates(&mut self, now: Nanos, path: PathId, heard: &Heard) {
-        let names = self.names(path);
+        let names = self.names(path, heard.reloads);
         if names.is_empty() {
             return;
         }

@@ -6,7 +6,7 @@ use evenkeel_core::*;
 use proptest::prelude::*;
 
 use crate::{
-    naive::{Heard, Model},
+    naive::{Heard, Model, Started},
     world::{Entry, History, LAG, World, plain_sample, sample},
 };
 
@@ -142,7 +142,7 @@ proptest! {
         }
         prop_assert!(!world.history.outputs().any(|(_, output)| matches!(output, Output::Transition(_))));
         for route in 0..2 {
-            let state = world.core.route_state(RouteId(route));
+            let state = world.core.route_state(world.now, RouteId(route));
             prop_assert!(state.tiers.iter().all(|tier| tier.breaker == BreakerState::Closed));
         }
         prop_assert_eq!(world.core.next_timeout(), None, "nothing is left behind");
@@ -302,7 +302,9 @@ fn charged(result: ResultCode) -> bool {
 struct Oracle {
     revision: Revision,
     model: Model,
-    admits: BTreeMap<RequestId, (Nanos, Admit)>,
+    /// When, what, and after how many reloads.
+    admits: BTreeMap<RequestId, (Nanos, Admit, u64)>,
+    reloads: u64,
     running: BTreeMap<AttemptId, Start>,
     shown: BTreeSet<AttemptId>,
     counted: BTreeSet<(RequestId, PathId)>,
@@ -319,6 +321,7 @@ impl Oracle {
             revision,
             model,
             admits: BTreeMap::new(),
+            reloads: 0,
             running: BTreeMap::new(),
             shown: BTreeSet::new(),
             counted: BTreeSet::new(),
@@ -339,10 +342,11 @@ impl Oracle {
         }
         match entry {
             Entry::Input(Input::Admit(admit)) => {
-                self.admits.insert(admit.request, (now, admit.clone()));
+                self.admits.insert(admit.request, (now, admit.clone(), self.reloads));
                 self.expected = Some((admit.request, self.first_tier(now, admit)));
             }
             Entry::Input(Input::Attempt { attempt, event }) => self.hear(now, *attempt, *event),
+            Entry::Input(Input::Revision(_)) => self.reloads += 1,
             Entry::Input(Input::Timeout) => self.model.timeout(now),
             Entry::Output(Output::Start(start)) => return self.started(now, start),
             Entry::Output(Output::Cancel { attempt, why, .. }) => {
@@ -372,38 +376,39 @@ impl Oracle {
                 admit.max_tier.is_none_or(|max| *at <= max)
                     && admit.needs.missing_in(path.features).is_empty()
                     && path.context.is_none_or(|context| admit.tokens <= context)
-                    && self.model.admits(now, (tier.path, admit.operation), admit.entropy)
+                    && self.model.admits(now, (tier.path, admit.operation), admit.entropy, self.reloads)
             })
             .filter(|(_, tier)| self.revision.paths[tier.path.index()].place != Where::Certain)
             .map(|(at, _)| at)
     }
 
     fn deadline(&self, request: RequestId) -> Nanos {
-        let (at, admit) = &self.admits[&request];
+        let (at, admit, _) = &self.admits[&request];
         at + self.revision.routes[admit.route.index()].deadline
     }
 
     fn started(&mut self, now: Nanos, start: &Start) -> Result<(), String> {
-        let admit = &self.admits[&start.request].1;
-        let key = (start.path, admit.operation);
+        let (_, admit, reloads) = &self.admits[&start.request];
+        let (key, reloads) = ((start.path, admit.operation), *reloads);
         if let Some((request, tier)) = self.expected.take_if(|it| it.0 == start.request) {
             if tier != Some(start.tier) {
                 return Err(format!("at {now} {request:?} started on tier {}, the model says {tier:?}", start.tier));
             }
             self.checked += 1;
         }
-        if !self.model.admits(now, key, admit.entropy) {
+        if !self.model.admits(now, key, admit.entropy, reloads) {
             return Err(format!("at {now} {start:?} was started, the model bars the path"));
         }
         // At the deadline at the latest its clocks end the attempt, and the lease with it. One more: at that very moment.
-        self.model.started(now, key, start.attempt, self.deadline(start.request) + 1);
+        let expires = self.deadline(start.request) + 1;
+        self.model.started(now, key, Started { attempt: start.attempt, expires, reloads });
         self.running.insert(start.attempt, start.clone());
         Ok(())
     }
 
     fn hear(&mut self, now: Nanos, attempt: AttemptId, event: Event) {
         let Some(start) = self.running.get(&attempt).cloned() else { return };
-        let admit = &self.admits[&start.request].1;
+        let (_, admit, reloads) = &self.admits[&start.request];
         let key = (start.path, admit.operation);
         let renewed = now + self.revision.paths[start.path.index()].clocks.stall + 1;
         match event {
@@ -423,7 +428,11 @@ impl Oracle {
                     self.counted.insert(counted);
                 }
                 let entropy = admit.entropy ^ attempt.0;
-                self.model.ended(now, key, &Heard { attempt, result, status, repeated, entropy, after });
+                self.model.ended(
+                    now,
+                    key,
+                    &Heard { attempt, result, status, repeated, entropy, after, reloads: *reloads },
+                );
             }
         }
     }

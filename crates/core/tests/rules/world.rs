@@ -235,7 +235,7 @@ impl World {
             }
             Output::Transition(_) => {
                 let routes = 0..self.core.revision().routes.len() as u16;
-                let states = routes.map(|route| self.core.route_state(RouteId(route))).collect();
+                let states = routes.map(|route| self.core.route_state(self.now, RouteId(route))).collect();
                 self.history.states.push((self.now, states));
             }
             Output::Commit { .. } | Output::Decision(_) => {}

@@ -100,7 +100,7 @@ fn record(id: &str, decision: &Decision) -> Arc<Record> {
 fn text(metrics: &Metrics, core: &Core) -> String {
     let revision = core.revision().clone();
     let states: Vec<_> =
-        (0..revision.routes.len()).map(|at| core.route_state(evenkeel_core::RouteId(at as u16))).collect();
+        (0..revision.routes.len()).map(|at| core.route_state(0, evenkeel_core::RouteId(at as u16))).collect();
     metrics.text(&revision, &states)
 }
 

@@ -30,7 +30,13 @@ impl Recovery {
     }
 
     /// Judges the end: `left` are requests and calls that are still there. Without a time only these are judged.
-    pub(super) fn end(&self, core: &Core, left: (usize, usize), within: Option<Nanos>) -> Result<(), String> {
+    pub(super) fn end(
+        &self,
+        now: Nanos,
+        core: &Core,
+        left: (usize, usize),
+        within: Option<Nanos>,
+    ) -> Result<(), String> {
         if left != (0, 0) || core.open() > 0 {
             return Err(format!("{} requests and {} calls at servers are left behind", left.0, left.1));
         }
@@ -39,7 +45,7 @@ impl Recovery {
             return Err(format!("nobody is there, and the core still waits for {why:?}"));
         }
         let routes = (0..core.revision().routes.len() as u16).map(RouteId);
-        for (at, state) in routes.map(|route| (route, core.route_state(route))) {
+        for (at, state) in routes.map(|route| (route, core.route_state(now, route))) {
             let name = &core.revision().routes[at.index()].name;
             let shut = state.tiers.iter().any(|tier| tier.breaker == BreakerState::Open);
             if state.tier != 0 || shut || state.tiers[0].breaker != BreakerState::Closed {

@@ -261,3 +261,36 @@ fn f_166_four_of_a_route_wait_and_the_others_are_told_when_to_come_back() {
     }
     assert_eq!((kit.core.open(), kit.refusals().len()), (4, 3));
 }
+
+#[test]
+fn f_116_a_tier_behind_a_closed_gate_is_not_eligible_until_its_time_is_over() {
+    let mut kit = Kit::new(apart());
+    let eligible = |kit: &Kit| {
+        let tiers = kit.core.route_state(kit.now, RouteId(0)).tiers;
+        tiers.iter().map(|tier| tier.eligible).collect::<Vec<_>>()
+    };
+    kit.admit(Operation::Chat);
+    kit.limited(None);
+    assert_eq!(eligible(&kit), [false, true, true]);
+    kit.until(SECOND);
+    assert_eq!(eligible(&kit), [true, true, true]);
+}
+
+#[test]
+fn f_051_a_reload_keeps_the_gates_of_what_it_keeps_and_tries_credentials_again() {
+    let mut kit = Kit::new(apart());
+    for result in [R::CredentialRejected, R::QuotaExhausted] {
+        kit.admit(Operation::Chat);
+        kit.end(result, 401);
+        kit.end(R::Ok, 200);
+        kit.feed(Input::Revision(Arc::new(apart())));
+        kit.admit(Operation::Chat);
+        assert_eq!(kit.start().tier, u8::from(result == R::QuotaExhausted), "{result:?}");
+        kit.end(R::Ok, 200);
+    }
+    let mut moved = apart();
+    moved.paths[0].domain = Some("another".into());
+    kit.feed(Input::Revision(Arc::new(moved)));
+    kit.admit(Operation::Chat);
+    assert_eq!(kit.start().tier, 0, "another quota");
+}
