@@ -1,0 +1,134 @@
+//! Evidence: what failures do to paths and replicas, and how these come back (`failures.md`, section 4).
+
+use super::*;
+
+#[test]
+fn rule_04_a_lease_that_has_expired_is_a_failure_before_the_next_request_is_decided() {
+    let mut kit = Kit::new(revision(1));
+    kit.open_primary();
+    kit.now = kit.core.next_timeout().expect("the open time ends").0;
+    kit.admit(Operation::ChatStream);
+    assert_eq!(kit.start().tier, 0, "a probe");
+    kit.now += 25 * SECOND;
+    kit.admit(Operation::ChatStream);
+    assert_eq!(kit.start().tier, 1, "CORE-3");
+}
+
+#[test]
+fn f_065_a_request_counts_once_at_each_path_that_it_fails() {
+    let mut revision = revision(1);
+    revision.paths.iter_mut().for_each(|path| path.retries = 0);
+    let mut kit = Kit::new(revision);
+    for _ in 0..2 {
+        kit.admit(Operation::ChatStream);
+        kit.end(R::ProtocolError, 0);
+        kit.end(R::ProtocolError, 0);
+    }
+    assert_eq!([kit.breaker(0), kit.breaker(1)], [BreakerState::Open; 2]);
+}
+
+#[test]
+fn f_069_a_stream_that_goes_on_keeps_the_lease_of_its_replica() {
+    let mut kit = Kit::new(revision(2));
+    let other = |kit: &Kit| kit.start().replica == ReplicaId(1);
+    // One replica breaks, mended by the other each time, until it is cut off.
+    while kit.core.next_timeout().is_none() {
+        kit.admit_as(Operation::ChatStream, |admit| admit.entropy = 1 << 32);
+        if other(&kit) {
+            kit.end(R::ConnectFailed, 0);
+        }
+        kit.end(R::Ok, 200);
+    }
+    kit.now = kit.core.next_timeout().expect("the replica's open time ends").0;
+    kit.admit_as(Operation::ChatStream, |admit| admit.entropy = 1 << 32);
+    assert!(other(&kit), "half open: it may be probed");
+    let probe = kit.start().attempt;
+    kit.event(Event::FirstContent);
+    for _ in 0..6 {
+        kit.until(kit.now + 900 * MILLISECOND);
+        kit.feed(Input::Attempt { attempt: probe, event: Event::Progress });
+    }
+    kit.admit_as(Operation::ChatStream, |admit| admit.entropy = 1 << 32);
+    assert!(other(&kit), "its lease has not expired under the stream");
+}
+
+#[test]
+fn f_042_f_073_the_retry_goes_to_another_replica_and_mends_the_path() {
+    let mut kit = Kit::new(revision(2));
+    for _ in 0..20 {
+        kit.admit_as(Operation::Chat, |admit| admit.entropy = 1 << 32);
+        let first = kit.start().replica;
+        if first == ReplicaId(1) {
+            kit.end(R::Status5xx, 500);
+            kit.until(kit.now + 300 * MILLISECOND);
+            assert_ne!(kit.start().replica, first);
+        }
+        kit.end(R::Ok, 200);
+        assert_eq!(kit.decision().outcome.tier, Some(0));
+        kit.now += 10 * MILLISECOND;
+    }
+    assert_eq!(kit.core.route_state(kit.now, RouteId(0)).tiers[0].breaker, BreakerState::Closed, "the path is well");
+    assert!(
+        kit.starts().iter().filter(|start| start.1 == 1).count() < 6,
+        "the bad replica is cut off: {:?}",
+        kit.starts()
+    );
+}
+
+#[test]
+fn f_074_a_reload_keeps_the_state_of_the_paths_it_keeps() {
+    let mut kit = Kit::new(revision(1));
+    for _ in 0..2 {
+        kit.admit(Operation::Chat);
+        kit.end(R::ConnectFailed, 0);
+        kit.end(R::Ok, 200);
+    }
+    assert_eq!(kit.core.route_state(kit.now, RouteId(0)).tiers[0].breaker, BreakerState::Open);
+    let (mut same, mut moved) = (revision(1), revision(1));
+    same.digest = [8; 32];
+    kit.feed(Input::Revision(Arc::new(same)));
+    assert_eq!(kit.core.route_state(kit.now, RouteId(0)).tiers[0].breaker, BreakerState::Open);
+    assert_eq!(kit.core.route_state(kit.now, RouteId(0)).tier, 1);
+    moved.upstreams[0].replicas = vec!["http://elsewhere".to_string()];
+    kit.feed(Input::Revision(Arc::new(moved)));
+    assert_eq!(
+        kit.core.route_state(kit.now, RouteId(0)).tiers[0].breaker,
+        BreakerState::Closed,
+        "another address, another state"
+    );
+    assert_eq!(
+        (kit.core.route_state(kit.now, RouteId(0)).tier, kit.core.route_state(kit.now, RouteId(0)).phase),
+        (0, Phase::Normal)
+    );
+}
+
+/// The worked example of `failures.md`, section 4: one request every 4 s, bare 503 for 60 s, then healthy.
+#[test]
+fn ov_01_a_minute_of_503_at_low_traffic_costs_four_attempts_and_comes_back() {
+    let mut kit = Kit::new(revision(1));
+    let (mut sick, mut back) = (0, None);
+    for n in 0..30 {
+        kit.until(n * 4 * SECOND);
+        let before = kit.starts().len();
+        kit.admit(Operation::Chat);
+        let ill = kit.now < 60 * SECOND;
+        while kit.core.open() > 0 {
+            let primary = kit.starts().len() > before && kit.start().tier == 0;
+            match primary && ill {
+                true => (sick += 1, kit.end(R::Status5xx, 503)).1,
+                false => kit.end(R::Ok, 200),
+            }
+            kit.until(kit.now + 300 * MILLISECOND);
+        }
+        let tier = kit.decision().outcome.tier.expect("every request is answered");
+        if tier == 0 && !ill {
+            back.get_or_insert(n * 4 * SECOND);
+        }
+    }
+    assert!(sick <= 4, "{sick} attempts in the outage");
+    assert!(back.expect("it comes back") <= 76 * SECOND, "within 16 s");
+    let ways: Vec<_> = kit.transitions().iter().map(|it| (it.from, it.to, it.reason)).collect();
+    assert_eq!(ways[0], (0, 1, Reason::Upstream5xx));
+    let trip = kit.transitions()[0].trip.expect("the way down has a cause");
+    assert_eq!((trip.rule, trip.bad, trip.of), ("F-063", 2, 2));
+}

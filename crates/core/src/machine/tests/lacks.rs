@@ -1,0 +1,70 @@
+//! Lacks and refusals: what a tier cannot do or will not say (`failures.md`, section 1).
+
+use super::*;
+
+#[test]
+fn f_007_f_009_a_lack_goes_to_tiers_that_can_else_the_original_error_goes_back() {
+    let mut kit = Kit::new(revision(1));
+    kit.admit(Operation::Chat);
+    let first = kit.start().attempt;
+    kit.end(R::ContextExceeded, 400);
+    kit.end(R::CallerInvalid, 422);
+    assert_eq!(kit.source(), Source::Error(first), "the first error, and not the default");
+    let decision = kit.decision();
+    assert_eq!((decision.outcome.status, decision.outcome.end), (400, End::Error(R::ContextExceeded)));
+    assert_eq!(kit.results()[1], "capability.unsupported_feature", "F-002");
+    assert_eq!(kit.core.route_state(kit.now, RouteId(0)).phase, Phase::Normal);
+}
+
+#[test]
+fn f_009_where_the_first_failure_was_another_the_default_may_answer() {
+    let mut kit = Kit::new(revision(1));
+    kit.admit(Operation::Chat);
+    kit.end(R::EmptyAnswer, 200);
+    kit.end(R::CallerInvalid, 400);
+    assert_eq!(kit.source(), Source::Certain(PathId(2)));
+}
+
+#[test]
+fn f_036_after_context_exceeded_only_larger_windows_are_tried() {
+    for (small, tried) in [(Some(8_000), false), (Some(32_000), true), (None, true)] {
+        let mut revision = revision(1);
+        (revision.paths[0].context, revision.paths[1].context) = (Some(8_000), small);
+        let mut kit = Kit::new(revision);
+        kit.admit(Operation::Chat);
+        kit.end(R::ContextExceeded, 400);
+        assert_eq!(kit.starts().len() == 2, tried, "{small:?}");
+    }
+}
+
+#[test]
+fn f_036_a_declared_lack_is_skipped_before_dispatch() {
+    let mut revision = revision(1);
+    revision.paths[0].features = Features::NONE;
+    let mut kit = Kit::new(revision);
+    kit.admit_as(Operation::Chat, |admit| admit.needs = Features::TOOLS);
+    assert_eq!(kit.starts(), [(1, 0)]);
+    kit.end(R::Ok, 200);
+    let first = &kit.decision().candidates[0];
+    assert_eq!((first.verdict, first.reasons[0]), (Verdict::Skipped, Reason::CapabilityMissing));
+}
+
+#[test]
+fn f_008_a_refusal_of_content_is_the_answer_unless_the_route_says_otherwise() {
+    for (policy, starts, source) in [
+        (OnPolicy::Error, 1, Source::Error(AttemptId(0))),
+        (OnPolicy::Default, 1, Source::Certain(PathId(2))),
+        (OnPolicy::Next, 2, Source::Attempt(AttemptId(1))),
+    ] {
+        let mut revision = revision(1);
+        revision.routes[0].on_policy = policy;
+        let mut kit = Kit::new(revision);
+        kit.admit(Operation::Chat);
+        kit.end(R::ContentFiltered, 400);
+        if policy == OnPolicy::Next {
+            kit.end(R::Ok, 200);
+        }
+        assert_eq!((kit.starts().len(), kit.source()), (starts, source), "{policy:?}");
+        assert_eq!(kit.decision().reason, Reason::SafetyBlock);
+    }
+}

@@ -1,0 +1,117 @@
+//! Another try on the same path: for what, when, and who pays (`failures.md`, section 3).
+
+use super::*;
+
+#[test]
+fn f_031_at_most_max_attempts() {
+    let mut revision = revision(1);
+    revision.routes[0].max_attempts = 1;
+    let mut kit = Kit::new(revision);
+    kit.admit(Operation::Chat);
+    kit.end(R::Status5xx, 500);
+    assert_eq!(kit.starts(), [(0, 0)]);
+    let decision = kit.decision();
+    assert_eq!((decision.outcome.tier, decision.candidates[1].reasons[0]), (Some(2), Reason::RetryBudgetEmpty));
+}
+
+#[test]
+fn f_040_f_041_one_retry_after_a_pause() {
+    let mut kit = Kit::new(revision(1));
+    kit.admit(Operation::Chat);
+    kit.end(R::Status5xx, 500);
+    assert_eq!(kit.starts().len(), 1);
+    kit.until(100 * MILLISECOND - 1);
+    assert_eq!(kit.starts().len(), 1, "F-041: not before 100 ms");
+    kit.until(300 * MILLISECOND);
+    assert_eq!(kit.starts(), [(0, 0), (0, 0)]);
+    kit.end(R::Ok, 200);
+    assert_eq!((kit.results(), kit.decision().outcome.tier), (vec!["target.status_5xx", "ok"], Some(0)));
+    assert_eq!(kit.decision().reason, Reason::PrimaryHealthy);
+}
+
+#[test]
+fn f_040_no_retry_in_a_ramp() {
+    let mut kit = Kit::new(revision(1));
+    kit.open_primary();
+    kit.now = kit.core.next_timeout().expect("the open time ends").0;
+    for _ in 0..2 {
+        kit.admit(Operation::ChatStream);
+        kit.event(Event::FirstContent);
+        kit.end(R::Ok, 200);
+    }
+    assert_eq!(kit.breaker(0), BreakerState::Ramp);
+    kit.now += SECOND;
+    kit.admit(Operation::ChatStream);
+    let before = kit.starts().len();
+    kit.end(R::Status5xx, 500);
+    assert_eq!(kit.starts()[before - 1..], [(0, 0), (1, 0)], "the next tier, at once");
+    kit.end(R::Ok, 200);
+    assert_eq!(kit.decision().candidates[0].reasons, [Reason::Upstream5xx, Reason::BreakerOpen]);
+}
+
+#[test]
+fn f_046_the_failure_that_opens_a_path_pays_for_no_retry_and_waits_for_none() {
+    let mut kit = Kit::new(revision(1));
+    kit.admit(Operation::Chat);
+    let waiting = kit.start().attempt;
+    kit.admit(Operation::Chat);
+    kit.end(R::Status5xx, 503);
+    kit.feed(Input::Attempt {
+        attempt: waiting,
+        event: Event::Ended { result: R::Status5xx, status: Some(503), after: None },
+    });
+    assert_eq!(kit.breaker(0), BreakerState::Open, "two in a row");
+    assert_eq!(kit.starts(), [(0, 0), (0, 0), (1, 0)], "the next tier, at once");
+}
+
+#[test]
+fn f_041_f_043_a_refused_connection_goes_elsewhere_at_once_and_is_free() {
+    let mut kit = Kit::new(revision(2));
+    kit.admit(Operation::Chat);
+    let first = kit.start().replica;
+    kit.end(R::ConnectFailed, 0);
+    assert_eq!(kit.starts().len(), 2, "at once");
+    assert_ne!(kit.start().replica, first);
+    let mut alone = Kit::new(revision(1));
+    alone.admit(Operation::Chat);
+    alone.end(R::ConnectFailed, 0);
+    assert_eq!(alone.starts(), [(0, 0), (1, 0)], "with no other replica the next tier starts at once");
+    assert!(!alone.out.iter().any(|output| matches!(output, Output::Decision(_))));
+}
+
+#[test]
+fn f_043_an_unsent_request_takes_a_fresh_connection_and_leaves_no_evidence_when_that_works() {
+    let mut kit = Kit::new(revision(1));
+    for _ in 0..10 {
+        kit.admit(Operation::Chat);
+        kit.end(R::Unsent, 0);
+        assert!(kit.start().fresh);
+        kit.end(R::Ok, 200);
+    }
+    assert_eq!(kit.core.route_state(kit.now, RouteId(0)).tiers[0].breaker, BreakerState::Closed);
+    for _ in 0..2 {
+        kit.admit(Operation::Chat);
+        for _ in 0..3 {
+            kit.end(R::Unsent, 0);
+        }
+        kit.end(R::Ok, 200);
+    }
+    assert_eq!(
+        kit.core.route_state(kit.now, RouteId(0)).tiers[0].breaker,
+        BreakerState::Open,
+        "but it is evidence when it does not"
+    );
+}
+
+#[test]
+fn f_046_without_budget_the_next_tier_starts_at_once() {
+    let mut revision = revision(1);
+    revision.routes[0].budget.floor = 0;
+    let mut kit = Kit::new(revision);
+    kit.admit(Operation::Chat);
+    kit.end(R::Status5xx, 500);
+    assert_eq!(kit.starts(), [(0, 0), (1, 0)]);
+    kit.end(R::Ok, 200);
+    assert_eq!(kit.decision().candidates[0].reasons, [Reason::Upstream5xx, Reason::RetryBudgetEmpty]);
+    assert_eq!(kit.decision().reason, Reason::Upstream5xx);
+}
