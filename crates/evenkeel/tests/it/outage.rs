@@ -2,6 +2,9 @@
 //!
 //! The test runs at 50 requests a second, with a breaker that tries again while the primary is still down. The long runs
 //! (`EVENKEEL_LONG`) and `bench/outage` (`EVENKEEL_OUTAGE_RATE`) ask 1,000 times a second, in release, with the default one.
+//!
+//! What is measured is real time over real sockets, so the script and the load follow the wall clock, at one place
+//! ([`moment`]); nothing is waited for in the hope that it has happened by then.
 
 use std::{
     path::Path,
@@ -61,9 +64,9 @@ async fn up_13_an_outage_under_load_is_seen_by_nobody() {
     let told = watch(&gateway);
     let seen = load(&gateway, rate, start);
     let script = async {
-        tokio::time::sleep_until((start + KILLED).into()).await;
+        moment(start, KILLED).await;
         big.kill().await;
-        tokio::time::sleep_until((start + BACK).into()).await;
+        moment(start, BACK).await;
         big.revive().await;
     };
     let (mut seen, ()) = tokio::join!(seen, script);
@@ -92,6 +95,11 @@ async fn up_13_an_outage_under_load_is_seen_by_nobody() {
     assert!(probes > 0 || breaker == "{}", "the breaker tries again while it is down");
 }
 
+/// Comes at a time of the script.
+async fn moment(start: Instant, after: Duration) {
+    tokio::time::sleep_until((start + after).into()).await;
+}
+
 async fn mock(seed: u64) -> Mock {
     Mock::start(Options { seed, ..Options::default() }).await.expect("a mock starts")
 }
@@ -103,7 +111,7 @@ async fn load(gateway: &Gateway, rate: u64, start: Instant) -> Vec<Seen> {
     let body = json!({"model": "r", "messages": [{"role": "user", "content": "hello"}]}).to_string();
     let (mut open, mut seen) = (JoinSet::new(), Vec::new());
     for n in 0..rate * LENGTH.as_secs() {
-        tokio::time::sleep_until((start + Duration::from_secs(n) / rate as u32).into()).await;
+        moment(start, Duration::from_secs(n) / rate as u32).await;
         let (client, uri, body) = (client.clone(), uri.clone(), body.clone());
         open.spawn(async move {
             let asked = start.elapsed();
