@@ -86,7 +86,7 @@ impl Events {
     pub(crate) fn transition(&self, transition: &Transition) {
         self.metrics.transition(transition);
         let rendered = Arc::new(api::Transition::render(transition, Timestamp::now()));
-        log::transition(&rendered);
+        log::transition(&rendered, transition.reason.severity());
         let _ = self.watchers.send(Happened::Transition(rendered));
     }
 

@@ -16,7 +16,7 @@ use std::{
 };
 
 use evenkeel_api::Transition;
-use evenkeel_core::End;
+use evenkeel_core::{End, Severity};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -133,22 +133,31 @@ fn write(lines: &Receiver<Vec<u8>>, mut to: impl Write) {
     }
 }
 
-/// Writes the line of a transition.
-pub(super) fn transition(it: &Transition) {
-    tracing::warn!(
-        target: "evenkeel::transition",
-        route = it.route,
-        from = it.from,
-        to = it.to,
-        reason = it.reason,
-        path = it.path,
-        rule = it.trip.as_ref().map(|trip| trip.rule.as_str()),
-        result = it.trip.as_ref().map(|trip| trip.result.as_str()),
-        bad = it.trip.as_ref().map(|trip| trip.bad),
-        of = it.trip.as_ref().map(|trip| trip.of),
-        episode = it.episode,
-        "the route starts at another tier",
-    );
+/// Writes the line of a transition, as loud as its reason matters to somebody on call.
+pub(super) fn transition(it: &Transition, severity: Severity) {
+    macro_rules! line {
+        ($level:ident) => {
+            tracing::$level!(
+                target: "evenkeel::transition",
+                route = it.route,
+                from = it.from,
+                to = it.to,
+                reason = it.reason,
+                path = it.path,
+                rule = it.trip.as_ref().map(|trip| trip.rule.as_str()),
+                result = it.trip.as_ref().map(|trip| trip.result.as_str()),
+                bad = it.trip.as_ref().map(|trip| trip.bad),
+                of = it.trip.as_ref().map(|trip| trip.of),
+                episode = it.episode,
+                "the route starts at another tier",
+            )
+        };
+    }
+    match severity {
+        Severity::Info => line!(info),
+        Severity::Warning => line!(warn),
+        Severity::Critical => line!(error),
+    }
 }
 
 #[cfg(test)]

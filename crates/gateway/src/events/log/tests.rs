@@ -1,8 +1,14 @@
-//! Readers of the log that read, and one that does not.
+//! Readers of the log that read, and one that does not; and how loud lines are.
 
 use std::{
     io,
     sync::{Arc, mpsc::Sender},
+};
+
+use evenkeel_core::Reason;
+use tracing::{
+    Level, Metadata, Subscriber,
+    span::{self, Attributes, Id},
 };
 
 use super::*;
@@ -64,4 +70,52 @@ fn a_reader_that_does_not_read_delays_nobody_and_what_found_no_room_is_known() {
     drop(give);
     drop(log);
     assert_eq!(page.0.lock().len(), "first\n".len() + WAITING * "x\n".len(), "what was taken is written");
+}
+
+/// Hears how loud lines are.
+#[derive(Clone, Default)]
+struct Ear(Arc<Mutex<Vec<Level>>>);
+
+impl Subscriber for Ear {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        self.0.lock().push(*event.metadata().level());
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+#[test]
+fn a_transition_is_as_loud_as_its_reason_matters() {
+    let ear = Ear::default();
+    let it = Transition {
+        time: Timestamp::UNIX_EPOCH,
+        revision: "sha256:0".into(),
+        route: "chat".into(),
+        from: 0,
+        to: 1,
+        reason: "x".into(),
+        path: "primary".into(),
+        trip: None,
+        episode: "chat-1".into(),
+    };
+    tracing::subscriber::with_default(ear.clone(), || {
+        for reason in [Reason::RecoveryRamp, Reason::Upstream5xx, Reason::AllTiersExhausted] {
+            transition(&it, reason.severity());
+        }
+    });
+    assert_eq!(*ear.0.lock(), [Level::INFO, Level::WARN, Level::ERROR]);
 }
