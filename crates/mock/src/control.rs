@@ -19,6 +19,8 @@ use crate::{
 pub(crate) enum Change {
     Nothing,
     Faults(Vec<Rule>),
+    /// The faults of one model, and of no other.
+    FaultsOf(String, Vec<Rule>),
     Reset,
 }
 
@@ -33,6 +35,7 @@ impl Change {
         match self {
             Change::Nothing => {}
             Change::Faults(rules) => shared.set_faults(rules),
+            Change::FaultsOf(model, rules) => shared.set_faults_of(&model, rules),
             Change::Reset => shared.reset(),
         }
     }
@@ -41,6 +44,14 @@ impl Change {
 /// Answers a request to `/mock/…` and says what is to change.
 pub(crate) fn handle(shared: &Shared, head: &Head, body: &[u8]) -> (Reply, Change) {
     match (head.method.as_str(), head.path()) {
+        ("PUT" | "DELETE", "/mock/faults") if head.query("model").is_some() => {
+            let model = head.query("model").unwrap_or_default();
+            let list = if head.method == "DELETE" { b"[]" } else { body };
+            match parse_faults_json(list).map_err(|error| error.to_string()).and_then(|rules| of(model, rules)) {
+                Ok(rules) => (faults(&rules), Change::FaultsOf(model.to_owned(), rules)),
+                Err(error) => (refuse(400, &format!("cannot {error}")), Change::Nothing),
+            }
+        }
         ("PUT", "/mock/faults") => match parse_faults_json(body) {
             Ok(rules) => (faults(&rules), Change::Faults(rules)),
             Err(error) => (refuse(400, &format!("cannot {error}")), Change::Nothing),
@@ -54,6 +65,18 @@ pub(crate) fn handle(shared: &Shared, head: &Head, body: &[u8]) -> (Reply, Chang
         }
         _ => (refuse(404, "there are /mock/faults, /mock/log and /mock/reset"), Change::Nothing),
     }
+}
+
+/// Turns rules to one model.
+fn of(model: &str, rules: Vec<Rule>) -> Result<Vec<Rule>, String> {
+    let one = |rule: Rule| match &rule.model {
+        _ if rule.fault.closing().is_some() => {
+            Err(format!("set `{}` for one model: it closes the port, which all models share", rule.name()))
+        }
+        Some(other) if other != model => Err(format!("set faults of `{other}` in the list of `{model}`")),
+        _ => Ok(rule.model(model)),
+    };
+    rules.into_iter().map(one).collect()
 }
 
 fn refuse(status: u16, why: &str) -> Reply {

@@ -107,6 +107,11 @@ impl Shared {
         });
     }
 
+    /// Puts the faults of one model in force, in place of its old ones. None of them closes the port.
+    pub(crate) fn set_faults_of(&self, model: &str, rules: Vec<Rule>) {
+        self.faults.lock().replace(model, rules, self.clock.now());
+    }
+
     /// Forgets faults, log and counters.
     pub(crate) fn reset(&self) {
         self.set_faults(Vec::new());

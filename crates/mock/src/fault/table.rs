@@ -59,14 +59,13 @@ struct Active {
 impl Table {
     /// Makes a table of rules that are in force from now on.
     pub(crate) fn new(rules: Vec<Rule>, now: Duration) -> Table {
-        let active = |rule: Rule| Active {
-            fault: Arc::new(rule.fault.clone()),
-            name: rule.name().into(),
-            rule,
-            since: now,
-            met: 0,
-        };
-        Table { rules: rules.into_iter().map(active).collect() }
+        Table { rules: rules.into_iter().map(|rule| Active::new(rule, now)).collect() }
+    }
+
+    /// Puts rules in the place of those of one model, before all others. Those of other models go on, and their counts.
+    pub(crate) fn replace(&mut self, model: &str, rules: Vec<Rule>, now: Duration) {
+        self.rules.retain(|active| active.rule.model.as_deref() != Some(model));
+        self.rules.splice(0..0, rules.into_iter().map(|rule| Active::new(rule, now)));
     }
 
     /// Returns the rules, in order.
@@ -88,6 +87,10 @@ impl Table {
 }
 
 impl Active {
+    fn new(rule: Rule, now: Duration) -> Active {
+        Active { fault: Arc::new(rule.fault.clone()), name: rule.name().into(), rule, since: now, met: 0 }
+    }
+
     fn matches(&self, facts: Facts<'_>) -> bool {
         let on = match self.rule.on {
             On::Work => facts.work != Work::Probe,

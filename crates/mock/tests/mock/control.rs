@@ -83,6 +83,38 @@ async fn a_wrong_list_is_refused_with_what_is_wrong_and_the_old_one_stays() {
 }
 
 #[tokio::test]
+async fn faults_of_one_model_are_switched_without_touching_those_of_others() {
+    let mock = faulty(json!([
+        {"fault": "status", "status": 500, "model": "other", "times": 2},
+        {"fault": "status", "status": 503, "model": "m"},
+        {"fault": "status", "status": 502},
+    ]))
+    .await;
+    let ask = async |model: &str| {
+        let body = json!({"model": model, "messages": [{"role": "user", "content": "hello"}]});
+        post(mock.address(), CHAT, &body).await.status()
+    };
+    assert_eq!((ask("other").await, ask("m").await), (500, 503));
+    let of_m = async |method: &str, body: &str| {
+        let put = send(mock.control_address(), method, "/mock/faults?model=m", body).await;
+        (put.status(), put.text())
+    };
+    assert_eq!(of_m("PUT", r#"[{"fault": "model_missing"}]"#).await.0, 200);
+    assert_eq!((ask("m").await, ask("other").await, ask("other").await), (404, 500, 502), "counts of others go on");
+    assert_eq!(of_m("DELETE", "").await.0, 200);
+    assert_eq!(ask("m").await, 502, "what every model meets stays");
+    for (list, why) in [
+        (r#"[{"fault": "refuse"}]"#, "it closes the port"),
+        (r#"[{"fault": "model_missing", "model": "other"}]"#, "in the list of `m`"),
+        ("[{}]", "`fault` is missing"),
+    ] {
+        let (status, text) = of_m("PUT", list).await;
+        assert!(status == 400 && text.contains(why), "{text}");
+    }
+    assert_eq!(ask("m").await, 502, "a wrong list changes nothing");
+}
+
+#[tokio::test]
 async fn the_list_that_is_shown_can_be_put_again() {
     let mock = faulty(json!([{"fault": "status", "status": 500, "type": "t", "times": 3, "model": "x"}])).await;
     let shown = send(mock.control_address(), "GET", "/mock/faults", "").await.json();
