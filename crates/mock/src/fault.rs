@@ -100,6 +100,8 @@ pub enum Fault {
     ContentFilter {},
     /// 400 for a parameter that the model lacks (UP-26).
     UnsupportedFeature {},
+    /// 400 for a request that ends in a message of the assistant, and for no other (ST-05).
+    PrefillRejected {},
     /// 3xx to another address (UP-09, SE-03).
     Redirect {
         #[serde(default = "parameter::found")]
@@ -135,8 +137,12 @@ pub enum Fault {
     },
     /// The head comes at once, the body never (UP-17).
     HeadersThenSilence {},
-    /// The head comes at once, the first token (or the body) late (UP-16).
-    SlowFirstToken { ms: u64 },
+    /// The head comes at once, the first token (or the body) late; `role: false` makes the role wait as well (UP-16).
+    SlowFirstToken {
+        ms: u64,
+        #[serde(default = "parameter::yes")]
+        role: bool,
+    },
     /// The head, then keep-alives and nothing else (UP-17).
     KeepaliveOnly {
         #[serde(default)]
@@ -303,6 +309,7 @@ impl Fault {
             Refuse { .. } | SynSwallowed { .. } => false,
             SlowTokens { .. } | ErrorEvent { .. } | DoneMissing { .. } | AfterDone { .. } => stream,
             HugeLine { .. } | SplitEvents { .. } => stream,
+            PrefillRejected {} => chat,
             KeepaliveOnly { .. } | Reasoning { .. } | FinishMissing {} | FinishReason { .. } | Endless { .. } => chat,
             UsageMissing {} | UsageAbsurd {} | WrongModel { .. } => chat || work == Work::Embeddings,
             EmbeddingWidth { .. } => work == Work::Embeddings,

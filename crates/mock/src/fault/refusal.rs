@@ -63,6 +63,7 @@ pub(crate) fn instead(fault: &Fault, call: &Call) -> Option<Reply> {
         Fault::ContextLengthExceeded {} => reply(error(400, invalid, "context_length_exceeded")),
         Fault::ContentFilter {} => reply(error(400, invalid, "content_filter")),
         Fault::UnsupportedFeature {} => reply(error(400, invalid, "unsupported_parameter")),
+        Fault::PrefillRejected {} => reply(error(400, invalid, "prefill_not_supported")),
         Fault::Redirect { status, location } => {
             Reply::plain(*status, "text/plain", "").header("location", location.clone())
         }

@@ -40,8 +40,8 @@ pub(crate) fn edit(reply: &mut Reply, fault: &Fault, content: &Content, draw: &m
             reply.pieces.clear();
             reply.close = Close::Hold(None);
         }
-        Fault::SlowFirstToken { ms } => {
-            let first = reply.pieces.iter_mut().find(|piece| matches!(piece.kind, Kind::Token | Kind::Plain));
+        Fault::SlowFirstToken { ms, role } => {
+            let first = reply.pieces.iter_mut().find(|piece| !role || matches!(piece.kind, Kind::Token | Kind::Plain));
             if let Some(first) = first {
                 first.wait += Duration::from_millis(*ms);
             }

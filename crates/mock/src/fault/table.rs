@@ -12,13 +12,17 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{Fault, On, Rule};
-use crate::{draw::Draw, protocol::Work};
+use crate::{
+    draw::Draw,
+    protocol::{Work, openai},
+};
 
 /// What a rule is matched against.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Facts<'a> {
     pub(crate) model: &'a str,
     pub(crate) work: Work,
+    pub(crate) body: &'a [u8],
     /// The connection carried a request before.
     pub(crate) reused: bool,
     /// Time since the mock started.
@@ -102,6 +106,7 @@ impl Active {
             && self.fault.concerns(facts.work)
             && match *self.fault {
                 Fault::ResetReused { .. } => facts.reused,
+                Fault::PrefillRejected {} => openai::is_prefilled(facts.body),
                 Fault::LatencySpike { every_ms, for_ms, .. } => {
                     let into = facts.now.saturating_sub(self.since).as_millis() % u128::from(every_ms);
                     into < u128::from(for_ms)

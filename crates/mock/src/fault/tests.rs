@@ -6,7 +6,13 @@ use super::{Facts, Fault, How, RetryAfter, Rule, Table, Tail, parse_faults_json,
 use crate::{draw::Draw, protocol::Work};
 
 fn facts(now_ms: u64) -> Facts<'static> {
-    Facts { model: "m", work: Work::Chat { stream: false }, reused: false, now: Duration::from_millis(now_ms) }
+    Facts {
+        model: "m",
+        work: Work::Chat { stream: false },
+        body: b"",
+        reused: false,
+        now: Duration::from_millis(now_ms),
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ mod render;
 
 use serde_json::json;
 
-pub(crate) use chat::{Chat, Choice, Completion, Say, Usage};
+pub(crate) use chat::{Chat, Choice, Completion, Say, Usage, is_prefilled};
 pub(crate) use embeddings::Embeddings;
 pub(crate) use render::{body, delta_event, events};
 

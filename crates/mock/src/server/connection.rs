@@ -79,7 +79,7 @@ impl Life<'_> {
         let mut draw = Draw::new(shared.options.seed, shared.requests.fetch_add(1, Relaxed));
         let call = protocol::read(shared, &head, &body);
         let now = shared.clock.now();
-        let facts = Facts { model: &call.model, work: call.work, reused: self.reused, now };
+        let facts = Facts { model: &call.model, work: call.work, body: &body, reused: self.reused, now };
         let picked = shared.faults.lock().pick(facts, &mut draw);
         let fault = picked.as_ref().map(|picked| picked.name.clone());
         let asked = Asked::by(&head);

@@ -115,6 +115,19 @@ async fn faults_of_one_model_are_switched_without_touching_those_of_others() {
 }
 
 #[tokio::test]
+async fn st_05_prefill_is_rejected_and_nothing_else() {
+    let mock = faulty(json!([{"fault": "prefill_rejected"}])).await;
+    let ask = async |roles: &[&str]| {
+        let messages: Value = roles.iter().map(|role| json!({"role": role, "content": "hello"})).collect();
+        post(mock.address(), CHAT, &json!({"model": "m", "messages": messages})).await.status()
+    };
+    assert_eq!((ask(&["user"]).await, ask(&["user", "assistant", "user"]).await), (200, 200));
+    assert_eq!(ask(&["user", "assistant"]).await, 400);
+    let faults: Vec<_> = mock.log().into_iter().map(|attempt| attempt.fault.is_some()).collect();
+    assert_eq!(faults, [false, false, true], "FAULT-2");
+}
+
+#[tokio::test]
 async fn the_list_that_is_shown_can_be_put_again() {
     let mock = faulty(json!([{"fault": "status", "status": 500, "type": "t", "times": 3, "model": "x"}])).await;
     let shown = send(mock.control_address(), "GET", "/mock/faults", "").await.json();

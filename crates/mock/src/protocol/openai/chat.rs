@@ -186,6 +186,21 @@ fn choose(
     choice
 }
 
+/// Says whether a request ends in a message of the assistant, which the model is to go on with.
+pub(crate) fn is_prefilled(body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Talk {
+        #[serde(default)]
+        messages: Vec<Message>,
+    }
+    #[derive(Deserialize)]
+    struct Message {
+        role: Option<String>,
+    }
+    let talk: Option<Talk> = serde_json::from_slice(body).ok();
+    talk.and_then(|talk| talk.messages.last()?.role.clone()).is_some_and(|role| role == "assistant")
+}
+
 /// Returns the function that must be called.
 fn called<'a>(request: &'a Request<'_>) -> Option<&'a Function> {
     let mut functions = request.tools.iter().flatten().filter_map(|tool| tool.function.as_ref());

@@ -84,7 +84,11 @@ fn beginnings() -> Vec<Case> {
         (Stream, json!({"fault": "slow_first_token", "ms": 600_000}), Silence, |seen| {
             assert_eq!((seen.events().len(), seen.tokens(), seen.end), (1, 0, Ended::Silent), "the role alone");
         }),
+        (Stream, json!({"fault": "slow_first_token", "ms": 600_000, "role": false}), Silence, |seen| {
+            assert_eq!((seen.status(), seen.events().len(), seen.end), (200, 0, Ended::Silent), "the head alone");
+        }),
         (Stream, json!({"fault": "slow_first_token", "ms": 5}), End, healthy_stream),
+        (Stream, json!({"fault": "slow_first_token", "ms": 5, "role": false}), End, healthy_stream),
         (Stream, json!({"fault": "keepalive_only", "every_ms": 1}), Bytes(600), |seen| {
             assert!(
                 seen.text().ends_with(": keep-alive\n\n") && seen.events().is_empty() && seen.end == Ended::Talking
