@@ -49,6 +49,9 @@ pub(crate) fn classify_http(head: Head<'_>, body: &[u8]) -> ResultCode {
     // A page for people is no error object, whatever it quotes.
     let page = head.content_type.is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("text/html"));
     let error = if page { None } else { ErrorObject::read(body) };
+    if head.status == 200 && body.iter().all(u8::is_ascii_whitespace) {
+        return ResultCode::EmptyAnswer;
+    }
     if head.status == 200 {
         let error = error.filter(|_| scan::has_error(body));
         return error.map_or(ResultCode::WrongContentType, |error| classify_in_band(&error, Place::Body));

@@ -133,6 +133,7 @@ fn f_001_what_is_in_no_table_is_broken_where_it_stands() {
     assert_eq!(classify_in_band(&error, Place::Stream), R::ErrorInStream);
     assert_eq!(classify_http(head(200), br#"{"error":{"message":"boom"}}"#), R::ErrorInBody);
     assert_eq!(classify_http(head(200), b"<html>"), R::WrongContentType);
+    assert_eq!(classify_http(head(200), b" \n"), R::EmptyAnswer, "F-003: as in an answer that is not streamed");
     assert_eq!(classify_http(head(502), b"<html>"), R::Status5xx);
     let page = Head { content_type: Some(" Text/HTML; charset=utf-8"), ..head(502) };
     assert_eq!(classify_http(page, br#"{"error":{"code":"insufficient_quota"}}"#), R::Status5xx, "UP-09");
