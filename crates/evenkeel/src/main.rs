@@ -3,6 +3,7 @@
 mod client;
 mod cmd;
 mod demo;
+mod descriptors;
 mod served;
 mod wire;
 

@@ -17,6 +17,8 @@ use evenkeel_gateway::{Gateway, prove};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::{EnvFilter, fmt};
 
+use crate::descriptors;
+
 /// What is left of the drain after a second order to stop (F-175).
 const HURRY: Duration = Duration::from_secs(1);
 
@@ -73,6 +75,11 @@ pub(crate) fn read(config: &Path) -> Loaded {
 pub(crate) async fn serve(deployment: Arc<Deployment>, read: Sources) -> anyhow::Result<()> {
     // Before anybody is told that we are here: who is told may send a signal.
     let (mut stop, mut hang_up) = (Stop::new()?, signal(SignalKind::hangup())?);
+    let descriptors = descriptors::raise();
+    let most = u64::from(deployment.server.connections);
+    if descriptors.is_some_and(|descriptors| descriptors < 2 * most) {
+        tracing::warn!(target: "evenkeel::serve", descriptors, connections = most, "the limit of open files is below two for each connection that `server.connections` allows; raise it, or lower the key");
+    }
     let (drain, admin) = (AtomicU64::new(deployment.server.drain.0), deployment.server.admin.clone());
     let gateway = Gateway::start(deployment).await?;
     let plane = Arc::new(Plane { gateway: gateway.clone(), drain });

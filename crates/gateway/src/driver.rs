@@ -45,6 +45,8 @@ pub(crate) struct Driver {
     state: Mutex<State>,
     pub(crate) clock: Clock,
     wake: Notify,
+    /// A request is over, and none is left.
+    idle: Notify,
     on_transition: OnTransition,
 }
 
@@ -64,7 +66,8 @@ impl Driver {
         let now = clock.now();
         let core = Core::new(now, revision);
         let state = State { core, mailboxes: BTreeMap::new(), requests: 0, now, armed: None };
-        let driver = Arc::new(Self { state: Mutex::new(state), clock, wake: Notify::new(), on_transition });
+        let driver =
+            Arc::new(Self { state: Mutex::new(state), clock, wake: Notify::new(), idle: Notify::new(), on_transition });
         #[expect(clippy::disallowed_methods, reason = "it ends with the driver, of which it holds no share")]
         tokio::spawn(timers(Arc::downgrade(&driver)));
         driver
@@ -99,7 +102,22 @@ impl Driver {
 
     /// Closes the mailbox of a request that is over.
     pub(crate) fn close(&self, request: RequestId) {
-        self.state.lock().mailboxes.remove(&request);
+        let mut state = self.state.lock();
+        state.mailboxes.remove(&request);
+        if state.mailboxes.is_empty() {
+            self.idle.notify_waiters();
+        }
+    }
+
+    /// Waits until no request is left, its record kept.
+    pub(crate) async fn idle(&self) {
+        loop {
+            let idle = self.idle.notified();
+            if self.state.lock().mailboxes.is_empty() {
+                return;
+            }
+            idle.await;
+        }
     }
 
     /// Feeds one input and delivers what follows from it.
@@ -108,6 +126,7 @@ impl Driver {
     }
 
     /// Returns how many requests are open.
+    #[cfg(test)]
     pub(crate) fn open_requests(&self) -> usize {
         self.state.lock().core.open()
     }

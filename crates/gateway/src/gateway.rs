@@ -7,15 +7,16 @@ use evenkeel_api as api;
 use evenkeel_config::{Deployment, Unfit};
 use evenkeel_core::Input;
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, TcpSocket, lookup_host},
     sync::{broadcast, watch},
+    time::timeout,
 };
 
 use crate::{
     driver::Driver,
     entropy::Entropy,
     events::{Events, Happened},
-    listen,
+    listen::{self, Connections},
     snapshot::Applied,
     status,
 };
@@ -31,8 +32,32 @@ pub(crate) struct Shared {
     pub(crate) events: Arc<Events>,
     pub(crate) entropy: Entropy,
     address: SocketAddr,
-    /// Turns true when no more connections are taken.
-    pub(crate) closing: watch::Sender<bool>,
+    pub(crate) phase: watch::Sender<Phase>,
+    pub(crate) connections: Arc<Connections>,
+    /// Those that are told that there is no room.
+    pub(crate) turned_away: Arc<Connections>,
+}
+
+/// How far the gateway is on its way out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Phase {
+    /// It takes connections.
+    Open,
+    /// It takes none; what is open goes on, and requests that are on their way are answered.
+    Draining,
+    /// A connection without an open request is closed at once.
+    Last,
+}
+
+/// Connections that the system takes for us while we are busy: a burst of clients that come back after an outage. The
+/// system bounds it by its own limit (`net.core.somaxconn`).
+const BACKLOG: u32 = 4_096;
+/// How long the last words of a drain may take to be written, to clients that read them.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Waits until a phase is reached, or the gateway is gone.
+pub(crate) async fn reached(phase: &mut watch::Receiver<Phase>, wanted: Phase) {
+    drop(phase.wait_for(|it| *it >= wanted).await);
 }
 
 /// Why a gateway could not start.
@@ -60,7 +85,7 @@ impl Gateway {
         let address = deployment.server.listen.clone();
         let applied = Applied::new(deployment, None).map_err(StartError::Unfit)?;
         let fault = |source| StartError::Listen { address: address.clone(), source };
-        let listener = TcpListener::bind(&address).await.map_err(fault)?;
+        let listener = bind(&address).await.map_err(fault)?;
         let address = listener.local_addr().map_err(fault)?;
         let events = Arc::new(Events::new());
         let watcher = events.clone();
@@ -73,7 +98,9 @@ impl Gateway {
             events,
             entropy: Entropy::seeded(),
             address,
-            closing: watch::Sender::new(false),
+            phase: watch::Sender::new(Phase::Open),
+            connections: Arc::default(),
+            turned_away: Arc::default(),
         }));
         #[expect(
             clippy::disallowed_methods,
@@ -140,18 +167,36 @@ impl Gateway {
         self.0.events.watch()
     }
 
-    /// Takes no more connections, gives open requests `drain` to end, then ends what is left with what it can get.
+    /// Takes no more connections, gives open requests `drain` to end, then ends what is left with what it can get (F-175).
+    /// Asked a second time, it closes what is idle at once.
     pub async fn shutdown(&self, drain: Duration) {
-        self.0.closing.send_replace(true);
-        let idle = async {
-            while self.0.driver.open_requests() > 0 {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        };
-        if tokio::time::timeout(drain, idle).await.is_err() {
-            self.0.driver.feed(Input::Drain);
-            // What was ended still has to be written.
-            tokio::time::sleep(Duration::from_millis(100)).await;
+        let Shared { phase, connections, driver, .. } = &*self.0;
+        phase.send_modify(|phase| *phase = if *phase == Phase::Open { Phase::Draining } else { Phase::Last });
+        // In this order: who brings requests, then the requests, of which a connection that broke may have left some.
+        let mut all_gone = std::pin::pin!(async {
+            connections.gone().await;
+            driver.idle().await;
+        });
+        if timeout(drain, all_gone.as_mut()).await.is_err() {
+            phase.send_replace(Phase::Last);
+            driver.feed(Input::Drain);
+            // What was ended still has to be written; who does not read it cannot hold the process.
+            let _ = timeout(LAST_WORDS, all_gone).await;
         }
     }
+}
+
+/// Listens on an address, which may be a name.
+async fn bind(address: &str) -> std::io::Result<TcpListener> {
+    let mut last = std::io::Error::other("the name has no address");
+    for address in lookup_host(address).await? {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // A port that was just left may be taken at once.
+        socket.set_reuseaddr(true)?;
+        match socket.bind(address).and_then(|()| socket.listen(BACKLOG)) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
 }

@@ -2,111 +2,35 @@
 //!
 //! What a client got wrong is answered here, before admission: no core input, no upstream call, no evidence.
 
+mod accept;
 mod address;
 mod admit;
 mod body;
 mod completions;
+mod connection;
+mod connections;
+mod farewell;
 mod inference;
 mod inspect;
+mod pulse;
 mod read;
+mod socket;
 mod terms;
 
-use std::{
-    convert::Infallible,
-    pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
-    time::Duration,
-};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
-use hyper::{body::Incoming, service::service_fn};
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::conn::auto,
-};
+use hyper::body::Incoming;
 use jiff::Timestamp;
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::watch,
-};
 
+pub(crate) use self::{accept::accept, connections::Connections};
 use self::{address::Address, body::Body};
 use crate::{
     gateway::Shared,
     protocol::{front::Front, problem::Problem},
     reply::{self, Reply},
 };
-
-/// The largest block of headers.
-const MOST_HEADERS: u32 = 64 << 10;
-/// Streams at once on one HTTP/2 connection (F-087).
-const MOST_STREAMS: u32 = 100;
-
-/// Takes connections until the gateway closes.
-pub(crate) async fn accept(shared: Arc<Shared>, listener: TcpListener) {
-    let mut closing = shared.closing.subscribe();
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
-                #[expect(clippy::disallowed_methods, reason = "a connection watches the gateway close, and a drain waits for the requests on it")]
-                Ok((stream, _)) => drop(tokio::spawn(serve(shared.clone(), stream))),
-                // No file descriptor is left, or the peer is gone again: neither ends the listener (PR-03).
-                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
-            },
-            () = closed(&mut closing) => return,
-        }
-    }
-}
-
-async fn serve(shared: Arc<Shared>, stream: TcpStream) {
-    // Without it, small writes wait for the acknowledgement of the one before.
-    let _ = stream.set_nodelay(true);
-    let mut closing = shared.closing.subscribe();
-    let read_timeout = Duration::from_nanos(shared.applied.load().deployment.server.read_timeout.0);
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(read_timeout).max_buf_size(MOST_HEADERS as usize);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(MOST_STREAMS)
-        .max_header_list_size(MOST_HEADERS)
-        .keep_alive_interval(Duration::from_secs(20))
-        .keep_alive_timeout(Duration::from_secs(10));
-    let begun = Arc::new(AtomicBool::new(false));
-    let asked = begun.clone();
-    let service = service_fn(move |request| {
-        asked.store(true, Relaxed);
-        let shared = shared.clone();
-        async move { Ok::<_, Infallible>(handle(&shared, request).await) }
-    });
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
-    let mut connection = pin!(connection);
-    // The HTTP library's own clock starts with the first bytes that show which version is spoken; whoever sends less than
-    // that, or nothing, is let go by this one (CL-06).
-    let mut patience = pin!(tokio::time::sleep(read_timeout));
-    let mut waited = false;
-    loop {
-        tokio::select! {
-            // What goes wrong on a client's connection is the client's affair.
-            _ = connection.as_mut() => return,
-            () = closed(&mut closing) => break connection.as_mut().graceful_shutdown(),
-            () = patience.as_mut(), if !waited => match begun.load(Relaxed) {
-                true => waited = true,
-                false => return,
-            },
-        }
-    }
-    let _ = connection.await;
-}
-
-/// Waits until the gateway closes, or is gone.
-async fn closed(closing: &mut watch::Receiver<bool>) {
-    drop(closing.wait_for(|closing| *closing).await);
-}
 
 /// A request that is answered before it is admitted.
 #[derive(Debug)]

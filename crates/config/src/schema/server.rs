@@ -17,6 +17,11 @@ pub struct Server {
     pub max_body: Size,
     /// How long a client may take to send its headers.
     pub read_timeout: Duration,
+    /// How long an answer may wait for a client that does not read.
+    pub write: Duration,
+    /// The most connections of clients at once; those beyond it are answered 503.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub connections: u32,
     /// How long open requests may go on after SIGTERM.
     pub drain: Duration,
 }
@@ -28,6 +33,8 @@ impl Default for Server {
             admin: "127.0.0.1:9090".into(),
             max_body: Size(64 << 20),
             read_timeout: Duration::seconds(30),
+            write: Duration::seconds(30),
+            connections: 10_000,
             drain: Duration::seconds(30),
         }
     }

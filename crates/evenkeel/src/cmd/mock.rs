@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::Args;
 use evenkeel_mock::{Mock as Server, Options, parse_faults_yaml};
 
-use crate::{served::served, wire};
+use crate::{descriptors, served::served, wire};
 
 /// Runs a model server that breaks on demand. `PUT /mock/faults` switches faults, `GET /mock/log` shows what it saw.
 #[derive(Debug, Args)]
@@ -41,6 +41,8 @@ impl Mock {
             oip.insert(name, served(&bytes).with_context(reading)?);
         }
         let options = Options { listen: self.listen, seed: self.seed, faults, oip, ..Options::default() };
+        // A burst of attempts is what it is there for.
+        descriptors::raise();
         super::runtime()?.block_on(async {
             let mut stop = wire::Stop::new()?;
             let mock = Server::start(options).await.context("cannot start")?;

@@ -4,6 +4,7 @@
 
 mod cli;
 mod demo;
+mod drain;
 mod examples;
 mod guides;
 mod mlserver;

@@ -43,6 +43,15 @@ impl Serving {
         Self { child, log, data: address(&line, "serves at http://"), admin: address(&line, "admin at http://") }
     }
 
+    /// Starts it with few open files allowed, and many if it asks.
+    pub(crate) fn start_with_few_files(config: &Path) -> Self {
+        let log = NamedTempFile::new().expect("a file");
+        let mut command = Command::new("sh");
+        command.args(["-c", "ulimit -S -n 64 && exec \"$0\" serve -c \"$1\"", env!("CARGO_BIN_EXE_evenkeel")]);
+        let (child, line) = said(command.arg(config), &log);
+        Self { child, log, data: address(&line, "serves at http://"), admin: address(&line, "admin at http://") }
+    }
+
     /// Returns what it has logged, line by line.
     pub(crate) fn log(&self) -> Vec<Value> {
         let text = std::fs::read_to_string(self.log.path()).expect("the log is there");
@@ -55,8 +64,20 @@ impl Serving {
     }
 
     /// Waits for its end and returns the exit code.
-    pub(crate) fn ended(mut self) -> Option<i32> {
-        self.child.wait().expect("it ends").code()
+    pub(crate) fn ended(self) -> Option<i32> {
+        self.ended_and_where().0
+    }
+
+    /// Waits for its end and returns the exit code, and where it was.
+    pub(crate) fn ended_and_where(mut self) -> (Option<i32>, SocketAddr) {
+        (self.child.wait().expect("it ends").code(), self.data)
+    }
+
+    /// Returns the most memory that it has had, in KiB; zero where the system does not tell.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        peak.map_or(0, |peak| peak.trim().trim_end_matches(" kB").parse().expect("a number"))
     }
 }
 
@@ -97,17 +118,18 @@ impl Drop for Mocking {
 
 /// Starts the binary; returns the first line that it says.
 fn spawn(arguments: &[&str], variables: &[Variable<'_>], log: &NamedTempFile) -> (Child, String) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_evenkeel"))
-        .args(arguments)
-        .envs(variables.iter().copied())
-        .stdout(Stdio::piped())
-        .stderr(log.reopen().expect("the file opens again"))
-        .spawn()
-        .expect("the binary runs");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_evenkeel"));
+    said(command.args(arguments).envs(variables.iter().copied()), log)
+}
+
+/// Runs a command; returns the first line that it says.
+fn said(command: &mut Command, log: &NamedTempFile) -> (Child, String) {
+    let errors = log.reopen().expect("the file opens again");
+    let mut child = command.stdout(Stdio::piped()).stderr(errors).spawn().expect("the binary runs");
     let mut line = String::new();
     BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("it says where it listens");
-    let said = || std::fs::read_to_string(log.path()).unwrap_or_default();
-    assert!(!line.is_empty(), "{arguments:?} did not start: {}", said());
+    let logged = || std::fs::read_to_string(log.path()).unwrap_or_default();
+    assert!(!line.is_empty(), "{command:?} did not start: {}", logged());
     (child, line)
 }
 

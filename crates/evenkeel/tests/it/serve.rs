@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     path::Path,
     time::{Duration, Instant},
 };
@@ -109,6 +109,16 @@ fn f_175_a_hang_up_reads_again_what_the_file_names_and_a_termination_drains() {
     assert_eq!(status, 404, "SE-07: the admin plane is not on the data port");
     serving.signal("TERM");
     assert_eq!(serving.ended(), Some(0));
+}
+
+#[test]
+fn pr_03_more_connections_than_a_shell_allows_are_served() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("e.yaml");
+    fs::write(&file, config("one")).expect("written");
+    let serving = Serving::start_with_few_files(&file);
+    let open: Vec<_> = (0..100).map(|_| TcpStream::connect(serving.data).expect("taken")).collect();
+    assert_eq!(said(&serving), "one", "beside {} others", open.len());
 }
 
 /// A route whose only model takes a request and never answers.

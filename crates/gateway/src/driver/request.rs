@@ -16,6 +16,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     task::Poll,
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -71,7 +72,17 @@ pub(crate) struct Terms {
 /// Says that somebody waits for the answer, for as long as it lives.
 #[derive(Debug)]
 pub(crate) struct Presence {
-    _alive: oneshot::Sender<()>,
+    alive: Option<oneshot::Sender<Unread>>,
+}
+
+impl Presence {
+    /// Says that whoever waits does not read; a guard that is just dropped says that nobody waits.
+    pub(crate) fn leave_unread(&mut self) {
+        if let Some(alive) = self.alive.take() {
+            // The request may be over.
+            let _ = alive.send(Unread::Slow);
+        }
+    }
 }
 
 /// Admits a request and starts its task; returns where its reply arrives, and the guard to keep until it was sent. None
@@ -85,7 +96,7 @@ pub(crate) fn submit(
     let (reply, receiver) = oneshot::channel();
     let (alive, gone) = oneshot::channel();
     let task = Task {
-        client: Client::new(reply, gone),
+        client: Client::new(reply, gone, Duration::from_nanos(it.applied.deployment.server.write.0)),
         attempt: None,
         ended: Vec::new(),
         hold: Hold::default(),
@@ -102,7 +113,7 @@ pub(crate) fn submit(
     };
     #[expect(clippy::disallowed_methods, reason = "the driver counts its open requests, and a drain waits for them")]
     tokio::spawn(task.run(mail));
-    Some((receiver, Presence { _alive: alive }))
+    Some((receiver, Presence { alive: Some(alive) }))
 }
 
 impl Submission {
@@ -169,7 +180,7 @@ impl Task {
                         break;
                     }
                 },
-                () = self.client.gone() => self.driver.feed(Input::ClientGone { request: self.id }),
+                why = self.client.gone() => self.left(why),
                 happened = next(&mut self.attempt) => self.happened(happened).await,
             }
         }
@@ -268,14 +279,21 @@ impl Task {
         }
         let driver = self.driver.clone();
         let progress = || driver.feed(Input::Attempt { attempt, event: Event::Progress });
-        match self.client.send(event, progress).await {
-            Ok(()) => {}
-            Err(Unread::Gone) => self.driver.feed(Input::ClientGone { request: self.id }),
-            Err(Unread::Slow) => {
+        if let Err(why) = self.client.send(event, progress).await {
+            self.left(why);
+        }
+    }
+
+    /// Tells the core that the client is gone, or does not read, which is nobody's fault but its own.
+    fn left(&mut self, why: Unread) {
+        match (why, &self.attempt) {
+            (Unread::Slow, Some(running)) => {
+                let attempt = running.id;
                 (self.attempt, self.unread) = (None, true);
                 let event = Event::Ended { result: ResultCode::ClientSlow, status: None, after: None };
                 self.driver.feed(Input::Attempt { attempt, event });
             }
+            _ => self.driver.feed(Input::ClientGone { request: self.id }),
         }
     }
 

@@ -18,6 +18,8 @@ use crate::{driver::request::Presence, sse};
 
 /// A stream that is silent this long gets a comment, so that nobody in between takes it for dead.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Bytes of an answer that are handed on at once: what lies beyond them is ours to drop where nobody reads it (HP-10).
+const PIECE: usize = 64 << 10;
 
 /// The body of a response.
 #[derive(Debug)]
@@ -31,14 +33,21 @@ pub(crate) enum Body {
 pub(crate) struct Stream {
     events: mpsc::Receiver<Bytes>,
     silence: Interval,
-    _presence: Option<Presence>,
+    presence: Option<Presence>,
 }
 
 impl Body {
     pub(super) fn stream(events: mpsc::Receiver<Bytes>, presence: Option<Presence>) -> Self {
         let mut silence = interval_at(tokio::time::Instant::now() + KEEP_ALIVE, KEEP_ALIVE);
         silence.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self::Stream(Stream { events, silence, _presence: presence })
+        Self::Stream(Stream { events, silence, presence })
+    }
+
+    /// Notes that the client does not read it; without that, one that is dropped has a client that is gone.
+    pub(super) fn leave_unread(&mut self) {
+        if let Self::Stream(Stream { presence: Some(presence), .. }) = self {
+            presence.leave_unread();
+        }
     }
 }
 
@@ -54,7 +63,7 @@ impl hyper::body::Body for Body {
 
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         match self.get_mut() {
-            Self::Whole(bytes) => Poll::Ready(bytes.take().filter(|it| !it.is_empty()).map(|it| Ok(Frame::data(it)))),
+            Self::Whole(whole) => Poll::Ready(piece(whole).map(|it| Ok(Frame::data(it)))),
             Self::Stream(stream) => {
                 if let Poll::Ready(event) = stream.events.poll_recv(context) {
                     stream.silence.reset();
@@ -69,7 +78,7 @@ impl hyper::body::Body for Body {
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self, Self::Whole(None))
+        matches!(self, Self::Whole(None)) || matches!(self, Self::Whole(Some(rest)) if rest.is_empty())
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -78,4 +87,12 @@ impl hyper::body::Body for Body {
             Self::Stream(_) => SizeHint::default(),
         }
     }
+}
+
+/// Takes the next piece of an answer; none at its end.
+fn piece(whole: &mut Option<Bytes>) -> Option<Bytes> {
+    let mut rest = whole.take().filter(|it| !it.is_empty())?;
+    let piece = rest.split_to(rest.len().min(PIECE));
+    *whole = Some(rest).filter(|it| !it.is_empty());
+    Some(piece)
 }

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     ask::{Inference, Question},
-    gateway::Shared,
+    gateway::{Phase, Shared},
     protocol::{
         oip_rest::{metadata, request},
         problem::Problem,
@@ -71,7 +71,7 @@ pub(super) fn look(shared: &Arc<Shared>, what: &Look) -> Result<Response<Body>, 
     let body = match what {
         Look::Server => metadata::server(env!("CARGO_PKG_VERSION")),
         Look::Live => metadata::live(),
-        Look::Ready if *shared.closing.borrow() => {
+        Look::Ready if *shared.phase.borrow() != Phase::Open => {
             return Err(Fault::new(Problem::Overloaded, "draining", "this replica is stopping"));
         }
         Look::Ready => metadata::ready(),

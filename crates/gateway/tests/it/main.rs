@@ -5,6 +5,7 @@ mod client;
 mod connect;
 mod dialects;
 mod faults;
+mod hostile;
 mod inference;
 mod inference_faults;
 mod models;

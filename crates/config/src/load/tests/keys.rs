@@ -73,9 +73,15 @@ fn each_key_of_a_route_changes_what_is_compiled() {
 
 #[test]
 fn each_key_of_the_server_and_of_an_upstream_changes_what_is_compiled() {
-    for server in
-        ["listen: \"127.0.0.1:1\"", "admin: \"127.0.0.1:2\"", "max_body: 1KiB", "read_timeout: 1s", "drain: 1s"]
-    {
+    for server in [
+        "listen: \"127.0.0.1:1\"",
+        "admin: \"127.0.0.1:2\"",
+        "max_body: 1KiB",
+        "read_timeout: 1s",
+        "write: 1s",
+        "connections: 9",
+        "drain: 1s",
+    ] {
         check(&format!("{}server: {{{server}}}\n", with("")), &with(""));
     }
     for upstream in ["dns: 2s", "connect: 2s", "tls: 3s", "idle: 2s", "capacity_domain: shared"] {

@@ -13,8 +13,6 @@ use crate::reply::Reply;
 
 /// Events that wait for a client to read them.
 const EVENTS: usize = 64;
-/// How long a client may leave its stream unread (CL-05).
-const WRITE: Duration = Duration::from_secs(30);
 /// How often a path is excused while its client does not read.
 const EXCUSE: Duration = Duration::from_millis(200);
 
@@ -23,12 +21,14 @@ const EXCUSE: Duration = Duration::from_millis(200);
 pub(super) struct Client {
     reply: Option<oneshot::Sender<Reply>>,
     events: Option<mpsc::Sender<Bytes>>,
-    gone: Option<oneshot::Receiver<()>>,
+    gone: Option<oneshot::Receiver<Unread>>,
+    /// How long it may leave its stream unread (CL-05).
+    write: Duration,
 }
 
 /// Why a client did not get an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unread {
+pub(crate) enum Unread {
     /// It is gone.
     Gone,
     /// It has not read for too long.
@@ -36,23 +36,30 @@ pub(super) enum Unread {
 }
 
 impl Client {
-    pub(super) fn new(reply: oneshot::Sender<Reply>, gone: oneshot::Receiver<()>) -> Self {
-        Self { reply: Some(reply), events: None, gone: Some(gone) }
+    pub(super) fn new(reply: oneshot::Sender<Reply>, gone: oneshot::Receiver<Unread>, write: Duration) -> Self {
+        Self { reply: Some(reply), events: None, gone: Some(gone), write }
     }
 
     pub(super) fn is_streaming(&self) -> bool {
         self.events.is_some()
     }
 
-    /// Waits until the client goes, and says so once.
-    pub(super) async fn gone(&mut self) {
+    /// Waits until the client goes, and says once why.
+    pub(super) async fn gone(&mut self) -> Unread {
         match &mut self.gone {
             Some(gone) => {
-                let _ = gone.await;
+                let why = gone.await;
                 self.gone = None;
+                why.unwrap_or(Unread::Gone)
             }
             None => std::future::pending().await,
         }
+    }
+
+    /// Says why nobody takes events any more.
+    fn closed(&mut self) -> Unread {
+        let why = self.gone.take().and_then(|mut gone| gone.try_recv().ok());
+        why.unwrap_or(Unread::Gone)
     }
 
     /// Sends the whole reply; only the first is heard.
@@ -71,24 +78,25 @@ impl Client {
     }
 
     /// Sends an event; `excuse` is called now and then while the client does not read.
-    pub(super) async fn send(&self, event: Bytes, excuse: impl Fn()) -> Result<(), Unread> {
+    pub(super) async fn send(&mut self, event: Bytes, excuse: impl Fn()) -> Result<(), Unread> {
         let Some(sender) = &self.events else { return Err(Unread::Gone) };
         let event = match sender.try_send(event) {
             Ok(()) => return Ok(()),
-            Err(TrySendError::Closed(_)) => return Err(Unread::Gone),
+            Err(TrySendError::Closed(_)) => return Err(self.closed()),
             Err(TrySendError::Full(event)) => event,
         };
-        let mut waited = Duration::ZERO;
-        while waited < WRITE {
-            match tokio::time::timeout(EXCUSE, sender.reserve()).await {
+        let (sender, mut left) = (sender.clone(), self.write);
+        while !left.is_zero() {
+            let wait = left.min(EXCUSE);
+            match tokio::time::timeout(wait, sender.reserve()).await {
                 Ok(Ok(permit)) => {
                     permit.send(event);
                     return Ok(());
                 }
-                Ok(Err(_)) => return Err(Unread::Gone),
+                Ok(Err(_)) => return Err(self.closed()),
                 Err(_) => excuse(),
             }
-            waited += EXCUSE;
+            left -= wait;
         }
         Err(Unread::Slow)
     }

@@ -1,0 +1,163 @@
+//! Connection: one client's, from its first byte to its last.
+//!
+//! # Invariants
+//! - `CONN-A`: what the HTTP library refuses on its own, with its bare 400, 414 or 431 or a GOAWAY, is counted by kind.
+//! - `CONN-B`: a drain closes no connection of HTTP/1 on which a request may be on its way: one that is idle is closed
+//!   after a second in which nothing came, and what comes is answered with `Connection: close` (F-175). HTTP/2 says which
+//!   streams it still takes.
+//! - `CONN-C`: a client that reads nothing costs what one connection may hold, and for `server.write` only (CL-05).
+
+use std::{convert::Infallible, error::Error, pin::pin, sync::Arc, time::Duration};
+
+use http::{HeaderValue, Version, header};
+use hyper::service::service_fn;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto,
+};
+use tokio::{net::TcpStream, time::Instant};
+
+use super::{
+    farewell, handle,
+    pulse::{Pulse, Watched},
+    socket::Socket,
+};
+use crate::gateway::{Phase, Shared, reached};
+
+/// The largest block of headers.
+const MOST_HEADERS: u32 = 64 << 10;
+/// Streams at once on one HTTP/2 connection (F-087).
+const MOST_STREAMS: u32 = 100;
+/// Streams that a client may open and take back before we have looked at them: a browser's few, not a flood's thousands.
+const MOST_TAKEN_BACK: usize = 20;
+/// Streams that a client may make us reset by breaking the rules.
+const MOST_BROKEN: usize = 100;
+/// Bytes of one HTTP/2 answer that wait for its client.
+const MOST_UNSENT: usize = 256 << 10;
+/// How long a drain waits for a request on an idle connection: longer than one is on its way.
+const LAST_CALL: Duration = Duration::from_secs(1);
+
+/// How a connection ended.
+enum End {
+    /// By itself.
+    Over(Option<Box<dyn Error + Send + Sync>>),
+    /// No whole head came in time.
+    NoHead,
+    /// The client reads nothing of what it asked for.
+    Unread,
+}
+
+/// Serves one connection to its end.
+pub(super) async fn serve(shared: Arc<Shared>, stream: TcpStream) {
+    // Without it, small writes wait for the acknowledgement of the one before.
+    let _ = stream.set_nodelay(true);
+    let (read, write) = {
+        let server = &shared.applied.load().deployment.server;
+        (Duration::from_nanos(server.read_timeout.0), Duration::from_nanos(server.write.0))
+    };
+    let (stream, pulse) = (Arc::new(stream), Arc::new(Pulse::default()));
+    let end = attend(&shared, Socket::new(stream.clone(), pulse.clone(), write), &pulse, (read, write)).await;
+    let slow = matches!(&end, End::NoHead) && pulse.is_heard();
+    let kind = match &end {
+        End::Over(error) => error.as_deref().and_then(refusal),
+        End::NoHead => Some(NO_HEAD),
+        End::Unread => return,
+    };
+    // Nothing at all is refused nothing: an idle connection that is closed was not asked for anything.
+    let kind = kind.filter(|kind| *kind != NO_HEAD || pulse.is_heard());
+    if let Some(kind) = kind {
+        shared.events.refused(kind);
+    }
+    if *shared.phase.borrow() == Phase::Open {
+        let word = (slow || kind == Some(NO_HEAD)).then_some(farewell::TOO_SLOW);
+        farewell::say(&stream, word).await;
+    }
+}
+
+/// What a head that does not come is counted as.
+const NO_HEAD: &str = "head_too_slow";
+
+/// Runs a connection for as long as it may.
+async fn attend(shared: &Arc<Shared>, socket: Socket, pulse: &Arc<Pulse>, (read, write): (Duration, Duration)) -> End {
+    let builder = builder(read);
+    let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
+        let version = request.version();
+        let (shared, asked) = (shared.clone(), pulse.ask(version == Version::HTTP_2));
+        async move {
+            let mut response = handle(&shared, request).await;
+            if version < Version::HTTP_2 && *shared.phase.borrow() != Phase::Open {
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(response.map(|body| Watched::new(body, asked)))
+        }
+    });
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(socket), service));
+    let mut phase = shared.phase.subscribe();
+    // The HTTP library's own clock starts with the first bytes that show which version is spoken; whoever sends less than
+    // that, or nothing, is let go by this one (CL-06). On HTTP/2, where one stream can be left unread while the socket
+    // takes everything else, it goes on to look for that.
+    let mut patience = pin!(tokio::time::sleep(read));
+    let (mut watching, mut stuck) = (true, 0);
+    loop {
+        tokio::select! {
+            biased;
+            ended = connection.as_mut() => return End::Over(ended.err()),
+            () = reached(&mut phase, Phase::Draining) => break,
+            () = patience.as_mut(), if watching => {
+                if pulse.asked() == 0 {
+                    return End::NoHead;
+                }
+                watching = pulse.is_http2();
+                stuck = if pulse.is_stuck() { stuck + 1 } else { 0 };
+                if stuck > 4 {
+                    pulse.give_up();
+                    return End::Unread;
+                }
+                patience.as_mut().reset(Instant::now() + write / 4);
+            }
+        }
+    }
+    while !pulse.is_http2() {
+        let before = pulse.asked();
+        tokio::select! {
+            biased;
+            ended = connection.as_mut() => return End::Over(ended.err()),
+            () = reached(&mut phase, Phase::Last) => break,
+            () = tokio::time::sleep(LAST_CALL) => {}
+        }
+        if pulse.is_idle() && pulse.asked() == before {
+            break;
+        }
+    }
+    connection.as_mut().graceful_shutdown();
+    End::Over(connection.await.err())
+}
+
+fn builder(read: Duration) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(read).max_buf_size(MOST_HEADERS as usize);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MOST_STREAMS)
+        .max_header_list_size(MOST_HEADERS)
+        .max_pending_accept_reset_streams(MOST_TAKEN_BACK)
+        .max_local_error_reset_streams(MOST_BROKEN)
+        .max_send_buf_size(MOST_UNSENT)
+        .keep_alive_interval(Duration::from_secs(20))
+        .keep_alive_timeout(Duration::from_secs(10));
+    builder
+}
+
+/// Returns what a refusal by the HTTP library is counted as; none where nothing was refused, the client went away.
+fn refusal(error: &(dyn Error + Send + Sync + 'static)) -> Option<&'static str> {
+    let hyper = error.downcast_ref::<hyper::Error>()?;
+    match () {
+        () if hyper.is_parse_too_large() => Some("head_too_large"),
+        () if hyper.is_parse() => Some("bad_http"),
+        // Its own kind is not told otherwise.
+        () if hyper.to_string() == "http2 error" => Some("bad_http2"),
+        () if hyper.is_timeout() => Some(NO_HEAD),
+        () => None,
+    }
+}

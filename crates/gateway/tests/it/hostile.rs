@@ -1,0 +1,4 @@
+//! Clients and servers that do not play by the rules, over raw sockets: rows CL, HP and SE of the fault catalogue.
+
+mod raw;
+mod reading;

@@ -1,0 +1,123 @@
+//! Clients that come in numbers, do not say what they want, or do not read what they asked for (CL-05, CL-06, F-087).
+
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::{io::AsyncReadExt, net::TcpStream};
+
+use super::raw::{Raw, chat, kit, post, refused};
+use crate::client::Kit;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f_087_a_connection_too_many_is_told_so_and_the_others_are_served() {
+    let kit = kit("connections: 3").await;
+    let mut open = Vec::new();
+    for _ in 0..3 {
+        let mut raw = Raw::say(&kit, post("", &chat("chat", false))).await;
+        assert_eq!(raw.answer().await.expect("an answer").status, 200);
+        open.push(raw);
+    }
+    let mut late = Raw::say(&kit, post("", &chat("chat", false))).await;
+    let answer = late.answer().await.expect("an answer");
+    assert_eq!((answer.status, answer.closes()), (503, true), "{answer:?}");
+    assert_eq!(answer.json()["error"]["code"], "overloaded");
+    assert!(answer.head.contains("retry-after: 1"), "F-056: {answer:?}");
+    assert!(late.rest().await.is_empty());
+    assert_eq!(refused(&kit, "too_many_connections"), 1);
+    open[0].send(post("", &chat("chat", false))).await;
+    assert_eq!(open[0].answer().await.expect("an answer").status, 200, "who is in stays in");
+
+    // The seat of one that leaves is free for the next.
+    drop(open.pop());
+    let seated = async {
+        while Raw::say(&kit, post("", &chat("chat", false))).await.answer().await.is_none_or(|it| it.status != 200) {}
+    };
+    tokio::time::timeout(Duration::from_secs(20), seated).await.expect("a free seat is given");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cl_06_a_head_that_does_not_come_is_answered_and_counted_and_an_idle_connection_just_closes() {
+    let kit = kit("read_timeout: 200ms").await;
+    // The first request of a connection, and a later one.
+    let mut first = Raw::say(&kit, "POST /v1/chat/completions HTTP/1.1\r\nhost: t\r\n").await;
+    let mut later = Raw::say(&kit, post("", &chat("chat", false))).await;
+    assert_eq!(later.answer().await.expect("an answer").status, 200);
+    later.send("GET /v1/mod").await;
+    for raw in [&mut first, &mut later] {
+        let answer = raw.answer().await.expect("an answer");
+        assert_eq!((answer.status, answer.closes()), (408, true), "{answer:?}");
+        assert!(answer.json()["error"]["message"].as_str().expect("text").contains("server.read_timeout"));
+        assert!(raw.rest().await.is_empty());
+    }
+    let mut idle = Raw::say(&kit, post("", &chat("chat", false))).await;
+    assert_eq!(idle.answer().await.expect("an answer").status, 200);
+    assert!(idle.rest().await.is_empty(), "it was not asked for anything");
+    let mut silent = Raw::to(kit.gateway.address()).await;
+    assert!(silent.rest().await.is_empty());
+    assert_eq!(refused(&kit, "head_too_slow"), 2);
+    assert_eq!(kit.big.log().len(), 2, "never started");
+}
+
+/// Waits until the last request is over, and returns its record.
+async fn record(kit: &Kit, decision: &str) -> evenkeel_api::Decision {
+    let found = async {
+        loop {
+            if let Some(record) = kit.gateway.decision(decision) {
+                return record;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), found).await.expect("it ends")
+}
+
+fn judge(record: &evenkeel_api::Decision) {
+    let results: Vec<_> = record.attempts.iter().map(|it| it.result.as_str()).collect();
+    assert_eq!(results, ["cancelled.client_slow"], "{record:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cl_05_a_client_that_does_not_read_is_left_and_nobody_else_is_blamed() {
+    let kit = kit("write: 300ms").await;
+    kit.break_primary("{fault: endless}");
+    let mut raw = Raw::narrow(kit.gateway.address()).await;
+    raw.send(post("", &chat("chat", true))).await;
+    let mut head = [0; 2_000];
+    let read = raw.stream.read(&mut head).await.expect("read");
+    let head = String::from_utf8_lossy(&head[..read]).into_owned();
+    let decision = head.lines().find_map(|line| line.strip_prefix("evenkeel-decision: ")).expect("an id").to_owned();
+    judge(&record(&kit, &decision).await);
+    let state = kit.gateway.route_state("chat").expect("a route");
+    assert_eq!(
+        (state.tiers[0].breaker.as_str(), state.tier),
+        ("closed", Some(0)),
+        "neutral, though it was silent to us"
+    );
+    assert!(kit.seen_by_primary().await[0].client_gone, "the upstream call is closed");
+    // What the system holds is read, and then the end comes: no success.
+    let rest = raw.rest().await;
+    assert!(!String::from_utf8_lossy(&rest).contains("[DONE]"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cl_05_hp_10_a_window_that_stays_shut_holds_nothing_for_long() {
+    let kit = kit("write: 300ms, read_timeout: 300ms").await;
+    kit.break_primary("{fault: endless}");
+    let stream = TcpStream::connect(kit.gateway.address()).await.expect("taken");
+    let mut builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+    // It takes eight bytes of each answer, and never gives leave for more.
+    let handshake = builder.initial_stream_window_size(8).handshake::<_, Full<bytes::Bytes>>(TokioIo::new(stream));
+    let (mut sender, connection) = handshake.await.expect("HTTP/2");
+    let connection = tokio::spawn(connection);
+    let request = |stream| {
+        let request = http::Request::post(format!("http://{}/v1/chat/completions", kit.gateway.address()));
+        request.body(Full::from(chat("chat", stream))).expect("a request")
+    };
+    let response = sender.send_request(request(true)).await.expect("a head");
+    let decision = response.headers()["evenkeel-decision"].to_str().expect("text").to_owned();
+    judge(&record(&kit, &decision).await);
+    let closed = tokio::time::timeout(Duration::from_secs(20), connection).await;
+    assert!(closed.is_ok(), "the connection is closed, with all that was held for it");
+    drop(response.into_body().collect());
+}
