@@ -5,7 +5,7 @@
 //! # Source
 //! `docs/design/failures.md`, section 1.
 
-use super::ResultCode;
+use super::{Again, ResultCode};
 
 impl ResultCode {
     /// Reads a status other than 200, as tier 0 does; `push_back` says that it came with a time to come back.
@@ -24,6 +24,15 @@ impl ResultCode {
             400..=499 => Self::CallerInvalid,
             500..=599 => Self::Status5xx,
             _ => Self::DecodeFailed,
+        }
+    }
+
+    /// Returns whether the same path may be asked again, where the result came with this status: a redirect stays one, however
+    /// often it is asked for (row *broken*), unlike HTTP that was garbled on its way.
+    pub const fn again_at(self, status: Option<u16>) -> Again {
+        match (self, status) {
+            (Self::ProtocolError, Some(300..=399)) => Again::No,
+            _ => self.again(),
         }
     }
 }

@@ -60,7 +60,7 @@ impl Request {
         let plan = self.plan(now, world);
         let other = plan.replica(attempt.tier, Some(attempt.replica));
         let again = Retry { tier: attempt.tier, tried: attempt.replica, elsewhere: other.is_some(), fresh: false };
-        match result.again() {
+        match result.again_at(how.status) {
             Again::No => None,
             Again::Told => {
                 how.after.filter(|_| !self.waited.gate)?;

@@ -49,7 +49,7 @@ const ROWS: &[Row] = &[
     row("UP-07", "{fault: status, status: 503}", 1, 2, "target.status_5xx", "UPSTREAM_5XX"),
     row("UP-09", "{fault: status, status: 502, body: html}", 1, 2, "target.status_5xx", "UPSTREAM_5XX"),
     row("UP-09", "{fault: wrong_content_type}", 1, 1, "target.wrong_content_type", "UPSTREAM_PROTOCOL"),
-    row("UP-09", "{fault: redirect}", 1, 2, "target.protocol_error", "UPSTREAM_PROTOCOL"),
+    row("UP-09", "{fault: redirect}", 1, 1, "target.protocol_error", "UPSTREAM_PROTOCOL"),
     row("UP-10", "{fault: reset, times: 1}", 0, 2, "target.reset", "PRIMARY_HEALTHY"),
     row("UP-13", "{fault: refuse}", 1, 0, "target.connect_failed", "CONNECT_FAILED"),
     row("UP-21", "{fault: credential_rejected}", 1, 1, "credential.credential_rejected", "CREDENTIAL_REJECTED"),

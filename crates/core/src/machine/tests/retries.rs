@@ -30,6 +30,16 @@ fn f_040_f_041_one_retry_after_a_pause() {
 }
 
 #[test]
+fn f_011_a_redirect_is_not_asked_again() {
+    for (status, starts) in [(302, vec![(0, 0), (1, 0)]), (200, vec![(0, 0)])] {
+        let mut kit = Kit::new(revision(1));
+        kit.admit(Operation::Chat);
+        kit.end(R::ProtocolError, status);
+        assert_eq!(kit.starts(), starts, "{status}: a broken answer waits for its second try, a redirect has none");
+    }
+}
+
+#[test]
 fn f_040_no_retry_in_a_ramp() {
     let mut kit = Kit::new(revision(1));
     kit.open_primary();
