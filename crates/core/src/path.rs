@@ -30,7 +30,19 @@ pub(crate) struct Lane {
     pub(crate) breaker: Breaker,
     pub(crate) latency: Latency,
     /// One per replica, in the order of the revision; empty where there is but one.
-    replicas: Vec<Breaker>,
+    replicas: Vec<Replica>,
+}
+
+/// One of several replicas of a lane.
+#[derive(Clone, Debug)]
+struct Replica {
+    breaker: Breaker,
+}
+
+impl Replica {
+    fn new(path: &Path) -> Self {
+        Self { breaker: Breaker::new(path.breaker.clone()) }
+    }
 }
 
 /// Which breakers have given an attempt a lease.
@@ -72,9 +84,9 @@ impl PathState {
         lane.breaker.adopt(&path.breaker);
         let replica = |address: &String| {
             let before = addresses.iter().position(|it| it == address).and_then(|at| old.replicas.get(at));
-            let mut breaker = before.cloned().unwrap_or_else(|| Breaker::new(path.breaker.clone()));
-            breaker.adopt(&path.breaker);
-            breaker
+            let mut replica = before.cloned().unwrap_or_else(|| Replica::new(path));
+            replica.breaker.adopt(&path.breaker);
+            replica
         };
         lane.replicas = self.several().iter().map(replica).collect();
         lane
@@ -94,7 +106,7 @@ impl PathState {
         if let Some(at) = self.lanes.iter().position(|lane| lane.operation == operation) {
             return &mut self.lanes[at];
         }
-        let replicas = self.several().iter().map(|_| Breaker::new(path.breaker.clone())).collect();
+        let replicas = self.several().iter().map(|_| Replica::new(path)).collect();
         let breaker = Breaker::new(path.breaker.clone());
         self.lanes.push(Lane { operation, breaker, latency: Latency::new(), replicas });
         self.lanes.last_mut().expect("one was just pushed")
@@ -109,14 +121,14 @@ impl PathState {
     pub(crate) fn tick(&mut self, now: Nanos) {
         for lane in &mut self.lanes {
             lane.breaker.tick(now, now);
-            lane.replicas.iter_mut().for_each(|breaker| breaker.tick(now, now));
+            lane.replicas.iter_mut().for_each(|replica| replica.breaker.tick(now, now));
         }
     }
 }
 
 impl Lane {
     fn breakers(&self) -> impl Iterator<Item = &Breaker> {
-        core::iter::once(&self.breaker).chain(&self.replicas)
+        core::iter::once(&self.breaker).chain(self.replicas.iter().map(|replica| &replica.breaker))
     }
 
     /// Returns what the path's breaker compares, and, where there are several, how many replicas are admitted: by their own
@@ -127,7 +139,7 @@ impl Lane {
         entropy: u64,
         passable: impl Fn(usize) -> bool,
     ) -> (Question, Option<Question>) {
-        let admits = |(at, replica): (usize, &Breaker)| replica.ask(now, entropy).admits() && passable(at);
+        let admits = |(at, replica): (usize, &Replica)| replica.breaker.ask(now, entropy).admits() && passable(at);
         let open = self.replicas.iter().enumerate().filter(|it| admits(*it)).count();
         let replicas = (!self.replicas.is_empty()).then_some(Question {
             signal: Signal::Replicas,
@@ -153,36 +165,36 @@ impl Lane {
         (0..all)
             .map(|step| (first + step) % all)
             .filter(|&at| tried != Some(ReplicaId(at as u16)))
-            .find(|&at| self.replicas[at].ask(now, entropy).admits() && passable(at))
+            .find(|&at| self.replicas[at].breaker.ask(now, entropy).admits() && passable(at))
             .map(|at| ReplicaId(at as u16))
     }
 
     /// Says whether the breaker of one replica admits.
     pub(crate) fn admits(&self, now: Nanos, entropy: u64, replica: ReplicaId) -> bool {
-        self.replicas.get(replica.index()).is_none_or(|breaker| breaker.ask(now, entropy).admits())
+        self.replicas.get(replica.index()).is_none_or(|it| it.breaker.ask(now, entropy).admits())
     }
 
     /// Lets an attempt start.
     pub(crate) fn start(&mut self, now: Nanos, attempt: AttemptId, replica: ReplicaId, expires: Nanos) -> Leased {
-        let replica = self.replicas.get_mut(replica.index()).is_some_and(|it| it.start(now, attempt, expires));
+        let replica = self.replicas.get_mut(replica.index()).is_some_and(|it| it.breaker.start(now, attempt, expires));
         Leased { path: self.breaker.start(now, attempt, expires), replica }
     }
 
     /// Renews the leases of an attempt that goes on.
     pub(crate) fn renew(&mut self, attempt: AttemptId, expires: Nanos) {
         self.breaker.renew(attempt, expires);
-        self.replicas.iter_mut().for_each(|breaker| breaker.renew(attempt, expires));
+        self.replicas.iter_mut().for_each(|replica| replica.breaker.renew(attempt, expires));
     }
 
     /// Notes content of an attempt.
     pub(crate) fn content(&mut self, now: Nanos, attempt: AttemptId) {
         self.breaker.content(now, attempt);
-        self.replicas.iter_mut().for_each(|breaker| breaker.content(now, attempt));
+        self.replicas.iter_mut().for_each(|replica| replica.breaker.content(now, attempt));
     }
 
     /// Counts an outcome against, or for, the replica alone; says whether its breaker is, or was, other than closed.
     pub(crate) fn record_replica(&mut self, now: Nanos, replica: ReplicaId, verdict: Verdict) -> bool {
-        let Some(breaker) = self.replicas.get_mut(replica.index()) else { return false };
+        let Some(Replica { breaker }) = self.replicas.get_mut(replica.index()) else { return false };
         let before = breaker.state();
         breaker.record(now, verdict);
         (before, breaker.state()) != (BreakerState::Closed, BreakerState::Closed)
@@ -199,7 +211,7 @@ impl Lane {
     }
 
     fn worst(&self) -> &Breaker {
-        let best = self.replicas.iter().min_by_key(|replica| replica.state());
+        let best = self.replicas.iter().map(|replica| &replica.breaker).min_by_key(|breaker| breaker.state());
         best.filter(|best| best.state() > self.breaker.state()).unwrap_or(&self.breaker)
     }
 
@@ -210,7 +222,7 @@ impl Lane {
 
     /// Returns how long until the path may be admitted again, as far as it is known.
     pub(crate) fn recovers_in(&self, now: Nanos) -> Nanos {
-        let replica = self.replicas.iter().map(|breaker| breaker.recovers_in(now)).min().unwrap_or(0);
+        let replica = self.replicas.iter().map(|replica| replica.breaker.recovers_in(now)).min().unwrap_or(0);
         self.breaker.recovers_in(now).max(replica)
     }
 }
@@ -297,7 +309,7 @@ mod tests {
     #[test]
     fn f_073_a_lane_is_no_better_than_the_best_of_its_replicas() {
         let breaker = || Breaker::new(BreakerPolicy::default());
-        let replicas = [breaker(), breaker()].into();
+        let replicas = [breaker(), breaker()].map(|breaker| Replica { breaker }).into();
         let mut lane = Lane { operation: Operation::Chat, breaker: breaker(), latency: Latency::new(), replicas };
         let result = ResultCode::ConnectFailed;
         let evidence = Evidence::Hard;
