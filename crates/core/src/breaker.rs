@@ -102,6 +102,16 @@ pub(crate) struct Question {
 }
 
 impl Question {
+    /// Returns the same as it is for a request that nobody else can answer: the share of a ramp is there to leave the rest to
+    /// others, and binds nobody where there are none (F-071). The leases of a half-open path bind all (rule 4).
+    #[must_use]
+    pub(crate) fn for_one_alone(self) -> Self {
+        match self.signal {
+            Signal::RampLot => Self { threshold: u64::from(Permille::ALL.thousandths()), ..self },
+            _ => self,
+        }
+    }
+
     pub(crate) fn admits(self) -> bool {
         !self.signal.breached_when().holds(self.value, self.threshold)
     }

@@ -54,6 +54,23 @@ pub(crate) struct Leased {
     pub(crate) replica: bool,
 }
 
+/// Who asks a lane.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asker {
+    pub(crate) now: Nanos,
+    /// The uniform bits of the request.
+    pub(crate) entropy: u64,
+    /// Nothing else can answer it.
+    pub(crate) alone: bool,
+}
+
+impl Asker {
+    fn asks(self, breaker: &Breaker) -> Question {
+        let question = breaker.ask(self.now, self.entropy);
+        if self.alone { question.for_one_alone() } else { question }
+    }
+}
+
 /// What the core remembers of a path.
 #[derive(Clone, Debug)]
 pub(crate) struct PathState {
@@ -133,27 +150,21 @@ impl Lane {
 
     /// Returns what the path's breaker compares, and, where there are several, how many replicas are admitted: by their own
     /// breaker and, as `passable` says of each, by their gate.
-    pub(crate) fn ask(
-        &self,
-        now: Nanos,
-        entropy: u64,
-        passable: impl Fn(usize) -> bool,
-    ) -> (Question, Option<Question>) {
-        let admits = |(at, replica): (usize, &Replica)| replica.breaker.ask(now, entropy).admits() && passable(at);
+    pub(crate) fn ask(&self, asker: Asker, passable: impl Fn(usize) -> bool) -> (Question, Option<Question>) {
+        let admits = |(at, replica): (usize, &Replica)| asker.asks(&replica.breaker).admits() && passable(at);
         let open = self.replicas.iter().enumerate().filter(|it| admits(*it)).count();
         let replicas = (!self.replicas.is_empty()).then_some(Question {
             signal: Signal::Replicas,
             value: open as u64,
             threshold: 1,
         });
-        (self.breaker.ask(now, entropy), replicas)
+        (asker.asks(&self.breaker), replicas)
     }
 
     /// Chooses an admitted replica by entropy, not the one that was tried; none where there is no other.
     pub(crate) fn choose(
         &self,
-        now: Nanos,
-        entropy: u64,
+        asker: Asker,
         tried: Option<ReplicaId>,
         passable: impl Fn(usize) -> bool,
     ) -> Option<ReplicaId> {
@@ -161,17 +172,17 @@ impl Lane {
             return if tried.is_none() { Some(ReplicaId(0)) } else { None };
         }
         let all = self.replicas.len();
-        let first = (entropy >> 32) as usize % all;
+        let first = (asker.entropy >> 32) as usize % all;
         (0..all)
             .map(|step| (first + step) % all)
             .filter(|&at| tried != Some(ReplicaId(at as u16)))
-            .find(|&at| self.replicas[at].breaker.ask(now, entropy).admits() && passable(at))
+            .find(|&at| asker.asks(&self.replicas[at].breaker).admits() && passable(at))
             .map(|at| ReplicaId(at as u16))
     }
 
     /// Says whether the breaker of one replica admits.
-    pub(crate) fn admits(&self, now: Nanos, entropy: u64, replica: ReplicaId) -> bool {
-        self.replicas.get(replica.index()).is_none_or(|it| it.breaker.ask(now, entropy).admits())
+    pub(crate) fn admits(&self, asker: Asker, replica: ReplicaId) -> bool {
+        self.replicas.get(replica.index()).is_none_or(|it| asker.asks(&it.breaker).admits())
     }
 
     /// Lets an attempt start.
@@ -213,6 +224,11 @@ impl Lane {
     fn worst(&self) -> &Breaker {
         let best = self.replicas.iter().map(|replica| &replica.breaker).min_by_key(|breaker| breaker.state());
         best.filter(|best| best.state() > self.breaker.state()).unwrap_or(&self.breaker)
+    }
+
+    /// Says whether it gives back traffic step by step, or one of its replicas does.
+    pub(crate) fn is_ramping(&self) -> bool {
+        self.breakers().any(|breaker| breaker.state() == BreakerState::Ramp)
     }
 
     /// Says whether one of its breakers is not closed.

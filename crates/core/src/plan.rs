@@ -17,7 +17,7 @@ use crate::{
     domain::{Before, Gates},
     fact::{Fact, Signal},
     id::ReplicaId,
-    path::{Generation, Lane, Paths},
+    path::{Asker, Generation, Lane, Paths},
     request::Request,
     revision::{Method, Path, Where},
 };
@@ -75,20 +75,36 @@ impl<'a> Plan<'a> {
 
     fn ask(&self, tier: u8, add: &mut impl FnMut(Signal, u64, u64)) {
         let path = self.path(tier);
-        self.ask_request(tier, path, add);
+        let mut barred = false;
+        let note = &mut |signal: Signal, value, threshold| {
+            barred |= signal.breached_when().holds(value, threshold);
+            add(signal, value, threshold);
+        };
+        self.ask_request(tier, path, note);
         if path.place == Where::Certain {
             return;
         }
         let last = tier + 1 == self.tiers();
-        add(Signal::TimeLeft, self.left(), if last { 1 } else { self.enough(tier) });
-        self.ask_gates(tier, add);
-        let entropy = self.request.admit.entropy;
-        let passable = |replica| self.passable(tier, replica);
-        if let Some((breaker, replicas)) = self.lane(tier).map(|lane| lane.ask(self.now, entropy, passable)) {
-            for Question { signal, value, threshold } in core::iter::once(breaker).chain(replicas) {
-                add(signal, value, threshold);
-            }
+        note(Signal::TimeLeft, self.left(), if last { 1 } else { self.enough(tier) });
+        self.ask_gates(tier, note);
+        let Some(lane) = self.lane(tier) else { return };
+        // Where it is barred anyway, nobody needs to know whether it is the only one left.
+        let asker = if barred { self.asker(false) } else { self.asker_of(tier, lane) };
+        let (breaker, replicas) = lane.ask(asker, |replica| self.passable(tier, replica));
+        for Question { signal, value, threshold } in core::iter::once(breaker).chain(replicas) {
+            add(signal, value, threshold);
         }
+    }
+
+    fn asker(&self, alone: bool) -> Asker {
+        Asker { now: self.now, entropy: self.request.admit.entropy, alone }
+    }
+
+    /// Returns how the request asks a lane: as one that only this tier can answer, where no lower one is admitted, not even a
+    /// safe default. Those above have been asked, or are barred.
+    fn asker_of(&self, tier: u8, lane: &Lane) -> Asker {
+        // From the bottom up: the last one has none below it that would have to be asked in turn.
+        self.asker(lane.is_ramping() && !(tier + 1..self.tiers()).rev().any(|below| self.admits(below)))
     }
 
     /// Compares the gates that were ever closed: those of quota and credential, and, where none of its replicas may be
@@ -124,9 +140,8 @@ impl<'a> Plan<'a> {
     /// Says whether one replica of a tier may be asked, by its breaker and its gate: both may have moved while a request
     /// waited for it.
     pub(crate) fn admits_replica(&self, tier: u8, replica: ReplicaId) -> bool {
-        let entropy = self.request.admit.entropy;
-        let lane = self.lane(tier);
-        self.passable(tier, replica.index()) && lane.is_none_or(|lane| lane.admits(self.now, entropy, replica))
+        let admits = |lane: &Lane| lane.admits(self.asker_of(tier, lane), replica);
+        self.passable(tier, replica.index()) && self.lane(tier).is_none_or(admits)
     }
 
     fn before(&self, tier: u8) -> &'a Before {
@@ -135,8 +150,8 @@ impl<'a> Plan<'a> {
 
     /// Returns an admitted replica of a tier, other than the one that was tried.
     pub(crate) fn replica(&self, tier: u8, tried: Option<ReplicaId>) -> Option<ReplicaId> {
-        let passable = |replica| self.passable(tier, replica);
-        self.lane(tier)?.choose(self.now, self.request.admit.entropy, tried, passable)
+        let lane = self.lane(tier)?;
+        lane.choose(self.asker_of(tier, lane), tried, |replica| self.passable(tier, replica))
     }
 
     /// Compares what lies in the request itself.

@@ -64,6 +64,15 @@ pub(crate) struct Heard {
     pub(crate) reloads: u64,
 }
 
+/// A request as the model hears it.
+#[derive(Clone, Copy)]
+pub(crate) struct Asker {
+    pub(crate) entropy: u64,
+    pub(crate) reloads: u64,
+    /// No lower tier may be asked.
+    pub(crate) alone: bool,
+}
+
 /// A start as the model hears it.
 pub(crate) struct Started {
     pub(crate) attempt: AttemptId,
@@ -80,8 +89,10 @@ impl Model {
         self.revision.paths[path.index()].breaker.clone()
     }
 
-    /// Says whether a request with these bits may start on the path now.
-    pub(crate) fn admits(&mut self, now: Nanos, key: (PathId, Operation), entropy: u64, reloads: u64) -> bool {
+    /// Says whether a request with these bits may start on the path now; the share of a ramp does not bind one that has
+    /// nobody else.
+    pub(crate) fn admits(&mut self, now: Nanos, key: (PathId, Operation), asker: Asker) -> bool {
+        let Asker { entropy, reloads, alone } = asker;
         self.pass(now, key);
         let shut = |gate: &Gate| now < gate.until || gate.lease.is_some();
         if self.names(key.0, reloads).iter().any(|name| self.gates.get(name).is_some_and(shut)) {
@@ -92,7 +103,9 @@ impl Model {
             Naive::Closed => true,
             Naive::Open { .. } => false,
             Naive::HalfOpen { leases, shown, .. } => leases.len() < if *shown { policy.probes as usize } else { 1 },
-            Naive::Ramp { step, admitted, .. } => policy.ramp[*step].draws(entropy) || now - admitted >= SECOND,
+            Naive::Ramp { step, admitted, .. } => {
+                alone || policy.ramp[*step].draws(entropy) || now - admitted >= SECOND
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use evenkeel_core::*;
 use proptest::prelude::*;
 
 use crate::{
-    naive::{Heard, Model, Started},
+    naive::{Asker, Heard, Model, Started},
     world::{Entry, History, LAG, World, plain_sample, sample},
 };
 
@@ -308,6 +308,9 @@ struct Oracle {
     running: BTreeMap<AttemptId, Start>,
     shown: BTreeSet<AttemptId>,
     counted: BTreeSet<(RequestId, PathId)>,
+    /// Requests that a tier could not do before anything else failed: no safe default hides that (F-009).
+    incapable: BTreeSet<RequestId>,
+    failed: BTreeSet<RequestId>,
     /// A request that was just admitted: the tier that the model expects to be started, if any.
     expected: Option<(RequestId, Option<u8>)>,
     checked: usize,
@@ -325,6 +328,8 @@ impl Oracle {
             running: BTreeMap::new(),
             shown: BTreeSet::new(),
             counted: BTreeSet::new(),
+            incapable: BTreeSet::new(),
+            failed: BTreeSet::new(),
             expected: None,
             checked: 0,
         }
@@ -371,15 +376,23 @@ impl Oracle {
         let tiers = self.revision.routes[admit.route.index()].tiers.clone();
         (0u8..)
             .zip(&tiers)
-            .find(|(at, tier)| {
-                let path = &self.revision.paths[tier.path.index()];
-                admit.max_tier.is_none_or(|max| *at <= max)
-                    && admit.needs.missing_in(path.features).is_empty()
-                    && path.context.is_none_or(|context| admit.tokens <= context)
-                    && self.model.admits(now, (tier.path, admit.operation), admit.entropy, self.reloads)
-            })
+            .find(|(at, _)| self.admits(now, admit, (*at, self.reloads)))
             .filter(|(_, tier)| self.revision.paths[tier.path.index()].place != Where::Certain)
             .map(|(at, _)| at)
+    }
+
+    /// Says whether a tier may be asked, as of the reloads that the request has seen.
+    fn admits(&mut self, now: Nanos, admit: &Admit, (at, reloads): (u8, u64)) -> bool {
+        let tiers = &self.revision.routes[admit.route.index()].tiers;
+        let (count, path) = (tiers.len() as u8, tiers[usize::from(at)].path);
+        let of = &self.revision.paths[path.index()];
+        let barred = of.place == Where::Certain && self.incapable.contains(&admit.request);
+        let able = !barred
+            && admit.max_tier.is_none_or(|max| at <= max)
+            && admit.needs.missing_in(of.features).is_empty()
+            && of.context.is_none_or(|context| admit.tokens <= context);
+        let alone = !(at + 1..count).any(|below| self.admits(now, admit, (below, reloads)));
+        able && self.model.admits(now, (path, admit.operation), Asker { entropy: admit.entropy, reloads, alone })
     }
 
     fn deadline(&self, request: RequestId) -> Nanos {
@@ -388,15 +401,15 @@ impl Oracle {
     }
 
     fn started(&mut self, now: Nanos, start: &Start) -> Result<(), String> {
-        let (_, admit, reloads) = &self.admits[&start.request];
-        let (key, reloads) = ((start.path, admit.operation), *reloads);
+        let (_, admit, reloads) = self.admits[&start.request].clone();
+        let key = (start.path, admit.operation);
         if let Some((request, tier)) = self.expected.take_if(|it| it.0 == start.request) {
             if tier != Some(start.tier) {
                 return Err(format!("at {now} {request:?} started on tier {}, the model says {tier:?}", start.tier));
             }
             self.checked += 1;
         }
-        if !self.model.admits(now, key, admit.entropy, reloads) {
+        if !self.admits(now, &admit, (start.tier, reloads)) {
             return Err(format!("at {now} {start:?} was started, the model bars the path"));
         }
         // At the deadline at the latest its clocks end the attempt, and the lease with it. One more: at that very moment.
@@ -421,6 +434,9 @@ impl Oracle {
             Event::Ended { result, status, after } => {
                 self.running.remove(&attempt);
                 let result = result.at_tier(start.tier);
+                if !result.is_ok() && self.failed.insert(start.request) && result.next() == Next::Capable {
+                    self.incapable.insert(start.request);
+                }
                 let hard = result.evidence() == Evidence::Hard;
                 let counted = (start.request, start.path);
                 let repeated = self.counted.contains(&counted);

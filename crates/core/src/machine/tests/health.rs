@@ -75,6 +75,74 @@ fn f_042_f_073_the_retry_goes_to_another_replica_and_mends_the_path() {
     );
 }
 
+/// Lets the primary of a kit fail, and come back as far as its ramp.
+fn ramping(revision: Revision) -> Kit {
+    let mut kit = Kit::new(revision);
+    while kit.breaker(0) == BreakerState::Closed {
+        kit.admit(Operation::Chat);
+        while kit.core.open() > 0 {
+            kit.end(R::TlsFailed, 0);
+        }
+    }
+    kit.until(20 * SECOND);
+    while kit.breaker(0) != BreakerState::Ramp {
+        kit.admit(Operation::Chat);
+        kit.end(R::Ok, 200);
+    }
+    kit
+}
+
+#[test]
+fn f_071_f_075_who_has_nobody_else_is_admitted_beyond_the_share_of_a_ramp() {
+    for (tiers, replicas) in [(1, 1), (1, 2), (3, 1), (3, 2)] {
+        let mut revision = revision(replicas);
+        revision.routes[0].tiers.drain(1..4 - tiers);
+        revision.paths.iter_mut().for_each(|path| path.retries = 0);
+        let mut kit = ramping(revision);
+        let before = kit.starts().len();
+        for _ in 0..100 {
+            kit.admit(Operation::Chat);
+            if kit.core.open() > 0 {
+                kit.end(R::Ok, 200);
+            }
+            assert!(kit.decision().facts.iter().all(|fact| fact.tier > 0 || !fact.breached()) || tiers > 1);
+        }
+        let primary = kit.starts()[before..].iter().filter(|start| start.0 == 0).count();
+        match tiers {
+            1 => assert_eq!(primary, 100, "{replicas} replicas: a refusal helps nobody"),
+            _ => assert!((1..20).contains(&primary), "{replicas} replicas: {primary} are about the share of 5 %"),
+        }
+    }
+}
+
+#[test]
+fn f_071_a_client_that_accepts_no_other_tier_has_nobody_else() {
+    let mut kit = ramping(revision(1));
+    for _ in 0..20 {
+        kit.admit_as(Operation::Chat, |admit| admit.max_tier = Some(0));
+        kit.end(R::Ok, 200);
+        assert_eq!(kit.decision().outcome.tier, Some(0));
+    }
+}
+
+#[test]
+fn rule_04_the_leases_of_a_half_open_path_bind_also_who_has_nobody_else() {
+    let mut alone = revision(1);
+    alone.routes[0].tiers.truncate(1);
+    alone.routes[0].when_exhausted = crate::WhenExhausted::Refuse;
+    let mut kit = Kit::new(alone);
+    for _ in 0..2 {
+        kit.admit(Operation::Chat);
+        kit.end(R::TlsFailed, 0);
+    }
+    kit.until(20 * SECOND);
+    let before = kit.starts().len();
+    for _ in 0..10 {
+        kit.admit(Operation::Chat);
+    }
+    assert_eq!(kit.starts().len() - before, 1, "one probe");
+}
+
 #[test]
 fn f_074_a_reload_keeps_the_state_of_the_paths_it_keeps() {
     let mut kit = Kit::new(revision(1));
