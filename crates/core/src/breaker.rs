@@ -5,39 +5,29 @@
 //!
 //! *Closed* admits, *Open* rejects, *HalfOpen* admits leased probes, *Ramp* admits a share.
 //!
-//! # Why counts
-//! "Five in a row" alone misses a brown-out that fails every second request; an average hides a burst. So: a streak, a
-//! fast window and a slow window, all exact counts, and a shorter streak where traffic is low, because there five
-//! failures are five users.
-//!
 //! # Invariants
 //! - `BRK-1`: while Open nothing is admitted; while HalfOpen at most `probes` leases are out, one until it shows content.
 //! - `BRK-2`: every lease ends: by a verdict, by release, or by its expiry, which is a failure (F-069).
 //! - `BRK-3`: caller faults, cancellations and push-back move nothing but their own lease.
 //! - `BRK-4`: an open time is at least `open` and at most `open_max` plus a fifth.
 //!
-//! # When it misleads
-//! After a long quiet time the windows are empty, so two failures in a row open a path that serves one request a
-//! minute; that is meant.
+//! What trips it is counted by `outcomes`; how it comes back, step by step, is `ramp`.
+
+mod outcomes;
 
 use alloc::vec::Vec;
 
+use self::outcomes::Outcomes;
 use crate::{
     class::{Evidence, ResultCode},
-    clock::{Nanos, SECOND},
+    clock::Nanos,
     fact::Signal,
     id::AttemptId,
     ramp::{Ramp, Turn},
-    revision::{BreakerPolicy, Rate},
+    revision::BreakerPolicy,
     transition::Trip,
     unit::Permille,
-    window::Window,
 };
-
-/// How far apart the last five outcomes may be and still count together (F-063).
-const RECENT: Nanos = 600 * SECOND;
-/// Outcomes in the slow window below which traffic is low, and very low (F-063).
-const LOW: [u32; 2] = [20, 50];
 
 /// Whether a path is cut off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -136,11 +126,7 @@ pub(crate) struct Verdict {
 pub(crate) struct Breaker {
     pub(crate) policy: BreakerPolicy,
     state: State,
-    fast: Window,
-    slow: Window,
-    /// The last five outcomes, newest first.
-    recent: [Option<(Nanos, bool)>; 5],
-    streak: u32,
+    outcomes: Outcomes,
     /// Open times since it was last closed.
     opened: u32,
     trip: Option<Trip>,
@@ -148,18 +134,13 @@ pub(crate) struct Breaker {
 
 impl Breaker {
     pub(crate) fn new(policy: BreakerPolicy) -> Self {
-        let (fast, slow) = (Window::new(policy.fast.window, 10), Window::new(policy.slow.window, 6));
-        Self { policy, state: State::Closed, fast, slow, recent: [None; 5], streak: 0, opened: 0, trip: None }
+        let outcomes = Outcomes::new(&policy);
+        Self { policy, state: State::Closed, outcomes, opened: 0, trip: None }
     }
 
     /// Goes on under another policy; windows are counted anew only where their lengths differ.
     pub(crate) fn adopt(&mut self, policy: &BreakerPolicy) {
-        if self.policy.fast.window != policy.fast.window {
-            self.fast = Window::new(policy.fast.window, 10);
-        }
-        if self.policy.slow.window != policy.slow.window {
-            self.slow = Window::new(policy.slow.window, 6);
-        }
+        self.outcomes.adopt(&self.policy, policy);
         self.policy = policy.clone();
     }
 
@@ -297,55 +278,16 @@ impl Breaker {
     }
 
     fn count(&mut self, now: Nanos, verdict: Verdict) {
-        let bad = verdict.evidence != Evidence::Success;
-        self.fast.record(now, bad);
-        self.slow.record(now, bad);
-        self.recent.rotate_right(1);
-        self.recent[0] = Some((now, bad));
-        match verdict.evidence {
-            Evidence::Success => self.streak = 0,
-            Evidence::Hard if !verdict.repeated || verdict.result.blameless(verdict.status) => self.streak += 1,
-            _ => {}
-        }
+        let bad = self.outcomes.record(now, verdict);
         let ramp = match &mut self.state {
             State::Ramp(ramp) => Some(ramp.record(now, !bad)),
             _ => None,
         };
-        let trip = if bad { self.judge(now, verdict.result, ramp.is_some()) } else { None };
+        let trip = if bad { self.outcomes.judge(now, &self.policy, (verdict.result, ramp.is_some())) } else { None };
         match trip {
             Some(trip) => self.open(now, verdict.entropy, trip, true),
             None => self.turn(now, ramp.unwrap_or(Turn::Stay), verdict.result, verdict.entropy),
         }
-    }
-
-    /// Applies the trip rules in their order. In a ramp only the streaks count: its own rule judges the ratio (F-072).
-    fn judge(&self, now: Nanos, result: ResultCode, ramping: bool) -> Option<Trip> {
-        let slow = self.slow.counts(now);
-        let streak = |limit: u32, rule| {
-            (self.streak >= limit).then_some(Trip { rule, result, bad: self.streak, of: self.streak })
-        };
-        let ratio = |window: &Window, rate: Rate, rule| {
-            let counts = window.counts(now);
-            let over = u64::from(counts.bad) * 1_000 >= u64::from(counts.all) * u64::from(rate.bad.thousandths());
-            (counts.all >= rate.samples && over).then_some(Trip { rule, result, bad: counts.bad, of: counts.all })
-        };
-        let quiet = match slow.all {
-            all if all < LOW[0] => streak(self.policy.low[0], "F-063").or_else(|| self.three_of_five(now, result)),
-            all if all < LOW[1] => streak(self.policy.low[1], "F-063"),
-            _ => None,
-        };
-        let trip = streak(self.policy.consecutive, "F-062a").or(quiet);
-        if ramping {
-            return trip;
-        }
-        trip.or_else(|| ratio(&self.fast, self.policy.fast, "F-062b"))
-            .or_else(|| ratio(&self.slow, self.policy.slow, "F-062c"))
-    }
-
-    fn three_of_five(&self, now: Nanos, result: ResultCode) -> Option<Trip> {
-        let recent = self.recent.iter().flatten().filter(|(at, _)| now.saturating_sub(*at) <= RECENT);
-        let (of, bad) = recent.fold((0, 0), |(of, bad), it| (of + 1, bad + u32::from(it.1)));
-        (bad >= 3).then_some(Trip { rule: "F-063", result, bad, of })
     }
 
     fn good_probe(&mut self, now: Nanos, attempt: AttemptId) {
@@ -356,7 +298,7 @@ impl Breaker {
         half.good += 1;
         half.shown = true;
         if half.good >= self.policy.successes {
-            self.forget();
+            self.outcomes.clear();
             self.state = State::Ramp(Ramp::start(now, &self.policy.ramp, self.policy.open));
         }
     }
@@ -365,7 +307,7 @@ impl Breaker {
         match turn {
             Turn::Stay | Turn::Up | Turn::Down => {}
             Turn::Close => {
-                self.forget();
+                self.outcomes.clear();
                 (self.state, self.opened, self.trip) = (State::Closed, 0, None);
             }
             Turn::Reopen { bad, of } => self.open(now, entropy, Trip { rule: "F-072", result, bad, of }, false),
@@ -379,16 +321,9 @@ impl Breaker {
         }
         let base = self.policy.open.saturating_mul(Nanos::from(self.opened)).min(self.policy.open_max);
         let jitter = Permille::new(Permille::lot(entropy) / 5).of(base);
-        self.forget();
+        self.outcomes.clear();
         self.trip = Some(trip);
         self.state = State::Open { until: now + base + jitter };
-    }
-
-    /// Clears the counts: what happened before a change of state says nothing about after it.
-    fn forget(&mut self) {
-        self.fast.clear();
-        self.slow.clear();
-        (self.recent, self.streak) = ([None; 5], 0);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{format, string::String, vec};
 
 use super::*;
-use crate::clock::MILLISECOND;
+use crate::clock::{MILLISECOND, SECOND};
 
 fn breaker() -> Breaker {
     Breaker::new(BreakerPolicy::default())
