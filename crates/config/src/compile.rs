@@ -277,6 +277,7 @@ fn breaker(it: &Breaker) -> core::BreakerPolicy {
         low: [it.low.0, it.low.1],
         open: it.open.nanos(),
         open_max: it.open_max.nanos(),
+        flap_max: it.flap_max.nanos(),
         probes: it.probes,
         successes: it.successes,
         ramp: it.ramp.iter().map(|it| permille(*it)).collect(),

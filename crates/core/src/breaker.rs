@@ -9,7 +9,8 @@
 //! - `BRK-1`: while Open nothing is admitted; while HalfOpen at most `probes` leases are out, one until it shows content.
 //! - `BRK-2`: every lease ends: by a verdict, by release, or by its expiry, which is a failure (F-069).
 //! - `BRK-3`: caller faults, cancellations and push-back move nothing but their own lease.
-//! - `BRK-4`: an open time is at least `open` and at most `open_max` plus a fifth.
+//! - `BRK-4`: an open time is at least `open` and at most the longest of `open_max`, and `flap_max` where it flaps, plus a
+//!   fifth.
 //!
 //! What trips it is counted by `outcomes`; how it comes back, step by step, is `ramp`.
 
@@ -22,6 +23,7 @@ use crate::{
     class::{Evidence, ResultCode},
     clock::Nanos,
     fact::Signal,
+    flap::Flap,
     id::AttemptId,
     ramp::{Ramp, Turn},
     revision::BreakerPolicy,
@@ -83,6 +85,17 @@ struct Lease {
     content_since: Option<Nanos>,
 }
 
+/// How a breaker comes to be open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum How {
+    /// By a rule that counts outcomes, while Closed or in Ramp.
+    Trip,
+    /// By a probe that failed.
+    Probe,
+    /// By the first step of a ramp.
+    FirstStep,
+}
+
 /// What the breaker compares when it is asked: a fact for the record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Question {
@@ -129,13 +142,14 @@ pub(crate) struct Breaker {
     outcomes: Outcomes,
     /// Open times since it was last closed.
     opened: u32,
+    flap: Flap,
     trip: Option<Trip>,
 }
 
 impl Breaker {
     pub(crate) fn new(policy: BreakerPolicy) -> Self {
         let outcomes = Outcomes::new(&policy);
-        Self { policy, state: State::Closed, outcomes, opened: 0, trip: None }
+        Self { policy, state: State::Closed, outcomes, opened: 0, flap: Flap::default(), trip: None }
     }
 
     /// Goes on under another policy; windows are counted anew only where their lengths differ.
@@ -236,7 +250,7 @@ impl Breaker {
                     self.good_probe(now, verdict.attempt);
                 } else {
                     let trip = Trip { rule: "F-068", result: verdict.result, bad: 1, of: 1 };
-                    self.open(now, verdict.entropy, trip, true);
+                    self.open(now, verdict.entropy, (trip, How::Probe));
                 }
             }
             State::Closed | State::Ramp(_) => self.count(now, verdict),
@@ -249,7 +263,7 @@ impl Breaker {
             State::Open { until } if *until <= now => self.state = State::HalfOpen(HalfOpen::default()),
             State::HalfOpen(half) if half.leases.iter().any(|lease| lease.expires <= now) => {
                 let trip = Trip { rule: "F-069", result: ResultCode::TotalTimeout, bad: 1, of: 1 };
-                self.open(now, entropy, trip, true);
+                self.open(now, entropy, (trip, How::Probe));
             }
             State::Ramp(ramp) => {
                 let turn = ramp.judge(now);
@@ -279,13 +293,16 @@ impl Breaker {
 
     fn count(&mut self, now: Nanos, verdict: Verdict) {
         let bad = self.outcomes.record(now, verdict);
+        if !bad {
+            self.flap.succeed(now);
+        }
         let ramp = match &mut self.state {
             State::Ramp(ramp) => Some(ramp.record(now, !bad)),
             _ => None,
         };
         let trip = if bad { self.outcomes.judge(now, &self.policy, (verdict.result, ramp.is_some())) } else { None };
         match trip {
-            Some(trip) => self.open(now, verdict.entropy, trip, true),
+            Some(trip) => self.open(now, verdict.entropy, (trip, How::Trip)),
             None => self.turn(now, ramp.unwrap_or(Turn::Stay), verdict.result, verdict.entropy),
         }
     }
@@ -309,21 +326,29 @@ impl Breaker {
             Turn::Close => {
                 self.outcomes.clear();
                 (self.state, self.opened, self.trip) = (State::Closed, 0, None);
+                self.flap.close(now);
             }
-            Turn::Reopen { bad, of } => self.open(now, entropy, Trip { rule: "F-072", result, bad, of }, false),
+            Turn::Reopen { bad, of } => {
+                self.open(now, entropy, (Trip { rule: "F-072", result, bad, of }, How::FirstStep));
+            }
         }
     }
 
-    /// Opens for longer each time, until it has been closed again; where not `harder`, for as long as the last time (F-072).
-    fn open(&mut self, now: Nanos, entropy: u64, trip: Trip, harder: bool) {
-        if harder || self.opened == 0 {
+    /// Opens for longer each time, until it has been closed again; after a bad first step for as long as the last time
+    /// (F-066, F-067, F-072).
+    fn open(&mut self, now: Nanos, entropy: u64, (trip, how): (Trip, How)) {
+        if how == How::Trip {
+            self.flap.trip(now, &self.policy);
+        }
+        if how != How::FirstStep || self.opened == 0 {
             self.opened = self.opened.saturating_add(1);
         }
-        let base = self.policy.open.saturating_mul(Nanos::from(self.opened)).min(self.policy.open_max);
-        let jitter = Permille::new(Permille::lot(entropy) / 5).of(base);
+        let base = self.flap.base(&self.policy);
+        let length = base.saturating_mul(Nanos::from(self.opened)).min(self.policy.open_max.max(base));
+        let jitter = Permille::new(Permille::lot(entropy) / 5).of(length);
         self.outcomes.clear();
         self.trip = Some(trip);
-        self.state = State::Open { until: now + base + jitter };
+        self.state = State::Open { until: now + length + jitter };
     }
 }
 

@@ -273,6 +273,8 @@ pub struct BreakerPolicy {
     pub open: Nanos,
     /// The longest open time (F-066).
     pub open_max: Nanos,
+    /// The longest first open time of a path that comes back and fails again (F-067).
+    pub flap_max: Nanos,
     /// Leases at once while half open, after the first has shown content (F-068).
     pub probes: u32,
     /// Good probes that start the ramp (F-070).
@@ -291,6 +293,7 @@ impl Default for BreakerPolicy {
             low: [2, 3],
             open: 10 * SECOND,
             open_max: 30 * SECOND,
+            flap_max: 300 * SECOND,
             probes: 3,
             successes: 2,
             ramp: [50, 250, 500, 1_000].map(Permille::new).into(),

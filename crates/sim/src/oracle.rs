@@ -8,10 +8,12 @@
 //! | 1, 2, 3, 7, 9, 10 | `promise`: what one request may see |
 //! | 4, 5, 8 | `health`: breakers and switches |
 //! | 6 | `purse`: re-attempts |
+//! | F-066, F-067 | `flaps`: how long a path may stay away |
 //! | F-051 | `told`: servers that said "not now" |
 //! | 11 (F-190) | `recovery`: all is well again, and nothing leaked |
 //! | 12 | whoever runs a seed twice |
 
+mod flaps;
 mod health;
 mod promise;
 mod purse;
@@ -159,7 +161,7 @@ impl Oracle {
     /// Judges how the core stands after an input.
     pub(crate) fn after(&mut self, now: Nanos, core: &Core) -> Result<(), Violation> {
         let judged = self.promises.balance(core).and_then(|()| self.health.after(now, core));
-        self.recovery.note(now, self.health.is_well());
+        self.recovery.note(now, self.health.is_well(), self.health.away());
         judged.map_err(|(rule, request, what)| {
             let request = request.map(world::number);
             Violation { rule, at: now, request, what }

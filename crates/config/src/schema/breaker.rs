@@ -22,6 +22,9 @@ pub(crate) struct Breaker {
     pub(crate) open: Duration,
     /// The longest open time (F-066).
     pub(crate) open_max: Duration,
+    /// The longest that the first open time grows to where a path comes back and fails again within ten minutes, each time
+    /// twice as long; no more than `open` turns that off (F-067).
+    pub(crate) flap_max: Duration,
     /// Probes at once while half open (F-068).
     #[schemars(range(min = 1, max = 100))]
     pub(crate) probes: u32,
@@ -42,6 +45,7 @@ impl Default for Breaker {
             low: (2, 3),
             open: Duration::seconds(10),
             open_max: Duration::seconds(30),
+            flap_max: Duration::seconds(300),
             probes: 3,
             successes: 2,
             ramp: [50, 250, 500, 1_000].map(Ratio).into(),

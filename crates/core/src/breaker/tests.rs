@@ -94,6 +94,29 @@ fn f_066_open_times_grow_to_their_bound_and_jitter_by_a_fifth() {
 }
 
 #[test]
+fn f_067_a_path_that_flaps_stays_away_for_longer_each_time_and_a_failed_probe_is_no_flap() {
+    let mut breaker = Breaker::new(BreakerPolicy { ramp: [Permille::ALL].into(), ..BreakerPolicy::default() });
+    let mut lengths = vec![];
+    let mut now = 0;
+    for n in (0..7).map(|n| n * 10) {
+        let mut at = trip(&mut breaker, now);
+        lengths.push((at - now) / SECOND);
+        // One probe fails, two are good, and the ramp is over after 30 s without a bad outcome.
+        for (probe, result) in [(n, ResultCode::Status5xx), (n + 1, ResultCode::Ok), (n + 2, ResultCode::Ok)] {
+            breaker.start(at, AttemptId(probe), Nanos::MAX);
+            breaker.record(at, verdict(probe, result, None));
+            at = if result.is_ok() { at } else { breaker.due(at).expect("it is open again") };
+        }
+        now = at + 30 * SECOND;
+        breaker.tick(now, 0);
+        assert_eq!(breaker.state(), BreakerState::Closed);
+    }
+    for (length, base) in lengths.iter().zip([10, 20, 40, 80, 160, 300, 300]) {
+        assert!((base..=base * 6 / 5).contains(length), "BRK-4: {lengths:?}");
+    }
+}
+
+#[test]
 fn f_068_half_open_admits_one_probe_until_it_shows_content_then_three() {
     let mut breaker = breaker();
     let at = trip(&mut breaker, 0);
@@ -178,7 +201,11 @@ fn f_071_the_ramp_closes_by_itself_and_forgets_the_trip() {
     }
     assert_eq!((breaker.state(), breaker.trip()), (BreakerState::Closed, None));
     assert_eq!(now - at, 4 * 30 * SECOND, "four quiet steps");
-    assert_eq!(trip(&mut breaker, now) - now, 10 * SECOND + Permille::new(Permille::lot(1) / 5).of(10 * SECOND));
+    let jittered = |base| base + Permille::new(Permille::lot(1) / 5).of(base);
+    let mut soon = breaker.clone();
+    assert_eq!(trip(&mut soon, now) - now, jittered(20 * SECOND), "F-067: a flap");
+    let later = now + 600 * SECOND;
+    assert_eq!(trip(&mut breaker, later) - later, jittered(10 * SECOND), "ten minutes later it is none");
 }
 
 #[test]

@@ -14,6 +14,10 @@ struct Lane {
     /// Outcomes since the counts were last forgotten: when, bad, counts in the streak, hard.
     outcomes: Vec<(Nanos, bool, bool, bool)>,
     opened: u64,
+    /// How often it has come back in vain (F-067), when it was closed the last time, and what it has served since.
+    doublings: u32,
+    closed: Option<Nanos>,
+    service: Option<(Nanos, u32)>,
 }
 
 #[derive(Default, Clone, Debug, PartialEq)]
@@ -171,6 +175,13 @@ impl Model {
                 let bad = evidence != Evidence::Success;
                 let streak = !heard.repeated || heard.result.blameless(heard.status);
                 lane.outcomes.push((now, bad, streak, evidence == Evidence::Hard));
+                if let Some((since, good)) = lane.service.as_mut().filter(|_| !bad) {
+                    *good += 1;
+                    if *good >= 10 && now - *since >= 600 * SECOND {
+                        lane.doublings = lane.doublings.saturating_sub(1);
+                        (*since, *good) = (now, 0);
+                    }
+                }
                 let ramping = matches!(state, Naive::Ramp { .. });
                 if let Naive::Ramp { good, bad: sick, calm, .. } = state {
                     if bad { (*sick += 1, *calm = now).1 } else { *good += 1 }
@@ -267,6 +278,7 @@ impl Model {
                 lane.state = stand(step + 1);
             } else {
                 (lane.state, lane.opened) = (Naive::Closed, 0);
+                (lane.closed, lane.service) = (Some(now), Some((now, 0)));
                 lane.outcomes.clear();
             }
         }
@@ -287,9 +299,18 @@ impl Model {
     fn open(&mut self, now: Nanos, key: (PathId, Operation), entropy: u64, harder: bool) {
         let policy = self.policy(key.0);
         let lane = self.lane(key);
+        let first = |doublings: u32| (policy.open << doublings).min(policy.flap_max).max(policy.open);
+        // Only what counts outcomes is a trip: a failed probe is none, and neither is a bad first step (F-067, F-072).
+        if harder && !matches!(lane.state, Naive::HalfOpen { .. }) {
+            let flaps = lane.closed.is_some_and(|closed| now - closed < 600 * SECOND);
+            if flaps && first(lane.doublings) < policy.flap_max {
+                lane.doublings += 1;
+            }
+            lane.service = None;
+        }
         // Ten, twenty, thirty seconds (F-066); after a bad first step of the ramp as long as the last time (F-072).
         lane.opened = if harder { lane.opened + 1 } else { lane.opened.max(1) };
-        let base = (policy.open * lane.opened).min(policy.open_max);
+        let base = (first(lane.doublings) * lane.opened).min(policy.open_max.max(first(lane.doublings)));
         lane.state = Naive::Open { until: now + base + base * u64::from(Permille::lot(entropy) / 5) / 1_000 };
         lane.outcomes.clear();
     }

@@ -9,7 +9,7 @@ use evenkeel_core::{
     Start, Transition, Where,
 };
 
-use super::{Broken, watch::Running};
+use super::{Broken, flaps::Flaps, watch::Running};
 
 /// Operations, in the order of the table.
 const OPERATIONS: [Operation; 4] = [Operation::Chat, Operation::ChatStream, Operation::Embeddings, Operation::Infer];
@@ -46,6 +46,7 @@ struct Lane {
     shown: bool,
     used: bool,
     first: bool,
+    flaps: Flaps,
     /// It has several replicas, and stands as the best of them: its turns are those of none.
     several: bool,
 }
@@ -58,6 +59,7 @@ impl Health {
             probes: Vec::new(),
             shown: false,
             used: false,
+            flaps: Flaps::default(),
             first: revision.routes[path.route.index()].tiers[0].name == path.name,
             several: match path.place {
                 Where::Remote(upstream) => revision.upstreams[upstream.index()].replicas.len() > 1,
@@ -211,12 +213,17 @@ impl Health {
             lane.probes.clear();
         }
         lane.shown = false;
+        lane.flaps.turned(now, before, state);
+        let longest = lane.flaps.longest(&path.breaker);
         let broken = |rule, what: String| Err((rule, None, format!("`{}` {what}", path.name)));
         match (before, state) {
             (_, Open) if self.neutral && !self.due => broken("rule 5", "opens by what is no evidence".into()),
             _ if lane.several => Ok(()),
             (Open, HalfOpen) if now - since < path.breaker.open => {
                 broken("F-066", format!("was open for {} ns only", now - since))
+            }
+            (Open, HalfOpen) if now - since > longest => {
+                broken("F-067", format!("was open for {} ns, at most {longest} may be", now - since))
             }
             (Open | HalfOpen, Closed) | (Closed, HalfOpen | Ramp) => {
                 broken("rule 8", format!("goes from {} to {}", before.name(), state.name()))
@@ -226,6 +233,13 @@ impl Health {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Returns by how much a tier 0 that flaps may stay away for longer than one that does not.
+    pub(super) fn away(&self) -> Nanos {
+        let lanes = self.lanes.iter().enumerate().filter(|(_, lane)| lane.first && lane.used);
+        let longer = lanes.map(|(at, lane)| lane.flaps.longer(&self.revision.paths[at / OPERATIONS.len()].breaker));
+        longer.max().unwrap_or(0)
     }
 
     /// Says whether tiers 0 are closed, lower tiers may be asked, and every route starts at tier 0. A lower tier that nobody

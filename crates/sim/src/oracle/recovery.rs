@@ -10,17 +10,19 @@ pub(super) struct Recovery {
     trouble: Option<(Nanos, Nanos)>,
     well: bool,
     since: Nanos,
+    /// The longest that a path which flapped may stay away beyond what others may (F-067).
+    away: Nanos,
 }
 
 impl Recovery {
     pub(super) fn new(trouble: Option<(Nanos, Nanos)>) -> Self {
-        Self { trouble, well: true, since: 0 }
+        Self { trouble, well: true, since: 0, away: 0 }
     }
 
-    /// Notes how things stand.
-    pub(super) fn note(&mut self, now: Nanos, well: bool) {
+    /// Notes how things stand, and for how much longer than others a path may stay away that flapped.
+    pub(super) fn note(&mut self, now: Nanos, well: bool, away: Nanos) {
         if well != self.well {
-            (self.well, self.since) = (well, now);
+            (self.well, self.since, self.away) = (well, now, away);
         }
     }
 
@@ -53,6 +55,8 @@ impl Recovery {
             }
         }
         let over = self.trouble.map_or(0, |(_, over)| over);
+        // Goodput is judged elsewhere; a path that flaps is back after its own, longer, open time and its ramp.
+        let within = within + self.away;
         match self.since.checked_sub(over) {
             Some(took) if self.well && took > within => {
                 Err(format!("well again only {} s after the trouble was over", took / SECOND))

@@ -202,6 +202,17 @@ fn rule_04_a_start_on_an_open_path_is_found() {
 }
 
 #[test]
+fn f_067_a_path_that_stays_away_for_longer_than_it_may_is_found() {
+    for (late, found) in [(12, [""; 0].as_slice()), (37, &["F-067"])] {
+        let mut forger = Forger::new();
+        forger.open_primary();
+        forger.now = late * SECOND;
+        forger.feed(Input::Timeout, &Input::Timeout, None, HONEST);
+        assert_eq!(forger.found, *found, "{late} s");
+    }
+}
+
+#[test]
 fn rule_05_a_breaker_that_opens_by_a_callers_fault_is_found() {
     let mut forger = Forger::new();
     forger.admit(Operation::ChatStream, HONEST);

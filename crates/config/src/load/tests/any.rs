@@ -35,7 +35,7 @@ routes:
         context: 100
         features: [tools, n]
         space: s
-        breaker: {consecutive: 5, fast: [20, 0.5, 10s], slow: [50, 0.2, 60s], low: [2, 3], open: 1s, open_max: 2s, probes: 1, successes: 1, ramp: [0.5, 1]}
+        breaker: {consecutive: 5, fast: [20, 0.5, 10s], slow: [50, 0.2, 60s], low: [2, 3], open: 1s, open_max: 2s, flap_max: 20s, probes: 1, successes: 1, ramp: [0.5, 1]}
       - {name: last, fixed: {content: x}}
   value:
     protocol: oip

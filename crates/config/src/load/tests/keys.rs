@@ -40,6 +40,7 @@ fn each_key_of_a_tier_changes_what_is_compiled() {
         "breaker: {low: [3, 3]}",
         "breaker: {open: 1s}",
         "breaker: {open_max: 60s}",
+        "breaker: {flap_max: 60s}",
         "breaker: {probes: 1}",
         "breaker: {successes: 1}",
         "breaker: {ramp: [1]}",
