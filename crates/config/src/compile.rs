@@ -18,6 +18,7 @@ use crate::{
     outside::Outside,
     schema::{
         breaker::Breaker,
+        commit::Commit,
         file::File,
         path::{Kind, PathKind, Target},
         route::{OnCapability, OnPolicy, Route, RouteProtocol, WhenExhausted},
@@ -198,6 +199,11 @@ fn route(name: &str, it: &Route, first: usize) -> core::Route {
         when_exhausted: match it.when_exhausted {
             WhenExhausted::Wait => core::WhenExhausted::Wait,
             WhenExhausted::Refuse => core::WhenExhausted::Refuse,
+        },
+        commit: match it.commit {
+            Commit::FirstContent => core::CommitPoint::FirstContent,
+            Commit::NChars(characters) => core::CommitPoint::Chars(characters),
+            Commit::Full => core::CommitPoint::Full,
         },
         budget: core::BudgetPolicy {
             ratio: permille(it.retry_budget.ratio),

@@ -3,6 +3,7 @@
 //! Each field is declared once, here; the JSON schema, the shape check and the example follow from it.
 
 pub(crate) mod breaker;
+pub(crate) mod commit;
 pub(crate) mod contract;
 pub(crate) mod file;
 pub(crate) mod path;

@@ -78,6 +78,7 @@ fn revision() -> Revision {
             on_capability: OnCapability::Next,
             budget: BudgetPolicy::default(),
             when_exhausted: Default::default(),
+            commit: Default::default(),
             tiers: vec![
                 tier("primary", Method::Primary, 0),
                 tier("small", Method::Distilled, 1),

@@ -26,6 +26,8 @@ pub(crate) struct Attempt {
     /// The client gave it less time than the path needs.
     pub(crate) hurried: bool,
     pub(crate) first_content: Option<Nanos>,
+    /// What it says goes to the client.
+    pub(crate) sent: bool,
     /// When the first content or reasoning must be there; none for an answer in one piece.
     first_by: Option<Nanos>,
     /// When the answer, or for a stream the commit, must be there at the latest.
@@ -80,6 +82,7 @@ impl Attempt {
             leased: Leased::default(),
             hurried: timing.hurried,
             first_content: None,
+            sent: false,
             first_by: timing.first_content.map(|clock| now.saturating_add(clock)),
             commit_by: now.saturating_add(timing.commit),
             total_by: now.saturating_add(timing.total),
@@ -116,16 +119,21 @@ impl Attempt {
         self.spoke.is_none() && self.first_by.is_some_and(|by| by <= now) && self.commit_by.min(self.total_by) > now
     }
 
+    /// Says whether it has content, and no time is left to hold it back.
+    pub(crate) fn holds_too_long(&self, now: Nanos) -> bool {
+        !self.sent && self.first_content.is_some() && self.commit_by <= now && self.silence_ends() > now
+    }
+
     /// Returns when the next of its clocks fires.
     pub(crate) fn due(&self) -> Nanos {
         let first = self.first_by.filter(|_| self.spoke.is_none()).unwrap_or(Nanos::MAX);
-        let commit = if self.committed() { Nanos::MAX } else { self.commit_by };
+        let commit = if self.sent { Nanos::MAX } else { self.commit_by };
         first.min(commit).min(self.total_by).min(self.silence_ends())
     }
 
     /// Returns the result of the clock that has fired.
     pub(crate) fn fired(&self, now: Nanos) -> Option<ResultCode> {
-        let waiting = self.first_by.is_some() || self.stall.is_some();
+        let waiting = (self.first_by.is_some() || self.stall.is_some()) && self.first_content.is_none();
         let silent = if self.alive { ResultCode::KeepaliveOnly } else { ResultCode::FirstTokenTimeout };
         if self.spoke.is_none() && self.first_by.is_some_and(|by| by <= now) {
             return Some(silent);
@@ -133,7 +141,7 @@ impl Attempt {
         if self.silence_ends() <= now {
             return Some(ResultCode::Stall);
         }
-        if !self.committed() && self.commit_by <= now {
+        if !self.sent && self.commit_by <= now {
             return Some(if waiting { silent } else { ResultCode::TotalTimeout });
         }
         (self.total_by <= now).then_some(ResultCode::TotalTimeout)
@@ -152,12 +160,8 @@ impl Attempt {
             result,
             status,
             probe: self.leased.path,
+            sent: self.sent,
         }
-    }
-
-    /// A stream commits at its first content; an answer in one piece at its end.
-    fn committed(&self) -> bool {
-        self.first_content.is_some() && self.stall.is_some()
     }
 
     fn silence_ends(&self) -> Nanos {

@@ -193,11 +193,12 @@ impl Canonical for Candidate {
 
 impl Canonical for AttemptRecord {
     fn feed(&self, hash: &mut LogHash) {
-        let Self { attempt, tier, path, replica, start, duration, first_content, result, status, probe } = self;
+        let Self { attempt, tier, path, replica, start, duration, first_content, result, status, .. } = self;
+        let (probe, sent) = (u64::from(self.probe), u64::from(self.sent));
         hash.bytes(result.name().as_bytes());
         let (tier, path, replica) = (u64::from(*tier), u64::from(path.0), u64::from(replica.0));
         let (first, status) = (option(*first_content), option(status.map(u64::from)));
-        let numbers = [attempt.0, tier, path, replica, *start, *duration, first, status, u64::from(*probe)];
+        let numbers = [attempt.0, tier, path, replica, *start, *duration, first, status, probe, sent];
         numbers.into_iter().for_each(|n| hash.number(n));
     }
 }

@@ -78,6 +78,8 @@ pub struct AttemptRecord {
     pub status: Option<u16>,
     /// Whether it was a leased probe.
     pub probe: bool,
+    /// Whether any of what it said had gone to the client before its end (F-120).
+    pub sent: bool,
 }
 
 /// How a request ended.

@@ -62,6 +62,8 @@ pub struct Admit {
 pub enum Event {
     /// The first piece that a client can use (F-023).
     FirstContent,
+    /// What is held back has reached what the route wants to see first (F-121), or the most that is held (F-023).
+    Enough,
     /// Another piece of content; before the first, a piece of reasoning, which stops the first-content clock.
     Progress,
     /// Bytes that are neither, such as a keep-alive: a sign of life and no progress.

@@ -72,8 +72,8 @@ pub use machine::{Core, Why};
 pub use output::{Cancelled, Disclosure, Output, Refusal, Source, Start};
 pub use reason::{Reason, Severity};
 pub use revision::{
-    BreakerPolicy, BudgetPolicy, Clocks, Features, Method, OnCapability, OnPolicy, Operation, Path, Protocol, Rate,
-    Revision, Route, Tier, Upstream, WhenExhausted, Where,
+    BreakerPolicy, BudgetPolicy, Clocks, CommitPoint, Features, Method, OnCapability, OnPolicy, Operation, Path,
+    Protocol, Rate, Revision, Route, Tier, Upstream, WhenExhausted, Where,
 };
 pub use route::{Phase, RouteState, TierState};
 pub use transition::{Transition, Trip};

@@ -36,7 +36,7 @@ use crate::{
     output::{Cancelled, Output, Refusal, Source, Start},
     path::{Generation, Leased, Paths},
     plan::Plan,
-    revision::{OnCapability, OnPolicy, Route, Where},
+    revision::{CommitPoint, OnCapability, OnPolicy, Route, Where},
     route::Phase,
 };
 
@@ -220,9 +220,9 @@ impl Request {
                 return self.ended(now, id, Ended { result, status, after }, world);
             }
             Event::Progress if attempt.first_content.is_none() => attempt.reasoning(now),
-            Event::Progress | Event::FirstContent => {
+            Event::Progress | Event::FirstContent | Event::Enough => {
                 attempt.content(now);
-                self.shown(now, world);
+                self.shown(now, event, world);
             }
         }
         self.renew(world);
@@ -237,6 +237,11 @@ impl Request {
             return;
         };
         let (id, tier) = (attempt.id, attempt.tier);
+        if attempt.holds_too_long(now) && matches!(self.route().commit, CommitPoint::Chars(_)) {
+            // It speaks: what it has said so far is worth more than a failure for being late (F-121).
+            self.give(now, world);
+            return self.renew(world);
+        }
         let plan = self.plan(now, world);
         if attempt.waits_too_long(now) && plan.last_of_its_kind(tier) {
             // F-028, checked again: what stood below is gone, so waiting on costs nobody anything.
@@ -317,18 +322,31 @@ impl Request {
         world.touched.push(slot);
     }
 
-    /// Commits a stream at its first content.
-    fn shown(&mut self, now: Nanos, world: &mut World<'_>) {
+    /// Notes content, and commits a stream that has reached the commit point of its route (F-120).
+    fn shown(&mut self, now: Nanos, event: Event, world: &mut World<'_>) {
         let Some(attempt) = self.current.as_ref() else { return };
-        let (id, first) = (attempt.id, attempt.first_content == Some(now));
         let slot = self.generation.slot(attempt.path);
         let lane = world.paths.state_mut(slot).lane(self.generation.path(attempt.path), self.admit.operation);
-        lane.content(now, id);
-        if self.admit.operation.is_stream() && first && self.commit.give(id) {
-            lane.latency.record(now.saturating_sub(attempt.started));
-            let disclosure = self.foretell(now, attempt);
-            world.outputs.push_back(Output::Commit { request: self.admit.request, attempt: id, disclosure });
+        lane.content(now, attempt.id);
+        let reached = match self.route().commit {
+            CommitPoint::FirstContent => true,
+            CommitPoint::Chars(_) => event == Event::Enough,
+            CommitPoint::Full => false,
+        };
+        if reached && self.admit.operation.is_stream() {
+            self.give(now, world);
         }
+    }
+
+    /// Gives what the running attempt says to the client, from here on.
+    fn give(&mut self, now: Nanos, world: &mut World<'_>) {
+        let Some(attempt) = self.current.as_mut().filter(|attempt| self.commit.give(attempt.id)) else { return };
+        attempt.sent = true;
+        let (id, path, took) = (attempt.id, attempt.path, now.saturating_sub(attempt.started));
+        let lane = world.paths.state_mut(self.generation.slot(path));
+        lane.lane(self.generation.path(path), self.admit.operation).latency.record(took);
+        let disclosure = self.foretell(now, self.current.as_ref().expect("it was just given"));
+        world.outputs.push_back(Output::Commit { request: self.admit.request, attempt: id, disclosure });
     }
 
     /// Settles an attempt that is over, and decides what follows.

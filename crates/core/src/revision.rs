@@ -107,6 +107,8 @@ pub struct Route {
     pub budget: BudgetPolicy,
     /// What happens when no tier can answer now (F-166).
     pub when_exhausted: WhenExhausted,
+    /// What a stream must have said before any of it is sent (F-120).
+    pub commit: CommitPoint,
     /// Ordered ways to answer; tier 0 is the primary.
     pub tiers: Vec<Tier>,
 }
@@ -119,6 +121,18 @@ pub enum WhenExhausted {
     Wait,
     /// It is refused at once.
     Refuse,
+}
+
+/// What a stream must have said before any of it is sent, and its failure can no longer be answered elsewhere (F-120).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CommitPoint {
+    /// The first piece of content.
+    #[default]
+    FirstContent,
+    /// So many characters of content; what there is of them, where the time for it is over.
+    Chars(u32),
+    /// All of it, to its verified end.
+    Full,
 }
 
 /// What happens when a provider refuses the content.

@@ -5,7 +5,7 @@
 //!
 //! A new kind is a file here, a line in the registry below, and the same two in `config/schema/path`.
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{borrow::Cow, future::Future, pin::Pin, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
 use evenkeel_config::{Kind, PathSpec};
@@ -17,7 +17,10 @@ use tokio::sync::mpsc;
 
 use crate::{
     ask::Ask,
-    protocol::openai::envelope::Envelope,
+    protocol::{
+        json::Reader,
+        openai::{envelope::Envelope, scan::Says},
+    },
     sse::Event,
     tensor::{Contract, InferAnswer},
     upstream::{Call, Upstream, in_body},
@@ -45,12 +48,42 @@ pub(crate) type Pieces = Option<mpsc::Sender<Piece>>;
 pub(crate) enum Piece {
     /// The headers that go to the client, and who answers, before everything else.
     Begin(HeaderMap, Arc<str>),
-    /// One event, where something of ours can be inserted, and what it means.
-    Event(Event, Envelope, Meaning),
+    /// One event, and what it means.
+    Event(Chunk, Meaning),
     /// The last event of a stream in which a malformed one was left out.
-    Last(Event, Envelope),
+    Last(Chunk),
+    /// A malformed event was left out, which is a failure where nothing was sent yet (F-128).
+    Skipped,
     /// A sign of life that is not forwarded.
     Alive,
+}
+
+/// One event of a stream, looked at.
+#[derive(Clone, Debug)]
+pub(crate) struct Chunk {
+    pub(crate) event: Event,
+    /// Where something of ours can be inserted.
+    pub(crate) envelope: Envelope,
+    /// What it says to a client.
+    pub(crate) says: Says,
+}
+
+impl Chunk {
+    /// Returns its text, decoded; none where it has none, or more than that.
+    pub(crate) fn text(&self) -> Option<Cow<'_, str>> {
+        let span = self.says.text.clone().filter(|_| !self.says.other)?;
+        // It was scanned, so it can be read.
+        Some(Reader::new(&self.event.data[span], 1).ok()?.string().ok()?.decode())
+    }
+
+    /// Counts the characters that a client can use; what is no text is counted by its bytes.
+    pub(crate) fn characters(&self) -> usize {
+        match self.text() {
+            Some(text) => text.chars().count(),
+            None if self.says.text.is_some() || self.says.other => self.event.data.len(),
+            None => 0,
+        }
+    }
 }
 
 /// What an event of a stream means to the core.

@@ -36,6 +36,7 @@ fn revision() -> Revision {
             on_capability: OnCapability::Next,
             budget: BudgetPolicy::default(),
             when_exhausted: Default::default(),
+            commit: Default::default(),
             tiers: vec![tier("primary", Method::Primary, 0), tier("default", Method::Default, 1)],
         }],
         paths: vec![path("primary", Where::Remote(UpstreamId(0))), path("default", Where::Certain)],

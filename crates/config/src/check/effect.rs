@@ -19,7 +19,13 @@ impl Checks<'_> {
         if route.protocol == RouteProtocol::Oip && self.report.is_written(&policy) {
             let message = "`on_policy` changes nothing on an `oip` route: its servers do not judge content";
             self.warning("no-effect", &policy, message, "remove it");
-        } else if route.on_policy == OnPolicy::Default && !route.tiers.iter().any(certain) {
+        }
+        let commit = key.field("commit");
+        if !route.protocol.streams() && self.report.is_written(&commit) {
+            let message = format!("nothing streams on an `{}` route: answers are sent whole", route.protocol.name());
+            self.warning("no-effect", &commit, message, "remove it");
+        }
+        if route.on_policy == OnPolicy::Default && !route.tiers.iter().any(certain) {
             let message = "there is no safe default that could answer";
             self.warning("no-effect", &policy, message, "add a tier with a `fixed` answer");
         }

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    commit::Commit,
     contract::{Input, Output},
     scalar::{Duration, Ratio},
     tier::Tier,
@@ -32,6 +33,10 @@ pub(crate) struct Route {
     /// What happens when no tier can answer now (F-166).
     #[serde(default)]
     pub(crate) when_exhausted: WhenExhausted,
+    /// What a stream must have said before any of it is sent, so that a failure until then is answered elsewhere:
+    /// `first_content`, `full`, or `{n_chars: 200}` for so many characters (F-120, F-121).
+    #[serde(default)]
+    pub(crate) commit: Commit,
     /// The purse that pays retries (F-044).
     #[serde(default)]
     pub(crate) retry_budget: RetryBudget,

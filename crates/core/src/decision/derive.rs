@@ -7,7 +7,6 @@ use alloc::vec::Vec;
 
 use super::{AttemptRecord, Candidate, Decision, End, Verdict};
 use crate::{
-    class::ResultCode,
     fact::Fact,
     id::{PathId, RouteId},
     output::Refusal,
@@ -58,10 +57,8 @@ impl Evidence<'_> {
         let last = self.attempts.iter().rev().find(|attempt| attempt.tier == tier);
         match (self.end, last) {
             (End::Answered, Some(attempt)) => attempt.result.is_ok(),
-            (End::Refused(Refusal::ClientGone), Some(attempt)) => {
-                attempt.first_content.is_some() && attempt.result == ResultCode::ClientGone
-            }
-            (End::Broken(_), Some(attempt)) => attempt.first_content.is_some() && !attempt.result.is_ok(),
+            // A stream that had begun was that tier's, as its client was told.
+            (End::Refused(Refusal::ClientGone) | End::Broken(_), Some(attempt)) => attempt.sent,
             (End::Answered, None) => {
                 let certain = revision.paths[path.index()].place == Where::Certain;
                 let mut facts = self.facts.iter().filter(|fact| fact.tier == tier).peekable();

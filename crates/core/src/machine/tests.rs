@@ -1,6 +1,7 @@
 //! Scenarios of the whole machine, one rule of `failures.md` each; here is what they share.
 
 mod clocks;
+mod commit;
 mod endings;
 mod gates;
 mod health;
@@ -54,6 +55,7 @@ fn revision(primary_replicas: usize) -> Revision {
             on_capability: OnCapability::Next,
             budget: Default::default(),
             when_exhausted: Default::default(),
+            commit: Default::default(),
             tiers: vec![
                 tier("primary", Method::Primary, 0),
                 tier("small", Method::Distilled, 1),

@@ -7,6 +7,7 @@ use crate::{
     breaker::{BreakerState, Verdict},
     class::{Evidence, ResultCode},
     clock::Nanos,
+    commit::Commit,
     id::ReplicaId,
     output::{Cancelled, Output},
     request::{Ended, Request, Retry, World},
@@ -30,7 +31,7 @@ impl Request {
         if evidence == Evidence::Hard && !repeated {
             self.counted.push(slot);
         }
-        if result.is_ok() && !self.admit.operation.is_stream() {
+        if result.is_ok() && self.commit == Commit::Held {
             let took = now.saturating_sub(attempt.started);
             world
                 .paths

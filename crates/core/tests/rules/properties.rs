@@ -427,7 +427,7 @@ impl Oracle {
         match event {
             Event::Alive => {}
             Event::Progress if !self.shown.contains(&attempt) => self.model.renewed(key, attempt, renewed),
-            Event::FirstContent | Event::Progress => {
+            Event::FirstContent | Event::Enough | Event::Progress => {
                 self.shown.insert(attempt);
                 self.model.content(now, key, attempt, renewed);
             }

@@ -372,6 +372,7 @@ pub(crate) fn plain_sample(seed: u64) -> Revision {
         on_capability: OnCapability::Next,
         budget: BudgetPolicy::default(),
         when_exhausted: Default::default(),
+        commit: Default::default(),
         tiers: tiers.iter().map(|&(name, method, path)| Tier { name: name.into(), method, path }).collect(),
     };
     revision.routes = vec![route("chat", Protocol::OpenaiChat, &chat), route("infer", Protocol::Oip, &infer)];

@@ -21,8 +21,8 @@ use std::{
 
 use bytes::Bytes;
 use evenkeel_core::{
-    Admit, AttemptId, Decision, Disclosure, Event, Input, Nanos, Operation, Output, PathId, RequestId, ResultCode,
-    RouteId, Start,
+    Admit, AttemptId, CommitPoint, Decision, Disclosure, Event, Input, Nanos, Operation, Output, PathId, RequestId,
+    ResultCode, RouteId, Start,
 };
 use http::HeaderMap;
 use tokio::sync::{mpsc, oneshot};
@@ -38,7 +38,7 @@ use super::{
 use crate::{
     ask::Ask,
     events::Events,
-    path::{Attempting, Ended, Left, Meaning, Piece},
+    path::{Attempting, Chunk, Ended, Left, Meaning, Piece},
     protocol::{openai::error::error_event, problem::Problem},
     reply::{self, Reply},
     snapshot::Applied,
@@ -99,7 +99,7 @@ pub(crate) fn submit(
         client: Client::new(reply, gone, Duration::from_nanos(it.applied.deployment.server.write.0)),
         attempt: None,
         ended: Vec::new(),
-        hold: Hold::default(),
+        hold: Hold::new(CommitPoint::FirstContent, 0),
         headers: HeaderMap::new(),
         model: "".into(),
         object: String::new(),
@@ -218,6 +218,9 @@ impl Task {
             true => Some(mpsc::channel(PIECES)).unzip(),
             false => (None, None),
         };
+        let deployment = &self.it.applied.deployment;
+        let most = usize::try_from(deployment.paths[start.path.index()].max_answer).unwrap_or(usize::MAX);
+        self.hold = Hold::new(deployment.revision.routes[self.it.route.index()].commit, most);
         let future = path.attempt(self.it.ask.clone(), call, out);
         self.attempt = Some(Running { id: start.attempt, path: start.path, pieces, future, ended: None });
     }
@@ -225,7 +228,7 @@ impl Task {
     /// What an attempt has said is gone with it (F-020).
     fn forget(&mut self) {
         self.headers = HeaderMap::new();
-        self.hold = Hold::default();
+        self.hold = Hold::new(CommitPoint::FirstContent, 0);
         self.told_at = 0;
     }
 
@@ -233,26 +236,40 @@ impl Task {
         match happened {
             Happened::Piece(Piece::Begin(headers, model)) => (self.headers, self.model) = (headers, model),
             Happened::Piece(Piece::Alive) => self.tell(Event::Alive),
-            Happened::Piece(Piece::Last(event, envelope)) => {
+            Happened::Piece(Piece::Last(Chunk { event, envelope, .. })) => {
                 // Nothing is left out before commit, so the stream has begun and its object is known.
                 let object = self.object.replace('}', ",\"result\":\"ok_event_skipped\"}");
                 let event = sse::write_event(&envelope.insert(&event.data, &object, &self.model));
                 self.pass_on(event, Meaning::Nothing).await;
             }
-            Happened::Piece(Piece::Event(event, _, meaning)) if self.client.is_streaming() => {
-                self.pass_on(event.forward(), meaning).await;
+            Happened::Piece(Piece::Skipped) if self.client.is_streaming() => {}
+            // What is not sent yet needs no excuse: another tier can say it whole (F-128).
+            Happened::Piece(Piece::Skipped) => self.ended(Ended::bare(ResultCode::DecodeFailed, Some(200))),
+            Happened::Piece(Piece::Event(chunk, meaning)) if self.client.is_streaming() => {
+                self.pass_on(chunk.event.forward(), meaning).await;
             }
-            Happened::Piece(Piece::Event(event, envelope, meaning)) => {
-                let full = self.hold.keep((event, envelope), meaning == Meaning::Reasoning);
-                match (meaning, full) {
-                    (Meaning::Content, _) | (_, Some(Full::Spoken)) => self.tell(Event::FirstContent),
-                    // So much, and not a word: it is alive, and that is all.
-                    (_, Some(Full::Silent)) => self.ended(Ended::bare(ResultCode::KeepaliveOnly, Some(200))),
-                    (Meaning::Reasoning, None) => self.tell(Event::Progress),
-                    (Meaning::Nothing, None) => self.tell(Event::Alive),
-                }
-            }
+            Happened::Piece(Piece::Event(chunk, meaning)) => self.hold(chunk, meaning),
             Happened::Ended(ended) => self.ended(ended),
+        }
+    }
+
+    /// Holds an event back, and tells the core how far the hold has come (F-120).
+    fn hold(&mut self, chunk: Chunk, meaning: Meaning) {
+        let first = meaning == Meaning::Content && !self.hold.has_content();
+        let full = self.hold.keep(chunk, meaning);
+        if first {
+            self.tell(Event::FirstContent);
+        }
+        match (meaning, full) {
+            (_, Some(Full::Spoken)) => self.tell(Event::Enough),
+            // So much, and not a word: it is alive, and that is all.
+            (_, Some(Full::Silent)) => self.ended(Ended::bare(ResultCode::KeepaliveOnly, Some(200))),
+            (_, Some(Full::TooLarge)) => self.ended(Ended::bare(ResultCode::AnswerTooLarge, Some(200))),
+            (Meaning::Content, None) if self.hold.is_enough() => self.tell(Event::Enough),
+            (Meaning::Content, None) if !first => self.tell_now_and_then(),
+            (Meaning::Content, None) => {}
+            (Meaning::Reasoning, None) => self.tell(Event::Progress),
+            (Meaning::Nothing, None) => self.tell(Event::Alive),
         }
     }
 
@@ -274,8 +291,8 @@ impl Task {
     async fn pass_on(&mut self, event: Bytes, meaning: Meaning) {
         let Some(running) = &self.attempt else { return };
         let attempt = running.id;
-        if meaning != Meaning::Nothing && self.is_time_to_tell(running.path) {
-            self.tell(Event::Progress);
+        if meaning != Meaning::Nothing {
+            self.tell_now_and_then();
         }
         let driver = self.driver.clone();
         let progress = || driver.feed(Input::Attempt { attempt, event: Event::Progress });
@@ -297,15 +314,15 @@ impl Task {
         }
     }
 
-    /// A stall is measured in seconds; to feed every token would cost more than it tells.
-    fn is_time_to_tell(&mut self, path: PathId) -> bool {
-        let stall = self.it.applied.deployment.revision.paths[path.index()].clocks.stall;
+    /// Tells the core of progress. A stall is measured in seconds; to feed every token would cost more than it tells.
+    fn tell_now_and_then(&mut self) {
+        let Some(running) = &self.attempt else { return };
+        let stall = self.it.applied.deployment.revision.paths[running.path.index()].clocks.stall;
         let now = self.driver.clock.now();
-        let due = now.saturating_sub(self.told_at) >= (stall / 8).min(250_000_000);
-        if due {
+        if now.saturating_sub(self.told_at) >= (stall / 8).min(250_000_000) {
             self.told_at = now;
+            self.tell(Event::Progress);
         }
-        due
     }
 
     async fn commit(&mut self, disclosure: &Disclosure) {

@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "what a test starts ends with its runtime")]
 
 mod client;
+mod commit;
 mod connect;
 mod dialects;
 mod faults;

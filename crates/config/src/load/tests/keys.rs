@@ -62,6 +62,8 @@ fn each_key_of_a_route_changes_what_is_compiled() {
         "on_policy: default",
         "on_capability: error",
         "when_exhausted: refuse",
+        "commit: full",
+        "commit: {n_chars: 200}",
         "retry_budget: {ratio: 0.2}",
         "retry_budget: {floor: 0}",
         "retry_budget: {per: 1s}",

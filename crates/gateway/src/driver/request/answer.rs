@@ -8,18 +8,15 @@ use tokio::sync::mpsc;
 use super::{Finish, Task};
 use crate::{
     ask::{Inference, Question},
-    path::{Certain, Left},
+    path::{Certain, Chunk, Left},
     protocol::{
         front::Front,
         oip_rest,
-        openai::{
-            envelope::Envelope,
-            error::{error_event, relay},
-        },
+        openai::error::{error_event, relay},
         problem::Problem,
     },
     reply::{self, Reply, Terms, Told},
-    sse::{self, Event as SseEvent},
+    sse,
     tensor::InferAnswer,
 };
 
@@ -136,8 +133,8 @@ impl Task {
 }
 
 /// Writes held events, with the object `evenkeel` in the first.
-pub(super) fn labelled(held: Vec<(SseEvent, Envelope)>, object: &str, model: &str) -> Vec<Bytes> {
-    let write = |(at, (event, envelope)): (usize, (SseEvent, Envelope))| match at {
+pub(super) fn labelled(held: Vec<Chunk>, object: &str, model: &str) -> Vec<Bytes> {
+    let write = |(at, Chunk { event, envelope, .. }): (usize, Chunk)| match at {
         0 => sse::write_event(&envelope.insert(&event.data, object, model)),
         _ => event.forward(),
     };

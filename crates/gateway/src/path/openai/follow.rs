@@ -12,7 +12,7 @@ use tokio::sync::mpsc::Sender;
 
 use self::measure::Measure;
 use crate::{
-    path::{Meaning, Piece},
+    path::{Chunk, Meaning, Piece},
     protocol::openai::{
         event::{Step, StreamJudge},
         peek::ChatPeek,
@@ -104,17 +104,21 @@ impl Follow {
                 Step::Content => Meaning::Content,
                 Step::Reasoning => Meaning::Reasoning,
                 Step::Nothing => Meaning::Nothing,
+                Step::Skipped => {
+                    let _ = self.out.send(Piece::Skipped).await;
+                    continue;
+                }
                 _ => continue,
             };
             count += 1;
             // The last chunk tells that something was left out before it (F-128).
             let tells =
                 self.judge.is_complete() && self.judge.has_skipped() && !std::mem::replace(&mut self.told, true);
-            let piece =
-                if tells { Piece::Last(event, judged.envelope) } else { Piece::Event(event, judged.envelope, meaning) };
+            let chunk = Chunk { event, envelope: judged.envelope, says: judged.says };
+            let piece = if tells { Piece::Last(chunk) } else { Piece::Event(chunk, meaning) };
             let _ = self.out.send(piece).await;
             if meaning == Meaning::Content {
-                // The route's commit point: what is out now belongs to the client, or soon will.
+                // What is out now belongs to the client, or soon will: whoever holds it back knows better.
                 self.judge.commit();
             }
         }

@@ -18,7 +18,7 @@ use super::{
     envelope::Envelope,
     error::{Place, classify_in_band},
     peek::ChatPeek,
-    scan::{Said, Scan, Usage, Volume, scan},
+    scan::{Said, Says, Scan, Usage, Volume, scan},
 };
 use crate::sse;
 
@@ -50,6 +50,8 @@ pub(crate) struct Judged {
     pub(crate) envelope: Envelope,
     /// How much it says.
     pub(crate) said: Volume,
+    /// Its text, as far as it is one.
+    pub(crate) says: Says,
 }
 
 /// Judges one stream. Every attempt has its own (F-020).
@@ -106,7 +108,8 @@ impl StreamJudge {
 
     /// Judges the data of one event.
     pub(crate) fn event(&mut self, data: &[u8]) -> Judged {
-        let bare = |step| Judged { step, envelope: Envelope::default(), said: Volume::default() };
+        let bare =
+            |step| Judged { step, envelope: Envelope::default(), said: Volume::default(), says: Says::default() };
         if self.over {
             return bare(Step::Ignored);
         }
@@ -115,7 +118,7 @@ impl StreamJudge {
         }
         match scan(data, Said::Delta) {
             Err(_) => bare(self.malformed()),
-            Ok(scan) => Judged { step: self.chunk(&scan), envelope: scan.envelope, said: scan.said },
+            Ok(scan) => Judged { step: self.chunk(&scan), envelope: scan.envelope, said: scan.said, says: scan.says },
         }
     }
 

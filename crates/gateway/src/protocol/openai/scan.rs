@@ -10,6 +10,8 @@
 //! # Source
 //! `docs/design/protocols.md`, sections 4.2 and 4.3; F-023.
 
+use std::ops::Range;
+
 use super::{envelope::Envelope, error::ErrorObject};
 use crate::protocol::json::{Flaw, Kind, Reader};
 
@@ -20,6 +22,17 @@ pub(crate) struct Volume {
     pub(crate) bytes: usize,
     /// What of it is text, and not the pieces of a call or sound.
     pub(crate) text: usize,
+}
+
+/// What an event says to a client, and where.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Says {
+    /// Where the text stands, quotes included, if there is one and no other.
+    pub(crate) text: Option<Range<usize>>,
+    /// Whether there is content besides: a call, a refusal, sound, another text.
+    pub(crate) other: bool,
+    /// Whether a choice ends with it.
+    pub(crate) finishes: bool,
 }
 
 /// What one look has found.
@@ -41,6 +54,8 @@ pub(crate) struct Scan {
     pub(crate) reasoning: bool,
     /// How much it says.
     pub(crate) said: Volume,
+    /// Its text, as far as it is one.
+    pub(crate) says: Says,
     /// What it cost, as the model says.
     pub(crate) usage: Option<Usage>,
     /// The error that it is.
@@ -168,6 +183,7 @@ impl Scan {
                 _ => reader.pass()?,
             }
         }
+        self.says.finishes |= finished;
         if finished {
             // An index beyond the largest `n` is nobody's choice.
             self.finished |= u32::try_from(index).ok().and_then(|index| 1_u128.checked_shl(index)).unwrap_or(0);
@@ -192,8 +208,9 @@ impl Scan {
         let mut inside = reader.object()?;
         while let Some(key) = reader.key(&mut inside)? {
             let key = key.decode();
+            let content = matches!(&*key, "content" | "refusal" | "tool_calls" | "function_call" | "audio");
             let found = match &*key {
-                "content" | "refusal" | "tool_calls" | "function_call" | "audio" => &mut self.content,
+                _ if content => &mut self.content,
                 "reasoning" | "reasoning_content" => &mut self.reasoning,
                 _ => {
                     reader.pass()?;
@@ -207,6 +224,11 @@ impl Scan {
                 let bytes = reader.here() - start;
                 self.said.bytes += bytes;
                 self.said.text += if kind == Kind::String { bytes } else { 0 };
+                let text = (&*key == "content" && kind == Kind::String).then(|| start..reader.here());
+                match text.filter(|_| self.says.text.is_none()) {
+                    Some(text) => self.says.text = Some(text),
+                    None => self.says.other |= content,
+                }
             }
         }
         Ok(())
