@@ -243,6 +243,7 @@ fn path(tier: &Tier, id: RouteId, route: &Route, kind: (&dyn PathKind, core::Whe
         retries: tier.retries,
         features: tier.features.as_ref().map_or(kind.features(), features),
         context: tier.context,
+        after_break: tier.after_break.nanos(),
         breaker: breaker(&tier.breaker),
     }
 }

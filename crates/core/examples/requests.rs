@@ -63,6 +63,7 @@ fn revision() -> Revision {
         retries: 1,
         features: Features::ALL,
         context: None,
+        after_break: 2 * SECOND,
         breaker: BreakerPolicy::default(),
     };
     let tier = |name: &str, method, path| Tier { name: name.into(), method, path: PathId(path) };

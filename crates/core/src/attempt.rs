@@ -114,6 +114,11 @@ impl Attempt {
         self.commit_by = now.saturating_add(commit);
     }
 
+    /// Returns how long it has had content.
+    pub(crate) fn spoken_for(&self, now: Nanos) -> Nanos {
+        self.first_content.map_or(0, |first| now.saturating_sub(first))
+    }
+
     /// Says whether the first-content clock, and no other, has fired.
     pub(crate) fn waits_too_long(&self, now: Nanos) -> bool {
         self.spoke.is_none() && self.first_by.is_some_and(|by| by <= now) && self.commit_by.min(self.total_by) > now

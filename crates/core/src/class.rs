@@ -246,6 +246,13 @@ impl ResultCode {
         self.name().rsplit('.').next().expect("a split has at least one part")
     }
 
+    /// Says whether it ends a stream that could have gone on: a cut, a silence, an error in it (F-122, F-133). One that ran
+    /// out of its time or its limits did not break, nor did one that nobody wants any more.
+    pub const fn is_break(self) -> bool {
+        let limits = matches!(self, Self::TotalTimeout | Self::AnswerTooLarge);
+        matches!(self.class(), Class::Target | Class::Capacity | Class::Credential) && !limits
+    }
+
     /// Says whether the outcome cannot be the request's fault, so that each attempt counts on its own (F-065).
     pub const fn blameless(self, status: Option<u16>) -> bool {
         match self {

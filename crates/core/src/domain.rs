@@ -102,6 +102,13 @@ impl Gate {
         }
     }
 
+    /// Takes the lease back from an attempt whose end will not be heard.
+    pub(crate) fn release(&mut self) {
+        if let Some(closed) = &mut self.closed {
+            closed.lease = None;
+        }
+    }
+
     fn close(&mut self, now: Nanos, closing: Closing, renewed: bool) {
         let said = closing.told.unwrap_or(closing.first).min(CAP);
         let before = self.closed.filter(|_| renewed).map_or(0, |closed| closed.length.saturating_mul(2));

@@ -20,6 +20,8 @@ pub enum Signal {
     GateFor,
     /// The same of the gate of our credential.
     CredentialFor,
+    /// Nanoseconds until a path on which a stream broke is asked for streams again, at least 1 while one is tried (F-077).
+    StreamBroken,
     /// Replicas that are admitted, against the one that is needed.
     Replicas,
     /// Remote attempts so far, against the most there may be.
@@ -56,6 +58,7 @@ impl Signal {
             Self::RampLot => "ramp_lot_permille",
             Self::GateFor => "gate_closed_ns",
             Self::CredentialFor => "credential_gate_closed_ns",
+            Self::StreamBroken => "stream_broken_ns",
             Self::Replicas => "replicas_admitted",
             Self::Attempts => "remote_attempts",
             Self::MaxTier => "max_tier",
@@ -94,6 +97,7 @@ impl Signal {
             Self::RampLot => Reason::BreakerRamp,
             Self::GateFor => Reason::CapacityDomainLimited,
             Self::CredentialFor => Reason::CredentialRejected,
+            Self::StreamBroken => Reason::StreamBrokenRecently,
             Self::Replicas => Reason::NoEndpoints,
             Self::Attempts | Self::RetryBudget => Reason::RetryBudgetEmpty,
             Self::Waited => Reason::CooldownHold,

@@ -12,7 +12,7 @@ use alloc::{collections::BTreeMap, string::String, vec::Vec};
 use crate::{
     breaker::{Breaker, BreakerState, Question, Verdict},
     clock::Nanos,
-    domain::Before,
+    domain::{Before, Gate},
     fact::Signal,
     id::{AttemptId, PathId, ReplicaId},
     latency::Latency,
@@ -29,6 +29,8 @@ pub(crate) struct Lane {
     pub(crate) operation: Operation,
     pub(crate) breaker: Breaker,
     pub(crate) latency: Latency,
+    /// Closed for a moment to new streams after one broke that had begun to be sent (F-077).
+    pub(crate) broken: Gate,
     /// One per replica, in the order of the revision; empty where there is but one.
     replicas: Vec<Replica>,
 }
@@ -99,6 +101,10 @@ impl PathState {
     fn carry(&self, path: &Path, old: &Lane, addresses: &[String]) -> Lane {
         let mut lane = old.clone();
         lane.breaker.adopt(&path.breaker);
+        if self.addresses != addresses {
+            // Whoever tries it does so at another place, and its end will not be heard here.
+            lane.broken.release();
+        }
         let replica = |address: &String| {
             let before = addresses.iter().position(|it| it == address).and_then(|at| old.replicas.get(at));
             let mut replica = before.cloned().unwrap_or_else(|| Replica::new(path));
@@ -125,7 +131,8 @@ impl PathState {
         }
         let replicas = self.several().iter().map(|_| Replica::new(path)).collect();
         let breaker = Breaker::new(path.breaker.clone());
-        self.lanes.push(Lane { operation, breaker, latency: Latency::new(), replicas });
+        let (latency, broken) = (Latency::new(), Gate::default());
+        self.lanes.push(Lane { operation, breaker, latency, broken, replicas });
         self.lanes.last_mut().expect("one was just pushed")
     }
 
@@ -188,6 +195,9 @@ impl Lane {
     /// Lets an attempt start.
     pub(crate) fn start(&mut self, now: Nanos, attempt: AttemptId, replica: ReplicaId, expires: Nanos) -> Leased {
         let replica = self.replicas.get_mut(replica.index()).is_some_and(|it| it.breaker.start(now, attempt, expires));
+        if self.broken.ask(now) == Some(0) {
+            self.broken.pass(attempt);
+        }
         Leased { path: self.breaker.start(now, attempt, expires), replica }
     }
 
@@ -326,7 +336,8 @@ mod tests {
     fn f_073_a_lane_is_no_better_than_the_best_of_its_replicas() {
         let breaker = || Breaker::new(BreakerPolicy::default());
         let replicas = [breaker(), breaker()].map(|breaker| Replica { breaker }).into();
-        let mut lane = Lane { operation: Operation::Chat, breaker: breaker(), latency: Latency::new(), replicas };
+        let (latency, broken) = (Latency::new(), Gate::default());
+        let mut lane = Lane { operation: Operation::Chat, breaker: breaker(), latency, broken, replicas };
         let result = ResultCode::ConnectFailed;
         let evidence = Evidence::Hard;
         for (replica, state) in [(0, BreakerState::Closed), (1, BreakerState::Open)] {

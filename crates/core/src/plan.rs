@@ -74,6 +74,22 @@ impl<'a> Plan<'a> {
     }
 
     fn ask(&self, tier: u8, add: &mut impl FnMut(Signal, u64, u64)) {
+        self.ask_standing(tier, add);
+        if let Some(left) = self.broken_for(tier) {
+            add(Signal::StreamBroken, left, 0);
+        }
+    }
+
+    /// Returns for how long a tier is left alone because a stream broke on it, while another model below could answer: a
+    /// canned answer would help nobody (F-077).
+    fn broken_for(&self, tier: u8) -> Option<Nanos> {
+        let lane = self.lane(tier).filter(|_| self.request.admit.operation.is_stream())?;
+        // A tier below on which streams broke is asked, too, where no other is left: the lowest always is.
+        lane.broken.ask(self.now).filter(|left| *left == 0 || !self.last_of_its_kind(tier))
+    }
+
+    /// Compares all but whether a stream broke a moment ago.
+    fn ask_standing(&self, tier: u8, add: &mut impl FnMut(Signal, u64, u64)) {
         let path = self.path(tier);
         let mut barred = false;
         let note = &mut |signal: Signal, value, threshold| {
@@ -220,7 +236,16 @@ impl<'a> Plan<'a> {
     /// Says whether nothing below a tier but a safe default could answer (F-028).
     pub(crate) fn last_of_its_kind(&self, tier: u8) -> bool {
         let method = |below: u8| self.request.route().tiers[usize::from(below)].method;
-        !(tier + 1..self.tiers()).any(|below| method(below) != Method::Default && self.admits(below))
+        !(tier + 1..self.tiers()).any(|below| method(below) != Method::Default && self.stands(below))
+    }
+
+    /// Says whether a tier would be admitted but for a stream that broke on it a moment ago.
+    fn stands(&self, tier: u8) -> bool {
+        let mut stands = true;
+        self.ask_standing(tier, &mut |signal, value, threshold| {
+            stands &= !signal.breached_when().holds(value, threshold);
+        });
+        stands
     }
 
     /// Returns the clocks of an attempt on a tier (F-022, F-025, F-027, F-028).

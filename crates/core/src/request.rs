@@ -29,7 +29,7 @@ use crate::{
     clock::Nanos,
     commit::Commit,
     decision::{AttemptRecord, End},
-    domain::Gates,
+    domain::{Gates, Word},
     fact::Fact,
     id::{AttemptId, ReplicaId},
     input::{Admit, Event},
@@ -328,6 +328,10 @@ impl Request {
         let slot = self.generation.slot(attempt.path);
         let lane = world.paths.state_mut(slot).lane(self.generation.path(attempt.path), self.admit.operation);
         lane.content(now, attempt.id);
+        if attempt.spoken_for(now) >= self.generation.path(attempt.path).after_break {
+            // So much without a break is as good as an end: a stream may go on for minutes.
+            lane.broken.hear(now, attempt.id, Word::Lift);
+        }
         let reached = match self.route().commit {
             CommitPoint::FirstContent => true,
             CommitPoint::Chars(_) => event == Event::Enough,
@@ -360,6 +364,7 @@ impl Request {
             self.first_failure.get_or_insert((id, result));
         }
         self.tell_gates(now, world, &attempt, how);
+        self.tell_streams(now, world, &attempt, result);
         let retry = if result.is_ok() { None } else { self.retry(now, world, (&attempt, how)) };
         // The failure counts before anything is paid: a path that it cuts off is not asked again (F-040).
         self.settle(now, world, (&attempt, result, status), retry.map(|it| it.retry));

@@ -226,6 +226,8 @@ pub struct Path {
     pub features: Features,
     /// Tokens that its window holds, where declared (F-036).
     pub context: Option<u64>,
+    /// How long new streams are kept off it after one broke that had begun to be sent (F-077).
+    pub after_break: Nanos,
     /// When it is cut off and how it comes back.
     pub breaker: BreakerPolicy,
 }

@@ -22,6 +22,7 @@ fn revision() -> Revision {
         retries: 0,
         features: Features::ALL,
         context: None,
+        after_break: 2 * SECOND,
         breaker: BreakerPolicy::default(),
     };
     let tier = |name: &str, method, path| Tier { name: name.into(), method, path: PathId(path) };

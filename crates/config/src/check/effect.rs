@@ -54,6 +54,7 @@ impl Checks<'_> {
             ("first_token", streams),
             ("stall", streams),
             ("finalise", streams),
+            ("after_break", streams),
             ("retries", remote),
             ("capacity_domain", remote),
             ("max_answer", remote),

@@ -52,6 +52,10 @@ pub(crate) struct Tier {
     /// The vector space of an embeddings model: tiers of a route must share it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) space: Option<String>,
+    /// How long new streams are kept off this path after one broke that its client had begun to get, while a model below
+    /// can answer; at most 300s (F-077).
+    #[serde(default = "after_break")]
+    pub(crate) after_break: Duration,
     /// When this path is cut off and how it comes back.
     #[serde(default)]
     pub(crate) breaker: Breaker,
@@ -126,6 +130,10 @@ pub(crate) enum Feature {
 
 fn clock() -> Duration {
     Duration::seconds(10)
+}
+
+fn after_break() -> Duration {
+    Duration::seconds(2)
 }
 
 fn total() -> Duration {

@@ -1,5 +1,6 @@
 //! Scenarios of the whole machine, one rule of `failures.md` each; here is what they share.
 
+mod breaks;
 mod clocks;
 mod commit;
 mod endings;
@@ -37,6 +38,7 @@ fn revision(primary_replicas: usize) -> Revision {
         retries: 1,
         features: Features::ALL,
         context: None,
+        after_break: 2 * SECOND,
         breaker: BreakerPolicy::default(),
     };
     let tier = |name: &str, method, path| Tier { name: name.into(), method, path: PathId(path) };

@@ -75,6 +75,7 @@ impl Request {
         let (why, result) = why;
         self.attempts.push(attempt.record(now, self.at, result, None));
         self.tell_gates(now, world, &attempt, Ended { result, status: None, after: None });
+        self.tell_streams(now, world, &attempt, result);
         self.settle(now, world, (&attempt, result, None), None);
         world.outputs.push_back(Output::Cancel { request: self.admit.request, attempt: attempt.id, why });
     }

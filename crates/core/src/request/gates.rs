@@ -36,6 +36,21 @@ impl Request {
         }
     }
 
+    /// Keeps new streams off a path for a moment after one broke on it that the client had begun to get, and lifts that with
+    /// the end of one that did not (F-077, F-133).
+    pub(super) fn tell_streams(&self, now: Nanos, world: &mut World<'_>, attempt: &Attempt, result: ResultCode) {
+        let path = self.generation.path(attempt.path);
+        let Some(state) = world.paths.find_mut(self.generation.slot(attempt.path)) else { return };
+        let Some(lane) = state.lanes.iter_mut().find(|lane| lane.operation == self.admit.operation) else { return };
+        let closing = Closing { told: None, first: path.after_break, most: path.after_break };
+        let word = match result.is_ok() {
+            true => Word::Lift,
+            false if attempt.sent && result.is_break() => Word::Close(closing),
+            false => Word::Nothing,
+        };
+        lane.broken.hear(now, attempt.id, word);
+    }
+
     /// Returns the gate that a result closes.
     pub(super) fn gate_of(&self, attempt: &Attempt, result: ResultCode) -> Option<u32> {
         let before = self.generation.before(attempt.path);

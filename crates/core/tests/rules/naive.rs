@@ -47,6 +47,8 @@ pub(crate) struct Model {
     revision: Revision,
     lanes: BTreeMap<(u16, Operation), Lane>,
     gates: BTreeMap<String, Gate>,
+    /// By path: until when streams go past it, and who tries it, since when with content.
+    broken: BTreeMap<u16, (Nanos, Option<Tries>)>,
 }
 
 /// A quota, a credential or a server that said "not now": until when, how long that was, and who may try.
@@ -55,6 +57,9 @@ struct Gate {
     length: Nanos,
     lease: Option<AttemptId>,
 }
+
+/// Who tries a path on which a stream broke, and since when it has content.
+type Tries = (AttemptId, Option<Nanos>);
 
 /// An outcome as the model hears it.
 pub(crate) struct Heard {
@@ -86,7 +91,7 @@ pub(crate) struct Started {
 
 impl Model {
     pub(crate) fn new(revision: Revision) -> Self {
-        Self { revision, lanes: BTreeMap::new(), gates: BTreeMap::new() }
+        Self { revision, lanes: BTreeMap::new(), gates: BTreeMap::new(), broken: BTreeMap::new() }
     }
 
     fn policy(&self, path: PathId) -> BreakerPolicy {
@@ -113,9 +118,35 @@ impl Model {
         }
     }
 
+    /// Says whether a stream broke on the path a moment ago, or another tries whether that is over (F-077).
+    pub(crate) fn is_broken(&self, now: Nanos, path: PathId) -> bool {
+        self.broken.get(&path.0).is_some_and(|(until, tries)| now < *until || tries.is_some())
+    }
+
+    /// Takes note of the end of an attempt as a stream.
+    pub(crate) fn stream_ended(&mut self, now: Nanos, path: PathId, end: (AttemptId, ResultCode), sent: bool) {
+        let (attempt, result) = end;
+        let tries = self.broken.get(&path.0).and_then(|it| it.1).is_some_and(|it| it.0 == attempt);
+        if tries && result.is_ok() {
+            self.broken.remove(&path.0);
+        } else if tries {
+            self.broken.entry(path.0).and_modify(|it| it.1 = None);
+        }
+        if sent && result.is_break() {
+            let until = now + self.revision.paths[path.index()].after_break;
+            let it = self.broken.entry(path.0).or_insert((until, None));
+            it.0 = it.0.max(until);
+        }
+    }
+
     /// Takes note of a start; says whether it is a probe.
     pub(crate) fn started(&mut self, now: Nanos, key: (PathId, Operation), start: Started) -> bool {
         let Started { attempt, expires, reloads } = start;
+        if let Some((until, tries @ None)) = self.broken.get_mut(&key.0.0).filter(|_| key.1.is_stream())
+            && *until <= now
+        {
+            *tries = Some((attempt, None));
+        }
         for name in self.names(key.0, reloads) {
             self.gates.entry(name).and_modify(|gate| gate.lease = gate.lease.or(Some(attempt)));
         }
@@ -142,6 +173,13 @@ impl Model {
     /// Takes note of a piece of content.
     pub(crate) fn content(&mut self, now: Nanos, key: (PathId, Operation), attempt: AttemptId, expires: Nanos) {
         self.pass(now, key);
+        let enough = self.revision.paths[key.0.index()].after_break;
+        if let Some((_, Some((_, since)))) =
+            self.broken.get_mut(&key.0.0).filter(|it| it.1.is_some_and(|it| it.0 == attempt))
+            && now - *since.get_or_insert(now) >= enough
+        {
+            self.broken.remove(&key.0.0);
+        }
         let policy = self.policy(key.0);
         let Naive::HalfOpen { leases, shown, .. } = &mut self.lane(key).state else { return };
         let Some(lease) = leases.get_mut(&attempt) else { return };

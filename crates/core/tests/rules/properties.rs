@@ -307,6 +307,8 @@ struct Oracle {
     reloads: u64,
     running: BTreeMap<AttemptId, Start>,
     shown: BTreeSet<AttemptId>,
+    /// Attempts of which the client gets what they say.
+    sent: BTreeSet<AttemptId>,
     counted: BTreeSet<(RequestId, PathId)>,
     /// Requests that a tier could not do before anything else failed: no safe default hides that (F-009).
     incapable: BTreeSet<RequestId>,
@@ -327,6 +329,7 @@ impl Oracle {
             reloads: 0,
             running: BTreeMap::new(),
             shown: BTreeSet::new(),
+            sent: BTreeSet::new(),
             counted: BTreeSet::new(),
             incapable: BTreeSet::new(),
             failed: BTreeSet::new(),
@@ -354,6 +357,9 @@ impl Oracle {
             Entry::Input(Input::Revision(_)) => self.reloads += 1,
             Entry::Input(Input::Timeout) => self.model.timeout(now),
             Entry::Output(Output::Start(start)) => return self.started(now, start),
+            Entry::Output(Output::Commit { attempt, .. }) => {
+                self.sent.insert(*attempt);
+            }
             Entry::Output(Output::Cancel { attempt, why, .. }) => {
                 let result = match why {
                     Cancelled::Clock(result) => *result,
@@ -374,11 +380,14 @@ impl Oracle {
             return None;
         }
         let tiers = self.revision.routes[admit.route.index()].tiers.clone();
-        (0u8..)
-            .zip(&tiers)
-            .find(|(at, _)| self.admits(now, admit, (*at, self.reloads)))
-            .filter(|(_, tier)| self.revision.paths[tier.path.index()].place != Where::Certain)
-            .map(|(at, _)| at)
+        let stand: Vec<_> =
+            (0u8..).zip(&tiers).filter(|(at, _)| self.admits(now, admit, (*at, self.reloads))).collect();
+        // F-077: a stream goes past a path on which one broke, as long as another model stands below it.
+        let model_below = |at: u8| stand.iter().any(|(below, tier)| *below > at && tier.method != Method::Default);
+        let first = stand.iter().find(|(at, tier)| {
+            !(admit.operation.is_stream() && self.model.is_broken(now, tier.path) && model_below(*at))
+        });
+        first.filter(|(_, tier)| self.revision.paths[tier.path.index()].place != Where::Certain).map(|(at, _)| *at)
     }
 
     /// Says whether a tier may be asked, as of the reloads that the request has seen.
@@ -443,6 +452,7 @@ impl Oracle {
                 if hard {
                     self.counted.insert(counted);
                 }
+                self.model.stream_ended(now, start.path, (attempt, result), self.sent.contains(&attempt));
                 let entropy = admit.entropy ^ attempt.0;
                 self.model.ended(
                     now,

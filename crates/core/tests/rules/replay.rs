@@ -9,7 +9,7 @@ const INPUTS: usize = 100_000;
 
 /// The hash that every machine and every profile must give. It changes with every rule of decision that changes, and
 /// then on purpose: the test prints the new one.
-const GOLDEN: u64 = 0x0bb7_e591_baea_2214;
+const GOLDEN: u64 = 0x4c31_ba76_35b6_5562;
 
 fn sequence() -> History {
     let mut world = World::new(42, sample(42));

@@ -349,6 +349,7 @@ pub(crate) fn plain_sample(seed: u64) -> Revision {
             retries: 1,
             features,
             context,
+            after_break: 700 * MILLISECOND,
             breaker,
         });
         PathId(revision.paths.len() as u16 - 1)

@@ -27,6 +27,7 @@ fn each_key_of_a_tier_changes_what_is_compiled() {
         "total: 1s",
         "finalise: 1s",
         "retries: 0",
+        "after_break: 5s",
         "max_answer: 1KiB",
         "context: 4096",
         "capacity_domain: shared",
