@@ -26,6 +26,8 @@ pub enum Signal {
     Replicas,
     /// Remote attempts so far, against the most there may be.
     Attempts,
+    /// Connections reset and paths broken under this request, against the one that may be chance (F-035).
+    Crashes,
     /// The tier's number, against the lowest that the client accepts.
     MaxTier,
     /// How many of the needed features are missing, against none.
@@ -61,6 +63,7 @@ impl Signal {
             Self::StreamBroken => "stream_broken_ns",
             Self::Replicas => "replicas_admitted",
             Self::Attempts => "remote_attempts",
+            Self::Crashes => "crashes",
             Self::MaxTier => "max_tier",
             Self::FeaturesMissing => "features_missing",
             Self::Context => "context_tokens",
@@ -101,6 +104,7 @@ impl Signal {
             Self::Replicas => Reason::NoEndpoints,
             Self::Attempts | Self::RetryBudget => Reason::RetryBudgetEmpty,
             Self::Waited => Reason::CooldownHold,
+            Self::Crashes => Reason::SuspectRequest,
             Self::MaxTier => Reason::ClientMaxTier,
             Self::FeaturesMissing | Self::Context | Self::LargerContext | Self::DefaultBarred => {
                 Reason::CapabilityMissing

@@ -22,6 +22,8 @@ use crate::{
     revision::{Method, Path, Where},
 };
 
+/// Crashes under one request that may be chance; what breaks a second time is the request itself (F-035).
+const CHANCE: u64 = 1;
 /// A retry is paused 100 ms and a share of another 200 ms (F-041).
 const PAUSE: Nanos = SECOND / 10;
 const PAUSE_SPREAD: Nanos = SECOND / 5;
@@ -193,6 +195,9 @@ impl<'a> Plan<'a> {
         if method == Method::Default {
             add(Signal::DefaultBarred, u64::from(request.default_barred()), 0);
         }
+        if self.suspects(tier) {
+            add(Signal::Crashes, u64::from(request.crashes), CHANCE);
+        }
         if matches!(path.place, Where::Remote(_)) {
             add(Signal::Attempts, u64::from(request.remote), u64::from(request.route().max_attempts));
         }
@@ -200,6 +205,15 @@ impl<'a> Plan<'a> {
             // A path that asks nothing still leaves a fact, so that the record tells "reached" from "not reached".
             add(Signal::FeaturesMissing, 0, 0);
         }
+    }
+
+    /// Says whether a model is better not asked, since the request has broken models before and a tier without one can
+    /// answer it (F-035).
+    pub(crate) fn suspects(&self, tier: u8) -> bool {
+        let remote = |tier: u8| matches!(self.path(tier).place, Where::Remote(_));
+        u64::from(self.request.crashes) > CHANCE
+            && remote(tier)
+            && (tier + 1..self.tiers()).any(|below| !remote(below) && self.admits(below))
     }
 
     /// Returns the time that a tier needs to commit: one and a half times its p95, or the revision's figure (F-027).

@@ -134,6 +134,7 @@ impl Reason {
                 | Self::CapabilityMissing
                 | Self::ClientMaxTier
                 | Self::RetryBudgetEmpty
+                | Self::SuspectRequest
         )
     }
 }

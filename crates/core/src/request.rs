@@ -77,6 +77,8 @@ pub(crate) struct Request {
     /// Paid retries on the current tier.
     retried: u8,
     first_failure: Option<(AttemptId, ResultCode)>,
+    /// Connections that were reset and paths that panicked under it (F-035).
+    pub(crate) crashes: u8,
     /// The largest context window that was too small; 0 where it was not declared.
     pub(crate) too_small: Option<u64>,
     /// A content refusal has left only the safe default (F-008).
@@ -139,6 +141,7 @@ impl Request {
             free: 0,
             retried: 0,
             first_failure: None,
+            crashes: 0,
             too_small: None,
             only_default: false,
             pending: Vec::new(),
@@ -363,6 +366,7 @@ impl Request {
         if !result.is_ok() {
             self.first_failure.get_or_insert((id, result));
         }
+        self.crashes += u8::from(matches!(result, ResultCode::Reset | ResultCode::PathPanic));
         self.tell_gates(now, world, &attempt, how);
         self.tell_streams(now, world, &attempt, result);
         let retry = if result.is_ok() { None } else { self.retry(now, world, (&attempt, how)) };

@@ -1,6 +1,7 @@
-//! The verbs of those who work on Evenkeel: `cargo xtask tidy|bless`.
+//! The verbs of those who work on Evenkeel: `cargo xtask tidy|bless|mutate`.
 
 mod bless;
+mod mutate;
 mod tidy;
 
 use std::{path::Path, process::ExitCode};
@@ -15,7 +16,8 @@ fn main() -> anyhow::Result<ExitCode> {
             Ok(ExitCode::from(u8::from(!report.errors.is_empty())))
         }
         Some("bless") => bless::run(root()),
-        _ => anyhow::bail!("usage: cargo xtask tidy|bless"),
+        Some("mutate") => mutate::run(root(), std::env::args().nth(2).as_deref()),
+        _ => anyhow::bail!("usage: cargo xtask tidy|bless|mutate [RULE]"),
     }
 }
 

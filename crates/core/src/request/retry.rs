@@ -58,6 +58,9 @@ impl Request {
             return None;
         }
         let plan = self.plan(now, world);
+        if plan.suspects(attempt.tier) {
+            return None;
+        }
         let other = plan.replica(attempt.tier, Some(attempt.replica));
         let again = Retry { tier: attempt.tier, tried: attempt.replica, elsewhere: other.is_some(), fresh: false };
         match result.again_at(how.status) {

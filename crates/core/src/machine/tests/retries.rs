@@ -15,6 +15,31 @@ fn f_031_at_most_max_attempts() {
 }
 
 #[test]
+fn f_035_cl_16_a_request_that_breaks_models_is_answered_by_what_is_none() {
+    let mut revision = revision(1);
+    revision.paths[0].retries = 3;
+    let mut kit = Kit::new(revision.clone());
+    kit.admit(Operation::Chat);
+    kit.end(R::Reset, 0);
+    kit.until(SECOND);
+    kit.end(R::Reset, 0);
+    assert_eq!(kit.starts(), [(0, 0), (0, 0)], "the third would be the second to be broken on purpose");
+    let decision = kit.decision();
+    assert_eq!((decision.outcome.tier, decision.candidates[1].reasons[0]), (Some(2), Reason::SuspectRequest));
+    assert_eq!(kit.breaker(0), BreakerState::Closed, "F-065: it alone opens nothing");
+    // Without a tier that is no model, a suspicion is no reason to leave the client without an answer.
+    revision.routes[0].tiers.pop();
+    let mut kit = Kit::new(revision);
+    kit.admit(Operation::Chat);
+    kit.end(R::Reset, 0);
+    kit.until(SECOND);
+    kit.end(R::Reset, 0);
+    kit.until(2 * SECOND);
+    kit.end(R::Ok, 200);
+    assert_eq!((kit.decision().outcome.tier, kit.breaker(0)), (Some(0), BreakerState::Closed));
+}
+
+#[test]
 fn f_040_f_041_one_retry_after_a_pause() {
     let mut kit = Kit::new(revision(1));
     kit.admit(Operation::Chat);

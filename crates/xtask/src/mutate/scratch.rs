@@ -1,0 +1,125 @@
+//! Scratch: a copy of the work tree in which rules may be broken.
+//!
+//! It lies below `target`, with a build folder of its own that is kept, so that a second run builds little. A copy that was
+//! left broken by an interrupt does no harm: the next run copies every file anew.
+
+use std::{
+    fmt, fs,
+    path::{Path, PathBuf},
+    process::{Command, ExitStatus, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, ensure};
+
+use super::table::Mutation;
+
+/// What must notice: a package, one of its tests, and which of its cases.
+const CHECKS: [[&str; 3]; 2] = [["evenkeel-core", "rules", "properties::"], ["evenkeel-sim", "it", "rule_1"]];
+
+/// Simulated runs of a check, over all scenarios.
+const RUNS: &str = "4400";
+/// A check that takes longer has no end.
+const LONG: Duration = Duration::from_secs(600);
+
+/// What a check said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// It failed.
+    Noticed,
+    /// It passed.
+    Nothing,
+}
+
+impl Seen {
+    pub(crate) fn noticed(&self) -> bool {
+        *self == Self::Noticed
+    }
+}
+
+impl fmt::Display for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(if self.noticed() { "noticed" } else { "passed" })
+    }
+}
+
+/// The copy.
+#[derive(Debug)]
+pub(crate) struct Scratch {
+    tree: PathBuf,
+    build: PathBuf,
+}
+
+impl Scratch {
+    /// Copies the work tree as it stands, changes that are not committed included.
+    pub(crate) fn copy(root: &Path) -> anyhow::Result<Self> {
+        let at = root.join("target/mutate");
+        let scratch = Self { tree: at.join("tree"), build: at.join("build") };
+        let listed =
+            Command::new("git").args(["ls-files", "-z"]).current_dir(root).output().context("cannot run git")?;
+        ensure!(listed.status.success(), "git ls-files: {}", String::from_utf8_lossy(&listed.stderr));
+        for name in String::from_utf8(listed.stdout)?.split('\0').filter(|name| !name.is_empty()) {
+            let Ok(text) = fs::read(root.join(name)) else { continue };
+            let to = scratch.tree.join(name);
+            // What did not change keeps its time, and is not built again.
+            if fs::read(&to).ok().as_ref() != Some(&text) {
+                fs::create_dir_all(to.parent().context("a file lies in a folder")?)?;
+                fs::write(&to, text)?;
+            }
+        }
+        Ok(scratch)
+    }
+
+    /// Breaks one rule for as long as `act` takes.
+    pub(crate) fn with<T>(&self, it: &Mutation, act: impl FnOnce(&Self) -> anyhow::Result<T>) -> anyhow::Result<T> {
+        let file = self.tree.join(it.file);
+        let sound = fs::read_to_string(&file).with_context(|| it.file.to_owned())?;
+        fs::write(&file, it.apply(&sound)?)?;
+        let done = act(self);
+        fs::write(&file, sound)?;
+        done.with_context(|| format!("{}: `{}` instead of `{}`", it.file, it.with, it.line))
+    }
+
+    /// Runs every check.
+    pub(crate) fn judge(&self) -> anyhow::Result<[Seen; 2]> {
+        Ok([self.check(CHECKS[0])?, self.check(CHECKS[1])?])
+    }
+
+    fn check(&self, [package, test, cases]: [&str; 3]) -> anyhow::Result<Seen> {
+        let test = ["test", "--release", "-q", "-p", package, "--test", test];
+        // What does not compile proves nothing.
+        ensure!(
+            self.cargo(&[&test[..], &["--no-run"]].concat())?.is_some_and(|it| it.success()),
+            "it does not compile"
+        );
+        let run = self.cargo(&[&test[..], &[cases]].concat())?;
+        ensure!(!fs::read_to_string(self.told())?.contains("running 0 tests"), "no test of {package} is named {cases}");
+        Ok(if run.is_some_and(|it| it.success()) { Seen::Nothing } else { Seen::Noticed })
+    }
+
+    /// Where the last command wrote what it had to say.
+    fn told(&self) -> PathBuf {
+        self.build.with_extension("log")
+    }
+
+    /// Runs cargo to its end; none where a broken rule made a loop without one.
+    fn cargo(&self, arguments: &[&str]) -> anyhow::Result<Option<ExitStatus>> {
+        let log = fs::File::create(self.told())?;
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut command = Command::new(cargo);
+        command.args(arguments).current_dir(&self.tree).stdout(log.try_clone()?).stderr(log);
+        command.env("CARGO_TARGET_DIR", &self.build).env("EVENKEEL_SEEDS", RUNS).stdin(Stdio::null());
+        let mut child = command.spawn().context("cannot run cargo")?;
+        let started = Instant::now();
+        while started.elapsed() < LONG {
+            if let Some(status) = child.try_wait()? {
+                return Ok(Some(status));
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        child.kill()?;
+        child.wait()?;
+        Ok(None)
+    }
+}

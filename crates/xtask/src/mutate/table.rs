@@ -1,0 +1,151 @@
+//! Table: the mutations, each the smallest change that breaks one rule.
+//!
+//! A mutation names its line as it stands, without the blanks before it; a test checks that the line is there exactly once, so
+//! that the table cannot go stale.
+
+use anyhow::{Context, ensure};
+
+/// One line that breaks one rule.
+#[derive(Debug)]
+pub(crate) struct Mutation {
+    /// The rule of `architecture.md`, section 4, or of `failures.md`.
+    pub(crate) rule: &'static str,
+    /// What is no longer so.
+    pub(crate) breaks: &'static str,
+    pub(crate) file: &'static str,
+    /// The line as it stands.
+    pub(crate) line: &'static str,
+    /// What stands there instead.
+    pub(crate) with: &'static str,
+}
+
+impl Mutation {
+    /// Returns the file with the rule broken.
+    pub(crate) fn apply(&self, sound: &str) -> anyhow::Result<String> {
+        let mut places = sound.split_inclusive('\n').filter(|line| line.trim() == self.line);
+        let place = places.next().with_context(|| format!("{}: no line is `{}`", self.file, self.line))?;
+        ensure!(places.next().is_none(), "{}: more than one line is `{}`", self.file, self.line);
+        let at = place.as_ptr() as usize - sound.as_ptr() as usize;
+        let blanks = place.len() - place.trim_start().len();
+        Ok([&sound[..at + blanks], self.with, "\n", &sound[at + place.len()..]].concat())
+    }
+}
+
+macro_rules! mutations {
+    ($($rule:literal, $breaks:literal, $file:literal: $line:literal => $with:literal;)*) => {
+        /// Every mutation, in the order of the rules.
+        pub(crate) const MUTATIONS: &[Mutation] = &[$(Mutation {
+            rule: $rule, breaks: $breaks, file: concat!("crates/core/src/", $file), line: $line, with: $with,
+        },)*];
+    };
+}
+
+mutations! {
+    "rule 1", "a request ends without its record", "request/outcome.rs":
+        "world.outputs.push_back(Output::Decision(Box::new(decision)));" => "drop(decision);";
+    "rule 1", "a request that is over is kept", "machine.rs":
+        "self.requests.remove(&id);" => "";
+    "rule 2", "something starts after the commit", "request.rs":
+        "if self.commit == Commit::Given(id) {" => "if self.commit == Commit::Given(id) && result.is_ok() {";
+    "rule 2", "an attempt gets more time than there is", "plan.rs":
+        "let commit = self.left().saturating_sub(self.reserve(tier)).max(1);" =>
+        "let commit = self.left().saturating_add(self.reserve(tier)).max(1);";
+    "rule 3", "no clock bounds the time to commit", "attempt.rs":
+        "let commit = if self.committed() { Nanos::MAX } else { self.commit_by };" => "let commit = Nanos::MAX;";
+    "rule 3", "no time is kept for the tiers below", "plan.rs":
+        "below.fold(0, |kept: Nanos, below| match kept.saturating_add(self.need(below)) {" =>
+        "below.take(0).fold(0, |kept: Nanos, below| match kept.saturating_add(self.need(below)) {";
+    "rule 3", "a refusal does not say when to come back", "request/outcome.rs":
+        "Some(self.recovery(now, world).unwrap_or(0).clamp(SECOND, 300 * SECOND))" =>
+        "Some(self.recovery(now, world).unwrap_or(0))";
+    "rule 4", "an open path is asked", "breaker.rs":
+        "Question { signal: Signal::OpenFor, value: until.saturating_sub(now), threshold: 0 }" =>
+        "Question { signal: Signal::OpenFor, value: 0 * until.saturating_sub(now), threshold: 0 }";
+    "rule 4", "everybody may probe", "breaker.rs":
+        "threshold: u64::from(if half.shown { self.policy.probes } else { 1 })," => "threshold: 1_000,";
+    "rule 4", "a lease never expires", "breaker.rs":
+        "State::HalfOpen(half) if half.leases.iter().any(|lease| lease.expires <= now) => {" =>
+        "State::HalfOpen(half) if half.leases.iter().any(|lease| lease.expires == 0) => {";
+    "rule 5", "a caller's fault counts against the path", "class.rs":
+        "CallerInvalid = \"caller.caller_invalid\", Caller, None, No, No, Nothing, CallerError;" =>
+        "CallerInvalid = \"caller.caller_invalid\", Caller, Hard, No, No, Nothing, CallerError;";
+    "rule 5", "a client that leaves counts against the path", "class.rs":
+        "ClientGone = \"cancelled.client_gone\", Cancelled, None, No, No, Nothing, ClientGone;" =>
+        "ClientGone = \"cancelled.client_gone\", Cancelled, Hard, No, No, Nothing, ClientGone;";
+    "rule 5", "a lease without a verdict is not given back", "breaker.rs":
+        "return self.release(verdict.attempt);" => "return;";
+    "rule 6", "a retry is free", "request/retry.rs":
+        "world.budget.withdraw(now, value);" => "world.budget.withdraw(now, 0);";
+    "rule 6", "a first attempt deposits all of its cost", "budget.rs":
+        "let deposit = self.policy.ratio.of(cost);" => "let deposit = cost;";
+    "rule 7", "a stream is committed by its end only", "request.rs":
+        "if self.admit.operation.is_stream() && first && self.commit.give(id) {" =>
+        "if self.admit.operation.is_stream() && !first && self.commit.give(id) {";
+    "rule 8", "fail-back does not wait for the dwell", "route.rs":
+        "(BreakerState::Closed, Some(since)) if now.saturating_sub(since) < dwell => Some(since + dwell)," => "";
+    "rule 8", "fail-over waits until the path is half open", "route.rs":
+        "(BreakerState::Open, None) => {" => "(BreakerState::HalfOpen, None) => {";
+    "rule 9", "an open request goes over to the new revision", "machine.rs":
+        "self.generation = Arc::new(Generation { revision, slots, before });" =>
+        "self.generation = Arc::new(Generation { revision, slots, before }); for it in self.requests.values_mut() { it.generation = self.generation.clone(); }";
+    "rule 10", "what was compared is not written down", "request.rs":
+        "self.facts.extend(facts);" => "if !barred { self.facts.extend(facts); }";
+    "rule 10", "the client is told another tier", "request/outcome.rs":
+        "self.tell(Some(running.tier), derived.reason, attempts.len())" =>
+        "self.tell(Some(running.tier + 1).filter(|it| usize::from(*it) < self.route().tiers.len()), derived.reason, attempts.len())";
+    "rule 11", "a place in a queue is not given back", "request/wait.rs":
+        "What::Recovery => *world.waiting -= 1," => "What::Recovery => {}";
+    "rule 11", "a good probe does not count", "breaker.rs":
+        "half.good += 1;" => "half.good += 0;";
+    "rule 12", "an address in memory decides", "path.rs":
+        "let first = (entropy >> 32) as usize % all;" =>
+        "let first = ((entropy >> 32) as usize).wrapping_add(core::ptr::from_ref(self).addr() >> 6) % all;";
+    "F-026", "a silent path is asked again", "class.rs":
+        "FirstTokenTimeout = \"target.first_token_timeout\", Target, Hard, No, Yes, Nothing, TtftBreach;" =>
+        "FirstTokenTimeout = \"target.first_token_timeout\", Target, Hard, Once, Yes, Nothing, TtftBreach;";
+    "F-031", "remote attempts are not counted", "request.rs":
+        "self.remote += 1;" => "self.remote = 1;";
+    "F-043", "free retries have no end", "request/retry.rs":
+        "self.free += 1;" => "self.free = 1;";
+    "F-051", "a word of the server closes nothing", "request/gates.rs":
+        "true => Word::Close(Closing { told: how.after, first, most })," =>
+        "true => Word::Nothing,";
+    "F-053", "a later word shortens a gate", "domain.rs":
+        "let longer = now.saturating_add(length).max(was);" => "let longer = now.saturating_add(length); let _ = was;";
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, fs, path::Path};
+
+    use super::*;
+
+    #[test]
+    fn every_mutation_changes_one_line_that_is_there() {
+        let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+        for it in MUTATIONS {
+            let sound = fs::read_to_string(root.join(it.file)).expect(it.file);
+            let broken = it.apply(&sound).unwrap_or_else(|error| panic!("{error}"));
+            let others = |text: &str| text.lines().count();
+            let moved = sound.lines().zip(broken.lines()).filter(|(before, after)| before != after).count();
+            assert_eq!((others(&sound), moved), (others(&broken), 1), "{}: `{}`", it.file, it.line);
+        }
+    }
+
+    #[test]
+    fn every_rule_of_the_core_is_broken_at_least_once() {
+        let broken: BTreeSet<&str> = MUTATIONS.iter().map(|it| it.rule).collect();
+        for rule in 1..=12 {
+            assert!(broken.contains(format!("rule {rule}").as_str()), "nothing breaks rule {rule}");
+        }
+        assert!(MUTATIONS.len() >= 15);
+    }
+
+    #[test]
+    fn a_line_that_is_not_there_or_twice_is_told() {
+        let it = Mutation { rule: "", breaks: "", file: "a.rs", line: "one();", with: "two();" };
+        assert_eq!(it.apply("    one();\nend();\n").expect("it is there"), "    two();\nend();\n");
+        assert!(it.apply("none();\n").expect_err("it is not").to_string().contains("no line is `one();`"));
+        assert!(it.apply("one();\n one();\n").expect_err("which?").to_string().contains("more than one line"));
+    }
+}
