@@ -39,6 +39,8 @@ pub(crate) struct Attempt {
     /// The last piece of content or reasoning.
     spoke: Option<Nanos>,
     alive: bool,
+    /// This process stood still while it ran.
+    paused: bool,
 }
 
 /// What an attempt is started with.
@@ -89,6 +91,7 @@ impl Attempt {
             stall: timing.stall,
             spoke: None,
             alive: false,
+            paused: false,
         }
     }
 
@@ -106,6 +109,14 @@ impl Attempt {
     /// Notes bytes that are neither.
     pub(crate) fn alive(&mut self) {
         self.alive = true;
+    }
+
+    /// Moves the clocks that time its silence by as long as nobody was there to hear it; the deadline stays.
+    pub(crate) fn pause(&mut self, by: Nanos) {
+        self.paused = true;
+        self.first_by = self.first_by.map(|at| at.saturating_add(by));
+        self.spoke = self.spoke.map(|at| at.saturating_add(by));
+        self.total_by = self.total_by.saturating_add(by);
     }
 
     /// Gives it all the time that is left above the reserve, where it was the first-content clock that fired (F-028).
@@ -147,7 +158,8 @@ impl Attempt {
             return Some(ResultCode::Stall);
         }
         if !self.sent && self.commit_by <= now {
-            return Some(if waiting { silent } else { ResultCode::TotalTimeout });
+            let late = if waiting { silent } else { ResultCode::TotalTimeout };
+            return Some(if self.paused { ResultCode::LocalPause } else { late });
         }
         (self.total_by <= now).then_some(ResultCode::TotalTimeout)
     }

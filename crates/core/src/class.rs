@@ -231,6 +231,8 @@ results! {
     ClientGone = "cancelled.client_gone", Cancelled, None, No, No, Nothing, ClientGone;
     /// The client does not read.
     ClientSlow = "cancelled.client_slow", Cancelled, None, No, No, Nothing, ClientGone;
+    /// This process stood still: the silence was its own (PR-09).
+    LocalPause = "cancelled.local_pause", Cancelled, None, No, Yes, Nothing, InternalError;
     /// This process stops.
     Drained = "cancelled.drained", Cancelled, None, No, No, Nothing, Draining;
 }

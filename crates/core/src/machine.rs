@@ -19,7 +19,7 @@ use alloc::{
 use crate::{
     breaker::BreakerState,
     budget::Budget,
-    clock::Nanos,
+    clock::{Nanos, SECOND},
     domain::Gates,
     id::{AttemptId, PathId, RequestId, RouteId},
     input::{Admit, Event, Input},
@@ -33,6 +33,9 @@ use crate::{
 
 /// Open requests that a core holds; beyond it, new ones are refused.
 const MAX_OPEN: usize = 65_536;
+
+/// A shell that is this late did not run at all: what it missed is nobody's silence but its own (PR-09, PR-10).
+const PAUSE: Nanos = SECOND;
 
 /// Who wants to be called at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,6 +175,12 @@ impl Core {
     }
 
     fn timeout(&mut self, now: Nanos) {
+        let late = self.timers.next().map_or(0, |(at, _)| now.saturating_sub(at));
+        if late >= PAUSE {
+            // With a moment more, to hear what has come in the meantime.
+            let open: Vec<_> = self.requests.keys().copied().collect();
+            open.into_iter().for_each(|request| self.with(request, |it, world| it.paused(late + PAUSE, world)));
+        }
         while let Some(owner) = self.timers.take(now) {
             match owner {
                 Owner::Request(request) => self.with(request, |it, world| it.timeout(now, world)),

@@ -259,6 +259,14 @@ impl Request {
         }
     }
 
+    /// Hears that nobody listened for a time: the silence of whoever was to be heard in it is not theirs (PR-09).
+    pub(crate) fn paused(&mut self, by: Nanos, world: &mut World<'_>) {
+        if let Some(attempt) = self.current.as_mut() {
+            attempt.pause(by);
+            self.renew(world);
+        }
+    }
+
     /// Ends a request whose client is gone: no evidence, nothing new (F-170).
     pub(crate) fn client_gone(&mut self, now: Nanos, world: &mut World<'_>) {
         // A stream that had begun was that tier's, as its client was told.

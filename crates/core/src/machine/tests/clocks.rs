@@ -163,3 +163,47 @@ fn f_021_a_longer_deadline_of_the_client_changes_nothing_about_evidence() {
     }
     assert_eq!(kit.breaker(0), BreakerState::Open);
 }
+
+#[test]
+fn pr_09_the_silence_of_a_process_that_stood_still_is_not_the_upstreams() {
+    let mut kit = Kit::new(revision(1));
+    for _ in 0..3 {
+        kit.admit(Operation::ChatStream);
+        kit.now += 8 * SECOND;
+        kit.event(Event::FirstContent);
+        kit.now += 5 * SECOND;
+        kit.event(Event::Progress);
+        kit.end(R::Ok, 200);
+        assert_eq!((kit.decision().outcome.tier, kit.results()), (Some(0), vec!["ok"]));
+    }
+    // Past the deadline nothing helps the request, but nobody is blamed.
+    for _ in 0..3 {
+        kit.admit(Operation::Chat);
+        kit.now += 30 * SECOND;
+        kit.feed(Input::Timeout);
+        assert_eq!((kit.decision().outcome.tier, kit.results()), (Some(2), vec!["cancelled.local_pause"]));
+    }
+    assert_eq!((kit.breaker(0), kit.breaker(1)), (BreakerState::Closed, BreakerState::Closed));
+}
+
+#[test]
+fn pr_09_a_probe_of_a_process_that_stood_still_has_not_failed() {
+    let mut kit = Kit::new(revision(1));
+    kit.open_primary();
+    kit.until(13 * SECOND);
+    kit.admit(Operation::ChatStream);
+    assert_eq!((kit.start().tier, kit.breaker(0)), (0, BreakerState::HalfOpen));
+    kit.now += 7 * SECOND;
+    kit.event(Event::FirstContent);
+    kit.end(R::Ok, 200);
+    assert_eq!(kit.breaker(0), BreakerState::HalfOpen, "one good probe of two");
+}
+
+#[test]
+fn pr_10_a_timeout_that_is_a_little_late_is_no_pause() {
+    let mut kit = Kit::new(revision(1));
+    kit.admit(Operation::ChatStream);
+    kit.now += 4 * SECOND + 900 * MILLISECOND;
+    kit.feed(Input::Timeout);
+    assert_eq!(kit.start().tier, 1, "the primary was silent, and what it says now comes too late");
+}
