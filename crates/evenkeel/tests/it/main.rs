@@ -10,6 +10,7 @@ mod guides;
 mod mlserver;
 mod openai_sdk;
 mod outage;
+mod pause;
 mod process;
 mod readme;
 mod serve;

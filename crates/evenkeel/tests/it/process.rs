@@ -52,10 +52,11 @@ impl Serving {
         Self { child, log, data: address(&line, "serves at http://"), admin: address(&line, "admin at http://") }
     }
 
-    /// Returns what it has logged, line by line.
+    /// Returns what it has logged, line by line; a line that is still being written is not there yet.
     pub(crate) fn log(&self) -> Vec<Value> {
         let text = std::fs::read_to_string(self.log.path()).expect("the log is there");
-        text.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
+        let whole = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+        whole.map(|line| serde_json::from_str(line).expect(line)).collect()
     }
 
     pub(crate) fn signal(&self, name: &str) {
