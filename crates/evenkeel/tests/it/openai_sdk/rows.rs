@@ -59,6 +59,8 @@ pub(super) const ROWS: &[Row] = &[
     both("UP-24", "[{fault: context_length_exceeded}]", "tier 1 CAPABILITY_MISSING"),
     both("UP-25", "[{fault: content_filter}]", "error 400 SAFETY_BLOCK"),
     both("UP-26", "[{fault: unsupported_feature}]", "tier 1 CAPABILITY_MISSING"),
+    // No request of a client ends in a message of the assistant here, so there is nothing to reject.
+    both("ST-05", "[{fault: prefill_rejected}]", FINE),
     both("UP-27", "[{fault: error_in_body}]", "tier 1 ERROR_UNDER_200"),
     both("UP-27", "[{fault: empty_answer, what: text}]", "tier 1 EMPTY_ANSWER"),
     both("UP-29", "[{fault: wrong_model, name: somebody-else}]", FINE),
