@@ -12,6 +12,7 @@ mod connections;
 mod farewell;
 mod inference;
 mod inspect;
+mod proper;
 mod pulse;
 mod read;
 mod socket;
@@ -20,7 +21,7 @@ mod terms;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
 use jiff::Timestamp;
 
@@ -40,11 +41,18 @@ pub(crate) struct Fault {
     pub(crate) kind: &'static str,
     pub(crate) param: Option<String>,
     pub(crate) message: String,
+    /// Nothing more is read from the connection.
+    pub(crate) close: bool,
 }
 
 impl Fault {
     pub(crate) fn new(problem: Problem, kind: &'static str, message: impl Into<String>) -> Self {
-        Self { problem, kind, param: None, message: message.into() }
+        Self { problem, kind, param: None, message: message.into(), close: false }
+    }
+
+    /// One after which the connection is closed.
+    pub(crate) fn closing(problem: Problem, kind: &'static str, message: impl Into<String>) -> Self {
+        Self { close: true, ..Self::new(problem, kind, message) }
     }
 }
 
@@ -52,12 +60,18 @@ async fn handle(shared: &Arc<Shared>, request: Request<Incoming>) -> Response<Bo
     let head = request.method() == Method::HEAD;
     let asked_id = request_id(request.headers());
     let front = Address::front(request.uri().path());
+    let version = request.version();
     let verbs = Address::of(request.uri().path()).verbs();
     let mut response = match route(shared, request).await {
         Ok(response) => response,
         Err(fault) => {
             shared.events.refused(fault.kind);
-            refuse(front, &fault)
+            let mut response = refuse(front, &fault);
+            // HTTP/2 closes streams, not connections.
+            if fault.close && version < Version::HTTP_2 {
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            response
         }
     };
     let decision = response.headers().get("evenkeel-decision").cloned();
@@ -76,6 +90,7 @@ async fn handle(shared: &Arc<Shared>, request: Request<Incoming>) -> Response<Bo
 }
 
 async fn route(shared: &Arc<Shared>, request: Request<Incoming>) -> Result<Response<Body>, Fault> {
+    proper::check(&request)?;
     let address = Address::of(request.uri().path());
     let verb_fits = address.verbs().split(", ").any(|verb| verb == request.method());
     match address {

@@ -53,7 +53,7 @@ fn take(shared: &Arc<Shared>, stream: TcpStream) {
     shared.events.refused("too_many_connections");
     if let Some(seat) = shared.turned_away.enter(MOST_TURNED_AWAY) {
         tokio::spawn(async move {
-            farewell::say(&stream, Some(farewell::TOO_MANY)).await;
+            farewell::say(&stream, &Vec::from(farewell::TOO_MANY)).await;
             drop(seat);
         });
     }

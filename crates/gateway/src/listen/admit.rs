@@ -45,7 +45,7 @@ pub(super) struct Received {
 pub(super) async fn receive(shared: &Shared, request: Request<Incoming>) -> Result<Received, Fault> {
     let most = shared.applied.load().deployment.server.max_body.0;
     let (head, body) = request.into_parts();
-    let body = read::body(&head.headers, body, most).await?;
+    let body = read::body(&head.headers, body, read::Bounds::of(most)).await?;
     Ok(Received { headers: head.headers, body })
 }
 

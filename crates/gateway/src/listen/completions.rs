@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use evenkeel_core::{Features, Operation, RouteId};
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response, header};
 use hyper::body::Incoming;
 
 use super::{
@@ -27,12 +27,27 @@ const EXPECTED_TOKENS: u64 = 512;
 
 /// Answers a chat completion.
 pub(super) async fn chat(shared: &Arc<Shared>, request: Request<Incoming>) -> Result<Response<Body>, Fault> {
+    json(request.headers())?;
     admit::answer(shared, admit::receive(shared, request).await?, read_chat).await
 }
 
 /// Answers an embeddings request.
 pub(super) async fn embeddings(shared: &Arc<Shared>, request: Request<Incoming>) -> Result<Response<Body>, Fault> {
+    json(request.headers())?;
     admit::answer(shared, admit::receive(shared, request).await?, read_embeddings).await
+}
+
+/// Refuses a body that says it is something else than JSON (CL-15). A type that says nothing of what the body means, as
+/// curl writes one by itself, is no lie.
+fn json(headers: &HeaderMap) -> Result<(), Fault> {
+    let Some(kind) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
+    let kind = kind.to_str().unwrap_or("?").split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let vague = ["", "text/plain", "application/octet-stream", "application/x-www-form-urlencoded"];
+    if kind.ends_with("/json") || kind.ends_with("+json") || vague.contains(&kind.as_str()) {
+        return Ok(());
+    }
+    let message = "the body must be JSON, and Content-Type say `application/json`";
+    Err(Fault::closing(Problem::UnknownMedia, "unknown_media", message))
 }
 
 fn read_chat(applied: &Applied, body: &Bytes) -> Result<Prepared, Fault> {

@@ -45,6 +45,8 @@ enum End {
     NoHead,
     /// The client reads nothing of what it asked for.
     Unread,
+    /// It makes us work for nothing.
+    Flood,
 }
 
 /// Serves one connection to its end.
@@ -57,10 +59,10 @@ pub(super) async fn serve(shared: Arc<Shared>, stream: TcpStream) {
     };
     let (stream, pulse) = (Arc::new(stream), Arc::new(Pulse::default()));
     let end = attend(&shared, Socket::new(stream.clone(), pulse.clone(), write), &pulse, (read, write)).await;
-    let slow = matches!(&end, End::NoHead) && pulse.is_heard();
     let kind = match &end {
         End::Over(error) => error.as_deref().and_then(refusal),
         End::NoHead => Some(NO_HEAD),
+        End::Flood => Some(BAD_HTTP2),
         End::Unread => return,
     };
     // Nothing at all is refused nothing: an idle connection that is closed was not asked for anything.
@@ -69,13 +71,19 @@ pub(super) async fn serve(shared: Arc<Shared>, stream: TcpStream) {
         shared.events.refused(kind);
     }
     if *shared.phase.borrow() == Phase::Open {
-        let word = (slow || kind == Some(NO_HEAD)).then_some(farewell::TOO_SLOW);
-        farewell::say(&stream, word).await;
+        let word = match end {
+            End::Flood => farewell::calm(),
+            _ if kind == Some(NO_HEAD) => farewell::TOO_SLOW.into(),
+            _ => Vec::new(),
+        };
+        farewell::say(&stream, &word).await;
     }
 }
 
 /// What a head that does not come is counted as.
 const NO_HEAD: &str = "head_too_slow";
+/// What a client that breaks or strains the rules of HTTP/2 is counted as.
+const BAD_HTTP2: &str = "bad_http2";
 
 /// Runs a connection for as long as it may.
 async fn attend(shared: &Arc<Shared>, socket: Socket, pulse: &Arc<Pulse>, (read, write): (Duration, Duration)) -> End {
@@ -103,6 +111,7 @@ async fn attend(shared: &Arc<Shared>, socket: Socket, pulse: &Arc<Pulse>, (read,
             biased;
             ended = connection.as_mut() => return End::Over(ended.err()),
             () = reached(&mut phase, Phase::Draining) => break,
+            () = pulse.flooded() => return End::Flood,
             () = patience.as_mut(), if watching => {
                 if pulse.asked() == 0 {
                     return End::NoHead;
@@ -156,7 +165,7 @@ fn refusal(error: &(dyn Error + Send + Sync + 'static)) -> Option<&'static str> 
         () if hyper.is_parse_too_large() => Some("head_too_large"),
         () if hyper.is_parse() => Some("bad_http"),
         // Its own kind is not told otherwise.
-        () if hyper.to_string() == "http2 error" => Some("bad_http2"),
+        () if hyper.to_string() == "http2 error" => Some(BAD_HTTP2),
         () if hyper.is_timeout() => Some(NO_HEAD),
         () => None,
     }

@@ -16,6 +16,7 @@ use std::{
 
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
+use tokio::sync::Notify;
 
 use super::body::Body;
 
@@ -35,7 +36,13 @@ pub(super) struct Pulse {
     moved: AtomicBool,
     /// The client did not read for too long.
     slow: AtomicBool,
+    /// Requests that were taken back before they had an answer.
+    taken_back: AtomicUsize,
+    flooded: Notify,
 }
+
+/// Requests that a client may take back before it is looked at how many it has waited for.
+const MOST_TAKEN_BACK: usize = 200;
 
 impl Pulse {
     /// Notes a request; it is open for as long as what is returned lives.
@@ -43,7 +50,20 @@ impl Pulse {
         self.asked.fetch_add(1, Relaxed);
         self.open.fetch_add(1, Relaxed);
         self.http2.store(http2, Relaxed);
-        Asked(self.clone())
+        Asked { pulse: self.clone(), answered: false }
+    }
+
+    /// Waits until the client has taken back many requests, and more than it has waited for: it makes us start work that
+    /// nobody wants (HP-10, the "rapid reset").
+    pub(super) async fn flooded(&self) {
+        self.flooded.notified().await;
+    }
+
+    fn take_back(&self) {
+        let taken = self.taken_back.fetch_add(1, Relaxed) + 1;
+        if taken >= MOST_TAKEN_BACK && 2 * taken > self.asked() {
+            self.flooded.notify_one();
+        }
     }
 
     /// Returns how many requests came.
@@ -82,11 +102,17 @@ impl Pulse {
 
 /// A request that is not answered to its end.
 #[derive(Debug)]
-pub(super) struct Asked(Arc<Pulse>);
+pub(super) struct Asked {
+    pulse: Arc<Pulse>,
+    answered: bool,
+}
 
 impl Drop for Asked {
     fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Relaxed);
+        self.pulse.open.fetch_sub(1, Relaxed);
+        if !self.answered {
+            self.pulse.take_back();
+        }
     }
 }
 
@@ -100,15 +126,16 @@ pub(super) struct Watched {
 }
 
 impl Watched {
-    pub(super) fn new(body: Body, asked: Asked) -> Self {
-        asked.0.unread.fetch_add(1, Relaxed);
+    pub(super) fn new(body: Body, mut asked: Asked) -> Self {
+        asked.answered = true;
+        asked.pulse.unread.fetch_add(1, Relaxed);
         Self { body, asked, unread: true }
     }
 
     fn count(&mut self, unread: bool) {
         match (std::mem::replace(&mut self.unread, unread), unread) {
-            (false, true) => drop(self.asked.0.unread.fetch_add(1, Relaxed)),
-            (true, false) => drop(self.asked.0.unread.fetch_sub(1, Relaxed)),
+            (false, true) => drop(self.asked.pulse.unread.fetch_add(1, Relaxed)),
+            (true, false) => drop(self.asked.pulse.unread.fetch_sub(1, Relaxed)),
             _ => {}
         }
     }
@@ -122,7 +149,7 @@ impl hyper::body::Body for Watched {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.asked.0.moved.store(true, Relaxed);
+        self.asked.pulse.moved.store(true, Relaxed);
         let polled = Pin::new(&mut self.body).poll_frame(context);
         self.count(polled.is_ready());
         polled
@@ -140,7 +167,7 @@ impl hyper::body::Body for Watched {
 impl Drop for Watched {
     fn drop(&mut self) {
         self.count(false);
-        if self.asked.0.slow.load(Relaxed) {
+        if self.asked.pulse.slow.load(Relaxed) {
             self.body.leave_unread();
         }
     }
@@ -168,5 +195,18 @@ mod tests {
         assert!(pulse.is_stuck() && !pulse.is_idle());
         drop(body);
         assert!(!pulse.is_stuck() && pulse.is_idle());
+    }
+
+    #[tokio::test]
+    async fn hp_10_only_who_takes_back_many_and_most_of_its_requests_is_a_flood() {
+        let pulse = Arc::new(Pulse::default());
+        (0..MOST_TAKEN_BACK).for_each(|_| drop(Watched::new(Body::from(Bytes::new()), pulse.ask(true))));
+        (0..MOST_TAKEN_BACK).for_each(|_| drop(pulse.ask(true)));
+        let flooded = async |pulse: &Pulse| {
+            tokio::select! { biased; () = pulse.flooded() => true, () = std::future::ready(()) => false }
+        };
+        assert!(!flooded(&pulse).await, "as many as it waited for");
+        drop(pulse.ask(true));
+        assert!(flooded(&pulse).await);
     }
 }

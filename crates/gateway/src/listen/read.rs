@@ -5,42 +5,67 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use hyper::body::Body;
 
 use super::Fault;
 use crate::protocol::problem::Problem;
 
-/// In each of these, this many bytes must come.
-const WINDOW: Duration = Duration::from_secs(10);
-const LEAST: usize = 10 << 10;
 /// Bytes of a refused body that are read all the same, and for how long.
 const DISCARDED: usize = 16 << 20;
 const LINGER: Duration = Duration::from_secs(2);
 
-/// Reads a body of at most `most` bytes.
-pub(super) async fn body(headers: &HeaderMap, mut body: Incoming, most: u64) -> Result<Bytes, Fault> {
+/// What a body may be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// Bytes at most.
+    pub(super) most: u64,
+    /// In each of these, `least` bytes must come, or the end.
+    pub(super) window: Duration,
+    pub(super) least: usize,
+}
+
+impl Bounds {
+    /// A kilobyte a second, over ten.
+    pub(super) fn of(most: u64) -> Self {
+        Self { most, window: Duration::from_secs(10), least: 10 << 10 }
+    }
+}
+
+/// Reads a body within its bounds. After a refusal the connection is closed: what is still to come of the body is not worth
+/// waiting for.
+pub(super) async fn body<B>(headers: &HeaderMap, mut body: B, bounds: Bounds) -> Result<Bytes, Fault>
+where
+    B: Body<Data = Bytes> + Unpin + Send + 'static,
+    B::Error: Send,
+{
+    let Bounds { most, window, least } = bounds;
     let too_large = || {
-        Fault::new(Problem::TooLarge, "too_large", format!("the body is larger than {most} bytes (server.max_body)"))
+        let message = format!("the body is larger than {most} bytes (server.max_body)");
+        Fault::closing(Problem::TooLarge, "too_large", message)
     };
     let declared = headers.get(header::CONTENT_LENGTH).and_then(|it| it.to_str().ok()).and_then(|it| it.parse().ok());
     if declared.is_some_and(|declared: u64| declared > most) {
-        discard(body);
+        // Whoever asks first has not sent it, and to read on would tell it to (HP-09).
+        if !headers.contains_key(header::EXPECT) {
+            discard(body);
+        }
         return Err(too_large());
     }
-    if headers.get(header::CONTENT_ENCODING).is_some_and(|it| !it.as_bytes().eq_ignore_ascii_case(b"identity")) {
+    if headers.get_all(header::CONTENT_ENCODING).iter().any(|it| !it.as_bytes().eq_ignore_ascii_case(b"identity")) {
         let message = "the body's Content-Encoding is not read here; send it as it is";
-        return Err(Fault::new(Problem::UnknownEncoding, "unknown_encoding", message));
+        return Err(Fault::closing(Problem::UnknownEncoding, "unknown_encoding", message));
     }
     let mut whole = BytesMut::new();
     loop {
         let before = whole.len();
-        let window = async {
-            while whole.len() - before < LEAST {
+        let reading = async {
+            while whole.len() - before < least {
                 match body.frame().await {
                     None => return Ok(Some(true)),
                     Some(Ok(frame)) => whole.extend_from_slice(&frame.into_data().unwrap_or_default()),
                     Some(Err(_)) => {
-                        return Err(Fault::new(Problem::Invalid, "body_cut", "the body ended before its end"));
+                        let message = "the body ended before its end, or is framed wrongly";
+                        return Err(Fault::closing(Problem::Invalid, "body_cut", message));
                     }
                 }
                 if whole.len() as u64 > most {
@@ -49,7 +74,7 @@ pub(super) async fn body(headers: &HeaderMap, mut body: Incoming, most: u64) -> 
             }
             Ok(Some(false))
         };
-        match tokio::time::timeout(WINDOW, window).await {
+        match tokio::time::timeout(window, reading).await {
             Ok(Ok(Some(true))) => return Ok(whole.freeze()),
             Ok(Ok(Some(false))) => {}
             Ok(Ok(None)) => {
@@ -59,7 +84,7 @@ pub(super) async fn body(headers: &HeaderMap, mut body: Incoming, most: u64) -> 
             Ok(Err(fault)) => return Err(fault),
             Err(_) => {
                 let message = "the body came slower than 1 KiB/s for 10 s";
-                return Err(Fault::new(Problem::TooSlow, "too_slow", message));
+                return Err(Fault::closing(Problem::TooSlow, "too_slow", message));
             }
         }
     }
@@ -68,7 +93,11 @@ pub(super) async fn body(headers: &HeaderMap, mut body: Incoming, most: u64) -> 
 /// Reads on for a moment what nobody wants: a client that is still writing when its connection closes sees a broken pipe
 /// instead of the answer that says why.
 #[expect(clippy::disallowed_methods, reason = "bounded by LINGER, and nobody waits for what is read")]
-fn discard(mut body: Incoming) {
+fn discard<B>(mut body: B)
+where
+    B: Body<Data = Bytes> + Unpin + Send + 'static,
+    B::Error: Send,
+{
     let rest = async move {
         let mut read = 0;
         while let Some(Ok(frame)) = body.frame().await {
@@ -79,4 +108,43 @@ fn discard(mut body: Incoming) {
         }
     };
     tokio::spawn(tokio::time::timeout(LINGER, rest));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        convert::Infallible,
+        pin::Pin,
+        task::{Context, Poll},
+    };
+
+    use hyper::body::Frame;
+
+    use super::*;
+
+    /// Says its pieces, and then nothing, for ever.
+    struct Stuck(Vec<&'static [u8]>);
+
+    impl Body for Stuck {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            match self.0.pop() {
+                Some(piece) => Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(piece))))),
+                None => Poll::Pending,
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn cl_06_a_body_that_comes_too_slowly_is_not_waited_for() {
+        let bounds = Bounds { most: 100, window: Duration::from_millis(10), least: 4 };
+        for pieces in [vec![], vec![&b"abc"[..]], vec![b"abcd", b"efg"]] {
+            let fault = body(&HeaderMap::new(), Stuck(pieces), bounds).await.expect_err("it never ends");
+            assert_eq!((fault.problem.status(), fault.kind, fault.close), (408, "too_slow", true));
+        }
+        let fault = body(&HeaderMap::new(), Stuck(vec![&[0; 101]]), bounds).await.expect_err("it is too large");
+        assert_eq!((fault.problem.status(), fault.kind, fault.close), (413, "too_large", true));
+    }
 }

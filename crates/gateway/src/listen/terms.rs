@@ -20,15 +20,18 @@ const FORWARDED_PREFIXES: [&str; 2] = ["openai-", "anthropic-"];
 /// Returns the headers that go upstream: a list of what may, so that nothing else can (OAI-11).
 pub(super) fn forwarded(headers: &HeaderMap) -> Result<HeaderMap, Fault> {
     let named = headers.get_all(header::CONNECTION).iter().filter_map(|it| it.to_str().ok());
-    let names = named.flat_map(|it| it.split(',')).map(|it| it.trim().to_ascii_lowercase());
-    for name in names {
+    let named: Vec<_> = named.flat_map(|it| it.split(',')).map(|it| it.trim().to_ascii_lowercase()).collect();
+    for name in &named {
         if matches!(name.as_str(), "authorization" | "content-length" | "transfer-encoding" | "host") {
             let message = format!("the Connection header may not name `{name}`");
-            return Err(Fault::new(Problem::Invalid, "bad_connection_header", message));
+            return Err(Fault::closing(Problem::Invalid, "bad_connection_header", message));
         }
     }
+    // What the Connection header names is for us alone (RFC 9110, section 7.6.1).
+    let ours = |name: &HeaderName| named.iter().any(|it| it == name.as_str());
     let may = |name: &HeaderName| {
-        FORWARDED.contains(name) || FORWARDED_PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix))
+        let listed = FORWARDED_PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix));
+        (FORWARDED.contains(name) || listed) && !ours(name)
     };
     let mut kept: HeaderMap =
         headers.iter().filter(|(name, _)| may(name)).map(|(name, value)| (name.clone(), value.clone())).collect();
@@ -101,6 +104,9 @@ mod tests {
         assert_eq!(names, ["openai-organization", "traceparent", "user-agent"]);
         assert!(kept["user-agent"].to_str().expect("text").starts_with("OpenAI/Python evenkeel/"));
         assert!(forwarded(&headers(&[("connection", "close, Authorization")])).is_err(), "HP-08");
+        let hop =
+            forwarded(&headers(&[("connection", "OpenAI-Project"), ("openai-project", "p"), ("user-agent", "u")]));
+        assert_eq!(hop.expect("fine").len(), 1, "HP-08: what is named is for one hop");
     }
 
     #[test]

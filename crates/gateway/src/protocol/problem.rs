@@ -27,6 +27,8 @@ pub(crate) enum Problem {
     TooSlow,
     /// A `Content-Encoding` that we do not know.
     UnknownEncoding,
+    /// A `Content-Type` that is not ours.
+    UnknownMedia,
     /// Too much at once.
     Overloaded,
     /// No tier could answer (F-165).
@@ -40,7 +42,7 @@ pub(crate) enum Problem {
 impl Problem {
     /// Every problem, in the order of the table.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Invalid,
         Self::UnknownModel,
         Self::UnknownUrl,
@@ -49,6 +51,7 @@ impl Problem {
         Self::TooLarge,
         Self::TooSlow,
         Self::UnknownEncoding,
+        Self::UnknownMedia,
         Self::Overloaded,
         Self::Exhausted,
         Self::DegradationRefused,
@@ -63,7 +66,7 @@ impl Problem {
             Self::MethodNotAllowed => 405,
             Self::TooSlow => 408,
             Self::TooLarge => 413,
-            Self::UnknownEncoding => 415,
+            Self::UnknownEncoding | Self::UnknownMedia => 415,
             Self::NotOffered => 501,
             Self::Overloaded | Self::Exhausted | Self::DegradationRefused => 503,
             Self::DeadlineExceeded => 504,

@@ -159,6 +159,7 @@ const fn words(problem: Problem) -> (&'static str, &'static str) {
         Problem::TooLarge => (REQUEST, "request_too_large"),
         Problem::TooSlow => (REQUEST, "request_timeout"),
         Problem::UnknownEncoding => (REQUEST, "unsupported_encoding"),
+        Problem::UnknownMedia => (REQUEST, "unsupported_media_type"),
         Problem::Overloaded => (DEGRADED, "overloaded"),
         Problem::Exhausted => (DEGRADED, "all_tiers_exhausted"),
         Problem::DegradationRefused => (DEGRADED, "degradation_refused"),

@@ -59,17 +59,22 @@ async fn cl_06_a_head_that_does_not_come_is_answered_and_counted_and_an_idle_con
     assert_eq!(kit.big.log().len(), 2, "never started");
 }
 
-/// Waits until the last request is over, and returns its record.
-async fn record(kit: &Kit, decision: &str) -> evenkeel_api::Decision {
+/// Looks until something is there.
+async fn until<T>(look: impl Fn() -> Option<T>) -> T {
     let found = async {
         loop {
-            if let Some(record) = kit.gateway.decision(decision) {
-                return record;
+            if let Some(found) = look() {
+                return found;
             }
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), found).await.expect("it ends")
+    tokio::time::timeout(Duration::from_secs(20), found).await.expect("it comes")
+}
+
+/// Waits until a request is over, and returns its record.
+async fn record(kit: &Kit, decision: &str) -> evenkeel_api::Decision {
+    until(|| kit.gateway.decision(decision)).await
 }
 
 fn judge(record: &evenkeel_api::Decision) {
@@ -94,7 +99,8 @@ async fn cl_05_a_client_that_does_not_read_is_left_and_nobody_else_is_blamed() {
         ("closed", Some(0)),
         "neutral, though it was silent to us"
     );
-    assert!(kit.seen_by_primary().await[0].client_gone, "the upstream call is closed");
+    // The upstream call is closed.
+    until(|| kit.big.log()[0].client_gone.then_some(())).await;
     // What the system holds is read, and then the end comes: no success.
     let rest = raw.rest().await;
     assert!(!String::from_utf8_lossy(&rest).contains("[DONE]"));
