@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    time::{sleep, timeout},
+    task::yield_now,
+    time::timeout,
 };
 
 /// How long nothing must come until a connection counts as silent, where silence is expected.
@@ -208,11 +209,13 @@ fn dechunk(mut body: &[u8]) -> Result<Vec<u8>, Vec<u8>> {
 
 /// Waits until the log holds what is looked for, and returns it.
 pub(crate) async fn logged(mock: &Mock, wanted: impl Fn(&Attempt) -> bool) -> Attempt {
-    for _ in 0..2_000 {
-        if let Some(found) = mock.log().into_iter().find(|attempt| wanted(attempt)) {
-            return found;
+    let found = async {
+        loop {
+            if let Some(found) = mock.log().into_iter().find(|attempt| wanted(attempt)) {
+                return found;
+            }
+            yield_now().await;
         }
-        sleep(Duration::from_millis(1)).await;
-    }
-    panic!("not in the log: {:#?}", mock.log());
+    };
+    timeout(PATIENCE, found).await.unwrap_or_else(|_| panic!("not in the log: {:#?}", mock.log()))
 }

@@ -132,15 +132,14 @@ async fn up_32_a_heedless_model_goes_on_after_the_client_left() {
 async fn a_client_that_does_not_read_holds_an_endless_stream_back() {
     let mock = faulty(json!([{"fault": "endless"}])).await;
     let stream = open(mock.address(), &request("POST", CHAT, &chat(true).to_string())).await;
-    let mut sent = 0;
+    // One thread runs both: a mock that could write would write in one of a thousand turns.
     let full = async {
-        loop {
+        let (mut sent, mut turns) = (0, 0);
+        while turns < 1_000 {
             let now = mock.log().first().map_or(0, |attempt| attempt.bytes_sent);
-            if now > 0 && now == sent {
-                return;
-            }
+            turns = if now > 0 && now == sent { turns + 1 } else { 0 };
             sent = now;
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::task::yield_now().await;
         }
     };
     timeout(Duration::from_secs(20), full).await.expect("the socket fills up");
