@@ -29,7 +29,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use self::{
     answer::labelled,
-    client::{Client, Unread},
+    client::{Client, UNEXCUSED, Unread},
 };
 use super::{
     Driver, Mail, Mailbox,
@@ -290,13 +290,14 @@ impl Task {
     /// Sends an event of a committed stream, and tells the core of progress now and then.
     async fn pass_on(&mut self, event: Bytes, meaning: Meaning) {
         let Some(running) = &self.attempt else { return };
-        let attempt = running.id;
+        let (attempt, path) = (running.id, running.path);
         if meaning != Meaning::Nothing {
             self.tell_now_and_then();
         }
         let driver = self.driver.clone();
         let progress = || driver.feed(Input::Attempt { attempt, event: Event::Progress });
-        if let Err(why) = self.client.send(event, progress).await {
+        let excuse = Some((Duration::from_nanos(self.stall(path) / 4), progress));
+        if let Err(why) = self.client.send(event, excuse).await {
             self.left(why);
         }
     }
@@ -314,10 +315,14 @@ impl Task {
         }
     }
 
+    fn stall(&self, path: PathId) -> Nanos {
+        self.it.applied.deployment.revision.paths[path.index()].clocks.stall
+    }
+
     /// Tells the core of progress. A stall is measured in seconds; to feed every token would cost more than it tells.
     fn tell_now_and_then(&mut self) {
         let Some(running) = &self.attempt else { return };
-        let stall = self.it.applied.deployment.revision.paths[running.path.index()].clocks.stall;
+        let stall = self.stall(running.path);
         let now = self.driver.clock.now();
         if now.saturating_sub(self.told_at) >= (stall / 8).min(250_000_000) {
             self.told_at = now;
@@ -347,7 +352,7 @@ impl Task {
                     match self.unread {
                         // It has had its time: what ends the stream is there if it comes to read after all.
                         true => self.client.offer(event),
-                        false => drop(self.client.send(event, || ()).await),
+                        false => drop(self.client.send(event, UNEXCUSED).await),
                     }
                 }
             }
@@ -361,7 +366,7 @@ impl Task {
         self.events.lost();
         let message = "the decision was lost; the request may be sent again";
         if self.client.is_streaming() {
-            let _ = self.client.send(error_event(ResultCode::PathPanic, message, "{}"), || ()).await;
+            let _ = self.client.send(error_event(ResultCode::PathPanic, message, "{}"), UNEXCUSED).await;
             return;
         }
         let reply = self

@@ -13,8 +13,10 @@ use crate::reply::Reply;
 
 /// Events that wait for a client to read them.
 const EVENTS: usize = 64;
-/// How often a path is excused while its client does not read.
-const EXCUSE: Duration = Duration::from_millis(200);
+/// The least time between two excuses, whatever clock they are for.
+const SHORTEST: Duration = Duration::from_millis(1);
+/// No path is to be excused while the client does not read.
+pub(super) const UNEXCUSED: Option<(Duration, fn())> = None;
 
 /// One client.
 #[derive(Debug)]
@@ -77,8 +79,8 @@ impl Client {
         self.reply(Reply::Stream { headers, events });
     }
 
-    /// Sends an event; `excuse` is called now and then while the client does not read.
-    pub(super) async fn send(&mut self, event: Bytes, excuse: impl Fn()) -> Result<(), Unread> {
+    /// Sends an event. While the client does not read, the excuse is called at once, and again each time its time is over.
+    pub(super) async fn send(&mut self, event: Bytes, excuse: Option<(Duration, impl Fn())>) -> Result<(), Unread> {
         let Some(sender) = &self.events else { return Err(Unread::Gone) };
         let event = match sender.try_send(event) {
             Ok(()) => return Ok(()),
@@ -87,16 +89,19 @@ impl Client {
         };
         let (sender, mut left) = (sender.clone(), self.write);
         while !left.is_zero() {
-            let wait = left.min(EXCUSE);
+            let mut wait = left;
+            if let Some((often, excuse)) = &excuse {
+                wait = left.min(*often).max(SHORTEST);
+                excuse();
+            }
             match tokio::time::timeout(wait, sender.reserve()).await {
                 Ok(Ok(permit)) => {
                     permit.send(event);
                     return Ok(());
                 }
                 Ok(Err(_)) => return Err(self.closed()),
-                Err(_) => excuse(),
+                Err(_) => left = left.saturating_sub(wait),
             }
-            left -= wait;
         }
         Err(Unread::Slow)
     }

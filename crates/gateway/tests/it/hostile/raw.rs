@@ -42,7 +42,7 @@ pub(crate) fn post(headers: &str, body: &str) -> String {
 /// The usual kit, with other keys of the server besides.
 pub(crate) async fn kit(server: &str) -> Kit {
     let config = CONFIG.replace("max_body: 1MiB", &format!("max_body: 1MiB, {server}"));
-    let config = config.replace("max_answer: 64KiB", "max_answer: 64MiB");
+    let config = config.replace("max_answer: 64KiB", "max_answer: 64MiB").replace("stall: 300ms", "stall: 600ms");
     Kit::of(&config, Path::new("."), Default::default()).await
 }
 

@@ -84,7 +84,7 @@ fn judge(record: &evenkeel_api::Decision) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn cl_05_a_client_that_does_not_read_is_left_and_nobody_else_is_blamed() {
-    let kit = kit("write: 300ms").await;
+    let kit = kit("write: 900ms").await;
     kit.break_primary("{fault: endless}");
     let mut raw = Raw::narrow(kit.gateway.address()).await;
     raw.send(post("", &chat("chat", true))).await;
@@ -108,7 +108,7 @@ async fn cl_05_a_client_that_does_not_read_is_left_and_nobody_else_is_blamed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn cl_05_hp_10_a_window_that_stays_shut_holds_nothing_for_long() {
-    let kit = kit("write: 300ms, read_timeout: 300ms").await;
+    let kit = kit("write: 900ms, read_timeout: 300ms").await;
     kit.break_primary("{fault: endless}");
     let stream = TcpStream::connect(kit.gateway.address()).await.expect("taken");
     let mut builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
