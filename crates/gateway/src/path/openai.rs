@@ -61,6 +61,8 @@ impl Openai {
         let body = rewrite_model(&ask.body, span, &self.model);
         let response = self.upstream.post(path, request_headers(ask), body, call).await?;
         match (response.status(), &ask.question) {
+            // It was not asked for, and to unpack it is what a bomb wants (SE-10).
+            (StatusCode::OK, _) if is_packed(response.headers()) => Ok(Ended::bare(ResultCode::DecodeFailed, Some(200))),
             (StatusCode::OK, Question::Chat(peek)) if peek.stream => {
                 let out = pieces.expect("a stream was asked for");
                 self.stream(peek, response, out).await
@@ -73,7 +75,7 @@ impl Openai {
 
     async fn whole(&self, question: &Question, response: Response<Incoming>) -> Result<Ended, ResultCode> {
         if !speaks(content_type(response.headers()), false) {
-            return Ok(Ended::bare(ResultCode::WrongContentType, Some(200)));
+            return other(response).await;
         }
         let headers = answer_headers(response.headers());
         let body = read(response.into_body(), self.max_answer).await?;
@@ -99,13 +101,8 @@ impl Openai {
         response: Response<Incoming>,
         out: Sender<Piece>,
     ) -> Result<Ended, ResultCode> {
-        let kind = content_type(response.headers()).map(str::to_owned);
-        if !speaks(kind.as_deref(), true) {
-            // Often an error that came as a plain body, though a stream was asked for.
-            let body = read(response.into_body(), MOST_ERROR).await?;
-            let head = Head { status: 200, content_type: kind.as_deref(), push_back: false };
-            let result = classify_http(head, &body);
-            return Ok(Ended { result, status: Some(200), after: None, left: Left::Error(body) });
+        if !speaks(content_type(response.headers()), true) {
+            return other(response).await;
         }
         let headers = answer_headers(response.headers());
         let _ = out.send(Piece::Begin(headers, self.model.clone())).await;
@@ -124,6 +121,17 @@ impl Path for Openai {
             }
         })
     }
+}
+
+/// Reads a 200 of another type than was asked for: often an error that came as a plain body, or nothing.
+async fn other(response: Response<Incoming>) -> Result<Ended, ResultCode> {
+    let kind = content_type(response.headers()).map(str::to_owned);
+    let body = read(response.into_body(), MOST_ERROR).await?;
+    let result = match body.trim_ascii() {
+        [] => ResultCode::EmptyAnswer,
+        _ => classify_http(Head { status: 200, content_type: kind.as_deref(), push_back: false }, &body),
+    };
+    Ok(Ended { result, status: Some(200), after: None, left: Left::Error(body) })
 }
 
 /// Reads an error answer as far as somebody may have to see it.
@@ -147,8 +155,17 @@ fn request_headers(ask: &Ask) -> HeaderMap {
 
 /// Keeps what a client may see of an upstream's headers (`protocols.md`, section 4.4).
 fn answer_headers(headers: &HeaderMap) -> HeaderMap {
-    let may = |name: &str| name.starts_with("openai-") || name.starts_with("x-ratelimit-");
+    // What the Connection header names is for us alone (HP-08).
+    let hop = |name: &str| {
+        let named = headers.get_all(header::CONNECTION).iter().filter_map(|it| it.to_str().ok());
+        named.flat_map(|it| it.split(',')).any(|it| it.trim().eq_ignore_ascii_case(name))
+    };
+    let may = |name: &str| (name.starts_with("openai-") || name.starts_with("x-ratelimit-")) && !hop(name);
     headers.iter().filter(|(name, _)| may(name.as_str())).map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+fn is_packed(headers: &HeaderMap) -> bool {
+    headers.get_all(header::CONTENT_ENCODING).iter().any(|it| !it.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
 fn content_type(headers: &HeaderMap) -> Option<&str> {

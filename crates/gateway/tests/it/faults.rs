@@ -60,10 +60,12 @@ const ROWS: &[Row] = &[
     row("UP-27", "{fault: error_in_body}", 1, 1, "target.error_in_body", "ERROR_UNDER_200"),
     row("UP-27", "{fault: empty_answer, what: status_204}", 1, 1, "target.empty_answer", "EMPTY_ANSWER"),
     row("UP-27", "{fault: empty_answer, what: text}", 1, 1, "target.empty_answer", "EMPTY_ANSWER"),
+    row("UP-27", "{fault: empty_answer, what: body}", 1, 1, "target.empty_answer", "EMPTY_ANSWER"),
+    row("UP-27", "{fault: empty_answer, what: choices}", 1, 1, "target.empty_answer", "EMPTY_ANSWER"),
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn up_02_up_05_up_06_up_07_up_09_up_10_up_13_up_21_up_23_up_24_up_26_up_27_as_their_rows_say() {
+async fn f_003_f_006_up_02_up_05_up_06_up_07_up_09_up_10_up_13_up_21_up_23_up_24_up_26_up_27_as_their_rows_say() {
     for row in ROWS {
         for stream in [false, true] {
             let kit = Kit::start().await;

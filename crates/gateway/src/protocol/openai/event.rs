@@ -62,6 +62,8 @@ pub(crate) struct StreamJudge {
     finished: u128,
     strict: bool,
     empty_is_fine: bool,
+    /// A choice has been in it.
+    spoken: bool,
     content: bool,
     committed: bool,
     skipped: bool,
@@ -77,6 +79,7 @@ impl StreamJudge {
             finished: 0,
             strict: request.is_strict(),
             empty_is_fine: request.after_tool,
+            spoken: false,
             content: false,
             committed: false,
             skipped: false,
@@ -156,6 +159,7 @@ impl StreamJudge {
         }
         self.finished |= scan.finished;
         self.empty_is_fine |= scan.may_be_empty;
+        self.spoken |= scan.choices.is_some_and(|choices| choices > 0);
         self.content |= scan.content;
         self.usage = scan.usage.or(self.usage);
         match scan {
@@ -175,7 +179,8 @@ impl StreamJudge {
 
     fn end(&mut self, result: ResultCode) -> Step {
         if !self.is_complete() {
-            return self.fail(ResultCode::Truncated);
+            // Without a choice it has not begun, as a plain answer without one has not (F-003).
+            return self.fail(if self.spoken { ResultCode::Truncated } else { ResultCode::EmptyAnswer });
         }
         if !self.content && !self.empty_is_fine {
             return self.fail(ResultCode::EmptyAnswer);

@@ -56,7 +56,7 @@ fn oai_04_st_06_without_every_finish_reason_it_is_truncated() {
         assert_eq!(whole(judge(), events, end), expected, "{events:?} {end:?}");
     };
     let truncated = Step::Failed(R::Truncated);
-    check(&[], Clean, truncated);
+    check(&[ROLE], Clean, truncated);
     check(&[ROLE, TEXT], Clean, truncated);
     check(&[ROLE, TEXT, DONE], Clean, truncated);
     check(&[ROLE, TEXT], Done, truncated);
@@ -132,6 +132,11 @@ fn f_006_an_empty_stream_is_no_answer_unless_it_may_be() {
         |events: &[&str], expected: Step| assert_eq!(whole(judge(), events, sse::End::Clean), expected, "{events:?}");
     check(&[ROLE, STOP, DONE], Step::Failed(R::EmptyAnswer));
     check(&[ROLE, THINK, STOP, DONE], Step::Failed(R::EmptyAnswer));
+    let no_choice = r#"{"choices":[]}"#;
+    for events in [&[][..], &[DONE], &[no_choice], &[no_choice, USAGE, DONE], &[USAGE]] {
+        check(events, Step::Failed(R::EmptyAnswer));
+    }
+    check(&[no_choice, ROLE], Step::Failed(R::Truncated));
     for reason in ["length", "content_filter", "tool_calls"] {
         check(&[ROLE, &finish(reason), DONE], Step::Complete(R::Ok));
     }
