@@ -51,7 +51,7 @@ mutations! {
         "let commit = self.left().saturating_sub(self.reserve(tier)).max(1);" =>
         "let commit = self.left().saturating_add(self.reserve(tier)).max(1);";
     "rule 3", "no clock bounds the time to commit", "attempt.rs":
-        "let commit = if self.committed() { Nanos::MAX } else { self.commit_by };" => "let commit = Nanos::MAX;";
+        "let commit = if self.sent { Nanos::MAX } else { self.commit_by };" => "let commit = Nanos::MAX;";
     "rule 3", "no time is kept for the tiers below", "plan.rs":
         "below.fold(0, |kept: Nanos, below| match kept.saturating_add(self.need(below)) {" =>
         "below.take(0).fold(0, |kept: Nanos, below| match kept.saturating_add(self.need(below)) {";
@@ -78,9 +78,10 @@ mutations! {
         "world.budget.withdraw(now, value);" => "world.budget.withdraw(now, 0);";
     "rule 6", "a first attempt deposits all of its cost", "budget.rs":
         "let deposit = self.policy.ratio.of(cost);" => "let deposit = cost;";
-    "rule 7", "a stream is committed by its end only", "request.rs":
-        "if self.admit.operation.is_stream() && first && self.commit.give(id) {" =>
-        "if self.admit.operation.is_stream() && !first && self.commit.give(id) {";
+    "rule 7", "a stream is committed again with every piece", "commit.rs":
+        "let held = *self == Self::Held;" => "let held = true;";
+    "rule 7", "a stream leaves before the commit point of its route", "request.rs":
+        "CommitPoint::Full => false," => "CommitPoint::Full => true,";
     "rule 8", "fail-back does not wait for the dwell", "route.rs":
         "(BreakerState::Closed, Some(since)) if now.saturating_sub(since) < dwell => Some(since + dwell)," => "";
     "rule 8", "fail-over waits until the path is half open", "route.rs":
