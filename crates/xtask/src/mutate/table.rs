@@ -98,9 +98,9 @@ mutations! {
         "What::Recovery => *world.waiting -= 1," => "What::Recovery => {}";
     "rule 11", "a good probe does not count", "breaker.rs":
         "half.good += 1;" => "half.good += 0;";
-    "rule 12", "an address in memory decides", "path.rs":
-        "let first = (entropy >> 32) as usize % all;" =>
-        "let first = ((entropy >> 32) as usize).wrapping_add(core::ptr::from_ref(self).addr() >> 6) % all;";
+    "rule 12", "an address in memory decides", "plan.rs":
+        "let spread = (self.request.admit.entropy >> 16) % PAUSE_SPREAD;" =>
+        "let spread = core::ptr::from_ref(self.request).addr() as u64 % PAUSE_SPREAD;";
     "F-026", "a silent path is asked again", "class.rs":
         "FirstTokenTimeout = \"target.first_token_timeout\", Target, Hard, No, Yes, Nothing, TtftBreach;" =>
         "FirstTokenTimeout = \"target.first_token_timeout\", Target, Hard, Once, Yes, Nothing, TtftBreach;";
