@@ -10,6 +10,7 @@ mod connect;
 mod fault;
 mod line;
 pub(crate) mod push_back;
+mod resolve;
 
 pub(crate) use fault::in_body;
 

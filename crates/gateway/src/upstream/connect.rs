@@ -1,7 +1,5 @@
 //! Connect: makes the connections of an upstream, each stage with a clock of its own, each connection with its past.
 //!
-//! Not here: keeping the last good addresses when a resolver fails (F-033), which is not built yet.
-//!
 //! # Invariants
 //! - `CONN-1`: whoever swallows what is sent to them, a connection is made or given up within `dns`, `connect` and `tls`
 //!   together (F-032); which of them ran out can be told from the error (UP-14).
@@ -20,10 +18,7 @@ use evenkeel_config::UpstreamSpec;
 use http::{Uri, uri::Scheme};
 use hyper_rustls::{ConfigBuilderExt, HttpsConnector, MaybeHttpsStream};
 use hyper_util::{
-    client::legacy::connect::{
-        HttpConnector,
-        dns::{GaiResolver, Name},
-    },
+    client::legacy::connect::{HttpConnector, dns::GaiResolver},
     rt::TokioIo,
 };
 use rustls::ClientConfig;
@@ -31,7 +26,7 @@ use thiserror::Error;
 use tokio::{net::TcpStream, time::timeout};
 use tower_service::Service;
 
-use super::line::Line;
+use super::{line::Line, resolve::Resolver};
 
 type BoxError = Box<dyn Error + Send + Sync>;
 type Later<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
@@ -60,7 +55,7 @@ pub(super) enum Handshake {
 
 impl Connector {
     pub(super) fn new(spec: &UpstreamSpec) -> Self {
-        let resolver = Resolver { inner: GaiResolver::new(), most: Duration::from_nanos(spec.dns) };
+        let resolver = Resolver::new(GaiResolver::new(), Duration::from_nanos(spec.dns));
         let mut tcp = HttpConnector::new_with_resolver(resolver);
         tcp.set_connect_timeout(Some(Duration::from_nanos(spec.connect)));
         tcp.set_nodelay(true);
@@ -115,36 +110,11 @@ impl Service<Uri> for Held {
     }
 }
 
-/// Resolves names, and does not wait for ever. A thread that the system's resolver holds stays held until that gives up.
-#[derive(Clone)]
-struct Resolver<R> {
-    inner: R,
-    most: Duration,
-}
-
-impl<R> Service<Name> for Resolver<R>
-where
-    R: Service<Name, Error = io::Error>,
-    R::Response: Send,
-    R::Future: Send + 'static,
-{
-    type Response = R::Response;
-    type Error = io::Error;
-    type Future = Later<R::Response, io::Error>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, name: Name) -> Self::Future {
-        let resolving = timeout(self.most, self.inner.call(name));
-        Box::pin(async move { resolving.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::{future::Pending, net::SocketAddr, vec};
+
+    use hyper_util::client::legacy::connect::dns::Name;
 
     use super::*;
 
@@ -168,7 +138,7 @@ mod tests {
 
     #[tokio::test]
     async fn conn_1_f_032_a_deaf_resolver_is_left_in_time() {
-        let mut tcp = HttpConnector::new_with_resolver(Resolver { inner: Deaf, most: Duration::from_millis(10) });
+        let mut tcp = HttpConnector::new_with_resolver(Resolver::new(Deaf, Duration::from_millis(10)));
         let error = tcp.call(Uri::from_static("http://models.invalid")).await.expect_err("nobody answers");
         assert!(error.to_string().contains("dns error"), "what the classification looks for: {error:?}");
     }
