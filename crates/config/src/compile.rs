@@ -239,6 +239,7 @@ fn path(tier: &Tier, id: RouteId, route: &Route, kind: (&dyn PathKind, core::Whe
             stall: tier.stall.nanos(),
             total: tier.total.nanos(),
         },
+        objective: route.slo.latency.p95.map(Duration::nanos),
         need: kind.need().min(route.deadline().nanos() / 4),
         retries: tier.retries,
         features: tier.features.as_ref().map_or(kind.features(), features),

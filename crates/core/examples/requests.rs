@@ -59,6 +59,7 @@ fn revision() -> Revision {
         place,
         domain: None,
         clocks,
+        objective: None,
         need: 5 * SECOND,
         retries: 1,
         features: Features::ALL,

@@ -83,6 +83,8 @@ struct Lease {
     expires: Nanos,
     /// Since when content has come without a break.
     content_since: Option<Nanos>,
+    /// It came later than it may: it will not be good (F-070).
+    late: bool,
 }
 
 /// How a breaker comes to be open.
@@ -197,7 +199,7 @@ impl Breaker {
         self.tick(now, 0);
         match &mut self.state {
             State::HalfOpen(half) => {
-                half.leases.push(Lease { attempt, expires, content_since: None });
+                half.leases.push(Lease { attempt, expires, content_since: None, late: false });
                 true
             }
             State::Ramp(ramp) => {
@@ -222,7 +224,7 @@ impl Breaker {
         let Some(lease) = half.leases.iter_mut().find(|lease| lease.attempt == attempt) else { return };
         half.shown = true;
         let since = *lease.content_since.get_or_insert(now);
-        if now.saturating_sub(since) >= long_enough {
+        if now.saturating_sub(since) >= long_enough && !lease.late {
             self.good_probe(now, attempt);
         }
     }
@@ -231,6 +233,24 @@ impl Breaker {
     pub(crate) fn release(&mut self, attempt: AttemptId) {
         if let State::HalfOpen(half) = &mut self.state {
             half.leases.retain(|lease| lease.attempt != attempt);
+        }
+    }
+
+    /// Hears that an attempt is later than it may be. A probe that is late is not good (F-070): where the path was left for
+    /// being slow it opens again, else that is not what it was tried for, and it proves nothing.
+    pub(crate) fn late(&mut self, now: Nanos, attempt: AttemptId, (entropy, trip): (u64, Trip)) {
+        let State::HalfOpen(half) = &mut self.state else { return };
+        let Some(lease) = half.leases.iter_mut().find(|lease| lease.attempt == attempt) else { return };
+        lease.late = true;
+        if self.trip.is_some_and(|before| before.result == ResultCode::Slow) {
+            self.open(now, entropy, (trip, How::Probe));
+        }
+    }
+
+    /// Hears that the path is slow, and others are there to answer (F-064).
+    pub(crate) fn slow(&mut self, now: Nanos, (entropy, trip): (u64, Trip)) {
+        if matches!(self.state, State::Closed | State::Ramp(_)) {
+            self.open(now, entropy, (trip, How::Trip));
         }
     }
 
@@ -243,14 +263,15 @@ impl Breaker {
         match &mut self.state {
             State::Open { .. } => {}
             State::HalfOpen(half) => {
-                if !half.leases.iter().any(|lease| lease.attempt == verdict.attempt) {
-                    return;
-                }
-                if verdict.result.is_ok() {
-                    self.good_probe(now, verdict.attempt);
-                } else {
-                    let trip = Trip { rule: "F-068", result: verdict.result, bad: 1, of: 1 };
-                    self.open(now, verdict.entropy, (trip, How::Probe));
+                let lease = half.leases.iter().find(|lease| lease.attempt == verdict.attempt);
+                match lease.map(|lease| lease.late) {
+                    Some(false) if verdict.result.is_ok() => self.good_probe(now, verdict.attempt),
+                    Some(true) if verdict.result.is_ok() => self.release(verdict.attempt),
+                    Some(_) => {
+                        let trip = Trip::new("F-068", verdict.result, (1, 1));
+                        self.open(now, verdict.entropy, (trip, How::Probe));
+                    }
+                    None => {}
                 }
             }
             State::Closed | State::Ramp(_) => self.count(now, verdict),
@@ -262,7 +283,7 @@ impl Breaker {
         match &mut self.state {
             State::Open { until } if *until <= now => self.state = State::HalfOpen(HalfOpen::default()),
             State::HalfOpen(half) if half.leases.iter().any(|lease| lease.expires <= now) => {
-                let trip = Trip { rule: "F-069", result: ResultCode::TotalTimeout, bad: 1, of: 1 };
+                let trip = Trip::new("F-069", ResultCode::TotalTimeout, (1, 1));
                 self.open(now, entropy, (trip, How::Probe));
             }
             State::Ramp(ramp) => {
@@ -329,7 +350,7 @@ impl Breaker {
                 self.flap.close(now);
             }
             Turn::Reopen { bad, of } => {
-                self.open(now, entropy, (Trip { rule: "F-072", result, bad, of }, How::FirstStep));
+                self.open(now, entropy, (Trip::new("F-072", result, (bad, of)), How::FirstStep));
             }
         }
     }

@@ -90,7 +90,7 @@ impl Canonical for Transition {
         let (route, path, reason) = (u64::from(route.0), u64::from(path.0), u64::from(reason.number()));
         let numbers = [6, *at, route, u64::from(*from), u64::from(*to), reason, path, u64::from(*episode)];
         numbers.into_iter().for_each(|n| hash.number(n));
-        if let Some(Trip { rule, result, bad, of }) = trip {
+        if let Some(Trip { rule, result, bad, of, reason: _ }) = trip {
             hash.bytes(rule.as_bytes());
             hash.bytes(result.name().as_bytes());
             hash.number(u64::from(*bad) << 32 | u64::from(*of));

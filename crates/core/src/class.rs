@@ -209,6 +209,8 @@ results! {
     EmptyAnswer = "target.empty_answer", Target, Soft, No, Yes, Nothing, EmptyAnswer;
     /// The model that we name is not there.
     ModelMissing = "target.model_missing", Target, Hard, No, Yes, Nothing, ModelMissing;
+    /// It answers, but far later than it should (F-064).
+    Slow = "target.slow", Target, Soft, No, Yes, Nothing, LatencySpike;
     /// More tokens than the path's window holds.
     ContextExceeded = "capability.context_exceeded", Capability, None, No, Capable, Nothing, CapabilityMissing;
     /// A parameter or feature that the path lacks.

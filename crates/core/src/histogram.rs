@@ -40,17 +40,28 @@ impl Histogram {
         self.samples = self.buckets.iter().sum();
     }
 
-    /// Returns the upper edge of the bucket at which the `beyond` longest times are reached.
-    pub(crate) fn reaches(&self, mut beyond: u32) -> Nanos {
-        // From above: the tail is where the answers are, so few buckets are looked at.
-        for (at, &count) in self.buckets.iter().enumerate().skip(1).rev() {
-            match beyond.checked_sub(count) {
-                Some(rest) if count == 0 || rest > 0 => beyond = rest,
-                _ => return upper_edge(at),
-            }
-        }
-        upper_edge(0)
+    /// Returns how many times lie in a bucket.
+    pub(crate) fn count(&self, at: usize) -> u32 {
+        self.buckets.get(at).copied().unwrap_or(0)
     }
+
+    /// Returns the upper edge of the bucket at which the `beyond` longest times are reached.
+    pub(crate) fn reaches(&self, beyond: u32) -> Nanos {
+        reaches(|at| self.count(at), beyond)
+    }
+}
+
+/// Returns the upper edge of the bucket at which the `beyond` longest times are reached, whoever counted them.
+pub(crate) fn reaches(count: impl Fn(usize) -> u32, mut beyond: u32) -> Nanos {
+    // From above: the tail is where the answers are, so few buckets are looked at.
+    for at in (1..BUCKETS).rev() {
+        let count = count(at);
+        match beyond.checked_sub(count) {
+            Some(rest) if count == 0 || rest > 0 => beyond = rest,
+            _ => return upper_edge(at),
+        }
+    }
+    upper_edge(0)
 }
 
 fn bucket(took: Nanos) -> usize {

@@ -19,7 +19,7 @@
 //! (Rule 11, recovery without an operator, is a property of a whole system over time; the simulator owns it.)
 //!
 //! # Reading order
-//! `clock`, `class`, `reason`, `revision` are words. `breaker`, `flap`, `ramp`, `domain`, `budget`, `latency`, `plan` are policies.
+//! `clock`, `class`, `reason`, `revision` are words. `breaker`, `flap`, `ramp`, `domain`, `budget`, `latency`, `slow`, `plan` are policies.
 //! `attempt`, `commit`, `request`, `route`, `machine` are machines. `decision` is what remains of a request.
 #![no_std]
 #![forbid(unsafe_code)]
@@ -40,6 +40,7 @@ mod decision;
 mod digest;
 mod domain;
 mod fact;
+mod fading;
 mod flap;
 mod histogram;
 mod id;
@@ -54,6 +55,8 @@ mod reason;
 mod request;
 mod revision;
 mod route;
+mod size;
+mod slow;
 mod timer;
 mod transition;
 mod unit;

@@ -17,6 +17,7 @@ use crate::{
     id::{AttemptId, PathId, ReplicaId},
     latency::Latency,
     revision::{Operation, Path, Revision, Where},
+    slow::Pace,
     transition::Trip,
 };
 
@@ -31,6 +32,7 @@ pub(crate) struct Lane {
     pub(crate) latency: Latency,
     /// Closed for a moment to new streams after one broke that had begun to be sent (F-077).
     pub(crate) broken: Gate,
+    pub(crate) pace: Pace,
     /// One per replica, in the order of the revision; empty where there is but one.
     replicas: Vec<Replica>,
 }
@@ -105,6 +107,7 @@ impl PathState {
             // Whoever tries it does so at another place, and its end will not be heard here.
             lane.broken.release();
         }
+        lane.pace.adopt(path.objective);
         let replica = |address: &String| {
             let before = addresses.iter().position(|it| it == address).and_then(|at| old.replicas.get(at));
             let mut replica = before.cloned().unwrap_or_else(|| Replica::new(path));
@@ -131,8 +134,8 @@ impl PathState {
         }
         let replicas = self.several().iter().map(|_| Replica::new(path)).collect();
         let breaker = Breaker::new(path.breaker.clone());
-        let (latency, broken) = (Latency::new(), Gate::default());
-        self.lanes.push(Lane { operation, breaker, latency, broken, replicas });
+        let (latency, pace, broken) = (Latency::new(), Pace::new(path.objective), Gate::default());
+        self.lanes.push(Lane { operation, breaker, latency, pace, broken, replicas });
         self.lanes.last_mut().expect("one was just pushed")
     }
 
@@ -336,8 +339,8 @@ mod tests {
     fn f_073_a_lane_is_no_better_than_the_best_of_its_replicas() {
         let breaker = || Breaker::new(BreakerPolicy::default());
         let replicas = [breaker(), breaker()].map(|breaker| Replica { breaker }).into();
-        let (latency, broken) = (Latency::new(), Gate::default());
-        let mut lane = Lane { operation: Operation::Chat, breaker: breaker(), latency, broken, replicas };
+        let (latency, pace, broken) = (Latency::new(), Pace::new(None), Gate::default());
+        let mut lane = Lane { operation: Operation::Chat, breaker: breaker(), latency, pace, broken, replicas };
         let result = ResultCode::ConnectFailed;
         let evidence = Evidence::Hard;
         for (replica, state) in [(0, BreakerState::Closed), (1, BreakerState::Open)] {

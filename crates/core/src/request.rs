@@ -12,6 +12,7 @@
 mod evidence;
 mod gates;
 mod outcome;
+mod pace;
 mod retry;
 mod wait;
 
@@ -224,7 +225,11 @@ impl Request {
             }
             Event::Progress if attempt.first_content.is_none() => attempt.reasoning(now),
             Event::Progress | Event::FirstContent | Event::Enough => {
+                let first = attempt.first_content.is_none() && self.admit.operation.is_stream();
                 attempt.content(now);
+                if let Some(attempt) = self.current.as_ref().filter(|_| first) {
+                    self.pace(now, world, attempt);
+                }
                 self.shown(now, event, world);
             }
         }

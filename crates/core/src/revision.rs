@@ -218,6 +218,8 @@ pub struct Path {
     pub domain: Option<String>,
     /// The clocks of its attempts.
     pub clocks: Clocks,
+    /// How long a first content, or an answer in one piece, may take where the route promises it for 95 of 100 (F-064).
+    pub objective: Option<Nanos>,
     /// Time to commit that is kept for it while it has no history of its own (F-027).
     pub need: Nanos,
     /// Retries on this path per request (F-040).

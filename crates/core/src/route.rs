@@ -159,7 +159,7 @@ impl RouteMachine {
             self.episodes += 1;
         }
         let down = to > from;
-        let cause = trip.and_then(|trip| trip.result.reason()).unwrap_or(Reason::BreakerOpen);
+        let cause = trip.map_or(Reason::BreakerOpen, |trip| trip.reason);
         self.since = now;
         let reason = if down { cause } else { Reason::RecoveryRamp };
         if down || to == 0 {

@@ -21,6 +21,15 @@ pub struct Trip {
     pub bad: u32,
     /// All outcomes that the rule counted.
     pub of: u32,
+    /// The reason that it gives to a switch.
+    pub reason: Reason,
+}
+
+impl Trip {
+    /// Makes a trip by a rule, with the result that was the last straw and the outcomes that it counted: bad ones, and all.
+    pub(crate) fn new(rule: &'static str, result: ResultCode, (bad, of): (u32, u32)) -> Self {
+        Self { rule, result, bad, of, reason: result.reason().unwrap_or(Reason::BreakerOpen) }
+    }
 }
 
 /// A change of the tier at which a route starts.

@@ -18,6 +18,7 @@ fn revision() -> Revision {
         place,
         domain: None,
         clocks: Clocks { first_content: SECOND, stall: SECOND, total: SECOND },
+        objective: None,
         need: 5 * MILLISECOND,
         retries: 0,
         features: Features::ALL,

@@ -37,6 +37,9 @@ pub(crate) struct Route {
     /// `first_content`, `full`, or `{n_chars: 200}` for so many characters (F-120, F-121).
     #[serde(default)]
     pub(crate) commit: Commit,
+    /// What the route promises.
+    #[serde(default)]
+    pub(crate) slo: Slo,
     /// The purse that pays retries (F-044).
     #[serde(default)]
     pub(crate) retry_budget: RetryBudget,
@@ -128,6 +131,25 @@ pub(crate) enum WhenExhausted {
     Wait,
     /// Every request is refused at once.
     Refuse,
+}
+
+/// What a route promises.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Slo {
+    /// How long its answers take.
+    pub(crate) latency: LatencySlo,
+}
+
+/// How long the answers of a route take.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct LatencySlo {
+    /// The time that 95 of 100 first contents of a stream, or answers in one piece, keep to. A tier most of whose answers are
+    /// beyond it is left for a lower one, and must keep to it to come back; without it the bound is three times the median of
+    /// the tier's last hour (F-064, F-070).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) p95: Option<Duration>,
 }
 
 /// The purse that pays retries.

@@ -74,13 +74,12 @@ impl Outcomes {
         (result, ramping): (ResultCode, bool),
     ) -> Option<Trip> {
         let slow = self.slow.counts(now);
-        let streak = |limit: u32, rule| {
-            (self.streak >= limit).then_some(Trip { rule, result, bad: self.streak, of: self.streak })
-        };
+        let streak =
+            |limit: u32, rule| (self.streak >= limit).then(|| Trip::new(rule, result, (self.streak, self.streak)));
         let ratio = |window: &Window, rate: Rate, rule| {
             let counts = window.counts(now);
             let over = u64::from(counts.bad) * 1_000 >= u64::from(counts.all) * u64::from(rate.bad.thousandths());
-            (counts.all >= rate.samples && over).then_some(Trip { rule, result, bad: counts.bad, of: counts.all })
+            (counts.all >= rate.samples && over).then(|| Trip::new(rule, result, (counts.bad, counts.all)))
         };
         let quiet = match slow.all {
             all if all < LOW[0] => streak(policy.low[0], "F-063").or_else(|| self.three_of_five(now, result)),
@@ -97,7 +96,7 @@ impl Outcomes {
     fn three_of_five(&self, now: Nanos, result: ResultCode) -> Option<Trip> {
         let recent = self.recent.iter().flatten().filter(|(at, _)| now.saturating_sub(*at) <= RECENT);
         let (of, bad) = recent.fold((0, 0), |(of, bad), it| (of + 1, bad + u32::from(it.1)));
-        (bad >= 3).then_some(Trip { rule: "F-063", result, bad, of })
+        (bad >= 3).then(|| Trip::new("F-063", result, (bad, of)))
     }
 
     /// Forgets all: what happened before the breaker moved says nothing about after it.

@@ -8,6 +8,7 @@ mod gates;
 mod health;
 mod lacks;
 mod retries;
+mod slow;
 
 use std::{string::ToString, vec};
 
@@ -34,6 +35,7 @@ fn revision(primary_replicas: usize) -> Revision {
         place,
         domain: None,
         clocks,
+        objective: None,
         need,
         retries: 1,
         features: Features::ALL,

@@ -40,6 +40,9 @@ impl Request {
                 .latency
                 .record(took);
         }
+        if result.is_ok() && !self.admit.operation.is_stream() {
+            self.pace(now, world, attempt);
+        }
         let mended = evidence == Evidence::Success && !self.pending.is_empty();
         match retry {
             Some(retry) if retry.elsewhere || retry.fresh => {

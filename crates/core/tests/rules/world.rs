@@ -288,7 +288,7 @@ impl World {
             return vec![end(start, result, Some(500))];
         }
         use ResultCode as R;
-        match self.dice.below(14) {
+        match self.dice.below(15) {
             0 => Vec::new(),
             1 => vec![end(start, R::Status5xx, Some(500))],
             2 => vec![end(start, R::Status5xx, Some(503))],
@@ -303,6 +303,7 @@ impl World {
             11 if stream => speak(start, 3, Event::Alive),
             12 => vec![end(start, R::CredentialRejected, Some(401))],
             13 => vec![end(start, R::PushBack, Some(503))],
+            14 if !stream => vec![end(start + SECOND, R::Ok, Some(200))],
             _ => vec![end(start, R::EmptyAnswer, Some(200))],
         }
     }
@@ -321,10 +322,13 @@ fn speak(start: Nanos, pieces: u64, end: Event) -> Script {
 pub(crate) fn sample(seed: u64) -> Revision {
     let mut revision = plain_sample(seed);
     revision.upstreams[0].replicas.push("http://another".into());
+    // Some promise what they hold three times in four, others are held against their own median.
+    let objective = (seed % 3 == 1).then_some(300 * MILLISECOND);
+    revision.paths.iter_mut().for_each(|path| path.objective = objective);
     revision
 }
 
-/// The same, each upstream one replica.
+/// The same, each upstream one replica, and none ever late.
 pub(crate) fn plain_sample(seed: u64) -> Revision {
     let mut dice = Dice(seed ^ 0xD1CE);
     let breaker =
@@ -345,6 +349,7 @@ pub(crate) fn plain_sample(seed: u64) -> Revision {
             place,
             domain: (seed % 2 == 1 && matches!(place, Where::Remote(_))).then(|| "quota".into()),
             clocks,
+            objective: Some(600 * SECOND),
             need,
             retries: 1,
             features,

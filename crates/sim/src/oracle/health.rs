@@ -28,6 +28,8 @@ pub(super) struct Health {
     neutral: bool,
     /// A time of the core has come with this input, which may move anything.
     due: bool,
+    /// Whose attempt has shown something with this input: a path may be left also for an answer that came (F-064).
+    shown: Option<(PathId, Operation)>,
     /// By route: the tier at which it starts.
     starts: Vec<u8>,
     /// By path: when it first caused a switch, and how often it has.
@@ -73,6 +75,7 @@ impl Health {
             well: true,
             neutral: false,
             due: false,
+            shown: None,
             starts: vec![0; revision.routes.len()],
             switches: vec![None; revision.paths.len()],
             moved: Vec::new(),
@@ -99,6 +102,7 @@ impl Health {
 
     /// Notes what an attempt reports.
     pub(super) fn event(&mut self, now: Nanos, running: &Running, event: Event) {
+        self.shown = Some((running.path, running.operation));
         match event {
             Event::Ended { result, .. } => self.ended(now, running, result.at_tier(running.tier)),
             Event::FirstContent | Event::Progress if self.sick => self.content(now, running),
@@ -176,6 +180,8 @@ impl Health {
 
     /// Looks at the core after an input: who moved, and was it allowed to (rules 4, 5, 8).
     pub(super) fn after(&mut self, now: Nanos, core: &Core) -> Result<(), Broken> {
+        let shown = self.shown.take();
+        self.sick |= shown.is_some_and(|(path, operation)| core.breaker(path, operation) != BreakerState::Closed);
         if !self.sick {
             return Ok(());
         }

@@ -265,7 +265,13 @@ fn rule_07_a_second_commit_and_a_second_answer_are_found() {
 fn rule_08_one_switch_too_many_and_one_from_nowhere_are_found() {
     let mut forger = Forger::new();
     let scenario = Scenario::read("s.yaml", SCRIPT, None).expect("nothing is wrong with it");
-    let trip = evenkeel_core::Trip { rule: "F-062a", result: R::Reset, bad: 5, of: 5 };
+    let trip = evenkeel_core::Trip {
+        rule: "F-062a",
+        result: R::Reset,
+        bad: 5,
+        of: 5,
+        reason: evenkeel_core::Reason::UpstreamReset,
+    };
     let mut switch = |from, to, at| {
         let transition = evenkeel_core::Transition {
             at,

@@ -21,6 +21,7 @@ routes:
     max_attempts: 2
     on_policy: next
     on_capability: error
+    slo: {latency: {p95: 200ms}}
     retry_budget: {ratio: 0.1, floor: 3, per: 10s}
     tiers:
       - name: primary

@@ -65,6 +65,7 @@ fn each_key_of_a_route_changes_what_is_compiled() {
         "when_exhausted: refuse",
         "commit: full",
         "commit: {n_chars: 200}",
+        "slo: {latency: {p95: 200ms}}",
         "retry_budget: {ratio: 0.2}",
         "retry_budget: {floor: 0}",
         "retry_budget: {per: 1s}",
