@@ -2,6 +2,7 @@
 
 mod contract;
 mod effect;
+mod limits;
 mod routes;
 mod upstreams;
 
@@ -34,6 +35,7 @@ impl<'a> Checks<'a> {
         checks.server();
         checks.upstreams();
         checks.routes();
+        checks.limits();
         checks.unused();
         checks.batches();
         (checks.report.finish(), checks.outside)

@@ -21,8 +21,8 @@ use crate::{
         commit::Commit,
         file::File,
         path::{Kind, PathKind, Target},
-        route::{OnCapability, OnPolicy, Route, RouteProtocol, WhenExhausted},
-        scalar::{Duration, Ratio},
+        route::{OnCapability, OnPolicy, Priority, Route, RouteProtocol, WhenExhausted},
+        scalar::{Duration, Limit, Ratio},
         server::Server,
         tier::{Feature as Capability, Method, Tier},
         upstream::{Dialect, Upstream, UpstreamProtocol},
@@ -205,6 +205,11 @@ fn route(name: &str, it: &Route, first: usize) -> core::Route {
             Commit::NChars(characters) => core::CommitPoint::Chars(characters),
             Commit::Full => core::CommitPoint::Full,
         },
+        priority: match it.priority {
+            Priority::Critical => core::Priority::Critical,
+            Priority::Default => core::Priority::Default,
+            Priority::Sheddable => core::Priority::Sheddable,
+        },
         budget: core::BudgetPolicy {
             ratio: permille(it.retry_budget.ratio),
             floor: it.retry_budget.floor,
@@ -234,6 +239,11 @@ fn path(tier: &Tier, id: RouteId, route: &Route, kind: (&dyn PathKind, core::Whe
         route: id,
         place,
         domain: None,
+        model: kind.model().unwrap_or_default().into(),
+        limit: match tier.limit {
+            Limit::Auto => core::LimitPolicy::Auto,
+            Limit::Fixed(limit) => core::LimitPolicy::Fixed(limit),
+        },
         clocks: core::Clocks {
             first_content: tier.first_token.nanos(),
             stall: tier.stall.nanos(),

@@ -77,6 +77,10 @@ impl Canonical for Output {
                 [5, request.0, *why as u64, option(*retry_after)].into_iter().for_each(|n| hash.number(n));
                 disclosure.feed(hash);
             }
+            Self::CancelIgnored { revision, path, attempt } => {
+                hash.bytes(&revision.digest);
+                [8, u64::from(path.0), attempt.0].into_iter().for_each(|n| hash.number(n));
+            }
             Self::Transition(it) => it.feed(hash),
             Self::Decision(decision) => decision.feed(hash),
         }

@@ -22,6 +22,8 @@ pub enum Signal {
     CredentialFor,
     /// Nanoseconds until a path on which a stream broke is asked for streams again, at least 1 while one is tried (F-077).
     StreamBroken,
+    /// What would be in flight at the replica with the most room, against what the class of the request may use.
+    InFlight,
     /// Replicas that are admitted, against the one that is needed.
     Replicas,
     /// Remote attempts so far, against the most there may be.
@@ -61,6 +63,7 @@ impl Signal {
             Self::GateFor => "gate_closed_ns",
             Self::CredentialFor => "credential_gate_closed_ns",
             Self::StreamBroken => "stream_broken_ns",
+            Self::InFlight => "in_flight",
             Self::Replicas => "replicas_admitted",
             Self::Attempts => "remote_attempts",
             Self::Crashes => "crashes",
@@ -101,6 +104,7 @@ impl Signal {
             Self::GateFor => Reason::CapacityDomainLimited,
             Self::CredentialFor => Reason::CredentialRejected,
             Self::StreamBroken => Reason::StreamBrokenRecently,
+            Self::InFlight => Reason::CapacityExhausted,
             Self::Replicas => Reason::NoEndpoints,
             Self::Attempts | Self::RetryBudget => Reason::RetryBudgetEmpty,
             Self::Waited => Reason::CooldownHold,

@@ -49,6 +49,8 @@ pub struct Admit {
     pub entropy: u64,
     /// What it costs to try once, in thousandths of the route's unit (F-044).
     pub cost: u64,
+    /// What it weighs among the work of a replica (F-080); at least 1.
+    pub weight: u64,
     /// What the answer must be able to do.
     pub needs: Features,
     /// Tokens that it fills of a context window, as estimated.
@@ -68,6 +70,8 @@ pub enum Event {
     Progress,
     /// Bytes that are neither, such as a keep-alive: a sign of life and no progress.
     Alive,
+    /// It was cancelled before, and its call is closed now: it takes no more room at its replica (F-172).
+    Closed,
     /// The attempt is over.
     Ended {
         /// How.

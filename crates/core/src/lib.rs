@@ -19,7 +19,8 @@
 //! (Rule 11, recovery without an operator, is a property of a whole system over time; the simulator owns it.)
 //!
 //! # Reading order
-//! `clock`, `class`, `reason`, `revision` are words. `breaker`, `flap`, `ramp`, `domain`, `budget`, `latency`, `slow`, `plan` are policies.
+//! `clock`, `class`, `reason`, `revision` are words. `breaker`, `flap`, `ramp`, `domain`, `limiter`, `budget`, `latency`,
+//! `slow`, `plan` are policies.
 //! `attempt`, `commit`, `request`, `route`, `machine` are machines. `decision` is what remains of a request.
 #![no_std]
 #![forbid(unsafe_code)]
@@ -46,10 +47,13 @@ mod histogram;
 mod id;
 mod input;
 mod latency;
+mod limiter;
+mod limits;
 mod machine;
 mod output;
 mod path;
 mod plan;
+mod priority;
 mod ramp;
 mod reason;
 mod request;
@@ -71,12 +75,14 @@ pub use digest::digest_name;
 pub use fact::{Comparison, Fact, Signal};
 pub use id::{AttemptId, PathId, ReplicaId, RequestId, RouteId, UpstreamId};
 pub use input::{Admit, Event, Input};
+pub use limiter::{weight_of_bytes, weight_of_tokens};
 pub use machine::{Core, Why};
 pub use output::{Cancelled, Disclosure, Output, Refusal, Source, Start};
+pub use priority::Priority;
 pub use reason::{Reason, Severity};
 pub use revision::{
-    BreakerPolicy, BudgetPolicy, Clocks, CommitPoint, Features, Method, OnCapability, OnPolicy, Operation, Path,
-    Protocol, Rate, Revision, Route, Tier, Upstream, WhenExhausted, Where,
+    BreakerPolicy, BudgetPolicy, Clocks, CommitPoint, Features, LimitPolicy, Method, OnCapability, OnPolicy, Operation,
+    Path, Protocol, Rate, Revision, Route, Tier, Upstream, WhenExhausted, Where,
 };
 pub use route::{Phase, RouteState, TierState};
 pub use transition::{Transition, Trip};

@@ -23,6 +23,7 @@ use crate::{
     domain::Gates,
     id::{AttemptId, PathId, RequestId, RouteId},
     input::{Admit, Event, Input},
+    limits::{Leaving, Limits},
     output::{Output, Refusal},
     path::{Generation, Lane, Paths},
     request::{Arrival, Request, World},
@@ -46,6 +47,8 @@ pub enum Why {
     Path,
     /// A dwell.
     Route(RouteId),
+    /// A cancelled attempt whose close was not seen.
+    Cancelled(AttemptId),
 }
 
 /// What the core remembers of a route across revisions.
@@ -63,6 +66,7 @@ pub struct Core {
     generation: Arc<Generation>,
     paths: Paths,
     gates: Gates,
+    limits: Limits,
     routes: BTreeMap<String, RouteSlot>,
     requests: BTreeMap<RequestId, Request>,
     running: BTreeMap<AttemptId, RequestId>,
@@ -75,11 +79,11 @@ pub struct Core {
 impl Core {
     /// Starts with a revision, all breakers closed.
     pub fn new(now: Nanos, revision: Arc<Revision>) -> Self {
-        let empty = Generation { revision: Arc::new(Revision::default()), slots: Vec::new(), before: Vec::new() };
         let mut core = Self {
-            generation: Arc::new(empty),
+            generation: Arc::default(),
             paths: Paths::default(),
             gates: Gates::default(),
+            limits: Limits::default(),
             routes: BTreeMap::new(),
             requests: BTreeMap::new(),
             running: BTreeMap::new(),
@@ -120,12 +124,18 @@ impl Core {
             Owner::Request(request) => (at, Why::Request(request)),
             Owner::Path(_) => (at, Why::Path),
             Owner::Route(route) => (at, Why::Route(RouteId(route))),
+            Owner::Leaving(attempt) => (at, Why::Cancelled(attempt)),
         })
     }
 
     /// Returns the revision that new requests are decided by.
     pub fn revision(&self) -> &Arc<Revision> {
         &self.generation.revision
+    }
+
+    /// Returns the weight of the attempts in flight, also of those that were cancelled and are not seen closed.
+    pub fn in_flight(&self) -> u64 {
+        self.limits.in_flight()
     }
 
     /// Returns how many requests are open.
@@ -167,8 +177,12 @@ impl Core {
     }
 
     fn event(&mut self, now: Nanos, attempt: AttemptId, event: Event) {
-        // An attempt that is no longer anybody's is not heard: it was cancelled, or its request is over.
+        // An attempt that is no longer anybody's is not heard: it was cancelled, or its request is over. But its end frees the
+        // room that it took.
         let Some(&request) = self.running.get(&attempt) else {
+            if matches!(event, Event::Closed | Event::Ended { .. }) && self.limits.left(now, attempt).is_some() {
+                self.timers.disarm(Owner::Leaving(attempt));
+            }
             return;
         };
         self.with(request, |it, world| it.event(now, event, world));
@@ -191,6 +205,11 @@ impl Core {
                     }
                 }
                 Owner::Route(route) => self.look_at_route(now, RouteId(route)),
+                Owner::Leaving(attempt) => {
+                    let ignored = self.limits.left(now, attempt);
+                    let counted = |it: Leaving| Output::CancelIgnored { revision: it.revision, path: it.path, attempt };
+                    self.outputs.extend(ignored.map(counted));
+                }
             }
         }
     }
@@ -206,6 +225,8 @@ impl Core {
         let mut world = World {
             paths: &mut self.paths,
             gates: &mut self.gates,
+            limits: &mut self.limits,
+            timers: &mut self.timers,
             budget: &mut route.budget,
             waiting: &mut route.waiting,
             outputs: &mut self.outputs,
@@ -279,6 +300,8 @@ impl Core {
         let slots = self.paths.apply(&revision, |slot| open.iter().any(|it| it.slots.contains(&slot)));
         let passed = |gate| open.iter().flat_map(|it| &it.before).any(|before| before.all().any(|it| it == gate));
         let before = self.gates.apply(&revision, passed);
+        let limited = |limiter| open.iter().flat_map(|it| it.limiters.iter().flatten()).any(|it| *it == limiter);
+        let limiters = self.limits.apply(&revision, limited);
         let held = |name: &String| {
             self.requests.values().any(|it| it.route().name == *name) || revision.routes.iter().any(|r| r.name == *name)
         };
@@ -292,7 +315,7 @@ impl Core {
             let slot = self.routes.entry(route.name.clone()).or_insert_with(new);
             slot.budget.policy = route.budget;
         }
-        self.generation = Arc::new(Generation { revision, slots, before });
+        self.generation = Arc::new(Generation { revision, slots, before, limiters });
         for (at, route) in self.generation.revision.routes.iter().enumerate() {
             let slot = self.routes.get_mut(&route.name).expect("inserted above");
             slot.machine.adopt(&self.generation, RouteId(at as u16), &self.paths);

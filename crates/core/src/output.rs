@@ -1,6 +1,6 @@
 //! What leaves the core: orders to the shell and records for whoever keeps them.
 
-use alloc::boxed::Box;
+use alloc::{boxed::Box, sync::Arc};
 
 use crate::{
     class::ResultCode,
@@ -8,7 +8,7 @@ use crate::{
     decision::Decision,
     id::{AttemptId, PathId, ReplicaId, RequestId},
     reason::Reason,
-    revision::Method,
+    revision::{Method, Revision},
     transition::Transition,
 };
 
@@ -54,6 +54,15 @@ pub enum Output {
         retry_after: Option<Nanos>,
         /// What the client is told.
         disclosure: Disclosure,
+    },
+    /// An attempt was cancelled, and was not seen closed for 30 s: it is no longer counted as work of its replica (F-172).
+    CancelIgnored {
+        /// The revision that names the path.
+        revision: Arc<Revision>,
+        /// What was called.
+        path: PathId,
+        /// Which attempt.
+        attempt: AttemptId,
     },
     /// The tier at which a route starts has changed.
     Transition(Box<Transition>),
@@ -113,7 +122,7 @@ pub enum Refusal {
     Deadline,
     /// The client refuses the tiers that could (F-168).
     Degradation,
-    /// More open requests than the core holds.
+    /// There is more work than room: a tier that would have answered is full (F-085), or the core is.
     Overloaded,
     /// The process stops.
     Draining,

@@ -304,13 +304,15 @@ impl Paths {
     }
 }
 
-/// A revision with the slots and gates of its paths: what a request holds on to (rule 9).
-#[derive(Debug)]
+/// A revision with the slots, gates and limiters of its paths: what a request holds on to (rule 9).
+#[derive(Debug, Default)]
 pub(crate) struct Generation {
     pub(crate) revision: alloc::sync::Arc<Revision>,
     pub(crate) slots: Vec<u32>,
     /// By path: the gates that stand before it.
     pub(crate) before: Vec<Before>,
+    /// By path: the limiters of its replicas.
+    pub(crate) limiters: Vec<Vec<u32>>,
 }
 
 impl Generation {
@@ -324,6 +326,11 @@ impl Generation {
 
     pub(crate) fn before(&self, path: PathId) -> &Before {
         &self.before[path.index()]
+    }
+
+    /// Returns the limiter of a replica; none for work in this process.
+    pub(crate) fn limiter(&self, path: PathId, replica: ReplicaId) -> Option<u32> {
+        self.limiters[path.index()].get(replica.index()).copied()
     }
 }
 

@@ -17,6 +17,8 @@ use crate::{
     domain::{Before, Gates},
     fact::{Fact, Signal},
     id::ReplicaId,
+    limiter::Room,
+    limits::Limits,
     path::{Asker, Generation, Lane, Paths},
     request::Request,
     revision::{Method, Path, Where},
@@ -34,6 +36,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) request: &'a Request,
     pub(crate) paths: &'a Paths,
     pub(crate) gates: &'a Gates,
+    pub(crate) limits: &'a Limits,
 }
 
 impl<'a> Plan<'a> {
@@ -105,6 +108,9 @@ impl<'a> Plan<'a> {
         let last = tier + 1 == self.tiers();
         note(Signal::TimeLeft, self.left(), if last { 1 } else { self.enough(tier) });
         self.ask_gates(tier, note);
+        if let Some(Room { value, threshold }) = self.most_room(tier) {
+            note(Signal::InFlight, value, threshold);
+        }
         let Some(lane) = self.lane(tier) else { return };
         // Where it is barred anyway, nobody needs to know whether it is the only one left.
         let asker = if barred { self.asker(false) } else { self.asker_of(tier, lane) };
@@ -155,11 +161,54 @@ impl<'a> Plan<'a> {
         self.before(tier).replicas.get(replica).is_none_or(|&gate| self.gates.at(gate).admits(self.now))
     }
 
-    /// Says whether one replica of a tier may be asked, by its breaker and its gate: both may have moved while a request
-    /// waited for it.
+    /// Says whether one replica of a tier may be asked, by its breaker, its gate and its limiter: all may have moved while a
+    /// request waited for it.
     pub(crate) fn admits_replica(&self, tier: u8, replica: ReplicaId) -> bool {
+        self.is_well(tier, replica) && self.has_room(tier, replica.index())
+    }
+
+    /// Says whether neither the breaker nor the gate of a replica speaks against it.
+    fn is_well(&self, tier: u8, replica: ReplicaId) -> bool {
         let admits = |lane: &Lane| lane.admits(self.asker_of(tier, lane), replica);
         self.passable(tier, replica.index()) && self.lane(tier).is_none_or(admits)
+    }
+
+    /// Returns what the limiter of a replica compares; none where there is no limit.
+    fn room(&self, limiter: u32) -> Option<Room> {
+        let (admit, class) = (&self.request.admit, self.request.route().priority);
+        self.limits.at(limiter).ask(self.now, admit.entropy, admit.weight, class)
+    }
+
+    fn limiters(&self, tier: u8) -> &'a [u32] {
+        let path = self.request.route().tiers[usize::from(tier)].path;
+        &self.generation().limiters[path.index()]
+    }
+
+    /// Says whether a replica has room for the request.
+    fn has_room(&self, tier: u8, replica: usize) -> bool {
+        let limiter = self.limiters(tier).get(replica);
+        limiter.and_then(|limiter| self.room(*limiter)).is_none_or(Room::admits)
+    }
+
+    /// Returns what is compared at the replica with the most room, of those that nothing else speaks against; none where one
+    /// of them has no limit.
+    fn most_room(&self, tier: u8) -> Option<Room> {
+        if !self.limiters(tier).iter().any(|limiter| self.limits.at(*limiter).limit(self.now).is_some()) {
+            return None;
+        }
+        let well = |at: &(usize, &u32)| self.is_well(tier, ReplicaId(at.0 as u16));
+        let rooms = self.limiters(tier).iter().enumerate().filter(well).map(|(_, limiter)| self.room(*limiter));
+        // None, for no limit, comes before every room.
+        rooms.min_by_key(|room| room.map(|room| i128::from(room.value) - i128::from(room.threshold))).flatten()
+    }
+
+    /// Returns how long until a full tier may have room, as far as it is known; 0 where it has some.
+    pub(crate) fn room_in(&self, tier: u8) -> Nanos {
+        if self.most_room(tier).is_none_or(Room::admits) {
+            return 0;
+        }
+        let each = |limiter: &u32| self.limits.at(*limiter).recovers_in(self.now);
+        self.limiters(tier).iter().map(each).min().unwrap_or(0).max(1)
     }
 
     fn before(&self, tier: u8) -> &'a Before {
@@ -169,7 +218,9 @@ impl<'a> Plan<'a> {
     /// Returns an admitted replica of a tier, other than the one that was tried.
     pub(crate) fn replica(&self, tier: u8, tried: Option<ReplicaId>) -> Option<ReplicaId> {
         let lane = self.lane(tier)?;
-        lane.choose(self.asker_of(tier, lane), tried, |replica| self.passable(tier, replica))
+        lane.choose(self.asker_of(tier, lane), tried, |replica| {
+            self.passable(tier, replica) && self.has_room(tier, replica)
+        })
     }
 
     /// Compares what lies in the request itself.

@@ -11,6 +11,7 @@
 
 mod evidence;
 mod gates;
+mod limits;
 mod outcome;
 mod pace;
 mod retry;
@@ -34,17 +35,21 @@ use crate::{
     fact::Fact,
     id::{AttemptId, ReplicaId},
     input::{Admit, Event},
+    limits::Limits,
     output::{Cancelled, Output, Refusal, Source, Start},
     path::{Generation, Leased, Paths},
     plan::Plan,
     revision::{CommitPoint, OnCapability, OnPolicy, Route, Where},
     route::Phase,
+    timer::Timers,
 };
 
 /// What a request may touch besides itself.
 pub(crate) struct World<'a> {
     pub(crate) paths: &'a mut Paths,
     pub(crate) gates: &'a mut Gates,
+    pub(crate) limits: &'a mut Limits,
+    pub(crate) timers: &'a mut Timers,
     pub(crate) budget: &'a mut Budget,
     /// Requests of the route that wait for some tier to recover.
     pub(crate) waiting: &'a mut u8,
@@ -182,7 +187,7 @@ impl Request {
     }
 
     fn plan<'a>(&'a self, now: Nanos, world: &'a World<'_>) -> Plan<'a> {
-        Plan { now, request: self, paths: world.paths, gates: world.gates }
+        Plan { now, request: self, paths: world.paths, gates: world.gates, limits: world.limits }
     }
 
     /// Asks the tiers from `next` on, and starts or ends accordingly.
@@ -219,8 +224,11 @@ impl Request {
         let id = attempt.id;
         match event {
             Event::Alive => return attempt.alive(),
+            // Only what was cancelled is closed before it has ended.
+            Event::Closed => return,
             Event::Ended { result, status, after } => {
                 let result = result.at_tier(attempt.tier);
+                self.land(now, world, result);
                 return self.ended(now, id, Ended { result, status, after }, world);
             }
             Event::Progress if attempt.first_content.is_none() => attempt.reasoning(now),
@@ -260,6 +268,7 @@ impl Request {
         if let Some(result) = attempt.fired(now) {
             let request = self.admit.request;
             world.outputs.push_back(Output::Cancel { request, attempt: id, why: Cancelled::Clock(result) });
+            self.leave(now, world);
             self.ended(now, id, Ended { result, status: None, after: None }, world);
         }
     }
@@ -314,6 +323,9 @@ impl Request {
         let lane = world.paths.state_mut(slot).lane(self.generation.path(path), self.admit.operation);
         attempt.leased = lane.start(now, id, replica, attempt.due());
         self.generation.before(path).on_the_way(replica.index()).for_each(|gate| world.gates.at_mut(gate).pass(id));
+        if let Some(limiter) = self.generation.limiter(path, replica) {
+            world.limits.at_mut(limiter).start(now, id, self.admit.weight);
+        }
         if lane.is_watched() {
             world.touched.push(slot);
         }

@@ -13,6 +13,7 @@ use alloc::{string::String, vec::Vec};
 use crate::{
     clock::Nanos,
     id::{PathId, RouteId, UpstreamId},
+    priority::Priority,
     unit::Permille,
 };
 
@@ -109,6 +110,8 @@ pub struct Route {
     pub when_exhausted: WhenExhausted,
     /// What a stream must have said before any of it is sent (F-120).
     pub commit: CommitPoint,
+    /// Who gives way first when there is less room than work (F-084).
+    pub priority: Priority,
     /// Ordered ways to answer; tier 0 is the primary.
     pub tiers: Vec<Tier>,
 }
@@ -216,6 +219,10 @@ pub struct Path {
     /// The name of the quota that it draws on, shared with every path that names it; none where each replica of its
     /// upstream has a quota of its own (F-051).
     pub domain: Option<String>,
+    /// The model that it asks of its upstream: what names the same at the same address shares a limiter (F-081).
+    pub model: String,
+    /// How much work it may have at once.
+    pub limit: LimitPolicy,
     /// The clocks of its attempts.
     pub clocks: Clocks,
     /// How long a first content, or an answer in one piece, may take where the route promises it for 95 of 100 (F-064).
@@ -243,6 +250,16 @@ pub enum Where {
     Local,
     /// In this process, without anything that can fail (F-163): answered at once, without an attempt.
     Certain,
+}
+
+/// How much work a model may have at once at one replica, in weights (F-080, F-081).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LimitPolicy {
+    /// As much as comes, until the server pushes back; from then on what that has taught.
+    #[default]
+    Auto,
+    /// What an operator says.
+    Fixed(u64),
 }
 
 /// A server that runs models.

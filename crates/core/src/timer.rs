@@ -8,7 +8,10 @@
 
 use alloc::collections::{BTreeMap, BTreeSet};
 
-use crate::{clock::Nanos, id::RequestId};
+use crate::{
+    clock::Nanos,
+    id::{AttemptId, RequestId},
+};
 
 /// Who wants to be called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,6 +19,7 @@ pub(crate) enum Owner {
     Request(RequestId),
     Path(u32),
     Route(u16),
+    Leaving(AttemptId),
 }
 
 /// The set of times.

@@ -21,7 +21,7 @@ use std::{
     time::Duration,
 };
 
-use evenkeel_core::{Admit, Core, Input, Nanos, Output, RequestId, Revision, RouteId, RouteState, Transition};
+use evenkeel_core::{Admit, Core, Input, Nanos, Output, RequestId, Revision, RouteId, RouteState};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -37,8 +37,8 @@ pub(crate) enum Mail {
     Lost,
 }
 
-/// Hears of transitions as they happen.
-pub(crate) type OnTransition = Box<dyn Fn(&Transition) + Send + Sync>;
+/// Hears of what concerns no open request, as it happens: transitions, and cancellations that were ignored.
+pub(crate) type OnNews = Box<dyn Fn(&Output) + Send + Sync>;
 
 /// One core and what runs it.
 pub(crate) struct Driver {
@@ -47,7 +47,7 @@ pub(crate) struct Driver {
     wake: Notify,
     /// A request is over, and none is left.
     idle: Notify,
-    on_transition: OnTransition,
+    on_news: OnNews,
 }
 
 struct State {
@@ -61,13 +61,13 @@ struct State {
 
 impl Driver {
     /// Starts a core and the task that waits for its timers; the task ends with the driver.
-    pub(crate) fn start(revision: Arc<Revision>, on_transition: OnTransition) -> Arc<Self> {
+    pub(crate) fn start(revision: Arc<Revision>, on_news: OnNews) -> Arc<Self> {
         let clock = Clock::start();
         let now = clock.now();
         let core = Core::new(now, revision);
         let state = State { core, mailboxes: BTreeMap::new(), requests: 0, now, armed: None };
         let driver =
-            Arc::new(Self { state: Mutex::new(state), clock, wake: Notify::new(), idle: Notify::new(), on_transition });
+            Arc::new(Self { state: Mutex::new(state), clock, wake: Notify::new(), idle: Notify::new(), on_news });
         #[expect(clippy::disallowed_methods, reason = "it ends with the driver, of which it holds no share")]
         tokio::spawn(timers(Arc::downgrade(&driver)));
         driver
@@ -140,7 +140,7 @@ impl Driver {
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut State, Nanos) -> T) -> T {
-        let mut transitions = Vec::new();
+        let mut news = Vec::new();
         let (done, sooner) = {
             let mut state = self.state.lock();
             let state = &mut *state;
@@ -148,13 +148,13 @@ impl Driver {
             let done = act(state, state.now);
             while let Some(output) = state.core.poll() {
                 match output {
-                    Output::Transition(transition) => transitions.push(transition),
+                    Output::Transition(_) | Output::CancelIgnored { .. } => news.push(output),
                     output => state.deliver(output),
                 }
             }
             (done, state.rearm())
         };
-        transitions.iter().for_each(|transition| (self.on_transition)(transition));
+        news.iter().for_each(|output| (self.on_news)(output));
         if sooner {
             self.wake.notify_one();
         }
@@ -178,7 +178,7 @@ impl State {
             | Output::Answer { request, .. }
             | Output::Refuse { request, .. } => *request,
             Output::Decision(decision) => decision.request,
-            Output::Transition(_) => return,
+            Output::Transition(_) | Output::CancelIgnored { .. } => return,
         };
         if let Some(mailbox) = self.mailboxes.get(&request) {
             mailbox.put(Mail::Output(output));
@@ -247,6 +247,7 @@ mod tests {
             deadline: None,
             entropy: 0,
             cost: 0,
+            weight: 1,
             needs: Features::NONE,
             tokens: 0,
             max_tier: None,

@@ -17,7 +17,7 @@ mod trace;
 use std::sync::Arc;
 
 use evenkeel_api as api;
-use evenkeel_core::{Decision, Revision, Transition};
+use evenkeel_core::{Decision, Output, Revision, Transition};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
@@ -82,8 +82,17 @@ impl Events {
         self.ring.lock().keep(record);
     }
 
+    /// Keeps what concerns no open request.
+    pub(crate) fn news(&self, output: &Output) {
+        match output {
+            Output::Transition(transition) => self.transition(transition),
+            Output::CancelIgnored { revision, path, .. } => self.metrics.cancel_ignored(revision, *path),
+            _ => {}
+        }
+    }
+
     /// Keeps a transition.
-    pub(crate) fn transition(&self, transition: &Transition) {
+    fn transition(&self, transition: &Transition) {
         self.metrics.transition(transition);
         let rendered = Arc::new(api::Transition::render(transition, Timestamp::now()));
         log::transition(&rendered, transition.reason.severity());

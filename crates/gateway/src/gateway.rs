@@ -89,8 +89,8 @@ impl Gateway {
         let address = listener.local_addr().map_err(fault)?;
         let events = Arc::new(Events::new());
         let watcher = events.clone();
-        let on_transition = Box::new(move |transition: &_| watcher.transition(transition));
-        let driver = Driver::start(applied.deployment.revision.clone(), on_transition);
+        let on_news = Box::new(move |output: &_| watcher.news(output));
+        let driver = Driver::start(applied.deployment.revision.clone(), on_news);
         events.applied(&applied.deployment.revision, &applied.name, applied.at);
         let gateway = Self(Arc::new(Shared {
             applied: ArcSwap::new(applied),

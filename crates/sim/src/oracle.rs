@@ -10,6 +10,7 @@
 //! | 6 | `purse`: re-attempts |
 //! | F-066, F-067 | `flaps`: how long a path may stay away |
 //! | F-051 | `told`: servers that said "not now" |
+//! | F-081, F-172 | `room`: work at once at a server |
 //! | 11 (F-190) | `recovery`: all is well again, and nothing leaked |
 //! | 12 | whoever runs a seed twice |
 
@@ -18,6 +19,7 @@ mod health;
 mod promise;
 mod purse;
 mod recovery;
+mod room;
 mod told;
 mod watch;
 
@@ -25,7 +27,7 @@ use std::{fmt, sync::Arc};
 
 use evenkeel_core::{Cancelled, Core, Event, Evidence, Input, Nanos, Output, RequestId, ResultCode, Revision, SECOND};
 
-use self::{health::Health, promise::Promises, purse::Purses, recovery::Recovery, told::Told};
+use self::{health::Health, promise::Promises, purse::Purses, recovery::Recovery, room::Rooms, told::Told};
 use crate::world;
 
 /// A promise that was broken.
@@ -68,6 +70,7 @@ pub(crate) struct Oracle {
     health: Health,
     purses: Purses,
     told: Told,
+    rooms: Rooms,
     recovery: Recovery,
 }
 
@@ -78,6 +81,7 @@ impl Oracle {
             health: Health::new(revision.clone()),
             purses: Purses::new(&revision),
             told: Told::new(&revision),
+            rooms: Rooms::new(&revision),
             recovery: Recovery::new(trouble),
         }
     }
@@ -91,6 +95,9 @@ impl Oracle {
         }
         match input {
             Input::Attempt { attempt, event } => {
+                if matches!(event, Event::Ended { .. } | Event::Closed) {
+                    self.rooms.left(*attempt);
+                }
                 let heard = watch.and_then(|it| it.running(*attempt).copied().map(|running| (running, it.alone())));
                 let Some((running, alone)) = heard else { return self.health.before(now, core, false) };
                 let neutral = matches!(event, Event::Ended { result, .. }
@@ -127,10 +134,14 @@ impl Oracle {
     fn judge(&mut self, now: Nanos, output: &Output) -> Result<(), Broken> {
         match output {
             Output::Start(start) => {
+                // Counted in any case: what else is wrong with it does not take less room.
+                let weight = self.promises.find(start.request).map_or(0, |it| it.admit.weight);
+                let room = self.rooms.started(start, weight);
                 let again = self.promises.started(now, start)?;
                 let watch = self.promises.find(start.request).expect("it was just started");
                 let (operation, cost) = (watch.admit.operation, watch.admit.cost);
                 self.told.started(now, start)?;
+                room?;
                 self.health.started(now, start, operation)?;
                 self.purses.started(now, watch.admit.route, again, cost)
             }
@@ -153,6 +164,10 @@ impl Oracle {
             Output::Refuse { request, why, retry_after, .. } => {
                 self.promises.refused(now, *request, *why, *retry_after)
             }
+            Output::CancelIgnored { attempt, .. } => {
+                self.rooms.left(*attempt);
+                Ok(())
+            }
             Output::Transition(transition) => self.health.moved(transition),
             Output::Decision(decision) => self.promises.recorded(decision),
         }
@@ -161,6 +176,7 @@ impl Oracle {
     /// Judges how the core stands after an input.
     pub(crate) fn after(&mut self, now: Nanos, core: &Core) -> Result<(), Violation> {
         let judged = self.promises.balance(core).and_then(|()| self.health.after(now, core));
+        let judged = judged.and_then(|()| self.rooms.balance(core));
         self.recovery.note(now, self.health.is_well(), self.health.away());
         judged.map_err(|(rule, request, what)| {
             let request = request.map(world::number);

@@ -16,7 +16,7 @@ mod upstreams;
 
 use std::sync::Arc;
 
-use evenkeel_core::{Canonical, Core, Input, LogHash, Nanos, Output, RequestId, SECOND};
+use evenkeel_core::{AttemptId, Canonical, Core, Event, Input, LogHash, Nanos, Output, RequestId, SECOND};
 
 pub(crate) use self::{
     calls::CallRef,
@@ -54,6 +54,8 @@ enum What {
     Leave(RequestId),
     /// A client comes back that was refused.
     Return(Client),
+    /// A cancelled call is seen closed.
+    Closed(AttemptId),
     /// A spell of a fault begins that ends what runs.
     Strike(u32),
     /// The configuration is applied again.
@@ -191,6 +193,7 @@ impl<'s> World<'s> {
             }
             What::Leave(_) => {}
             What::Return(client) => self.ask(client),
+            What::Closed(attempt) => self.feed(Input::Attempt { attempt, event: Event::Closed }, None),
             What::Strike(spell) => self.strike(spell),
             What::Reload => self.reload(),
         }
@@ -225,7 +228,7 @@ impl<'s> World<'s> {
             Output::Cancel { attempt, .. } => self.cancel(attempt),
             Output::Answer { request, .. } => self.answered(request),
             Output::Refuse { request, why, retry_after, .. } => self.refused(request, why, retry_after),
-            Output::Commit { .. } | Output::Transition(_) | Output::Decision(_) => {}
+            Output::Commit { .. } | Output::Transition(_) | Output::CancelIgnored { .. } | Output::Decision(_) => {}
         }
     }
 

@@ -57,6 +57,7 @@ impl Checks<'_> {
             ("after_break", streams),
             ("retries", remote),
             ("capacity_domain", remote),
+            ("limit", remote),
             ("max_answer", remote),
             ("context", speaks),
             ("features", speaks || (target == Target::Certain && route.protocol != RouteProtocol::Oip)),

@@ -2,6 +2,7 @@
 
 mod any;
 mod keys;
+mod limits;
 mod oip;
 mod ten;
 

@@ -40,6 +40,13 @@ pub(crate) struct Route {
     /// What the route promises.
     #[serde(default)]
     pub(crate) slo: Slo,
+    /// Who gives way first where a model has less room than work: `sheddable` stops at 80 % of a limit and `default` at
+    /// 95 %, where a route of a higher class uses the same model (F-084).
+    #[serde(default)]
+    pub(crate) priority: Priority,
+    /// A tier that cannot take the load of the one above it, by their `limit`s, is an error and not a warning (F-155).
+    #[serde(default)]
+    pub(crate) require_headroom: bool,
     /// The purse that pays retries (F-044).
     #[serde(default)]
     pub(crate) retry_budget: RetryBudget,
@@ -150,6 +157,19 @@ pub(crate) struct LatencySlo {
     /// the tier's last hour (F-064, F-070).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) p95: Option<Duration>,
+}
+
+/// Who gives way first where there is less room than work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Priority {
+    /// Somebody's work stands still without an answer.
+    Critical,
+    /// Everything that nothing else is said of.
+    #[default]
+    Default,
+    /// Can be answered by a lower tier, or later, without harm.
+    Sheddable,
 }
 
 /// The purse that pays retries.

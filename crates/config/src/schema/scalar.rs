@@ -25,6 +25,7 @@ pub(crate) fn check_format(format: &str, text: &str) -> Result<(), String> {
     match format {
         "duration" => duration(text).map(drop),
         "size" => size(text).map(drop),
+        "limit" => limit(text).map(drop),
         _ => Ok(()),
     }
 }
@@ -152,6 +153,57 @@ fn write_size(bytes: u64) -> String {
     format!("{}{name}", bytes >> shift)
 }
 
+/// The most that a limit may be.
+const LARGEST: u64 = 1_000_000;
+
+/// How much work a model may have at once at a replica: what it shows by pushing back, or a number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Limit {
+    /// As much as comes, until the server pushes back.
+    #[default]
+    Auto,
+    /// So much, in weights of F-080.
+    Fixed(u64),
+}
+
+/// Reads `auto` or a whole number.
+fn limit(text: &str) -> Result<Limit, String> {
+    let number = text.parse().ok().filter(|number| (1..=LARGEST).contains(number)).map(Limit::Fixed);
+    let wrong = || format!("`{text}` is not a limit: write auto, or a whole number from 1 to {LARGEST}");
+    if text == "auto" { Ok(Limit::Auto) } else { number.ok_or_else(wrong) }
+}
+
+impl<'de> Deserialize<'de> for Limit {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let value = serde_json::Value::deserialize(from)?;
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        limit(&text).map_err(D::Error::custom)
+    }
+}
+
+impl Serialize for Limit {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Auto => to.serialize_str("auto"),
+            Self::Fixed(limit) => to.serialize_u64(*limit),
+        }
+    }
+}
+
+impl JsonSchema for Limit {
+    fn schema_name() -> Cow<'static, str> {
+        "Limit".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["string", "integer"], "format": "limit", "minimum": 1, "maximum": LARGEST, "examples": ["auto", 16] })
+    }
+}
+
 /// A share from 0 to 1, kept in thousandths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ratio(pub u16);
@@ -189,6 +241,16 @@ impl JsonSchema for Ratio {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn f_081_a_limit_is_a_word_or_a_number() {
+        for (text, read) in [("auto", Limit::Auto), ("1", Limit::Fixed(1)), ("1000000", Limit::Fixed(1_000_000))] {
+            assert_eq!(limit(text), Ok(read), "{text}");
+        }
+        for wrong in ["", "0", "-1", "1.5", "1000001", "none", "Auto", "99999999999999999999"] {
+            assert!(limit(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn durations_and_sizes_are_read_exactly_and_written_shortest() {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     breaker::Breaker,
     path::Kinds,
-    scalar::{Duration, Size},
+    scalar::{Duration, Limit, Size},
 };
 
 /// One ordered way to answer. Exactly one kind of path stands in it.
@@ -39,6 +39,11 @@ pub(crate) struct Tier {
     /// The largest answer; a larger one is a failure of the path (F-121).
     #[serde(default = "max_answer")]
     pub(crate) max_answer: Size,
+    /// Work at once at each replica, from all routes that name the same model there: `auto` until the server pushes back
+    /// and then what that has taught, or a number of requests, where one with more than 1,024 tokens, or of more than 1 MiB,
+    /// counts as several (F-080, F-081). What finds no room goes to the next tier at once.
+    #[serde(default)]
+    pub(crate) limit: Limit,
     /// The quota that this model draws on, where that is not its upstream's (F-051).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) capacity_domain: Option<String>,

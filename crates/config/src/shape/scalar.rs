@@ -27,7 +27,10 @@ pub(super) fn read(text: &str, quoted: bool, schema: &Value) -> Result<Value, Mi
             in_range(number, text, schema)?;
             Number::from_f64(number).map(Value::Number).ok_or_else(|| wrong("a finite number"))
         }
-        "scalar" => plain(text, quoted),
+        "scalar" => {
+            formatted(text, schema)?;
+            plain(text, quoted)
+        }
         _ => word(text, schema),
     }
 }
@@ -57,10 +60,14 @@ fn plain(text: &str, quoted: bool) -> Result<Value, Misfit> {
 
 fn word(text: &str, schema: &Value) -> Result<Value, Misfit> {
     one_of(text, schema)?;
+    formatted(text, schema)?;
+    Ok(Value::String(text.into()))
+}
+
+fn formatted(text: &str, schema: &Value) -> Result<(), Misfit> {
     let format = schema["format"].as_str().unwrap_or_default();
     let hint = schema["examples"][0].as_str().map_or(String::new(), |it| format!("for example {it}"));
-    check_format(format, text).map_err(|message| Misfit { code: "bad-value", message, hint })?;
-    Ok(Value::String(text.into()))
+    check_format(format, text).map_err(|message| Misfit { code: "bad-value", message, hint })
 }
 
 fn in_range(number: f64, text: &str, schema: &Value) -> Result<(), Misfit> {

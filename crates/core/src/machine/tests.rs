@@ -7,6 +7,7 @@ mod endings;
 mod gates;
 mod health;
 mod lacks;
+mod limits;
 mod retries;
 mod slow;
 
@@ -25,6 +26,8 @@ struct Kit {
     now: Nanos,
     requests: u64,
     out: Vec<Output>,
+    /// Upstreams go on with what was cancelled.
+    deaf: bool,
 }
 
 fn revision(primary_replicas: usize) -> Revision {
@@ -34,6 +37,8 @@ fn revision(primary_replicas: usize) -> Revision {
         route: RouteId(0),
         place,
         domain: None,
+        model: Default::default(),
+        limit: Default::default(),
         clocks,
         objective: None,
         need,
@@ -60,6 +65,7 @@ fn revision(primary_replicas: usize) -> Revision {
             budget: Default::default(),
             when_exhausted: Default::default(),
             commit: Default::default(),
+            priority: Default::default(),
             tiers: vec![
                 tier("primary", Method::Primary, 0),
                 tier("small", Method::Distilled, 1),
@@ -77,13 +83,19 @@ fn revision(primary_replicas: usize) -> Revision {
 
 impl Kit {
     fn new(revision: Revision) -> Self {
-        Self { core: Core::new(0, Arc::new(revision)), now: 0, requests: 0, out: Vec::new() }
+        Self { core: Core::new(0, Arc::new(revision)), now: 0, requests: 0, out: Vec::new(), deaf: false }
     }
 
     fn feed(&mut self, input: Input) {
         self.core.handle(self.now, input);
+        let from = self.out.len();
         while let Some(output) = self.core.poll() {
             self.out.push(output);
+        }
+        for at in from..self.out.len() {
+            if let (false, Output::Cancel { attempt, .. }) = (self.deaf, &self.out[at]) {
+                self.core.handle(self.now, Input::Attempt { attempt: *attempt, event: Event::Closed });
+            }
         }
     }
 
@@ -101,6 +113,7 @@ impl Kit {
             deadline: None,
             entropy: self.requests,
             cost: 1_000,
+            weight: 1,
             needs: Features::NONE,
             tokens: 0,
             max_tier: None,
@@ -182,6 +195,14 @@ impl Kit {
             _ => None,
         });
         last.expect("something was answered")
+    }
+
+    fn refusals(&self) -> Vec<Refusal> {
+        let refusal = |output: &Output| match output {
+            Output::Refuse { why, .. } => Some(*why),
+            _ => None,
+        };
+        self.out.iter().filter_map(refusal).collect()
     }
 
     fn transitions(&self) -> Vec<Transition> {

@@ -72,6 +72,7 @@ impl Request {
     pub(super) fn stop(&mut self, now: Nanos, world: &mut World<'_>, why: (Cancelled, ResultCode)) {
         self.leave_wait(world);
         self.flush(now, world);
+        self.leave(now, world);
         let Some(attempt) = self.current.take() else {
             return;
         };

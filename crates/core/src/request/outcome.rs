@@ -27,11 +27,21 @@ impl Request {
         let why = match now >= self.deadline_at {
             _ if refused => Refusal::Degradation,
             true => Refusal::Deadline,
+            false if self.lacks_room() => Refusal::Overloaded,
             false => Refusal::Exhausted,
         };
         if !self.awaits_recovery(now, world, why) {
             self.finish(now, world, End::Refused(why), None);
         }
+    }
+
+    /// Says whether some tier would have been asked, had it had room (F-085).
+    fn lacks_room(&self) -> bool {
+        let full = |tier: u8| {
+            let mut breached = self.facts.iter().filter(|fact| fact.tier == tier && fact.breached()).peekable();
+            breached.peek().is_some() && breached.all(|fact| fact.signal.reason() == Reason::CapacityExhausted)
+        };
+        (0..self.route().tiers.len() as u8).any(full)
     }
 
     /// Sends the terminal outcome and the record, once.
@@ -140,7 +150,7 @@ impl Request {
 
     fn recovers_in(&self, now: Nanos, world: &World<'_>, (tier, path): (u8, PathId)) -> Nanos {
         let lane = world.paths.state(self.generation.slot(path)).seen(self.admit.operation);
-        let gates = self.plan(now, world).gates_open_in(tier);
-        lane.map_or(0, |lane| lane.recovers_in(now)).max(gates)
+        let plan = self.plan(now, world);
+        lane.map_or(0, |lane| lane.recovers_in(now)).max(plan.gates_open_in(tier)).max(plan.room_in(tier))
     }
 }

@@ -85,7 +85,7 @@ impl Request {
     /// Waits for the soonest recovery instead of a refusal, where that is near and a place is free (F-166).
     pub(super) fn awaits_recovery(&mut self, now: Nanos, world: &mut World<'_>, why: Refusal) -> bool {
         let near = MOST.min(self.deadline_at.saturating_sub(now) / 2);
-        let may = why == Refusal::Exhausted
+        let may = matches!(why, Refusal::Exhausted | Refusal::Overloaded)
             && self.route().when_exhausted == WhenExhausted::Wait
             && !self.waited.recovery
             && *world.waiting < WAITERS;

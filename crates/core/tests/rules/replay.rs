@@ -9,7 +9,7 @@ const INPUTS: usize = 100_000;
 
 /// The hash that every machine and every profile must give. It changes with every rule of decision that changes, and
 /// then on purpose: the test prints the new one.
-const GOLDEN: u64 = 0x0797_0e50_7201_daef;
+const GOLDEN: u64 = 0x3028_59f9_02a4_3123;
 
 fn sequence() -> History {
     let mut world = World::new(42, sample(42));

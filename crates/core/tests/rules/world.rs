@@ -10,6 +10,8 @@ pub(crate) struct History {
     pub(crate) entries: Vec<(Nanos, Entry)>,
     pub(crate) states: Vec<(Nanos, Vec<RouteState>)>,
     pub(crate) hash: LogHash,
+    /// The weight that the core holds in flight at the end.
+    pub(crate) left_in_flight: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -145,6 +147,7 @@ impl World {
         }
         world.run_until(world.now + 700 * SECOND);
         assert_eq!(world.core.open(), 0, "CORE-1: requests stay open");
+        self.history.left_in_flight = self.core.in_flight();
         self.history
     }
 
@@ -193,6 +196,7 @@ impl World {
             deadline: (self.impatience && self.dice.one_in(8)).then_some(0),
             entropy: self.dice.roll(),
             cost: 1_000,
+            weight: 1 + self.dice.below(3),
             needs: if self.dice.one_in(6) { Features::TOOLS } else { Features::NONE },
             tokens: self.dice.below(3_000),
             max_tier: self.dice.one_in(10).then_some(self.dice.0 as u8 % 3),
@@ -228,6 +232,9 @@ impl World {
                 // One in two upstreams does not hear that it was cancelled: the core must not listen any more.
                 if self.dice.one_in(2) {
                     self.coming.retain(|_, (of, _)| *of != attempt);
+                    self.order += 1;
+                    let closed = self.now + self.dice.below(50) * MILLISECOND;
+                    self.coming.insert((closed, self.order), (attempt, Event::Closed));
                 }
             }
             Output::Answer { request, .. } | Output::Refuse { request, .. } => {
@@ -238,7 +245,7 @@ impl World {
                 let states = routes.map(|route| self.core.route_state(self.now, RouteId(route))).collect();
                 self.history.states.push((self.now, states));
             }
-            Output::Commit { .. } | Output::Decision(_) => {}
+            Output::Commit { .. } | Output::Decision(_) | Output::CancelIgnored { .. } => {}
         }
     }
 
@@ -325,6 +332,14 @@ pub(crate) fn sample(seed: u64) -> Revision {
     // Some promise what they hold three times in four, others are held against their own median.
     let objective = (seed % 3 == 1).then_some(300 * MILLISECOND);
     revision.paths.iter_mut().for_each(|path| path.objective = objective);
+    let limits = [LimitPolicy::Auto, LimitPolicy::Fixed(4), LimitPolicy::Fixed(9)];
+    for path in &mut revision.paths {
+        path.limit = match path.place {
+            Where::Remote(upstream) => limits[(seed >> upstream.0) as usize % 3],
+            Where::Local | Where::Certain => LimitPolicy::Auto,
+        };
+    }
+    revision.routes[1].priority = Priority::ALL[seed as usize % 3];
     revision
 }
 
@@ -348,6 +363,9 @@ pub(crate) fn plain_sample(seed: u64) -> Revision {
             route,
             place,
             domain: (seed % 2 == 1 && matches!(place, Where::Remote(_))).then(|| "quota".into()),
+            model: Default::default(),
+            // Nothing is limited: the naive model knows no limiter.
+            limit: LimitPolicy::Fixed(u64::MAX),
             clocks,
             objective: Some(600 * SECOND),
             need,
@@ -379,6 +397,7 @@ pub(crate) fn plain_sample(seed: u64) -> Revision {
         budget: BudgetPolicy::default(),
         when_exhausted: Default::default(),
         commit: Default::default(),
+        priority: Default::default(),
         tiers: tiers.iter().map(|&(name, method, path)| Tier { name: name.into(), method, path }).collect(),
     };
     revision.routes = vec![route("chat", Protocol::OpenaiChat, &chat), route("infer", Protocol::Oip, &infer)];

@@ -65,6 +65,7 @@ pub(crate) struct Terms {
     pub(crate) deadline: Option<Nanos>,
     pub(crate) max_tier: Option<u8>,
     pub(crate) cost: u64,
+    pub(crate) weight: u64,
     pub(crate) tokens: u64,
     pub(crate) needs: evenkeel_core::Features,
 }
@@ -118,8 +119,8 @@ pub(crate) fn submit(
 
 impl Submission {
     fn admission(&self, request: RequestId) -> Admit {
-        let Terms { operation, entropy, deadline, max_tier, cost, tokens, needs } = self.terms;
-        Admit { request, route: self.route, operation, deadline, entropy, cost, needs, tokens, max_tier }
+        let Terms { operation, entropy, deadline, max_tier, cost, weight, tokens, needs } = self.terms;
+        Admit { request, route: self.route, operation, deadline, entropy, cost, weight, needs, tokens, max_tier }
     }
 }
 
@@ -195,6 +196,8 @@ impl Task {
                     self.attempt = None;
                     self.forget();
                 }
+                // What is dropped closes its connection, or resets its stream: more cannot be seen from here (F-172).
+                self.driver.feed(Input::Attempt { attempt, event: Event::Closed });
             }
             Output::Commit { disclosure, .. } => self.commit(&disclosure).await,
             Output::Answer { source, disclosure, .. } => self.finish = Some(self.answer(source, &disclosure)),
@@ -205,7 +208,7 @@ impl Task {
                 self.over(*decision).await;
                 return true;
             }
-            Output::Transition(_) => {}
+            Output::Transition(_) | Output::CancelIgnored { .. } => {}
         }
         false
     }

@@ -42,6 +42,7 @@ pub(crate) struct Metrics {
     decisions: Counters,
     transitions: Counters,
     episode_duration: Histograms,
+    cancels_ignored: Counters,
     refused: Counters,
     lost: Counter,
     lines_dropped: Counter,
@@ -89,6 +90,7 @@ impl Metrics {
             decisions: Counters::default(),
             transitions: Counters::default(),
             episode_duration: Histograms::new_with_constructor(|| Histogram::new(LONG_SECONDS)),
+            cancels_ignored: Counters::default(),
             refused: Counters::default(),
             lost: Counter::default(),
             lines_dropped: Counter::default(),
@@ -115,6 +117,8 @@ impl Metrics {
         it.register(names::DECISIONS, "Decisions by reason", self.decisions.clone());
         it.register(names::TRANSITIONS, "Changes of the tier at which a route starts", self.transitions.clone());
         it.register(names::EPISODE_DURATION, "Time from leaving tier 0 to the return", self.episode_duration.clone());
+        let ignored = self.cancels_ignored.clone();
+        it.register(names::CANCELS_IGNORED, "Cancelled attempts that were not seen closed within 30 s", ignored);
         it.register(names::REFUSED, "Requests refused before admission, by kind", self.refused.clone());
         it.register(names::LOST, "Requests whose decision was lost", self.lost.clone());
         it.register(names::LINES_DROPPED, "Log lines that found no room", self.lines_dropped.clone());
@@ -192,6 +196,12 @@ impl Metrics {
             let labels = vec![route(), ("reason", cause.name().into())];
             self.episode_duration.get_or_create(&labels).observe(seconds(length));
         }
+    }
+
+    pub(super) fn cancel_ignored(&self, revision: &Revision, path: PathId) {
+        let path = &revision.paths[path.index()];
+        let route = revision.routes[path.route.index()].name.clone();
+        self.cancels_ignored.get_or_create(&vec![("route", route), ("path", path.name.clone())]).inc();
     }
 
     pub(super) fn refused(&self, kind: &'static str) {

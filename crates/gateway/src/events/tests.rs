@@ -44,6 +44,7 @@ impl Kit {
             // The first lot of a ramp is always drawn.
             entropy: 0,
             cost: 1_000,
+            weight: 1,
             needs: Features::NONE,
             tokens: 0,
             max_tier: None,

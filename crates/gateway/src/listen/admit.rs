@@ -22,14 +22,16 @@ use crate::{
 pub(super) struct Prepared {
     pub(super) route: RouteId,
     pub(super) question: Question,
-    pub(super) weight: Weight,
+    pub(super) size: Size,
 }
 
-/// What a request weighs.
-pub(super) struct Weight {
+/// How large a request is, in every unit that a decision needs.
+pub(super) struct Size {
     pub(super) operation: Operation,
     /// Of its budget, in thousandths of a token.
     pub(super) cost: u64,
+    /// Among the work of a replica (F-080).
+    pub(super) weight: u64,
     /// The least that it can have.
     pub(super) tokens: u64,
     pub(super) needs: Features,
@@ -62,8 +64,8 @@ pub(super) async fn answer(
     let (decision, entropy) = (shared.entropy.ulid(now), shared.entropy.draw());
     let (front, reply, presence) = loop {
         let applied = shared.applied.load_full();
-        let Prepared { route, question, weight } = prepare(&applied, &body)?;
-        let Weight { operation, cost, tokens, needs } = weight;
+        let Prepared { route, question, size } = prepare(&applied, &body)?;
+        let Size { operation, cost, weight, tokens, needs } = size;
         let deadline = terms::deadline(&headers, operation.is_stream());
         let ask = Arc::new(Ask {
             question,
@@ -74,7 +76,7 @@ pub(super) async fn answer(
             created,
         });
         let front = ask.front();
-        let terms = Terms { operation, entropy, deadline, max_tier, cost, tokens, needs };
+        let terms = Terms { operation, entropy, deadline, max_tier, cost, weight, tokens, needs };
         // None means that a reload came in between: the request is read again, as the new revision reads it.
         if let Some((reply, presence)) =
             submit(&shared.driver, &shared.events, Submission { applied, route, ask, terms })

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use evenkeel_core::{Features, Operation, RouteId};
+use evenkeel_core::{Features, Operation, RouteId, weight_of_tokens};
 use http::{HeaderMap, Request, Response, header};
 use hyper::body::Incoming;
 
 use super::{
     Fault,
-    admit::{self, Prepared, Weight},
+    admit::{self, Prepared, Size},
     body::Body,
 };
 use crate::{
@@ -24,6 +24,8 @@ use crate::{
 
 /// Tokens that an answer is expected to have where the client does not say (F-044).
 const EXPECTED_TOKENS: u64 = 512;
+/// Bytes of a token, as a rule of thumb.
+const TOKEN: u64 = 4;
 
 /// Answers a chat completion.
 pub(super) async fn chat(shared: &Arc<Shared>, request: Request<Incoming>) -> Result<Response<Body>, Fault> {
@@ -54,19 +56,23 @@ fn read_chat(applied: &Applied, body: &Bytes) -> Result<Prepared, Fault> {
     let peek = peek_chat(body).map_err(bad_request)?;
     let operation = if peek.stream { Operation::ChatStream } else { Operation::Chat };
     let expected = peek.max_tokens.unwrap_or(EXPECTED_TOKENS).min(EXPECTED_TOKENS);
-    let (tokens, needs) = (peek.text_bytes as u64 / 8, peek.needs);
-    let weight = Weight { operation, cost: (body.len() as u64 / 4 + expected) * 1_000, tokens, needs };
+    let (text, needs) = (peek.text_bytes as u64, peek.needs);
+    let weight = weight_of_tokens(text / TOKEN, peek.max_tokens.unwrap_or(EXPECTED_TOKENS));
+    let cost = (body.len() as u64 / TOKEN + expected) * 1_000;
+    let size = Size { operation, cost, weight, tokens: text / 8, needs };
     let route = find(applied, &peek.model, operation)?;
-    Ok(Prepared { route, question: Question::Chat(peek), weight })
+    Ok(Prepared { route, question: Question::Chat(peek), size })
 }
 
 fn read_embeddings(applied: &Applied, body: &Bytes) -> Result<Prepared, Fault> {
     let peek = peek_embeddings(body).map_err(bad_request)?;
     let operation = Operation::Embeddings;
-    let cost = (body.len() as u64 / 4).max(1) * 1_000;
-    let weight = Weight { operation, cost, tokens: peek.text_bytes as u64 / 8, needs: Features::NONE };
+    let cost = (body.len() as u64 / TOKEN).max(1) * 1_000;
+    let text = peek.text_bytes as u64;
+    let size =
+        Size { operation, cost, weight: weight_of_tokens(text / TOKEN, 0), tokens: text / 8, needs: Features::NONE };
     let route = find(applied, &peek.model, operation)?;
-    Ok(Prepared { route, question: Question::Embeddings(peek), weight })
+    Ok(Prepared { route, question: Question::Embeddings(peek), size })
 }
 
 fn bad_request(wrong: BadRequest) -> Fault {

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use evenkeel_core::{Features, Operation, RouteId};
+use evenkeel_core::{Features, Operation, RouteId, weight_of_bytes};
 use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
 
 use super::{
     Fault,
     address::Model,
-    admit::{self, Prepared, Weight},
+    admit::{self, Prepared, Size},
     body::Body,
     send,
 };
@@ -51,7 +51,8 @@ fn read(applied: &Applied, model: &Model, body: &Bytes) -> Result<Prepared, Faul
         .map_err(|wrong| Fault::new(Problem::Invalid, "bad_request", wrong.message))?;
     let cost = (body.len() as u64 / 4).max(1) * 1_000;
     let question = Question::Infer(Inference { infer, version: VERSION.into() });
-    Ok(Prepared { route, question, weight: Weight { operation, cost, tokens: 0, needs: Features::NONE } })
+    let size = Size { operation, cost, weight: weight_of_bytes(body.len() as u64), tokens: 0, needs: Features::NONE };
+    Ok(Prepared { route, question, size })
 }
 
 /// What can be looked at.

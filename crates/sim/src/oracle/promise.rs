@@ -187,7 +187,7 @@ impl Promises {
         let last = route.tiers.last().expect("REV-1");
         let certain = revision.paths[last.path.index()].place == Where::Certain;
         let accepts = watch.admit.max_tier.is_none_or(|most| usize::from(most) + 1 >= route.tiers.len());
-        if certain && accepts && matches!(why, Refusal::Exhausted | Refusal::Deadline) {
+        if certain && accepts && matches!(why, Refusal::Exhausted | Refusal::Overloaded | Refusal::Deadline) {
             return Err(("rule 3", Some(request), "refused, with a safe default at hand".into()));
         }
         self.over(now, request, None)

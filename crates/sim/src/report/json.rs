@@ -28,7 +28,7 @@ impl Report {
             "transitions": transitions,
             "failover_ms": tally.failover.map(millis), "back_ms": tally.back.map(millis),
             "recovery_ms": tally.recovery().map(millis),
-            "tried_in_fault": tally.tried,
+            "tried_in_fault": tally.tried, "carried": tally.carried, "slowest_refusal_ms": millis(tally.slowest_refusal),
             "counts": counts(&tally.counts, tally),
         })
     }

@@ -23,6 +23,7 @@ pub(crate) struct Counts {
     pub(crate) gone: u64,
     pub(crate) exhausted: u64,
     pub(crate) late: u64,
+    pub(crate) overloaded: u64,
     pub(crate) other: u64,
     pub(crate) transitions: u64,
     /// Remote attempts, and what they and the requests are worth, in tokens.
@@ -51,6 +52,7 @@ impl Counts {
             (&mut self.gone, gone),
             (&mut self.exhausted, exhausted),
             (&mut self.late, late),
+            (&mut self.overloaded, &other.overloaded),
             (&mut self.other, &other.other),
             (&mut self.transitions, &other.transitions),
             (&mut self.remote, &other.remote),
@@ -62,7 +64,7 @@ impl Counts {
 
     /// Counts the requests that ended without an answer, other than by their client.
     pub(crate) fn failed(&self) -> u64 {
-        self.broken + self.errors + self.exhausted + self.late + self.other
+        self.broken + self.errors + self.exhausted + self.late + self.overloaded + self.other
     }
 }
 
@@ -87,6 +89,10 @@ pub(crate) struct Tally {
     pub(crate) back: Option<Nanos>,
     /// Attempts at tiers 0 while there is trouble.
     pub(crate) tried: u64,
+    /// Answers that models below tier 0 give while there is trouble.
+    pub(crate) carried: u64,
+    /// The longest time that a request waited before it was refused for want of room, since its last attempt if it had one.
+    pub(crate) slowest_refusal: Nanos,
     pub(crate) before: Goodput,
     /// Of the last fifth of arrivals, since all is well for good.
     pub(crate) after: Goodput,
@@ -111,6 +117,8 @@ impl Tally {
             failover: None,
             back: None,
             tried: 0,
+            carried: 0,
+            slowest_refusal: 0,
             before: Goodput::default(),
             after: Goodput::default(),
             last_from: None,
@@ -162,6 +170,10 @@ impl Tally {
             counts.attempts[attempt.path.index()][attempt.result as usize] += 1;
         }
         let tier = decision.outcome.tier;
+        if decision.outcome.end == End::Refused(Refusal::Overloaded) {
+            let tried = decision.attempts.last().map_or(0, |it| it.start + it.duration);
+            self.slowest_refusal = self.slowest_refusal.max(decision.outcome.latency - tried);
+        }
         if tier != Some(0) || decision.outcome.end != End::Answered {
             *counts.reasons.entry(decision.reason).or_default() += 1;
         }
@@ -170,6 +182,9 @@ impl Tally {
                 let tier = usize::from(tier.unwrap_or(0));
                 let path = self.revision.routes[decision.route.index()].tiers[tier].path;
                 counts.answers[path.index()].add(decision.outcome.latency);
+                let remote = matches!(self.revision.paths[path.index()].place, Where::Remote(_));
+                let trouble = self.trouble.is_some_and(|(from, until)| (from..until).contains(&now));
+                self.carried += u64::from(tier > 0 && remote && trouble);
                 if let Some(fault) = self.first_fault.filter(|fault| tier > 0 && decision.at >= *fault) {
                     self.failover.get_or_insert(now - fault);
                 }
@@ -182,6 +197,7 @@ impl Tally {
             End::Refused(Refusal::ClientGone) => counts.gone += 1,
             End::Refused(Refusal::Exhausted) => counts.exhausted += 1,
             End::Refused(Refusal::Deadline) => counts.late += 1,
+            End::Refused(Refusal::Overloaded) => counts.overloaded += 1,
             End::Refused(_) => counts.other += 1,
         }
         self.compare(decision);

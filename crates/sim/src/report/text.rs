@@ -94,10 +94,11 @@ fn answers(f: &mut fmt::Formatter<'_>, tally: &Tally) -> fmt::Result {
 }
 
 /// Returns the ends that are no answers.
-pub(super) fn ends(counts: &Counts) -> [(&'static str, u64); 6] {
+pub(super) fn ends(counts: &Counts) -> [(&'static str, u64); 7] {
     [
         ("refused, no tier is left", counts.exhausted),
         ("refused, out of time", counts.late),
+        ("refused, no room", counts.overloaded),
         ("refused, otherwise", counts.other),
         ("an error passed on", counts.errors),
         ("a stream that broke", counts.broken),
@@ -131,6 +132,7 @@ fn summary(f: &mut fmt::Formatter<'_>, tally: &Tally) -> fmt::Result {
         let (was, is) = (share(before.good, before.all), share(after.good, after.all));
         writeln!(f, "tiers 0 answered {was} before, {is} of the last {}", after.all)?;
         writeln!(f, "tiers 0 were tried {} times in the trouble", tally.tried)?;
+        writeln!(f, "models below answered {} times in the trouble", tally.carried)?;
     }
     writeln!(f, "{}", cost(counts))
 }

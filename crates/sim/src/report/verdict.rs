@@ -22,6 +22,7 @@ pub(crate) fn verdict(scenario: &Scenario, tally: &Tally) -> Vec<String> {
     at_most("broken", counts.broken, expect.broken, &number);
     at_most("transitions", counts.transitions, expect.transitions, &number);
     at_most("tried_in_fault", tally.tried, expect.tried_in_fault, &number);
+    at_most("refused_within", tally.slowest_refusal, expect.refused_within, &|it| time(it));
     let attempts = counts.remote * 1_000 / counts.requests.max(1);
     at_most("attempts_permille", attempts, expect.attempts_permille, &number);
     let or_never = |it: u64| if it == Nanos::MAX { "never".into() } else { time(it) };
@@ -31,6 +32,9 @@ pub(crate) fn verdict(scenario: &Scenario, tally: &Tally) -> Vec<String> {
     let least = expect.tier0_permille.unwrap_or(0);
     if first * 1_000 < least * counts.requests {
         misses.push(format!("expect.tier0: {first} of {} is less than {least} of 1000", counts.requests));
+    }
+    if let Some(least) = expect.carried.filter(|least| tally.carried < *least) {
+        misses.push(format!("expect.carried: {} is less than {least}", tally.carried));
     }
     misses.extend(restored(scenario, tally));
     misses

@@ -53,6 +53,8 @@ pub(super) fn compile(script: Script, findings: &mut Findings<'_>, around: Aroun
             back: expect.back.map(Duration::nanos),
             transitions: expect.transitions,
             tried_in_fault: expect.tried_in_fault,
+            carried: expect.carried,
+            refused_within: expect.refused_within.map(Duration::nanos),
             attempts_permille: expect.attempts_permille,
             tier0_permille: expect.tier0.map(|it| u64::from(it.0)),
             restored_permille: u64::from(expect.restored.0),

@@ -1,6 +1,6 @@
 //! Clients: they ask, wait, lose patience, and ask again.
 
-use evenkeel_core::{Admit, Features, Input, MILLISECOND, Nanos, Refusal, RequestId};
+use evenkeel_core::{Admit, Features, Input, MILLISECOND, Nanos, Refusal, RequestId, weight_of_tokens};
 
 use super::{What, World};
 
@@ -100,6 +100,7 @@ impl World<'_> {
             deadline: load.deadline,
             entropy: dice.roll(),
             cost: u64::from(client.tokens) * 1_000,
+            weight: weight_of_tokens(client.tokens.into(), 0),
             needs: Features::NONE,
             tokens: u64::from(client.tokens),
             max_tier: load.max_tier,

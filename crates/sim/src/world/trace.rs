@@ -55,6 +55,7 @@ impl Trace {
                 let after = retry_after.map_or(String::new(), |after| format!(", retry after {}", time(after)));
                 format!("refuse request {}: {why:?}{after}", number(*request))
             }
+            Output::CancelIgnored { attempt, .. } => format!("attempt {} was cancelled, and goes on", attempt.0),
             Output::Transition(it) => format!("tier {} -> {}: {}", it.from, it.to, it.reason.name()),
             Output::Decision(it) => format!("record of request {}: {}", number(it.request), it.reason.name()),
         };

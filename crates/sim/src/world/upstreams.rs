@@ -136,6 +136,7 @@ impl World<'_> {
         let ignores = call.upstream.is_some_and(|it| self.scenario.servers[usize::from(it)].ignores_cancel);
         if !ignores || !matches!(call.plan.ending, Ending::Finish(_)) {
             self.leave_server(reference);
+            self.queue.add(self.now, What::Closed(attempt));
         }
     }
 

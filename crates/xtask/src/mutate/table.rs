@@ -87,8 +87,8 @@ mutations! {
     "rule 8", "fail-over waits until the path is half open", "route.rs":
         "(BreakerState::Open, None) => {" => "(BreakerState::HalfOpen, None) => {";
     "rule 9", "an open request goes over to the new revision", "machine.rs":
-        "self.generation = Arc::new(Generation { revision, slots, before });" =>
-        "self.generation = Arc::new(Generation { revision, slots, before }); for it in self.requests.values_mut() { it.generation = self.generation.clone(); }";
+        "self.generation = Arc::new(Generation { revision, slots, before, limiters });" =>
+        "self.generation = Arc::new(Generation { revision, slots, before, limiters }); for it in self.requests.values_mut() { it.generation = self.generation.clone(); }";
     "rule 10", "what was compared is not written down", "request.rs":
         "self.facts.extend(facts);" => "if !barred { self.facts.extend(facts); }";
     "rule 10", "the client is told another tier", "request/outcome.rs":

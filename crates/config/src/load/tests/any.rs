@@ -22,6 +22,8 @@ routes:
     on_policy: next
     on_capability: error
     slo: {latency: {p95: 200ms}}
+    priority: critical
+    require_headroom: true
     retry_budget: {ratio: 0.1, floor: 3, per: 10s}
     tiers:
       - name: primary
@@ -33,6 +35,7 @@ routes:
         finalise: 1s
         retries: 1
         max_answer: 1MiB
+        limit: 8
         context: 100
         features: [tools, n]
         space: s

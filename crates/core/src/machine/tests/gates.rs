@@ -23,14 +23,6 @@ impl Kit {
     fn limited(&mut self, after: Option<Nanos>) {
         self.event(Event::Ended { result: R::RateLimited, status: Some(429), after });
     }
-
-    fn refusals(&self) -> Vec<Refusal> {
-        let refusal = |output: &Output| match output {
-            Output::Refuse { why, .. } => Some(*why),
-            _ => None,
-        };
-        self.out.iter().filter_map(refusal).collect()
-    }
 }
 
 #[test]

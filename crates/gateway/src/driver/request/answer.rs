@@ -111,7 +111,7 @@ impl Task {
             Refusal::Exhausted => "no tier of this route can answer now",
             Refusal::Deadline => "no tier answered within the deadline",
             Refusal::Degradation => "only tiers that `evenkeel-accept` refuses could answer",
-            Refusal::Overloaded => "too many requests are open",
+            Refusal::Overloaded => "there is more work than room; come back later",
             Refusal::Draining => "this replica is stopping",
             Refusal::ClientGone => "the client went away",
         };

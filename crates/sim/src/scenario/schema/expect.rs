@@ -21,6 +21,10 @@ pub(crate) struct Expect {
     pub(crate) transitions: Option<u64>,
     /// Attempts at tiers 0 that begin while faults last, at most.
     pub(crate) tried_in_fault: Option<u64>,
+    /// Answers that models below tier 0 give while the trouble lasts, at least: what they can carry, less what is lost.
+    pub(crate) carried: Option<u64>,
+    /// From the arrival of a request, or from the end of its last attempt, to its refusal for want of room, at most.
+    pub(crate) refused_within: Option<Duration>,
     /// Attempts per request, in thousandths, at most: 1100 is a tenth more than requests.
     pub(crate) attempts_permille: Option<u64>,
     /// The share of requests that tiers 0 answer, over the whole run, at least.
@@ -40,6 +44,8 @@ impl Default for Expect {
             back: None,
             transitions: None,
             tried_in_fault: None,
+            carried: None,
+            refused_within: None,
             attempts_permille: None,
             tier0: None,
             restored: Ratio(990),

@@ -1,0 +1,71 @@
+//! What must hold for `limit`: one word about one model, and room below for what falls (F-155).
+
+use std::collections::BTreeMap;
+
+use super::Checks;
+use crate::{
+    schema::{path::Target, route::Route, scalar::Limit, tier::Tier},
+    tree::Key,
+};
+
+impl Checks<'_> {
+    /// Checks the limits of all tiers.
+    pub(super) fn limits(&mut self) {
+        let file = self.file;
+        let mut said: BTreeMap<(&str, &str), (String, Limit)> = BTreeMap::new();
+        for (name, route) in &file.routes {
+            let route_key = Key::default().field("routes").field(name);
+            for (at, tier) in route.tiers.iter().enumerate() {
+                let Some(asked) = asks(tier) else { continue };
+                let key = route_key.field("tiers").index(at).field("limit");
+                match said.get(&asked) {
+                    // What is written first is believed: the work is counted together, so it has one limit.
+                    Some((first, limit)) if *limit != tier.limit => {
+                        let message = format!("{first} says another limit of `{}` at `{}`", asked.1, asked.0);
+                        let hint = "all tiers that name a model of an upstream share its room: write the same for each";
+                        self.error("two-limits", &key, message, hint);
+                    }
+                    Some(_) => {}
+                    None => {
+                        said.insert(asked, (format!("tier `{}` of route `{name}`", tier.name), tier.limit));
+                    }
+                }
+            }
+            self.headroom(&route_key, route);
+        }
+    }
+
+    /// A tier that cannot take the load of the one above it.
+    fn headroom(&mut self, route_key: &Key, route: &Route) {
+        for (at, pair) in route.tiers.windows(2).enumerate() {
+            let [Some(above), Some(below)] = [&pair[0], &pair[1]].map(|tier| self.room(tier)) else { continue };
+            if below >= above {
+                continue;
+            }
+            let key = route_key.field("tiers").index(at + 1).field("limit");
+            let (upper, lower) = (&pair[0].name, &pair[1].name);
+            let message = format!("`{lower}` has room for {below}, and `{upper}` above it for {above}");
+            let hint = "raise the limit or add replicas: when the tier above is lost, the rest goes further down";
+            match route.require_headroom {
+                true => self.error("headroom", &key, message, hint),
+                false => self.warning("headroom", &key, message, hint),
+            }
+        }
+    }
+
+    /// Returns what a tier has room for at all its replicas; none where that is not said.
+    fn room(&self, tier: &Tier) -> Option<u64> {
+        let (Limit::Fixed(limit), Some((upstream, _))) = (tier.limit, asks(tier)) else { return None };
+        let replicas = self.file.upstreams.get(upstream)?.addresses().count() as u64;
+        Some(limit.saturating_mul(replicas))
+    }
+}
+
+/// Returns the upstream and the model that a tier asks.
+fn asks(tier: &Tier) -> Option<(&str, &str)> {
+    let (_, kind) = tier.kinds.given().pop()?;
+    match kind.target() {
+        Target::Upstream(name) => Some((name, kind.model()?)),
+        _ => None,
+    }
+}

@@ -1,0 +1,68 @@
+//! Limits: one word about one model, and room below for what falls.
+
+use super::*;
+
+/// A route with tiers of these limits, each a model of its own, the second on two replicas.
+fn tiers(route: &str, limits: &[&str]) -> String {
+    let upstream = |at: usize| match at {
+        1 => "urls: [\"http://b/v1\", \"http://c/v1\"]",
+        _ => "url: \"http://a/v1\"",
+    };
+    let upstreams = (0..limits.len()).map(|at| format!("  up{at}: {{protocol: openai, {}}}\n", upstream(at)));
+    let tier = |(at, limit): (usize, &&str)| {
+        format!("      - {{name: t{at}, openai: {{upstream: up{at}, model: m}}{limit}}}\n")
+    };
+    let tiers = limits.iter().enumerate().map(tier);
+    let fixed = "      - {name: last, fixed: {content: x}}\n";
+    format!(
+        "version: 1\nupstreams:\n{}routes:\n  chat:\n    protocol: openai-chat\n{route}    tiers:\n{}{fixed}",
+        upstreams.collect::<String>(),
+        tiers.collect::<String>()
+    )
+}
+
+fn found(text: &str) -> Vec<(&'static str, Severity)> {
+    load(text).diagnostics.iter().map(|it| (it.code, it.severity)).collect()
+}
+
+#[test]
+fn f_155_a_tier_with_less_room_than_the_one_above_is_a_warning_or_an_error() {
+    let warning = ("headroom", Severity::Warning);
+    for (limits, expected) in [
+        (&[", limit: 32", ", limit: 16"][..], vec![]),
+        (&[", limit: 32", ", limit: 15"], vec![warning]),
+        (&[", limit: 32", ", limit: 32", ", limit: 63"], vec![warning]),
+        (&[", limit: 32", ""], vec![]),
+        (&["", ", limit: 1"], vec![]),
+    ] {
+        assert_eq!(found(&tiers("", limits)), expected, "{limits:?}");
+        let strict = expected.iter().map(|(code, _)| (*code, Severity::Error)).collect::<Vec<_>>();
+        assert_eq!(found(&tiers("    require_headroom: true\n", limits)), strict, "{limits:?}");
+    }
+}
+
+#[test]
+fn f_081_two_limits_for_one_model_at_one_upstream_are_an_error() {
+    let other = |limit: &str| {
+        let route = "  other:\n    protocol: openai-chat\n    tiers:\n";
+        format!(
+            "{}{route}      - {{name: x, openai: {{upstream: up0, model: m}}{limit}}}\n",
+            tiers("", &[", limit: 8"])
+        )
+    };
+    let errors = |text: &str| found(text).into_iter().filter(|it| it.1 == Severity::Error).collect::<Vec<_>>();
+    assert_eq!(errors(&other(", limit: 8")), []);
+    assert_eq!(errors(&other(", limit: 9")), [("two-limits", Severity::Error)]);
+    assert_eq!(errors(&other("")), [("two-limits", Severity::Error)], "the default is a word, too");
+    assert_eq!(errors(&other(", limit: 0")), [("bad-value", Severity::Error)]);
+}
+
+#[test]
+fn f_084_f_081_limits_and_classes_reach_the_core() {
+    let text = tiers("    priority: sheddable\n", &[", limit: 8", ""]);
+    let revision = load(&text).deployment.expect("it compiles").revision.clone();
+    use evenkeel_core::{LimitPolicy, Priority};
+    assert_eq!(revision.routes[0].priority, Priority::Sheddable);
+    let limits: Vec<_> = revision.paths.iter().map(|it| (it.model.as_str(), it.limit)).collect();
+    assert_eq!(limits, [("m", LimitPolicy::Fixed(8)), ("m", LimitPolicy::Auto), ("", LimitPolicy::Auto)]);
+}

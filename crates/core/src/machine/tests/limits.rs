@@ -1,0 +1,181 @@
+//! The limiter in the machine: who is let in, who goes down the ladder, who is refused, and when room is free again.
+
+use super::*;
+use crate::{LimitPolicy, Priority, WhenExhausted};
+
+/// The route with so much room on each of its two models.
+fn limited(primary: u64, small: u64) -> Revision {
+    let mut revision = revision(1);
+    (revision.paths[0].limit, revision.paths[1].limit) = (LimitPolicy::Fixed(primary), LimitPolicy::Fixed(small));
+    revision
+}
+
+/// The same, where nothing stands below the two.
+fn without_default(primary: u64, small: u64) -> Revision {
+    let mut revision = limited(primary, small);
+    revision.routes[0].tiers.truncate(2);
+    revision
+}
+
+impl Kit {
+    /// Lets so many requests in.
+    fn crowd(&mut self, requests: usize) {
+        for _ in 0..requests {
+            self.admit(Operation::Chat);
+        }
+    }
+
+    /// Ends an attempt.
+    fn finish(&mut self, attempt: AttemptId, result: R) {
+        let event = Event::Ended { result, status: Some(200), after: None };
+        self.feed(Input::Attempt { attempt, event });
+    }
+
+    /// The tiers that were started, in order.
+    fn started(&self) -> Vec<u8> {
+        self.starts().into_iter().map(|(tier, _)| tier).collect()
+    }
+}
+
+#[test]
+fn f_154_what_a_tier_has_no_room_for_goes_further_down_at_once() {
+    let mut kit = Kit::new(limited(3, 2));
+    kit.crowd(7);
+    assert_eq!(kit.started(), [0, 0, 0, 1, 1]);
+    let decision = kit.decision();
+    assert_eq!((decision.outcome.tier, decision.reason), (Some(2), Reason::CapacityExhausted), "OV-04");
+    assert!(decision.rederives());
+    let full: Vec<_> = decision.facts.iter().filter(|it| it.signal == Signal::InFlight && it.breached()).collect();
+    assert_eq!(full.iter().map(|it| (it.tier, it.value, it.threshold)).collect::<Vec<_>>(), [(0, 4, 3), (1, 3, 2)]);
+
+    kit.finish(AttemptId(0), R::Ok);
+    kit.admit(Operation::Chat);
+    assert_eq!(kit.start().tier, 0, "one has ended, one may start");
+}
+
+#[test]
+fn f_080_a_heavy_request_takes_the_room_of_many() {
+    let mut kit = Kit::new(limited(10, 10));
+    kit.admit_as(Operation::Chat, |admit| admit.weight = 8);
+    kit.admit_as(Operation::Chat, |admit| admit.weight = 3);
+    kit.admit_as(Operation::Chat, |admit| admit.weight = 2);
+    assert_eq!(kit.started(), [0, 1, 0]);
+    assert_eq!(kit.core.in_flight(), 13);
+}
+
+#[test]
+fn f_085_where_the_ladder_ends_it_is_refused_as_overloaded_and_told_when_to_come_back() {
+    let mut revision = without_default(1, 1);
+    revision.routes[0].when_exhausted = WhenExhausted::Refuse;
+    let mut kit = Kit::new(revision);
+    kit.crowd(3);
+    assert_eq!(kit.refusals(), [Refusal::Overloaded]);
+    let after = kit.out.iter().find_map(|output| match output {
+        Output::Refuse { retry_after, .. } => *retry_after,
+        _ => None,
+    });
+    assert_eq!(after, Some(SECOND));
+    let decision = kit.decision();
+    assert_eq!((decision.outcome.status, decision.reason), (503, Reason::CapacityExhausted));
+    assert!(decision.rederives());
+}
+
+#[test]
+fn f_166_four_wait_for_room_and_whoever_finds_it_is_answered() {
+    let mut kit = Kit::new(without_default(1, 1));
+    kit.crowd(8);
+    assert_eq!((kit.core.open(), kit.refusals().len()), (6, 2));
+    kit.finish(AttemptId(1), R::Ok);
+    kit.until(SECOND);
+    assert_eq!((kit.started(), kit.core.open()), ([0, 1, 1].into(), 2), "one found room, three did not");
+}
+
+#[test]
+fn f_084_f_154_at_fail_over_critical_requests_come_first() {
+    let mut revision = limited(100, 100);
+    let mut other = revision.routes[0].clone();
+    (other.name, other.priority) = ("urgent".into(), Priority::Critical);
+    other.tiers = other.tiers.iter().map(|it| Tier { path: PathId(it.path.0 + 3), ..it.clone() }).collect();
+    let paths: Vec<_> = revision.paths.iter().map(|it| Path { route: RouteId(1), ..it.clone() }).collect();
+    revision.paths.extend(paths);
+    revision.routes.push(other);
+    let mut kit = Kit::new(revision);
+    // The primary of both is full.
+    kit.admit_as(Operation::Chat, |admit| admit.weight = 100);
+    let mut admitted = |route| {
+        let before = kit.started().len();
+        for _ in 0..200 {
+            kit.admit_as(Operation::Chat, |admit| admit.route = RouteId(route));
+        }
+        kit.started().len() - before
+    };
+    let default = admitted(0);
+    assert!((90..=95).contains(&default), "OV-05: {default}");
+    assert_eq!(default + admitted(1), 100, "the rest is kept for what is critical");
+}
+
+#[test]
+fn f_172_a_cancelled_attempt_is_in_flight_until_its_close_is_seen() {
+    let mut kit = Kit::new(limited(1, 1));
+    kit.deaf = true;
+    for (wait, event, ignored) in [
+        (SECOND, Some(Event::Closed), 0),
+        (SECOND, Some(Event::Ended { result: R::Ok, status: Some(200), after: None }), 0),
+        (30 * SECOND, None, 1),
+    ] {
+        let request = kit.admit(Operation::Chat);
+        let attempt = kit.start().attempt;
+        kit.feed(Input::ClientGone { request });
+        let end = kit.now + wait;
+        kit.until(end - 1);
+        assert_eq!((kit.core.open(), kit.core.in_flight()), (0, 1), "UP-32");
+        kit.until(end);
+        event.into_iter().for_each(|event| kit.feed(Input::Attempt { attempt, event }));
+        assert_eq!((kit.core.in_flight(), kit.core.next_timeout()), (0, None), "LIMS-1: {event:?}");
+        let counted = kit.out.iter().filter(|it| matches!(it, Output::CancelIgnored { .. })).count();
+        assert_eq!(counted, ignored, "{event:?}");
+    }
+}
+
+#[test]
+fn f_081_routes_that_name_the_same_model_at_the_same_address_share_its_room() {
+    for (model, started) in [("", 1), ("another", 2)] {
+        let mut revision = limited(1, 1);
+        revision.paths[1].place = revision.paths[0].place;
+        revision.paths[1].model = model.into();
+        let mut kit = Kit::new(revision);
+        kit.crowd(3);
+        assert_eq!(kit.started().len(), started, "`{model}`");
+    }
+}
+
+#[test]
+fn f_074_a_reload_keeps_what_is_in_flight_and_a_new_limit_counts_at_once() {
+    let mut kit = Kit::new(limited(2, 9));
+    kit.crowd(2);
+    kit.feed(Input::Revision(Arc::new(limited(3, 9))));
+    kit.crowd(2);
+    assert_eq!(kit.started(), [0, 0, 0, 1]);
+    // What leaves the configuration is forgotten once it is empty.
+    let mut moved = limited(3, 9);
+    moved.upstreams[0].replicas = vec!["http://elsewhere".into()];
+    kit.feed(Input::Revision(Arc::new(moved)));
+    (0..4).for_each(|attempt| kit.finish(AttemptId(attempt), R::Ok));
+    assert_eq!((kit.core.in_flight(), kit.core.open()), (0, 0));
+}
+
+#[test]
+fn f_081_each_replica_has_room_of_its_own_and_the_one_with_room_is_taken() {
+    let mut revision = revision(2);
+    revision.paths[0].limit = LimitPolicy::Fixed(2);
+    let mut kit = Kit::new(revision);
+    kit.crowd(5);
+    assert_eq!(kit.started(), [0, 0, 0, 0, 1]);
+    let mut replicas = [0; 2];
+    for output in &kit.out {
+        if let Output::Start(Start { tier: 0, replica, .. }) = output {
+            replicas[replica.index()] += 1;
+        }
+    }
+    assert_eq!(replicas, [2, 2], "each has room for two");
+}
