@@ -163,6 +163,8 @@ results! {
     QuotaExhausted = "capacity.quota_exhausted", Capacity, None, No, Yes, Quota, CapacityDomainLimited;
     /// Overloaded, with a word on when to come back.
     PushBack = "capacity.push_back", Capacity, None, Told, Yes, Replica, Upstream429;
+    /// This process has no descriptor or memory left for another connection (F-106).
+    OwnLimit = "capacity.own_limit", Capacity, None, No, Yes, Nothing, CapacityExhausted;
     /// 401 for our credential.
     CredentialRejected = "credential.credential_rejected", Credential, Hard, No, Yes, Credential, CredentialRejected;
     /// 403 for our credential.

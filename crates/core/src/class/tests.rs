@@ -9,6 +9,7 @@ fn f_011_evidence_and_repetition_are_independent_columns() {
         (R::CallerInvalid, E::None, A::No, N::No, C::Nothing),
         (R::RateLimited, E::None, A::Told, N::Yes, C::Rate),
         (R::PushBack, E::None, A::Told, N::Yes, C::Replica),
+        (R::OwnLimit, E::None, A::No, N::Yes, C::Nothing),
         (R::QuotaExhausted, E::None, A::No, N::Yes, C::Quota),
         (R::CredentialRejected, E::Hard, A::No, N::Yes, C::Credential),
         (R::ConnectFailed, E::Hard, A::OtherReplica, N::Yes, C::Nothing),

@@ -35,13 +35,14 @@ impl Request {
         }
     }
 
-    /// Says whether some tier would have been asked, had it had room (F-085).
+    /// Says whether some tier would have been asked, had it, or this process, had room (F-085, F-106).
     fn lacks_room(&self) -> bool {
         let full = |tier: u8| {
             let mut breached = self.facts.iter().filter(|fact| fact.tier == tier && fact.breached()).peekable();
             breached.peek().is_some() && breached.all(|fact| fact.signal.reason() == Reason::CapacityExhausted)
         };
-        (0..self.route().tiers.len() as u8).any(full)
+        let ours = |attempt: &AttemptRecord| attempt.result.reason() == Some(Reason::CapacityExhausted);
+        (0..self.route().tiers.len() as u8).any(full) || self.attempts.iter().any(ours)
     }
 
     /// Sends the terminal outcome and the record, once.

@@ -4,6 +4,7 @@
 
 mod cli;
 mod demo;
+mod descriptors;
 mod drain;
 mod examples;
 mod guides;

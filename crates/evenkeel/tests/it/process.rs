@@ -45,11 +45,23 @@ impl Serving {
 
     /// Starts it with few open files allowed, and many if it asks.
     pub(crate) fn start_with_few_files(config: &Path) -> Self {
+        Self::start_under("ulimit -S -n 64", config)
+    }
+
+    /// Starts it under a limit of the shell.
+    pub(crate) fn start_under(limit: &str, config: &Path) -> Self {
         let log = NamedTempFile::new().expect("a file");
         let mut command = Command::new("sh");
-        command.args(["-c", "ulimit -S -n 64 && exec \"$0\" serve -c \"$1\"", env!("CARGO_BIN_EXE_evenkeel")]);
+        let script = format!("{limit} && exec \"$0\" serve -c \"$1\"");
+        command.args(["-c", &script, env!("CARGO_BIN_EXE_evenkeel")]);
         let (child, line) = said(command.arg(config), &log);
         Self { child, log, data: address(&line, "serves at http://"), admin: address(&line, "admin at http://") }
+    }
+
+    /// Counts its open file descriptors.
+    pub(crate) fn descriptors(&self) -> usize {
+        let open = std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("the process is there");
+        open.count()
     }
 
     /// Returns what it has logged, line by line; a line that is still being written is not there yet.
@@ -159,7 +171,7 @@ pub(crate) fn get(address: SocketAddr, path: &str) -> Value {
 }
 
 /// Looks until something is there.
-pub(crate) fn until<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
+pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
         if let Some(found) = look() {

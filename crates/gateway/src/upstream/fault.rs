@@ -24,6 +24,10 @@ pub(super) fn classify(error: &legacy::Error) -> ResultCode {
     if error.connect_info().is_some_and(Past::is_stale) { ResultCode::Unsent } else { ResultCode::Reset }
 }
 
+/// What the system says when this process, or the machine, has nothing left for another connection: ENFILE and EMFILE, which
+/// are the same everywhere, ENOMEM, and ENOBUFS as Linux and as BSD number it.
+const OURS: [i32; 5] = [23, 24, 12, 105, 55];
+
 /// Classifies a body that broke off.
 pub(crate) fn in_body(error: &hyper::Error) -> ResultCode {
     if error.is_parse() { ResultCode::ProtocolError } else { ResultCode::Truncated }
@@ -33,8 +37,21 @@ fn connecting(error: &legacy::Error) -> ResultCode {
     if find::<Handshake>(error).is_some() {
         return ResultCode::TlsFailed;
     }
-    let words = chain(error).any(|cause| cause.to_string().contains("dns error"));
-    if words { ResultCode::DnsFailed } else { ResultCode::ConnectFailed }
+    let number = chain(error).filter_map(|cause| cause.downcast_ref::<io::Error>()).find_map(io::Error::raw_os_error);
+    let unresolved = chain(error).any(|cause| cause.to_string().contains("dns error"));
+    match () {
+        () if number.is_some_and(|number| OURS.contains(&number)) => ResultCode::OwnLimit,
+        // The system's resolver does not say that it could not open its own files.
+        () if unresolved && no_descriptor_is_left() => ResultCode::OwnLimit,
+        () if unresolved => ResultCode::DnsFailed,
+        () => ResultCode::ConnectFailed,
+    }
+}
+
+/// Says whether this process cannot open anything (PR-03).
+fn no_descriptor_is_left() -> bool {
+    let opened = std::fs::File::open("/dev/null");
+    opened.is_err_and(|error| error.raw_os_error().is_some_and(|number| OURS.contains(&number)))
 }
 
 /// Walks an error and its causes, also those that an io::Error carries inside.

@@ -115,6 +115,24 @@ fn f_084_f_154_at_fail_over_critical_requests_come_first() {
 }
 
 #[test]
+fn f_106_pr_03_our_own_limits_are_no_evidence_and_the_next_tier_answers() {
+    let mut kit = Kit::new(revision(1));
+    for _ in 0..100 {
+        kit.admit(Operation::Chat);
+        kit.end(R::OwnLimit, 0);
+        kit.end(R::OwnLimit, 0);
+        let decision = kit.decision();
+        assert_eq!((decision.outcome.tier, decision.reason), (Some(2), Reason::CapacityExhausted));
+    }
+    assert_eq!((kit.breaker(0), kit.breaker(1)), (BreakerState::Closed, BreakerState::Closed));
+    let mut kit = Kit::new(without_default(9, 9));
+    kit.admit(Operation::Chat);
+    kit.end(R::OwnLimit, 0);
+    kit.end(R::OwnLimit, 0);
+    assert_eq!(kit.refusals(), [Refusal::Overloaded]);
+}
+
+#[test]
 fn f_172_a_cancelled_attempt_is_in_flight_until_its_close_is_seen() {
     let mut kit = Kit::new(limited(1, 1));
     kit.deaf = true;
