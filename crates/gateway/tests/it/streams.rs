@@ -71,7 +71,7 @@ async fn st_07_st_08_st_13_what_breaks_before_content_is_an_ordinary_outcome() {
         ("{fault: error_event, after_tokens: 0, role: true}", "target.error_in_stream"),
         ("{fault: error_event, after_tokens: 0, role: false, code: insufficient_quota}", "capacity.quota_exhausted"),
         ("{fault: garbled_event, at_token: 0}", "target.decode_failed"),
-        ("{fault: huge_line, bytes: 3000000, at_token: 0}", "target.decode_failed"),
+        ("{fault: huge_line, bytes: 1200000, at_token: 0}", "target.decode_failed"),
         ("{fault: cut, after_tokens: 0, how: rst}", "target.truncated"),
     ] {
         let kit = Kit::start().await;
