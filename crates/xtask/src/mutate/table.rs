@@ -54,7 +54,7 @@ mutations! {
         "let commit = if self.sent { Nanos::MAX } else { self.commit_by };" => "let commit = Nanos::MAX;";
     "rule 3", "no time is kept for the tiers below", "plan.rs":
         "below.fold(0, |kept: Nanos, below| match kept.saturating_add(self.need(below)) {" =>
-        "below.take(0).fold(0, |kept: Nanos, below| match kept.saturating_add(self.need(below)) {";
+        "below.fold(0, |kept: Nanos, below| match kept.saturating_add(self.need(below).min(1)) {";
     "rule 3", "a refusal does not say when to come back", "request/outcome.rs":
         "Some(self.recovery(now, world).unwrap_or(0).clamp(SECOND, 300 * SECOND))" =>
         "Some(self.recovery(now, world).unwrap_or(0))";
