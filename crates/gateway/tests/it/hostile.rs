@@ -3,5 +3,6 @@
 mod bodies;
 mod framing;
 mod http2;
+mod leaving;
 mod raw;
 mod reading;
