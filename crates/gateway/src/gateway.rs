@@ -52,8 +52,9 @@ pub(crate) enum Phase {
 /// Connections that the system takes for us while we are busy: a burst of clients that come back after an outage. The
 /// system bounds it by its own limit (`net.core.somaxconn`).
 const BACKLOG: u32 = 4_096;
-/// How long the last words of a drain may take to be written, to clients that read them.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+/// What is kept of a drain for last words to be written, to clients that read them; never more than a quarter of it. Who
+/// started the process kills it when its patience is over, which is often as long as the drain.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Waits until a phase is reached, or the gateway is gone.
 pub(crate) async fn reached(phase: &mut watch::Receiver<Phase>, wanted: Phase) {
@@ -167,8 +168,8 @@ impl Gateway {
         self.0.events.watch()
     }
 
-    /// Takes no more connections, gives open requests `drain` to end, then ends what is left with what it can get (F-175).
-    /// Asked a second time, it closes what is idle at once.
+    /// Takes no more connections, lets open requests go on, ends what is left with what it can get, and is done within `drain`
+    /// (F-175). Asked a second time, it closes what is idle at once.
     pub async fn shutdown(&self, drain: Duration) {
         let Shared { phase, connections, driver, .. } = &*self.0;
         phase.send_modify(|phase| *phase = if *phase == Phase::Open { Phase::Draining } else { Phase::Last });
@@ -177,11 +178,12 @@ impl Gateway {
             connections.gone().await;
             driver.idle().await;
         });
-        if timeout(drain, all_gone.as_mut()).await.is_err() {
+        let last_words = LAST_WORDS.min(drain / 4);
+        if timeout(drain - last_words, all_gone.as_mut()).await.is_err() {
             phase.send_replace(Phase::Last);
             driver.feed(Input::Drain);
-            // What was ended still has to be written; who does not read it cannot hold the process.
-            let _ = timeout(LAST_WORDS, all_gone).await;
+            // Who does not read what was ended cannot hold the process.
+            let _ = timeout(last_words, all_gone).await;
         }
     }
 }

@@ -29,6 +29,8 @@ use hyper_util::{
 
 use self::connect::Connector;
 
+/// The largest block of headers of an answer; what is larger is no answer (SE-10).
+const MOST_HEADERS: u32 = 64 << 10;
 /// Idle connections that are kept per replica.
 const IDLE_CONNECTIONS: usize = 256;
 
@@ -124,5 +126,7 @@ fn client(spec: &UpstreamSpec, idle: usize) -> Client<Connector, Full<Bytes>> {
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(Duration::from_nanos(spec.idle))
         .pool_max_idle_per_host(idle)
+        .http1_max_buf_size(MOST_HEADERS as usize)
+        .http2_max_header_list_size(MOST_HEADERS)
         .build(Connector::new(spec))
 }

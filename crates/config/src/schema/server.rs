@@ -22,7 +22,8 @@ pub struct Server {
     /// The most connections of clients at once; those beyond it are answered 503.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub connections: u32,
-    /// How long open requests may go on after SIGTERM.
+    /// How long the process may go on after SIGTERM, for open requests to end; the last 2 s of it, at most a quarter, are for
+    /// telling those that do not.
     pub drain: Duration,
 }
 

@@ -180,8 +180,10 @@ async fn f_175_pr_07_a_drain_ends_every_stream_whole_or_with_a_word() {
                start.elapsed().as_millis() as u64, "idle_closed_ms": idle_for.as_millis() as u64, "peak_kib": peak})
     );
     assert_eq!((count(End::Lost), count(End::Told)), (0, many.div_ceil(4)), "those that would never end are told");
-    assert!(ended >= Duration::from_millis(drain_ms) && ended < Duration::from_millis(drain_ms + 2_000), "{ended:?}");
-    assert!(idle_for < Duration::from_secs(3) && start.elapsed() < Duration::from_millis(drain_ms + 3_000));
+    // What is left over at the end of the drain is for last words; a process of ours that waits to be run is forgiven a bit.
+    let [half, all] = [drain_ms / 2, drain_ms + 500].map(Duration::from_millis);
+    assert!(ended >= half && ended < all && start.elapsed() < all, "{ended:?} {:?}", start.elapsed());
+    assert!(idle_for < Duration::from_secs(3), "{idle_for:?}");
     assert_eq!(code, Some(0));
 }
 
@@ -205,6 +207,21 @@ async fn f_175_a_second_termination_leaves_a_second() {
         "a minute was allowed, and is not any more: {:?}",
         start.elapsed()
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pr_08_a_kill_breaks_connections_and_looks_like_no_success() {
+    let mock = models(50);
+    let serving = gateway(&mock, 60_000);
+    let mut open = streams(serving.data, 40).await;
+    serving.signal("KILL");
+    while let Some(end) = open.join_next().await {
+        assert_eq!(end.expect("no panic"), End::Lost, "neither whole, nor told");
+    }
+    assert_eq!(serving.ended(), None, "by the signal");
+    let again = gateway(&mock, 60_000);
+    let answer = client().request(ask(again.data, "quick", false)).await.expect("an answer");
+    assert_eq!(answer.status(), 200);
 }
 
 /// Reads an answer whose body is shorter than what one packet holds.

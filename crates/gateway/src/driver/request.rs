@@ -27,6 +27,7 @@ use evenkeel_core::{
 use http::HeaderMap;
 use tokio::sync::{mpsc, oneshot};
 
+pub(crate) use self::client::Presence;
 use self::{
     answer::labelled,
     client::{Client, UNEXCUSED, Unread},
@@ -70,22 +71,6 @@ pub(crate) struct Terms {
     pub(crate) needs: evenkeel_core::Features,
 }
 
-/// Says that somebody waits for the answer, for as long as it lives.
-#[derive(Debug)]
-pub(crate) struct Presence {
-    alive: Option<oneshot::Sender<Unread>>,
-}
-
-impl Presence {
-    /// Says that whoever waits does not read; a guard that is just dropped says that nobody waits.
-    pub(crate) fn leave_unread(&mut self) {
-        if let Some(alive) = self.alive.take() {
-            // The request may be over.
-            let _ = alive.send(Unread::Slow);
-        }
-    }
-}
-
 /// Admits a request and starts its task; returns where its reply arrives, and the guard to keep until it was sent. None
 /// where another revision has come into force since the submission was made: it is to be made again.
 pub(crate) fn submit(
@@ -95,7 +80,7 @@ pub(crate) fn submit(
 ) -> Option<(oneshot::Receiver<Reply>, Presence)> {
     let (id, mail) = driver.admit(&it.applied.deployment.revision, |id| it.admission(id))?;
     let (reply, receiver) = oneshot::channel();
-    let (alive, gone) = oneshot::channel();
+    let (presence, gone) = Presence::new();
     let task = Task {
         client: Client::new(reply, gone, Duration::from_nanos(it.applied.deployment.server.write.0)),
         attempt: None,
@@ -114,7 +99,7 @@ pub(crate) fn submit(
     };
     #[expect(clippy::disallowed_methods, reason = "the driver counts its open requests, and a drain waits for them")]
     tokio::spawn(task.run(mail));
-    Some((receiver, Presence { alive: Some(alive) }))
+    Some((receiver, presence))
 }
 
 impl Submission {

@@ -11,7 +11,7 @@ use evenkeel_config as config;
 use evenkeel_core::ResultCode;
 use jiff::Timestamp;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use tokio::sync::mpsc::Sender;
 
 use self::follow::Follow;
@@ -123,10 +123,19 @@ impl Path for Openai {
     }
 }
 
-/// Reads a 200 of another type than was asked for: often an error that came as a plain body, or nothing.
+/// Looks at a 200 of another type than was asked for: often an error that came as a plain body, or nothing. What is neither
+/// JSON nor text, or longer than an error, is what its type says.
 async fn other(response: Response<Incoming>) -> Result<Ended, ResultCode> {
     let kind = content_type(response.headers()).map(str::to_owned);
-    let body = read(response.into_body(), MOST_ERROR).await?;
+    let may_be_error = kind.as_ref().is_none_or(|kind| kind.contains("json") || kind.starts_with("text/plain"));
+    let body = match may_be_error || response.body().is_end_stream() {
+        true => read(response.into_body(), MOST_ERROR).await,
+        false => Err(ResultCode::AnswerTooLarge),
+    };
+    let body = match body {
+        Err(ResultCode::AnswerTooLarge) => return Ok(Ended::bare(ResultCode::WrongContentType, Some(200))),
+        body => body?,
+    };
     let result = match body.trim_ascii() {
         [] => ResultCode::EmptyAnswer,
         _ => classify_http(Head { status: 200, content_type: kind.as_deref(), push_back: false }, &body),

@@ -30,11 +30,33 @@ pub(super) struct Client {
 
 /// Why a client did not get an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unread {
+pub(super) enum Unread {
     /// It is gone.
     Gone,
     /// It has not read for too long.
     Slow,
+}
+
+/// Says that somebody waits for the answer, for as long as it lives.
+#[derive(Debug)]
+pub(crate) struct Presence {
+    alive: Option<oneshot::Sender<Unread>>,
+}
+
+impl Presence {
+    /// Makes one, and what hears of its end.
+    pub(super) fn new() -> (Self, oneshot::Receiver<Unread>) {
+        let (alive, gone) = oneshot::channel();
+        (Self { alive: Some(alive) }, gone)
+    }
+
+    /// Says that whoever waits does not read; a guard that is just dropped says that nobody waits.
+    pub(crate) fn leave_unread(&mut self) {
+        if let Some(alive) = self.alive.take() {
+            // The request may be over.
+            let _ = alive.send(Unread::Slow);
+        }
+    }
 }
 
 impl Client {
