@@ -169,6 +169,11 @@ impl Breaker {
         }
     }
 
+    /// Says whether an attempt that started at a time would be a probe.
+    pub(crate) fn half_open_by(&self, now: Nanos) -> bool {
+        matches!(self.state, State::HalfOpen(_)) || matches!(self.state, State::Open { until } if until <= now)
+    }
+
     /// Returns what tripped it, until it is closed again.
     pub(crate) fn trip(&self) -> Option<Trip> {
         self.trip

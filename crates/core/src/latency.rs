@@ -43,6 +43,13 @@ impl Latency {
         }
     }
 
+    /// Takes in a time that was at least so long, of an attempt that nobody waited for to the end: it only ever slows (F-173).
+    pub(crate) fn at_least(&mut self, took: Nanos) {
+        if self.p95.is_some_and(|p95| took > p95) {
+            self.record(took);
+        }
+    }
+
     /// Returns the upper edge of the bucket that holds the 95th percentile; none below 50 samples.
     pub(crate) fn p95(&self) -> Option<Nanos> {
         self.p95

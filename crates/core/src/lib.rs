@@ -20,7 +20,7 @@
 //!
 //! # Reading order
 //! `clock`, `class`, `reason`, `revision` are words. `breaker`, `flap`, `ramp`, `domain`, `limiter`, `budget`, `latency`,
-//! `slow`, `plan` are policies.
+//! `slow`, `load`, `plan` are policies.
 //! `attempt`, `commit`, `request`, `route`, `machine` are machines. `decision` is what remains of a request.
 #![no_std]
 #![forbid(unsafe_code)]
@@ -49,7 +49,9 @@ mod input;
 mod latency;
 mod limiter;
 mod limits;
+mod load;
 mod machine;
+mod median;
 mod output;
 mod path;
 mod plan;

@@ -16,6 +16,7 @@ use crate::{
     fact::Signal,
     id::{AttemptId, PathId, ReplicaId},
     latency::Latency,
+    load::{self, Loads},
     revision::{Operation, Path, Revision, Where},
     slow::Pace,
     transition::Trip,
@@ -35,17 +36,21 @@ pub(crate) struct Lane {
     pub(crate) pace: Pace,
     /// One per replica, in the order of the revision; empty where there is but one.
     replicas: Vec<Replica>,
+    /// How long each of them would take now.
+    pub(crate) loads: Loads,
 }
 
 /// One of several replicas of a lane.
 #[derive(Clone, Debug)]
 struct Replica {
     breaker: Breaker,
+    /// Attempts that run there.
+    in_flight: u64,
 }
 
 impl Replica {
     fn new(path: &Path) -> Self {
-        Self { breaker: Breaker::new(path.breaker.clone()) }
+        Self { breaker: Breaker::new(path.breaker.clone()), in_flight: 0 }
     }
 }
 
@@ -108,13 +113,18 @@ impl PathState {
             lane.broken.release();
         }
         lane.pace.adopt(path.objective);
+        let before = |address: &String| addresses.iter().position(|it| it == address);
+        // With other addresses the path has another slot, and the attempts that run are counted in the old one.
+        let same = self.addresses == addresses;
         let replica = |address: &String| {
-            let before = addresses.iter().position(|it| it == address).and_then(|at| old.replicas.get(at));
-            let mut replica = before.cloned().unwrap_or_else(|| Replica::new(path));
+            let kept = before(address).and_then(|at| old.replicas.get(at)).cloned();
+            let mut replica = kept.unwrap_or_else(|| Replica::new(path));
             replica.breaker.adopt(&path.breaker);
+            replica.in_flight = if same { replica.in_flight } else { 0 };
             replica
         };
         lane.replicas = self.several().iter().map(replica).collect();
+        lane.loads = old.loads.carry(self.several().iter().map(before));
         lane
     }
 
@@ -132,10 +142,11 @@ impl PathState {
         if let Some(at) = self.lanes.iter().position(|lane| lane.operation == operation) {
             return &mut self.lanes[at];
         }
-        let replicas = self.several().iter().map(|_| Replica::new(path)).collect();
+        let replicas: Vec<_> = self.several().iter().map(|_| Replica::new(path)).collect();
+        let loads = Loads::new(replicas.len());
         let breaker = Breaker::new(path.breaker.clone());
         let (latency, pace, broken) = (Latency::new(), Pace::new(path.objective), Gate::default());
-        self.lanes.push(Lane { operation, breaker, latency, pace, broken, replicas });
+        self.lanes.push(Lane { operation, breaker, latency, pace, broken, replicas, loads });
         self.lanes.last_mut().expect("one was just pushed")
     }
 
@@ -171,7 +182,9 @@ impl Lane {
         (asker.asks(&self.breaker), replicas)
     }
 
-    /// Chooses an admitted replica by entropy, not the one that was tried; none where there is no other.
+    /// Chooses an admitted replica, not the one that was tried; none where there is no other. Of two that are drawn by entropy
+    /// it is the one that would take less time (F-100). One that is half open comes first: the probe is a request in its turn
+    /// (F-068), and what failed would else not be chosen for as long as its failures are remembered.
     pub(crate) fn choose(
         &self,
         asker: Asker,
@@ -181,13 +194,19 @@ impl Lane {
         if self.replicas.is_empty() {
             return if tried.is_none() { Some(ReplicaId(0)) } else { None };
         }
-        let all = self.replicas.len();
-        let first = (asker.entropy >> 32) as usize % all;
-        (0..all)
-            .map(|step| (first + step) % all)
-            .filter(|&at| tried != Some(ReplicaId(at as u16)))
-            .find(|&at| asker.asks(&self.replicas[at].breaker).admits() && passable(at))
-            .map(|at| ReplicaId(at as u16))
+        let may = |at: usize| {
+            tried != Some(ReplicaId(at as u16)) && asker.asks(&self.replicas[at].breaker).admits() && passable(at)
+        };
+        let admitted: Vec<usize> = (0..self.replicas.len()).filter(|at| may(*at)).collect();
+        let half_open = |at: &&usize| self.replicas[**at].breaker.half_open_by(asker.now);
+        let chosen = match admitted.iter().find(half_open).filter(|_| tried.is_none()) {
+            Some(probe) => *probe,
+            None => {
+                let score = |at: &usize| self.loads.score(asker.now, *at, self.replicas[*at].in_flight);
+                admitted[load::choose(asker.entropy, &admitted.iter().map(score).collect::<Vec<_>>())?]
+            }
+        };
+        Some(ReplicaId(chosen as u16))
     }
 
     /// Says whether the breaker of one replica admits.
@@ -197,11 +216,21 @@ impl Lane {
 
     /// Lets an attempt start.
     pub(crate) fn start(&mut self, now: Nanos, attempt: AttemptId, replica: ReplicaId, expires: Nanos) -> Leased {
-        let replica = self.replicas.get_mut(replica.index()).is_some_and(|it| it.breaker.start(now, attempt, expires));
+        let replica = self.replicas.get_mut(replica.index()).is_some_and(|it| {
+            it.in_flight += 1;
+            it.breaker.start(now, attempt, expires)
+        });
         if self.broken.ask(now) == Some(0) {
             self.broken.pass(attempt);
         }
         Leased { path: self.breaker.start(now, attempt, expires), replica }
+    }
+
+    /// Notes that an attempt at a replica is over.
+    pub(crate) fn left(&mut self, replica: ReplicaId) {
+        if let Some(replica) = self.replicas.get_mut(replica.index()) {
+            replica.in_flight = replica.in_flight.saturating_sub(1);
+        }
     }
 
     /// Renews the leases of an attempt that goes on.
@@ -218,9 +247,13 @@ impl Lane {
 
     /// Counts an outcome against, or for, the replica alone; says whether its breaker is, or was, other than closed.
     pub(crate) fn record_replica(&mut self, now: Nanos, replica: ReplicaId, verdict: Verdict) -> bool {
-        let Some(Replica { breaker }) = self.replicas.get_mut(replica.index()) else { return false };
+        let Some(Replica { breaker, .. }) = self.replicas.get_mut(replica.index()) else { return false };
         let before = breaker.state();
         breaker.record(now, verdict);
+        if (before, breaker.state()) == (BreakerState::HalfOpen, BreakerState::Ramp) {
+            // Proven again: its ramp gives it its share, and not what its failures left behind.
+            self.loads.forget(replica.index());
+        }
         (before, breaker.state()) != (BreakerState::Closed, BreakerState::Closed)
     }
 
@@ -345,9 +378,10 @@ mod tests {
     #[test]
     fn f_073_a_lane_is_no_better_than_the_best_of_its_replicas() {
         let breaker = || Breaker::new(BreakerPolicy::default());
-        let replicas = [breaker(), breaker()].map(|breaker| Replica { breaker }).into();
+        let replicas = [breaker(), breaker()].map(|breaker| Replica { breaker, in_flight: 0 }).into();
         let (latency, pace, broken) = (Latency::new(), Pace::new(None), Gate::default());
-        let mut lane = Lane { operation: Operation::Chat, breaker: breaker(), latency, pace, broken, replicas };
+        let loads = Loads::new(2);
+        let mut lane = Lane { operation: Operation::Chat, breaker: breaker(), latency, pace, broken, replicas, loads };
         let result = ResultCode::ConnectFailed;
         let evidence = Evidence::Hard;
         for (replica, state) in [(0, BreakerState::Closed), (1, BreakerState::Open)] {

@@ -145,6 +145,15 @@ impl Pace {
         late.then(|| Late { made, slow: self.slow(now) })
     }
 
+    /// Takes in that nothing had come after this time, when its client left: where that is late it counts as such, but what is
+    /// no evidence is not the last straw (F-173, core rule 5).
+    pub(crate) fn silent(&mut self, now: Nanos, size: Size, took: Nanos) {
+        if self.bound(now, size).is_some_and(|bound| took > bound.limit) {
+            self.second.record(now, true);
+            self.ten.record(now, true);
+        }
+    }
+
     /// Clears what was judged: what was before an outage says nothing about after it.
     pub(crate) fn forget(&mut self) {
         self.second.clear();

@@ -8,6 +8,7 @@ mod gates;
 mod health;
 mod lacks;
 mod limits;
+mod replicas;
 mod retries;
 mod slow;
 

@@ -7,7 +7,6 @@ use crate::{
     breaker::{BreakerState, Verdict},
     class::{Evidence, ResultCode},
     clock::Nanos,
-    commit::Commit,
     id::ReplicaId,
     output::{Cancelled, Output},
     request::{Ended, Request, Retry, World},
@@ -31,18 +30,7 @@ impl Request {
         if evidence == Evidence::Hard && !repeated {
             self.counted.push(slot);
         }
-        if result.is_ok() && self.commit == Commit::Held {
-            let took = now.saturating_sub(attempt.started);
-            world
-                .paths
-                .state_mut(slot)
-                .lane(self.generation.path(attempt.path), self.admit.operation)
-                .latency
-                .record(took);
-        }
-        if result.is_ok() && !self.admit.operation.is_stream() {
-            self.pace(now, world, attempt);
-        }
+        self.learn(now, world, (attempt, result, evidence));
         let mended = evidence == Evidence::Success && !self.pending.is_empty();
         match retry {
             Some(retry) if retry.elsewhere || retry.fresh => {

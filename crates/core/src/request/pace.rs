@@ -1,4 +1,4 @@
-//! How long an answer took, and what that says of its path (F-064, F-070).
+//! How long an answer took, or did not come, and what that says of its path and its replica (F-027, F-064, F-070, F-101, F-173).
 //!
 //! A path that is slow fails nobody, so it is left only for somebody who can answer: a lower tier that is admitted and is
 //! no safe default.
@@ -6,8 +6,10 @@
 use crate::{
     attempt::Attempt,
     breaker::BreakerState,
-    class::ResultCode,
+    class::{Class, Evidence, ResultCode},
     clock::Nanos,
+    commit::Commit,
+    load::Shown,
     reason::Reason,
     request::{Request, World},
     size::Size,
@@ -16,16 +18,59 @@ use crate::{
 };
 
 impl Request {
+    /// Takes in how an attempt ended; a stream has told its time already, at its first content.
+    pub(super) fn learn(
+        &self,
+        now: Nanos,
+        world: &mut World<'_>,
+        (attempt, result, evidence): (&Attempt, ResultCode, Evidence),
+    ) {
+        use ResultCode::{FirstTokenTimeout, KeepaliveOnly, Stall, TotalTimeout, Unsent};
+        let (stream, took) = (self.admit.operation.is_stream(), now.saturating_sub(attempt.started));
+        let (slot, path) = (self.generation.slot(attempt.path), self.generation.path(attempt.path));
+        if let Some(state) = world.paths.find_mut(slot) {
+            let lane = state.lane(path, self.admit.operation);
+            lane.left(attempt.replica);
+            if result.is_ok() && self.commit == Commit::Held {
+                lane.latency.record(took);
+            }
+        }
+        let clock = match result {
+            FirstTokenTimeout | KeepaliveOnly | TotalTimeout => Some(took),
+            Stall => Some(path.clocks.stall),
+            _ => None,
+        };
+        let silent = attempt.first_content.is_none() && (clock.is_some() || result.class() == Class::Cancelled);
+        let shown = match evidence {
+            Evidence::Success if stream => return,
+            Evidence::Success => return self.pace(now, world, attempt),
+            // A connection that was stale says nothing about how long an answer takes.
+            Evidence::Hard | Evidence::Soft if result.is_ok() || result == Unsent => return,
+            Evidence::Hard | Evidence::Soft => Shown::Failed(clock.unwrap_or(0)),
+            Evidence::None if silent => Shown::Silent(took),
+            Evidence::None => return,
+        };
+        let Some(state) = world.paths.find_mut(slot) else { return };
+        let (lane, size) = (state.lane(path, self.admit.operation), Size::of_request(&self.admit));
+        lane.loads.record(now, attempt.replica.index(), size, shown);
+        if let Shown::Silent(took) = shown {
+            lane.latency.at_least(took);
+            lane.pace.silent(now, size, took);
+        }
+    }
+
     /// Takes in the time to the first content of a stream, or to an answer in one piece.
     pub(super) fn pace(&self, now: Nanos, world: &mut World<'_>, attempt: &Attempt) {
         let took = now.saturating_sub(attempt.started);
         let (slot, path) = (self.generation.slot(attempt.path), self.generation.path(attempt.path));
         let lane = world.paths.state_mut(slot).lane(path, self.admit.operation);
+        let size = Size::of_request(&self.admit);
+        lane.loads.record(now, attempt.replica.index(), size, Shown::Answered(took));
         if lane.breaker.state() == BreakerState::HalfOpen {
             // What was slow before an outage is not what the first probes after it are judged with.
             lane.pace.forget();
         }
-        let Some(Late { made, slow }) = lane.pace.record(now, Size::of_request(&self.admit), took) else { return };
+        let Some(Late { made, slow }) = lane.pace.record(now, size, took) else { return };
         if self.plan(now, world).last_of_its_kind(attempt.tier) {
             return;
         }

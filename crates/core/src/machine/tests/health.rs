@@ -27,54 +27,6 @@ fn f_065_a_request_counts_once_at_each_path_that_it_fails() {
     assert_eq!([kit.breaker(0), kit.breaker(1)], [BreakerState::Open; 2]);
 }
 
-#[test]
-fn f_069_a_stream_that_goes_on_keeps_the_lease_of_its_replica() {
-    let mut kit = Kit::new(revision(2));
-    let other = |kit: &Kit| kit.start().replica == ReplicaId(1);
-    // One replica breaks, mended by the other each time, until it is cut off.
-    while kit.core.next_timeout().is_none() {
-        kit.admit_as(Operation::ChatStream, |admit| admit.entropy = 1 << 32);
-        if other(&kit) {
-            kit.end(R::ConnectFailed, 0);
-        }
-        kit.end(R::Ok, 200);
-    }
-    kit.now = kit.core.next_timeout().expect("the replica's open time ends").0;
-    kit.admit_as(Operation::ChatStream, |admit| admit.entropy = 1 << 32);
-    assert!(other(&kit), "half open: it may be probed");
-    let probe = kit.start().attempt;
-    kit.event(Event::FirstContent);
-    for _ in 0..6 {
-        kit.until(kit.now + 900 * MILLISECOND);
-        kit.feed(Input::Attempt { attempt: probe, event: Event::Progress });
-    }
-    kit.admit_as(Operation::ChatStream, |admit| admit.entropy = 1 << 32);
-    assert!(other(&kit), "its lease has not expired under the stream");
-}
-
-#[test]
-fn f_042_f_073_the_retry_goes_to_another_replica_and_mends_the_path() {
-    let mut kit = Kit::new(revision(2));
-    for _ in 0..20 {
-        kit.admit_as(Operation::Chat, |admit| admit.entropy = 1 << 32);
-        let first = kit.start().replica;
-        if first == ReplicaId(1) {
-            kit.end(R::Status5xx, 500);
-            kit.until(kit.now + 300 * MILLISECOND);
-            assert_ne!(kit.start().replica, first);
-        }
-        kit.end(R::Ok, 200);
-        assert_eq!(kit.decision().outcome.tier, Some(0));
-        kit.now += 10 * MILLISECOND;
-    }
-    assert_eq!(kit.core.route_state(kit.now, RouteId(0)).tiers[0].breaker, BreakerState::Closed, "the path is well");
-    assert!(
-        kit.starts().iter().filter(|start| start.1 == 1).count() < 6,
-        "the bad replica is cut off: {:?}",
-        kit.starts()
-    );
-}
-
 /// Lets the primary of a kit fail, and come back as far as its ramp.
 fn ramping(revision: Revision) -> Kit {
     let mut kit = Kit::new(revision);

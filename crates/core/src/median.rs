@@ -1,0 +1,66 @@
+//! Median: the middle of many numbers, roughly and in eight bytes.
+//!
+//! Not a quantile in general: where a tail matters, or what was an hour ago must be forgotten, `histogram` and `fading` count.
+//!
+//! # Invariants
+//! - `MED-1`: one number moves a running median by at most a thirty-second of it, or by one, however far off the number is.
+//!
+//! # When it misleads
+//! A running median needs about seventy-five numbers to follow a change by ten.
+//!
+//! # Source
+//! FAME (Feldman and Shavitt, 2007), with steps in proportion to the value in place of ones that shrink.
+
+/// The part of a running median by which it moves.
+const STEP: u64 = 32;
+
+/// The median of all numbers so far, the later ones more than the earlier.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Running(Option<u64>);
+
+impl Running {
+    /// Takes in a number; the first one is believed as it is.
+    pub(crate) fn record(&mut self, number: u64) {
+        let Some(value) = self.0 else {
+            self.0 = Some(number);
+            return;
+        };
+        let step = (value / STEP).max(1);
+        self.0 = Some(if number > value {
+            value.saturating_add(step).min(number)
+        } else {
+            value.saturating_sub(step).max(number)
+        });
+    }
+
+    /// Returns the median; none while there was no number.
+    pub(crate) fn value(self) -> Option<u64> {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_running_median_finds_the_middle_and_shrugs_at_outliers() {
+        let mut running = Running::default();
+        for n in 0..5_000u64 {
+            running.record(if n % 5 == 0 { 1_000_000 } else { 1_000 + n * 7_919 % 100 });
+        }
+        let middle = running.value().expect("numbers");
+        assert!((970..=1_130).contains(&middle), "MED-1: {middle}");
+        (0..80).for_each(|_| running.record(10_000));
+        assert_eq!(running.value(), Some(10_000), "it has followed");
+    }
+
+    #[test]
+    fn a_running_median_never_leaves_the_numbers() {
+        let mut running = Running::default();
+        for number in [0, u64::MAX, 0, 1, u64::MAX, u64::MAX] {
+            running.record(number);
+        }
+        assert!(running.value().is_some_and(|value| value <= 10), "MED-1");
+    }
+}
