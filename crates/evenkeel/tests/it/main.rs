@@ -12,6 +12,7 @@ mod guides;
 mod mlserver;
 mod openai_sdk;
 mod outage;
+mod overload;
 mod pause;
 mod process;
 mod readme;
