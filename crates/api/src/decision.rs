@@ -98,6 +98,12 @@ pub struct Attempt {
     pub status: Option<u16>,
     /// Whether it was a leased probe.
     pub probe: bool,
+    /// What it was for: `answer`, or to mend a stream that broke: `splice`, `continue`.
+    #[serde(default = "answer")]
+    pub role: String,
+    /// Whether any of what it said had gone to the client before its end.
+    #[serde(default)]
+    pub sent: bool,
 }
 
 /// What became of a request.
@@ -113,6 +119,9 @@ pub struct Outcome {
     pub degraded: bool,
     /// `answered`, `error`, `broken` or `refused`.
     pub end: String,
+    /// What became of a stream that broke after its client had begun to get it: `none`, `spliced`, `continued`, `truncated`.
+    #[serde(default = "none")]
+    pub rescue: String,
     /// The HTTP status.
     pub status: u16,
     /// Microseconds from admission to the end.
@@ -179,6 +188,8 @@ fn attempt(it: &core::AttemptRecord, revision: &core::Revision) -> Attempt {
         result: it.result.name().into(),
         status: it.status,
         probe: it.probe,
+        role: it.role.name().into(),
+        sent: it.sent,
     }
 }
 
@@ -196,9 +207,20 @@ fn outcome(it: &core::Decision, route: &core::Route) -> Outcome {
             core::End::Refused(_) => "refused",
         }
         .into(),
+        rescue: it.rescue().name().into(),
         status: it.outcome.status,
         latency_us: words::micros(it.outcome.latency),
     }
+}
+
+/// What attempts of earlier records were for.
+fn answer() -> String {
+    core::Role::Answer.name().into()
+}
+
+/// What became of streams of earlier records, as far as they say.
+fn none() -> String {
+    core::Rescue::None.name().into()
 }
 
 fn explanation(outcome: &Outcome, reason: core::Reason) -> String {
@@ -210,7 +232,12 @@ fn explanation(outcome: &Outcome, reason: core::Reason) -> String {
         ("error", ..) => "Ended with the model's own error".into(),
         _ => "Refused".into(),
     };
-    format!("{who}: {}.", reason.words())
+    let mended = match outcome.rescue.as_str() {
+        "spliced" => "; it said again what had been sent of a stream that broke, and went on",
+        "continued" => "; it went on with what had been sent of a stream that broke",
+        _ => "",
+    };
+    format!("{who}{mended}: {}.", reason.words())
 }
 
 #[cfg(test)]

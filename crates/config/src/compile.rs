@@ -21,7 +21,7 @@ use crate::{
         commit::Commit,
         file::File,
         path::{Kind, PathKind, Target},
-        route::{OnCapability, OnPolicy, Priority, Route, RouteProtocol, WhenExhausted},
+        route::{OnCapability, OnPolicy, Priority, Rescue, Route, RouteProtocol, WhenExhausted},
         scalar::{Duration, Limit, Ratio},
         server::Server,
         tier::{Feature as Capability, Method, Tier},
@@ -200,6 +200,7 @@ fn route(name: &str, it: &Route, first: usize) -> core::Route {
             WhenExhausted::Wait => core::WhenExhausted::Wait,
             WhenExhausted::Refuse => core::WhenExhausted::Refuse,
         },
+        rescue: it.rescue == Rescue::Splice,
         commit: match it.commit {
             Commit::FirstContent => core::CommitPoint::FirstContent,
             Commit::NChars(characters) => core::CommitPoint::Chars(characters),
@@ -254,6 +255,8 @@ fn path(tier: &Tier, id: RouteId, route: &Route, kind: (&dyn PathKind, core::Whe
         retries: tier.retries,
         features: tier.features.as_ref().map_or(kind.features(), features),
         context: tier.context,
+        effects: tier.effects,
+        prefill: tier.prefill,
         after_break: tier.after_break.nanos(),
         breaker: breaker(&tier.breaker),
     }

@@ -48,6 +48,7 @@ fn admit(n: u64) -> Admit {
         needs: Features::NONE,
         tokens: 128,
         max_tier: None,
+        pure: true,
     }
 }
 
@@ -67,6 +68,8 @@ fn revision() -> Revision {
         retries: 1,
         features: Features::ALL,
         context: None,
+        effects: false,
+        prefill: false,
         after_break: 2 * SECOND,
         breaker: BreakerPolicy::default(),
     };
@@ -85,6 +88,7 @@ fn revision() -> Revision {
             when_exhausted: Default::default(),
             commit: Default::default(),
             priority: Default::default(),
+            rescue: true,
             tiers: vec![
                 tier("primary", Method::Primary, 0),
                 tier("small", Method::Distilled, 1),

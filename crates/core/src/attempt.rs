@@ -9,7 +9,7 @@
 use crate::{
     class::ResultCode,
     clock::Nanos,
-    decision::AttemptRecord,
+    decision::{AttemptRecord, Role},
     id::{AttemptId, PathId, ReplicaId},
     path::Leased,
 };
@@ -26,6 +26,7 @@ pub(crate) struct Attempt {
     /// The client gave it less time than the path needs.
     pub(crate) hurried: bool,
     pub(crate) first_content: Option<Nanos>,
+    pub(crate) role: Role,
     /// What it says goes to the client.
     pub(crate) sent: bool,
     /// When the first content or reasoning must be there; none for an answer in one piece.
@@ -50,7 +51,7 @@ pub(crate) struct Timing {
     pub(crate) first_content: Option<Nanos>,
     /// None for an answer in one piece.
     pub(crate) stall: Option<Nanos>,
-    /// Time to the commit, or to the answer.
+    /// Time to the commit, or to the answer; for the recovery of a stream, to have said again what was sent of it.
     pub(crate) commit: Nanos,
     pub(crate) total: Nanos,
     pub(crate) hurried: bool,
@@ -70,11 +71,12 @@ pub(crate) struct Target {
     pub(crate) tier: u8,
     pub(crate) path: PathId,
     pub(crate) replica: ReplicaId,
+    pub(crate) role: Role,
 }
 
 impl Attempt {
     pub(crate) fn start(now: Nanos, target: Target, timing: Timing) -> Self {
-        let Target { id, tier, path, replica } = target;
+        let Target { id, tier, path, replica, .. } = target;
         Self {
             id,
             tier,
@@ -84,6 +86,7 @@ impl Attempt {
             leased: Leased::default(),
             hurried: timing.hurried,
             first_content: None,
+            role: target.role,
             sent: false,
             first_by: timing.first_content.map(|clock| now.saturating_add(clock)),
             commit_by: now.saturating_add(timing.commit),
@@ -135,6 +138,16 @@ impl Attempt {
         self.spoke.is_none() && self.first_by.is_some_and(|by| by <= now) && self.commit_by.min(self.total_by) > now
     }
 
+    /// Reads an end: one that ends before it has said again what was sent says something else (F-124).
+    pub(crate) fn verified(&self, result: ResultCode) -> ResultCode {
+        if self.catches_up() && result.is_ok() { ResultCode::SpliceDiverged } else { result }
+    }
+
+    /// Says whether it is still to say again what was sent by another.
+    pub(crate) fn catches_up(&self) -> bool {
+        self.role != Role::Answer && !self.sent
+    }
+
     /// Says whether it has content, and no time is left to hold it back.
     pub(crate) fn holds_too_long(&self, now: Nanos) -> bool {
         !self.sent && self.first_content.is_some() && self.commit_by <= now && self.silence_ends() > now
@@ -177,6 +190,7 @@ impl Attempt {
             result,
             status,
             probe: self.leased.path,
+            role: self.role,
             sent: self.sent,
         }
     }

@@ -51,9 +51,10 @@ pub trait Canonical {
 impl Canonical for Output {
     fn feed(&self, hash: &mut LogHash) {
         match self {
-            Self::Start(Start { request, attempt, tier, path, replica, budget, fresh }) => {
+            Self::Start(Start { request, attempt, tier, path, replica, budget, fresh, role }) => {
                 let (tier, path, replica) = (u64::from(*tier), u64::from(path.0), u64::from(replica.0));
-                let numbers = [1, request.0, attempt.0, tier, path, replica, *budget, u64::from(*fresh)];
+                let how = u64::from(*fresh) + 2 * (*role as u64);
+                let numbers = [1, request.0, attempt.0, tier, path, replica, *budget, how];
                 numbers.into_iter().for_each(|n| hash.number(n));
             }
             Self::Cancel { request, attempt, why } => {
@@ -62,6 +63,7 @@ impl Canonical for Output {
                     Cancelled::Clock(result) => hash.bytes(result.name().as_bytes()),
                     Cancelled::ClientGone => hash.number(1),
                     Cancelled::Drained => hash.number(2),
+                    Cancelled::Diverged => hash.number(3),
                 }
             }
             Self::Commit { request, attempt, disclosure } => {
@@ -118,12 +120,12 @@ impl Canonical for Source {
 
 impl Canonical for Disclosure {
     fn feed(&self, hash: &mut LogHash) {
-        let Self { answered, degraded, reason, attempts } = self;
+        let Self { answered, degraded, reason, attempts, rescue } = self;
         if let Some((tier, method, path)) = answered {
             hash.bytes(method.name().as_bytes());
             [u64::from(*tier), u64::from(path.0)].into_iter().for_each(|n| hash.number(n));
         }
-        let numbers = [u64::from(*degraded), u64::from(reason.number()), u64::from(*attempts)];
+        let numbers = [u64::from(*degraded), u64::from(reason.number()), u64::from(*attempts), *rescue as u64];
         numbers.into_iter().for_each(|n| hash.number(n));
     }
 }
@@ -198,7 +200,7 @@ impl Canonical for Candidate {
 impl Canonical for AttemptRecord {
     fn feed(&self, hash: &mut LogHash) {
         let Self { attempt, tier, path, replica, start, duration, first_content, result, status, .. } = self;
-        let (probe, sent) = (u64::from(self.probe), u64::from(self.sent));
+        let (probe, sent) = (u64::from(self.probe), u64::from(self.sent) + 2 * (self.role as u64));
         hash.bytes(result.name().as_bytes());
         let (tier, path, replica) = (u64::from(*tier), u64::from(path.0), u64::from(replica.0));
         let (first, status) = (option(*first_content), option(status.map(u64::from)));

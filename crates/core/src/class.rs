@@ -9,7 +9,7 @@
 
 mod status;
 
-use crate::reason::Reason;
+use crate::{decision::Role, reason::Reason};
 
 /// The class of a result: who or what is at fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -219,6 +219,8 @@ results! {
     UnsupportedFeature = "capability.unsupported_feature", Capability, None, No, Capable, Nothing, CapabilityMissing;
     /// More bytes than the upstream takes.
     MessageTooLarge = "capability.message_too_large", Capability, None, No, Capable, Nothing, CapabilityMissing;
+    /// An answer cannot be begun for the path, which is to go on with it (F-126).
+    PrefillRejected = "capability.prefill_rejected", Capability, None, No, Capable, Nothing, CapabilityMissing;
     /// The provider refuses the content.
     ContentFiltered = "policy.content_filtered", Policy, None, No, No, Nothing, SafetyBlock;
     /// The answer has another schema than the contract.
@@ -237,6 +239,8 @@ results! {
     ClientSlow = "cancelled.client_slow", Cancelled, None, No, No, Nothing, ClientGone;
     /// This process stood still: the silence was its own (PR-09).
     LocalPause = "cancelled.local_pause", Cancelled, None, No, Yes, Nothing, InternalError;
+    /// It says something else than what was sent of the stream that it was to mend (F-124).
+    SpliceDiverged = "cancelled.splice_diverged", Cancelled, None, No, No, Nothing, StreamTruncated;
     /// This process stops.
     Drained = "cancelled.drained", Cancelled, None, No, No, Nothing, Draining;
 }
@@ -265,6 +269,22 @@ impl ResultCode {
             Self::DnsFailed | Self::ConnectFailed | Self::TlsFailed => true,
             Self::Status5xx => matches!(status, Some(502 | 503)),
             _ => false,
+        }
+    }
+
+    /// Says whether it is certain that nothing of the request has left (F-034).
+    pub const fn left_nothing(self) -> bool {
+        matches!(self, Self::DnsFailed | Self::ConnectFailed | Self::TlsFailed)
+    }
+
+    /// Reads the result as an attempt of this role must: what is refused about a request to go on with an answer is the
+    /// beginning that was added to it (F-126).
+    pub const fn in_role(self, role: Role) -> Self {
+        match (role, self) {
+            (Role::Continue, Self::CallerInvalid | Self::CallerTooLarge | Self::UnsupportedFeature) => {
+                Self::PrefillRejected
+            }
+            (_, other) => other,
         }
     }
 

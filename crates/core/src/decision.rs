@@ -55,6 +55,55 @@ pub struct Candidate {
     pub reasons: Vec<Reason>,
 }
 
+/// What an attempt is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// To answer.
+    #[default]
+    Answer,
+    /// To say again what was sent of a stream that broke, word for word, and go on from there (F-123).
+    Splice,
+    /// To go on with what was sent of a stream that broke (F-126).
+    Continue,
+}
+
+impl Role {
+    /// Returns the word that records use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Answer => "answer",
+            Self::Splice => "splice",
+            Self::Continue => "continue",
+        }
+    }
+}
+
+/// What became of a stream that broke after its client had begun to get it (F-133).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rescue {
+    /// Nothing broke.
+    #[default]
+    None,
+    /// Another attempt said the same, and more, to its verified end.
+    Spliced,
+    /// Another attempt went on with it, to its verified end.
+    Continued,
+    /// Its client was told that it broke.
+    Truncated,
+}
+
+impl Rescue {
+    /// Returns the word that records use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Spliced => "spliced",
+            Self::Continued => "continued",
+            Self::Truncated => "truncated",
+        }
+    }
+}
+
 /// One attempt, as it went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AttemptRecord {
@@ -78,6 +127,8 @@ pub struct AttemptRecord {
     pub status: Option<u16>,
     /// Whether it was a leased probe.
     pub probe: bool,
+    /// What it was for.
+    pub role: Role,
     /// Whether any of what it said had gone to the client before its end (F-120).
     pub sent: bool,
 }

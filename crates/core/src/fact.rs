@@ -46,6 +46,8 @@ pub enum Signal {
     RetryTime,
     /// The state of the path's breaker, against Closed: only then is it asked again.
     RetryBreaker,
+    /// 1 where what was sent of a stream that broke cannot be said again (F-034, F-124).
+    Unrepeatable,
     /// 1 where a `default` would stand in for a request that another tier could not do: it may not (F-009).
     DefaultBarred,
     /// 1 where a content refusal leaves only the `default`, and this is another tier (F-008).
@@ -75,6 +77,7 @@ impl Signal {
             Self::RetryBudget => "retry_cost_milli",
             Self::RetryTime => "retry_time_left_ns",
             Self::RetryBreaker => "retry_breaker",
+            Self::Unrepeatable => "unrepeatable",
             Self::DefaultBarred => "default_barred",
             Self::OnlyDefault => "only_default",
         }
@@ -82,7 +85,7 @@ impl Signal {
 
     /// Says whether it was asked for another try on the same path, and so says nothing about the first.
     pub const fn is_about_retry(self) -> bool {
-        matches!(self, Self::RetryBudget | Self::RetryTime | Self::RetryBreaker)
+        matches!(self, Self::RetryBudget | Self::RetryTime | Self::RetryBreaker | Self::Unrepeatable)
     }
 
     /// Returns the comparison that breaches.
@@ -110,7 +113,7 @@ impl Signal {
             Self::Waited => Reason::CooldownHold,
             Self::Crashes => Reason::SuspectRequest,
             Self::MaxTier => Reason::ClientMaxTier,
-            Self::FeaturesMissing | Self::Context | Self::LargerContext | Self::DefaultBarred => {
+            Self::FeaturesMissing | Self::Context | Self::LargerContext | Self::DefaultBarred | Self::Unrepeatable => {
                 Reason::CapabilityMissing
             }
             Self::OnlyDefault => Reason::SafetyBlock,

@@ -21,6 +21,13 @@ pub enum Input {
         /// What happened.
         event: Event,
     },
+    /// How an attempt that is to mend a broken stream compares with what was sent of it.
+    Splice {
+        /// Which attempt.
+        attempt: AttemptId,
+        /// How.
+        splice: Splice,
+    },
     /// The client went away.
     ClientGone {
         /// Whose client.
@@ -57,6 +64,17 @@ pub struct Admit {
     pub tokens: u64,
     /// The lowest tier that the client accepts (F-168).
     pub max_tier: Option<u8>,
+    /// Whether it may be asked twice: it keeps nothing, and belongs to no sequence (F-034).
+    pub pure: bool,
+}
+
+/// How an attempt that is to mend a broken stream compares with what was sent of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Splice {
+    /// It has said all of it: what follows goes to the client.
+    Matched,
+    /// It says something else.
+    Diverged,
 }
 
 /// What can happen to an attempt.
@@ -68,6 +86,8 @@ pub enum Event {
     Enough,
     /// Another piece of content; before the first, a piece of reasoning, which stops the first-content clock.
     Progress,
+    /// What was sent can no longer be said again by another: there is a piece of a call in it, or more than is kept (F-124).
+    Unrepeatable,
     /// Bytes that are neither, such as a keep-alive: a sign of life and no progress.
     Alive,
     /// It was cancelled before, and its call is closed now: it takes no more room at its replica (F-172).

@@ -5,7 +5,8 @@
 //!
 //! # The rules that hold after every event (architecture, section 4)
 //! 1. Exactly one terminal outcome per admitted request.
-//! 2. No attempt starts after the terminal outcome, after the deadline, or after commit.
+//! 2. No attempt starts after the terminal outcome, after the deadline, or after commit, but for the recovery of a committed
+//!    stream that broke.
 //! 3. Every request leaves before its deadline: accepted answer, safe default, or explicit refusal.
 //! 4. No start on an Open path except a leased probe; leases expire; an expired lease is a failure.
 //! 5. Caller faults and cancellations carry no health evidence and release leases.
@@ -72,11 +73,11 @@ pub use breaker::BreakerState;
 pub use bytes::{Canonical, LogHash};
 pub use class::{Again, Class, Closes, Evidence, Next, ResultCode};
 pub use clock::{MICROSECOND, MILLISECOND, Nanos, SECOND};
-pub use decision::{AttemptRecord, Candidate, Decision, End, Outcome, Verdict};
+pub use decision::{AttemptRecord, Candidate, Decision, End, Outcome, Rescue, Role, Verdict};
 pub use digest::digest_name;
 pub use fact::{Comparison, Fact, Signal};
 pub use id::{AttemptId, PathId, ReplicaId, RequestId, RouteId, UpstreamId};
-pub use input::{Admit, Event, Input};
+pub use input::{Admit, Event, Input, Splice};
 pub use limiter::{weight_of_bytes, weight_of_tokens};
 pub use machine::{Core, Why};
 pub use output::{Cancelled, Disclosure, Output, Refusal, Source, Start};

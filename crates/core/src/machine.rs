@@ -102,6 +102,11 @@ impl Core {
         match input {
             Input::Admit(admit) => self.admit(now, admit),
             Input::Attempt { attempt, event } => self.event(now, attempt, event),
+            Input::Splice { attempt, splice } => {
+                if let Some(&request) = self.running.get(&attempt) {
+                    self.with(request, |it, world| it.spliced(now, splice, world));
+                }
+            }
             Input::ClientGone { request } => self.with(request, |it, world| it.client_gone(now, world)),
             Input::Revision(revision) => self.apply(now, revision),
             Input::Timeout => {}

@@ -5,7 +5,7 @@ use alloc::{boxed::Box, sync::Arc};
 use crate::{
     class::ResultCode,
     clock::Nanos,
-    decision::Decision,
+    decision::{Decision, Rescue, Role},
     id::{AttemptId, PathId, ReplicaId, RequestId},
     reason::Reason,
     revision::{Method, Revision},
@@ -87,6 +87,8 @@ pub struct Start {
     pub budget: Nanos,
     /// The attempt must not reuse an idle connection: an earlier one was reset under this request.
     pub fresh: bool,
+    /// Whether it is to answer, or to mend a stream that broke.
+    pub role: Role,
 }
 
 /// Why an attempt was stopped.
@@ -96,6 +98,8 @@ pub enum Cancelled {
     Clock(ResultCode),
     /// The client went away.
     ClientGone,
+    /// It says something else than what was sent (F-124).
+    Diverged,
     /// The request ended otherwise.
     Drained,
 }
@@ -141,4 +145,6 @@ pub struct Disclosure {
     pub reason: Reason,
     /// Attempts so far.
     pub attempts: u8,
+    /// What became of a stream that broke.
+    pub rescue: Rescue,
 }

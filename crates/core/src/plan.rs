@@ -88,7 +88,9 @@ impl<'a> Plan<'a> {
     /// Returns for how long a tier is left alone because a stream broke on it, while another model below could answer: a
     /// canned answer would help nobody (F-077).
     fn broken_for(&self, tier: u8) -> Option<Nanos> {
-        let lane = self.lane(tier).filter(|_| self.request.admit.operation.is_stream())?;
+        // A stream that has begun and broke is mended where it can be.
+        let new = self.request.admit.operation.is_stream() && !self.request.has_begun();
+        let lane = self.lane(tier).filter(|_| new)?;
         // A tier below on which streams broke is asked, too, where no other is left: the lowest always is.
         lane.broken.ask(self.now).filter(|left| *left == 0 || !self.last_of_its_kind(tier))
     }
@@ -105,8 +107,11 @@ impl<'a> Plan<'a> {
         if path.place == Where::Certain {
             return;
         }
-        let last = tier + 1 == self.tiers();
-        note(Signal::TimeLeft, self.left(), if last { 1 } else { self.enough(tier) });
+        // The deadline of a stream ends at its commit.
+        if !self.request.has_begun() {
+            let last = tier + 1 == self.tiers();
+            note(Signal::TimeLeft, self.left(), if last { 1 } else { self.enough(tier) });
+        }
         self.ask_gates(tier, note);
         if let Some(Room { value, threshold }) = self.most_room(tier) {
             note(Signal::InFlight, value, threshold);
@@ -316,6 +321,18 @@ impl<'a> Plan<'a> {
     /// Returns the clocks of an attempt on a tier (F-022, F-025, F-027, F-028).
     pub(crate) fn timing(&self, tier: u8) -> Timing {
         let clocks = self.path(tier).clocks;
+        if self.request.has_begun() {
+            // To say again what was sent: by these two and not by the deadline (F-122).
+            let (first, stall) = (clocks.first_content, clocks.stall);
+            let commit = first.saturating_add(stall);
+            return Timing {
+                first_content: Some(first),
+                stall: Some(stall),
+                commit,
+                total: clocks.total,
+                hurried: false,
+            };
+        }
         let commit = self.left().saturating_sub(self.reserve(tier)).max(1);
         let hurried = self.hurried(tier);
         if !self.request.admit.operation.is_stream() {
@@ -341,11 +358,13 @@ impl<'a> Plan<'a> {
     pub(crate) fn retry_facts(&self, tier: u8, pause: Nanos) -> [Fact; 2] {
         let usable = self.left().saturating_sub(self.reserve(tier));
         let needed = pause.saturating_add(self.need(tier));
-        let state = self.lane(tier).map_or(BreakerState::Closed, Lane::state);
-        [
-            Fact { tier, signal: Signal::RetryTime, value: usable, threshold: needed },
-            Fact { tier, signal: Signal::RetryBreaker, value: state as u64, threshold: BreakerState::Closed as u64 },
-        ]
+        [Fact { tier, signal: Signal::RetryTime, value: usable, threshold: needed }, self.is_closed(tier)]
+    }
+
+    /// Compares whether a path that is to be asked again is Closed.
+    pub(crate) fn is_closed(&self, tier: u8) -> Fact {
+        let (state, closed) = (self.lane(tier).map_or(BreakerState::Closed, Lane::state), BreakerState::Closed);
+        Fact { tier, signal: Signal::RetryBreaker, value: state as u64, threshold: closed as u64 }
     }
 }
 

@@ -6,7 +6,7 @@
 //!
 //! # Invariants
 //! - `REQ-1`: each tier is entered once, so every chain is finite (F-031).
-//! - `REQ-2`: at most one attempt runs, and none after the outcome or the commit (rules 1, 2).
+//! - `REQ-2`: at most one attempt runs, and none after the outcome; after the commit only those that mend it (rules 1, 2).
 //! - `REQ-3`: an attempt's evidence is recorded exactly once, or, where nobody is at fault, its lease released.
 
 mod evidence;
@@ -14,12 +14,14 @@ mod gates;
 mod limits;
 mod outcome;
 mod pace;
+mod recover;
 mod retry;
 mod wait;
 
 use alloc::{collections::VecDeque, sync::Arc, vec::Vec};
 
 use self::{
+    recover::Recovery,
     retry::Another,
     wait::{Wait, Waited},
 };
@@ -30,10 +32,10 @@ use crate::{
     class::{Class, Next, ResultCode},
     clock::Nanos,
     commit::Commit,
-    decision::{AttemptRecord, End},
+    decision::{AttemptRecord, End, Role},
     domain::{Gates, Word},
     fact::Fact,
-    id::{AttemptId, ReplicaId},
+    id::{AttemptId, PathId, ReplicaId},
     input::{Admit, Event},
     limits::Limits,
     output::{Cancelled, Output, Refusal, Source, Start},
@@ -73,6 +75,9 @@ pub(crate) struct Request {
     facts: Vec<Fact>,
     attempts: Vec<AttemptRecord>,
     commit: Commit,
+    /// What was sent cannot be said again by another (F-124).
+    unrepeatable: bool,
+    recovery: Option<Recovery>,
     current: Option<Attempt>,
     wait: Option<Wait>,
     /// The next tier to be asked.
@@ -115,6 +120,14 @@ struct Retry {
     elsewhere: bool,
     /// No idle connection may be reused.
     fresh: bool,
+    role: Role,
+}
+
+impl Retry {
+    /// The first try on a tier.
+    fn first(tier: u8, replica: ReplicaId) -> Self {
+        Self { tier, tried: replica, elsewhere: false, fresh: false, role: Role::Answer }
+    }
 }
 
 /// What a request finds when it is admitted.
@@ -140,6 +153,8 @@ impl Request {
             facts: Vec::with_capacity(4),
             attempts: Vec::with_capacity(1),
             commit: Commit::Held,
+            unrepeatable: false,
+            recovery: None,
             current: None,
             wait: None,
             next: 0,
@@ -173,6 +188,16 @@ impl Request {
     /// Says whether the outcome is out.
     pub(crate) fn is_over(&self) -> bool {
         self.commit == Commit::Over
+    }
+
+    /// Says whether its client has begun to get an answer.
+    pub(crate) fn has_begun(&self) -> bool {
+        matches!(self.commit, Commit::Given(_))
+    }
+
+    /// Says whether a path may be asked for it a second time (F-034).
+    fn may_repeat(&self, path: PathId) -> bool {
+        self.admit.pure && !self.generation.path(path).effects
     }
 
     /// Returns the attempt that runs.
@@ -212,7 +237,7 @@ impl Request {
             let slot = self.generation.slot(path);
             world.paths.state_mut(slot).lane(self.generation.path(path), self.admit.operation);
             if let Some(replica) = self.plan(now, world).replica(tier, None) {
-                return self.start(now, world, Retry { tier, tried: replica, elsewhere: false, fresh: false });
+                return self.start(now, world, Retry::first(tier, replica));
             }
         }
         self.give_up(now, world);
@@ -226,8 +251,12 @@ impl Request {
             Event::Alive => return attempt.alive(),
             // Only what was cancelled is closed before it has ended.
             Event::Closed => return,
+            Event::Unrepeatable => {
+                self.unrepeatable = true;
+                return;
+            }
             Event::Ended { result, status, after } => {
-                let result = result.at_tier(attempt.tier);
+                let result = result.in_role(attempt.role).at_tier(attempt.tier);
                 self.land(now, world, result);
                 return self.ended(now, id, Ended { result, status, after }, world);
             }
@@ -253,13 +282,14 @@ impl Request {
             return;
         };
         let (id, tier) = (attempt.id, attempt.tier);
-        if attempt.holds_too_long(now) && matches!(self.route().commit, CommitPoint::Chars(_)) {
+        let held = self.commit == Commit::Held;
+        if held && attempt.holds_too_long(now) && matches!(self.route().commit, CommitPoint::Chars(_)) {
             // It speaks: what it has said so far is worth more than a failure for being late (F-121).
             self.give(now, world);
             return self.renew(world);
         }
         let plan = self.plan(now, world);
-        if attempt.waits_too_long(now) && plan.last_of_its_kind(tier) {
+        if held && attempt.waits_too_long(now) && plan.last_of_its_kind(tier) {
             // F-028, checked again: what stood below is gone, so waiting on costs nobody anything.
             let commit = plan.timing(tier).commit;
             self.current.as_mut().expect("looked at above").grace(now, commit);
@@ -313,12 +343,12 @@ impl Request {
     }
 
     fn start(&mut self, now: Nanos, world: &mut World<'_>, what: Retry) {
-        let Retry { tier, tried: replica, fresh, .. } = what;
+        let Retry { tier, tried: replica, fresh, role, .. } = what;
         let timing = self.plan(now, world).timing(tier);
         let path = self.route().tiers[usize::from(tier)].path;
         let id = AttemptId(*world.attempts);
         *world.attempts += 1;
-        let mut attempt = Attempt::start(now, Target { id, tier, path, replica }, timing);
+        let mut attempt = Attempt::start(now, Target { id, tier, path, replica, role }, timing);
         let slot = self.generation.slot(path);
         let lane = world.paths.state_mut(slot).lane(self.generation.path(path), self.admit.operation);
         attempt.leased = lane.start(now, id, replica, attempt.due());
@@ -336,7 +366,16 @@ impl Request {
             self.remote += 1;
         }
         let (request, budget) = (self.admit.request, timing.budget());
-        world.outputs.push_back(Output::Start(Start { request, attempt: id, tier, path, replica, budget, fresh }));
+        world.outputs.push_back(Output::Start(Start {
+            request,
+            attempt: id,
+            tier,
+            path,
+            replica,
+            budget,
+            fresh,
+            role,
+        }));
         self.current = Some(attempt);
     }
 
@@ -386,6 +425,7 @@ impl Request {
         let Some(attempt) = self.current.take_if(|attempt| attempt.id == id) else {
             return;
         };
+        let how = Ended { result: attempt.verified(how.result), ..how };
         let Ended { result, status, .. } = how;
         self.attempts.push(attempt.record(now, self.at, result, status));
         if !result.is_ok() {
@@ -395,14 +435,11 @@ impl Request {
         self.tell_gates(now, world, &attempt, how);
         self.tell_streams(now, world, &attempt, result);
         let retry = if result.is_ok() { None } else { self.retry(now, world, (&attempt, how)) };
+        let again = retry.map(|it| it.retry).or_else(|| self.elsewhere(now, world, (&attempt, result)));
         // The failure counts before anything is paid: a path that it cuts off is not asked again (F-040).
-        self.settle(now, world, (&attempt, result, status), retry.map(|it| it.retry));
-        if self.commit == Commit::Given(id) {
-            let (end, source) = match result.is_ok() {
-                true => (End::Answered, Source::Attempt(id)),
-                false => (End::Broken(result), Source::Broken(id, result)),
-            };
-            return self.finish(now, world, end, Some(source));
+        self.settle(now, world, (&attempt, result, status), again);
+        if self.has_begun() {
+            return self.stream_ended(now, world, (&attempt, result));
         }
         match retry.filter(|it| self.grant(now, world, it)) {
             Some(Another { pause: 0, retry, .. }) => self.start_again(now, world, retry),

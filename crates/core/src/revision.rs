@@ -112,6 +112,8 @@ pub struct Route {
     pub commit: CommitPoint,
     /// Who gives way first when there is less room than work (F-084).
     pub priority: Priority,
+    /// Whether a committed stream that broke is mended, where it can be (F-122).
+    pub rescue: bool,
     /// Ordered ways to answer; tier 0 is the primary.
     pub tiers: Vec<Tier>,
 }
@@ -235,6 +237,10 @@ pub struct Path {
     pub features: Features,
     /// Tokens that its window holds, where declared (F-036).
     pub context: Option<u64>,
+    /// Each call changes something: it is not made twice for one request (F-034).
+    pub effects: bool,
+    /// It goes on with an answer that was begun for it (F-126).
+    pub prefill: bool,
     /// How long new streams are kept off it after one broke that had begun to be sent (F-077).
     pub after_break: Nanos,
     /// When it is cut off and how it comes back.

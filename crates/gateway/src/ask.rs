@@ -6,7 +6,7 @@ use http::HeaderMap;
 use crate::{
     protocol::{
         front::Front,
-        openai::peek::{ChatPeek, EmbeddingsPeek},
+        openai::peek::{ChatPeek, EmbeddingsPeek, begin_answer, peek_chat},
     },
     tensor::Infer,
 };
@@ -50,6 +50,28 @@ impl Ask {
     /// Says whether the answer is a stream.
     pub(crate) fn is_stream(&self) -> bool {
         matches!(&self.question, Question::Chat(peek) if peek.stream)
+    }
+
+    /// Says whether it may be asked twice (F-034).
+    pub(crate) fn is_pure(&self) -> bool {
+        !matches!(&self.question, Question::Chat(peek) if peek.store)
+    }
+
+    /// Returns the same with an answer begun behind its messages, for a model to go on with it (F-126); none where its
+    /// client has begun one itself.
+    pub(crate) fn begun(&self, text: &str) -> Option<Self> {
+        let Question::Chat(peek) = &self.question else { return None };
+        let body = begin_answer(&self.body, peek.messages_end, text);
+        // Nothing may be left to be said.
+        let begun = peek_chat(&body).ok().map(|begun| ChatPeek { after_tool: true, ..begun });
+        Some(Self {
+            question: Question::Chat(begun.filter(|_| !peek.after_assistant)?),
+            body,
+            headers: self.headers.clone(),
+            decision: self.decision.clone(),
+            revision: self.revision.clone(),
+            created: self.created,
+        })
     }
 
     /// Returns what its client speaks.

@@ -251,6 +251,7 @@ mod tests {
             needs: Features::NONE,
             tokens: 0,
             max_tier: None,
+            pure: true,
         };
         let (_, mail) = driver.admit(&revision, admit).expect("the revision is in force");
         assert!(matches!(mail.take().await, Mail::Lost), "DRV-3");

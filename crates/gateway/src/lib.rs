@@ -15,6 +15,7 @@ mod path;
 mod protocol;
 mod reply;
 mod snapshot;
+mod splice;
 mod sse;
 mod status;
 mod tensor;

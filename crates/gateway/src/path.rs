@@ -19,9 +19,12 @@ use crate::{
     ask::Ask,
     protocol::{
         json::Reader,
-        openai::{envelope::Envelope, scan::Says},
+        openai::{
+            envelope::{Changes, Envelope, Identity},
+            scan::Says,
+        },
     },
-    sse::Event,
+    sse::{self, Event},
     tensor::{Contract, InferAnswer},
     upstream::{Call, Upstream, in_body},
 };
@@ -76,6 +79,14 @@ impl Chunk {
         Some(Reader::new(&self.event.data[span], 1).ok()?.string().ok()?.decode())
     }
 
+    /// Writes it as part of another stream, from a byte of its text on, with the object `evenkeel` where one is given.
+    pub(crate) fn adopt(&self, identity: &Identity, model: &str, from: usize, evenkeel: Option<&str>) -> Bytes {
+        let text = self.text().filter(|_| from > 0);
+        let rest = self.says.text.clone().zip(text.as_deref().map(|text| &text[from..]));
+        let changes = Changes { evenkeel, model, identity: Some(identity), text: rest };
+        sse::write_event(&self.envelope.change(&self.event.data, changes))
+    }
+
     /// Counts the characters that a client can use; what is no text is counted by its bytes.
     pub(crate) fn characters(&self) -> usize {
         match self.text() {
@@ -114,7 +125,7 @@ pub(crate) enum Left {
     #[default]
     Nothing,
     /// A whole answer, who gave it, and where something of ours can be inserted.
-    Answer { headers: HeaderMap, body: Bytes, envelope: Envelope, model: Arc<str> },
+    Answer { headers: HeaderMap, body: Bytes, envelope: Box<Envelope>, model: Arc<str> },
     /// The tensors of an inference, accepted by the route's contract.
     Infer(InferAnswer),
     /// The body of an error, which may be the client's to see.

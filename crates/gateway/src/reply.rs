@@ -1,7 +1,7 @@
 //! Reply: what goes back to a client, with the headers that say who answered, why, and how (`interfaces.md`, section 3).
 
 use bytes::Bytes;
-use evenkeel_core::{Disclosure, Nanos, Revision, SECOND};
+use evenkeel_core::{Disclosure, Nanos, PathId, Rescue, Revision, SECOND};
 use http::{HeaderMap, HeaderValue, header};
 use serde::Serialize;
 use tokio::sync::mpsc;
@@ -27,6 +27,8 @@ pub(crate) struct Told<'a> {
     pub(crate) revision: &'a Revision,
     pub(crate) route: &'a str,
     pub(crate) disclosure: &'a Disclosure,
+    /// Whose words are in a stream that broke, in order.
+    pub(crate) parts: &'a [PathId],
 }
 
 /// The object `evenkeel` in a body: the header names without their prefix, typed.
@@ -44,6 +46,11 @@ struct Object<'a> {
     reason: &'a str,
     attempts: u8,
     revision: &'a str,
+    /// What became of a stream that broke, and whose words are in it (F-130).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rescue: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    parts: Vec<&'a str>,
 }
 
 impl Told<'_> {
@@ -95,16 +102,20 @@ impl Told<'_> {
 
     fn object(&self) -> Object<'_> {
         let answered = self.disclosure.answered;
+        let rescue = Some(self.disclosure.rescue).filter(|it| *it != Rescue::None);
+        let name = |path: PathId| self.revision.paths[path.index()].name.as_str();
         Object {
             decision: &self.ask.decision,
             route: self.route,
             tier: answered.map(|(tier, ..)| tier),
             method: answered.map(|(_, method, _)| method.name()),
-            path: answered.map(|(.., path)| self.revision.paths[path.index()].name.as_str()),
+            path: answered.map(|(.., path)| name(path)),
             degraded: self.disclosure.degraded,
             reason: self.disclosure.reason.name(),
             attempts: self.disclosure.attempts,
             revision: &self.ask.revision,
+            rescue: rescue.map(Rescue::name),
+            parts: self.parts.iter().filter(|_| rescue.is_some()).map(|path| name(*path)).collect(),
         }
     }
 }

@@ -38,6 +38,8 @@ pub struct Options {
     pub control: SocketAddr,
     /// What answers and draws follow from.
     pub seed: u64,
+    /// Every model says the same words to the same messages, so that one can finish what another has begun.
+    pub alike: bool,
     /// The bearer token that requests must carry; without one, any request is served.
     pub api_key: Option<String>,
     /// The pace of every model that `models` does not name.
@@ -57,6 +59,7 @@ impl Default for Options {
             listen: any_port,
             control: any_port,
             seed: 0,
+            alike: false,
             api_key: None,
             pace: Pace::default(),
             models: BTreeMap::new(),

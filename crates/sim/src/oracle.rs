@@ -5,7 +5,7 @@
 //!
 //! | rule | held by |
 //! |---|---|
-//! | 1, 2, 3, 7, 9, 10 | `promise`: what one request may see |
+//! | 1, 2, 3, 7, 9, 10, F-122 to F-125 | `promise`: what one request may see |
 //! | 4, 5, 8 | `health`: breakers and switches |
 //! | 6 | `purse`: re-attempts |
 //! | F-066, F-067 | `flaps`: how long a path may stay away |
@@ -25,7 +25,9 @@ mod watch;
 
 use std::{fmt, sync::Arc};
 
-use evenkeel_core::{Cancelled, Core, Event, Evidence, Input, Nanos, Output, RequestId, ResultCode, Revision, SECOND};
+use evenkeel_core::{
+    Cancelled, Core, Event, Evidence, Input, Nanos, Output, RequestId, ResultCode, Revision, SECOND, Splice,
+};
 
 use self::{health::Health, promise::Promises, purse::Purses, recovery::Recovery, room::Rooms, told::Told};
 use crate::world;
@@ -110,6 +112,12 @@ impl Oracle {
                     self.promises.ended(running.request, *attempt, result);
                 }
             }
+            Input::Splice { attempt, splice } => {
+                self.health.before(now, core, false);
+                if let Some(request) = about.filter(|_| *splice == Splice::Matched) {
+                    self.promises.matched(request, *attempt);
+                }
+            }
             Input::ClientGone { .. } => self.health.before(now, core, watch.is_some_and(|it| it.untouched())),
             Input::Admit(admit) => {
                 self.health.before(now, core, false);
@@ -150,6 +158,7 @@ impl Oracle {
                     Cancelled::Clock(result) => *result,
                     Cancelled::ClientGone => ResultCode::ClientGone,
                     Cancelled::Drained => ResultCode::Drained,
+                    Cancelled::Diverged => ResultCode::SpliceDiverged,
                 };
                 if let Some(running) = self.promises.find(*request).and_then(|it| it.running(*attempt).copied()) {
                     self.health.ended(now, &running, result);

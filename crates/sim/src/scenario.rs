@@ -46,6 +46,7 @@ pub struct Scenario {
 pub(crate) struct Expect {
     pub(crate) failed: Option<u64>,
     pub(crate) broken: Option<u64>,
+    pub(crate) mended_permille: Option<u64>,
     pub(crate) failover: Option<Nanos>,
     pub(crate) back: Option<Nanos>,
     pub(crate) transitions: Option<u64>,

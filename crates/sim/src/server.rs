@@ -35,6 +35,8 @@ pub(crate) struct Model {
     slowdown: u16,
     quota: Option<(u64, Nanos)>,
     pub(crate) ignores_cancel: bool,
+    /// Which words it says.
+    pub(crate) words: u32,
 }
 
 impl Model {
@@ -57,6 +59,7 @@ impl Model {
             slowdown: script.slowdown.0,
             quota: script.quota.map(|it| (it.requests, it.per.nanos())),
             ignores_cancel: script.ignores_cancel,
+            words: script.words,
         }
     }
 

@@ -25,6 +25,8 @@ fn revision() -> Revision {
         retries: 0,
         features: Features::ALL,
         context: None,
+        effects: false,
+        prefill: false,
         after_break: 2 * SECOND,
         breaker: BreakerPolicy::default(),
     };
@@ -42,6 +44,7 @@ fn revision() -> Revision {
             when_exhausted: Default::default(),
             commit: Default::default(),
             priority: Default::default(),
+            rescue: true,
             tiers: vec![tier("primary", Method::Primary, 0), tier("default", Method::Default, 1)],
         }],
         paths: vec![path("primary", Where::Remote(UpstreamId(0))), path("default", Where::Certain)],
@@ -65,6 +68,7 @@ fn decided() -> core::Decision {
             needs: Features::NONE,
             tokens: 0,
             max_tier: None,
+            pure: true,
         }),
     );
     let mut decision = None;
@@ -113,12 +117,12 @@ fn a_degraded_decision_reads_as_promised() {
     assert_eq!(
         json["attempts"],
         json!([{"path": "primary", "replica": 0, "start_us": 0, "duration_us": 7_000, "first_content_us": null,
-                "result": "target.status_5xx", "status": 500, "probe": false}])
+                "result": "target.status_5xx", "status": 500, "probe": false, "role": "answer", "sent": false}])
     );
     assert_eq!(
         json["outcome"],
         json!({"tier": 1, "method": "default", "path": "default", "degraded": true, "end": "answered", "status": 200,
-               "latency_us": 7_000})
+               "rescue": "none", "latency_us": 7_000})
     );
     let time_left = json["inputs"].as_array().and_then(|it| it.iter().find(|it| it["signal"] == "time_left_ns"));
     let expected = json!({"signal": "time_left_ns", "of": "primary", "value": "2000000000", "op": "<",

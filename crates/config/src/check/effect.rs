@@ -20,10 +20,13 @@ impl Checks<'_> {
             let message = "`on_policy` changes nothing on an `oip` route: its servers do not judge content";
             self.warning("no-effect", &policy, message, "remove it");
         }
-        let commit = key.field("commit");
-        if !route.protocol.streams() && self.report.is_written(&commit) {
-            let message = format!("nothing streams on an `{}` route: answers are sent whole", route.protocol.name());
-            self.warning("no-effect", &commit, message, "remove it");
+        for name in ["commit", "rescue"].into_iter().filter(|_| !route.protocol.streams()) {
+            let key = key.field(name);
+            if self.report.is_written(&key) {
+                let message =
+                    format!("nothing streams on an `{}` route: answers are sent whole", route.protocol.name());
+                self.warning("no-effect", &key, message, "remove it");
+            }
         }
         if route.on_policy == OnPolicy::Default && !route.tiers.iter().any(certain) {
             let message = "there is no safe default that could answer";
@@ -55,6 +58,8 @@ impl Checks<'_> {
             ("stall", streams),
             ("finalise", streams),
             ("after_break", streams),
+            ("prefill", streams),
+            ("effects", remote),
             ("retries", remote),
             ("capacity_domain", remote),
             ("limit", remote),

@@ -47,6 +47,9 @@ pub(crate) struct Route {
     /// A tier that cannot take the load of the one above it, by their `limit`s, is an error and not a warning (F-155).
     #[serde(default)]
     pub(crate) require_headroom: bool,
+    /// What happens to a stream that breaks after its client has begun to get it (F-122).
+    #[serde(default)]
+    pub(crate) rescue: Rescue,
     /// The purse that pays retries (F-044).
     #[serde(default)]
     pub(crate) retry_budget: RetryBudget,
@@ -170,6 +173,17 @@ pub(crate) enum Priority {
     Default,
     /// Can be answered by a lower tier, or later, without harm.
     Sheddable,
+}
+
+/// What happens to a stream that breaks after its client has begun to get it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Rescue {
+    /// Another path says the same again and goes on, where it does; one that can goes on with what was said.
+    #[default]
+    Splice,
+    /// The client is told that it broke.
+    Off,
 }
 
 /// The purse that pays retries.

@@ -57,6 +57,12 @@ pub(crate) struct Tier {
     /// The vector space of an embeddings model: tiers of a route must share it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) space: Option<String>,
+    /// Whether the model goes on with an answer that was begun for it, so that a broken stream can be continued (F-126).
+    #[serde(default)]
+    pub(crate) prefill: bool,
+    /// Whether each call changes something, so that it is not made twice for one request (F-034).
+    #[serde(default)]
+    pub(crate) effects: bool,
     /// How long new streams are kept off this path after one broke that its client had begun to get, while a model below
     /// can answer; at most 300s (F-077).
     #[serde(default = "after_break")]

@@ -5,7 +5,7 @@
 
 use alloc::vec::Vec;
 
-use super::{AttemptRecord, Candidate, Decision, End, Verdict};
+use super::{AttemptRecord, Candidate, Decision, End, Rescue, Role, Verdict};
 use crate::{
     fact::Fact,
     id::{PathId, RouteId},
@@ -31,6 +31,11 @@ impl Decision {
         let same =
             derived.tier == self.outcome.tier && derived.candidates == self.candidates && derived.reason == self.reason;
         same && evidence.follows(derived.tier)
+    }
+
+    /// Says what became of a stream that broke after its client had begun to get it (F-133).
+    pub fn rescue(&self) -> Rescue {
+        Evidence { facts: &self.facts, attempts: &self.attempts, end: self.outcome.end }.rescue()
     }
 }
 
@@ -58,13 +63,32 @@ impl Evidence<'_> {
         match (self.end, last) {
             (End::Answered, Some(attempt)) => attempt.result.is_ok(),
             // A stream that had begun was that tier's, as its client was told.
-            (End::Refused(Refusal::ClientGone) | End::Broken(_), Some(attempt)) => attempt.sent,
+            (End::Refused(Refusal::ClientGone) | End::Broken(_), Some(_)) => {
+                self.began().is_some_and(|attempt| attempt.tier == tier)
+            }
             (End::Answered, None) => {
                 let certain = revision.paths[path.index()].place == Where::Certain;
                 let mut facts = self.facts.iter().filter(|fact| fact.tier == tier).peekable();
                 certain && facts.peek().is_some() && facts.all(|fact| !fact.breached())
             }
             _ => false,
+        }
+    }
+
+    /// Returns the attempt whose stream the client began to get.
+    fn began(&self) -> Option<&AttemptRecord> {
+        self.attempts.iter().find(|attempt| attempt.sent && attempt.role == Role::Answer)
+    }
+
+    /// Says what became of a stream that broke after its client had begun to get it.
+    pub(crate) fn rescue(&self) -> Rescue {
+        let broke = self.began().is_some_and(|attempt| !attempt.result.is_ok());
+        let last = self.attempts.last().map(|attempt| attempt.role);
+        match (self.end, last) {
+            (End::Broken(_), _) => Rescue::Truncated,
+            (End::Answered, Some(Role::Splice)) if broke => Rescue::Spliced,
+            (End::Answered, Some(Role::Continue)) if broke => Rescue::Continued,
+            _ => Rescue::None,
         }
     }
 

@@ -8,6 +8,7 @@ mod gates;
 mod health;
 mod lacks;
 mod limits;
+mod recover;
 mod replicas;
 mod retries;
 mod slow;
@@ -46,6 +47,8 @@ fn revision(primary_replicas: usize) -> Revision {
         retries: 1,
         features: Features::ALL,
         context: None,
+        effects: false,
+        prefill: false,
         after_break: 2 * SECOND,
         breaker: BreakerPolicy::default(),
     };
@@ -67,6 +70,7 @@ fn revision(primary_replicas: usize) -> Revision {
             when_exhausted: Default::default(),
             commit: Default::default(),
             priority: Default::default(),
+            rescue: true,
             tiers: vec![
                 tier("primary", Method::Primary, 0),
                 tier("small", Method::Distilled, 1),
@@ -118,6 +122,7 @@ impl Kit {
             needs: Features::NONE,
             tokens: 0,
             max_tier: None,
+            pure: true,
         };
         change(&mut admit);
         self.feed(Input::Admit(admit));

@@ -23,7 +23,9 @@ impl Request {
     ) {
         let (attempt, result, status) = ended;
         let slot = self.generation.slot(attempt.path);
-        let evidence = evidence(attempt, result);
+        // Whether a reused connection had gone is known only once another is tried.
+        let unknown = result == ResultCode::Unsent && !self.may_repeat(attempt.path);
+        let evidence = if unknown { Evidence::None } else { evidence(attempt, result) };
         let entropy = self.admit.entropy ^ attempt.id.0;
         let repeated = self.counted.contains(&slot);
         let verdict = Verdict { attempt: attempt.id, result, status, evidence, repeated, entropy };
@@ -101,5 +103,7 @@ impl Request {
 fn evidence(attempt: &Attempt, result: ResultCode) -> Evidence {
     use ResultCode::{FirstTokenTimeout, KeepaliveOnly, TotalTimeout};
     let clock = matches!(result, FirstTokenTimeout | KeepaliveOnly | TotalTimeout);
-    if attempt.hurried && clock { Evidence::None } else { result.evidence() }
+    // Nor does the clock of a recovery about one that speaks, but not quickly enough to catch up with what was sent (F-122).
+    let outrun = attempt.catches_up() && result == TotalTimeout;
+    if attempt.hurried && clock || outrun { Evidence::None } else { result.evidence() }
 }

@@ -7,7 +7,7 @@ use crate::{
     class::{Next, ResultCode},
     clock::{Nanos, SECOND},
     decision::{
-        AttemptRecord, Decision, End, Outcome,
+        AttemptRecord, Decision, End, Outcome, Rescue,
         derive::{Derived, Evidence},
     },
     fact::Signal,
@@ -55,7 +55,8 @@ impl Request {
         let tier = source.and_then(|source| self.tier_of(source));
         let evidence = Evidence { facts: &self.facts, attempts: &self.attempts, end };
         let derived = evidence.derive(&self.generation.revision, self.admit.route);
-        let disclosure = self.tell(tier, derived.reason, self.attempts.len());
+        let disclosure =
+            Disclosure { rescue: evidence.rescue(), ..self.tell(tier, derived.reason, self.attempts.len()) };
         world.outputs.push_back(match (end, source) {
             (End::Refused(why), _) => {
                 let retry_after = self.retry_after(now, world, why);
@@ -84,7 +85,8 @@ impl Request {
             let it = &self.route().tiers[usize::from(tier)];
             (tier, it.method, it.path)
         });
-        Disclosure { answered, degraded: tier.is_some_and(|tier| tier > 0), reason, attempts: attempts as u8 }
+        let (degraded, attempts) = (tier.is_some_and(|tier| tier > 0), attempts as u8);
+        Disclosure { answered, degraded, reason, attempts, rescue: Rescue::None }
     }
 
     /// Returns the tier that really gave what the client gets.

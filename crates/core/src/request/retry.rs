@@ -54,7 +54,9 @@ impl Request {
         let result = how.result;
         let path = self.generation.path(attempt.path);
         let spent = self.remote >= self.route().max_attempts || !matches!(path.place, Where::Remote(_));
-        if self.commit != Commit::Held || attempt.leased.path || spent {
+        // What may have changed something is not asked for again (F-034).
+        let lost = !self.may_repeat(attempt.path) && !result.left_nothing();
+        if self.commit != Commit::Held || attempt.leased.path || spent || lost {
             return None;
         }
         let plan = self.plan(now, world);
@@ -62,7 +64,7 @@ impl Request {
             return None;
         }
         let other = plan.replica(attempt.tier, Some(attempt.replica));
-        let again = Retry { tier: attempt.tier, tried: attempt.replica, elsewhere: other.is_some(), fresh: false };
+        let again = Retry { elsewhere: other.is_some(), ..Retry::first(attempt.tier, attempt.replica) };
         match result.again_at(how.status) {
             Again::No => None,
             Again::Told => {

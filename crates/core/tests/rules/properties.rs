@@ -89,20 +89,29 @@ proptest! {
     }
 
     #[test]
-    fn rule_02_no_start_after_outcome_deadline_or_commit(seed: u64) {
+    fn rule_02_no_start_after_outcome_deadline_or_commit_but_one_recovery(seed: u64) {
         let history = World::play(seed, ARRIVALS);
         let deadlines = deadlines(seed, &history);
         let (mut over, mut running) = (BTreeSet::new(), BTreeMap::new());
+        let (mut committed, mut mends) = (BTreeSet::new(), BTreeMap::new());
         for (at, entry) in &history.entries {
             match entry {
                 Entry::Output(Output::Start(start)) => {
-                    prop_assert!(!over.contains(&start.request), "a start after the outcome or the commit");
-                    prop_assert!(*at < deadlines[&start.request], "a start after the deadline");
+                    prop_assert!(!over.contains(&start.request), "a start after the outcome");
                     prop_assert!(running.insert(start.request, start.attempt).is_none(), "two attempts at once");
-                    prop_assert!(start.budget <= deadlines[&start.request] - at, "more time than there is");
+                    if start.role == Role::Answer {
+                        prop_assert!(!committed.contains(&start.request), "a start after the commit");
+                        prop_assert!(*at < deadlines[&start.request], "a start after the deadline");
+                        prop_assert!(start.budget <= deadlines[&start.request] - at, "more time than there is");
+                    } else {
+                        prop_assert!(committed.contains(&start.request), "a recovery of what was not begun");
+                        let before = mends.insert(start.request, start.role);
+                        let expected = if start.role == Role::Splice { None } else { Some(Role::Splice) };
+                        prop_assert_eq!(before, expected, "F-122: first a splice, then one continuation");
+                    }
                 }
                 Entry::Output(Output::Commit { request, .. }) => {
-                    over.insert(*request);
+                    committed.insert(*request);
                 }
                 Entry::Output(Output::Answer { request, .. } | Output::Refuse { request, .. }) => {
                     over.insert(*request);
@@ -210,6 +219,41 @@ proptest! {
         let spans = (world.now / (10 * SECOND) + 1) as usize;
         prop_assert!(paid <= rounds / 10 + 3 * spans, "{} paid retries of {}", paid, rounds);
         prop_assert!(unpaid > 0 && paid > rounds / 40, "the purse was never asked for too much: {}, {}", paid, unpaid);
+    }
+
+    #[test]
+    fn f_034_what_changes_something_is_asked_of_a_path_once(seed: u64) {
+        let history = World::play(seed, ARRIVALS);
+        let pure: BTreeMap<RequestId, bool> = history.admits().map(|(_, admit)| (admit.request, admit.pure)).collect();
+        for decision in history.decisions().filter(|it| !pure[&it.request]) {
+            prop_assert!(decision.attempts.iter().all(|it| it.role == Role::Answer), "{:?}", decision);
+            let again = decision.attempts.windows(2).filter(|pair| pair[0].path == pair[1].path);
+            for pair in again {
+                prop_assert!(pair[0].result.left_nothing(), "{:?}", decision);
+            }
+        }
+    }
+
+    #[test]
+    fn f_133_a_record_says_what_became_of_a_stream_that_broke(seed: u64) {
+        let history = World::play(seed, 2 * ARRIVALS);
+        for decision in history.decisions() {
+            let began = decision.attempts.iter().find(|it| it.sent && it.role == Role::Answer);
+            let broke = began.is_some_and(|it| it.result.is_break());
+            let last = decision.attempts.last();
+            match decision.rescue() {
+                Rescue::None => prop_assert!(!broke || decision.outcome.end != End::Answered, "{:?}", decision),
+                Rescue::Truncated => prop_assert!(matches!(decision.outcome.end, End::Broken(_)), "{:?}", decision),
+                Rescue::Spliced | Rescue::Continued => {
+                    let whole = last.is_some_and(|it| it.sent && it.result.is_ok());
+                    prop_assert!(broke && whole && decision.outcome.end == End::Answered, "F-125: {:?}", decision);
+                }
+            }
+            if let (End::Broken(result), Some(began)) = (decision.outcome.end, began) {
+                let drained = result == ResultCode::Drained;
+                prop_assert!(drained || result == began.result, "F-007: the first failure is told: {:?}", decision);
+            }
+        }
     }
 
     #[test]
@@ -393,11 +437,15 @@ impl Oracle {
             Entry::Output(Output::Commit { attempt, .. }) => {
                 self.sent.insert(*attempt);
             }
+            Entry::Input(Input::Splice { attempt, splice: Splice::Matched }) => {
+                self.sent.insert(*attempt);
+            }
             Entry::Output(Output::Cancel { attempt, why, .. }) => {
                 let result = match why {
                     Cancelled::Clock(result) => *result,
                     Cancelled::ClientGone => ResultCode::ClientGone,
                     Cancelled::Drained => ResultCode::Drained,
+                    Cancelled::Diverged => ResultCode::SpliceDiverged,
                 };
                 self.hear(now, *attempt, Event::Ended { result, status: None, after: None });
             }
@@ -454,8 +502,13 @@ impl Oracle {
         if !self.admits(now, &admit, (start.tier, reloads)) {
             return Err(format!("at {now} {start:?} was started, the model bars the path"));
         }
-        // At the deadline at the latest its clocks end the attempt, and the lease with it. One more: at that very moment.
-        let expires = self.deadline(start.request) + 1;
+        // At the deadline at the latest its clocks end the attempt, and the lease with it; those of a recovery after what it
+        // has to catch up. One more: at that very moment.
+        let clocks = self.revision.paths[start.path.index()].clocks;
+        let expires = match start.role {
+            Role::Answer => self.deadline(start.request) + 1,
+            Role::Splice | Role::Continue => now + clocks.first_content + clocks.stall + 1,
+        };
         self.model.started(now, key, Started { attempt: start.attempt, expires, reloads });
         self.running.insert(start.attempt, start.clone());
         Ok(())
@@ -467,7 +520,7 @@ impl Oracle {
         let key = (start.path, admit.operation);
         let renewed = now + self.revision.paths[start.path.index()].clocks.stall + 1;
         match event {
-            Event::Alive | Event::Closed => {}
+            Event::Alive | Event::Closed | Event::Unrepeatable => {}
             Event::Progress if !self.shown.contains(&attempt) => self.model.renewed(key, attempt, renewed),
             Event::FirstContent | Event::Enough | Event::Progress => {
                 self.shown.insert(attempt);
@@ -475,7 +528,10 @@ impl Oracle {
             }
             Event::Ended { result, status, after } => {
                 self.running.remove(&attempt);
-                let result = result.at_tier(start.tier);
+                let result = result.in_role(start.role).at_tier(start.tier);
+                // One that ends well before it has said what was sent says something else (F-124).
+                let short = start.role != Role::Answer && result.is_ok() && !self.sent.contains(&attempt);
+                let result = if short { ResultCode::SpliceDiverged } else { result };
                 if !result.is_ok() && self.failed.insert(start.request) && result.next() == Next::Capable {
                     self.incapable.insert(start.request);
                 }

@@ -80,7 +80,7 @@ pub(crate) struct World {
     pub(crate) dice: Dice,
     pub(crate) history: History,
     /// Events that are on their way: when, and in which order they were caused.
-    coming: BTreeMap<(Nanos, u64), (AttemptId, Event)>,
+    coming: BTreeMap<(Nanos, u64), (AttemptId, Input)>,
     running: BTreeMap<AttemptId, RequestId>,
     open: Vec<RequestId>,
     order: u64,
@@ -159,8 +159,8 @@ impl World {
             match (timer, event) {
                 (timer, Some((at, order))) if at <= end && timer.is_none_or(|timer| at < timer) => {
                     self.now = at;
-                    let (attempt, event) = self.coming.remove(&(at, order)).expect("just seen");
-                    self.feed(Input::Attempt { attempt, event });
+                    let (_, input) = self.coming.remove(&(at, order)).expect("just seen");
+                    self.feed(input);
                 }
                 (Some(at), _) if at <= end => {
                     self.now = at;
@@ -200,6 +200,7 @@ impl World {
             needs: if self.dice.one_in(6) { Features::TOOLS } else { Features::NONE },
             tokens: self.dice.below(3_000),
             max_tier: self.dice.one_in(10).then_some(self.dice.0 as u8 % 3),
+            pure: !self.dice.one_in(12),
         };
         let deadline = admit.deadline.map(|_| self.dice.below(3 * SECOND));
         self.open.push(request);
@@ -222,9 +223,17 @@ impl World {
             Output::Start(start) => {
                 self.running.insert(start.attempt, start.request);
                 let stream = self.operation_of(start.request).is_stream();
+                let attempt = start.attempt;
                 for (after, event) in self.script(start.path, stream) {
-                    self.order += 1;
-                    self.coming.insert((self.now + after, self.order), (start.attempt, event));
+                    self.come(after, attempt, Input::Attempt { attempt, event });
+                }
+                if start.role != Role::Answer {
+                    let splice = if self.dice.one_in(3) { Splice::Diverged } else { Splice::Matched };
+                    let after = self.dice.below(800) * MILLISECOND;
+                    self.come(after, attempt, Input::Splice { attempt, splice });
+                } else if stream && self.dice.one_in(6) {
+                    let after = self.dice.below(800) * MILLISECOND;
+                    self.come(after, attempt, Input::Attempt { attempt, event: Event::Unrepeatable });
                 }
             }
             Output::Cancel { attempt, .. } => {
@@ -232,9 +241,8 @@ impl World {
                 // One in two upstreams does not hear that it was cancelled: the core must not listen any more.
                 if self.dice.one_in(2) {
                     self.coming.retain(|_, (of, _)| *of != attempt);
-                    self.order += 1;
-                    let closed = self.now + self.dice.below(50) * MILLISECOND;
-                    self.coming.insert((closed, self.order), (attempt, Event::Closed));
+                    let closed = self.dice.below(50) * MILLISECOND;
+                    self.come(closed, attempt, Input::Attempt { attempt, event: Event::Closed });
                 }
             }
             Output::Answer { request, .. } | Output::Refuse { request, .. } => {
@@ -247,6 +255,12 @@ impl World {
             }
             Output::Commit { .. } | Output::Decision(_) | Output::CancelIgnored { .. } => {}
         }
+    }
+
+    /// Lets an attempt report something after a while.
+    fn come(&mut self, after: Nanos, attempt: AttemptId, input: Input) {
+        self.order += 1;
+        self.coming.insert((self.now + after, self.order), (attempt, input));
     }
 
     fn operation_of(&self, request: RequestId) -> Operation {
@@ -353,6 +367,8 @@ pub(crate) fn plain_sample(seed: u64) -> Revision {
     let mut revision = Revision { digest: [seed as u8; 32], ..Revision::default() };
     revision.upstreams =
         ["one", "two"].map(|name| Upstream { name: name.into(), replicas: vec![format!("http://{name}")] }).into();
+    // Some paths go on with an answer that was begun, some change something.
+    let (goes_on, changes) = (!seed.is_multiple_of(3), seed.is_multiple_of(5));
     let mut add = |route: u16, name: &str, place| {
         let features = if name == "small" { Features::NONE } else { Features::ALL };
         let context = (name == "small").then_some(2_000);
@@ -372,6 +388,8 @@ pub(crate) fn plain_sample(seed: u64) -> Revision {
             retries: 1,
             features,
             context,
+            effects: changes && name == "small",
+            prefill: goes_on && matches!(place, Where::Remote(_)),
             after_break: 700 * MILLISECOND,
             breaker,
         });
@@ -398,6 +416,7 @@ pub(crate) fn plain_sample(seed: u64) -> Revision {
         when_exhausted: Default::default(),
         commit: Default::default(),
         priority: Default::default(),
+        rescue: true,
         tiers: tiers.iter().map(|&(name, method, path)| Tier { name: name.into(), method, path }).collect(),
     };
     revision.routes = vec![route("chat", Protocol::OpenaiChat, &chat), route("infer", Protocol::Oip, &infer)];

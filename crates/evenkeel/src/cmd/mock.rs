@@ -23,6 +23,9 @@ pub(super) struct Mock {
     /// What answers and draws follow from.
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Every model says the same words to the same messages, so that one can finish what another has begun.
+    #[arg(long)]
+    alike: bool,
 }
 
 impl Mock {
@@ -40,7 +43,8 @@ impl Mock {
             let bytes = std::fs::read(&file).with_context(reading)?;
             oip.insert(name, served(&bytes).with_context(reading)?);
         }
-        let options = Options { listen: self.listen, seed: self.seed, faults, oip, ..Options::default() };
+        let Self { listen, seed, alike, .. } = self;
+        let options = Options { listen, seed, alike, faults, oip, ..Options::default() };
         // A burst of attempts is what it is there for.
         descriptors::raise();
         super::runtime()?.block_on(async {

@@ -2,7 +2,8 @@
 
 Usage: openai_faults.py GATEWAY MOCK_CONTROL ROWS, where ROWS is a JSON list of {"id", "faults", "plain", "stream"},
 the last two the routes to ask. One JSON line a row:
-"tier N REASON" for a whole answer from that tier, "error CODE REASON" for an exception. The last line checks what else the
+"tier N REASON" for a whole answer from that tier, "mended tier N REASON" for a stream that broke and that this tier finished,
+"error CODE REASON" for an exception. The last line checks what else the
 SDK does. Every answer, also an error, must say the same in its headers, in its body and in the record of its decision.
 """
 import json
@@ -43,6 +44,7 @@ class Hearing(httpx.HTTPTransport):
 
 
 hearing = Hearing()
+whole = {}
 http = openai.DefaultHttpxClient(transport=hearing)
 client = openai.OpenAI(base_url=gateway + "/v1", api_key="any", max_retries=0, timeout=20, http_client=http)
 
@@ -59,6 +61,8 @@ def record(headers):
         kept = json.load(answer)
     outcome = kept["outcome"]
     told = {key: kept[key] for key in ("route", "revision", "reason")}
+    if outcome["rescue"] != "none":
+        told["rescue"] = outcome["rescue"]
     told |= {"decision": kept["id"], "degraded": outcome["degraded"], "attempts": len(kept["attempts"])}
     return told | {key: outcome[key] for key in ("tier", "method", "path") if outcome[key] is not None}
 
@@ -92,10 +96,11 @@ def stream(route):
         model=route, messages=question, stream=True, stream_options=usage, max_tokens=500
     )
     with asking as raw:
-        text, finish, told, usage = "", None, None, None
+        text, finish, told, last, usage = "", None, None, None, None
         try:
             for chunk in raw.parse():
-                told = told or (chunk.model_extra or {}).get("evenkeel")
+                last = (chunk.model_extra or {}).get("evenkeel")
+                told = told or last
                 usage = usage or chunk.usage
                 for choice in chunk.choices:
                     text += choice.delta.content or ""
@@ -103,7 +108,19 @@ def stream(route):
         except openai.APIError as error:
             return broken(error, raw.headers, told)
         assert text and finish, (text, finish)
+        if last and last.get("rescue") == "spliced":
+            return mended(raw.headers, told, last, text)
+        whole[route] = text
         return agree(raw.headers, told) + ("" if usage else ", no usage")
+
+
+def mended(headers, told, last, text):
+    """The head and the first chunk say what was true then; the last chunk says what the record says, and who wrote it."""
+    headers_say(headers, told)
+    assert last.pop("parts") == ["primary", "small"], last
+    kept = record(headers)
+    assert last == kept and text in whole.values(), (last, kept, text)
+    return f"mended tier {kept['tier']} {kept['reason']}"
 
 
 def broken(error, headers, told):
@@ -111,6 +128,7 @@ def broken(error, headers, told):
     headers_say(headers, told)
     last, kept = json.loads(hearing.last.events()[-1]), record(headers)
     assert "[DONE]" not in hearing.last.events(), last
+    assert last["evenkeel"].pop("parts") == ["primary"], last
     assert last["error"]["code"] == error.code and last["evenkeel"] == kept, (last, kept)
     return f"error {error.code} {kept['reason']}"
 

@@ -103,7 +103,8 @@ async fn every_fault_of_the_mock_is_to_the_python_sdk_what_its_row_says() {
     let Some(python) = python() else {
         return skip("openai_sdk", "no environment `oai` in the folder of test environments");
     };
-    let (big, small) = (Mock::start(Options::default()).await, Mock::start(Options::default()).await);
+    let alike = || Options { alike: true, ..Options::default() };
+    let (big, small) = (Mock::start(alike()).await, Mock::start(alike()).await);
     let (big, small) = (big.expect("a mock"), small.expect("a mock"));
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("e.yaml");

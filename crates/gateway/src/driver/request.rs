@@ -10,6 +10,7 @@
 
 mod answer;
 mod client;
+mod recover;
 
 use std::{
     future::poll_fn,
@@ -22,7 +23,7 @@ use std::{
 use bytes::Bytes;
 use evenkeel_core::{
     Admit, AttemptId, CommitPoint, Decision, Disclosure, Event, Input, Nanos, Operation, Output, PathId, RequestId,
-    ResultCode, RouteId, Start,
+    ResultCode, Role, RouteId, Start,
 };
 use http::HeaderMap;
 use tokio::sync::{mpsc, oneshot};
@@ -31,6 +32,7 @@ pub(crate) use self::client::Presence;
 use self::{
     answer::labelled,
     client::{Client, UNEXCUSED, Unread},
+    recover::Mending,
 };
 use super::{
     Driver, Mail, Mailbox,
@@ -40,9 +42,13 @@ use crate::{
     ask::Ask,
     events::Events,
     path::{Attempting, Chunk, Ended, Left, Meaning, Piece},
-    protocol::{openai::error::error_event, problem::Problem},
+    protocol::{
+        openai::{envelope::Identity, error::error_event},
+        problem::Problem,
+    },
     reply::{self, Reply},
     snapshot::Applied,
+    splice::Sent,
     sse,
     upstream::Call,
 };
@@ -89,6 +95,10 @@ pub(crate) fn submit(
         headers: HeaderMap::new(),
         model: "".into(),
         object: String::new(),
+        sent: Sent::default(),
+        identity: None,
+        mending: None,
+        parts: Vec::new(),
         finish: None,
         told_at: 0,
         unread: false,
@@ -105,7 +115,8 @@ pub(crate) fn submit(
 impl Submission {
     fn admission(&self, request: RequestId) -> Admit {
         let Terms { operation, entropy, deadline, max_tier, cost, weight, tokens, needs } = self.terms;
-        Admit { request, route: self.route, operation, deadline, entropy, cost, weight, needs, tokens, max_tier }
+        let pure = self.ask.is_pure();
+        Admit { request, route: self.route, operation, deadline, entropy, cost, weight, needs, tokens, max_tier, pure }
     }
 }
 
@@ -131,6 +142,13 @@ struct Task {
     model: Arc<str>,
     /// What the first chunk of the stream said of itself.
     object: String,
+    /// What of the stream was sent, and what every chunk of it has in common.
+    sent: Sent,
+    identity: Option<Identity>,
+    /// The attempt that runs is to mend the stream.
+    mending: Option<Mending>,
+    /// Whose words were sent, in order.
+    parts: Vec<PathId>,
     finish: Option<Finish>,
     /// When the core last heard of progress.
     told_at: Nanos,
@@ -167,6 +185,7 @@ impl Task {
                     }
                 },
                 why = self.client.gone() => self.left(why),
+                () = recover::patience(&mut self.mending) => self.client.offer(Bytes::from_static(sse::KEEP_ALIVE)),
                 happened = next(&mut self.attempt) => self.happened(happened).await,
             }
         }
@@ -178,7 +197,7 @@ impl Task {
             Output::Start(start) => self.start(&start),
             Output::Cancel { attempt, .. } => {
                 if self.attempt.as_ref().is_some_and(|running| running.id == attempt) {
-                    self.attempt = None;
+                    (self.attempt, self.mending) = (None, None);
                     self.forget();
                 }
                 // What is dropped closes its connection, or resets its stream: more cannot be seen from here (F-172).
@@ -209,7 +228,11 @@ impl Task {
         let deployment = &self.it.applied.deployment;
         let most = usize::try_from(deployment.paths[start.path.index()].max_answer).unwrap_or(usize::MAX);
         self.hold = Hold::new(deployment.revision.routes[self.it.route.index()].commit, most);
-        let future = path.attempt(self.it.ask.clone(), call, out);
+        let future = match start.role {
+            Role::Answer | Role::Splice => path.attempt(self.it.ask.clone(), call, out),
+            Role::Continue => self.go_on(&path, call, out),
+        };
+        self.mending = (start.role != Role::Answer).then(|| Mending::new(start.role));
         self.attempt = Some(Running { id: start.attempt, path: start.path, pieces, future, ended: None });
     }
 
@@ -224,6 +247,9 @@ impl Task {
         match happened {
             Happened::Piece(Piece::Begin(headers, model)) => (self.headers, self.model) = (headers, model),
             Happened::Piece(Piece::Alive) => self.tell(Event::Alive),
+            Happened::Piece(Piece::Event(chunk, meaning)) if self.mending.is_some() => self.mend(chunk, meaning).await,
+            // That something was left out is told with who finished.
+            Happened::Piece(Piece::Last(chunk)) if self.mending.is_some() => self.mend(chunk, Meaning::Nothing).await,
             Happened::Piece(Piece::Last(Chunk { event, envelope, .. })) => {
                 // Nothing is left out before commit, so the stream has begun and its object is known.
                 let object = self.object.replace('}', ",\"result\":\"ok_event_skipped\"}");
@@ -234,6 +260,7 @@ impl Task {
             // What is not sent yet needs no excuse: another tier can say it whole (F-128).
             Happened::Piece(Piece::Skipped) => self.ended(Ended::bare(ResultCode::DecodeFailed, Some(200))),
             Happened::Piece(Piece::Event(chunk, meaning)) if self.client.is_streaming() => {
+                self.note(&chunk);
                 self.pass_on(chunk.event.forward(), meaning).await;
             }
             Happened::Piece(Piece::Event(chunk, meaning)) => self.hold(chunk, meaning),
@@ -322,7 +349,10 @@ impl Task {
         let brought = std::mem::take(&mut self.headers);
         let headers = reply::events(self.told(disclosure).headers(brought));
         self.object = self.told(disclosure).json();
-        let held = labelled(self.hold.take(), &self.object, &self.model);
+        let held = self.hold.take();
+        self.parts.extend(self.attempt.as_ref().map(|running| running.path));
+        held.iter().for_each(|chunk| self.note(chunk));
+        let held = labelled(held, &self.object, &self.model);
         self.client.begin(headers);
         for event in held {
             self.pass_on(event, Meaning::Nothing).await;

@@ -48,6 +48,7 @@ impl Kit {
             needs: Features::NONE,
             tokens: 0,
             max_tier: None,
+            pure: true,
         };
         self.core.handle(self.now, Input::Admit(admit));
         let mut decided = None;

@@ -62,12 +62,22 @@ impl Kit {
         Self::of(CONFIG, Path::new("."), BTreeMap::new()).await
     }
 
-    /// Starts a gateway of a configuration over two mocks, which it calls `BIG` and `SMALL`.
+    /// Starts a gateway of a configuration over two mocks, which it calls `BIG` and `SMALL`; both say the same words.
     pub(crate) async fn of(config: &str, folder: &Path, oip: BTreeMap<String, OipModel>) -> Self {
         let pace = Pace { tokens: 8, ..Pace::default() };
-        let options = |seed| Options { seed, pace, oip: oip.clone(), ..Options::default() };
-        let (big, small) =
-            (Mock::start(options(1)).await.expect("a mock"), Mock::start(options(2)).await.expect("a mock"));
+        let options = || Options { seed: 1, pace, alike: true, oip: oip.clone(), ..Options::default() };
+        Self::over(config, folder, [options(), options()]).await
+    }
+
+    /// The same with models that say different things.
+    pub(crate) async fn unlike(config: &str) -> Self {
+        let pace = Pace { tokens: 8, ..Pace::default() };
+        let options = |seed| Options { seed, pace, ..Options::default() };
+        Self::over(config, Path::new("."), [options(1), options(2)]).await
+    }
+
+    async fn over(config: &str, folder: &Path, [big, small]: [Options; 2]) -> Self {
+        let (big, small) = (Mock::start(big).await.expect("a mock"), Mock::start(small).await.expect("a mock"));
         let gateway = Gateway::start(compiled(config, folder, (&big, &small))).await.expect("a gateway");
         Self { gateway, big, small, http: Client::builder(TokioExecutor::new()).build_http() }
     }
@@ -75,6 +85,11 @@ impl Kit {
     /// Breaks the primary, in the words of the fault catalogue.
     pub(crate) fn break_primary(&self, fault: &str) {
         self.big.set_faults(parse_faults_yaml(&format!("[{fault}]")).expect(fault));
+    }
+
+    /// Breaks the lower model.
+    pub(crate) fn break_small(&self, faults: &str) {
+        self.small.set_faults(parse_faults_yaml(&format!("[{faults}]")).expect(faults));
     }
 
     pub(crate) async fn post(&self, path: &str, body: impl Into<Bytes>, headers: &[(&str, &str)]) -> Got {
@@ -187,6 +202,12 @@ impl Got {
     pub(crate) fn events(&self) -> Vec<String> {
         let text = String::from_utf8(self.body.to_vec()).expect("UTF-8");
         text.split("\n\n").filter_map(|event| event.strip_prefix("data: ")).map(str::to_owned).collect()
+    }
+
+    /// The events of a stream but for its end, as JSON.
+    pub(crate) fn chunks(&self) -> Vec<Value> {
+        let events = self.events();
+        events.iter().filter_map(|event| serde_json::from_str(event).ok()).collect()
     }
 
     /// The text of a whole answer or stream.

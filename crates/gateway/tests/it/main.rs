@@ -11,4 +11,5 @@ mod inference;
 mod inference_faults;
 mod models;
 mod requests;
+mod rescue;
 mod streams;

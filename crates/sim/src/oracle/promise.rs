@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use evenkeel_core::{
-    Admit, AttemptId, Core, Decision, Disclosure, End, Nanos, Refusal, RequestId, ResultCode, Revision, SECOND, Source,
-    Start, Where,
+    Admit, AttemptId, Core, Decision, Disclosure, End, Nanos, Refusal, RequestId, Rescue, ResultCode, Revision, Role,
+    SECOND, Source, Start, Where,
 };
 
 use super::{
@@ -74,6 +74,9 @@ impl Promises {
             starts: 0,
             remote: 0,
             committed: None,
+            broke: false,
+            mends: None,
+            matched: None,
             over: None,
         });
     }
@@ -83,6 +86,16 @@ impl Promises {
         let running = watch.running.iter_mut().find(|it| it.is_some_and(|it| it.attempt == attempt));
         if let Some(running) = running.and_then(Option::take) {
             watch.last = Some((running.tier, result));
+            watch.broke |= watch.committed == Some(attempt) && result.is_break();
+        }
+    }
+
+    /// Notes that an attempt has said again what was sent of a stream.
+    pub(super) fn matched(&mut self, request: RequestId, attempt: AttemptId) {
+        if let Ok((watch, _)) = self.open_one(request)
+            && watch.running(attempt).is_some()
+        {
+            watch.matched = Some(attempt);
         }
     }
 
@@ -96,10 +109,18 @@ impl Promises {
         if start.attempt.0 < next {
             return broken(format!("{:?} was started before", start.attempt));
         }
-        if watch.over.is_some() || watch.committed.is_some() {
+        if watch.over.is_some() || (watch.committed.is_some() && start.role == Role::Answer) {
             return broken("an attempt starts after the outcome or the commit".into());
         }
-        if now >= watch.deadline_at || start.budget > watch.deadline_at - now {
+        let mends = start.role != Role::Answer;
+        if mends && !(route.rescue && watch.broke && watch.admit.pure && watch.may_mend(start.role)) {
+            return Err((
+                "F-122",
+                Some(request),
+                format!("a second recovery, or one of what did not break: {start:?}"),
+            ));
+        }
+        if !mends && (now >= watch.deadline_at || start.budget > watch.deadline_at - now) {
             return broken("an attempt starts after the deadline, or with more time than there is".into());
         }
         let Some(free) = watch.running.iter().position(Option::is_none) else {
@@ -107,6 +128,9 @@ impl Promises {
         };
         if route.tiers[usize::from(start.tier)].path != start.path {
             return broken(format!("tier {} is not {:?}", start.tier, start.path));
+        }
+        if mends {
+            (watch.mends, watch.matched) = (Some(start.role), None);
         }
         watch.starts += 1;
         let remote = matches!(revision.paths[start.path.index()].place, Where::Remote(_));
@@ -117,6 +141,7 @@ impl Promises {
         let (tier, path, replica, operation) = (start.tier, start.path, start.replica, watch.admit.operation);
         watch.running[free] = Some(Running { attempt: start.attempt, request, tier, path, replica, operation });
         Ok(match watch.last {
+            _ if mends => Again::Paid,
             None => Again::First,
             Some((tier, _)) if tier != start.tier => Again::Fallback,
             Some((_, result)) => match result.again() {
@@ -150,7 +175,10 @@ impl Promises {
         let (watch, _) = self.open_one(request)?;
         let broken = |what: &str| Err(("rule 7", Some(request), what.into()));
         match (source, watch.committed) {
-            (Source::Attempt(attempt) | Source::Broken(attempt, _), Some(committed)) if attempt != committed => {
+            (Source::Attempt(attempt), Some(committed)) if attempt != committed && watch.matched != Some(attempt) => {
+                return Err(("F-125", Some(request), "an answer goes on that was not seen to be the same".into()));
+            }
+            (Source::Broken(attempt, _), Some(committed)) if attempt != committed => {
                 return broken("the client gets another answer than the one that it began to get");
             }
             (Source::Broken(..), None) => return broken("a stream breaks that never began"),
@@ -223,6 +251,15 @@ impl Promises {
         }
         if matches!(decision.outcome.end, End::Answered | End::Broken(_)) && told != decision.outcome.tier {
             return Err(("rule 10", Some(request), "the client was told another tier than the record says".into()));
+        }
+        let mended = matches!(decision.rescue(), Rescue::Spliced | Rescue::Continued);
+        if mended != (watch.broke && decision.outcome.end == End::Answered) {
+            let told = decision.rescue().name();
+            return Err((
+                "F-133",
+                Some(request),
+                format!("the record calls a stream {told} that broke: {}", watch.broke),
+            ));
         }
         if decision.attempts.len() != usize::from(watch.starts) {
             return Err(("rule 10", Some(request), "the record has not every attempt".into()));

@@ -1,7 +1,7 @@
 //! Forgeries: what an honest core says is passed on with one thing changed, and the oracle names the rule.
 
 use evenkeel_core::{
-    Admit, BreakerState, Features, MILLISECOND, Operation, Permille, ResultCode as R, RouteId, Source,
+    Admit, BreakerState, Features, MILLISECOND, Operation, Permille, ResultCode as R, Role, RouteId, Source,
 };
 
 use super::*;
@@ -83,6 +83,7 @@ impl Forger {
             needs: Features::NONE,
             tokens: 1,
             max_tier: None,
+            pure: true,
         };
         let input = Input::Admit(admit);
         self.feed(input.clone(), &input, Some(request), forge);
@@ -164,6 +165,7 @@ fn rule_02_a_start_after_the_outcome_or_with_too_much_time_is_found() {
             replica: evenkeel_core::ReplicaId(0),
             budget: 1,
             fresh: false,
+            role: Role::Answer,
         };
         outputs.push(Output::Start(start));
         outputs
@@ -264,6 +266,63 @@ fn rule_07_a_second_commit_and_a_second_answer_are_found() {
         outputs
     });
     assert_eq!(forger.found[0], "rule 7");
+}
+
+/// Begins a stream, breaks it, and lets another attempt mend it, with a forged end.
+fn mended(matched: bool, forge: Forge<'_>) -> Vec<&'static str> {
+    let mut forger = Forger::new();
+    forger.admit(Operation::ChatStream, HONEST);
+    forger.event(Event::FirstContent, HONEST);
+    forger.end(R::Truncated, None, HONEST);
+    let (attempt, request) = forger.last.expect("the next tier mends it");
+    let real = Input::Splice { attempt, splice: Splice::Matched };
+    let told = Input::Splice { attempt, splice: if matched { Splice::Matched } else { Splice::Diverged } };
+    forger.feed(real, &told, Some(request), HONEST);
+    forger.end(R::Ok, None, forge);
+    forger.found
+}
+
+#[test]
+fn f_122_f_125_f_133_a_recovery_that_is_none_is_found() {
+    assert_eq!(mended(true, HONEST), [""; 0]);
+    assert_eq!(mended(false, HONEST)[0], "F-125", "nobody has seen that it says the same");
+    let whole = |mut outputs: Vec<Output>| {
+        for output in &mut outputs {
+            if let Output::Decision(decision) = output {
+                decision.attempts.iter_mut().for_each(|attempt| attempt.role = Role::Answer);
+            }
+        }
+        outputs
+    };
+    assert_eq!(mended(true, &whole)[0], "F-133", "the record hides that it broke");
+    // A recovery of what did not break, and a second one.
+    let mut forger = Forger::new();
+    forger.admit(Operation::ChatStream, &|outputs| {
+        let Output::Start(start) = outputs[0].clone() else { panic!("tier 0 is started") };
+        vec![Output::Start(evenkeel_core::Start { role: Role::Splice, ..start })]
+    });
+    assert_eq!(forger.found, ["F-122"]);
+    let mut forger = Forger::new();
+    forger.admit(Operation::ChatStream, HONEST);
+    forger.event(Event::FirstContent, HONEST);
+    forger.end(R::Truncated, None, HONEST);
+    forger.end(R::Truncated, None, &|mut outputs| {
+        let (attempt, request) = (evenkeel_core::AttemptId(9), RequestId(1 << PLACE));
+        let (path, replica) = (evenkeel_core::PathId(1), evenkeel_core::ReplicaId(0));
+        let start = evenkeel_core::Start {
+            request,
+            attempt,
+            tier: 1,
+            path,
+            replica,
+            budget: 1,
+            fresh: false,
+            role: Role::Splice,
+        };
+        outputs.insert(0, Output::Start(start));
+        outputs
+    });
+    assert_eq!(forger.found[0], "F-122");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Watch: one open request as the oracle sees it, and its attempts.
 
-use evenkeel_core::{Admit, AttemptId, Nanos, Operation, PathId, ReplicaId, RequestId, ResultCode};
+use evenkeel_core::{Admit, AttemptId, Nanos, Operation, PathId, ReplicaId, RequestId, ResultCode, Role};
 
 use super::Broken;
 
@@ -31,6 +31,11 @@ pub(super) struct Watch {
     pub(super) starts: u8,
     pub(super) remote: u8,
     pub(super) committed: Option<AttemptId>,
+    /// The committed stream broke, in a way that may be mended.
+    pub(super) broke: bool,
+    /// What was started last to mend it, and the attempt that has said again what was sent.
+    pub(super) mends: Option<Role>,
+    pub(super) matched: Option<AttemptId>,
     /// The terminal outcome is out, with the tier that the client was told.
     pub(super) over: Option<Option<u8>>,
 }
@@ -39,6 +44,16 @@ impl Watch {
     /// Returns an attempt that runs.
     pub(super) fn running(&self, attempt: AttemptId) -> Option<&Running> {
         self.running.iter().flatten().find(|it| it.attempt == attempt)
+    }
+
+    /// F-122: a stream is recovered once: by a splice, and by going on with what that found to be different.
+    pub(super) fn may_mend(&self, role: Role) -> bool {
+        let diverged = self.last.is_some_and(|(_, result)| result == ResultCode::SpliceDiverged);
+        match role {
+            Role::Answer => false,
+            Role::Splice => self.mends.is_none(),
+            Role::Continue => self.mends == Some(Role::Splice) && diverged,
+        }
     }
 
     /// Rule 3: it leaves before its deadline; timeouts come on time here, so at the deadline at the latest.

@@ -71,7 +71,7 @@ fn counts(counts: &Counts, tally: &Tally) -> Value {
     let reasons: Map<_, _> = counts.reasons.iter().map(|(it, count)| (it.name().into(), json!(count))).collect();
     let ends: Map<_, _> = ends(counts).into_iter().map(|(name, count)| (name.into(), json!(count))).collect();
     json!({
-        "arrived": counts.arrived, "requests": counts.requests, "failed": counts.failed(),
+        "arrived": counts.arrived, "requests": counts.requests, "failed": counts.failed(), "mended": counts.mended,
         "answers": answers, "ends": ends, "reasons": reasons, "attempts": attempts,
         "remote_attempts": counts.remote, "cost_tokens": counts.cost, "worth_tokens": counts.worth,
     })

@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use evenkeel_core::{Decision, End, Nanos, Output, Reason, Refusal, ResultCode, Revision, Start, Transition, Where};
+use evenkeel_core::{
+    Decision, End, Nanos, Output, Reason, Refusal, Rescue, ResultCode, Revision, Start, Transition, Where,
+};
 
 use super::histogram::Histogram;
 
@@ -19,6 +21,8 @@ pub(crate) struct Counts {
     /// By reason: requests that tiers 0 did not answer.
     pub(crate) reasons: BTreeMap<Reason, u64>,
     pub(crate) broken: u64,
+    /// Streams that broke and were whole in the end.
+    pub(crate) mended: u64,
     pub(crate) errors: u64,
     pub(crate) gone: u64,
     pub(crate) exhausted: u64,
@@ -48,6 +52,7 @@ impl Counts {
             (&mut self.arrived, arrived),
             (&mut self.requests, requests),
             (&mut self.broken, broken),
+            (&mut self.mended, &other.mended),
             (&mut self.errors, errors),
             (&mut self.gone, gone),
             (&mut self.exhausted, exhausted),
@@ -169,6 +174,7 @@ impl Tally {
         for attempt in &decision.attempts {
             counts.attempts[attempt.path.index()][attempt.result as usize] += 1;
         }
+        counts.mended += u64::from(matches!(decision.rescue(), Rescue::Spliced | Rescue::Continued));
         let tier = decision.outcome.tier;
         if decision.outcome.end == End::Refused(Refusal::Overloaded) {
             let tried = decision.attempts.last().map_or(0, |it| it.start + it.duration);

@@ -86,6 +86,10 @@ fn answers(f: &mut fmt::Formatter<'_>, tally: &Tally) -> fmt::Result {
             writeln!(f, "  {what:<28} {count:>9} {:>8}", share(count, counts.requests))?;
         }
     }
+    if counts.mended > 0 {
+        let part = share(counts.mended, counts.requests);
+        writeln!(f, "  {:<28} {:>9} {part:>8}", "a stream that was mended", counts.mended)?;
+    }
     if counts.reasons.is_empty() {
         return Ok(());
     }

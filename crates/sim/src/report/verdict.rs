@@ -36,6 +36,10 @@ pub(crate) fn verdict(scenario: &Scenario, tally: &Tally) -> Vec<String> {
     if let Some(least) = expect.carried.filter(|least| tally.carried < *least) {
         misses.push(format!("expect.carried: {} is less than {least}", tally.carried));
     }
+    let (mended, broken) = (counts.mended, counts.mended + counts.broken);
+    if let Some(least) = expect.mended_permille.filter(|least| mended * 1_000 < least * broken) {
+        misses.push(format!("expect.mended: {mended} of {broken} streams that broke is less than {least} of 1000"));
+    }
     misses.extend(restored(scenario, tally));
     misses
 }

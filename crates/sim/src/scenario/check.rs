@@ -49,6 +49,7 @@ pub(super) fn compile(script: Script, findings: &mut Findings<'_>, around: Aroun
         expect: Expect {
             failed: expect.failed,
             broken: expect.broken,
+            mended_permille: expect.mended.map(|it| u64::from(it.0)),
             failover: expect.failover.map(Duration::nanos),
             back: expect.back.map(Duration::nanos),
             transitions: expect.transitions,

@@ -59,7 +59,19 @@ pub(crate) struct Call {
     pub(crate) replica: u16,
     pub(crate) plan: Plan,
     pub(crate) hold: Hold,
-    pub(crate) spoken: bool,
+    /// Pieces that it has sent.
+    pub(crate) said: u32,
+    /// What it is to say again of a stream that broke, until it has.
+    pub(crate) mends: Option<Mends>,
+}
+
+/// What a call is to say again of a stream that broke.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mends {
+    /// Pieces that were sent.
+    pub(crate) pieces: u32,
+    /// Whether its words are the same.
+    pub(crate) alike: bool,
 }
 
 /// All calls that are not over.

@@ -15,6 +15,8 @@ pub(super) struct Client {
     tries: u8,
     pub(super) stream: bool,
     pub(super) tokens: u32,
+    /// Pieces of a stream that it has, or would have at its commit, and whose words.
+    pub(super) heard: (u32, u32),
 }
 
 /// The clients whose request is open.
@@ -41,6 +43,12 @@ impl Clients {
     /// Returns the client of an open request.
     pub(super) fn find(&self, request: RequestId) -> Option<&Client> {
         let it = self.table.get(place(request))?.as_ref();
+        it.filter(|(of, _)| *of == request).map(|(_, client)| client)
+    }
+
+    /// Returns the client of an open request, to be changed.
+    pub(super) fn find_mut(&mut self, request: RequestId) -> Option<&mut Client> {
+        let it = self.table.get_mut(place(request))?.as_mut();
         it.filter(|(of, _)| *of == request).map(|(_, client)| client)
     }
 
@@ -80,7 +88,7 @@ impl World<'_> {
         let stream = dice.share(it.streams);
         let tokens = it.prompt.draw(dice.roll()).max(1) as u32;
         self.tally.arrived(self.now, left);
-        self.ask(Client { load, tries: 0, stream, tokens });
+        self.ask(Client { load, tries: 0, stream, tokens, heard: (0, 0) });
     }
 
     /// Lets a client ask.
@@ -104,6 +112,7 @@ impl World<'_> {
             needs: Features::NONE,
             tokens: u64::from(client.tokens),
             max_tier: load.max_tier,
+            pure: true,
         };
         self.tally.asked(client.tokens);
         self.feed(Input::Admit(admit), Some(request));

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use evenkeel_core::{Input, Nanos, Output};
+use evenkeel_core::{Input, Nanos, Output, Role};
 
 use super::clients::number;
 use crate::report::time;
@@ -31,6 +31,7 @@ impl Trace {
                 format!("request {} asks for {}, deadline {deadline}{most}", number(it.request), it.operation.name())
             }
             Input::Attempt { attempt, event } => format!("attempt {}: {event:?}", attempt.0),
+            Input::Splice { attempt, splice } => format!("attempt {} against what was sent: {splice:?}", attempt.0),
             Input::ClientGone { request } => format!("the client of request {} leaves", number(*request)),
             Input::Revision(_) => "a revision is applied".into(),
             Input::Timeout => "a time of the core has come".into(),
@@ -44,7 +45,8 @@ impl Trace {
         let line = match output {
             Output::Start(it) => {
                 let (request, tier, replica) = (number(it.request), it.tier, it.replica.0);
-                format!("start attempt {} of request {request} on tier {tier}, replica {replica}", it.attempt.0)
+                let role = if it.role == Role::Answer { String::new() } else { format!(" to {}", it.role.name()) };
+                format!("start attempt {} of request {request}{role} on tier {tier}, replica {replica}", it.attempt.0)
             }
             Output::Cancel { attempt, why, .. } => format!("cancel attempt {}: {why:?}", attempt.0),
             Output::Commit { request, attempt, .. } => {

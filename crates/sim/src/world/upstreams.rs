@@ -1,10 +1,10 @@
 //! Upstreams: what they do with an attempt, well or ill.
 
-use evenkeel_core::{AttemptId, Event, Input, MILLISECOND, Nanos, ResultCode, Start, Where};
+use evenkeel_core::{AttemptId, Event, Input, MILLISECOND, Nanos, ResultCode, Role, Splice, Start, Where};
 
 use super::{
     What, World,
-    calls::{Call, CallRef, Ending, Hold, Plan},
+    calls::{Call, CallRef, Ending, Hold, Mends, Plan},
 };
 use crate::{
     fault::{Effect, Finish, any},
@@ -18,7 +18,8 @@ impl World<'_> {
     /// Starts an attempt.
     pub(super) fn start(&mut self, start: &Start) {
         let client = self.clients.find(start.request);
-        let (stream, tokens) = client.map_or((false, 0), |client| (client.stream, client.tokens));
+        let (stream, tokens, heard) =
+            client.map_or((false, 0, (0, 0)), |client| (client.stream, client.tokens, client.heard));
         self.tally.started(self.now, start, tokens);
         let upstream = match self.scenario.revision.paths[start.path.index()].place {
             Where::Remote(upstream) => Some(upstream.0),
@@ -27,13 +28,24 @@ impl World<'_> {
         let effect = upstream.and_then(|upstream| self.effect(upstream, start.replica.0));
         let plan = self.plan(upstream, stream, effect);
         let (attempt, request, replica) = (start.attempt, start.request, start.replica.0);
-        let (hold, spoken) = (Hold::Free, false);
-        let reference = self.calls.add(Call { serial: 0, attempt, request, upstream, replica, plan, hold, spoken });
+        let (hold, said) = (Hold::Free, 0);
+        let mends = match start.role {
+            Role::Answer => None,
+            Role::Splice => Some(Mends { pieces: heard.0, alike: self.words(upstream) == heard.1 }),
+            Role::Continue => Some(Mends { pieces: 1, alike: true }),
+        };
+        let call = Call { serial: 0, attempt, request, upstream, replica, plan, hold, said, mends };
+        let reference = self.calls.add(call);
         let ill = matches!(effect, Some(Effect::End(_) | Effect::Silence | Effect::Alive));
         match upstream.filter(|_| !ill) {
             Some(upstream) => self.receive(upstream, reference),
             None => self.begin_call(reference, 1_000),
         }
+    }
+
+    /// Returns which words an upstream says.
+    fn words(&self, upstream: Option<u16>) -> u32 {
+        upstream.map_or(0, |upstream| self.scenario.servers[usize::from(upstream)].words)
     }
 
     /// Lets a server that works receive a call.
@@ -108,7 +120,13 @@ impl World<'_> {
     pub(super) fn step(&mut self, reference: CallRef) {
         let Some(call) = self.calls.find(reference) else { return };
         let (attempt, request) = (call.attempt, call.request);
+        let (mends, upstream, said) = (call.mends, call.upstream, call.said);
         let event = match (call.plan.pieces, call.plan.ending) {
+            // It ends well before it has said what was sent: it says something else.
+            (0, Ending::Finish(Finish { result, .. })) if mends.is_some() && result.is_ok() => {
+                let input = Input::Splice { attempt, splice: Splice::Diverged };
+                return self.feed(input, Some(request));
+            }
             (0, Ending::Finish(Finish { result, status, after, .. })) => {
                 self.leave_server(reference);
                 Event::Ended { result, status, after }
@@ -120,13 +138,34 @@ impl World<'_> {
             }
             (pieces, _) => {
                 call.plan.pieces = pieces - 1;
-                let event = if call.spoken { Event::Progress } else { Event::FirstContent };
-                call.spoken = true;
+                let event = if call.said > 0 { Event::Progress } else { Event::FirstContent };
+                call.said += 1;
                 self.queue.add(self.now + call.plan.gap, What::Step(reference));
                 event
             }
         };
+        let words = self.words(upstream);
+        let speaks = matches!(event, Event::FirstContent | Event::Progress);
+        if let Some(client) = self.clients.find_mut(request).filter(|_| speaks && mends.is_none()) {
+            client.heard = (said + 1, words);
+        }
         self.feed(Input::Attempt { attempt, event }, Some(request));
+        if let Some(mends) = mends.filter(|_| speaks) {
+            self.compare(reference, mends, said + 1);
+        }
+    }
+
+    /// Compares what a call has said with what was sent of a stream that broke.
+    fn compare(&mut self, reference: CallRef, mends: Mends, said: u32) {
+        let splice = match mends.alike {
+            false => Splice::Diverged,
+            true if said >= mends.pieces => Splice::Matched,
+            true => return,
+        };
+        let Some(call) = self.calls.find(reference) else { return };
+        call.mends = None;
+        let (attempt, request) = (call.attempt, call.request);
+        self.feed(Input::Splice { attempt, splice }, Some(request));
     }
 
     /// Hears that nobody wants an attempt any more.
@@ -167,7 +206,7 @@ impl World<'_> {
         for reference in self.calls.at(fault.upstream as u16, fault.replica) {
             let Some(call) = self.calls.find(reference).copied() else { continue };
             self.leave_server(reference);
-            let result = if call.spoken { ResultCode::Truncated } else { ResultCode::Reset };
+            let result = if call.said > 0 { ResultCode::Truncated } else { ResultCode::Reset };
             let event = Event::Ended { result, status: None, after: None };
             self.feed(Input::Attempt { attempt: call.attempt, event }, Some(call.request));
         }

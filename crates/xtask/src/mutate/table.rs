@@ -46,7 +46,7 @@ mutations! {
     "rule 1", "a request that is over is kept", "machine.rs":
         "self.requests.remove(&id);" => "";
     "rule 2", "something starts after the commit", "request.rs":
-        "if self.commit == Commit::Given(id) {" => "if self.commit == Commit::Given(id) && result.is_ok() {";
+        "if self.has_begun() {" => "if self.has_begun() && result.is_ok() {";
     "rule 2", "an attempt gets more time than there is", "plan.rs":
         "let commit = self.left().saturating_sub(self.reserve(tier)).max(1);" =>
         "let commit = self.left().saturating_add(self.reserve(tier)).max(1);";
@@ -82,6 +82,8 @@ mutations! {
         "let held = *self == Self::Held;" => "let held = true;";
     "rule 7", "a stream leaves before the commit point of its route", "request.rs":
         "CommitPoint::Full => false," => "CommitPoint::Full => true,";
+    "F-122", "a stream is recovered again and again", "request/recover.rs":
+        "Role::Continue => false," => "Role::Continue => self.may_go_on() && self.recover(now, world, Role::Continue),";
     "rule 8", "fail-back does not wait for the dwell", "route.rs":
         "(BreakerState::Closed, Some(since)) if now.saturating_sub(since) < dwell => Some(since + dwell)," => "";
     "rule 8", "fail-over waits until the path is half open", "route.rs":

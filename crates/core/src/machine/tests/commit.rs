@@ -5,7 +5,7 @@ use crate::CommitPoint;
 
 fn kit(commit: CommitPoint) -> Kit {
     let mut revision = revision(1);
-    revision.routes[0].commit = commit;
+    (revision.routes[0].commit, revision.routes[0].rescue) = (commit, false);
     Kit::new(revision)
 }
 

@@ -5,7 +5,9 @@ use super::*;
 #[test]
 fn f_127_a_stream_that_breaks_after_commit_is_never_a_short_success() {
     for (result, silent) in [(R::Truncated, false), (R::Stall, true)] {
-        let mut kit = Kit::new(revision(1));
+        let mut unmended = revision(1);
+        unmended.routes[0].rescue = false;
+        let mut kit = Kit::new(unmended);
         kit.admit(Operation::ChatStream);
         kit.event(Event::FirstContent);
         match silent {

@@ -2,7 +2,8 @@
 
 /// One fault of the primary, and what the SDK makes of a plain call and of a stream while it lasts.
 ///
-/// `tier N REASON` is a whole answer from that tier; `error CODE REASON` is an exception with that code, or that status.
+/// `tier N REASON` is a whole answer from that tier; `mended tier N REASON` a stream that broke and that this tier finished;
+/// `error CODE REASON` is an exception with that code, or that status.
 #[derive(Debug)]
 pub(super) struct Row {
     pub(super) id: &'static str,
@@ -26,8 +27,8 @@ const LATE: &str = "tier 1 TTFT_BREACH";
 const SILENT: &str = "tier 1 TIMEOUT";
 const GARBLED: &str = "tier 1 UPSTREAM_PROTOCOL";
 const TRUNCATED: &str = "tier 1 STREAM_TRUNCATED";
-/// A stream that broke after its first content: rescuing it is not built, so it ends in the terminal error.
-const CUT: &str = "error stream_interrupted STREAM_TRUNCATED";
+/// A stream that broke after its first content: the next model says the same words, and finishes it.
+const CUT: &str = "mended tier 1 STREAM_TRUNCATED";
 
 pub(super) const ROWS: &[Row] = &[
     both("healthy", "[]", FINE),
@@ -68,22 +69,17 @@ pub(super) const ROWS: &[Row] = &[
     // What it does with a call that was cancelled is nothing to the client, who was answered from below.
     row("UP-32", "[{fault: ignore_cancel, every_ms: 600}]", SILENT, LATE),
     row("ST-01", "[{fault: cut, after_tokens: 4, how: rst}]", TRUNCATED, CUT),
-    row("ST-02", "[{fault: stall, after_tokens: 4}]", SILENT, "error stream_interrupted STREAM_STALLED"),
+    row("ST-02", "[{fault: stall, after_tokens: 4}]", SILENT, "mended tier 1 STREAM_STALLED"),
     row("ST-03", "[{fault: garbled_event, at_token: 4}]", GARBLED, FINE),
     both("ST-04", "[{fault: done_missing, hold: true}]", FINE),
     // Plain, half of the JSON and a clean end.
     row("ST-06", "[{fault: cut, after_tokens: 4, how: between_events}]", GARBLED, CUT),
     row("ST-06", "[{fault: finish_missing}]", TRUNCATED, CUT),
-    row("ST-07", "[{fault: error_event, after_tokens: 4}]", FINE, "error stream_interrupted ERROR_UNDER_200"),
+    row("ST-07", "[{fault: error_event, after_tokens: 4}]", FINE, "mended tier 1 ERROR_UNDER_200"),
     row("ST-08", "[{fault: error_event, after_tokens: 0}]", FINE, "tier 1 ERROR_UNDER_200"),
     both("ST-12", "[{fault: split_events, bytes: 1, line_end: crlf, comments: true}]", FINE),
     row("ST-13", "[{fault: huge_line, bytes: 3000000, at_token: 1}]", FINE, GARBLED),
-    row(
-        "ST-13",
-        "[{fault: huge_line, bytes: 3000000, at_token: 4}]",
-        FINE,
-        "error stream_interrupted UPSTREAM_PROTOCOL",
-    ),
+    row("ST-13", "[{fault: huge_line, bytes: 3000000, at_token: 4}]", FINE, "mended tier 1 UPSTREAM_PROTOCOL"),
     both("ST-14", "[{fault: after_done, what: done}]", FINE),
     both("ST-15", "[{fault: usage_missing}]", NO_USAGE),
     both("ST-15", "[{fault: usage_absurd}]", FINE),

@@ -1,7 +1,7 @@
 //! What a client gets, once the core has said from where: written here, sent by the task.
 
 use bytes::Bytes;
-use evenkeel_core::{AttemptId, Disclosure, Nanos, PathId, Reason, Refusal, ResultCode, Source, Where};
+use evenkeel_core::{AttemptId, Disclosure, Nanos, PathId, Reason, Refusal, Rescue, ResultCode, Source, Where};
 use http::HeaderMap;
 use tokio::sync::mpsc;
 
@@ -23,12 +23,18 @@ use crate::{
 impl Task {
     pub(super) fn told<'a>(&'a self, disclosure: &'a Disclosure) -> Told<'a> {
         let revision = &self.it.applied.deployment.revision;
-        Told { ask: &self.it.ask, revision, route: &revision.routes[self.it.route.index()].name, disclosure }
+        Told {
+            ask: &self.it.ask,
+            revision,
+            route: &revision.routes[self.it.route.index()].name,
+            disclosure,
+            parts: &self.parts,
+        }
     }
 
     pub(super) fn answer(&mut self, source: Source, disclosure: &Disclosure) -> Finish {
         match source {
-            Source::Attempt(_) if self.client.is_streaming() => Finish::Events(vec![Bytes::from_static(sse::DONE)]),
+            Source::Attempt(_) if self.client.is_streaming() => Finish::Events(self.ending(disclosure)),
             Source::Attempt(attempt) => Finish::Reply(self.attempt_answer(attempt, disclosure)),
             Source::Certain(path) => Finish::Reply(self.certain(path, disclosure)),
             Source::Error(attempt) => Finish::Reply(self.own_error(attempt, disclosure)),
@@ -127,7 +133,8 @@ impl Task {
         let (at, tier) =
             tiers.iter().enumerate().find(|(_, it)| revision.paths[it.path.index()].place == Where::Certain)?;
         let answered = Some((at as u8, tier.method, tier.path));
-        let disclosure = Disclosure { answered, degraded: at > 0, reason: Reason::InternalError, attempts: 0 };
+        let disclosure =
+            Disclosure { answered, degraded: at > 0, reason: Reason::InternalError, attempts: 0, rescue: Rescue::None };
         Some(self.certain(tier.path, &disclosure))
     }
 }

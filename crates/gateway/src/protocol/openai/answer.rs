@@ -20,7 +20,7 @@ use super::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
     /// Where something of ours can be inserted.
-    pub(crate) envelope: Envelope,
+    pub(crate) envelope: Box<Envelope>,
     /// What it cost, as the model says.
     pub(crate) usage: Option<Usage>,
 }
@@ -43,7 +43,7 @@ pub(crate) fn judge_chat(body: &[u8], request: &ChatPeek) -> Result<Answer, Resu
         () if choices == 0 => Err(ResultCode::EmptyAnswer),
         () if scan.unfinished || choices < usize::from(request.n) => Err(ResultCode::Truncated),
         () if !scan.content && !scan.may_be_empty && !request.after_tool => Err(ResultCode::EmptyAnswer),
-        () => Ok(Answer { envelope: scan.envelope, usage: scan.usage }),
+        () => Ok(Answer { envelope: scan.envelope.into(), usage: scan.usage }),
     }
 }
 

@@ -1,8 +1,9 @@
 //! Envelope: the top level of an answer, and how something of ours is put into it without writing it again.
 //!
 //! # Invariants
-//! - `ENV-1`: every byte of the upstream stays as it was, but for an `evenkeel` object of a gateway behind us and a
-//!   `model` that is `null`.
+//! - `ENV-1`: every byte of the upstream stays as it was, but for an `evenkeel` object of a gateway behind us, a `model`
+//!   that is `null`, and, where a chunk goes on with the stream of another, its `id`, its `created`, and the part of its
+//!   text that was sent before (F-123, F-130).
 //! - `ENV-2`: what comes out holds exactly one `evenkeel` object.
 //!
 //! # Source
@@ -23,6 +24,9 @@ pub(crate) struct Envelope {
     named: bool,
     /// Where an `evenkeel` object of a gateway behind us stands.
     evenkeel: Option<Range<usize>>,
+    /// Where the values of `id` and of `created` stand.
+    id: Option<Range<usize>>,
+    created: Option<Range<usize>>,
     /// The offset of the last brace.
     end: usize,
     /// Whether nothing is in it.
@@ -49,6 +53,8 @@ impl Envelope {
                     envelope.model = Some(reader.skip()?);
                 }
                 "evenkeel" => envelope.evenkeel = Some(reader.skip()?),
+                "id" => envelope.id = Some(reader.skip()?),
+                "created" => envelope.created = Some(reader.skip()?),
                 key => each(key, &mut reader)?,
             }
         }
@@ -59,15 +65,28 @@ impl Envelope {
 
     /// Inserts the `evenkeel` object before the last brace, and `model` where the upstream named none.
     pub(crate) fn insert(&self, body: &Bytes, evenkeel: &str, model: &str) -> Bytes {
-        let mut patches: Vec<(Range<usize>, Vec<u8>)> = Vec::with_capacity(2);
-        let mut tail = Vec::with_capacity(evenkeel.len() + model.len() + 32);
+        self.change(body, Changes { evenkeel: Some(evenkeel), model, ..Changes::default() })
+    }
+
+    /// Returns what makes every chunk of a stream one of the same.
+    pub(crate) fn identity(&self, body: &Bytes) -> Identity {
+        let value = |span: &Option<Range<usize>>| span.clone().map(|span| body.slice(span));
+        Identity { id: value(&self.id), created: value(&self.created) }
+    }
+
+    /// Writes it with changes; all else stays byte for byte.
+    pub(crate) fn change(&self, body: &Bytes, changes: Changes<'_>) -> Bytes {
+        let Changes { evenkeel, model, identity, text } = changes;
+        let mut patches: Vec<(Range<usize>, Vec<u8>)> = Vec::with_capacity(4);
+        let mut tail = Vec::with_capacity(evenkeel.map_or(0, str::len) + model.len() + 32);
         let mut append = |key: &[u8], value: &[u8]| {
             let comma: &[u8] = if self.empty && tail.is_empty() { b"" } else { b"," };
             tail.extend([comma, key, value].concat());
         };
-        match &self.evenkeel {
-            Some(span) => patches.push((span.clone(), evenkeel.into())),
-            None => append(b"\"evenkeel\":", evenkeel.as_bytes()),
+        match (evenkeel, &self.evenkeel) {
+            (Some(evenkeel), Some(span)) => patches.push((span.clone(), evenkeel.into())),
+            (Some(evenkeel), None) => append(b"\"evenkeel\":", evenkeel.as_bytes()),
+            (None, _) => {}
         }
         if !self.named {
             let mut name = Vec::with_capacity(model.len() + 2);
@@ -76,6 +95,15 @@ impl Envelope {
                 Some(span) => patches.push((span.clone(), name)),
                 None => append(b"\"model\":", &name),
             }
+        }
+        let Identity { id, created } = identity.cloned().unwrap_or_default();
+        for (span, value) in [(&self.id, id), (&self.created, created)] {
+            patches.extend(span.clone().zip(value.map(Vec::from)));
+        }
+        if let Some((span, text)) = text {
+            let mut value = Vec::with_capacity(text.len() + 2);
+            json::push_string(&mut value, text);
+            patches.push((span, value));
         }
         patches.sort_by_key(|(span, _)| span.start);
         patches.push((self.end..self.end, tail));
@@ -90,6 +118,26 @@ impl Envelope {
         out.extend_from_slice(&body[at..]);
         out.into()
     }
+}
+
+/// What makes every chunk of a stream one of the same: the values of `id` and `created`, as they were written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Identity {
+    id: Option<Bytes>,
+    created: Option<Bytes>,
+}
+
+/// What is written otherwise than it came.
+#[derive(Debug, Default)]
+pub(crate) struct Changes<'a> {
+    /// The object that is inserted.
+    pub(crate) evenkeel: Option<&'a str>,
+    /// Who answers, where the upstream named nobody.
+    pub(crate) model: &'a str,
+    /// The stream that it becomes a part of.
+    pub(crate) identity: Option<&'a Identity>,
+    /// Where another text stands, and which.
+    pub(crate) text: Option<(Range<usize>, &'a str)>,
 }
 
 #[cfg(test)]
@@ -120,5 +168,24 @@ mod tests {
         check("{\"evenkeel\":{\"tier\":0},\"model\":\"m\"}", "{\"evenkeel\":{},\"model\":\"m\"}");
         check("{\"model\":null,\"evenkeel\":1}", "{\"model\":\"p\",\"evenkeel\":{}}");
         check("{\"evenkeel\":[1]}", "{\"evenkeel\":{},\"model\":\"p\"}");
+    }
+
+    #[test]
+    fn f_130_a_chunk_becomes_part_of_another_stream_and_keeps_its_model() {
+        let envelope = |body: &str| Envelope::read(body.as_bytes(), |_, reader| reader.pass()).expect("an object");
+        let first = r#"{"id":"one","created":7,"model":"large"}"#;
+        let identity = envelope(first).identity(&Bytes::copy_from_slice(first.as_bytes()));
+        let second = r#"{"model":"small","created":9, "id":"two","choices":[{"delta":{"content":"ab\"cd"}}]}"#;
+        let at = second.find("\"ab").expect("the text");
+        let changes = Changes {
+            evenkeel: Some("{}"),
+            model: "p",
+            identity: Some(&identity),
+            text: Some((at..at + "\"ab\\\"cd\"".len(), "\"cd")),
+        };
+        let out = envelope(second).change(&Bytes::copy_from_slice(second.as_bytes()), changes);
+        let expected =
+            r#"{"model":"small","created":7, "id":"one","choices":[{"delta":{"content":"\"cd"}}],"evenkeel":{}}"#;
+        assert_eq!(out, expected);
     }
 }

@@ -70,6 +70,12 @@ pub(crate) struct ChatPeek {
     pub(crate) max_tokens: Option<u64>,
     /// Bytes of text in messages and tools, from which tokens can be estimated.
     pub(crate) text_bytes: usize,
+    /// Whether the answer is to be kept at the model, so that asking twice keeps two (F-034).
+    pub(crate) store: bool,
+    /// Where the bracket stands that ends `messages`.
+    pub(crate) messages_end: usize,
+    /// Whether the last message is an answer that the client has begun.
+    pub(crate) after_assistant: bool,
 }
 
 impl ChatPeek {
@@ -105,7 +111,7 @@ pub(crate) fn peek_chat(body: &[u8]) -> Result<ChatPeek, BadRequest> {
     let mut top = Top::new(body)?;
     let mut model = None;
     let mut messages = None;
-    let (mut stream, mut include_usage, mut n, mut max_tokens) = (false, false, 1, None);
+    let (mut stream, mut store, mut include_usage, mut n, mut max_tokens) = (false, false, false, 1, None);
     let (mut needs, mut tool_bytes) = (Features::NONE, 0);
     while let Some(name) = top.next(&CHAT)? {
         let field = &mut top.field(name);
@@ -113,6 +119,7 @@ pub(crate) fn peek_chat(body: &[u8]) -> Result<ChatPeek, BadRequest> {
             "model" => model = Some(field.spanned()?),
             "messages" => messages = Some(field.messages()?),
             "stream" => stream = field.boolean()?,
+            "store" => store = field.boolean()?,
             "stream_options" => include_usage = field.include_usage()?,
             "n" => n = field.integer(1, MAX_N)?,
             "max_tokens" | "max_completion_tokens" => {
@@ -144,6 +151,9 @@ pub(crate) fn peek_chat(body: &[u8]) -> Result<ChatPeek, BadRequest> {
         after_tool: messages.after_tool,
         max_tokens,
         text_bytes: messages.text_bytes + tool_bytes,
+        store,
+        messages_end: messages.end,
+        after_assistant: messages.after_assistant,
     })
 }
 
@@ -177,6 +187,17 @@ pub(crate) fn peek_embeddings(body: &[u8]) -> Result<EmbeddingsPeek, BadRequest>
     Ok(EmbeddingsPeek { model, model_span, count, dimensions, base64, text_bytes })
 }
 
+/// Writes an answer that was begun behind the messages, for a model to go on with it (F-126).
+pub(crate) fn begin_answer(body: &Bytes, messages_end: usize, text: &str) -> Bytes {
+    let mut out = Vec::with_capacity(body.len() + text.len() + 64);
+    out.extend_from_slice(&body[..messages_end]);
+    out.extend_from_slice(b",{\"role\":\"assistant\",\"content\":");
+    json::push_string(&mut out, text);
+    out.push(b'}');
+    out.extend_from_slice(&body[messages_end..]);
+    out.into()
+}
+
 /// Writes another model's name where the route's stands; everything else stays byte for byte (OAI-01).
 pub(crate) fn rewrite_model(body: &Bytes, span: &Range<usize>, model: &str) -> Bytes {
     let mut out = Vec::with_capacity(body.len() + model.len() + 2);
@@ -194,10 +215,11 @@ fn required<T>(value: Option<T>, name: &str) -> Result<T, BadRequest> {
     value.ok_or_else(|| BadRequest::of(name, "is required"))
 }
 
-const CHAT: [&str; 12] = [
+const CHAT: [&str; 13] = [
     "model",
     "messages",
     "stream",
+    "store",
     "stream_options",
     "n",
     "max_tokens",

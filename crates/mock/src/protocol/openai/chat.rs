@@ -132,8 +132,9 @@ fn answer(options: &Options, model: &str, request: &Request<'_>) -> Result<Chat,
     let pace = options.pace(model);
     let limit = request.max_completion_tokens.or(request.max_tokens).unwrap_or(u32::MAX).min(MAX_TOKENS);
     let number = digest(&[model.as_bytes(), messages.as_bytes(), &options.seed.to_le_bytes()]);
+    let voice = if options.alike { "" } else { model };
     let choice = |part: u32| {
-        let mut draw = model::voice(options.seed, model, messages.as_bytes(), part.into());
+        let mut draw = model::voice(options.seed, voice, messages.as_bytes(), part.into());
         choose(request, &mut draw, (pace.tokens, limit), (number, part))
     };
     let choices: Vec<Choice> = (0..n).map(choice).collect();

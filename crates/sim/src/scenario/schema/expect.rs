@@ -13,6 +13,8 @@ pub(crate) struct Expect {
     pub(crate) failed: Option<u64>,
     /// Of those, streams that break after they began.
     pub(crate) broken: Option<u64>,
+    /// Of the streams that break after they began, the share that is whole in the end, at least (F-122).
+    pub(crate) mended: Option<Ratio>,
     /// From the first fault to the first good answer of a lower tier to a request that came after it, at most.
     pub(crate) failover: Option<Duration>,
     /// From the end of the trouble to the arrival of the first request that a tier 0 answers again, at most.
@@ -40,6 +42,7 @@ impl Default for Expect {
         Self {
             failed: None,
             broken: None,
+            mended: None,
             failover: None,
             back: None,
             transitions: None,

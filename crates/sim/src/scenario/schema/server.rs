@@ -28,6 +28,8 @@ pub(crate) struct Server {
     pub(crate) quota: Option<Quota>,
     /// It goes on computing what was cancelled (UP-32).
     pub(crate) ignores_cancel: bool,
+    /// Which words it says: servers with the same number say the same, so that one can finish what another began (F-123).
+    pub(crate) words: u32,
 }
 
 impl Default for Server {
@@ -42,6 +44,7 @@ impl Default for Server {
             slowdown: Ratio(0),
             quota: None,
             ignores_cancel: false,
+            words: 0,
         }
     }
 }

@@ -60,7 +60,10 @@ impl<'a> Top<'a> {
 pub(super) struct Messages {
     pub(super) needs: Features,
     pub(super) after_tool: bool,
+    pub(super) after_assistant: bool,
     pub(super) text_bytes: usize,
+    /// Where the bracket stands that ends them.
+    pub(super) end: usize,
 }
 
 /// A peeked member whose value comes next.
@@ -173,13 +176,15 @@ impl<'a> Field<'_, 'a> {
 
     pub(super) fn messages(&mut self) -> Result<Messages, BadRequest> {
         self.is(Kind::Array, "must be an array")?;
-        let mut found = Messages { needs: Features::NONE, after_tool: false, text_bytes: 0 };
+        let needs = Features::NONE;
+        let mut found = Messages { needs, after_tool: false, after_assistant: false, text_bytes: 0, end: 0 };
         let mut count = 0_usize;
         let mut inside = self.reader.array()?;
         while self.reader.item(&mut inside)? {
             self.message(count, &mut found)?;
             count += 1;
         }
+        found.end = self.reader.here() - 1;
         if count == 0 { self.wrong("must not be empty") } else { Ok(found) }
     }
 
@@ -187,13 +192,15 @@ impl<'a> Field<'_, 'a> {
         if self.reader.kind()? != Kind::Object {
             return Err(BadRequest::of(format_args!("messages[{at}]"), "must be an object"));
         }
-        found.after_tool = false;
+        (found.after_tool, found.after_assistant) = (false, false);
         let mut inside = self.reader.object()?;
         while let Some(key) = self.reader.key(&mut inside)? {
             let kind = self.reader.kind()?;
             match (&*key.decode(), kind) {
                 ("role", Kind::String) => {
-                    found.after_tool = matches!(&*self.reader.string()?.decode(), "tool" | "function");
+                    let role = self.reader.string()?.decode();
+                    found.after_tool = matches!(&*role, "tool" | "function");
+                    found.after_assistant = role == "assistant";
                 }
                 ("role", _) => return Err(BadRequest::of(format_args!("messages[{at}].role"), "must be a string")),
                 ("content", Kind::Array) => self.parts(at, found)?,
