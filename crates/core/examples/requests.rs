@@ -49,6 +49,7 @@ fn admit(n: u64) -> Admit {
         tokens: 128,
         max_tier: None,
         pure: true,
+        bodies: Permille::new(0),
     }
 }
 

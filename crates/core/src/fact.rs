@@ -24,6 +24,9 @@ pub enum Signal {
     StreamBroken,
     /// What would be in flight at the replica with the most room, against what the class of the request may use.
     InFlight,
+    /// The share of the memory for bodies that is in use, in permille, against what the class of the request may use of it for
+    /// work elsewhere.
+    Bodies,
     /// Replicas that are admitted, against the one that is needed.
     Replicas,
     /// Remote attempts so far, against the most there may be.
@@ -66,6 +69,7 @@ impl Signal {
             Self::CredentialFor => "credential_gate_closed_ns",
             Self::StreamBroken => "stream_broken_ns",
             Self::InFlight => "in_flight",
+            Self::Bodies => "bodies_permille",
             Self::Replicas => "replicas_admitted",
             Self::Attempts => "remote_attempts",
             Self::Crashes => "crashes",
@@ -107,7 +111,7 @@ impl Signal {
             Self::GateFor => Reason::CapacityDomainLimited,
             Self::CredentialFor => Reason::CredentialRejected,
             Self::StreamBroken => Reason::StreamBrokenRecently,
-            Self::InFlight => Reason::CapacityExhausted,
+            Self::InFlight | Self::Bodies => Reason::CapacityExhausted,
             Self::Replicas => Reason::NoEndpoints,
             Self::Attempts | Self::RetryBudget => Reason::RetryBudgetEmpty,
             Self::Waited => Reason::CooldownHold,

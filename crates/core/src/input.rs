@@ -7,6 +7,7 @@ use crate::{
     clock::Nanos,
     id::{AttemptId, RequestId, RouteId},
     revision::{Features, Operation, Revision},
+    unit::Permille,
 };
 
 /// Everything that can happen to the core.
@@ -66,6 +67,8 @@ pub struct Admit {
     pub max_tier: Option<u8>,
     /// Whether it may be asked twice: it keeps nothing, and belongs to no sequence (F-034).
     pub pure: bool,
+    /// The share of the memory for request bodies that is in use, its own among them (F-087).
+    pub bodies: Permille,
 }
 
 /// How an attempt that is to mend a broken stream compares with what was sent of it.

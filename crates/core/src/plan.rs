@@ -22,6 +22,7 @@ use crate::{
     path::{Asker, Generation, Lane, Paths},
     request::Request,
     revision::{Method, Path, Where},
+    unit::Permille,
 };
 
 /// Crashes under one request that may be chance; what breaks a second time is the request itself (F-035).
@@ -29,6 +30,9 @@ const CHANCE: u64 = 1;
 /// A retry is paused 100 ms and a share of another 200 ms (F-041).
 const PAUSE: Nanos = SECOND / 10;
 const PAUSE_SPREAD: Nanos = SECOND / 5;
+
+/// What requests to models may use of the memory for bodies; the rest is for tiers of this process (F-087).
+const FOR_MODELS: Permille = Permille::new(800);
 
 /// A request in its surroundings, to be looked at.
 pub(crate) struct Plan<'a> {
@@ -253,6 +257,10 @@ impl<'a> Plan<'a> {
         }
         if self.suspects(tier) {
             add(Signal::Crashes, u64::from(request.crashes), CHANCE);
+        }
+        if matches!(path.place, Where::Remote(_)) && request.admit.bodies > Permille::new(0) {
+            let share = u64::from(request.route().priority.share().thousandths());
+            add(Signal::Bodies, request.admit.bodies.thousandths().into(), FOR_MODELS.of(share));
         }
         if matches!(path.place, Where::Remote(_)) {
             add(Signal::Attempts, u64::from(request.remote), u64::from(request.route().max_attempts));

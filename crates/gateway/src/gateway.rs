@@ -13,6 +13,7 @@ use tokio::{
 };
 
 use crate::{
+    bodies::Bodies,
     driver::Driver,
     entropy::Entropy,
     events::{Events, Happened},
@@ -31,6 +32,8 @@ pub(crate) struct Shared {
     pub(crate) driver: Arc<Driver>,
     pub(crate) events: Arc<Events>,
     pub(crate) entropy: Entropy,
+    /// Bytes of request bodies that are held.
+    pub(crate) bodies: Arc<Bodies>,
     address: SocketAddr,
     pub(crate) phase: watch::Sender<Phase>,
     pub(crate) connections: Arc<Connections>,
@@ -98,6 +101,7 @@ impl Gateway {
             driver,
             events,
             entropy: Entropy::seeded(),
+            bodies: Arc::default(),
             address,
             phase: watch::Sender::new(Phase::Open),
             connections: Arc::default(),

@@ -5,6 +5,7 @@
 //! clients.
 
 mod ask;
+mod bodies;
 mod driver;
 mod entropy;
 mod events;

@@ -69,6 +69,7 @@ fn decided() -> core::Decision {
             tokens: 0,
             max_tier: None,
             pure: true,
+            bodies: evenkeel_core::Permille::new(0),
         }),
     );
     let mut decision = None;

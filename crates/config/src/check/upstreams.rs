@@ -23,6 +23,10 @@ impl Checks<'_> {
             }
             read.ok().filter(|it| it.port() != 0)
         });
+        if server.max_body > server.body_bytes && !self.report.doubts_within(&key) {
+            let message = "the largest body is larger than all bodies together may be, so it is refused always";
+            self.error("order", &key.field("body_bytes"), message, "make it several times `max_body`");
+        }
         if listen.is_some() && listen == admin {
             let message = "both planes cannot listen at one address";
             self.error("same-address", &key.field("admin"), message, "choose another port");

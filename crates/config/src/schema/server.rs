@@ -15,6 +15,9 @@ pub struct Server {
     pub admin: String,
     /// The largest request body; a larger one is answered 413.
     pub max_body: Size,
+    /// Bytes of request bodies that are held at once, of all requests. The last fifth is for tiers of this process: requests
+    /// that come when less is left are not sent to models, those of the lowest `priority` first; beyond it all are refused.
+    pub body_bytes: Size,
     /// How long a client may take to send its headers.
     pub read_timeout: Duration,
     /// How long an answer may wait for a client that does not read.
@@ -33,6 +36,7 @@ impl Default for Server {
             listen: "127.0.0.1:8080".into(),
             admin: "127.0.0.1:9090".into(),
             max_body: Size(64 << 20),
+            body_bytes: Size(1 << 30),
             read_timeout: Duration::seconds(30),
             write: Duration::seconds(30),
             connections: 10_000,

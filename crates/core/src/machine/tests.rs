@@ -123,6 +123,7 @@ impl Kit {
             tokens: 0,
             max_tier: None,
             pure: true,
+            bodies: crate::Permille::new(0),
         };
         change(&mut admit);
         self.feed(Input::Admit(admit));

@@ -201,6 +201,7 @@ impl World {
             tokens: self.dice.below(3_000),
             max_tier: self.dice.one_in(10).then_some(self.dice.0 as u8 % 3),
             pure: !self.dice.one_in(12),
+            bodies: Permille::new(0),
         };
         let deadline = admit.deadline.map(|_| self.dice.below(3 * SECOND));
         self.open.push(request);

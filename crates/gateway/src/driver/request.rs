@@ -40,6 +40,7 @@ use super::{
 };
 use crate::{
     ask::Ask,
+    bodies::Held,
     events::Events,
     path::{Attempting, Chunk, Ended, Left, Meaning, Piece},
     protocol::{
@@ -62,6 +63,8 @@ pub(crate) struct Submission {
     pub(crate) route: RouteId,
     pub(crate) ask: Arc<Ask>,
     pub(crate) terms: Terms,
+    /// Counts the body until the request is over.
+    pub(crate) _held: Arc<Held>,
 }
 
 /// What the client asks of the decision itself.
@@ -75,6 +78,7 @@ pub(crate) struct Terms {
     pub(crate) weight: u64,
     pub(crate) tokens: u64,
     pub(crate) needs: evenkeel_core::Features,
+    pub(crate) bodies: evenkeel_core::Permille,
 }
 
 /// Admits a request and starts its task; returns where its reply arrives, and the guard to keep until it was sent. None
@@ -114,9 +118,21 @@ pub(crate) fn submit(
 
 impl Submission {
     fn admission(&self, request: RequestId) -> Admit {
-        let Terms { operation, entropy, deadline, max_tier, cost, weight, tokens, needs } = self.terms;
-        let pure = self.ask.is_pure();
-        Admit { request, route: self.route, operation, deadline, entropy, cost, weight, needs, tokens, max_tier, pure }
+        let Terms { operation, entropy, deadline, max_tier, cost, weight, tokens, needs, bodies } = self.terms;
+        Admit {
+            request,
+            route: self.route,
+            operation,
+            deadline,
+            entropy,
+            cost,
+            weight,
+            needs,
+            tokens,
+            max_tier,
+            pure: self.ask.is_pure(),
+            bodies,
+        }
     }
 }
 

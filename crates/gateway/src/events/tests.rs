@@ -49,6 +49,7 @@ impl Kit {
             tokens: 0,
             max_tier: None,
             pure: true,
+            bodies: evenkeel_core::Permille::new(0),
         };
         self.core.handle(self.now, Input::Admit(admit));
         let mut decided = None;

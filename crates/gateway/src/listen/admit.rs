@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use super::{Fault, body::Body, read, send, terms};
 use crate::{
     ask::{Ask, Question},
+    bodies::Held,
     driver::request::{Submission, Terms, submit},
     gateway::Shared,
     protocol::{front::Front, problem::Problem},
@@ -41,14 +42,16 @@ pub(super) struct Size {
 pub(super) struct Received {
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
+    held: Arc<Held>,
 }
 
 /// Reads a request to its end.
 pub(super) async fn receive(shared: &Shared, request: Request<Incoming>) -> Result<Received, Fault> {
-    let most = shared.applied.load().deployment.server.max_body.0;
+    let bounds = read::Bounds::of(&shared.applied.load().deployment.server);
     let (head, body) = request.into_parts();
-    let body = read::body(&head.headers, body, read::Bounds::of(most)).await?;
-    Ok(Received { headers: head.headers, body })
+    let mut held = shared.bodies.hold();
+    let body = read::body(&head.headers, body, bounds, &mut held).await?;
+    Ok(Received { headers: head.headers, body, held: Arc::new(held) })
 }
 
 /// Lets a request in, and waits for its answer. `prepare` reads it as the revision in force does.
@@ -57,7 +60,7 @@ pub(super) async fn answer(
     received: Received,
     prepare: impl Fn(&Applied, &Bytes) -> Result<Prepared, Fault>,
 ) -> Result<Response<Body>, Fault> {
-    let Received { headers, body } = received;
+    let Received { headers, body, held } = received;
     let (max_tier, forwarded) = (terms::max_tier(&headers)?, terms::forwarded(&headers)?);
     let now = Timestamp::now();
     let created = u64::try_from(now.as_second()).unwrap_or(0);
@@ -76,10 +79,11 @@ pub(super) async fn answer(
             created,
         });
         let front = ask.front();
-        let terms = Terms { operation, entropy, deadline, max_tier, cost, weight, tokens, needs };
+        let bodies = shared.bodies.share(applied.deployment.server.body_bytes.0);
+        let terms = Terms { operation, entropy, deadline, max_tier, cost, weight, tokens, needs, bodies };
         // None means that a reload came in between: the request is read again, as the new revision reads it.
         if let Some((reply, presence)) =
-            submit(&shared.driver, &shared.events, Submission { applied, route, ask, terms })
+            submit(&shared.driver, &shared.events, Submission { applied, route, ask, terms, _held: held.clone() })
         {
             break (front, reply, presence);
         }

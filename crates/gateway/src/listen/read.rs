@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use evenkeel_config::Server;
 use http::{HeaderMap, header};
 use http_body_util::BodyExt;
 use hyper::body::Body;
 
 use super::Fault;
-use crate::protocol::problem::Problem;
+use crate::{bodies::Held, protocol::problem::Problem};
 
 /// Bytes of a refused body that are read all the same, and for how long.
 const DISCARDED: usize = 16 << 20;
@@ -22,23 +23,34 @@ pub(super) struct Bounds {
     /// In each of these, `least` bytes must come, or the end.
     pub(super) window: Duration,
     pub(super) least: usize,
+    /// Bytes of all bodies at most.
+    pub(super) all: u64,
 }
 
 impl Bounds {
     /// A kilobyte a second, over ten.
-    pub(super) fn of(most: u64) -> Self {
-        Self { most, window: Duration::from_secs(10), least: 10 << 10 }
+    pub(super) fn of(server: &Server) -> Self {
+        let (most, all) = (server.max_body.0, server.body_bytes.0);
+        Self { most, window: Duration::from_secs(10), least: 10 << 10, all }
     }
 }
 
-/// Reads a body within its bounds. After a refusal the connection is closed: what is still to come of the body is not worth
+/// What a piece of reading came to.
+enum Read {
+    More,
+    Done,
+    TooLarge,
+    NoRoom,
+}
+
+/// Reads a body within its bounds, and counts it in `held`. After a refusal the connection is closed: what is still to come of the body is not worth
 /// waiting for.
-pub(super) async fn body<B>(headers: &HeaderMap, mut body: B, bounds: Bounds) -> Result<Bytes, Fault>
+pub(super) async fn body<B>(headers: &HeaderMap, mut body: B, bounds: Bounds, held: &mut Held) -> Result<Bytes, Fault>
 where
     B: Body<Data = Bytes> + Unpin + Send + 'static,
     B::Error: Send,
 {
-    let Bounds { most, window, least } = bounds;
+    let Bounds { most, window, least, all } = bounds;
     let too_large = || {
         let message = format!("the body is larger than {most} bytes (server.max_body)");
         Fault::closing(Problem::TooLarge, "too_large", message)
@@ -61,9 +73,12 @@ where
         let reading = async {
             while whole.len() - before < least {
                 match body.frame().await {
-                    None => return Ok(Some(true)),
+                    None => return Ok(Read::Done),
                     Some(Ok(frame)) => {
                         let data = frame.into_data().unwrap_or_default();
+                        if !held.grow(data.len() as u64, all) {
+                            return Ok(Read::NoRoom);
+                        }
                         make_room(&mut whole, data.len(), declared.unwrap_or(0));
                         whole.extend_from_slice(&data);
                     }
@@ -73,17 +88,22 @@ where
                     }
                 }
                 if whole.len() as u64 > most {
-                    return Ok(None);
+                    return Ok(Read::TooLarge);
                 }
             }
-            Ok(Some(false))
+            Ok(Read::More)
         };
         match tokio::time::timeout(window, reading).await {
-            Ok(Ok(Some(true))) => return Ok(whole.freeze()),
-            Ok(Ok(Some(false))) => {}
-            Ok(Ok(None)) => {
+            Ok(Ok(Read::Done)) => return Ok(whole.freeze()),
+            Ok(Ok(Read::More)) => {}
+            Ok(Ok(Read::TooLarge)) => {
                 discard(body);
                 return Err(too_large());
+            }
+            Ok(Ok(Read::NoRoom)) => {
+                discard(body);
+                let message = "too many bytes of requests are held (server.body_bytes); come back later";
+                return Err(Fault::closing(Problem::Overloaded, "body_bytes", message));
             }
             Ok(Err(fault)) => return Err(fault),
             Err(_) => {
@@ -128,12 +148,14 @@ mod tests {
     use std::{
         convert::Infallible,
         pin::Pin,
+        sync::Arc,
         task::{Context, Poll},
     };
 
     use hyper::body::Frame;
 
     use super::*;
+    use crate::bodies::Bodies;
 
     /// Says its pieces, and then nothing, for ever.
     struct Stuck(Vec<&'static [u8]>);
@@ -152,12 +174,27 @@ mod tests {
 
     #[tokio::test]
     async fn cl_06_a_body_that_comes_too_slowly_is_not_waited_for() {
-        let bounds = Bounds { most: 100, window: Duration::from_millis(10), least: 4 };
+        let bounds = Bounds { most: 100, window: Duration::from_millis(10), least: 4, all: 1_000 };
+        let bodies = Arc::new(Bodies::default());
         for pieces in [vec![], vec![&b"abc"[..]], vec![b"abcd", b"efg"]] {
-            let fault = body(&HeaderMap::new(), Stuck(pieces), bounds).await.expect_err("it never ends");
+            let fault =
+                body(&HeaderMap::new(), Stuck(pieces), bounds, &mut bodies.hold()).await.expect_err("it never ends");
             assert_eq!((fault.problem.status(), fault.kind, fault.close), (408, "too_slow", true));
         }
-        let fault = body(&HeaderMap::new(), Stuck(vec![&[0; 101]]), bounds).await.expect_err("it is too large");
+        let large = Stuck(vec![&[0; 101]]);
+        let fault = body(&HeaderMap::new(), large, bounds, &mut bodies.hold()).await.expect_err("it is too large");
         assert_eq!((fault.problem.status(), fault.kind, fault.close), (413, "too_large", true));
+    }
+
+    #[tokio::test]
+    async fn f_087_a_body_that_all_together_have_no_room_for_is_refused_and_given_back() {
+        let bounds = Bounds { most: 100, window: Duration::from_millis(10), least: 4, all: 100 };
+        let bodies = Arc::new(Bodies::default());
+        let mut other = bodies.hold();
+        other.grow(95, 100);
+        let fault = body(&HeaderMap::new(), Stuck(vec![b"efg", b"abcd"]), bounds, &mut bodies.hold()).await;
+        let fault = fault.expect_err("there is room for five");
+        assert_eq!((fault.problem.status(), fault.kind, fault.close), (503, "body_bytes", true));
+        assert_eq!(bodies.share(100).thousandths(), 950);
     }
 }

@@ -9,6 +9,7 @@ mod faults;
 mod hostile;
 mod inference;
 mod inference_faults;
+mod memory;
 mod models;
 mod requests;
 mod rescue;

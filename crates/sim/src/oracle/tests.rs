@@ -84,6 +84,7 @@ impl Forger {
             tokens: 1,
             max_tier: None,
             pure: true,
+            bodies: Permille::new(0),
         };
         let input = Input::Admit(admit);
         self.feed(input.clone(), &input, Some(request), forge);

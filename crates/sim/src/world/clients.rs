@@ -113,6 +113,7 @@ impl World<'_> {
             tokens: u64::from(client.tokens),
             max_tier: load.max_tier,
             pure: true,
+            bodies: evenkeel_core::Permille::new(0),
         };
         self.tally.asked(client.tokens);
         self.feed(Input::Admit(admit), Some(request));

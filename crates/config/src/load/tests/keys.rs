@@ -88,6 +88,7 @@ fn each_key_of_the_server_and_of_an_upstream_changes_what_is_compiled() {
         "listen: \"127.0.0.1:1\"",
         "admin: \"127.0.0.1:2\"",
         "max_body: 1KiB",
+        "body_bytes: 128MiB",
         "read_timeout: 1s",
         "write: 1s",
         "connections: 9",

@@ -66,3 +66,12 @@ fn f_084_f_081_limits_and_classes_reach_the_core() {
     let limits: Vec<_> = revision.paths.iter().map(|it| (it.model.as_str(), it.limit)).collect();
     assert_eq!(limits, [("m", LimitPolicy::Fixed(8)), ("m", LimitPolicy::Auto), ("", LimitPolicy::Auto)]);
 }
+
+#[test]
+fn f_087_a_body_that_never_fits_is_an_error() {
+    let server = |keys: &str| format!("{}server: {{{keys}}}\n", with(""));
+    assert!(codes(&server("max_body: 2MiB, body_bytes: 1MiB")).iter().any(|it| it.0 == "order"));
+    let plain = codes(&with(""));
+    assert_eq!(codes(&server("max_body: 1MiB, body_bytes: 1MiB")), plain);
+    assert_eq!(codes(&server("body_bytes: 64MiB")), plain, "the largest body is no larger by default");
+}

@@ -197,3 +197,24 @@ fn f_081_each_replica_has_room_of_its_own_and_the_one_with_room_is_taken() {
     }
     assert_eq!(replicas, [2, 2], "each has room for two");
 }
+
+#[test]
+fn f_087_pr_04_near_the_limit_of_memory_only_this_process_answers_and_the_lowest_class_is_shed_first() {
+    for (class, most) in [(Priority::Critical, 800), (Priority::Default, 760), (Priority::Sheddable, 640)] {
+        let mut revision = revision(1);
+        revision.routes[0].priority = class;
+        revision.paths[1].place = Where::Local;
+        for (bodies, tier) in [(0, 0), (most, 0), (most + 1, 1), (1_000, 1)] {
+            let mut kit = Kit::new(revision.clone());
+            kit.admit_as(Operation::Chat, |admit| admit.bodies = crate::Permille::new(bodies));
+            kit.end(R::Ok, 200);
+            let decision = kit.decision();
+            assert_eq!(decision.outcome.tier, Some(tier), "{} at {bodies}", class.name());
+            let reason = if tier == 0 { Reason::PrimaryHealthy } else { Reason::CapacityExhausted };
+            assert_eq!(decision.reason, reason);
+        }
+    }
+    let mut kit = Kit::new(without_default(9, 9));
+    kit.admit_as(Operation::Chat, |admit| admit.bodies = crate::Permille::ALL);
+    assert_eq!(kit.refusals(), [Refusal::Overloaded]);
+}
