@@ -18,3 +18,5 @@ mod process;
 mod readme;
 mod serve;
 mod simulate;
+mod slow;
+mod under_load;

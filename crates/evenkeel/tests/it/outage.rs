@@ -4,34 +4,28 @@
 //! (`EVENKEEL_LONG`) and `bench/outage` (`EVENKEEL_OUTAGE_RATE`) ask 1,000 times a second, in release, with the default one.
 //!
 //! What is measured is real time over real sockets, so the script and the load follow the wall clock, at one place
-//! ([`moment`]); nothing is waited for in the hope that it has happened by then.
+//! (`under_load::moment`); nothing is waited for in the hope that it has happened by then.
 
 use std::{
     path::Path,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
 use evenkeel_config::load_text;
 use evenkeel_gateway::{Gateway, Happened};
-use evenkeel_mock::{Mock, Options};
-use http_body_util::{BodyExt, Full};
-use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use jiff::{SignedDuration, Timestamp};
-use parking_lot::Mutex;
 use serde_json::json;
-use tokio::{sync::broadcast::error::RecvError, task::JoinSet};
 
-use crate::process::is_left_out;
+use crate::{
+    process::is_left_out,
+    under_load::{Load, load, mock, moment, watch},
+};
 
 const KILLED: Duration = Duration::from_secs(10);
 const BACK: Duration = Duration::from_secs(18);
 const LENGTH: Duration = Duration::from_secs(30);
 /// The primary's clock for a first answer, and what the fallback may take on top.
 const CLOCK: Duration = Duration::from_millis(1_000);
-
-/// What one client saw: when it asked, when it had its answer, from which tier; none for a failure.
-type Seen = (Duration, Duration, Option<u8>);
 
 /// How often, and the breaker of the primary.
 fn load_and_breaker() -> (u64, &'static str) {
@@ -62,7 +56,7 @@ async fn up_13_an_outage_under_load_is_seen_by_nobody() {
     let gateway = Gateway::start(deployment).await.expect("it starts");
     let (start, began) = (Instant::now(), Timestamp::now());
     let told = watch(&gateway);
-    let seen = load(&gateway, rate, start);
+    let seen = load(&gateway, Load { rate, length: LENGTH, stream: false }, start);
     let script = async {
         moment(start, KILLED).await;
         big.kill().await;
@@ -93,72 +87,6 @@ async fn up_13_an_outage_under_load_is_seen_by_nobody() {
     assert_eq!(strays, 0, "attempts at a path that was cut off, without a lease");
     assert!(probes <= 5, "{probes} probes of a dead primary");
     assert!(probes > 0 || breaker == "{}", "the breaker tries again while it is down");
-}
-
-/// Comes at a time of the script.
-async fn moment(start: Instant, after: Duration) {
-    tokio::time::sleep_until((start + after).into()).await;
-}
-
-async fn mock(seed: u64) -> Mock {
-    Mock::start(Options { seed, ..Options::default() }).await.expect("a mock starts")
-}
-
-/// Asks at a steady rate, whether or not it is answered.
-async fn load(gateway: &Gateway, rate: u64, start: Instant) -> Vec<Seen> {
-    let client = Client::builder(TokioExecutor::new()).build_http::<Full<bytes::Bytes>>();
-    let uri = format!("http://{}/v1/chat/completions", gateway.address());
-    let body = json!({"model": "r", "messages": [{"role": "user", "content": "hello"}]}).to_string();
-    let (mut open, mut seen) = (JoinSet::new(), Vec::new());
-    for n in 0..rate * LENGTH.as_secs() {
-        moment(start, Duration::from_secs(n) / rate as u32).await;
-        let (client, uri, body) = (client.clone(), uri.clone(), body.clone());
-        open.spawn(async move {
-            let asked = start.elapsed();
-            let tier = ask(&client, uri, body).await;
-            (asked, start.elapsed(), tier)
-        });
-        while let Some(Ok(it)) = open.try_join_next() {
-            seen.push(it);
-        }
-    }
-    while let Some(Ok(it)) = open.join_next().await {
-        seen.push(it);
-    }
-    seen
-}
-
-type Http = Client<hyper_util::client::legacy::connect::HttpConnector, Full<bytes::Bytes>>;
-
-async fn ask(client: &Http, uri: String, body: String) -> Option<u8> {
-    let request = http::Request::post(uri).body(Full::from(body)).ok()?;
-    let response = client.request(request).await.ok().filter(|it| it.status() == 200)?;
-    let tier = response.headers().get("evenkeel-tier")?.to_str().ok()?.parse().ok()?;
-    let whole = response.into_body().collect().await.ok()?.to_bytes();
-    let answer: serde_json::Value = serde_json::from_slice(&whole).ok()?;
-    answer["choices"][0]["finish_reason"].as_str().map(|_| tier)
-}
-
-/// What the gateway told, in order, and how much of it was missed.
-#[derive(Default)]
-struct Told {
-    records: Vec<Happened>,
-    missed: u64,
-}
-
-fn watch(gateway: &Gateway) -> Arc<Mutex<Told>> {
-    let (told, mut watch) = (Arc::new(Mutex::new(Told::default())), gateway.watch());
-    let kept = told.clone();
-    tokio::spawn(async move {
-        loop {
-            match watch.recv().await {
-                Ok(happened) => kept.lock().records.push(happened),
-                Err(RecvError::Lagged(missed)) => kept.lock().missed += missed,
-                Err(RecvError::Closed) => return,
-            }
-        }
-    });
-    told
 }
 
 /// Counts the attempts at the primary while it was down, of requests that were admitted after it was cut off: leased
