@@ -102,8 +102,15 @@ pub(crate) fn compile(mut file: File, outside: &Outside) -> Deployment {
     write_out(&mut file, outside);
     let upstreams: Vec<UpstreamSpec> = file.upstreams.iter().map(|(name, it)| upstream(name, it, outside)).collect();
     let mut revision = core::Revision { digest: digest::of(&file, outside), ..core::Revision::default() };
-    revision.upstreams =
-        upstreams.iter().map(|it| core::Upstream { name: it.name.clone(), replicas: it.urls.clone() }).collect();
+    revision.upstreams = upstreams
+        .iter()
+        .zip(file.upstreams.values())
+        .map(|(it, written)| core::Upstream {
+            name: it.name.clone(),
+            replicas: it.urls.clone(),
+            min_available: written.min_available,
+        })
+        .collect();
     let id = |name: &str| {
         let at = upstreams.iter().position(|it| it.name == name).expect("checked: the upstream is there");
         UpstreamId(at as u16)

@@ -75,7 +75,8 @@ fn revision() -> Revision {
         breaker: BreakerPolicy::default(),
     };
     let tier = |name: &str, method, path| Tier { name: name.into(), method, path: PathId(path) };
-    let upstream = |name: &str| Upstream { name: name.into(), replicas: vec![format!("http://{name}")] };
+    let upstream =
+        |name: &str| Upstream { name: name.into(), replicas: vec![format!("http://{name}")], min_available: 1 };
     Revision {
         digest: [0; 32],
         routes: vec![Route {

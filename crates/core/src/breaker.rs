@@ -252,8 +252,9 @@ impl Breaker {
         }
     }
 
-    /// Hears that the path is slow, and others are there to answer (F-064).
-    pub(crate) fn slow(&mut self, now: Nanos, (entropy, trip): (u64, Trip)) {
+    /// Hears that it is worse than it may be, and others are there to answer: a path that is slow (F-064), a replica that is
+    /// worse than its peers (F-103).
+    pub(crate) fn worse(&mut self, now: Nanos, (entropy, trip): (u64, Trip)) {
         if matches!(self.state, State::Closed | State::Ramp(_)) {
             self.open(now, entropy, (trip, How::Trip));
         }

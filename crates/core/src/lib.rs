@@ -55,6 +55,7 @@ mod machine;
 mod median;
 mod output;
 mod path;
+mod peers;
 mod plan;
 mod priority;
 mod ramp;

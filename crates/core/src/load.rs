@@ -109,6 +109,10 @@ impl Loads {
 
     /// Takes in what an attempt showed, and returns it in points; push-back and our own faults show nothing (F-106).
     pub(crate) fn record(&mut self, now: Nanos, replica: usize, size: Size, shown: Shown) -> u64 {
+        if self.replicas.is_empty() {
+            // Of one there is nothing to choose.
+            return 0;
+        }
         if let Shown::Answered(took) = shown {
             self.usual[size.index()].record(took);
         }

@@ -17,6 +17,7 @@ use crate::{
     id::{AttemptId, PathId, ReplicaId},
     latency::Latency,
     load::{self, Loads},
+    peers::{Outlier, Peers},
     revision::{Operation, Path, Revision, Where},
     slow::Pace,
     transition::Trip,
@@ -38,6 +39,8 @@ pub(crate) struct Lane {
     replicas: Vec<Replica>,
     /// How long each of them would take now.
     pub(crate) loads: Loads,
+    /// Which of them is worse than the others.
+    pub(crate) peers: Peers,
 }
 
 /// One of several replicas of a lane.
@@ -84,20 +87,24 @@ impl Asker {
 #[derive(Clone, Debug)]
 pub(crate) struct PathState {
     addresses: Vec<String>,
+    min_available: usize,
     pub(crate) lanes: Vec<Lane>,
 }
 
 impl PathState {
     /// Makes the state for a path, from what an earlier revision left of it.
     pub(crate) fn new(revision: &Revision, path: &Path, before: Option<&Self>) -> Self {
-        let addresses = match path.place {
-            Where::Remote(upstream) => revision.upstreams[upstream.index()].replicas.clone(),
-            Where::Local | Where::Certain => Vec::new(),
+        let (addresses, min_available) = match path.place {
+            Where::Remote(upstream) => {
+                let it = &revision.upstreams[upstream.index()];
+                (it.replicas.clone(), usize::from(it.min_available))
+            }
+            Where::Local | Where::Certain => (Vec::new(), 0),
         };
         let kept = before.filter(|old| {
             old.addresses == addresses || old.addresses.iter().any(|address| addresses.contains(address))
         });
-        let mut state = Self { addresses, lanes: Vec::new() };
+        let mut state = Self { addresses, min_available, lanes: Vec::new() };
         if let Some(old) = kept {
             state.lanes = old.lanes.iter().map(|lane| state.carry(path, lane, &old.addresses)).collect();
         }
@@ -125,6 +132,11 @@ impl PathState {
         };
         lane.replicas = self.several().iter().map(replica).collect();
         lane.loads = old.loads.carry(self.several().iter().map(before));
+        match same {
+            true => lane.peers.adopt(self.min_available),
+            // With others to compare with, the comparison begins anew.
+            false => lane.peers = Peers::new(lane.replicas.len(), self.min_available),
+        }
         lane
     }
 
@@ -143,10 +155,10 @@ impl PathState {
             return &mut self.lanes[at];
         }
         let replicas: Vec<_> = self.several().iter().map(|_| Replica::new(path)).collect();
-        let loads = Loads::new(replicas.len());
+        let (loads, peers) = (Loads::new(replicas.len()), Peers::new(replicas.len(), self.min_available));
         let breaker = Breaker::new(path.breaker.clone());
         let (latency, pace, broken) = (Latency::new(), Pace::new(path.objective), Gate::default());
-        self.lanes.push(Lane { operation, breaker, latency, pace, broken, replicas, loads });
+        self.lanes.push(Lane { operation, breaker, latency, pace, broken, replicas, loads, peers });
         self.lanes.last_mut().expect("one was just pushed")
     }
 
@@ -231,6 +243,16 @@ impl Lane {
         if let Some(replica) = self.replicas.get_mut(replica.index()) {
             replica.in_flight = replica.in_flight.saturating_sub(1);
         }
+    }
+
+    /// Compares the replicas that are admitted, and opens the one that is worse than its peers; says whether there was one
+    /// (F-103).
+    pub(crate) fn compare(&mut self, now: Nanos, entropy: u64) -> bool {
+        let open = |replica: ReplicaId| self.replicas[replica.index()].breaker.state() <= BreakerState::Ramp;
+        let Some(Outlier { replica, value, bound, result, .. }) = self.peers.judge(now, open) else { return false };
+        let trip = Trip::new("F-103", result, (value as u32, bound as u32));
+        self.replicas[replica.index()].breaker.worse(now, (entropy, trip));
+        true
     }
 
     /// Renews the leases of an attempt that goes on.
@@ -380,8 +402,9 @@ mod tests {
         let breaker = || Breaker::new(BreakerPolicy::default());
         let replicas = [breaker(), breaker()].map(|breaker| Replica { breaker, in_flight: 0 }).into();
         let (latency, pace, broken) = (Latency::new(), Pace::new(None), Gate::default());
-        let loads = Loads::new(2);
-        let mut lane = Lane { operation: Operation::Chat, breaker: breaker(), latency, pace, broken, replicas, loads };
+        let (loads, peers) = (Loads::new(2), Peers::new(2, 1));
+        let mut lane =
+            Lane { operation: Operation::Chat, breaker: breaker(), latency, pace, broken, replicas, loads, peers };
         let result = ResultCode::ConnectFailed;
         let evidence = Evidence::Hard;
         for (replica, state) in [(0, BreakerState::Closed), (1, BreakerState::Open)] {

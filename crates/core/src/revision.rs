@@ -275,6 +275,8 @@ pub struct Upstream {
     pub name: String,
     /// One address per replica, in the order of the file.
     pub replicas: Vec<String>,
+    /// Replicas that the comparison with their peers leaves, at least (F-104).
+    pub min_available: u16,
 }
 
 /// The three clocks of an attempt (F-022, F-024, F-025).

@@ -24,6 +24,11 @@ pub(crate) struct Upstream {
     /// it has a quota of its own, and each replica where it has several (F-051).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) capacity_domain: Option<String>,
+    /// Replicas that are left, at least, when they are compared with one another and the worst is left alone for a while;
+    /// with fewer than three nothing is compared (F-103, F-104).
+    #[serde(default = "min_available")]
+    #[schemars(range(min = 0, max = 1_000))]
+    pub(crate) min_available: u16,
     /// The habits of an `oip` server; by default it is asked.
     #[serde(default)]
     pub(crate) dialect: Dialect,
@@ -83,6 +88,10 @@ impl Upstream {
     pub(crate) fn addresses(&self) -> impl Iterator<Item = &String> {
         self.url.iter().chain(&self.urls)
     }
+}
+
+fn min_available() -> u16 {
+    1
 }
 
 fn dns() -> Duration {

@@ -56,6 +56,7 @@ fn revision(primary_replicas: usize) -> Revision {
     let upstream = |name: &str, replicas: usize| Upstream {
         name: name.into(),
         replicas: (0..replicas).map(|n| std::format!("http://{name}-{n}")).collect(),
+        min_available: 1,
     };
     Revision {
         digest: [7; 32],

@@ -55,7 +55,11 @@ impl Request {
         lane.loads.record(now, attempt.replica.index(), size, shown);
         if let Shown::Silent(took) = shown {
             lane.latency.at_least(took);
-            lane.pace.silent(now, size, took);
+            return lane.pace.silent(now, size, took);
+        }
+        lane.peers.bad(now, attempt.replica, result);
+        if lane.compare(now, self.admit.entropy ^ attempt.id.0) {
+            world.touched.push(slot);
         }
     }
 
@@ -65,7 +69,11 @@ impl Request {
         let (slot, path) = (self.generation.slot(attempt.path), self.generation.path(attempt.path));
         let lane = world.paths.state_mut(slot).lane(path, self.admit.operation);
         let size = Size::of_request(&self.admit);
-        lane.loads.record(now, attempt.replica.index(), size, Shown::Answered(took));
+        let points = lane.loads.record(now, attempt.replica.index(), size, Shown::Answered(took));
+        lane.peers.good(now, attempt.replica, points);
+        if lane.compare(now, self.admit.entropy ^ attempt.id.0) {
+            world.touched.push(slot);
+        }
         if lane.breaker.state() == BreakerState::HalfOpen {
             // What was slow before an outage is not what the first probes after it are judged with.
             lane.pace.forget();
@@ -83,7 +91,7 @@ impl Request {
         let trip = |rule, counts| Trip { reason, ..Trip::new(rule, ResultCode::Slow, counts) };
         lane.breaker.late(now, attempt.id, (entropy, trip("F-070", (1, 1))));
         if let Some(Slow { bad, of }) = slow {
-            lane.breaker.slow(now, (entropy, trip("F-064", (bad, of))));
+            lane.breaker.worse(now, (entropy, trip("F-064", (bad, of))));
         }
         world.touched.push(slot);
     }

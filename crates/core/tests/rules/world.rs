@@ -366,8 +366,9 @@ pub(crate) fn plain_sample(seed: u64) -> Revision {
     let breaker = BreakerPolicy { flap_max: [12, 300][seed as usize % 2] * SECOND, ..breaker };
     let clocks = Clocks { first_content: 800 * MILLISECOND, stall: 500 * MILLISECOND, total: 60 * SECOND };
     let mut revision = Revision { digest: [seed as u8; 32], ..Revision::default() };
-    revision.upstreams =
-        ["one", "two"].map(|name| Upstream { name: name.into(), replicas: vec![format!("http://{name}")] }).into();
+    revision.upstreams = ["one", "two"]
+        .map(|name| Upstream { name: name.into(), replicas: vec![format!("http://{name}")], min_available: 1 })
+        .into();
     // Some paths go on with an answer that was begun, some change something.
     let (goes_on, changes) = (!seed.is_multiple_of(3), seed.is_multiple_of(5));
     let mut add = |route: u16, name: &str, place| {

@@ -163,3 +163,35 @@ fn f_074_what_runs_at_other_addresses_is_not_counted_after_a_reload() {
     asked.sort_unstable();
     assert!(asked.len() == 3 && asked[2] <= 2, "{asked:?}");
 }
+
+/// Three replicas with six requests at a time, the third three times as slow; returns how often it was asked in the last second.
+fn grey(min_available: u16) -> usize {
+    let mut revision = revision(3);
+    revision.upstreams[0].min_available = min_available;
+    let mut kit = Kit::new(revision);
+    let (mut flying, mut asked, mut n) = (std::collections::BTreeMap::new(), Vec::new(), 0u64);
+    while kit.now < 40 * SECOND {
+        while flying.len() < 6 {
+            n += 1;
+            kit.admit_as(Operation::ChatStream, |admit| admit.entropy = n.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+            let start = kit.start();
+            if start.replica == ReplicaId(2) {
+                asked.push(kit.now);
+            }
+            let took = if start.replica == ReplicaId(2) { 60 } else { 20 } * MILLISECOND;
+            flying.insert((kit.now + took, n), start.attempt);
+        }
+        let ((at, _), attempt) = flying.pop_first().expect("six");
+        kit.until(at);
+        kit.feed(Input::Attempt { attempt, event: Event::FirstContent });
+        kit.ends(attempt, R::Ok);
+    }
+    assert_eq!(kit.breaker(0), BreakerState::Closed, "F-073: the path is well");
+    asked.iter().filter(|at| (28 * SECOND..29 * SECOND).contains(*at)).count()
+}
+
+#[test]
+fn f_103_f_104_a_replica_that_is_worse_than_its_peers_is_left_alone_unless_too_few_are_left() {
+    assert_eq!(grey(1), 0, "beyond at 10 s and at 20 s, so it is open");
+    assert!(grey(3) > 0, "all three are needed");
+}
