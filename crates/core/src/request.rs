@@ -16,6 +16,7 @@ mod outcome;
 mod pace;
 mod recover;
 mod retry;
+mod show;
 mod wait;
 
 use alloc::{collections::VecDeque, sync::Arc, vec::Vec};
@@ -33,7 +34,7 @@ use crate::{
     clock::Nanos,
     commit::Commit,
     decision::{AttemptRecord, End, Role},
-    domain::{Gates, Word},
+    domain::Gates,
     fact::Fact,
     id::{AttemptId, PathId, ReplicaId},
     input::{Admit, Event},
@@ -387,37 +388,6 @@ impl Request {
         let lane = world.paths.state_mut(slot).lane(self.generation.path(attempt.path), self.admit.operation);
         lane.renew(attempt.id, attempt.due());
         world.touched.push(slot);
-    }
-
-    /// Notes content, and commits a stream that has reached the commit point of its route (F-120).
-    fn shown(&mut self, now: Nanos, event: Event, world: &mut World<'_>) {
-        let Some(attempt) = self.current.as_ref() else { return };
-        let slot = self.generation.slot(attempt.path);
-        let lane = world.paths.state_mut(slot).lane(self.generation.path(attempt.path), self.admit.operation);
-        lane.content(now, attempt.id);
-        if attempt.spoken_for(now) >= self.generation.path(attempt.path).after_break {
-            // So much without a break is as good as an end: a stream may go on for minutes.
-            lane.broken.hear(now, attempt.id, Word::Lift);
-        }
-        let reached = match self.route().commit {
-            CommitPoint::FirstContent => true,
-            CommitPoint::Chars(_) => event == Event::Enough,
-            CommitPoint::Full => false,
-        };
-        if reached && self.admit.operation.is_stream() {
-            self.give(now, world);
-        }
-    }
-
-    /// Gives what the running attempt says to the client, from here on.
-    fn give(&mut self, now: Nanos, world: &mut World<'_>) {
-        let Some(attempt) = self.current.as_mut().filter(|attempt| self.commit.give(attempt.id)) else { return };
-        attempt.sent = true;
-        let (id, path, took) = (attempt.id, attempt.path, now.saturating_sub(attempt.started));
-        let lane = world.paths.state_mut(self.generation.slot(path));
-        lane.lane(self.generation.path(path), self.admit.operation).latency.record(took);
-        let disclosure = self.foretell(now, self.current.as_ref().expect("it was just given"));
-        world.outputs.push_back(Output::Commit { request: self.admit.request, attempt: id, disclosure });
     }
 
     /// Settles an attempt that is over, and decides what follows.

@@ -80,7 +80,7 @@ mutations! {
         "let deposit = self.policy.ratio.of(cost);" => "let deposit = cost;";
     "rule 7", "a stream is committed again with every piece", "commit.rs":
         "let held = *self == Self::Held;" => "let held = true;";
-    "rule 7", "a stream leaves before the commit point of its route", "request.rs":
+    "rule 7", "a stream leaves before the commit point of its route", "request/show.rs":
         "CommitPoint::Full => false," => "CommitPoint::Full => true,";
     "F-122", "a stream is recovered again and again", "request/recover.rs":
         "Role::Continue => false," => "Role::Continue => self.may_go_on() && self.recover(now, world, Role::Continue),";
