@@ -96,9 +96,8 @@ fn log(shared: &Shared, head: &Head) -> Reply {
         Some(Err(_)) => return refuse(400, "`since` must be the number of an attempt"),
     };
     let bodies = head.query("bodies") == Some("true");
-    let wanted = |attempt: &Attempt| head.query("model").is_none_or(|model| model == attempt.model);
-    let attempts = shared.log.attempts(since);
-    let attempts: Vec<Value> = attempts.iter().filter(|attempt| wanted(attempt)).map(|one| show(one, bodies)).collect();
+    let attempts = shared.log.attempts(since, head.query("model"));
+    let attempts: Vec<Value> = attempts.iter().map(|one| show(one, bodies)).collect();
     let (total, by_model, forgotten) = shared.log.counts();
     let now_ms = shared.clock.now().as_micros() as f64 / 1e3;
     Reply::json(

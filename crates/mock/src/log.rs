@@ -105,11 +105,11 @@ impl Log {
         Progress::new(self.clock)
     }
 
-    /// Returns the attempts from a number on.
-    pub(crate) fn attempts(&self, since: u64) -> Vec<Attempt> {
+    /// Returns the attempts from a number on, of one model or of all.
+    pub(crate) fn attempts(&self, since: u64, model: Option<&str>) -> Vec<Attempt> {
+        let wanted = |entry: &&Entry| entry.number >= since && model.is_none_or(|model| entry.model() == model);
         // Digests are made outside the lock: they take a while, and requests wait for it.
-        let entries: Vec<Entry> =
-            self.state.lock().entries.iter().filter(|entry| entry.number >= since).cloned().collect();
+        let entries: Vec<Entry> = self.state.lock().entries.iter().filter(wanted).cloned().collect();
         entries.iter().map(Entry::snapshot).collect()
     }
 
@@ -182,7 +182,7 @@ mod tests {
         for number in 0..10 {
             drop(log.begin(seen(&log, "m"), Bytes::from(vec![number; 9])));
         }
-        let kept = log.attempts(0);
+        let kept = log.attempts(0, None);
         assert_eq!(kept.iter().map(|attempt| attempt.attempt).collect::<Vec<_>>(), [6, 7, 8, 9]);
         let bodies: Vec<_> = kept.iter().map(|attempt| attempt.body.is_some()).collect();
         assert_eq!(bodies, [false, false, true, true], "two bodies of nine bytes fit into twenty");
@@ -191,7 +191,7 @@ mod tests {
         assert_eq!((total.attempts, by_model["m"].attempts, forgotten), (10, 10, 6));
         log.clear();
         drop(log.begin(seen(&log, "m"), Bytes::from(vec![0; 9])));
-        assert_eq!((log.attempts(0)[0].attempt, log.attempts(1).len()), (0, 0));
+        assert_eq!((log.attempts(0, None)[0].attempt, log.attempts(1, None).len()), (0, 0));
     }
 
     #[test]
@@ -208,8 +208,8 @@ mod tests {
     fn a_ticket_that_is_dropped_early_says_that_the_mock_was_stopped() {
         let log = Log::new(Clock::start());
         let ticket = log.begin(seen(&log, "m"), Bytes::new());
-        assert_eq!(log.attempts(0)[0].ending, Ending::Open);
+        assert_eq!(log.attempts(0, None)[0].ending, Ending::Open);
         drop(ticket);
-        assert_eq!(log.attempts(0)[0].ending, Ending::Stopped);
+        assert_eq!(log.attempts(0, None)[0].ending, Ending::Stopped);
     }
 }

@@ -121,9 +121,9 @@ impl Shared {
 
     /// Resolves when the model port is what is wanted of it.
     pub(crate) async fn settled(&self) {
-        let wanted = *self.gate.borrow();
-        // The sender lives in `self`, so the wait ends by the value alone.
-        let _ = self.stands.subscribe().wait_for(|stands| *stands == wanted).await;
+        // What was wanted at first may have been overtaken, and then never comes. The sender lives in `self`, so the wait
+        // ends by the value alone.
+        let _ = self.stands.subscribe().wait_for(|stands| *stands == *self.gate.borrow()).await;
     }
 }
 
@@ -186,7 +186,7 @@ impl Mock {
 
     /// Returns the attempts so far, oldest first.
     pub fn log(&self) -> Vec<Attempt> {
-        self.shared.log.attempts(0)
+        self.shared.log.attempts(0, None)
     }
 
     /// Forgets faults, log and counters.

@@ -129,6 +129,11 @@ impl Entry {
         Entry { number, seen: Arc::new(seen), body: Kept::Whole(body), progress }
     }
 
+    /// Returns the model that it names.
+    pub(super) fn model(&self) -> &str {
+        &self.seen.model
+    }
+
     /// Returns how many bytes of body it holds.
     pub(super) fn body_len(&self) -> usize {
         match &self.body {

@@ -84,6 +84,16 @@ async fn up_14_a_swallowed_connect_hangs_until_the_faults_change() {
 }
 
 #[tokio::test]
+async fn up_14_whoever_changes_the_faults_at_the_same_time_as_others_is_answered_as_well() {
+    let mock = start().await;
+    let swallow = json!([{"fault": "syn_swallowed"}]).to_string();
+    let put = || send(mock.control_address(), "PUT", "/mock/faults", &swallow);
+    let all = async { tokio::join!(put(), put(), put(), put()) };
+    let (a, b, c, d) = timeout(Duration::from_secs(10), all).await.expect("nobody waits for what was overtaken");
+    assert_eq!([a, b, c, d].map(|it| it.status()), [200; 4]);
+}
+
+#[tokio::test]
 async fn up_11_only_a_reused_connection_is_reset() {
     let mock = faulty(json!([{"fault": "reset_reused", "times": 1}])).await;
     let body = chat(false).to_string();
