@@ -1,7 +1,8 @@
-//! The verbs of those who work on Evenkeel: `cargo xtask tidy|bless|mutate`.
+//! The verbs of those who work on Evenkeel: `cargo xtask tidy|bless|mutate|scorecard`.
 
 mod bless;
 mod mutate;
+mod scorecard;
 mod tidy;
 
 use std::{path::Path, process::ExitCode};
@@ -17,7 +18,8 @@ fn main() -> anyhow::Result<ExitCode> {
         }
         Some("bless") => bless::run(root()),
         Some("mutate") => mutate::run(root(), std::env::args().nth(2).as_deref()),
-        _ => anyhow::bail!("usage: cargo xtask tidy|bless|mutate [RULE]"),
+        Some("scorecard") => scorecard::run(root(), &std::env::args().skip(2).collect::<Vec<_>>()),
+        _ => anyhow::bail!("usage: cargo xtask tidy|bless|mutate [RULE]|scorecard [ROW…]"),
     }
 }
 

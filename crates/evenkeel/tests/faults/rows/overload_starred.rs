@@ -1,0 +1,65 @@
+//! ★ OV-01: a primary that is away for a minute, asked once every 4 s.
+
+use std::time::{Duration, Instant};
+
+use super::upstream_starred::answered;
+use crate::{
+    row::{Forms::Both, Row, Variant, act},
+    run::{Run, Side, outcome},
+};
+
+/// The rows of this file.
+pub(crate) const ROWS: &[Row] =
+    &[Row::new("OV-01", Both, &[Variant::starred("{fault: status, status: 503}")], act!(ov_01)).long()];
+
+const EVERY: Duration = Duration::from_secs(4);
+const OUTAGE: u32 = 15;
+const REQUESTS: u32 = 20;
+
+async fn ov_01(run: &mut Run) {
+    let start = Instant::now();
+    run.break_primary().await;
+    let (mut returned, mut back, mut in_outage) = (start, None, 0);
+    for number in 0..REQUESTS {
+        tokio::time::sleep_until((start + EVERY * number).into()).await;
+        if number == OUTAGE {
+            in_outage = run.primary_saw().await.len();
+            run.set_primary("").await;
+            returned = Instant::now();
+        }
+        let it = run.ask().await;
+        let tier = it.got.tier().unwrap_or(9);
+        if tier == 0 && back.is_none() {
+            // By when the request was due: the gateway can come back with no other.
+            back = Some(EVERY * number.saturating_sub(OUTAGE));
+        }
+        answered(run, &it, tier);
+        run.must(tier == 0 || back.is_none(), "no relapse", &it.record);
+        run.in_time(&it, Duration::from_secs(3));
+        run.saw(Side::Client, outcome(&it.got));
+    }
+    run.saw(Side::Client, format!("all {REQUESTS} answered"));
+    run.must(in_outage <= 4, "at most 4 attempts in the outage", &in_outage);
+    run.saw(Side::Path, format!("{in_outage} attempts in the outage"));
+    run.must(back.is_some_and(|it| it <= Duration::from_secs(16)), "the primary again within 16 s", &back);
+    run.timed(Side::Client, "primary again after", back.unwrap_or_default());
+    home(run, returned).await;
+}
+
+/// Goes on asking until the route starts at the primary again, and holds the transitions against the row.
+async fn home(run: &mut Run, returned: Instant) {
+    let is_home = |run: &Run| run.transitions().iter().any(|it| it["to"] == 0);
+    while !is_home(run) && returned.elapsed() < Duration::from_secs(180) {
+        let it = run.ask().await;
+        run.must(it.got.is_whole(), "an answer on the way back", &it.got);
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    run.timed(Side::Record, "route back after", returned.elapsed());
+    let told = run.transitions();
+    let out = told.iter().any(|it| it["from"] == 0 && it["to"] == 1 && it["rule"].is_string());
+    let back = told.iter().any(|it| it["from"] == 1 && it["to"] == 0 && it["reason"].is_string());
+    run.must(out && back, "transitions out and back, with causes", &told);
+    for it in told {
+        run.saw(Side::Record, format!("{} → {} {}", it["from"], it["to"], it["reason"].as_str().unwrap_or("?")));
+    }
+}

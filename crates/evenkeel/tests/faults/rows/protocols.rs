@@ -1,0 +1,298 @@
+//! HP: the HTTP protocol as no client of good will speaks it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::{
+    frames::{CONTINUATION, Frame, GET, GOAWAY, HEADERS, PING, RST_STREAM, SETTINGS, WHOLE, fields, frame, talk},
+    raw::{Heard, shout},
+    row::{Forms::Plain, PLAIN, Row, SHORT, Setting, Variant, act},
+    run::{Run, Side},
+};
+
+/// The rows of this file.
+pub(crate) const ROWS: &[Row] = &[
+    Row::new("HP-01", Plain, &[Variant::named("", "", SHORT)], act!(hp_01)),
+    Row::new("HP-02", Plain, &[Variant::named("", "", SHORT)], act!(hp_02)),
+    Row::new("HP-03", Plain, &[Variant::named("", "", SHORT)], act!(hp_03)),
+    Row::new("HP-04", Plain, &[Variant::named("", "", SHORT)], act!(hp_04)),
+    Row::new("HP-05", Plain, &[Variant::named("", "", SHORT)], act!(hp_05))
+        .within(Setting { server: ", max_body: 1MiB", ..PLAIN }),
+    Row::new("HP-06", Plain, &[Variant::named("", "", SHORT)], act!(hp_06)),
+    Row::new("HP-07", Plain, &[Variant::named("", "", SHORT)], act!(hp_07)),
+    Row::new("HP-08", Plain, &[Variant::named("", "", KEYED)], act!(hp_08)).within(Setting {
+        each: "  MODEL: {protocol: openai, url: \"PRIMARY/v1\", api_key: secret-of-ours}\n",
+        ..PLAIN
+    }),
+    Row::new("HP-09", Plain, &[Variant::named("", "", SHORT)], act!(hp_09))
+        .within(Setting { server: ", max_body: 1MiB", ..PLAIN }),
+    Row::new("HP-10", Plain, &[Variant::named("", "", SHORT)], act!(hp_10)),
+    Row::new("HP-11", Plain, &[Variant::named("", "", SHORT)], act!(hp_11)),
+    Row::new("HP-13", Plain, &[Variant::named("", "", SHORT)], act!(hp_13)),
+];
+
+/// A route whose upstream wants a credential.
+const KEYED: &str = "
+    protocol: openai-chat
+    deadline: 8s
+    tiers:
+      - {name: primary, openai: {upstream: MODEL, model: MODEL}}
+";
+
+/// How long a raw client waits for more.
+const QUIET: Duration = Duration::from_secs(4);
+
+const POST: &str = "POST /v1/chat/completions HTTP/1.1\r\nhost: t\r\ncontent-type: application/json\r\n";
+
+/// Writes a body of the route.
+fn body(run: &Run) -> String {
+    run.chat(&run.route).to_string()
+}
+
+/// Sends bytes and claims that they are refused and the connection is closed, with nothing of it at a provider.
+async fn refused(run: &mut Run, what: &str, bytes: impl AsRef<[u8]>) -> Heard {
+    let before = run.primary_saw().await.len();
+    let heard = shout(run.house.data, bytes.as_ref(), QUIET).await;
+    let statuses = heard.statuses();
+    run.must(statuses.iter().all(|it| (400..=505).contains(it)), "refused", &(what, heard.text()));
+    run.must(statuses.len() <= 1, "one answer", &(what, &statuses));
+    run.must(heard.closed, "the connection closes", &(what, heard.text()));
+    run.must_be(run.primary_saw().await.len(), before, "nothing of it reaches a provider");
+    let said = statuses.first().map_or("closed".to_owned(), u16::to_string);
+    run.saw(Side::Client, format!("{said}, close"));
+    heard
+}
+
+/// Claims that the gateway serves on.
+async fn serves_on(run: &mut Run) {
+    let it = run.ask().await;
+    run.must(it.got.is_whole(), "the next request is served", &it.got);
+    run.saw(Side::Path, "none of it");
+    run.saw(Side::Record, "–");
+}
+
+async fn hp_01(run: &mut Run) {
+    let body = body(run);
+    let chunked = format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
+    let both = format!("{POST}content-length: {}\r\ntransfer-encoding: chunked\r\n\r\n{chunked}", body.len());
+    // Refused, or the chunks count and the connection closes after the answer.
+    let heard = shout(run.house.data, both.as_bytes(), QUIET).await;
+    let fine = heard.closed && matches!(heard.statuses()[..], [200] | [400..=505] | []);
+    run.must(fine, "both framings: refused, or closed after the answer", &heard.text());
+    run.saw(Side::Client, format!("both: {:?}, close", heard.statuses()));
+    for asked in run.primary_saw().await {
+        let names: Vec<_> = asked.header_names.iter().map(|it| it.to_ascii_lowercase()).collect();
+        let framings = names.iter().filter(|it| matches!(it.as_str(), "content-length" | "transfer-encoding")).count();
+        run.must_be(framings, 1, "never both framings at the provider");
+    }
+    let length = body.len();
+    for (what, lengths) in [
+        ("two different", format!("content-length: {length}\r\ncontent-length: {}\r\n", length + 1)),
+        ("a sign", format!("content-length: +{length}\r\n")),
+        ("hexadecimal", format!("content-length: 0x{length:x}\r\n")),
+        ("a list", format!("content-length: {length},{}\r\n", length + 1)),
+    ] {
+        refused(run, what, format!("{POST}{lengths}\r\n{body}")).await;
+    }
+    serves_on(run).await;
+}
+
+async fn hp_02(run: &mut Run) {
+    let body = body(run);
+    let chunked = format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
+    for (what, head) in [
+        ("xchunked", format!("{POST}transfer-encoding: xchunked\r\n\r\n")),
+        ("doubled", format!("{POST}transfer-encoding: chunked, chunked\r\n\r\n")),
+        ("not last", format!("{POST}transfer-encoding: chunked, gzip\r\n\r\n")),
+        ("HTTP/1.0", format!("{}transfer-encoding: chunked\r\n\r\n", POST.replace("HTTP/1.1", "HTTP/1.0"))),
+    ] {
+        refused(run, what, format!("{head}{chunked}")).await;
+    }
+    // Framing in a trailer comes too late to mean anything.
+    let trailer = format!("{:x}\r\n{body}\r\n0\r\ntransfer-encoding: gzip\r\n\r\n", body.len());
+    let request = format!("{POST}connection: close\r\ntransfer-encoding: chunked\r\n\r\n{trailer}");
+    let heard = shout(run.house.data, request.as_bytes(), QUIET).await;
+    run.must(heard.statuses().len() == 1 && heard.closed, "one answer to a framing in a trailer", &heard.text());
+    serves_on(run).await;
+}
+
+async fn hp_03(run: &mut Run) {
+    let before = run.house.gateway.peak_kib();
+    let chunked = format!("{POST}transfer-encoding: chunked\r\n\r\n");
+    for (what, chunk) in [
+        ("overflow", "fffffffffffffffff\r\nx\r\n0\r\n\r\n".to_owned()),
+        ("negative", "-1\r\nx\r\n0\r\n\r\n".to_owned()),
+        ("a bare LF", "1\nx\n0\n\n".to_owned()),
+        ("1 MB of extension", format!("1;{}\r\nx\r\n0\r\n\r\n", "e".repeat(1_000_000))),
+    ] {
+        refused(run, what, format!("{chunked}{chunk}")).await;
+    }
+    run.grew_by_less_than(before, 16);
+    serves_on(run).await;
+}
+
+async fn hp_04(run: &mut Run) {
+    let body = body(run);
+    let rest = format!("content-length: {}\r\n\r\n{body}", body.len());
+    for (what, header) in [
+        ("a folded header", "x-a: b\r\n c\r\n"),
+        ("CR in a value", "x-a: b\rc\r\n"),
+        ("NUL in a value", "x-a: b\0c\r\n"),
+        ("a space before the colon", "x-a : b\r\n"),
+        ("an empty name", ": b\r\n"),
+    ] {
+        refused(run, what, format!("{POST}{header}{rest}")).await;
+    }
+    serves_on(run).await;
+}
+
+async fn hp_05(run: &mut Run) {
+    // The refusal comes before the body is read; behind it stands a request that nobody sent.
+    let smuggled =
+        format!("POST /v1/chat/completions HTTP/1.1\r\nhost: t\r\ncontent-length: 0\r\n\r\n{}", "x".repeat(200));
+    let hidden = format!("{POST}content-length: 3000000\r\n\r\n{}", smuggled.repeat(20));
+    let heard = shout(run.house.data, hidden.as_bytes(), QUIET).await;
+    run.must(heard.statuses() == [413] && heard.closed, "one refusal, and the connection closes", &heard.text());
+    // One that is read to its end although it is refused: the next request of the connection is the client's own.
+    let unknown = r#"{"model":"nope","messages":[{"role":"user","content":"x"}]}"#;
+    let first = format!("{POST}content-length: {}\r\n\r\n{unknown}", unknown.len());
+    let then = "GET /v1/models HTTP/1.1\r\nhost: t\r\nconnection: close\r\n\r\n";
+    let heard = shout(run.house.data, format!("{first}{then}").as_bytes(), QUIET).await;
+    let own = matches!(heard.statuses()[..], [404, 200] | [404]);
+    run.must(own, "the next request, or a close", &heard.text());
+    run.saw(Side::Client, "413 and a close; a small body is drained");
+    run.must_be(run.primary_saw().await.len(), 0, "sees nothing of it");
+    serves_on(run).await;
+}
+
+async fn hp_06(run: &mut Run) {
+    let upgrade = "GET /v1/models HTTP/1.1\r\nhost: t\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n\
+                   GET /v1/status HTTP/1.1\r\nhost: t\r\nconnection: close\r\n\r\n";
+    let heard = shout(run.house.data, upgrade.as_bytes(), QUIET).await;
+    run.must(!heard.statuses().contains(&101), "no upgrade", &heard.text());
+    run.must_be(heard.statuses(), vec![200, 200], "both are answered, in order");
+    let many = "GET /v1/models/nope HTTP/1.1\r\nhost: t\r\n\r\n".repeat(999)
+        + "GET /v1/status HTTP/1.1\r\nhost: t\r\nconnection: close\r\n\r\n";
+    let heard = shout(run.house.data, many.as_bytes(), Duration::from_secs(10)).await;
+    let statuses = heard.statuses();
+    let order = statuses.len() == 1_000 && statuses[..999].iter().all(|it| *it == 404) && statuses[999] == 200;
+    run.must(order, "1,000 answers in order", &(statuses.len(), statuses.last()));
+    run.saw(Side::Client, "no upgrade; 1,000 answers in order");
+    serves_on(run).await;
+}
+
+async fn hp_07(run: &mut Run) {
+    let before = run.house.gateway.peak_kib();
+    for (what, request, wanted) in [
+        ("10,000 headers", format!("{POST}{}\r\n", "a: b\r\n".repeat(10_000)), 431),
+        ("a header of 1 MB", format!("{POST}x: {}\r\n\r\n", "y".repeat(1_000_000)), 431),
+        ("a URI of 64 KB", format!("GET /{} HTTP/1.1\r\nhost: t\r\n\r\n", "u".repeat(65_536)), 414),
+    ] {
+        let heard = refused(run, what, request).await;
+        let told = heard.statuses().iter().all(|it| *it == wanted || *it == 431);
+        run.must(told, "431 or 414", &(what, heard.statuses()));
+    }
+    run.grew_by_less_than(before, 16);
+    serves_on(run).await;
+}
+
+async fn hp_08(run: &mut Run) {
+    let body = body(run);
+    let rest = format!("content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    let begin = "POST /v1/chat/completions HTTP/1.1\r\n";
+    refused(run, "no Host", format!("{begin}{rest}")).await;
+    refused(run, "two Hosts", format!("{begin}host: a\r\nhost: b\r\n{rest}")).await;
+    refused(run, "our credential", format!("{begin}host: t\r\nconnection: authorization\r\n{rest}")).await;
+    let stripping = format!("{begin}host: t\r\nconnection: x-hop, close\r\nx-hop: 1\r\n{rest}");
+    let heard = shout(run.house.data, stripping.as_bytes(), QUIET).await;
+    run.must(heard.statuses() == [200], "served", &heard.text());
+    let asked = run.primary_saw().await.pop();
+    let complete = asked.as_ref().is_some_and(|it| {
+        it.headers.contains_key("authorization") && it.headers.get("content-type").is_some_and(|it| it.contains("json"))
+    });
+    run.must(complete, "our own headers are complete", &asked);
+    let stripped = asked.is_some_and(|it| !it.headers.contains_key("x-hop") && it.headers["host"] != "t");
+    run.must(stripped, "hop-by-hop headers are stripped, and the host is our own", &stripped);
+    run.saw(Side::Client, "`Connection: authorization`: 400; another header named there: 200");
+    serves_on(run).await;
+    run.saw(Side::Path, "hop-by-hop headers stripped, own headers complete");
+}
+
+async fn hp_09(run: &mut Run) {
+    let request = format!("{POST}expect: 100-continue\r\ncontent-length: 3000000\r\n\r\n");
+    let heard = shout(run.house.data, request.as_bytes(), QUIET).await;
+    run.must(matches!(heard.statuses()[..], [413 | 417]), "413 or 417 before the body", &heard.text());
+    run.saw(Side::Client, format!("{:?} before the body", heard.statuses()));
+    let body = body(run);
+    let small =
+        format!("{POST}expect: 100-continue\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    let heard = shout(run.house.data, small.as_bytes(), QUIET).await;
+    run.must_be(heard.statuses(), vec![100, 200], "one that fits is asked for");
+    serves_on(run).await;
+}
+
+async fn hp_10(run: &mut Run) {
+    let before = run.house.gateway.peak_kib();
+    let reset = |at: u32| {
+        let taken_back = frame(RST_STREAM, 0, at, &8_u32.to_be_bytes());
+        [frame(HEADERS, WHOLE, at, &fields(&GET)), taken_back].concat()
+    };
+    let resets: Vec<u8> = (0..20_000).flat_map(|at| reset(2 * at + 1)).collect();
+    let head = frame(HEADERS, 1, 1, &fields(&GET));
+    let continued = [head, frame(CONTINUATION, 0, 1, &fields(&[("a", "b")])).repeat(100_000)].concat();
+    for (what, flood) in [("rapid reset", resets), ("CONTINUATION", continued)] {
+        let (frames, closed) = talk(run.house.data, &flood, QUIET).await;
+        let calmed = frames.iter().any(Frame::calms) || closed;
+        run.must(calmed, "GOAWAY ENHANCE_YOUR_CALM, or a close", &(what, frames.len()));
+    }
+    for (what, kind, payload) in [("SETTINGS", SETTINGS, &[0, 4, 0, 0, 255, 255][..]), ("PING", PING, &[0; 8])] {
+        let (frames, _) = talk(run.house.data, &frame(kind, 0, 0, payload).repeat(20_000), QUIET).await;
+        run.must(frames.len() <= 20_010, "no more comes back than went out", &(what, frames.len()));
+    }
+    run.grew_by_less_than(before, 64);
+    run.saw(Side::Client, "rapid reset, CONTINUATION: GOAWAY or close; SETTINGS, PING: no more back than sent");
+    serves_on(run).await;
+}
+
+async fn hp_11(run: &mut Run) {
+    let but = |at: usize, field: (&'static str, &'static str)| {
+        let mut get = GET.to_vec();
+        get[at] = field;
+        get
+    };
+    for (what, request) in [
+        ("CR LF in a path", but(2, (":path", "/v1/models HTTP/1.1\r\nhost: u"))),
+        ("CR LF in a verb", but(0, (":method", "GET\r\na: b"))),
+        ("NUL in an authority", but(3, (":authority", "t\0"))),
+        ("a colon in a name", [GET.as_slice(), &[("a: b", "c")]].concat()),
+        ("CR LF in a value", [GET.as_slice(), &[("a", "b\r\nc: d")]].concat()),
+        ("TE", [GET.as_slice(), &[("te", "gzip")]].concat()),
+        ("transfer-encoding", [GET.as_slice(), &[("transfer-encoding", "chunked")]].concat()),
+    ] {
+        let (frames, closed) = talk(run.house.data, &frame(HEADERS, WHOLE, 1, &fields(&request)), QUIET / 4).await;
+        // 400 is the fifth of the statuses that HPACK knows by number.
+        let refused = |it: &Frame| match it.kind {
+            HEADERS => it.payload.contains(&0x8c),
+            kind => kind == GOAWAY || (kind == RST_STREAM && it.stream == 1),
+        };
+        run.must(closed || frames.iter().any(refused), "refused", &(what, frames));
+    }
+    run.saw(Side::Client, "RST_STREAM, GOAWAY or 400");
+    run.must_be(run.primary_saw().await.len(), 0, "never serialised");
+    serves_on(run).await;
+}
+
+async fn hp_13(run: &mut Run) {
+    let before = run.house.gateway.peak_kib();
+    for coding in ["gzip", "deflate", "br", "gzip, gzip", "identity, gzip"] {
+        // What it would be is not looked at.
+        let body = Bytes::from(vec![0x1f; 32 << 10]);
+        let got = run.post(body, &[("content-encoding", coding)]).await;
+        run.must(matches!(got.status, 413 | 415), "415 or 413", &(coding, &got));
+        run.saw(Side::Client, format!("{}", got.status));
+    }
+    run.must_be(run.primary_saw().await.len(), 0, "none");
+    run.grew_by_less_than(before, 32);
+    serves_on(run).await;
+}

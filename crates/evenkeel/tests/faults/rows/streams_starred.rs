@@ -1,0 +1,144 @@
+//! ★ ST: what happens after the first content, in the sixteen well-known scenarios.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::upstream_starred::{answered, left_and_not_asked_again};
+use crate::{
+    row::{Forms::Both, Row, STARRED, STARRED_OTHER_WORDS, Variant, act},
+    run::{Run, Side},
+};
+
+/// The rows of this file. An answer has 24 tokens.
+pub(crate) const ROWS: &[Row] = &[
+    Row::new(
+        "ST-01",
+        Both,
+        &[
+            Variant::named("FIN within an event", "{fault: cut, after_tokens: 16}", STARRED),
+            Variant::named("RST", "{fault: cut, after_tokens: 16, how: rst}", STARRED),
+            Variant::named("other words below", "{fault: cut, after_tokens: 16}", STARRED_OTHER_WORDS),
+        ],
+        act!(st_01),
+    ),
+    Row::new("ST-02", Both, &[Variant::starred("{fault: stall, after_tokens: 20, for_ms: 20000}")], act!(st_02)).long(),
+    Row::new("ST-03", Both, &[Variant::starred("{fault: garbled_event, at_token: 12}")], act!(st_03)),
+    Row::new(
+        "ST-04",
+        Both,
+        &[
+            Variant::named("a clean end", "{fault: done_missing}", STARRED),
+            Variant::named("held open", "{fault: done_missing, hold: true}", STARRED),
+        ],
+        act!(st_04),
+    ),
+    Row::new("ST-05", Both, &[Variant::starred("{fault: cut, after_tokens: 16}")], act!(st_05)),
+];
+
+async fn st_01(run: &mut Run) {
+    let whole = run.whole_text().await;
+    let it = run.once().await;
+    run.must_be(run.primary_saw().await.len(), 1, "P = 1");
+    let results = it.results("primary");
+    run.must(results == ["target.truncated"], "hard evidence, whatever the status was", &it.record);
+    if !run.stream() {
+        answered(run, &it, 1);
+        return;
+    }
+    if run.is("other words below") {
+        run.must(it.got.is_error(), "a terminal error, and never a short success", &it.got);
+        run.must_be(it.got.error_code().as_deref(), Some("stream_interrupted"), "its code");
+    } else {
+        spliced(run, &it.record, &it.got, &whole);
+    }
+    let again = run.ask().await;
+    answered(run, &again, 1);
+    run.must_be(again.reason(), "STREAM_BROKEN_RECENTLY", "new streams stay off");
+    run.must_be(run.primary_saw().await.len(), 1, "the path is not asked again at once");
+    run.saw(Side::Record, "next: STREAM_BROKEN_RECENTLY");
+}
+
+/// Claims the whole answer without a word twice, and a record that says how it was rescued.
+pub(super) fn spliced(run: &mut Run, record: &serde_json::Value, got: &crate::client::Got, whole: &str) {
+    run.must(got.is_whole(), "a whole answer, with one `[DONE]`", got);
+    run.must_be(got.said(), whole.to_owned(), "the whole answer, no word twice");
+    run.must(record["outcome"]["rescue"] == "spliced", "`spliced` in the record", record);
+    run.saw(Side::Client, "no word twice, one `[DONE]`");
+    run.saw(Side::Record, "spliced");
+}
+
+async fn st_02(run: &mut Run) {
+    let whole = run.whole_text().await;
+    let it = run.once().await;
+    run.timed(Side::Client, if run.stream() { "streamed after" } else { "plain after" }, it.got.took);
+    if run.stream() {
+        spliced(run, &it.record, &it.got, &whole);
+        run.must_be(it.results("primary"), vec!["target.stall"], "the record");
+        let own = it.record["attempts"][1]["duration_us"].as_u64().unwrap_or(0);
+        run.in_time(&it, Duration::from_secs(11) + Duration::from_micros(own));
+        left_and_not_asked_again(run).await;
+    } else {
+        answered(run, &it, 1);
+        run.in_time(&it, Duration::from_secs(30));
+        run.must_be(run.primary_saw().await.len(), 1, "P = 1");
+    }
+    let plain = json!({"model": run.route, "messages": [{"role": "user", "content": "and now?"}]});
+    run.set_primary("").await;
+    let after = run.ask_with(&plain, &[]).await;
+    run.must(after.got.is_whole(), "the gateway serves on", &after.got);
+}
+
+async fn st_03(run: &mut Run) {
+    let whole = run.whole_text().await;
+    let it = run.once().await;
+    run.must_be(run.primary_saw().await.len(), 1, "P = 1");
+    run.must(!it.got.text().contains("garbled"), "no bad bytes", &it.got.text());
+    if !run.stream() {
+        answered(run, &it, 1);
+        run.must_be(it.results("primary"), vec!["target.decode_failed"], "the record");
+        return;
+    }
+    answered(run, &it, 0);
+    run.must_be(it.results("primary"), vec!["ok_event_skipped"], "the record");
+    run.must(it.got.text().contains("ok_event_skipped"), "the last chunk tells", &it.got.text());
+    run.must_be(words(&it.got.said()) + 1, words(&whole), "all but the one event");
+    run.must_be(run.breaker().await, "closed".to_owned(), "soft");
+    run.saw(Side::Client, "without the bad event, the last chunk tells");
+}
+
+fn words(text: &str) -> usize {
+    text.split(' ').count()
+}
+
+async fn st_04(run: &mut Run) {
+    let whole = run.whole_text().await;
+    let it = run.once().await;
+    answered(run, &it, 0);
+    run.must_be(it.got.said(), whole, "the whole answer");
+    run.must_be(run.primary_saw().await.len(), 1, "P = 1");
+    if run.stream() {
+        run.timed(Side::Client, "ended after `finish_reason` within", it.got.after_finish);
+        let within = Duration::from_millis(2_250) + run.house.late.get();
+        run.must(it.got.after_finish <= within, "ended by us within 2 s", &it.got.after_finish);
+        run.must(it.got.usage().is_object(), "with usage", &it.got.usage());
+        run.must_be(it.results("primary"), vec!["ok_done_missing"], "the record");
+    }
+    run.must_be(run.breaker().await, "closed".to_owned(), "success");
+}
+
+async fn st_05(run: &mut Run) {
+    let whole = run.whole_text().await;
+    run.set_lower("{fault: prefill_rejected}").await;
+    let it = run.once().await;
+    if run.stream() {
+        spliced(run, &it.record, &it.got, &whole);
+    } else {
+        answered(run, &it, 1);
+    }
+    let saw = run.lower_saw().await;
+    run.must_be(saw.len(), 1, "the lower tier is asked once");
+    let asked = saw.first().map(|it| it.json()["messages"].clone()).unwrap_or_default();
+    run.must_be(asked, run.chat("")["messages"].clone(), "the original request, no prefill");
+    run.saw(Side::Path, "the lower tier got the original request");
+}
