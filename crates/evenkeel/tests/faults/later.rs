@@ -2,10 +2,6 @@
 
 /// Reasons, and the rows that they stand for.
 const LATER: &[(&str, &[&str])] = &[
-    (
-        "later: the rescue of broken streams is not built yet",
-        &["ST-01", "ST-02", "ST-05", "ST-06", "ST-07", "ST-09", "ST-10", "ST-13"],
-    ),
     ("the data plane takes no TLS connections yet", &["HP-14"]),
     ("issue 4: gRPC and binary tensors are not built yet", &["HP-12", "TN-02"]),
     ("issue 4: stateful sequences are refused until then", &["TN-12"]),

@@ -266,8 +266,8 @@ impl Run {
     /// Claims that the most memory that the gateway ever had is less than so many MiB above what it was, and notes both.
     pub(crate) fn grew_by_less_than(&mut self, before_kib: u64, most_mib: u64) {
         let now_kib = self.house.gateway.peak_kib();
-        self.measured((Side::Path, "VmHWM before", "MiB"), before_kib as f64 / 1024.0);
-        self.measured((Side::Path, "VmHWM after", "MiB"), now_kib as f64 / 1024.0);
+        self.measured((Side::Path, "VmHWM from", "MiB"), before_kib as f64 / 1024.0);
+        self.measured((Side::Path, "VmHWM to", "MiB"), now_kib as f64 / 1024.0);
         let bounded = now_kib.saturating_sub(before_kib) < most_mib * 1024;
         self.must(bounded, "bounded memory", &(before_kib, now_kib));
     }

@@ -136,9 +136,12 @@ fn view(played: &Played, side: Side) -> String {
             }
         }
     }
-    parts.extend(measures.iter().map(|((name, unit), (low, high))| match unit {
-        &"s" => format!("{name} {low:.2}–{high:.2} s"),
-        unit => format!("{name} {low:.0}–{high:.0} {unit}"),
+    parts.extend(measures.iter().map(|((name, unit), (low, high))| {
+        let shown = |it: &f64| if *unit == "s" { format!("{it:.2}") } else { format!("{it:.0}") };
+        match (shown(low), shown(high)) {
+            (low, high) if low == high => format!("{name} {low} {unit}"),
+            (low, high) => format!("{name} {low}–{high} {unit}"),
+        }
     }));
     parts.sort();
     if parts.is_empty() { "–".to_owned() } else { parts.join("; ").replace('|', "\\|") }

@@ -57,7 +57,8 @@ pub(crate) const ROWS: &[Row] = &[
             Variant::named("after", "{fault: huge_line, at_token: 8}", STARRED),
         ],
         act!(st_13),
-    ),
+    )
+    .single(),
     Row::new(
         "ST-14",
         Streamed,
