@@ -27,6 +27,9 @@ pub(crate) const ROWS: &[Row] = &[
     Row::new("PR-03", Streamed, &[Variant::named("", "{fault: slow_tokens, every_ms: 120}", STARRED)], act!(pr_03))
         .single()
         .within(Setting { files: Some(64), ..PLAIN }),
+    Row::new("PR-04", Plain, &[Variant::named("", "{fault: slow_first_token, ms: 2500}", ONE_MODEL)], act!(pr_04))
+        .single()
+        .within(Setting { server: ", body_bytes: 4MiB, max_body: 1MiB", ..PLAIN }),
     Row::new("PR-07", Streamed, &[Variant::named("", "{fault: slow_tokens, every_ms: 100}", STARRED)], act!(pr_07))
         .single()
         .within(Setting { ends: true, ..PLAIN }),
@@ -44,6 +47,15 @@ const FROZEN: &str = "
     tiers:
       - {name: primary, openai: {upstream: primary, model: MODEL}, first_token: 2s, stall: 2s}
       - {name: lower, openai: {upstream: lower, model: MODEL}}
+";
+
+/// A model and a safe default.
+const ONE_MODEL: &str = "
+    protocol: openai-chat
+    deadline: 20s
+    tiers:
+      - {name: primary, openai: {upstream: primary, model: MODEL}}
+      - {name: default, fixed: {content: \"Later.\"}}
 ";
 
 /// Reads the configuration of the house.
@@ -240,6 +252,36 @@ async fn pr_03(run: &mut Run) {
     run.saw(Side::Client, "what is in work finishes; served again when descriptors are free");
     run.saw(Side::Path, "breaker closed");
     run.saw(Side::Record, "not shown: `CAPACITY_EXHAUSTED`, for a connection that is not taken has no record");
+}
+
+async fn pr_04(run: &mut Run) {
+    run.break_primary().await;
+    let before = run.house.gateway.peak_kib();
+    let mut body = run.chat(&run.route);
+    body["messages"][0]["content"] = "x".repeat(400 << 10).into();
+    let mut asking = tokio::task::JoinSet::new();
+    for _ in 0..30 {
+        let (mut one, body) = (run.beside(), body.to_string());
+        asking.spawn_local(async move { one.post(body.into(), &[]).await });
+    }
+    let answers = asking.join_all().await;
+    let of = |tier: u8| answers.iter().filter(|it| it.is_whole() && it.tier() == Some(tier)).count();
+    let refused = answers.iter().filter(|it| it.status == 503 && it.is_error()).count();
+    let (primary, default) = (of(0), of(1));
+    run.must_be(primary + default + refused, answers.len(), "answered by a model or the default, or refused");
+    run.must((1..=9).contains(&primary), "models get no more than what fits into four fifths of 4 MiB", &primary);
+    run.must(default + refused > 0, "the rest is shed", &(primary, default, refused));
+    run.grew_by_less_than(before, 64);
+    run.must_be(run.breaker().await, "closed".to_owned(), "neutral");
+    run.set_primary("").await;
+    let it = run.ask().await;
+    answered(run, &it, 0);
+    run.saw(
+        Side::Client,
+        format!("12 MB at once: {primary} of the primary, {default} of the default, {refused} × 503; then normal"),
+    );
+    run.saw(Side::Path, "breaker closed");
+    run.saw(Side::Record, "CAPACITY_EXHAUSTED, or counted");
 }
 
 async fn pr_07(run: &mut Run) {
