@@ -11,7 +11,7 @@ use http::{HeaderMap, Request};
 use http_body_util::{BodyExt, Full};
 use hyper_util::{
     client::legacy::{self, connect::HttpConnector},
-    rt::TokioExecutor,
+    rt::{TokioExecutor, TokioTimer},
 };
 use serde_json::Value;
 
@@ -40,7 +40,9 @@ pub(crate) struct Got {
 
 impl Client {
     pub(crate) fn new() -> Client {
-        Client(legacy::Client::builder(TokioExecutor::new()).build_http())
+        // The gateway closes connections that are idle for long; one that it closes as we use it is no answer.
+        let mut builder = legacy::Client::builder(TokioExecutor::new());
+        Client(builder.pool_timer(TokioTimer::new()).pool_idle_timeout(Duration::from_secs(5)).build_http())
     }
 
     /// Sends a request and reads the whole answer.
