@@ -187,10 +187,12 @@ pub enum Fault {
         #[serde(default = "parameter::server_error")]
         code: String,
     },
-    /// No `[DONE]`: a clean end without it, or with `hold` a connection that stays open (ST-04).
+    /// No `[DONE]`: a clean end without it, with `hold` a connection that stays open, with `reset` one that is reset (ST-04).
     DoneMissing {
         #[serde(default)]
         hold: bool,
+        #[serde(default)]
+        reset: bool,
     },
     /// No choice has a finish reason; all else is there (F-004).
     FinishMissing {},

@@ -165,7 +165,7 @@ fn value<'de, M: MapAccess<'de>>(key: &str, map: &mut M) -> Result<Value, M::Err
             map.next_value::<String>()?.into()
         }
         "share" | "spread" | "value" => map.next_value::<f64>()?.into(),
-        "role" | "hold" | "comments" | "own_body" => map.next_value::<bool>()?.into(),
+        "role" | "hold" | "reset" | "comments" | "own_body" => map.next_value::<bool>()?.into(),
         "retry_after_date_s" => map.next_value::<i64>()?.into(),
         "retry_after" => match map.next_value::<RetryAfter>()? {
             RetryAfter::Seconds(seconds) => seconds.into(),

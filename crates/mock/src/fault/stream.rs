@@ -99,9 +99,13 @@ fn edit_chat(reply: &mut Reply, fault: &Fault, completion: &Completion) {
             reply.pieces.push(Piece::event(Kind::Extra, &error.to_string()));
             reply.close = Close::WholeThenFin(Duration::ZERO);
         }
-        Fault::DoneMissing { hold } => {
+        Fault::DoneMissing { hold, reset } => {
             reply.pieces.retain(|piece| piece.kind != Kind::Done);
-            reply.close = if *hold { Close::Hold(None) } else { Close::WholeThenFin(Duration::ZERO) };
+            reply.close = match (hold, reset) {
+                (true, _) => Close::Hold(None),
+                (_, true) => Close::Rst,
+                _ => Close::WholeThenFin(Duration::ZERO),
+            };
         }
         Fault::AfterDone { what } => reply.pieces.push(match what {
             After::Done => Piece::event(Kind::Done, "[DONE]"),

@@ -66,8 +66,13 @@ impl Follow {
             };
             let data = match frame {
                 Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
-                Some(Err(error)) => return in_body(&error),
-                None => return over(self.judge.eof(std::mem::take(&mut self.scanner).finish())).unwrap_or(ResultCode::Truncated),
+                // Once everything is said, a break takes nothing away (F-004).
+                Some(Err(error)) if !self.judge.is_complete() => return in_body(&error),
+                Some(Err(_)) => return over(self.judge.quiet()).unwrap_or(ResultCode::Truncated),
+                None => {
+                    let end = std::mem::take(&mut self.scanner).finish();
+                    return over(self.judge.eof(end)).unwrap_or(ResultCode::Truncated);
+                }
             };
             self.scanner.push(&data);
             match self.events().await {

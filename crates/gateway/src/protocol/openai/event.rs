@@ -141,6 +141,8 @@ impl StreamJudge {
             _ if self.over => Step::Ignored,
             sse::End::Clean => self.end(ResultCode::OkDoneMissing),
             sse::End::Done => self.end(ResultCode::Ok),
+            // A line that is cut after the last word is usage, or the marker: nothing that was said is missing.
+            sse::End::Cut if self.is_complete() => self.end(ResultCode::OkDoneMissing),
             sse::End::Cut => self.fail(ResultCode::Truncated),
         }
     }

@@ -187,6 +187,9 @@ fn marks() -> Vec<Case> {
         (Stream, json!({"fault": "done_missing", "hold": true}), Silence, |seen| {
             assert_eq!((seen.finished(), seen.done(), seen.end), (true, 0, Ended::Silent));
         }),
+        (Stream, json!({"fault": "done_missing", "reset": true}), End, |seen| {
+            assert_eq!((seen.finished(), seen.done(), seen.end), (true, 0, Ended::Rst));
+        }),
         (Stream, json!({"fault": "finish_missing"}), End, |seen| {
             assert_eq!((seen.tokens(), seen.finished(), seen.done()), (24, false, 1));
         }),

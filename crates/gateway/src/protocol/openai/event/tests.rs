@@ -60,7 +60,8 @@ fn oai_04_st_06_without_every_finish_reason_it_is_truncated() {
     check(&[ROLE, TEXT], Clean, truncated);
     check(&[ROLE, TEXT, DONE], Clean, truncated);
     check(&[ROLE, TEXT], Done, truncated);
-    check(&[ROLE, TEXT, STOP], Cut, truncated);
+    check(&[ROLE, TEXT], Cut, truncated);
+    check(&[ROLE, TEXT, STOP], Cut, Step::Complete(R::OkDoneMissing));
     check(&[ROLE, BOTH, DONE], Clean, Step::Complete(R::Ok));
     check(&[ROLE, BOTH], Done, Step::Complete(R::Ok));
     let two = || judge_for(json!({"model": "m", "n": 2, "messages": [{}]}));
