@@ -74,6 +74,8 @@ pub struct Core {
     outputs: VecDeque<Output>,
     attempts: u64,
     touched: Vec<u32>,
+    /// The process stops: whoever comes now is refused.
+    draining: bool,
 }
 
 impl Core {
@@ -91,8 +93,18 @@ impl Core {
             outputs: VecDeque::new(),
             attempts: 0,
             touched: Vec::new(),
+            draining: false,
         };
         core.apply(now, revision);
+        core
+    }
+
+    /// Starts anew after a panic, with the same revision and nothing else but the count of attempts, so that what is still
+    /// said of an old one is not heard as a new one's; and a process that stops goes on stopping.
+    #[must_use]
+    pub fn restarted(&self, now: Nanos) -> Self {
+        let mut core = Self::new(now, self.generation.revision.clone());
+        (core.attempts, core.draining) = (self.attempts, self.draining);
         core
     }
 
@@ -111,6 +123,7 @@ impl Core {
             Input::Revision(revision) => self.apply(now, revision),
             Input::Timeout => {}
             Input::Drain => {
+                self.draining = true;
                 let open: Vec<_> = self.requests.keys().copied().collect();
                 open.into_iter().for_each(|request| self.with(request, |it, world| it.drain(now, world)));
             }
@@ -173,11 +186,15 @@ impl Core {
             phase: slot.machine.phase(&self.generation, route, &self.paths),
             episode: slot.machine.episode(),
         };
-        let full = self.requests.len() >= MAX_OPEN;
+        let barred = match () {
+            () if self.draining => Some(Refusal::Draining),
+            () if self.requests.len() >= MAX_OPEN => Some(Refusal::Overloaded),
+            () => None,
+        };
         self.requests.insert(id, Request::new(now, admit, arrival));
-        self.with(id, |request, world| match full {
-            true => request.refuse(now, world, Refusal::Overloaded),
-            false => request.advance(now, world),
+        self.with(id, |request, world| match barred {
+            Some(why) => request.refuse(now, world, why),
+            None => request.advance(now, world),
         });
     }
 

@@ -197,7 +197,7 @@ impl State {
 
     fn restart(&mut self) {
         tracing::error!(target: "evenkeel::driver", open = self.mailboxes.len(), "the core panicked and was restarted");
-        self.core = Core::new(self.now, self.core.revision().clone());
+        self.core = self.core.restarted(self.now);
         for mailbox in self.mailboxes.values() {
             mailbox.put(Mail::Lost);
         }

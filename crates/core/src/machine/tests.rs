@@ -227,6 +227,22 @@ impl Kit {
 }
 
 #[test]
+fn a_core_that_starts_anew_gives_no_number_twice_and_goes_on_draining() {
+    let mut kit = Kit::new(revision(1));
+    kit.admit(Operation::Chat);
+    let old = kit.start().attempt;
+    kit.core = kit.core.restarted(kit.now);
+    kit.admit(Operation::Chat);
+    assert!(kit.start().attempt > old);
+    kit.feed(Input::Attempt { attempt: old, event: Event::Ended { result: R::ClientGone, status: None, after: None } });
+    assert_eq!(kit.core.open(), 1, "the end of an attempt that is nobody's is not heard");
+    kit.feed(Input::Drain);
+    kit.core = kit.core.restarted(kit.now);
+    kit.admit(Operation::Chat);
+    assert_eq!(kit.decision().reason, Reason::Draining);
+}
+
+#[test]
 fn a_healthy_primary_answers() {
     let mut kit = Kit::new(revision(1));
     kit.admit(Operation::Chat);

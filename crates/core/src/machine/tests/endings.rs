@@ -90,3 +90,12 @@ fn f_175_a_drain_ends_every_open_request() {
     assert_eq!((kit.decision().outcome.status, kit.decision().reason), (503, Reason::Draining));
     assert_eq!((kit.core.open(), kit.core.next_timeout()), (0, None));
 }
+
+#[test]
+fn f_175_whoever_comes_after_the_drain_is_refused_and_starts_nothing() {
+    let mut kit = Kit::new(revision(1));
+    kit.feed(Input::Drain);
+    kit.feed(Input::Revision(Arc::new(revision(2))));
+    kit.admit(Operation::Chat);
+    assert_eq!((kit.starts().len(), kit.decision().reason), (0, Reason::Draining));
+}
