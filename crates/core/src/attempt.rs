@@ -40,8 +40,8 @@ pub(crate) struct Attempt {
     /// The last piece of content or reasoning.
     spoke: Option<Nanos>,
     alive: bool,
-    /// This process stood still while it ran.
-    paused: bool,
+    /// How long this process may have stood still while it ran.
+    paused: Nanos,
 }
 
 /// What an attempt is started with.
@@ -94,7 +94,7 @@ impl Attempt {
             stall: timing.stall,
             spoke: None,
             alive: false,
-            paused: false,
+            paused: 0,
         }
     }
 
@@ -115,8 +115,10 @@ impl Attempt {
     }
 
     /// Moves the clocks that time its silence by as long as nobody was there to hear it; the deadline stays.
-    pub(crate) fn pause(&mut self, by: Nanos) {
-        self.paused = true;
+    ///
+    /// `unheard` is how long nobody may have listened: the process may have stood still long before its first clock was due.
+    pub(crate) fn pause(&mut self, by: Nanos, unheard: Nanos) {
+        self.paused = self.paused.saturating_add(unheard);
         self.first_by = self.first_by.map(|at| at.saturating_add(by));
         self.spoke = self.spoke.map(|at| at.saturating_add(by));
         self.total_by = self.total_by.saturating_add(by);
@@ -172,9 +174,15 @@ impl Attempt {
         }
         if !self.sent && self.commit_by <= now {
             let late = if waiting { silent } else { ResultCode::TotalTimeout };
-            return Some(if self.paused { ResultCode::LocalPause } else { late });
+            return Some(if self.unheard(now) { ResultCode::LocalPause } else { late });
         }
         (self.total_by <= now).then_some(ResultCode::TotalTimeout)
+    }
+
+    /// Says whether too little of its time was listened to for its silence to say anything: less than two thirds (PR-09).
+    fn unheard(&self, now: Nanos) -> bool {
+        let (took, given) = (now.saturating_sub(self.started), self.commit_by.saturating_sub(self.started));
+        self.paused > 0 && took.saturating_sub(self.paused) < given - given / 3
     }
 
     /// Writes down how it went.

@@ -76,6 +76,8 @@ pub struct Core {
     touched: Vec<u32>,
     /// The process stops: whoever comes now is refused.
     draining: bool,
+    /// When it last heard anything.
+    heard: Nanos,
 }
 
 impl Core {
@@ -94,6 +96,7 @@ impl Core {
             attempts: 0,
             touched: Vec::new(),
             draining: false,
+            heard: now,
         };
         core.apply(now, revision);
         core
@@ -211,11 +214,14 @@ impl Core {
     }
 
     fn timeout(&mut self, now: Nanos) {
+        let heard = core::mem::replace(&mut self.heard, now);
         let late = self.timers.next().map_or(0, |(at, _)| now.saturating_sub(at));
         if late >= PAUSE {
             // With a moment more, to hear what has come in the meantime.
             let open: Vec<_> = self.requests.keys().copied().collect();
-            open.into_iter().for_each(|request| self.with(request, |it, world| it.paused(late + PAUSE, world)));
+            open.into_iter().for_each(|request| {
+                self.with(request, |it, world| it.paused((late + PAUSE, now.saturating_sub(heard)), world))
+            });
         }
         while let Some(owner) = self.timers.take(now) {
             match owner {

@@ -305,9 +305,9 @@ impl Request {
     }
 
     /// Hears that nobody listened for a time: the silence of whoever was to be heard in it is not theirs (PR-09).
-    pub(crate) fn paused(&mut self, by: Nanos, world: &mut World<'_>) {
+    pub(crate) fn paused(&mut self, (by, unheard): (Nanos, Nanos), world: &mut World<'_>) {
         if let Some(attempt) = self.current.as_mut() {
-            attempt.pause(by);
+            attempt.pause(by, unheard);
             self.renew(world);
         }
     }

@@ -23,11 +23,11 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_util::{
-    client::legacy::Client,
+    client::legacy::{Client, connect::dns::GaiResolver},
     rt::{TokioExecutor, TokioTimer},
 };
 
-use self::connect::Connector;
+use self::{connect::Connector, resolve::Resolver};
 
 /// The largest block of headers of an answer; what is larger is no answer (SE-10).
 const MOST_HEADERS: u32 = 64 << 10;
@@ -61,12 +61,14 @@ impl Upstream {
             value.set_sensitive(true);
             Some(value)
         };
+        // What one learns of a name the other knows.
+        let resolver = Resolver::new(GaiResolver::new(), Duration::from_nanos(spec.dns));
         Arc::new(Self {
             urls: spec.urls.clone(),
             dialect: spec.dialect,
             authorization: spec.api_key.as_ref().and_then(bearer),
-            pooled: client(spec, IDLE_CONNECTIONS),
-            fresh: client(spec, 0),
+            pooled: client(spec, IDLE_CONNECTIONS, resolver.clone()),
+            fresh: client(spec, 0, resolver),
         })
     }
 
@@ -121,12 +123,12 @@ impl Upstream {
     }
 }
 
-fn client(spec: &UpstreamSpec, idle: usize) -> Client<Connector, Full<Bytes>> {
+fn client(spec: &UpstreamSpec, idle: usize, resolver: Resolver<GaiResolver>) -> Client<Connector, Full<Bytes>> {
     Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(Duration::from_nanos(spec.idle))
         .pool_max_idle_per_host(idle)
         .http1_max_buf_size(MOST_HEADERS as usize)
         .http2_max_header_list_size(MOST_HEADERS)
-        .build(Connector::new(spec))
+        .build(Connector::new(spec, resolver))
 }

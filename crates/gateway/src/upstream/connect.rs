@@ -54,8 +54,7 @@ pub(super) enum Handshake {
 }
 
 impl Connector {
-    pub(super) fn new(spec: &UpstreamSpec) -> Self {
-        let resolver = Resolver::new(GaiResolver::new(), Duration::from_nanos(spec.dns));
+    pub(super) fn new(spec: &UpstreamSpec, resolver: Resolver<GaiResolver>) -> Self {
         let mut tcp = HttpConnector::new_with_resolver(resolver);
         tcp.set_connect_timeout(Some(Duration::from_nanos(spec.connect)));
         tcp.set_nodelay(true);

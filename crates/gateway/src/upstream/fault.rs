@@ -25,8 +25,8 @@ pub(super) fn classify(error: &legacy::Error) -> ResultCode {
 }
 
 /// What the system says when this process, or the machine, has nothing left for another connection: ENFILE and EMFILE, which
-/// are the same everywhere, ENOMEM, and ENOBUFS as Linux and as BSD number it.
-const OURS: [i32; 5] = [23, 24, 12, 105, 55];
+/// are the same everywhere, ENOMEM, and ENOBUFS and EADDRNOTAVAIL (no port is left) as Linux and as BSD number them.
+const OURS: [i32; 7] = [23, 24, 12, 105, 55, 99, 49];
 
 /// Classifies a body that broke off.
 pub(crate) fn in_body(error: &hyper::Error) -> ResultCode {

@@ -187,6 +187,24 @@ fn pr_09_the_silence_of_a_process_that_stood_still_is_not_the_upstreams() {
 }
 
 #[test]
+fn pr_09_a_short_pause_does_not_excuse_a_long_silence() {
+    let mut kit = Kit::new(revision(1));
+    kit.admit(Operation::ChatStream);
+    kit.admit(Operation::Chat);
+    // The clock of the stream is heard a second late; most of the time that the answer in one piece has was listened to.
+    kit.now = 3 * SECOND;
+    kit.feed(Input::Timeout);
+    kit.now = 5 * SECOND;
+    kit.feed(Input::Timeout);
+    kit.until(20 * SECOND);
+    let decision = kit.out.iter().find_map(|output| match output {
+        Output::Decision(decision) if decision.request == RequestId(2) => Some(decision.attempts[0].result.name()),
+        _ => None,
+    });
+    assert_eq!(decision, Some("target.total_timeout"));
+}
+
+#[test]
 fn pr_09_a_probe_of_a_process_that_stood_still_has_not_failed() {
     let mut kit = Kit::new(revision(1));
     kit.open_primary();
