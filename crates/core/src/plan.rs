@@ -117,12 +117,13 @@ impl<'a> Plan<'a> {
             note(Signal::TimeLeft, self.left(), if last { 1 } else { self.enough(tier) });
         }
         self.ask_gates(tier, note);
-        if let Some(Room { value, threshold }) = self.most_room(tier) {
-            note(Signal::InFlight, value, threshold);
+        // Where it is barred anyway, nobody needs to know whether it is the only one left. Else that is asked once: to be asked
+        // again for each replica would cost a walk down the ladder each.
+        let asker = if barred { self.asker(false) } else { self.asker_of(tier) };
+        if let Some(Room { value, threshold }) = self.most_room(tier, asker) {
+            add(Signal::InFlight, value, threshold);
         }
         let Some(lane) = self.lane(tier) else { return };
-        // Where it is barred anyway, nobody needs to know whether it is the only one left.
-        let asker = if barred { self.asker(false) } else { self.asker_of(tier, lane) };
         let (breaker, replicas) = lane.ask(asker, |replica| self.passable(tier, replica));
         for Question { signal, value, threshold } in core::iter::once(breaker).chain(replicas) {
             add(signal, value, threshold);
@@ -135,9 +136,10 @@ impl<'a> Plan<'a> {
 
     /// Returns how the request asks a lane: as one that only this tier can answer, where no lower one is admitted, not even a
     /// safe default. Those above have been asked, or are barred.
-    fn asker_of(&self, tier: u8, lane: &Lane) -> Asker {
+    fn asker_of(&self, tier: u8) -> Asker {
+        let ramping = self.lane(tier).is_some_and(Lane::is_ramping);
         // From the bottom up: the last one has none below it that would have to be asked in turn.
-        self.asker(lane.is_ramping() && !(tier + 1..self.tiers()).rev().any(|below| self.admits(below)))
+        self.asker(ramping && !(tier + 1..self.tiers()).rev().any(|below| self.admits(below)))
     }
 
     /// Compares the gates that were ever closed: those of quota and credential, and, where none of its replicas may be
@@ -173,13 +175,12 @@ impl<'a> Plan<'a> {
     /// Says whether one replica of a tier may be asked, by its breaker, its gate and its limiter: all may have moved while a
     /// request waited for it.
     pub(crate) fn admits_replica(&self, tier: u8, replica: ReplicaId) -> bool {
-        self.is_well(tier, replica) && self.has_room(tier, replica.index())
+        self.is_well(tier, replica, self.asker_of(tier)) && self.has_room(tier, replica.index())
     }
 
     /// Says whether neither the breaker nor the gate of a replica speaks against it.
-    fn is_well(&self, tier: u8, replica: ReplicaId) -> bool {
-        let admits = |lane: &Lane| lane.admits(self.asker_of(tier, lane), replica);
-        self.passable(tier, replica.index()) && self.lane(tier).is_none_or(admits)
+    fn is_well(&self, tier: u8, replica: ReplicaId, asker: Asker) -> bool {
+        self.passable(tier, replica.index()) && self.lane(tier).is_none_or(|lane| lane.admits(asker, replica))
     }
 
     /// Returns what the limiter of a replica compares; none where there is no limit.
@@ -201,11 +202,11 @@ impl<'a> Plan<'a> {
 
     /// Returns what is compared at the replica with the most room, of those that nothing else speaks against; none where one
     /// of them has no limit.
-    fn most_room(&self, tier: u8) -> Option<Room> {
+    fn most_room(&self, tier: u8, asker: Asker) -> Option<Room> {
         if !self.limiters(tier).iter().any(|limiter| self.limits.at(*limiter).limit(self.now).is_some()) {
             return None;
         }
-        let well = |at: &(usize, &u32)| self.is_well(tier, ReplicaId(at.0 as u16));
+        let well = |at: &(usize, &u32)| self.is_well(tier, ReplicaId(at.0 as u16), asker);
         let rooms = self.limiters(tier).iter().enumerate().filter(well).map(|(_, limiter)| self.room(*limiter));
         // None, for no limit, comes before every room.
         rooms.min_by_key(|room| room.map(|room| i128::from(room.value) - i128::from(room.threshold))).flatten()
@@ -213,7 +214,7 @@ impl<'a> Plan<'a> {
 
     /// Returns how long until a full tier may have room, as far as it is known; 0 where it has some.
     pub(crate) fn room_in(&self, tier: u8) -> Nanos {
-        if self.most_room(tier).is_none_or(Room::admits) {
+        if self.most_room(tier, self.asker_of(tier)).is_none_or(Room::admits) {
             return 0;
         }
         let each = |limiter: &u32| self.limits.at(*limiter).recovers_in(self.now);
@@ -227,9 +228,7 @@ impl<'a> Plan<'a> {
     /// Returns an admitted replica of a tier, other than the one that was tried.
     pub(crate) fn replica(&self, tier: u8, tried: Option<ReplicaId>) -> Option<ReplicaId> {
         let lane = self.lane(tier)?;
-        lane.choose(self.asker_of(tier, lane), tried, |replica| {
-            self.passable(tier, replica) && self.has_room(tier, replica)
-        })
+        lane.choose(self.asker_of(tier), tried, |replica| self.passable(tier, replica) && self.has_room(tier, replica))
     }
 
     /// Compares what lies in the request itself.
