@@ -325,6 +325,20 @@ impl<'a> Plan<'a> {
         stands
     }
 
+    /// Says whether the next request like this one would have another model below a tier: what this one has used up, of its
+    /// time and of its attempts, is not the next one's (F-064).
+    pub(crate) fn next_has_another(&self, tier: u8) -> bool {
+        let method = |below: u8| self.request.route().tiers[usize::from(below)].method;
+        (tier + 1..self.tiers()).filter(|&below| method(below) != Method::Default).any(|below| {
+            let mut admitted = true;
+            self.ask(below, &mut |signal, value, threshold| {
+                let used_up = matches!(signal, Signal::TimeLeft | Signal::Attempts | Signal::Crashes);
+                admitted &= used_up || !signal.breached_when().holds(value, threshold);
+            });
+            admitted
+        })
+    }
+
     /// Returns the clocks of an attempt on a tier (F-022, F-025, F-027, F-028).
     pub(crate) fn timing(&self, tier: u8) -> Timing {
         let clocks = self.path(tier).clocks;

@@ -79,7 +79,7 @@ impl Request {
             lane.pace.forget();
         }
         let Some(Late { made, slow }) = lane.pace.record(now, size, took) else { return };
-        if self.plan(now, world).last_of_its_kind(attempt.tier) {
+        if !self.plan(now, world).next_has_another(attempt.tier) {
             return;
         }
         let lane = world.paths.state_mut(slot).lane(path, self.admit.operation);

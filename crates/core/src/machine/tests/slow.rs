@@ -56,6 +56,15 @@ fn f_064_a_path_that_turns_ten_times_slower_is_left_by_its_objective_or_its_medi
 }
 
 #[test]
+fn f_064_what_one_request_has_used_up_keeps_no_other_on_a_slow_path() {
+    let mut revision = promised(revision(1));
+    revision.routes[0].max_attempts = 1;
+    let mut kit = Kit::new(revision);
+    kit.quick(Operation::Chat);
+    assert!(kit.left_after(Operation::Chat) <= 60);
+}
+
+#[test]
 fn f_064_a_slow_path_is_not_left_for_a_safe_default_or_for_nobody() {
     for tiers in [1, 2] {
         let mut revision = promised(revision(1));
