@@ -24,7 +24,7 @@ use crate::{
         route::{OnCapability, OnPolicy, Priority, Rescue, Route, RouteProtocol, WhenExhausted},
         scalar::{Duration, Limit, Ratio},
         server::Server,
-        tier::{Feature as Capability, Method, Tier},
+        tier::{Feature as Capability, Hedge, Method, Tier},
         upstream::{Dialect, Upstream, UpstreamProtocol},
     },
     secret::Secret,
@@ -248,6 +248,7 @@ fn path(tier: &Tier, id: RouteId, route: &Route, kind: (&dyn PathKind, core::Whe
         place,
         domain: None,
         model: kind.model().unwrap_or_default().into(),
+        hedge: tier.hedge == Hedge::Auto,
         limit: match tier.limit {
             Limit::Auto => core::LimitPolicy::Auto,
             Limit::Fixed(limit) => core::LimitPolicy::Fixed(limit),

@@ -62,6 +62,7 @@ fn revision() -> Revision {
         place,
         domain: None,
         model: Default::default(),
+        hedge: false,
         limit: Default::default(),
         clocks,
         objective: None,

@@ -64,6 +64,7 @@ impl Canonical for Output {
                     Cancelled::ClientGone => hash.number(1),
                     Cancelled::Drained => hash.number(2),
                     Cancelled::Diverged => hash.number(3),
+                    Cancelled::HedgeLost => hash.number(4),
                 }
             }
             Self::Commit { request, attempt, disclosure } => {

@@ -241,6 +241,8 @@ results! {
     LocalPause = "cancelled.local_pause", Cancelled, None, No, Yes, Nothing, InternalError;
     /// It says something else than what was sent of the stream that it was to mend (F-124).
     SpliceDiverged = "cancelled.splice_diverged", Cancelled, None, No, No, Nothing, StreamTruncated;
+    /// The other of two attempts was first (F-095).
+    HedgeLost = "cancelled.hedge_lost", Cancelled, None, No, No, Nothing, HedgeWon;
     /// This process stops.
     Drained = "cancelled.drained", Cancelled, None, No, No, Nothing, Draining;
 }

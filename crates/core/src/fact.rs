@@ -51,6 +51,22 @@ pub enum Signal {
     RetryBreaker,
     /// 1 where what was sent of a stream that broke cannot be said again (F-034, F-124).
     Unrepeatable,
+    /// Times of this size that are known, against those that a delay needs (F-091).
+    HedgeSamples,
+    /// Nanoseconds since the upstream pushed back, against how long no hedge is made then (F-094).
+    HedgePushed,
+    /// The same since a limiter lowered its limit.
+    HedgeLowered,
+    /// The state of the breaker, against Closed.
+    HedgeBreaker,
+    /// What is in flight, in permille of the limit.
+    HedgeRoom,
+    /// Attempts past their delay, in permille.
+    HedgeLate,
+    /// Hedges that were first, in permille.
+    HedgeWins,
+    /// What the hedge costs, against what the purses hold.
+    HedgeCost,
     /// 1 where a `default` would stand in for a request that another tier could not do: it may not (F-009).
     DefaultBarred,
     /// 1 where a content refusal leaves only the `default`, and this is another tier (F-008).
@@ -82,20 +98,41 @@ impl Signal {
             Self::RetryTime => "retry_time_left_ns",
             Self::RetryBreaker => "retry_breaker",
             Self::Unrepeatable => "unrepeatable",
+            Self::HedgeSamples => "hedge_samples",
+            Self::HedgePushed => "hedge_pushed_back_ago_ns",
+            Self::HedgeLowered => "hedge_limit_lowered_ago_ns",
+            Self::HedgeBreaker => "hedge_breaker",
+            Self::HedgeRoom => "hedge_in_flight_permille",
+            Self::HedgeLate => "hedge_late_permille",
+            Self::HedgeWins => "hedge_won_permille",
+            Self::HedgeCost => "hedge_cost_milli",
             Self::DefaultBarred => "default_barred",
             Self::OnlyDefault => "only_default",
         }
     }
 
-    /// Says whether it was asked for another try on the same path, and so says nothing about the first.
+    /// Says whether it was asked for another attempt on the same path, and so says nothing about the first.
     pub const fn is_about_retry(self) -> bool {
-        matches!(self, Self::RetryBudget | Self::RetryTime | Self::RetryBreaker | Self::Unrepeatable)
+        self.is_about_hedge()
+            || matches!(self, Self::RetryBudget | Self::RetryTime | Self::RetryBreaker | Self::Unrepeatable)
+    }
+
+    /// Says whether it was asked for an attempt beside a slow one: a breach is no reason against the tier.
+    pub const fn is_about_hedge(self) -> bool {
+        use Signal::{
+            HedgeBreaker, HedgeCost, HedgeLate, HedgeLowered, HedgePushed, HedgeRoom, HedgeSamples, HedgeWins,
+        };
+        matches!(
+            self,
+            HedgeSamples | HedgePushed | HedgeLowered | HedgeBreaker | HedgeRoom | HedgeLate | HedgeWins | HedgeCost
+        )
     }
 
     /// Returns the comparison that breaches.
     pub const fn breached_when(self) -> Comparison {
         match self {
             Self::TimeLeft | Self::Replicas | Self::RetryTime => Comparison::Below,
+            Self::HedgeSamples | Self::HedgePushed | Self::HedgeLowered | Self::HedgeWins => Comparison::Below,
             Self::Leases | Self::RampLot | Self::Attempts => Comparison::AtLeast,
             Self::LargerContext => Comparison::AtMost,
             _ => Comparison::Above,
@@ -111,7 +148,12 @@ impl Signal {
             Self::GateFor => Reason::CapacityDomainLimited,
             Self::CredentialFor => Reason::CredentialRejected,
             Self::StreamBroken => Reason::StreamBrokenRecently,
-            Self::InFlight | Self::Bodies => Reason::CapacityExhausted,
+            Self::InFlight | Self::Bodies | Self::HedgeRoom => Reason::CapacityExhausted,
+            Self::HedgeSamples | Self::HedgeWins => Reason::SignalNoData,
+            Self::HedgePushed | Self::HedgeLowered => Reason::Upstream429,
+            Self::HedgeBreaker => Reason::BreakerOpen,
+            Self::HedgeLate => Reason::LatencySpike,
+            Self::HedgeCost => Reason::RetryBudgetEmpty,
             Self::Replicas => Reason::NoEndpoints,
             Self::Attempts | Self::RetryBudget => Reason::RetryBudgetEmpty,
             Self::Waited => Reason::CooldownHold,

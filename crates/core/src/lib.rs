@@ -44,6 +44,7 @@ mod domain;
 mod fact;
 mod fading;
 mod flap;
+mod hedge;
 mod histogram;
 mod id;
 mod input;

@@ -200,6 +200,16 @@ impl Limiter {
         }
     }
 
+    /// Returns when the server pushed back the last time, where that is not forgotten.
+    pub(crate) fn pushed(&self, now: Nanos) -> Option<Nanos> {
+        self.learned(now).map(|it| it.pushed)
+    }
+
+    /// Returns when the limit fell the last time.
+    pub(crate) fn lowered(&self, now: Nanos) -> Option<Nanos> {
+        self.learned(now).filter(|_| self.policy == LimitPolicy::Auto).map(|it| it.lowered)
+    }
+
     /// Returns how long until the next attempt is expected to end, or until one is admitted for certain (F-086).
     pub(crate) fn recovers_in(&self, now: Nanos) -> Nanos {
         let next = self.pause() / self.flights.len().max(1) as u64;

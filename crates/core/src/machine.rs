@@ -21,6 +21,7 @@ use crate::{
     budget::Budget,
     clock::{Nanos, SECOND},
     domain::Gates,
+    hedge::HedgePolicy,
     id::{AttemptId, PathId, RequestId, RouteId},
     input::{Admit, Event, Input},
     limits::{Leaving, Limits},
@@ -56,6 +57,7 @@ pub enum Why {
 struct RouteSlot {
     machine: RouteMachine,
     budget: Budget,
+    hedges: Budget,
     /// Requests that wait for some tier to recover (F-166).
     waiting: u8,
 }
@@ -210,7 +212,7 @@ impl Core {
             }
             return;
         };
-        self.with(request, |it, world| it.event(now, event, world));
+        self.with(request, |it, world| it.event(now, (attempt, event), world));
     }
 
     fn timeout(&mut self, now: Nanos) {
@@ -256,6 +258,7 @@ impl Core {
             limits: &mut self.limits,
             timers: &mut self.timers,
             budget: &mut route.budget,
+            hedges: &mut route.hedges,
             waiting: &mut route.waiting,
             outputs: &mut self.outputs,
             attempts: &mut self.attempts,
@@ -264,8 +267,10 @@ impl Core {
         act(request, &mut world);
         let after = request.running();
         if before != after {
-            before.map(|attempt| self.running.remove(&attempt));
-            after.map(|attempt| self.running.insert(attempt, id));
+            for attempt in before.into_iter().flatten() {
+                self.running.remove(&attempt);
+            }
+            self.running.extend(after.into_iter().flatten().map(|attempt| (attempt, id)));
         }
         if request.is_over() {
             self.requests.remove(&id);
@@ -338,6 +343,7 @@ impl Core {
             let new = || RouteSlot {
                 machine: RouteMachine::new(now, route.tiers.len()),
                 budget: Budget::new(route.budget),
+                hedges: Budget::new(HedgePolicy::of(Operation::Infer).purse()),
                 waiting: 0,
             };
             let slot = self.routes.entry(route.name.clone()).or_insert_with(new);

@@ -100,6 +100,8 @@ pub enum Cancelled {
     ClientGone,
     /// It says something else than what was sent (F-124).
     Diverged,
+    /// The other of two attempts was first.
+    HedgeLost,
     /// The request ended otherwise.
     Drained,
 }

@@ -7,13 +7,14 @@
 //! - `PATH-1`: a path is admitted only if its own breaker and that of at least one replica admit (F-073).
 //! - `PATH-2`: a failure that another replica mended counts against the replica alone (F-073).
 
-use alloc::{collections::BTreeMap, string::String, vec::Vec};
+use alloc::{boxed::Box, collections::BTreeMap, string::String, vec::Vec};
 
 use crate::{
     breaker::{Breaker, BreakerState, Question, Verdict},
     clock::Nanos,
     domain::{Before, Gate},
     fact::Signal,
+    hedge::{HedgePolicy, Hedging},
     id::{AttemptId, PathId, ReplicaId},
     latency::Latency,
     load::{self, Loads},
@@ -35,6 +36,8 @@ pub(crate) struct Lane {
     /// Closed for a moment to new streams after one broke that had begun to be sent (F-077).
     pub(crate) broken: Gate,
     pub(crate) pace: Pace,
+    /// None where its path is never hedged.
+    pub(crate) hedging: Option<Box<Hedging>>,
     /// One per replica, in the order of the revision; empty where there is but one.
     replicas: Vec<Replica>,
     /// How long each of them would take now.
@@ -120,6 +123,7 @@ impl PathState {
             lane.broken.release();
         }
         lane.pace.adopt(path.objective);
+        lane.hedging = lane.hedging.filter(|_| path.hedge).or_else(|| hedging(path, old.operation));
         let before = |address: &String| addresses.iter().position(|it| it == address);
         // With other addresses the path has another slot, and the attempts that run are counted in the old one.
         let same = self.addresses == addresses;
@@ -158,7 +162,8 @@ impl PathState {
         let (loads, peers) = (Loads::new(replicas.len()), Peers::new(replicas.len(), self.min_available));
         let breaker = Breaker::new(path.breaker.clone());
         let (latency, pace, broken) = (Latency::new(), Pace::new(path.objective), Gate::default());
-        self.lanes.push(Lane { operation, breaker, latency, pace, broken, replicas, loads, peers });
+        let hedging = hedging(path, operation);
+        self.lanes.push(Lane { operation, breaker, latency, pace, broken, hedging, replicas, loads, peers });
         self.lanes.last_mut().expect("one was just pushed")
     }
 
@@ -174,6 +179,10 @@ impl PathState {
             lane.replicas.iter_mut().for_each(|replica| replica.breaker.tick(now, now));
         }
     }
+}
+
+fn hedging(path: &Path, operation: Operation) -> Option<Box<Hedging>> {
+    path.hedge.then(|| Box::new(Hedging::new(HedgePolicy::of(operation))))
 }
 
 impl Lane {
@@ -403,8 +412,17 @@ mod tests {
         let replicas = [breaker(), breaker()].map(|breaker| Replica { breaker, in_flight: 0 }).into();
         let (latency, pace, broken) = (Latency::new(), Pace::new(None), Gate::default());
         let (loads, peers) = (Loads::new(2), Peers::new(2, 1));
-        let mut lane =
-            Lane { operation: Operation::Chat, breaker: breaker(), latency, pace, broken, replicas, loads, peers };
+        let mut lane = Lane {
+            operation: Operation::Chat,
+            breaker: breaker(),
+            latency,
+            pace,
+            broken,
+            hedging: None,
+            replicas,
+            loads,
+            peers,
+        };
         let result = ResultCode::ConnectFailed;
         let evidence = Evidence::Hard;
         for (replica, state) in [(0, BreakerState::Closed), (1, BreakerState::Open)] {

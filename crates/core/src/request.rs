@@ -11,6 +11,7 @@
 
 mod evidence;
 mod gates;
+mod hedge;
 mod limits;
 mod outcome;
 mod pace;
@@ -22,6 +23,7 @@ mod wait;
 use alloc::{collections::VecDeque, sync::Arc, vec::Vec};
 
 use self::{
+    hedge::Hedge,
     recover::Recovery,
     retry::Another,
     wait::{Wait, Waited},
@@ -54,6 +56,8 @@ pub(crate) struct World<'a> {
     pub(crate) limits: &'a mut Limits,
     pub(crate) timers: &'a mut Timers,
     pub(crate) budget: &'a mut Budget,
+    /// What hedges of the route may cost.
+    pub(crate) hedges: &'a mut Budget,
     /// Requests of the route that wait for some tier to recover.
     pub(crate) waiting: &'a mut u8,
     pub(crate) outputs: &'a mut VecDeque<Output>,
@@ -80,6 +84,9 @@ pub(crate) struct Request {
     unrepeatable: bool,
     recovery: Option<Recovery>,
     current: Option<Attempt>,
+    /// The other of two that run, and how hedges stand (F-090).
+    beside: Option<Attempt>,
+    hedge: Hedge,
     wait: Option<Wait>,
     /// The next tier to be asked.
     next: u8,
@@ -157,6 +164,8 @@ impl Request {
             unrepeatable: false,
             recovery: None,
             current: None,
+            beside: None,
+            hedge: Hedge::default(),
             wait: None,
             next: 0,
             remote: 0,
@@ -201,15 +210,15 @@ impl Request {
         self.admit.pure && !self.generation.path(path).effects
     }
 
-    /// Returns the attempt that runs.
-    pub(crate) fn running(&self) -> Option<AttemptId> {
-        self.current.as_ref().map(|attempt| attempt.id)
+    /// Returns the attempts that run.
+    pub(crate) fn running(&self) -> [Option<AttemptId>; 2] {
+        [&self.current, &self.beside].map(|it| it.as_ref().map(|attempt| attempt.id))
     }
 
     /// Returns when it wants to be called.
     pub(crate) fn due(&self) -> Option<Nanos> {
-        let attempt = self.current.as_ref().map(Attempt::due);
-        attempt.into_iter().chain(self.wait.map(|wait| wait.until)).min()
+        let attempts = self.current.iter().chain(&self.beside).map(Attempt::due);
+        attempts.chain(self.wait.map(|wait| wait.until)).chain(self.hedge.due).min()
     }
 
     fn plan<'a>(&'a self, now: Nanos, world: &'a World<'_>) -> Plan<'a> {
@@ -238,16 +247,19 @@ impl Request {
             let slot = self.generation.slot(path);
             world.paths.state_mut(slot).lane(self.generation.path(path), self.admit.operation);
             if let Some(replica) = self.plan(now, world).replica(tier, None) {
-                return self.start(now, world, Retry::first(tier, replica));
+                self.start(now, world, Retry::first(tier, replica));
+                return self.expect_hedge(now, world);
             }
         }
         self.give_up(now, world);
     }
 
-    /// Hears what happened to the running attempt.
-    pub(crate) fn event(&mut self, now: Nanos, event: Event, world: &mut World<'_>) {
-        let Some(attempt) = self.current.as_mut() else { return };
-        let id = attempt.id;
+    /// Hears what happened to a running attempt.
+    pub(crate) fn event(&mut self, now: Nanos, (id, event): (AttemptId, Event), world: &mut World<'_>) {
+        if self.beside.as_ref().is_some_and(|attempt| attempt.id == id) {
+            core::mem::swap(&mut self.current, &mut self.beside);
+        }
+        let Some(attempt) = self.current.as_mut().filter(|attempt| attempt.id == id) else { return };
         match event {
             Event::Alive => return attempt.alive(),
             // Only what was cancelled is closed before it has ended.
@@ -261,10 +273,14 @@ impl Request {
                 self.land(now, world, result);
                 return self.ended(now, id, Ended { result, status, after }, world);
             }
-            Event::Progress if attempt.first_content.is_none() => attempt.reasoning(now),
+            Event::Progress if attempt.first_content.is_none() => {
+                attempt.reasoning(now);
+                self.hedge.due = None;
+            }
             Event::Progress | Event::FirstContent | Event::Enough => {
                 let first = attempt.first_content.is_none() && self.admit.operation.is_stream();
                 attempt.content(now);
+                self.win(now, world);
                 if let Some(attempt) = self.current.as_ref().filter(|_| first) {
                     self.pace(now, world, attempt);
                 }
@@ -278,6 +294,12 @@ impl Request {
     pub(crate) fn timeout(&mut self, now: Nanos, world: &mut World<'_>) {
         if self.wait.as_ref().is_some_and(|wait| wait.until <= now) {
             return self.waited_out(now, world);
+        }
+        if self.hedge.due.is_some_and(|due| due <= now) {
+            return self.hedge(now, world);
+        }
+        if self.beside.as_ref().is_some_and(|attempt| attempt.due() <= now) {
+            core::mem::swap(&mut self.current, &mut self.beside);
         }
         let Some(attempt) = self.current.as_ref() else {
             return;
@@ -299,17 +321,16 @@ impl Request {
         if let Some(result) = attempt.fired(now) {
             let request = self.admit.request;
             world.outputs.push_back(Output::Cancel { request, attempt: id, why: Cancelled::Clock(result) });
-            self.leave(now, world);
+            self.leave(now, world, self.current.as_ref().expect("it was looked at"));
             self.ended(now, id, Ended { result, status: None, after: None }, world);
         }
     }
 
     /// Hears that nobody listened for a time: the silence of whoever was to be heard in it is not theirs (PR-09).
     pub(crate) fn paused(&mut self, (by, unheard): (Nanos, Nanos), world: &mut World<'_>) {
-        if let Some(attempt) = self.current.as_mut() {
-            attempt.pause(by, unheard);
-            self.renew(world);
-        }
+        self.current.iter_mut().chain(&mut self.beside).for_each(|attempt| attempt.pause(by, unheard));
+        self.hedge.due = self.hedge.due.map(|due| due.saturating_add(by));
+        self.renew(world);
     }
 
     /// Ends a request whose client is gone: no evidence, nothing new (F-170).
@@ -362,6 +383,7 @@ impl Request {
         }
         if self.remote == 0 {
             world.budget.deposit(now, self.admit.cost);
+            world.hedges.deposit(now, self.admit.cost);
         }
         if matches!(self.generation.path(path).place, Where::Remote(_)) {
             self.remote += 1;
@@ -397,13 +419,20 @@ impl Request {
         };
         let how = Ended { result: attempt.verified(how.result), ..how };
         let Ended { result, status, .. } = how;
-        self.attempts.push(attempt.record(now, self.at, result, status));
+        self.hedge.due = None;
+        if result.next() != Next::Yes || result.is_ok() {
+            self.win(now, world);
+        }
+        self.keep(attempt.record(now, self.at, result, status));
         if !result.is_ok() {
             self.first_failure.get_or_insert((id, result));
         }
         self.crashes += u8::from(matches!(result, ResultCode::Reset | ResultCode::PathPanic));
         self.tell_gates(now, world, &attempt, how);
         self.tell_streams(now, world, &attempt, result);
+        if self.beside.is_some() {
+            return self.fall_back(now, world, (&attempt, how));
+        }
         let retry = if result.is_ok() { None } else { self.retry(now, world, (&attempt, how)) };
         let again = retry.map(|it| it.retry).or_else(|| self.elsewhere(now, world, (&attempt, result)));
         // The failure counts before anything is paid: a path that it cuts off is not asked again (F-040).

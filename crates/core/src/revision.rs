@@ -225,6 +225,8 @@ pub struct Path {
     pub model: String,
     /// How much work it may have at once.
     pub limit: LimitPolicy,
+    /// A slow attempt gets a second one beside it, at another replica (F-090).
+    pub hedge: bool,
     /// The clocks of its attempts.
     pub clocks: Clocks,
     /// How long a first content, or an answer in one piece, may take where the route promises it for 95 of 100 (F-064).

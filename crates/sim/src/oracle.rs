@@ -159,6 +159,7 @@ impl Oracle {
                     Cancelled::ClientGone => ResultCode::ClientGone,
                     Cancelled::Drained => ResultCode::Drained,
                     Cancelled::Diverged => ResultCode::SpliceDiverged,
+                    Cancelled::HedgeLost => ResultCode::HedgeLost,
                 };
                 if let Some(running) = self.promises.find(*request).and_then(|it| it.running(*attempt).copied()) {
                     self.health.ended(now, &running, result);

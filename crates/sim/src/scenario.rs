@@ -53,6 +53,7 @@ pub(crate) struct Expect {
     pub(crate) tried_in_fault: Option<u64>,
     pub(crate) carried: Option<u64>,
     pub(crate) refused_within: Option<Nanos>,
+    pub(crate) p999: Option<Nanos>,
     pub(crate) attempts_permille: Option<u64>,
     pub(crate) tier0_permille: Option<u64>,
     pub(crate) restored_permille: u64,

@@ -18,6 +18,7 @@ fn revision() -> Revision {
         place,
         domain: None,
         model: Default::default(),
+        hedge: false,
         limit: Default::default(),
         clocks: Clocks { first_content: SECOND, stall: SECOND, total: SECOND },
         objective: None,

@@ -63,6 +63,7 @@ impl Checks<'_> {
             ("retries", remote),
             ("capacity_domain", remote),
             ("limit", remote),
+            ("hedge", remote),
             ("max_answer", remote),
             ("context", speaks),
             ("features", speaks || (target == Target::Certain && route.protocol != RouteProtocol::Oip)),

@@ -1,10 +1,15 @@
-//! What must hold for `limit`: one word about one model, and room below for what falls (F-155).
+//! What must hold for `limit` and `hedge`: one word about one model, room below for what falls (F-155), another replica.
 
 use std::collections::BTreeMap;
 
 use super::Checks;
 use crate::{
-    schema::{path::Target, route::Route, scalar::Limit, tier::Tier},
+    schema::{
+        path::Target,
+        route::{Route, RouteProtocol},
+        scalar::Limit,
+        tier::{Hedge, Tier},
+    },
     tree::Key,
 };
 
@@ -17,6 +22,7 @@ impl Checks<'_> {
             let route_key = Key::default().field("routes").field(name);
             for (at, tier) in route.tiers.iter().enumerate() {
                 let Some(asked) = asks(tier) else { continue };
+                self.hedge(&route_key.field("tiers").index(at), route, (tier, asked.0));
                 let key = route_key.field("tiers").index(at).field("limit");
                 match said.get(&asked) {
                     // What is written first is believed: the work is counted together, so it has one limit.
@@ -33,6 +39,22 @@ impl Checks<'_> {
             }
             self.headroom(&route_key, route);
         }
+    }
+
+    /// A hedge that has nowhere to go (F-092).
+    fn hedge(&mut self, key: &Key, route: &Route, (tier, upstream): (&Tier, &str)) {
+        let Some(upstream) = self.file.upstreams.get(upstream).filter(|_| tier.hedge == Hedge::Auto) else { return };
+        let shared = tier.capacity_domain.is_some() || upstream.capacity_domain.is_some();
+        let (message, hint) = match () {
+            () if upstream.addresses().count() < 2 => {
+                ("its upstream has one replica, so there is no other to ask", "add replicas, or remove it")
+            }
+            () if shared && route.protocol == RouteProtocol::OpenaiChat => {
+                ("all replicas draw on one quota, where a second chat would only wait behind the first", "remove it")
+            }
+            () => return,
+        };
+        self.warning("no-effect", &key.field("hedge"), format!("`hedge` changes nothing: {message}"), hint);
     }
 
     /// A tier that cannot take the load of the one above it.

@@ -44,6 +44,10 @@ pub(crate) struct Tier {
     /// counts as several (F-080, F-081). What finds no room goes to the next tier at once.
     #[serde(default)]
     pub(crate) limit: Limit,
+    /// A second attempt at another replica, where the first is slower than 95 % are (F-090): for tensors, embeddings, and chats
+    /// until their first content, at most 5 % of the route's cost.
+    #[serde(default)]
+    pub(crate) hedge: Hedge,
     /// The quota that this model draws on, where that is not its upstream's (F-051).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) capacity_domain: Option<String>,
@@ -115,6 +119,17 @@ impl Method {
             Self::Default => "default",
         }
     }
+}
+
+/// Whether a slow attempt gets a second one beside it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Hedge {
+    /// Never.
+    #[default]
+    Off,
+    /// Where it pays.
+    Auto,
 }
 
 /// Something that a model may be able to do.

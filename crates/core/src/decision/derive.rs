@@ -59,14 +59,15 @@ impl Evidence<'_> {
 
     /// Says whether the tier gave what the client got.
     fn answers(&self, revision: &Revision, path: PathId, tier: u8) -> bool {
-        let last = self.attempts.iter().rev().find(|attempt| attempt.tier == tier);
-        match (self.end, last) {
-            (End::Answered, Some(attempt)) => attempt.result.is_ok(),
+        let tried = || self.attempts.iter().filter(|attempt| attempt.tier == tier);
+        match self.end {
+            // Of two at once any may have answered, whatever became of the other.
+            End::Answered if tried().next().is_some() => tried().any(|attempt| attempt.result.is_ok()),
             // A stream that had begun was that tier's, as its client was told.
-            (End::Refused(Refusal::ClientGone) | End::Broken(_), Some(_)) => {
+            End::Refused(Refusal::ClientGone) | End::Broken(_) => {
                 self.began().is_some_and(|attempt| attempt.tier == tier)
             }
-            (End::Answered, None) => {
+            End::Answered => {
                 let certain = revision.paths[path.index()].place == Where::Certain;
                 let mut facts = self.facts.iter().filter(|fact| fact.tier == tier).peekable();
                 certain && facts.peek().is_some() && facts.all(|fact| !fact.breached())
@@ -112,7 +113,8 @@ impl Evidence<'_> {
         }
         let mut reasons: Vec<Reason> = Vec::new();
         let failed = self.attempts.iter().filter(|attempt| attempt.tier == at).filter_map(|it| it.result.reason());
-        let breached = self.facts.iter().filter(|fact| fact.tier == at && fact.breached());
+        let against = |fact: &&Fact| fact.tier == at && fact.breached() && !fact.signal.is_about_hedge();
+        let breached = self.facts.iter().filter(against);
         for reason in failed.chain(breached.map(|fact| fact.signal.reason())) {
             if !reasons.contains(&reason) {
                 reasons.push(reason);

@@ -6,6 +6,7 @@ mod commit;
 mod endings;
 mod gates;
 mod health;
+mod hedges;
 mod lacks;
 mod limits;
 mod recover;
@@ -40,6 +41,7 @@ fn revision(primary_replicas: usize) -> Revision {
         place,
         domain: None,
         model: Default::default(),
+        hedge: false,
         limit: Default::default(),
         clocks,
         objective: None,

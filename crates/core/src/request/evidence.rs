@@ -62,15 +62,25 @@ impl Request {
     pub(super) fn stop(&mut self, now: Nanos, world: &mut World<'_>, why: (Cancelled, ResultCode)) {
         self.leave_wait(world);
         self.flush(now, world);
-        self.leave(now, world);
-        let Some(attempt) = self.current.take() else {
-            return;
-        };
-        let (why, result) = why;
-        self.attempts.push(attempt.record(now, self.at, result, None));
-        self.tell_gates(now, world, &attempt, Ended { result, status: None, after: None });
-        self.tell_streams(now, world, &attempt, result);
-        self.settle(now, world, (&attempt, result, None), None);
+        self.hedge.due = None;
+        for attempt in self.current.take().into_iter().chain(self.beside.take()) {
+            self.cancel(now, world, &attempt, why);
+        }
+    }
+
+    /// Cancels an attempt that no longer runs, without evidence.
+    pub(super) fn cancel(
+        &mut self,
+        now: Nanos,
+        world: &mut World<'_>,
+        attempt: &Attempt,
+        (why, result): (Cancelled, ResultCode),
+    ) {
+        self.leave(now, world, attempt);
+        self.keep(attempt.record(now, self.at, result, None));
+        self.tell_gates(now, world, attempt, Ended { result, status: None, after: None });
+        self.tell_streams(now, world, attempt, result);
+        self.settle(now, world, (attempt, result, None), None);
         world.outputs.push_back(Output::Cancel { request: self.admit.request, attempt: attempt.id, why });
     }
 

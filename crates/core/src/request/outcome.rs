@@ -10,7 +10,7 @@ use crate::{
         AttemptRecord, Decision, End, Outcome, Rescue,
         derive::{Derived, Evidence},
     },
-    fact::Signal,
+    fact::{Fact, Signal},
     id::PathId,
     output::{Disclosure, Output, Refusal, Source},
     reason::Reason,
@@ -38,7 +38,8 @@ impl Request {
     /// Says whether some tier would have been asked, had it, or this process, had room (F-085, F-106).
     fn lacks_room(&self) -> bool {
         let full = |tier: u8| {
-            let mut breached = self.facts.iter().filter(|fact| fact.tier == tier && fact.breached()).peekable();
+            let against = |fact: &&Fact| fact.tier == tier && fact.breached() && !fact.signal.is_about_hedge();
+            let mut breached = self.facts.iter().filter(against).peekable();
             breached.peek().is_some() && breached.all(|fact| fact.signal.reason() == Reason::CapacityExhausted)
         };
         let ours = |attempt: &AttemptRecord| attempt.result.reason() == Some(Reason::CapacityExhausted);

@@ -66,6 +66,7 @@ impl Request {
     /// Takes in the time to the first content of a stream, or to an answer in one piece.
     pub(super) fn pace(&self, now: Nanos, world: &mut World<'_>, attempt: &Attempt) {
         let took = now.saturating_sub(attempt.started);
+        self.pace_hedges(now, world, attempt);
         let (slot, path) = (self.generation.slot(attempt.path), self.generation.path(attempt.path));
         let lane = world.paths.state_mut(slot).lane(path, self.admit.operation);
         let size = Size::of_request(&self.admit);

@@ -46,7 +46,7 @@ impl Request {
             Splice::Diverged => {
                 let (request, id) = (self.admit.request, attempt.id);
                 world.outputs.push_back(Output::Cancel { request, attempt: id, why: Cancelled::Diverged });
-                self.leave(now, world);
+                self.leave(now, world, self.current.as_ref().expect("it was looked at"));
                 let result = ResultCode::SpliceDiverged;
                 self.ended(now, id, Ended { result, status: None, after: None }, world);
             }

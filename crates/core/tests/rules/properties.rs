@@ -446,6 +446,7 @@ impl Oracle {
                     Cancelled::ClientGone => ResultCode::ClientGone,
                     Cancelled::Drained => ResultCode::Drained,
                     Cancelled::Diverged => ResultCode::SpliceDiverged,
+                    Cancelled::HedgeLost => ResultCode::HedgeLost,
                 };
                 self.hear(now, *attempt, Event::Ended { result, status: None, after: None });
             }

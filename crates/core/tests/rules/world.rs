@@ -382,6 +382,7 @@ pub(crate) fn plain_sample(seed: u64) -> Revision {
             place,
             domain: (seed % 2 == 1 && matches!(place, Where::Remote(_))).then(|| "quota".into()),
             model: Default::default(),
+            hedge: false,
             // Nothing is limited: the naive model knows no limiter.
             limit: LimitPolicy::Fixed(u64::MAX),
             clocks,

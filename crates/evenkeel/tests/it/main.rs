@@ -9,6 +9,7 @@ mod descriptors;
 mod drain;
 mod examples;
 mod guides;
+mod hedge;
 mod mlserver;
 mod openai_sdk;
 mod outage;

@@ -94,6 +94,7 @@ pub(crate) fn submit(
     let task = Task {
         client: Client::new(reply, gone, Duration::from_nanos(it.applied.deployment.server.write.0)),
         attempt: None,
+        beside: None,
         ended: Vec::new(),
         hold: Hold::new(CommitPoint::FirstContent, 0),
         headers: HeaderMap::new(),
@@ -150,6 +151,8 @@ struct Task {
     id: RequestId,
     client: Client,
     attempt: Option<Running>,
+    /// The other of two that run (F-090).
+    beside: Option<Beside>,
     /// What attempts that are over left for the client, in case it is theirs to see.
     ended: Vec<(AttemptId, Option<u16>, ResultCode, Left)>,
     hold: Hold,
@@ -170,6 +173,15 @@ struct Task {
     told_at: Nanos,
     /// The client did not read for too long.
     unread: bool,
+}
+
+/// An attempt that runs beside the one that was heard last, with everything that it has said.
+struct Beside {
+    running: Option<Running>,
+    hold: Hold,
+    headers: HeaderMap,
+    model: Arc<str>,
+    told_at: Nanos,
 }
 
 struct Running {
@@ -203,6 +215,10 @@ impl Task {
                 why = self.client.gone() => self.left(why),
                 () = recover::patience(&mut self.mending) => self.client.offer(Bytes::from_static(sse::KEEP_ALIVE)),
                 happened = next(&mut self.attempt) => self.happened(happened).await,
+                happened = beside(&mut self.beside) => {
+                    self.turn();
+                    self.happened(happened).await;
+                }
             }
         }
     }
@@ -212,10 +228,7 @@ impl Task {
         match output {
             Output::Start(start) => self.start(&start),
             Output::Cancel { attempt, .. } => {
-                if self.attempt.as_ref().is_some_and(|running| running.id == attempt) {
-                    (self.attempt, self.mending) = (None, None);
-                    self.forget();
-                }
+                self.drop_attempt(attempt);
                 // What is dropped closes its connection, or resets its stream: more cannot be seen from here (F-172).
                 self.driver.feed(Input::Attempt { attempt, event: Event::Closed });
             }
@@ -234,6 +247,16 @@ impl Task {
     }
 
     fn start(&mut self, start: &Start) {
+        if self.attempt.is_some() {
+            self.beside = Some(Beside {
+                running: None,
+                hold: Hold::new(CommitPoint::FirstContent, 0),
+                headers: HeaderMap::new(),
+                model: "".into(),
+                told_at: 0,
+            });
+            self.turn();
+        }
         self.forget();
         let path = self.it.applied.paths[start.path.index()].clone();
         let call = Call { replica: start.replica.index(), budget: start.budget, fresh: start.fresh };
@@ -250,6 +273,29 @@ impl Task {
         };
         self.mending = (start.role != Role::Answer).then(|| Mending::new(start.role));
         self.attempt = Some(Running { id: start.attempt, path: start.path, pieces, future, ended: None });
+    }
+
+    /// Turns to the other of two attempts, with everything that it has said.
+    fn turn(&mut self) {
+        let Some(other) = &mut self.beside else { return };
+        std::mem::swap(&mut self.attempt, &mut other.running);
+        std::mem::swap(&mut self.hold, &mut other.hold);
+        std::mem::swap(&mut self.headers, &mut other.headers);
+        std::mem::swap(&mut self.model, &mut other.model);
+        std::mem::swap(&mut self.told_at, &mut other.told_at);
+    }
+
+    /// Stops an attempt, and turns to the other where there is one.
+    fn drop_attempt(&mut self, attempt: AttemptId) {
+        let is = |running: &Option<Running>| running.as_ref().is_some_and(|it| it.id == attempt);
+        if is(&self.attempt) {
+            (self.attempt, self.mending) = (None, None);
+            self.forget();
+            self.turn();
+            self.beside = None;
+        } else if self.beside.as_ref().is_some_and(|other| is(&other.running)) {
+            self.beside = None;
+        }
     }
 
     /// What an attempt has said is gone with it (F-020).
@@ -377,7 +423,7 @@ impl Task {
 
     /// Keeps the record, then lets the client have the end of its answer (TASK-2).
     async fn over(&mut self, decision: Decision) {
-        self.attempt = None;
+        (self.attempt, self.beside) = (None, None);
         self.events.decision(decision, &self.it.ask);
         match self.finish.take() {
             Some(Finish::Reply(reply)) => self.client.reply(reply),
@@ -396,7 +442,7 @@ impl Task {
 
     /// The core that held this request is gone: the safe default where there is one, else an explicit error.
     async fn lost(&mut self) {
-        self.attempt = None;
+        (self.attempt, self.beside) = (None, None);
         self.events.lost();
         let message = "the decision was lost; the request may be sent again";
         if self.client.is_streaming() {
@@ -426,6 +472,14 @@ impl Drop for Closing {
 enum Happened {
     Piece(Piece),
     Ended(Ended),
+}
+
+/// Waits for what the other of two attempts does next; for ever where none runs beside.
+async fn beside(other: &mut Option<Beside>) -> Happened {
+    match other {
+        Some(other) => next(&mut other.running).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Waits for what a running attempt does next; for ever where none runs. Pieces come before the end that followed them.

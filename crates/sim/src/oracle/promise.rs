@@ -126,6 +126,11 @@ impl Promises {
         let Some(free) = watch.running.iter().position(Option::is_none) else {
             return broken(format!("more than {AT_ONCE} attempts run at once"));
         };
+        let other = watch.running.iter().flatten().next().copied();
+        let beside = |it: Running| it.path == start.path && it.replica != start.replica;
+        if other.is_some_and(|it| !beside(it) || !revision.paths[start.path.index()].hedge) {
+            return broken("a second attempt runs, and is no hedge at another replica".into());
+        }
         if route.tiers[usize::from(start.tier)].path != start.path {
             return broken(format!("tier {} is not {:?}", start.tier, start.path));
         }
@@ -142,6 +147,7 @@ impl Promises {
         watch.running[free] = Some(Running { attempt: start.attempt, request, tier, path, replica, operation });
         Ok(match watch.last {
             _ if mends => Again::Paid,
+            _ if other.is_some() => Again::Hedge,
             None => Again::First,
             Some((tier, _)) if tier != start.tier => Again::Fallback,
             Some((_, result)) => match result.again() {

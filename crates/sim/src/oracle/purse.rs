@@ -1,8 +1,11 @@
-//! Purse: re-attempts stay within what first attempts put in, plus the floor (rule 6, F-044).
+//! Purse: re-attempts stay within what first attempts put in, plus the floor (rule 6, F-044); hedges within a twentieth (F-093).
 
 use evenkeel_core::{Nanos, Permille, Revision, RouteId};
 
 use super::{Broken, watch::Again};
+
+/// What hedges may cost of what first attempts do (F-093).
+const HEDGES: Permille = Permille::new(50);
 
 /// What was put in and taken out, by route.
 #[derive(Debug)]
@@ -18,6 +21,8 @@ struct Purse {
     /// The dearest re-attempt so far.
     dearest: u64,
     first: Option<Nanos>,
+    /// What hedges may have cost, and did.
+    hedges: (u64, u64),
 }
 
 impl Purses {
@@ -30,6 +35,7 @@ impl Purses {
             paid: 0,
             dearest: 0,
             first: None,
+            hedges: (0, 0),
         };
         Self(revision.routes.iter().map(purse).collect())
     }
@@ -38,9 +44,20 @@ impl Purses {
     pub(super) fn started(&mut self, now: Nanos, route: RouteId, again: Again, cost: u64) -> Result<(), Broken> {
         let purse = &mut self.0[route.index()];
         match again {
-            Again::First => purse.deposited += purse.ratio.of(cost),
+            Again::First => {
+                purse.deposited += purse.ratio.of(cost);
+                purse.hedges.0 += HEDGES.of(cost);
+            }
             Again::Fallback | Again::Free => {}
-            Again::Paid => {
+            Again::Paid | Again::Hedge => {
+                purse.hedges.1 += if again == Again::Hedge { cost } else { 0 };
+                if purse.hedges.1 > purse.hedges.0 {
+                    return Err((
+                        "F-093",
+                        None,
+                        format!("hedges cost {}, {} may they", purse.hedges.1, purse.hedges.0),
+                    ));
+                }
                 let first = *purse.first.get_or_insert(now);
                 purse.paid += cost;
                 purse.dearest = purse.dearest.max(cost);

@@ -5,7 +5,7 @@ use evenkeel_core::{Admit, AttemptId, Nanos, Operation, PathId, ReplicaId, Reque
 use super::Broken;
 
 /// Attempts of one request at once.
-pub(super) const AT_ONCE: usize = 1;
+pub(super) const AT_ONCE: usize = 2;
 
 /// An attempt that runs.
 #[derive(Clone, Copy, Debug)]
@@ -84,6 +84,8 @@ pub(super) enum Again {
     Fallback,
     /// On the same tier, and to be paid for.
     Paid,
+    /// Beside another, and to be paid for twice (F-093).
+    Hedge,
     /// On the same tier, where proof was that no work had started (F-043).
     Free,
 }

@@ -25,6 +25,8 @@ pub(crate) fn verdict(scenario: &Scenario, tally: &Tally) -> Vec<String> {
     at_most("refused_within", tally.slowest_refusal, expect.refused_within, &|it| time(it));
     let attempts = counts.remote * 1_000 / counts.requests.max(1);
     at_most("attempts_permille", attempts, expect.attempts_permille, &number);
+    let tail = |it: &evenkeel_core::Route| counts.answers[it.tiers[0].path.index()].quantile(999).unwrap_or(0);
+    at_most("p999", scenario.revision.routes.iter().map(tail).max().unwrap_or(0), expect.p999, &|it| time(it));
     let or_never = |it: u64| if it == Nanos::MAX { "never".into() } else { time(it) };
     at_most("back", tally.back.unwrap_or(Nanos::MAX), expect.back, &or_never);
     at_most("failover", tally.failover.unwrap_or(Nanos::MAX), expect.failover, &or_never);

@@ -56,6 +56,7 @@ pub(super) fn compile(script: Script, findings: &mut Findings<'_>, around: Aroun
             tried_in_fault: expect.tried_in_fault,
             carried: expect.carried,
             refused_within: expect.refused_within.map(Duration::nanos),
+            p999: expect.p999.map(Duration::nanos),
             attempts_permille: expect.attempts_permille,
             tier0_permille: expect.tier0.map(|it| u64::from(it.0)),
             restored_permille: u64::from(expect.restored.0),

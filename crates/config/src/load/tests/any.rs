@@ -36,6 +36,7 @@ routes:
         retries: 1
         max_answer: 1MiB
         limit: 8
+        hedge: auto
         context: 100
         features: [tools, n]
         space: s

@@ -34,6 +34,7 @@ fn each_key_of_a_tier_changes_what_is_compiled() {
         "context: 4096",
         "capacity_domain: shared",
         "limit: 8",
+        "hedge: auto",
         "features: [tools, json, schema, logprobs, n, image, audio]",
         "features: [tools, json, schema, logprobs, n, image, file]",
         "features: [tools]",

@@ -75,3 +75,12 @@ fn f_087_a_body_that_never_fits_is_an_error() {
     assert_eq!(codes(&server("max_body: 1MiB, body_bytes: 1MiB")), plain);
     assert_eq!(codes(&server("body_bytes: 64MiB")), plain, "the largest body is no larger by default");
 }
+
+#[test]
+fn f_092_a_hedge_without_another_replica_is_a_warning() {
+    let found = |limits: &[&str]| found(&tiers("", limits));
+    let warning = ("no-effect", Severity::Warning);
+    assert_eq!(found(&[", hedge: auto"]), [warning], "one address");
+    assert_eq!(found(&["", ", hedge: auto"]), [], "two");
+    assert_eq!(found(&["", ", hedge: auto, capacity_domain: one"]), [warning], "two on one quota");
+}

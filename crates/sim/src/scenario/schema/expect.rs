@@ -25,6 +25,8 @@ pub(crate) struct Expect {
     pub(crate) tried_in_fault: Option<u64>,
     /// Answers that models below tier 0 give while the trouble lasts, at least: what they can carry, less what is lost.
     pub(crate) carried: Option<u64>,
+    /// The time beyond which one of a thousand answers takes, of each tier 0, at most.
+    pub(crate) p999: Option<Duration>,
     /// From the arrival of a request, or from the end of its last attempt, to its refusal for want of room, at most.
     pub(crate) refused_within: Option<Duration>,
     /// Attempts per request, in thousandths, at most: 1100 is a tenth more than requests.
@@ -49,6 +51,7 @@ impl Default for Expect {
             tried_in_fault: None,
             carried: None,
             refused_within: None,
+            p999: None,
             attempts_permille: None,
             tier0: None,
             restored: Ratio(990),
