@@ -11,6 +11,7 @@ use alloc::{boxed::Box, collections::BTreeMap, string::String, vec::Vec};
 
 use crate::{
     breaker::{Breaker, BreakerState, Question, Verdict},
+    class::ResultCode,
     clock::Nanos,
     domain::{Before, Gate},
     fact::Signal,
@@ -264,6 +265,24 @@ impl Lane {
         true
     }
 
+    /// Hears how long a replica took, in points: a probe of it that is slower than its peers may be is late (F-070, F-103). Says
+    /// whether it was.
+    pub(crate) fn late(
+        &mut self,
+        now: Nanos,
+        (attempt, replica): (AttemptId, ReplicaId),
+        (points, entropy): (u64, u64),
+    ) -> bool {
+        let open = |replica: ReplicaId| self.replicas[replica.index()].breaker.state() <= BreakerState::Ramp;
+        if self.replicas.get(replica.index()).is_none_or(|it| it.breaker.state() != BreakerState::HalfOpen) {
+            return false;
+        }
+        let Some(bound) = self.peers.beyond(now, points, open) else { return false };
+        let trip = Trip::new("F-070", ResultCode::Slow, (points.min(u32::MAX.into()) as u32, bound as u32));
+        self.replicas[replica.index()].breaker.late(now, attempt, (entropy, trip));
+        true
+    }
+
     /// Renews the leases of an attempt that goes on.
     pub(crate) fn renew(&mut self, attempt: AttemptId, expires: Nanos) {
         self.breaker.renew(attempt, expires);
@@ -401,10 +420,7 @@ impl Generation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        class::{Evidence, ResultCode},
-        revision::BreakerPolicy,
-    };
+    use crate::{class::Evidence, revision::BreakerPolicy};
 
     #[test]
     fn f_073_a_lane_is_no_better_than_the_best_of_its_replicas() {

@@ -176,6 +176,16 @@ impl Peers {
         Some(found)
     }
 
+    /// Returns what an answer of one that is not admitted is beyond: the bound of those that are. None where it is within, or
+    /// where they are too few to say, or fewer than there have to be.
+    pub(crate) fn beyond(&self, now: Nanos, points: u64, admitted: impl Fn(ReplicaId) -> bool) -> Option<u64> {
+        let admitted = (0..self.peers.len()).filter(|at| admitted(ReplicaId(*at as u16)));
+        let values: Vec<u64> = admitted.filter_map(|at| self.peers[at].value(now, Measure::Latency)).collect();
+        // It is one of those that a comparison needs itself.
+        let enough = values.len() + 1 >= REPLICAS.max(self.min_available + 1);
+        bound_of_any(Measure::Latency, values).filter(|bound| enough && points > *bound)
+    }
+
     /// Counts the strikes of one measure, and returns the worst replica that has enough of them.
     fn compare(&mut self, now: Nanos, measure: Measure, admitted: &[ReplicaId]) -> Option<Outlier> {
         let at = measure as usize;
@@ -201,9 +211,11 @@ impl Peers {
 
 /// Returns what is beyond, for these values; none where there are too few of them.
 fn bound(measure: Measure, values: Vec<u64>) -> Option<u64> {
-    if values.len() < REPLICAS {
-        return None;
-    }
+    if values.len() < REPLICAS { None } else { bound_of_any(measure, values) }
+}
+
+/// Returns the same of however many; none of none.
+fn bound_of_any(measure: Measure, values: Vec<u64>) -> Option<u64> {
     let middle = median(values.clone())?;
     let distances: Vec<u64> = values.into_iter().map(|value| value.abs_diff(middle)).collect();
     let deviation = median(distances)?.max(measure.least(middle));

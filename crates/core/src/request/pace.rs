@@ -70,9 +70,11 @@ impl Request {
         let (slot, path) = (self.generation.slot(attempt.path), self.generation.path(attempt.path));
         let lane = world.paths.state_mut(slot).lane(path, self.admit.operation);
         let size = Size::of_request(&self.admit);
+        let entropy = self.admit.entropy ^ attempt.id.0;
         let points = lane.loads.record(now, attempt.replica.index(), size, Shown::Answered(took));
+        let late = lane.late(now, (attempt.id, attempt.replica), (points, entropy));
         lane.peers.good(now, attempt.replica, points);
-        if lane.compare(now, self.admit.entropy ^ attempt.id.0) {
+        if lane.compare(now, entropy) || late {
             world.touched.push(slot);
         }
         if lane.breaker.state() == BreakerState::HalfOpen {
@@ -88,7 +90,6 @@ impl Request {
             Made::Objective => Reason::LatencySloBreach,
             Made::Median => Reason::LatencySpike,
         };
-        let entropy = self.admit.entropy ^ attempt.id.0;
         let trip = |rule, counts| Trip { reason, ..Trip::new(rule, ResultCode::Slow, counts) };
         lane.breaker.late(now, attempt.id, (entropy, trip("F-070", (1, 1))));
         if let Some(Slow { bad, of }) = slow {

@@ -164,13 +164,13 @@ fn f_074_what_runs_at_other_addresses_is_not_counted_after_a_reload() {
     assert!(asked.len() == 3 && asked[2] <= 2, "{asked:?}");
 }
 
-/// Three replicas with six requests at a time, the third three times as slow; returns how often it was asked in the last second.
-fn grey(min_available: u16) -> usize {
+/// Three replicas with six requests at a time, the third three times as slow for so long; returns when it was asked.
+fn grey(min_available: u16, (slow, end): (Nanos, Nanos)) -> Vec<Nanos> {
     let mut revision = revision(3);
     revision.upstreams[0].min_available = min_available;
     let mut kit = Kit::new(revision);
     let (mut flying, mut asked, mut n) = (std::collections::BTreeMap::new(), Vec::new(), 0u64);
-    while kit.now < 40 * SECOND {
+    while kit.now < end {
         while flying.len() < 6 {
             n += 1;
             kit.admit_as(Operation::ChatStream, |admit| admit.entropy = n.wrapping_mul(0x9E37_79B9_7F4A_7C15));
@@ -178,7 +178,7 @@ fn grey(min_available: u16) -> usize {
             if start.replica == ReplicaId(2) {
                 asked.push(kit.now);
             }
-            let took = if start.replica == ReplicaId(2) { 60 } else { 20 } * MILLISECOND;
+            let took = if start.replica == ReplicaId(2) && kit.now < slow { 60 } else { 20 } * MILLISECOND;
             flying.insert((kit.now + took, n), start.attempt);
         }
         let ((at, _), attempt) = flying.pop_first().expect("six");
@@ -187,11 +187,25 @@ fn grey(min_available: u16) -> usize {
         kit.ends(attempt, R::Ok);
     }
     assert_eq!(kit.breaker(0), BreakerState::Closed, "F-073: the path is well");
-    asked.iter().filter(|at| (28 * SECOND..29 * SECOND).contains(*at)).count()
+    asked
+}
+
+/// Counts those in a span of seconds.
+fn within(asked: &[Nanos], from: u64, to: u64) -> usize {
+    asked.iter().filter(|at| (from * SECOND..to * SECOND).contains(*at)).count()
 }
 
 #[test]
 fn f_103_f_104_a_replica_that_is_worse_than_its_peers_is_left_alone_unless_too_few_are_left() {
-    assert_eq!(grey(1), 0, "beyond at 10 s and at 20 s, so it is open");
-    assert!(grey(3) > 0, "all three are needed");
+    let asked = |min_available| within(&grey(min_available, (Nanos::MAX, 40 * SECOND)), 28, 29);
+    assert_eq!(asked(1), 0, "beyond at 10 s and at 20 s, so it is open");
+    assert!(asked(3) > 0, "all three are needed");
+}
+
+#[test]
+fn f_070_f_103_a_replica_left_for_being_slow_does_not_come_back_while_it_is() {
+    let asked = grey(1, (80 * SECOND, 160 * SECOND));
+    let (ill, well) = (within(&asked, 22, 80), within(&asked, 150, 160));
+    assert!((2..=4).contains(&ill), "a late probe opens it again, for longer: {ill}");
+    assert!(well > 100, "two in time bring it back: {well}");
 }
