@@ -17,6 +17,7 @@ impl Checks<'_> {
     /// Checks the limits of all tiers.
     pub(super) fn limits(&mut self) {
         let file = self.file;
+        // By address and model, as the core counts: two upstreams may name one server.
         let mut said: BTreeMap<(&str, &str), (String, Limit)> = BTreeMap::new();
         for (name, route) in &file.routes {
             let route_key = Key::default().field("routes").field(name);
@@ -24,17 +25,18 @@ impl Checks<'_> {
                 let Some(asked) = asks(tier) else { continue };
                 self.hedge(&route_key.field("tiers").index(at), route, (tier, asked.0));
                 let key = route_key.field("tiers").index(at).field("limit");
-                match said.get(&asked) {
-                    // What is written first is believed: the work is counted together, so it has one limit.
-                    Some((first, limit)) if *limit != tier.limit => {
-                        let message = format!("{first} says another limit of `{}` at `{}`", asked.1, asked.0);
-                        let hint = "all tiers that name a model of an upstream share its room: write the same for each";
-                        self.error("two-limits", &key, message, hint);
-                    }
-                    Some(_) => {}
-                    None => {
-                        said.insert(asked, (format!("tier `{}` of route `{name}`", tier.name), tier.limit));
-                    }
+                let Some(upstream) = file.upstreams.get(asked.0) else { continue };
+                let places = || upstream.addresses().map(|url| (url.trim_end_matches('/'), asked.1));
+                let mut others = places().filter_map(|place| said.get_key_value(&place));
+                // What is written first is believed: the work is counted together, so it has one limit.
+                if let Some(((url, model), (first, _))) = others.find(|(_, (_, limit))| *limit != tier.limit) {
+                    let message = format!("{first} says another limit of `{model}` at `{url}`");
+                    let hint = "all tiers that name a model of an address share its room: write the same for each";
+                    self.error("two-limits", &key, message, hint);
+                }
+                let of_it = || (format!("tier `{}` of route `{name}`", tier.name), tier.limit);
+                for place in places() {
+                    said.entry(place).or_insert_with(of_it);
                 }
             }
             self.headroom(&route_key, route);

@@ -6,9 +6,10 @@ use super::*;
 fn tiers(route: &str, limits: &[&str]) -> String {
     let upstream = |at: usize| match at {
         1 => "urls: [\"http://b/v1\", \"http://c/v1\"]",
-        _ => "url: \"http://a/v1\"",
+        _ => "url: \"http://aAT/v1\"",
     };
-    let upstreams = (0..limits.len()).map(|at| format!("  up{at}: {{protocol: openai, {}}}\n", upstream(at)));
+    let urls = |at: usize| upstream(at).replace("AT", &at.to_string());
+    let upstreams = (0..limits.len()).map(|at| format!("  up{at}: {{protocol: openai, {}}}\n", urls(at)));
     let tier = |(at, limit): (usize, &&str)| {
         format!("      - {{name: t{at}, openai: {{upstream: up{at}, model: m}}{limit}}}\n")
     };
@@ -55,6 +56,25 @@ fn f_081_two_limits_for_one_model_at_one_upstream_are_an_error() {
     assert_eq!(errors(&other(", limit: 9")), [("two-limits", Severity::Error)]);
     assert_eq!(errors(&other("")), [("two-limits", Severity::Error)], "the default is a word, too");
     assert_eq!(errors(&other(", limit: 0")), [("bad-value", Severity::Error)]);
+}
+
+#[test]
+fn f_081_two_limits_for_one_model_at_one_address_are_an_error_whatever_its_upstreams_are_called() {
+    let twins = |first: &str, second: &str| {
+        let tier =
+            |at: u8, limit: &str| format!("      - {{name: t{at}, openai: {{upstream: u{at}, model: m}}{limit}}}\n");
+        let text = format!(
+            "version: 1\nupstreams:\n  u0: {{protocol: openai, urls: [\"http://a/v1\", \"http://b/v1\"]}}\n  \
+             u1: {{protocol: openai, url: \"http://b/v1/\"}}\nroutes:\n  chat:\n    protocol: openai-chat\n    tiers:\n{}{}      \
+             - {{name: last, fixed: {{content: x}}}}\n",
+            tier(0, first),
+            tier(1, second)
+        );
+        found(&text).into_iter().filter(|it| it.1 == Severity::Error).collect::<Vec<_>>()
+    };
+    assert_eq!(twins(", limit: 8", ", limit: 8"), []);
+    assert_eq!(twins(", limit: 8", ", limit: 9"), [("two-limits", Severity::Error)]);
+    assert_eq!(twins(", limit: 8", ""), [("two-limits", Severity::Error)]);
 }
 
 #[test]
