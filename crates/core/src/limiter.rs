@@ -48,6 +48,9 @@ const EDGE: Permille = Permille::new(50);
 /// What push-back leaves of the limit; of this much where less was in flight when it came the first time; and at least (F-081).
 const FALLS_TO: Permille = Permille::new(700);
 const ASSUMED: u64 = 64;
+/// The most that one attempt counts in what was in flight then: a window of 131,072 tokens. How much a client lets an answer
+/// have says little about how much it will.
+const SHARE: u64 = 128;
 const LEAST: u64 = 4;
 /// After this long without push-back what was learned is forgotten.
 const FORGOTTEN: Nanos = 600 * SECOND;
@@ -65,6 +68,11 @@ const FULL: u32 = 128;
 /// Tokens of the prompt, and the most that the answer may have.
 pub fn weight_of_tokens(prompt: u64, max_tokens: u64) -> u64 {
     (prompt.saturating_add(max_tokens / 2) / TOKENS).max(1)
+}
+
+/// Returns a weight as it counts at a model: prompt and answer together fit in its window, where that is declared (F-080).
+pub(crate) fn in_window(weight: u64, context: Option<u64>) -> u64 {
+    context.map_or(weight, |context| weight.min((context / TOKENS).max(1)))
 }
 
 /// Returns the weight of an inference over tensors of so many bytes (F-080).
@@ -172,9 +180,11 @@ impl Limiter {
     /// Takes an attempt out of flight and hears what it says; says whether it was there.
     pub(crate) fn end(&mut self, now: Nanos, attempt: AttemptId, said: Said) -> bool {
         let used = self.in_flight;
+        // Only the first push-back asks for it.
+        let shared = (said == Said::Pushed && self.learned(now).is_none()).then(|| self.shared());
         let Some(flight) = self.take_out(attempt) else { return false };
         match said {
-            Said::Pushed => self.fall(now, used),
+            Said::Pushed => self.fall(now, shared.unwrap_or(0)),
             Said::Good => {
                 self.latency.record(now.saturating_sub(flight.since));
                 if self.latency.samples() >= FULL {
@@ -225,6 +235,11 @@ impl Limiter {
 
     fn silent_for(&self, now: Nanos) -> Nanos {
         self.started.map_or(Nanos::MAX, |started| now.saturating_sub(started))
+    }
+
+    /// Returns what is in flight, each attempt up to its share.
+    fn shared(&self) -> u64 {
+        self.flights.values().map(|flight| flight.weight.min(SHARE)).sum()
     }
 
     fn take_out(&mut self, attempt: AttemptId) -> Option<Flight> {

@@ -184,9 +184,10 @@ impl<'a> Plan<'a> {
     }
 
     /// Returns what the limiter of a replica compares; none where there is no limit.
-    fn room(&self, limiter: u32) -> Option<Room> {
-        let (admit, class) = (&self.request.admit, self.request.route().priority);
-        self.limits.at(limiter).ask(self.now, admit.entropy, admit.weight, class)
+    fn room(&self, tier: u8, limiter: u32) -> Option<Room> {
+        let (admit, route) = (&self.request.admit, self.request.route());
+        let weight = self.request.weight(route.tiers[usize::from(tier)].path);
+        self.limits.at(limiter).ask(self.now, admit.entropy, weight, route.priority)
     }
 
     fn limiters(&self, tier: u8) -> &'a [u32] {
@@ -197,7 +198,7 @@ impl<'a> Plan<'a> {
     /// Says whether a replica has room for the request.
     fn has_room(&self, tier: u8, replica: usize) -> bool {
         let limiter = self.limiters(tier).get(replica);
-        limiter.and_then(|limiter| self.room(*limiter)).is_none_or(Room::admits)
+        limiter.and_then(|limiter| self.room(tier, *limiter)).is_none_or(Room::admits)
     }
 
     /// Returns what is compared at the replica with the most room, of those that nothing else speaks against; none where one
@@ -207,7 +208,7 @@ impl<'a> Plan<'a> {
             return None;
         }
         let well = |at: &(usize, &u32)| self.is_well(tier, ReplicaId(at.0 as u16), asker);
-        let rooms = self.limiters(tier).iter().enumerate().filter(well).map(|(_, limiter)| self.room(*limiter));
+        let rooms = self.limiters(tier).iter().enumerate().filter(well).map(|(_, limiter)| self.room(tier, *limiter));
         // None, for no limit, comes before every room.
         rooms.min_by_key(|room| room.map(|room| i128::from(room.value) - i128::from(room.threshold))).flatten()
     }

@@ -40,6 +40,7 @@ use crate::{
     fact::Fact,
     id::{AttemptId, PathId, ReplicaId},
     input::{Admit, Event},
+    limiter::in_window,
     limits::Limits,
     output::{Cancelled, Output, Refusal, Source, Start},
     path::{Generation, Leased, Paths},
@@ -215,6 +216,11 @@ impl Request {
         [&self.current, &self.beside].map(|it| it.as_ref().map(|attempt| attempt.id))
     }
 
+    /// Returns what it counts at a path (F-080).
+    pub(crate) fn weight(&self, path: PathId) -> u64 {
+        in_window(self.admit.weight, self.generation.path(path).context)
+    }
+
     /// Returns when it wants to be called.
     pub(crate) fn due(&self) -> Option<Nanos> {
         let attempts = self.current.iter().chain(&self.beside).map(Attempt::due);
@@ -376,7 +382,7 @@ impl Request {
         attempt.leased = lane.start(now, id, replica, attempt.due());
         self.generation.before(path).on_the_way(replica.index()).for_each(|gate| world.gates.at_mut(gate).pass(id));
         if let Some(limiter) = self.generation.limiter(path, replica) {
-            world.limits.at_mut(limiter).start(now, id, self.admit.weight);
+            world.limits.at_mut(limiter).start(now, id, self.weight(path));
         }
         if lane.is_watched() {
             world.touched.push(slot);

@@ -78,6 +78,23 @@ fn f_081_nothing_is_limited_before_the_server_pushes_back() {
 }
 
 #[test]
+fn f_081_one_client_that_asks_for_ten_million_tokens_makes_no_room_for_others() {
+    let huge = weight_of_tokens(0, 10_000_000);
+    assert_eq!(huge, 4_882);
+    for (flights, limit) in [(&[huge][..], 89), (&[huge, 10], 96), (&[100; 10], 700), (&[huge, huge, 1], 179)] {
+        let mut limiter = Limiter::default();
+        let each = flights.iter().enumerate();
+        each.for_each(|(at, weight)| limiter.start(0, AttemptId(at as u64), *weight));
+        pass(&mut limiter, 0, Said::Pushed);
+        assert_eq!(limiter.limit(0), Some(limit), "{flights:?}");
+    }
+    let mut alone = Limiter::default();
+    alone.start(0, AttemptId(0), huge);
+    alone.end(0, AttemptId(0), Said::Pushed);
+    assert_eq!(alone.limit(0), Some(89), "nor does its own push-back");
+}
+
+#[test]
 fn f_081_push_back_takes_three_tenths_once_per_median_latency() {
     let mut limiter = Limiter::default();
     // Nothing is known yet: a second.

@@ -70,7 +70,8 @@ proptest! {
                     let at = |path: PathId| (revision.paths[path.index()].place, &revision.paths[path.index()].model);
                     let same = |it: &&(PathId, ReplicaId, u64)| at(it.0) == at(start.path) && it.1 == start.replica;
                     let before: u64 = flights.values().filter(same).map(|it| it.2).sum();
-                    let weight = weights[&start.request];
+                    let context = revision.paths[start.path.index()].context;
+                    let weight = context.map_or(u64::MAX, |context| (context / 1_024).max(1)).min(weights[&start.request]);
                     if let LimitPolicy::Fixed(limit) = revision.paths[start.path.index()].limit
                         && matches!(revision.paths[start.path.index()].place, Where::Remote(_))
                     {

@@ -12,6 +12,8 @@ use super::Broken;
 pub(super) struct Rooms {
     /// By path: the room of its first replica among all rooms; none for work in this process.
     of: Vec<Option<usize>>,
+    /// By path: the most that one request weighs there, where its window is declared (F-080).
+    most: Vec<u64>,
     rooms: Vec<Room>,
     flights: BTreeMap<AttemptId, (usize, u64)>,
     in_flight: u64,
@@ -38,12 +40,15 @@ impl Rooms {
                 first
             })));
         }
-        Self { of, rooms, flights: BTreeMap::new(), in_flight: 0 }
+        let window = |context: u64| (context / 1_024).max(1);
+        let most = revision.paths.iter().map(|path| path.context.map_or(u64::MAX, window)).collect();
+        Self { of, most, rooms, flights: BTreeMap::new(), in_flight: 0 }
     }
 
     /// Judges a start: nothing but one single attempt may exceed what was said.
     pub(super) fn started(&mut self, start: &Start, weight: u64) -> Result<(), Broken> {
         let Some(first) = self.of[start.path.index()] else { return Ok(()) };
+        let weight = weight.min(self.most[start.path.index()]);
         let at = first + start.replica.index();
         let room = &mut self.rooms[at];
         let alone = room.used == 0;

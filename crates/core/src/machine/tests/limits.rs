@@ -64,6 +64,23 @@ fn f_080_a_heavy_request_takes_the_room_of_many() {
 }
 
 #[test]
+fn f_080_no_request_weighs_more_than_the_window_that_its_answer_has_to_fit_in() {
+    let mut revision = limited(16, 10);
+    revision.paths[0].context = Some(8_192);
+    let mut kit = Kit::new(revision);
+    for _ in 0..2 {
+        kit.admit_as(Operation::Chat, |admit| admit.weight = 4_882);
+    }
+    assert_eq!((kit.started(), kit.core.in_flight()), ([0, 0].into(), 16), "ten million tokens were asked for");
+    kit.admit_as(Operation::Chat, |admit| admit.weight = 4_882);
+    assert_eq!(
+        (kit.started()[2], kit.core.in_flight()),
+        (1, 16 + 4_882),
+        "where no window is declared it counts as it is"
+    );
+}
+
+#[test]
 fn f_085_where_the_ladder_ends_it_is_refused_as_overloaded_and_told_when_to_come_back() {
     let mut revision = without_default(1, 1);
     revision.routes[0].when_exhausted = WhenExhausted::Refuse;
