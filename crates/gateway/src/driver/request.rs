@@ -30,7 +30,7 @@ use tokio::sync::{mpsc, oneshot};
 
 pub(crate) use self::client::Presence;
 use self::{
-    answer::labelled,
+    answer::{labelled, skipped},
     client::{Client, UNEXCUSED, Unread},
     recover::Mending,
 };
@@ -103,6 +103,7 @@ pub(crate) fn submit(
         sent: Sent::default(),
         identity: None,
         mending: None,
+        skipped: false,
         parts: Vec::new(),
         finish: None,
         told_at: 0,
@@ -166,6 +167,8 @@ struct Task {
     identity: Option<Identity>,
     /// The attempt that runs is to mend the stream.
     mending: Option<Mending>,
+    /// A malformed event of the stream was left out (F-128).
+    skipped: bool,
     /// Whose words were sent, in order.
     parts: Vec<PathId>,
     finish: Option<Finish>,
@@ -314,11 +317,10 @@ impl Task {
             Happened::Piece(Piece::Last(chunk)) if self.mending.is_some() => self.mend(chunk, Meaning::Nothing).await,
             Happened::Piece(Piece::Last(Chunk { event, envelope, .. })) => {
                 // Nothing is left out before commit, so the stream has begun and its object is known.
-                let object = self.object.replace('}', ",\"result\":\"ok_event_skipped\"}");
-                let event = sse::write_event(&envelope.insert(&event.data, &object, &self.model));
+                let event = sse::write_event(&envelope.insert(&event.data, &skipped(&self.object), &self.model));
                 self.pass_on(event, Meaning::Nothing).await;
             }
-            Happened::Piece(Piece::Skipped) if self.client.is_streaming() => {}
+            Happened::Piece(Piece::Skipped) if self.client.is_streaming() => self.skipped = true,
             // What is not sent yet needs no excuse: another tier can say it whole (F-128).
             Happened::Piece(Piece::Skipped) => self.ended(Ended::bare(ResultCode::DecodeFailed, Some(200))),
             Happened::Piece(Piece::Event(chunk, meaning)) if self.client.is_streaming() => {

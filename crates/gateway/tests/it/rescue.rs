@@ -156,6 +156,29 @@ async fn f_123_what_the_second_model_thinks_while_it_catches_up_is_not_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn f_128_what_the_second_model_leaves_out_is_told_in_the_last_chunk() {
+    let kit = Kit::start().await;
+    let whole = kit.chat("chat", true).await.said();
+    kit.break_primary(CUT);
+    kit.break_small("{fault: garbled_event, at_token: 7}");
+    let got = kit.chat("chat", true).await;
+    assert!(got.is_whole() && done(&got) == 1, "{got:?}");
+    assert_eq!(got.said().split(' ').count() + 1, whole.split(' ').count(), "all but the one event: {got:?}");
+    let last = got.chunks().pop().expect("an event");
+    assert_eq!(
+        (&last["evenkeel"]["result"], &last["evenkeel"]["rescue"]),
+        (&"ok_event_skipped".into(), &"spliced".into()),
+        "{last}"
+    );
+    assert_eq!(results(&kit.record(&got).await), ["target.truncated", "ok_event_skipped"]);
+    let kit = Kit::start().await;
+    kit.break_primary(CUT);
+    let got = kit.chat("chat", true).await;
+    assert!(got.is_whole() && got.said() == whole, "{got:?}");
+    assert_eq!(got.chunks().pop().expect("an event")["evenkeel"]["result"], Value::Null, "nothing was left out");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn f_123_a_cut_is_mended_by_the_same_path_where_there_is_no_other() {
     let config = CONFIG.replace(
         "      - {name: small, openai: {upstream: small, model: little}, first_token: 300ms, stall: 300ms}\n",

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use evenkeel_core::{Disclosure, Event, Features, Input, ResultCode, Role, Splice};
 use tokio::time::{Instant, Interval};
 
-use super::Task;
+use super::{Task, answer::skipped};
 use crate::{
     ask::Question,
     path::{Attempting, Chunk, Ended, Meaning, Path, Pieces},
@@ -153,7 +153,9 @@ impl Task {
     /// finished it in the very last.
     pub(super) fn ending(&mut self, disclosure: &Disclosure) -> Vec<Bytes> {
         let held = self.mending.take().map(|mending| mending.held).unwrap_or_default();
-        let (object, identity) = (self.told(disclosure).json(), self.identity.clone().unwrap_or_default());
+        let told = self.told(disclosure).json();
+        let object = if self.skipped { skipped(&told) } else { told };
+        let identity = self.identity.clone().unwrap_or_default();
         let last = held.len().saturating_sub(1);
         let write = |(at, (chunk, from)): (usize, (Chunk, usize))| {
             chunk.adopt(&identity, &self.model, from, (at == last).then_some(&*object))
