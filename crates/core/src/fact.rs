@@ -22,6 +22,8 @@ pub enum Signal {
     CredentialFor,
     /// Nanoseconds until a path on which a stream broke is asked for streams again, at least 1 while one is tried (F-077).
     StreamBroken,
+    /// Nanoseconds until a route that fell too often may start at its upper tiers again (F-183).
+    RouteHeld,
     /// What would be in flight at the replica with the most room, against what the class of the request may use.
     InFlight,
     /// The share of the memory for bodies that is in use, in permille, against what the class of the request may use of it for
@@ -84,6 +86,7 @@ impl Signal {
             Self::GateFor => "gate_closed_ns",
             Self::CredentialFor => "credential_gate_closed_ns",
             Self::StreamBroken => "stream_broken_ns",
+            Self::RouteHeld => "route_held_ns",
             Self::InFlight => "in_flight",
             Self::Bodies => "bodies_permille",
             Self::Replicas => "replicas_admitted",
@@ -148,6 +151,7 @@ impl Signal {
             Self::GateFor => Reason::CapacityDomainLimited,
             Self::CredentialFor => Reason::CredentialRejected,
             Self::StreamBroken => Reason::StreamBrokenRecently,
+            Self::RouteHeld => Reason::FlapLimitHold,
             Self::InFlight | Self::Bodies | Self::HedgeRoom => Reason::CapacityExhausted,
             Self::HedgeSamples | Self::HedgeWins => Reason::SignalNoData,
             Self::HedgePushed | Self::HedgeLowered => Reason::Upstream429,

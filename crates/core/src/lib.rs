@@ -57,6 +57,7 @@ mod median;
 mod output;
 mod path;
 mod peers;
+mod pin;
 mod plan;
 mod priority;
 mod ramp;

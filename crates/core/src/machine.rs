@@ -169,7 +169,7 @@ impl Core {
     /// Returns how a route stands, for status and metrics. Changes nothing.
     pub fn route_state(&self, now: Nanos, route: RouteId) -> RouteState {
         let of = &self.generation.revision.routes[route.index()];
-        let mut state = self.routes[&of.name].machine.state(&self.generation, route, &self.paths);
+        let mut state = self.routes[&of.name].machine.state(now, &self.generation, route, &self.paths);
         for (tier, of) in state.tiers.iter_mut().zip(&of.tiers) {
             tier.eligible &= self.gates.admit(now, self.generation.before(of.path));
         }
@@ -190,6 +190,7 @@ impl Core {
             generation: self.generation.clone(),
             phase: slot.machine.phase(&self.generation, route, &self.paths),
             episode: slot.machine.episode(),
+            held: slot.machine.held(now),
         };
         let barred = match () {
             () if self.draining => Some(Refusal::Draining),

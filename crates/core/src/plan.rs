@@ -87,6 +87,16 @@ impl<'a> Plan<'a> {
         if let Some(left) = self.broken_for(tier) {
             add(Signal::StreamBroken, left, 0);
         }
+        if let Some(left) = self.held_for(tier) {
+            add(Signal::RouteHeld, left, 0);
+        }
+    }
+
+    /// Returns for how long a tier is left alone because its route is pinned below it, where another model below can answer
+    /// (F-183).
+    fn held_for(&self, tier: u8) -> Option<Nanos> {
+        let left = self.request.held.map(|held| held.left(self.now, tier)).filter(|left| *left > 0);
+        left.filter(|_| !self.last_of_its_kind(tier))
     }
 
     /// Returns for how long a tier is left alone because a stream broke on it, while another model below could answer: a
@@ -99,7 +109,7 @@ impl<'a> Plan<'a> {
         lane.broken.ask(self.now).filter(|left| *left == 0 || !self.last_of_its_kind(tier))
     }
 
-    /// Compares all but whether a stream broke a moment ago.
+    /// Compares all but whether a stream broke a moment ago, and whether the route is pinned.
     fn ask_standing(&self, tier: u8, add: &mut impl FnMut(Signal, u64, u64)) {
         let path = self.path(tier);
         let mut barred = false;
@@ -317,7 +327,7 @@ impl<'a> Plan<'a> {
         !(tier + 1..self.tiers()).any(|below| method(below) != Method::Default && self.stands(below))
     }
 
-    /// Says whether a tier would be admitted but for a stream that broke on it a moment ago.
+    /// Says whether a tier would be admitted but for a stream that broke on it a moment ago, and for a pin.
     fn stands(&self, tier: u8) -> bool {
         let mut stands = true;
         self.ask_standing(tier, &mut |signal, value, threshold| {

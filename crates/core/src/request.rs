@@ -44,6 +44,7 @@ use crate::{
     limits::Limits,
     output::{Cancelled, Output, Refusal, Source, Start},
     path::{Generation, Leased, Paths},
+    pin::Held,
     plan::Plan,
     revision::{CommitPoint, OnCapability, OnPolicy, Route, Where},
     route::Phase,
@@ -78,6 +79,8 @@ pub(crate) struct Request {
     pub(crate) deadline_at: Nanos,
     phase: Phase,
     episode: Option<u32>,
+    /// Where its route is pinned.
+    pub(crate) held: Option<Held>,
     facts: Vec<Fact>,
     attempts: Vec<AttemptRecord>,
     commit: Commit,
@@ -144,11 +147,12 @@ pub(crate) struct Arrival {
     pub(crate) generation: Arc<Generation>,
     pub(crate) phase: Phase,
     pub(crate) episode: Option<u32>,
+    pub(crate) held: Option<Held>,
 }
 
 impl Request {
     pub(crate) fn new(now: Nanos, admit: Admit, arrival: Arrival) -> Self {
-        let Arrival { generation, phase, episode } = arrival;
+        let Arrival { generation, phase, episode, held } = arrival;
         let route = generation.revision.routes[admit.route.index()].deadline;
         let deadline = admit.deadline.map_or(route, |client| client.min(route));
         Self {
@@ -159,6 +163,7 @@ impl Request {
             deadline_at: now.saturating_add(deadline),
             phase,
             episode,
+            held,
             facts: Vec::with_capacity(4),
             attempts: Vec::with_capacity(1),
             commit: Commit::Held,

@@ -7,6 +7,7 @@
 //! - `ROUTE-1`: fail-over is immediate; fail-back waits until the path is Closed and the dwell is over (F-182).
 //! - `ROUTE-2`: per path, at most 1 + 2 × elapsed / dwell changes, the dwell being the breaker's `open` time (rule 8).
 //! - `ROUTE-3`: every transition names the path that moved, and the way down names what tripped it (G-001).
+//! - `ROUTE-4`: a route that is pinned starts above its pin only where no tier is left below (F-183).
 
 use alloc::{boxed::Box, vec, vec::Vec};
 
@@ -16,7 +17,9 @@ use crate::{
     id::{PathId, RouteId},
     output::Output,
     path::{Generation, PathState, Paths},
+    pin::{Held, Pin},
     reason::Reason,
+    revision::{Method, Tier},
     transition::{Transition, Trip},
 };
 
@@ -81,23 +84,38 @@ pub(crate) struct RouteMachine {
     episodes: u32,
     /// Per tier, since when it has been barred.
     barred: Vec<Option<Nanos>>,
+    pin: Pin,
 }
 
 impl RouteMachine {
     pub(crate) fn new(now: Nanos, tiers: usize) -> Self {
-        Self { start: 0, reason: Reason::PrimaryHealthy, since: now, episodes: 0, barred: vec![None; tiers] }
+        Self {
+            start: 0,
+            reason: Reason::PrimaryHealthy,
+            since: now,
+            episodes: 0,
+            barred: vec![None; tiers],
+            pin: Pin::default(),
+        }
     }
 
-    /// Goes on under another revision: tiers that the revision keeps stay barred, by the state of their paths.
+    /// Goes on under another revision: tiers that the revision keeps stay barred, by the state of their paths. A pin ends:
+    /// its tier may be another one now.
     pub(crate) fn adopt(&mut self, generation: &Generation, route: RouteId, paths: &Paths) {
         let tiers = &generation.revision.routes[route.index()].tiers;
         let open = |at: usize| worst(paths.state(generation.slot(tiers[at].path))).0 != BreakerState::Closed;
         self.barred = (0..tiers.len()).map(|at| open(at).then_some(self.since)).collect();
+        self.pin = Pin::default();
     }
 
     /// Returns the episode that a request falls into.
     pub(crate) fn episode(&self) -> Option<u32> {
         (self.start > 0).then_some(self.episodes)
+    }
+
+    /// Returns where the route is pinned.
+    pub(crate) fn held(&self, now: Nanos) -> Option<Held> {
+        self.pin.at(now)
     }
 
     /// Returns how the route is doing.
@@ -131,14 +149,17 @@ impl RouteMachine {
             }
             _ => None,
         };
-        (self.moved(now, &at, trip), again)
+        let moved = self.moved(now, &at, trip);
+        (moved, again.into_iter().chain(self.held(now).map(|held| held.until)).min())
     }
 
     /// Returns the state for people and programs.
-    pub(crate) fn state(&self, generation: &Generation, route: RouteId, paths: &Paths) -> RouteState {
-        let tiers = generation.revision.routes[route.index()].tiers.iter().map(|tier| {
+    pub(crate) fn state(&self, now: Nanos, generation: &Generation, route: RouteId, paths: &Paths) -> RouteState {
+        let held = self.held(now);
+        let tiers = generation.revision.routes[route.index()].tiers.iter().zip(0..).map(|(tier, at)| {
             let breaker = worst(paths.state(generation.slot(tier.path))).0;
-            TierState { breaker, eligible: breaker != BreakerState::Open }
+            let held = held.is_some_and(|held| held.left(now, at) > 0);
+            TierState { breaker, eligible: breaker != BreakerState::Open && !held }
         });
         RouteState {
             phase: self.phase(generation, route, paths),
@@ -149,8 +170,17 @@ impl RouteMachine {
         }
     }
 
+    /// Returns the first tier that may be started at, not above a pin where another model is left below it.
+    fn first(&self, now: Nanos, tiers: &[Tier]) -> u8 {
+        let free = |at: &usize| self.barred[*at].is_none();
+        let model = |at: &usize| tiers[*at].method != Method::Default;
+        let pinned = self.held(now).and_then(|held| (usize::from(held.tier)..tiers.len()).filter(model).find(free));
+        pinned.or_else(|| (0..tiers.len()).find(free)).unwrap_or(tiers.len()) as u8
+    }
+
     fn moved(&mut self, now: Nanos, at: &Look<'_>, trip: Option<Trip>) -> Option<Output> {
-        let start = self.barred.iter().position(Option::is_none).unwrap_or(self.barred.len()) as u8;
+        let tiers = &at.generation.revision.routes[at.route.index()].tiers;
+        let start = self.first(now, tiers);
         if start == self.start {
             return None;
         }
@@ -159,7 +189,11 @@ impl RouteMachine {
             self.episodes += 1;
         }
         let down = to > from;
-        let cause = trip.map_or(Reason::BreakerOpen, |trip| trip.reason);
+        let model = tiers.get(usize::from(to)).is_some_and(|tier| tier.method != Method::Default);
+        let cause = match down && self.pin.fell(now, model.then_some(to)) {
+            true => Reason::FlapLimitHold,
+            false => trip.map_or(Reason::BreakerOpen, |trip| trip.reason),
+        };
         self.since = now;
         let reason = if down { cause } else { Reason::RecoveryRamp };
         if down || to == 0 {

@@ -9,6 +9,7 @@ mod health;
 mod hedges;
 mod lacks;
 mod limits;
+mod pins;
 mod recover;
 mod replicas;
 mod retries;
