@@ -1,19 +1,17 @@
-//! Plan: which tiers a request may be answered by, and how much of its time each may use.
+//! Plan: which tiers a request may be answered by, and ([`time`]) how much of its time each may use.
 //!
 //! It compares and computes; it starts nothing and changes nothing. What it compares becomes the record's facts.
 //!
 //! # Invariants
 //! - `PLAN-1`: a tier is admitted exactly when none of its facts is breached.
-//! - `PLAN-2`: what an attempt may use plus what is kept for the tiers below is at most what is left (F-027).
-//! - `PLAN-3`: the reserve is at most half the deadline, and half of what is left; when it would be more, the tiers in the
-//!   middle lose theirs first, from the top, and the last keeps its own.
+
+mod time;
 
 use alloc::vec::Vec;
 
 use crate::{
-    attempt::Timing,
     breaker::{BreakerState, Question},
-    clock::{Nanos, SECOND},
+    clock::Nanos,
     domain::{Before, Gates},
     fact::{Fact, Signal},
     id::ReplicaId,
@@ -27,10 +25,6 @@ use crate::{
 
 /// Crashes under one request that may be chance; what breaks a second time is the request itself (F-035).
 const CHANCE: u64 = 1;
-/// A retry is paused 100 ms and a share of another 200 ms (F-041).
-const PAUSE: Nanos = SECOND / 10;
-const PAUSE_SPREAD: Nanos = SECOND / 5;
-
 /// What requests to models may use of the memory for bodies; the rest is for tiers of this process (F-087).
 const FOR_MODELS: Permille = Permille::new(800);
 
@@ -59,11 +53,6 @@ impl<'a> Plan<'a> {
     fn lane(&self, tier: u8) -> Option<&'a Lane> {
         let slot = self.generation().slot(self.request.route().tiers[usize::from(tier)].path);
         self.paths.state(slot).seen(self.request.admit.operation)
-    }
-
-    /// Returns the time to the deadline.
-    pub(crate) fn left(&self) -> Nanos {
-        self.request.deadline_at.saturating_sub(self.now)
     }
 
     /// Returns everything that is compared for a tier, the path's own state last.
@@ -290,37 +279,6 @@ impl<'a> Plan<'a> {
             && (tier + 1..self.tiers()).any(|below| !remote(below) && self.admits(below))
     }
 
-    /// Returns the time that a tier needs to commit: one and a half times its p95, or the revision's figure (F-027).
-    pub(crate) fn need(&self, tier: u8) -> Nanos {
-        // A tier that could never start would never learn its own time, whatever time its clients give.
-        self.learned(tier).unwrap_or(self.path(tier).need.min(self.request.deadline / 4))
-    }
-
-    fn learned(&self, tier: u8) -> Option<Nanos> {
-        self.lane(tier)?.latency.p95().map(|p95| p95.saturating_mul(3) / 2)
-    }
-
-    /// Returns the time with which a tier may still be started: two thirds of its need, which is its p95 where that is
-    /// known. All of the need is kept for it; so a clock that fires late does not cost the tier that it was kept for (F-030).
-    /// Half of the route's deadline is always enough: a tier that was slow for a time would never be asked again, and so
-    /// never show that it is quick again.
-    pub(crate) fn enough(&self, tier: u8) -> Nanos {
-        two_thirds(self.need(tier)).min(self.request.route().deadline / 2).max(1)
-    }
-
-    /// Returns the time that is kept for the eligible tiers below one (PLAN-3).
-    pub(crate) fn reserve(&self, tier: u8) -> Nanos {
-        // Half of what is left as well: a tier that is started has no less time than all that are kept for.
-        let cap = (self.request.deadline / 2).min(self.left() / 2);
-        let below = (tier + 1..self.tiers()).rev().filter(|&below| self.admits(below));
-        // From the bottom up: the last one is kept first, and what no longer fits is what stands nearest the top.
-        below.fold(0, |kept: Nanos, below| match kept.saturating_add(self.need(below)) {
-            more if more <= cap => more,
-            _ if kept == 0 => cap,
-            _ => kept,
-        })
-    }
-
     /// Says whether nothing below a tier but a safe default could answer (F-028).
     pub(crate) fn last_of_its_kind(&self, tier: u8) -> bool {
         let method = |below: u8| self.request.route().tiers[usize::from(below)].method;
@@ -350,42 +308,6 @@ impl<'a> Plan<'a> {
         })
     }
 
-    /// Returns the clocks of an attempt on a tier (F-022, F-025, F-027, F-028).
-    pub(crate) fn timing(&self, tier: u8) -> Timing {
-        let clocks = self.path(tier).clocks;
-        if self.request.has_begun() {
-            // To say again what was sent: by these two and not by the deadline (F-122).
-            let (first, stall) = (clocks.first_content, clocks.stall);
-            let commit = first.saturating_add(stall);
-            return Timing {
-                first_content: Some(first),
-                stall: Some(stall),
-                commit,
-                total: clocks.total,
-                hurried: false,
-            };
-        }
-        let commit = self.left().saturating_sub(self.reserve(tier)).max(1);
-        let hurried = self.hurried(tier);
-        if !self.request.admit.operation.is_stream() {
-            return Timing { first_content: None, stall: None, commit, total: clocks.total, hurried };
-        }
-        let first = if self.last_of_its_kind(tier) { commit } else { clocks.first_content.min(commit) };
-        Timing { first_content: Some(first), stall: Some(clocks.stall), commit, total: clocks.total, hurried }
-    }
-
-    /// Says whether the client gives a tier less time than it needs, so that a clock that fires is not the path's fault.
-    pub(crate) fn hurried(&self, tier: u8) -> bool {
-        let usual = two_thirds(self.learned(tier).unwrap_or(self.path(tier).need));
-        self.request.is_shortened() && self.left().saturating_sub(self.reserve(tier)) < usual
-    }
-
-    /// Returns the pause before a paid retry (F-041).
-    pub(crate) fn pause(&self) -> Nanos {
-        let spread = (self.request.admit.entropy >> 16) % PAUSE_SPREAD;
-        (PAUSE + spread).min(self.left() / 4)
-    }
-
     /// Compares what a paid retry needs: time for pause and path above the reserve, and a path that is Closed (F-040).
     pub(crate) fn retry_facts(&self, tier: u8, pause: Nanos) -> [Fact; 2] {
         let usable = self.left().saturating_sub(self.reserve(tier));
@@ -398,8 +320,4 @@ impl<'a> Plan<'a> {
         let (state, closed) = (self.lane(tier).map_or(BreakerState::Closed, Lane::state), BreakerState::Closed);
         Fact { tier, signal: Signal::RetryBreaker, value: state as u64, threshold: closed as u64 }
     }
-}
-
-fn two_thirds(need: Nanos) -> Nanos {
-    need - need / 3
 }

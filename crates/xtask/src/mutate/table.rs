@@ -47,12 +47,12 @@ mutations! {
         "self.requests.remove(&id);" => "";
     "rule 2", "something starts after the commit", "request.rs":
         "if self.has_begun() {" => "if self.has_begun() && result.is_ok() {";
-    "rule 2", "an attempt gets more time than there is", "plan.rs":
+    "rule 2", "an attempt gets more time than there is", "plan/time.rs":
         "let commit = self.left().saturating_sub(self.reserve(tier)).max(1);" =>
         "let commit = self.left().saturating_add(self.reserve(tier)).max(1);";
     "rule 3", "no clock bounds the time to commit", "attempt.rs":
         "let commit = if self.sent { Nanos::MAX } else { self.commit_by };" => "let commit = Nanos::MAX;";
-    "rule 3", "no time is kept for the tiers below", "plan.rs":
+    "rule 3", "no time is kept for the tiers below", "plan/time.rs":
         "below.fold(0, |kept: Nanos, below| match kept.saturating_add(self.need(below)) {" =>
         "below.fold(0, |kept: Nanos, below| match kept.saturating_add(self.need(below).min(1)) {";
     "rule 3", "a refusal does not say when to come back", "request/outcome.rs":
@@ -100,7 +100,7 @@ mutations! {
         "What::Recovery => *world.waiting -= 1," => "What::Recovery => {}";
     "rule 11", "a good probe does not count", "breaker.rs":
         "half.good += 1;" => "half.good += 0;";
-    "rule 12", "an address in memory decides", "plan.rs":
+    "rule 12", "an address in memory decides", "plan/time.rs":
         "let spread = (self.request.admit.entropy >> 16) % PAUSE_SPREAD;" =>
         "let spread = core::ptr::from_ref(self.request).addr() as u64 % PAUSE_SPREAD;";
     "F-026", "a silent path is asked again", "class.rs":
@@ -115,6 +115,8 @@ mutations! {
         "true => Word::Nothing,";
     "F-053", "a later word shortens a gate", "domain.rs":
         "let longer = now.saturating_add(length).max(was);" => "let longer = now.saturating_add(length); let _ = was;";
+    "F-183", "a route falls as often as its path", "pin.rs":
+        "const MOST: usize = 6;" => "const MOST: usize = 600;";
 }
 
 #[cfg(test)]
