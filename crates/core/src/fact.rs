@@ -53,6 +53,8 @@ pub enum Signal {
     RetryBreaker,
     /// 1 where what was sent of a stream that broke cannot be said again (F-034, F-124).
     Unrepeatable,
+    /// 1 where a tier writes nothing that a broken stream could be mended with: it is no model (F-123).
+    NoModel,
     /// Times of this size that are known, against those that a delay needs (F-091).
     HedgeSamples,
     /// Nanoseconds since the upstream pushed back, against how long no hedge is made then (F-094).
@@ -101,6 +103,7 @@ impl Signal {
             Self::RetryTime => "retry_time_left_ns",
             Self::RetryBreaker => "retry_breaker",
             Self::Unrepeatable => "unrepeatable",
+            Self::NoModel => "no_model",
             Self::HedgeSamples => "hedge_samples",
             Self::HedgePushed => "hedge_pushed_back_ago_ns",
             Self::HedgeLowered => "hedge_limit_lowered_ago_ns",
@@ -167,6 +170,8 @@ impl Signal {
                 Reason::CapabilityMissing
             }
             Self::OnlyDefault => Reason::SafetyBlock,
+            // It lacks nothing that was asked for: a canned answer is no end of another one.
+            Self::NoModel => Reason::LowerPreference,
         }
     }
 }

@@ -178,7 +178,9 @@ impl Request {
             None => {}
         }
         if !self.can(tier, role) {
-            self.facts.push(Fact { tier, signal: Signal::FeaturesMissing, value: 1, threshold: 0 });
+            // A model lacks prefill; what is none is not meant to mend.
+            let signal = if self.is_model(tier) { Signal::FeaturesMissing } else { Signal::NoModel };
+            self.facts.push(Fact { tier, signal, value: 1, threshold: 0 });
             return None;
         }
         let facts = self.plan(now, world).facts(tier);
@@ -195,9 +197,13 @@ impl Request {
 
     /// Says whether a tier is a model that can take this role.
     fn can(&self, tier: u8, role: Role) -> bool {
+        let path = self.generation.path(self.route().tiers[usize::from(tier)].path);
+        self.is_model(tier) && (role != Role::Continue || path.prefill)
+    }
+
+    fn is_model(&self, tier: u8) -> bool {
         let it = &self.route().tiers[usize::from(tier)];
-        let path = self.generation.path(it.path);
-        let model = matches!(path.place, Where::Remote(_)) && matches!(it.method, Method::Primary | Method::Distilled);
-        model && (role != Role::Continue || path.prefill)
+        let remote = matches!(self.generation.path(it.path).place, Where::Remote(_));
+        remote && matches!(it.method, Method::Primary | Method::Distilled)
     }
 }

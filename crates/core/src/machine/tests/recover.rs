@@ -163,6 +163,32 @@ fn f_124_f_034_what_cannot_be_said_again_is_not() {
 }
 
 #[test]
+fn rule_10_f_123_a_canned_answer_that_mends_nothing_lacks_nothing_in_the_record() {
+    let mut alone = revision(1);
+    alone.routes[0].tiers.remove(1);
+    let mut kit = Kit::new(alone);
+    kit.broken(R::Stall);
+    kit.is_truncated(R::Stall);
+    assert_eq!(kit.decision().candidates[1].reasons, [Reason::LowerPreference], "the default");
+    // One that could say the same again, but not go on in the middle, does lack something.
+    let mut kit = prefilling(&[]);
+    kit.broken(R::Truncated);
+    kit.splice(Splice::Diverged);
+    kit.is_truncated(R::Truncated);
+    let reasons = |kit: &Kit, at: usize| kit.decision().candidates[at].reasons.to_vec();
+    assert_eq!(reasons(&kit, 2), [Reason::LowerPreference]);
+    // In between it bars, so that the record follows.
+    let mut between = revision(1);
+    between.routes[0].tiers.swap(1, 2);
+    let mut kit = Kit::new(between);
+    kit.broken(R::Truncated);
+    assert_eq!(kit.start().role, Role::Splice);
+    kit.splice(Splice::Matched);
+    kit.end(R::Ok, 200);
+    assert_eq!((kit.decision().outcome.tier, reasons(&kit, 1)), (Some(2), [Reason::LowerPreference].into()));
+}
+
+#[test]
 fn f_134_what_ended_for_other_reasons_is_not_mended() {
     for result in [R::AnswerTooLarge, R::ContentFiltered, R::ClientSlow] {
         let mut kit = Kit::new(revision(1));
