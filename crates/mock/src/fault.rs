@@ -202,6 +202,11 @@ pub enum Fault {
     UsageMissing {},
     /// Usage that cannot be (ST-15).
     UsageAbsurd {},
+    /// So many events without a word between the finish reason and what follows it (F-125).
+    AfterFinish {
+        #[serde(default = "parameter::one")]
+        events: u32,
+    },
     /// Something follows `[DONE]` (ST-14).
     AfterDone {
         #[serde(default)]
@@ -310,7 +315,7 @@ impl Fault {
         match self {
             Refuse { .. } | SynSwallowed { .. } => false,
             SlowTokens { .. } | ErrorEvent { .. } | DoneMissing { .. } | AfterDone { .. } => stream,
-            HugeLine { .. } | SplitEvents { .. } => stream,
+            HugeLine { .. } | SplitEvents { .. } | AfterFinish { .. } => stream,
             PrefillRejected {} => chat,
             KeepaliveOnly { .. } | Reasoning { .. } | FinishMissing {} | FinishReason { .. } | Endless { .. } => chat,
             UsageMissing {} | UsageAbsurd {} | WrongModel { .. } => chat || work == Work::Embeddings,

@@ -243,6 +243,25 @@ async fn st_10_f_122_a_second_break_is_told_and_nothing_is_tried_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn mend_1_f_125_the_end_of_a_second_answer_is_never_seen_before_it_is_verified() {
+    // With the finish reason itself, sixteen events wait and no more.
+    for (events, whole) in [(15, true), (16, false)] {
+        let kit = Kit::start().await;
+        kit.break_primary(CUT);
+        kit.break_small(&format!("{{fault: after_finish, events: {events}}}"));
+        let got = kit.chat("chat", true).await;
+        let record = kit.record(&got).await;
+        if whole {
+            assert!(got.is_whole() && done(&got) == 1, "{events}: {got:?}");
+            assert_eq!(results(&record), ["target.truncated", "ok"], "{events}");
+        } else {
+            is_told(&got);
+            assert_eq!(results(&record), ["target.truncated", "target.decode_failed"], "{events}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn st_11_f_124_f_034_what_cannot_be_said_again_is_told_at_once() {
     let tool = json!({"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {
         "a": {"type": "string"}, "b": {"type": "string"}, "c": {"type": "integer"}, "d": {"type": "integer"}}}}});

@@ -117,6 +117,7 @@ fn check(rule: &Rule) -> Result<(), String> {
         Fault::SlowDrip { bytes, .. } | Fault::SplitEvents { bytes, .. } => within("bytes", *bytes, 1, MAX_BYTES),
         Fault::HugeLine { bytes, .. } | Fault::HugeHeaders { bytes } => within("bytes", *bytes, 1, MAX_BYTES),
         Fault::Reasoning { tokens, .. } => within("tokens", (*tokens).into(), 1, MAX_COUNT.into()),
+        Fault::AfterFinish { events } => within("events", (*events).into(), 1, MAX_COUNT.into()),
         Fault::EmbeddingWidth { width } => within("width", (*width).into(), 0, MAX_COUNT.into()),
         Fault::LatencySpike { every_ms, for_ms, .. } => within("for_ms", *for_ms, 1, *every_ms),
         Fault::LatencyLongTailed { spread, .. } if !(spread.is_finite() && *spread > 0.0) => {
@@ -172,7 +173,7 @@ fn value<'de, M: MapAccess<'de>>(key: &str, map: &mut M) -> Result<Value, M::Err
             RetryAfter::Text(text) => text.into(),
         },
         "times" | "ms" | "median_ms" | "max_ms" | "every_ms" | "for_ms" | "close_after_ms" | "retry_after_ms"
-        | "status" | "tokens" | "after_tokens" | "at_token" | "bytes" | "width" | "row" => {
+        | "status" | "tokens" | "after_tokens" | "at_token" | "events" | "bytes" | "width" | "row" => {
             map.next_value::<u64>()?.into()
         }
         // No fault has it: `rule` refuses it with the names that the entry's fault has.

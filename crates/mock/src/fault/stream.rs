@@ -107,6 +107,11 @@ fn edit_chat(reply: &mut Reply, fault: &Fault, completion: &Completion) {
                 _ => Close::WholeThenFin(Duration::ZERO),
             };
         }
+        Fault::AfterFinish { events } => {
+            let after = reply.pieces.iter().rposition(|piece| piece.kind == Kind::Finish).map_or(0, |at| at + 1);
+            let empty = openai::delta_event(completion, Kind::Extra, false, Some(""));
+            reply.pieces.splice(after..after, std::iter::repeat_n(empty, *events as usize));
+        }
         Fault::AfterDone { what } => reply.pieces.push(match what {
             After::Done => Piece::event(Kind::Done, "[DONE]"),
             After::Content => openai::delta_event(completion, Kind::Extra, false, Some(" after the end")),

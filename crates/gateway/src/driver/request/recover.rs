@@ -24,7 +24,8 @@ use crate::{
 
 /// How often a client that waits hears that somebody is there.
 const COMMENTS: Duration = Duration::from_secs(5);
-/// Events after the last word that wait for the verified end: usage, and what servers send besides.
+/// Events that wait for the verified end, the first of them with the `finish_reason`: usage, and what servers send besides.
+/// With more of them the attempt has failed.
 const HELD: usize = 16;
 
 /// An attempt that mends a stream.
@@ -133,20 +134,15 @@ impl Task {
     /// Sends an event of the attempt that mends the stream; the end of its answer waits until that is verified (MEND-1).
     async fn carry(&mut self, chunk: Chunk, from: usize, meaning: Meaning) {
         let Some(mending) = self.mending.as_mut() else { return };
-        let next = match chunk.says.finishes || !mending.held.is_empty() {
-            false => Some((chunk, from)),
-            true => {
-                mending.held.push((chunk, from));
-                (mending.held.len() > HELD).then(|| mending.held.remove(0))
-            }
-        };
-        match next {
-            Some((chunk, from)) => {
-                let event = chunk.adopt(&self.identity.clone().unwrap_or_default(), &self.model, from, None);
-                self.pass_on(event, meaning).await;
-            }
-            None => self.tell_now_and_then(),
+        if !chunk.says.finishes && mending.held.is_empty() {
+            let event = chunk.adopt(&self.identity.clone().unwrap_or_default(), &self.model, from, None);
+            return self.pass_on(event, meaning).await;
         }
+        if mending.held.len() == HELD {
+            return self.ended(Ended::bare(ResultCode::DecodeFailed, Some(200)));
+        }
+        mending.held.push((chunk, from));
+        self.tell_now_and_then();
     }
 
     /// Returns the last events of a stream that was sent: of one that was mended what waited for its end, with who has

@@ -206,6 +206,13 @@ fn marks() -> Vec<Case> {
         (Stream, json!({"fault": "after_done", "what": "content"}), End, |seen| {
             assert!(seen.done() == 1 && seen.events().last().is_some_and(|last| last.contains("after the end")));
         }),
+        (Stream, json!({"fault": "after_finish", "events": 20}), End, |seen| {
+            let events = seen.events();
+            let finish =
+                events.iter().position(|it| it.contains("\"finish_reason\":\"stop\"")).expect("a finish reason");
+            let empty = events[finish..].iter().filter(|it| it.contains("\"content\":\"\"")).count();
+            assert_eq!((empty, seen.tokens(), seen.done()), (20, 24, 1));
+        }),
         (Stream, json!({"fault": "endless"}), Bytes(50_000), |seen| assert!(seen.tokens() > 100 && !seen.finished())),
         (Plain, json!({"fault": "endless"}), Bytes(50_000), |seen| assert!(seen.text().ends_with("and on "))),
         (Stream, json!({"fault": "huge_line"}), End, |seen| {
