@@ -202,10 +202,13 @@ pub enum Fault {
     UsageMissing {},
     /// Usage that cannot be (ST-15).
     UsageAbsurd {},
-    /// So many events without a word between the finish reason and what follows it (F-125).
+    /// So many events without a word between the finish reason and what follows it (F-125); with `error` an error event, and
+    /// nothing else, follows them (F-004).
     AfterFinish {
-        #[serde(default = "parameter::one")]
+        #[serde(default)]
         events: u32,
+        #[serde(default)]
+        error: bool,
     },
     /// Something follows `[DONE]` (ST-14).
     AfterDone {

@@ -262,6 +262,26 @@ async fn mend_1_f_125_the_end_of_a_second_answer_is_never_seen_before_it_is_veri
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn f_004_st_07_what_follows_the_end_of_a_stream_never_gives_it_a_second_one() {
+    let late = "{fault: after_finish, error: true}";
+    for cut_first in [false, true] {
+        let kit = Kit::start().await;
+        match cut_first {
+            false => kit.break_primary(late),
+            true => {
+                kit.break_primary(CUT);
+                kit.break_small(late);
+            }
+        }
+        let got = kit.chat("chat", true).await;
+        let finished = got.chunks().iter().filter(|chunk| chunk["choices"][0]["finish_reason"].is_string()).count();
+        assert!(got.is_whole() && (finished, done(&got)) == (1, 1), "{cut_first}: {got:?}");
+        let record = kit.record(&got).await;
+        assert_eq!(results(&record).last(), Some(&"ok_done_missing"), "{cut_first}: {record}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn st_11_f_124_f_034_what_cannot_be_said_again_is_told_at_once() {
     let tool = json!({"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {
         "a": {"type": "string"}, "b": {"type": "string"}, "c": {"type": "integer"}, "d": {"type": "integer"}}}}});

@@ -45,6 +45,7 @@ async fn st_03_st_04_st_12_st_14_st_18_st_19_what_is_whole_stays_whole() {
         ("{fault: done_missing}", "ok_done_missing", true),
         ("{fault: done_missing, hold: true}", "ok_done_missing", true),
         ("{fault: done_missing, reset: true}", "ok_done_missing", true),
+        ("{fault: after_finish, error: true}", "ok_done_missing", true),
         ("{fault: split_events, bytes: 1, line_end: crlf, comments: true}", "ok", true),
         ("{fault: split_events, bytes: 1, line_end: cr, comments: false}", "ok", true),
         ("{fault: after_done, what: done}", "ok", true),

@@ -117,7 +117,7 @@ fn check(rule: &Rule) -> Result<(), String> {
         Fault::SlowDrip { bytes, .. } | Fault::SplitEvents { bytes, .. } => within("bytes", *bytes, 1, MAX_BYTES),
         Fault::HugeLine { bytes, .. } | Fault::HugeHeaders { bytes } => within("bytes", *bytes, 1, MAX_BYTES),
         Fault::Reasoning { tokens, .. } => within("tokens", (*tokens).into(), 1, MAX_COUNT.into()),
-        Fault::AfterFinish { events } => within("events", (*events).into(), 1, MAX_COUNT.into()),
+        Fault::AfterFinish { events, .. } => within("events", (*events).into(), 0, MAX_COUNT.into()),
         Fault::EmbeddingWidth { width } => within("width", (*width).into(), 0, MAX_COUNT.into()),
         Fault::LatencySpike { every_ms, for_ms, .. } => within("for_ms", *for_ms, 1, *every_ms),
         Fault::LatencyLongTailed { spread, .. } if !(spread.is_finite() && *spread > 0.0) => {
@@ -166,7 +166,7 @@ fn value<'de, M: MapAccess<'de>>(key: &str, map: &mut M) -> Result<Value, M::Err
             map.next_value::<String>()?.into()
         }
         "share" | "spread" | "value" => map.next_value::<f64>()?.into(),
-        "role" | "hold" | "reset" | "comments" | "own_body" => map.next_value::<bool>()?.into(),
+        "role" | "hold" | "reset" | "comments" | "own_body" | "error" => map.next_value::<bool>()?.into(),
         "retry_after_date_s" => map.next_value::<i64>()?.into(),
         "retry_after" => match map.next_value::<RetryAfter>()? {
             RetryAfter::Seconds(seconds) => seconds.into(),

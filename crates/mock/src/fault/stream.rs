@@ -95,9 +95,7 @@ fn edit_chat(reply: &mut Reply, fault: &Fault, completion: &Completion) {
             if !role && *after_tokens == 0 {
                 reply.pieces.clear();
             }
-            let error = ApiError::new(200, kind, code, TEXT).body(Dialect::OpenAi);
-            reply.pieces.push(Piece::event(Kind::Extra, &error.to_string()));
-            reply.close = Close::WholeThenFin(Duration::ZERO);
+            say_error(reply, kind, code);
         }
         Fault::DoneMissing { hold, reset } => {
             reply.pieces.retain(|piece| piece.kind != Kind::Done);
@@ -107,10 +105,14 @@ fn edit_chat(reply: &mut Reply, fault: &Fault, completion: &Completion) {
                 _ => Close::WholeThenFin(Duration::ZERO),
             };
         }
-        Fault::AfterFinish { events } => {
+        Fault::AfterFinish { events, error } => {
             let after = reply.pieces.iter().rposition(|piece| piece.kind == Kind::Finish).map_or(0, |at| at + 1);
             let empty = openai::delta_event(completion, Kind::Extra, false, Some(""));
             reply.pieces.splice(after..after, std::iter::repeat_n(empty, *events as usize));
+            if *error {
+                reply.pieces.truncate(after + *events as usize);
+                say_error(reply, "server_error", "server_error");
+            }
         }
         Fault::AfterDone { what } => reply.pieces.push(match what {
             After::Done => Piece::event(Kind::Done, "[DONE]"),
@@ -167,6 +169,13 @@ fn token(reply: &Reply, number: u32) -> Option<usize> {
 }
 
 /// Drops everything after so many tokens, at the latest what ends an answer. Returns the first piece that was dropped.
+/// Ends it with an error event.
+fn say_error(reply: &mut Reply, kind: &str, code: &str) {
+    let error = ApiError::new(200, kind, code, TEXT).body(Dialect::OpenAi);
+    reply.pieces.push(Piece::event(Kind::Extra, &error.to_string()));
+    reply.close = Close::WholeThenFin(Duration::ZERO);
+}
+
 fn truncate(reply: &mut Reply, after_tokens: u32) -> Option<Piece> {
     reply.split_plain(after_tokens);
     let mut said = 0;

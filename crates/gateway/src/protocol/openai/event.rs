@@ -8,6 +8,7 @@
 //! - `JUDGE-1`: a stream is a success only if every choice had a `finish_reason` (OAI-04).
 //! - `JUDGE-2`: after its end nothing counts and nothing is forwarded (ST-14).
 //! - `JUDGE-3`: at most one malformed event is left out, after commit only, and never with tools or JSON (F-128).
+//! - `JUDGE-4`: what is wrong after the last `finish_reason` ends the stream and does not fail it: it has one end (F-004).
 //!
 //! # Source
 //! `docs/design/protocols.md`, section 4.3; `docs/design/failures.md`, F-004 to F-006, F-023, F-128.
@@ -127,12 +128,12 @@ impl StreamJudge {
 
     /// Judges an event that is longer than is read: a failure, before commit and after (ST-13).
     pub(crate) fn too_long(&mut self) -> Step {
-        self.fail(ResultCode::DecodeFailed)
+        self.broke(ResultCode::DecodeFailed)
     }
 
     /// Judges an event with which the stream says more than it may (F-134).
     pub(crate) fn too_much(&mut self) -> Step {
-        self.fail(ResultCode::AnswerTooLarge)
+        self.broke(ResultCode::AnswerTooLarge)
     }
 
     /// Judges the end of the body, as the SSE scanner saw it.
@@ -154,10 +155,10 @@ impl StreamJudge {
 
     fn chunk(&mut self, scan: &Scan) -> Step {
         if let Some(error) = &scan.error {
-            return self.fail(classify_in_band(error, Place::Stream));
+            return self.broke(classify_in_band(error, Place::Stream));
         }
         if scan.failed {
-            return self.fail(ResultCode::ErrorInStream);
+            return self.broke(ResultCode::ErrorInStream);
         }
         self.finished |= scan.finished;
         self.empty_is_fine |= scan.may_be_empty;
@@ -173,7 +174,7 @@ impl StreamJudge {
 
     fn malformed(&mut self) -> Step {
         if !self.committed || self.strict || self.skipped {
-            return self.fail(ResultCode::DecodeFailed);
+            return self.broke(ResultCode::DecodeFailed);
         }
         self.skipped = true;
         Step::Skipped
@@ -189,6 +190,15 @@ impl StreamJudge {
         }
         self.over = true;
         Step::Complete(if self.skipped { ResultCode::OkEventSkipped } else { result })
+    }
+
+    /// Ends it for something that it should not have said. What comes after the end was told takes nothing away, and a client
+    /// that has read an end must not get another one (F-004).
+    fn broke(&mut self, result: ResultCode) -> Step {
+        match self.is_complete() && (self.content || self.empty_is_fine) {
+            true => self.end(ResultCode::OkDoneMissing),
+            false => self.fail(result),
+        }
     }
 
     fn fail(&mut self, result: ResultCode) -> Step {

@@ -213,6 +213,10 @@ fn marks() -> Vec<Case> {
             let empty = events[finish..].iter().filter(|it| it.contains("\"content\":\"\"")).count();
             assert_eq!((empty, seen.tokens(), seen.done()), (20, 24, 1));
         }),
+        (Stream, json!({"fault": "after_finish", "error": true}), End, |seen| {
+            let events = seen.events();
+            assert!(seen.done() == 0 && seen.finished() && events.last().is_some_and(|it| it.contains("\"error\"")));
+        }),
         (Stream, json!({"fault": "endless"}), Bytes(50_000), |seen| assert!(seen.tokens() > 100 && !seen.finished())),
         (Plain, json!({"fault": "endless"}), Bytes(50_000), |seen| assert!(seen.text().ends_with("and on "))),
         (Stream, json!({"fault": "huge_line"}), End, |seen| {

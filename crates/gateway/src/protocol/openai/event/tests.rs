@@ -127,6 +127,26 @@ fn st_07_oai_06_an_error_event_has_the_class_of_its_code() {
 }
 
 #[test]
+fn f_004_st_07_what_breaks_after_the_end_was_told_takes_nothing_away() {
+    let whole_yet = Step::Complete(R::OkDoneMissing);
+    for late in [r#"{"error":{"code":"insufficient_quota"}}"#, r#"{"object":"error","message":"boom","code":500}"#] {
+        assert_eq!(whole(judge(), &[TEXT, STOP, USAGE, late, DONE], sse::End::Clean), whole_yet, "{late}");
+        let two = judge_for(json!({"model": "m", "messages": [{}], "n": 2}));
+        assert!(matches!(whole(two, &[TEXT, STOP, late], sse::End::Clean), Step::Failed(_)), "one of two has no end");
+        let empty = whole(judge(), &[ROLE, STOP, late], sse::End::Clean);
+        assert!(!matches!(empty, Step::Complete(_) | Step::Failed(R::EmptyAnswer)), "its own class: {empty:?}");
+    }
+    let strict = judge_for(json!({"model": "m", "messages": [{}], "response_format": {"type": "json_object"}}));
+    assert_eq!(whole(strict, &[TEXT, STOP, "x"], sse::End::Clean), whole_yet, "nothing malformed was said before");
+    let ways: [fn(&mut StreamJudge) -> Step; 2] = [StreamJudge::too_long, StreamJudge::too_much];
+    for way in ways {
+        let mut judge = judge();
+        play(&mut judge, &[TEXT, STOP]);
+        assert_eq!(way(&mut judge), whole_yet);
+    }
+}
+
+#[test]
 fn f_006_an_empty_stream_is_no_answer_unless_it_may_be() {
     let finish = |reason: &str| format!(r#"{{"choices":[{{"index":0,"delta":{{}},"finish_reason":"{reason}"}}]}}"#);
     let check =
