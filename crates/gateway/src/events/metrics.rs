@@ -118,7 +118,11 @@ impl Metrics {
         it.register(names::TRANSITIONS, "Changes of the tier at which a route starts", self.transitions.clone());
         it.register(names::EPISODE_DURATION, "Time from leaving tier 0 to the return", self.episode_duration.clone());
         let ignored = self.cancels_ignored.clone();
-        it.register(names::CANCELS_IGNORED, "Cancelled attempts that were not seen closed within 30 s", ignored);
+        it.register(
+            names::CANCELS_IGNORED,
+            "Cancelled attempts whose call this process had not closed after 30 s; what upstreams do then is not seen",
+            ignored,
+        );
         it.register(names::REFUSED, "Requests refused before admission, by kind", self.refused.clone());
         it.register(names::LOST, "Requests whose decision was lost", self.lost.clone());
         it.register(names::LINES_DROPPED, "Log lines that found no room", self.lines_dropped.clone());
