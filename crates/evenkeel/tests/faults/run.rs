@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fmt::Debug,
+    fmt::{Debug, Display},
     rc::Rc,
     time::{Duration, Instant},
 };
@@ -304,4 +304,12 @@ pub(crate) fn outcome(got: &Got) -> String {
         None if got.is_whole() => format!("whole answer{tier}"),
         None => format!("{}{tier}, not whole", got.status),
     }
+}
+
+/// Says how many there are of each: `2 × 400, 413`.
+pub(crate) fn counts<T: Ord + Display>(all: impl IntoIterator<Item = T>) -> String {
+    let mut of = BTreeMap::<T, usize>::new();
+    all.into_iter().for_each(|it| *of.entry(it).or_default() += 1);
+    let words = of.into_iter().map(|(it, count)| if count > 1 { format!("{count} × {it}") } else { it.to_string() });
+    words.collect::<Vec<_>>().join(", ")
 }

@@ -2,13 +2,39 @@
 
 use bytes::Bytes;
 use serde_json::{Value, json};
+use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use crate::{
     client::Got,
     process::Process,
+    raw::read_request,
     row::{Forms::Plain, PLAIN, Row, Setting, Variant, act},
-    run::{Run, Side},
+    run::{Run, Side, counts, outcome},
 };
+
+/// A primary that answers as the first word of its model's name says, and promises two outputs.
+macro_rules! odd {
+    ($how:literal) => {
+        concat!(
+            "
+    protocol: oip
+    deadline: 8s
+    input:
+      tensor: x
+      columns: [income, age, rooms, bedrooms, population, occupancy, latitude, longitude]
+    output:
+      tensors:
+        score: {datatype: FP32, shape: [-1], min: 0, max: 1}
+        label: {datatype: INT64, shape: [-1]}
+    tiers:
+      - {name: primary, oip: {upstream: odd, model: ",
+            $how,
+            "-MODEL}}
+      - {name: default, fixed: {outputs: {score: 0.5, label: 1}}}
+"
+        )
+    };
+}
 
 /// The rows of this file.
 pub(crate) const ROWS: &[Row] = &[
@@ -18,13 +44,21 @@ pub(crate) const ROWS: &[Row] = &[
         "TN-07",
         Plain,
         &[
-            Variant::named("shape", "{fault: output_wrong_shape}", PRICE),
             Variant::named("dtype", "{fault: output_wrong_dtype}", PRICE),
-            Variant::named("a missing output", "{fault: output_missing}", PRICE),
+            Variant::named("other rows", "", odd!("rows")),
+            Variant::named("width", "", odd!("width")),
+            Variant::named("more than the data", "{fault: output_wrong_shape}", PRICE),
+            Variant::named("a missing output", "", odd!("one-of-two")),
+            Variant::named("no output", "{fault: output_missing}", PRICE),
         ],
         act!(tn_07),
     )
-    .within(TENSORS),
+    .within(Setting {
+        upstreams: "  primary: {protocol: oip, url: PRIMARY, dialect: plain}\n  lower: {protocol: oip, url: LOWER, dialect: plain}\n  \
+                    odd: {protocol: oip, url: \"http://RAW\", dialect: plain}\n",
+        raw: Some(|stream| Box::pin(odd(stream))),
+        ..TENSORS
+    }),
     Row::new(
         "TN-08",
         Plain,
@@ -64,6 +98,26 @@ const PRICE: &str = "
       - {name: default, fixed: {outputs: {score: 0.5}}}
 ";
 
+/// Serves outputs for two rows that are each read without trouble, and are not what was promised.
+async fn odd(mut stream: TcpStream) {
+    let request = String::from_utf8_lossy(&read_request(&mut stream).await).into_owned();
+    let label = r#"{"name":"label","datatype":"INT64","shape":[2],"data":[1,0]}"#;
+    let outputs = match request.split("/v2/models/").nth(1).and_then(|rest| rest.split('-').next()) {
+        Some("rows") => {
+            format!(r#"{{"name":"score","datatype":"FP32","shape":[3],"data":[0.1,0.2,0.3]}},{label}"#)
+        }
+        Some("width") => {
+            format!(r#"{{"name":"score","datatype":"FP32","shape":[2,2],"data":[0.1,0.2,0.3,0.4]}},{label}"#)
+        }
+        _ => label.to_owned(),
+    };
+    let body = format!(r#"{{"model_name":"odd","outputs":[{outputs}]}}"#);
+    let head = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length:";
+    // Whoever does not wait for it is not there any more.
+    let _ = stream.write_all(format!("{head} {}\r\n\r\n{body}", body.len()).as_bytes()).await;
+    let _ = stream.shutdown().await;
+}
+
 /// Two rows of eight columns.
 fn rows() -> Value {
     let data = [8.3, 41.0, 6.9, 1.0, 322.0, 2.5, 37.8, -122.2, 1.5, 20.0, 4.0, 1.1, 900.0, 3.0, 34.0, -118.0];
@@ -89,20 +143,31 @@ async fn lower_answers(run: &mut Run) -> Vec<String> {
     run.must(got.status == 200 && got.tier() == Some(1), "the lower tier's answer", &got);
     let data = got.json()["outputs"][0]["data"].as_array().map(Vec::len);
     run.must_be(data, Some(2), "for the whole request");
+    run.saw(Side::Client, outcome(&got));
     let record = run.record(got.header("evenkeel-decision")).await;
     let attempts = record["attempts"].as_array().cloned().unwrap_or_default();
     let primary = attempts.iter().filter(|it| it["path"] == "primary").filter_map(|it| it["result"].as_str());
     let results: Vec<String> = primary.map(str::to_owned).collect();
-    run.saw(Side::Client, "whole answer of tier 1");
-    run.saw(Side::Path, format!("P = {}", inferences(run).await));
     run.saw(Side::Record, results.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", "));
     results
 }
 
-async fn refused(run: &mut Run, what: &str, body: String, status: u16) {
-    let got = infer(run, body).await;
-    let plain = got.json()["error"].is_string();
-    run.must(got.status == status && plain, "refused in the protocol's own shape", &(what, &got));
+/// Claims that each body is refused with its status, in the protocol's own shape, counted, and asked of nobody.
+async fn refused(run: &mut Run, bodies: impl IntoIterator<Item = (&'static str, String, u16)>) {
+    let mut statuses = Vec::new();
+    for (what, body, status) in bodies {
+        let got = infer(run, body).await;
+        let plain = got.json()["error"].is_string();
+        run.must(got.status == status && plain, "refused in the protocol's own shape", &(what, &got));
+        statuses.push(got.status);
+    }
+    let reached = inferences(run).await;
+    run.must_be(reached, 0, "none");
+    let counted = run.house.metric("evenkeel_refused_before_admission_total").await;
+    run.must(counted >= statuses.len() as f64, "each is counted", &(counted, &statuses));
+    run.saw(Side::Client, counts(statuses));
+    run.saw(Side::Path, format!("P = {reached}"));
+    run.saw(Side::Record, "counted in `evenkeel_refused_before_admission_total`");
 }
 
 async fn tn_01(run: &mut Run) {
@@ -110,54 +175,66 @@ async fn tn_01(run: &mut Run) {
     let with = |shape: &str, datatype: &str| {
         format!(r#"{{"inputs":[{{"name":"x","shape":{shape},"datatype":"{datatype}","data":[1,2,3,4,5,6,7,8]}}]}}"#)
     };
-    for (what, body) in [
-        ("more than the data", with("[2,8]", "FP32")),
-        ("beyond 2⁶³", with("[4611686018427387904,8]", "FP32")),
-        ("a negative dimension", with("[-1,8]", "FP32")),
-        ("zero", with("[0,8]", "FP32")),
-        ("an unknown datatype", with("[1,8]", "COMPLEX")),
-    ] {
-        refused(run, what, body, 400).await;
-    }
-    run.must_be(inferences(run).await, 0, "none");
+    let bodies = [
+        ("more than the data", with("[2,8]", "FP32"), 400),
+        ("beyond 2⁶³", with("[4611686018427387904,8]", "FP32"), 400),
+        ("a negative dimension", with("[-1,8]", "FP32"), 400),
+        ("zero", with("[0,8]", "FP32"), 400),
+        ("an unknown datatype", with("[1,8]", "COMPLEX"), 400),
+    ];
+    refused(run, bodies).await;
     run.grew_by_less_than(before, 8);
-    run.saw(Side::Client, "400 before any allocation");
-    run.saw(Side::Path, "none");
-    run.saw(Side::Record, "counted");
 }
 
 async fn tn_06(run: &mut Run) {
     let row = "[1,2,3,4,5,6,7,8]";
     let nine =
         format!(r#"{{"inputs":[{{"name":"x","shape":[9,8],"datatype":"FP32","data":[{}]}}]}}"#, [row; 9].join(","));
-    refused(run, "over `max_batch`", nine, 400).await;
-    refused(run, "over `server.max_body`", " ".repeat(2 << 20), 413).await;
-    run.must_be(inferences(run).await, 0, "none");
-    run.saw(Side::Client, "413; 400");
-    run.saw(Side::Path, "none");
-    run.saw(Side::Record, "counted");
+    refused(run, [("over `max_batch`", nine, 400), ("over `server.max_body`", " ".repeat(2 << 20), 413)]).await;
 }
 
 async fn tn_07(run: &mut Run) {
-    let results = lower_answers(run).await;
-    let wanted: &[&str] = match run.which.variant.name {
-        "dtype" => &["quality.contract_dtype"],
-        // The model has one output: without it nothing is left.
-        "a missing output" => &["target.output_missing", "target.empty_answer"],
+    let wanted = match run.which.variant.name {
+        "dtype" => "quality.contract_dtype",
+        "other rows" | "width" => "quality.contract_shape",
         // More rows than there are data for cannot even be read.
-        _ => &["quality.contract_shape", "target.decode_failed"],
+        "more than the data" => "target.decode_failed",
+        "a missing output" => "target.output_missing",
+        _ => "target.empty_answer",
     };
-    run.must(results.first().is_some_and(|it| wanted.contains(&it.as_str())), "the record", &results);
+    // What is hard evidence opens a quiet path the second time (F-063), what is soft does not.
+    for _ in 0..2 {
+        let results = lower_answers(run).await;
+        run.must_be(results, vec![wanted.to_owned()], "the record");
+    }
+    let state = if matches!(wanted, "target.decode_failed" | "target.output_missing") { "open" } else { "closed" };
+    let breaker = run.breaker().await;
+    run.must_be(breaker.as_str(), state, "a missing output is hard evidence, another shape is soft");
+    run.saw(Side::Path, format!("{breaker} after two"));
+}
+
+/// Claims that the lower tier answers for what was not to be seen, and that the record calls it by its name.
+async fn spoiled(run: &mut Run, result: &str) {
+    let results = lower_answers(run).await;
+    run.must_be(results, vec![result.to_owned()], "the record");
+    run.saw(Side::Path, format!("P = {}, {}", inferences(run).await, run.breaker().await));
 }
 
 async fn tn_08(run: &mut Run) {
-    let results = lower_answers(run).await;
-    run.must_be(results, vec!["quality.contract_nonfinite".to_owned()], "the record");
+    spoiled(run, "quality.contract_nonfinite").await;
 }
 
 async fn tn_09(run: &mut Run) {
-    let results = lower_answers(run).await;
-    run.must_be(results, vec!["quality.contract_range".to_owned()], "the record");
+    spoiled(run, "quality.contract_range").await;
+}
+
+/// Names the tiers of the route, and says whether `/readyz` tells of a revision that was refused.
+async fn standing(run: &Run) -> (Vec<String>, bool) {
+    let look = async |at, path: &str| run.house.client.send(at, "GET", path, String::new()).await.json();
+    let state = look(run.house.data, &format!("/v1/routes/{}/state", run.route)).await;
+    let tiers = state["tiers"].as_array().into_iter().flatten();
+    let names = tiers.map(|it| it["name"].as_str().unwrap_or_default().to_owned()).collect();
+    (names, !look(run.house.admin, "/readyz").await["rejected"].is_null())
 }
 
 async fn tn_13(run: &mut Run) {
@@ -183,11 +260,18 @@ async fn tn_13(run: &mut Run) {
         run.must(refused.is_some(), "the revision is refused", &what);
         let got = infer(run, rows().to_string()).await;
         run.must(got.status == 200 && got.tier() == Some(0), "the running one stays", &got);
+        run.saw(Side::Client, outcome(&got));
+        let (tiers, rejected) = standing(run).await;
+        run.must(rejected, "the refusal shows in `/readyz`", &rejected);
+        run.must_be(tiers.join(", ").as_str(), "primary, lower, default", "the tier is never half-loaded");
+        run.saw(Side::Path, format!("tiers: {}", tiers.join(", ")));
         let check = Process::run(&["check", folder.join("evenkeel.yaml").to_str().expect("text")]).await;
-        run.must(check.contains(&format!("{what}.onnx")), "a diagnostic that names the file", &check);
+        let told = check.lines().find(|line| line.contains(&format!("{what}.onnx"))).unwrap_or_default();
+        let code = told.split_once("error[").and_then(|(_, rest)| rest.split(']').next()).unwrap_or("none");
+        let line = 1 + text.lines().position(|line| line.contains("name: local")).unwrap_or(0);
+        let at = told.contains(&format!("evenkeel.yaml:{line}:"));
+        run.must(at, "a diagnostic that names the file and the line", &check);
+        run.saw(Side::Record, format!("`{code}` with the file and its line"));
     }
     std::fs::write(folder.join("evenkeel.yaml"), &good).expect("written");
-    run.saw(Side::Client, "no change");
-    run.saw(Side::Path, "the tier is never half-loaded");
-    run.saw(Side::Record, "diagnostic with the file");
 }
