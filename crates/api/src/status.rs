@@ -67,6 +67,8 @@ pub struct TierState {
     pub share: f64,
     /// Whether a request may start on it now.
     pub eligible: bool,
+    /// What each of its replicas says of itself: `ready`, `refused`, `out`, `busy`, `misconfigured`, or `unasked`.
+    pub readiness: Vec<String>,
     /// When it last answered well.
     pub last_exercised: Option<Timestamp>,
 }

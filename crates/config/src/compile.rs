@@ -21,6 +21,7 @@ use crate::{
         commit::Commit,
         file::File,
         path::{Kind, PathKind, Target},
+        probe::Asked,
         route::{OnCapability, OnPolicy, Priority, Rescue, Route, RouteProtocol, WhenExhausted},
         scalar::{Duration, Limit, Ratio},
         server::Server,
@@ -102,15 +103,7 @@ pub(crate) fn compile(mut file: File, outside: &Outside) -> Deployment {
     write_out(&mut file, outside);
     let upstreams: Vec<UpstreamSpec> = file.upstreams.iter().map(|(name, it)| upstream(name, it, outside)).collect();
     let mut revision = core::Revision { digest: digest::of(&file, outside), ..core::Revision::default() };
-    revision.upstreams = upstreams
-        .iter()
-        .zip(file.upstreams.values())
-        .map(|(it, written)| core::Upstream {
-            name: it.name.clone(),
-            replicas: it.urls.clone(),
-            min_available: written.min_available,
-        })
-        .collect();
+    revision.upstreams = file.upstreams.iter().zip(&upstreams).map(|((_, it), spec)| core_upstream(it, spec)).collect();
     let id = |name: &str| {
         let at = upstreams.iter().position(|it| it.name == name).expect("checked: the upstream is there");
         UpstreamId(at as u16)
@@ -172,6 +165,16 @@ fn upstream(name: &str, it: &Upstream, outside: &Outside) -> UpstreamSpec {
         connect: it.connect.nanos(),
         tls: it.tls.nanos(),
         idle: it.idle.nanos(),
+    }
+}
+
+fn core_upstream(it: &Upstream, spec: &UpstreamSpec) -> core::Upstream {
+    let probe = |it: Asked| core::ProbePolicy { every: it.every.nanos(), timeout: it.timeout.nanos() };
+    core::Upstream {
+        name: spec.name.clone(),
+        replicas: spec.urls.clone(),
+        min_available: it.min_available,
+        probe: it.probe.asked().map(probe),
     }
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod commit;
 pub(crate) mod contract;
 pub(crate) mod file;
 pub(crate) mod path;
+pub(crate) mod probe;
 pub(crate) mod route;
 pub(crate) mod rules;
 pub(crate) mod scalar;

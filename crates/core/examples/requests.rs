@@ -76,8 +76,12 @@ fn revision() -> Revision {
         breaker: BreakerPolicy::default(),
     };
     let tier = |name: &str, method, path| Tier { name: name.into(), method, path: PathId(path) };
-    let upstream =
-        |name: &str| Upstream { name: name.into(), replicas: vec![format!("http://{name}")], min_available: 1 };
+    let upstream = |name: &str| Upstream {
+        name: name.into(),
+        replicas: vec![format!("http://{name}")],
+        min_available: 1,
+        probe: None,
+    };
     Revision {
         digest: [0; 32],
         routes: vec![Route {

@@ -10,7 +10,9 @@
 //! - `BRK-2`: every lease ends: by a verdict, by release, or by its expiry, which is a failure (F-069).
 //! - `BRK-3`: caller faults, cancellations and push-back move nothing but their own lease.
 //! - `BRK-4`: an open time is at least `open` and at most the longest of `open_max`, and `flap_max` where it flaps, plus a
-//!   fifth.
+//!   fifth. Only what readiness has taken out is open for as long as that says so.
+//! - `BRK-5`: readiness moves what is Closed or in Ramp to Open, and what it opened itself to HalfOpen, and nothing else: what
+//!   real outcomes have opened comes back by real outcomes (F-112, F-116).
 //!
 //! What trips it is counted by `outcomes`; how it comes back, step by step, is `ramp`.
 
@@ -25,7 +27,9 @@ use crate::{
     fact::Signal,
     flap::Flap,
     id::AttemptId,
+    probe,
     ramp::{Ramp, Turn},
+    reason::Reason,
     revision::BreakerPolicy,
     transition::Trip,
     unit::Permille,
@@ -62,7 +66,13 @@ impl BreakerState {
 #[derive(Clone, Debug)]
 enum State {
     Closed,
-    Open { until: Nanos },
+    Open {
+        until: Nanos,
+    },
+    /// Open since so many probes in a row were refused (F-113).
+    Out {
+        refusals: u32,
+    },
     HalfOpen(HalfOpen),
     Ramp(Ramp),
 }
@@ -146,12 +156,14 @@ pub(crate) struct Breaker {
     opened: u32,
     flap: Flap,
     trip: Option<Trip>,
+    /// Real requests have closed it since readiness last took something out.
+    returned: bool,
 }
 
 impl Breaker {
     pub(crate) fn new(policy: BreakerPolicy) -> Self {
         let outcomes = Outcomes::new(&policy);
-        Self { policy, state: State::Closed, outcomes, opened: 0, flap: Flap::default(), trip: None }
+        Self { policy, state: State::Closed, outcomes, opened: 0, flap: Flap::default(), trip: None, returned: false }
     }
 
     /// Goes on under another policy; windows are counted anew only where their lengths differ.
@@ -163,7 +175,7 @@ impl Breaker {
     pub(crate) fn state(&self) -> BreakerState {
         match self.state {
             State::Closed => BreakerState::Closed,
-            State::Open { .. } => BreakerState::Open,
+            State::Open { .. } | State::Out { .. } => BreakerState::Open,
             State::HalfOpen(_) => BreakerState::HalfOpen,
             State::Ramp(_) => BreakerState::Ramp,
         }
@@ -186,6 +198,11 @@ impl Breaker {
             State::Open { until } => {
                 Question { signal: Signal::OpenFor, value: until.saturating_sub(now), threshold: 0 }
             }
+            State::Out { refusals } => Question {
+                signal: Signal::Refusals,
+                value: u64::from(*refusals),
+                threshold: u64::from(probe::OUT_AFTER),
+            },
             State::HalfOpen(half) => Question {
                 signal: Signal::Leases,
                 value: half.leases.len() as u64,
@@ -211,7 +228,7 @@ impl Breaker {
                 ramp.admit(now);
                 false
             }
-            State::Closed | State::Open { .. } => false,
+            State::Closed | State::Open { .. } | State::Out { .. } => false,
         }
     }
 
@@ -267,7 +284,7 @@ impl Breaker {
             return self.release(verdict.attempt);
         }
         match &mut self.state {
-            State::Open { .. } => {}
+            State::Open { .. } | State::Out { .. } => {}
             State::HalfOpen(half) => {
                 let lease = half.leases.iter().find(|lease| lease.attempt == verdict.attempt);
                 match lease.map(|lease| lease.late) {
@@ -303,7 +320,7 @@ impl Breaker {
     /// Returns when time alone would move it.
     pub(crate) fn due(&self, now: Nanos) -> Option<Nanos> {
         match &self.state {
-            State::Closed => None,
+            State::Closed | State::Out { .. } => None,
             State::Open { until } => Some(*until),
             State::HalfOpen(half) => half.leases.iter().map(|lease| lease.expires).min(),
             State::Ramp(ramp) => Some(ramp.due(now)),
@@ -314,7 +331,34 @@ impl Breaker {
     pub(crate) fn recovers_in(&self, now: Nanos) -> Nanos {
         match &self.state {
             State::Open { until } => until.saturating_sub(now),
+            // Nobody knows; it is not worth more of a client's patience than a first open time.
+            State::Out { .. } => self.policy.open,
             _ => 0,
+        }
+    }
+
+    /// Hears what readiness says: so many refusals in a row that it is out, or that it is not out (BRK-5).
+    pub(crate) fn stand(&mut self, out: Option<u32>) {
+        self.returned &= out.is_none();
+        match (&self.state, out) {
+            (State::Closed | State::Ramp(_), Some(refusals)) => {
+                self.outcomes.clear();
+                self.trip = Some(Trip::refused(refusals));
+                self.state = State::Out { refusals };
+            }
+            (State::Out { .. }, None) => self.state = State::HalfOpen(HalfOpen::default()),
+            _ => {}
+        }
+    }
+
+    /// Follows another operation of the same path: what readiness alone had opened, and nobody has asked since, is closed once
+    /// real requests have closed the other.
+    pub(crate) fn follow(&mut self, other: &Self) {
+        let untouched = matches!(&self.state, State::HalfOpen(half) if half.leases.is_empty() && half.good == 0);
+        let by_readiness = self.trip.is_some_and(|trip| trip.reason == Reason::HealthcheckFailed);
+        let proven = other.returned && matches!(other.state, State::Closed);
+        if untouched && by_readiness && proven {
+            (self.state, self.opened, self.trip) = (State::Closed, 0, None);
         }
     }
 
@@ -352,6 +396,7 @@ impl Breaker {
             Turn::Stay | Turn::Up | Turn::Down => {}
             Turn::Close => {
                 self.outcomes.clear();
+                self.returned = true;
                 (self.state, self.opened, self.trip) = (State::Closed, 0, None);
                 self.flap.close(now);
             }

@@ -9,7 +9,7 @@ use crate::{
     clock::Nanos,
     decision::{AttemptRecord, Candidate, Decision, End, Outcome},
     fact::Fact,
-    output::{Cancelled, Disclosure, Output, Source, Start},
+    output::{Cancelled, Disclosure, Output, Probe, Source, Start},
     transition::{Transition, Trip},
 };
 
@@ -83,6 +83,11 @@ impl Canonical for Output {
             Self::CancelIgnored { revision, path, attempt } => {
                 hash.bytes(&revision.digest);
                 [8, u64::from(path.0), attempt.0].into_iter().for_each(|n| hash.number(n));
+            }
+            Self::Probe(Probe { probe, revision, upstream, replica, within }) => {
+                hash.bytes(&revision.digest);
+                let (upstream, replica) = (u64::from(upstream.0), u64::from(replica.0));
+                [9, probe.0, upstream, replica, *within].into_iter().for_each(|n| hash.number(n));
             }
             Self::Transition(it) => it.feed(hash),
             Self::Decision(decision) => decision.feed(hash),

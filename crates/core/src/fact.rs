@@ -29,6 +29,8 @@ pub enum Signal {
     /// The share of the memory for bodies that is in use, in permille, against what the class of the request may use of it for
     /// work elsewhere.
     Bodies,
+    /// Readiness probes that were refused in a row, against those that take a replica out (F-113).
+    Refusals,
     /// Replicas that are admitted, against the one that is needed.
     Replicas,
     /// Remote attempts so far, against the most there may be.
@@ -91,6 +93,7 @@ impl Signal {
             Self::RouteHeld => "route_held_ns",
             Self::InFlight => "in_flight",
             Self::Bodies => "bodies_permille",
+            Self::Refusals => "probes_refused",
             Self::Replicas => "replicas_admitted",
             Self::Attempts => "remote_attempts",
             Self::Crashes => "crashes",
@@ -139,7 +142,7 @@ impl Signal {
         match self {
             Self::TimeLeft | Self::Replicas | Self::RetryTime => Comparison::Below,
             Self::HedgeSamples | Self::HedgePushed | Self::HedgeLowered | Self::HedgeWins => Comparison::Below,
-            Self::Leases | Self::RampLot | Self::Attempts => Comparison::AtLeast,
+            Self::Leases | Self::RampLot | Self::Refusals | Self::Attempts => Comparison::AtLeast,
             Self::LargerContext => Comparison::AtMost,
             _ => Comparison::Above,
         }
@@ -161,6 +164,7 @@ impl Signal {
             Self::HedgeBreaker => Reason::BreakerOpen,
             Self::HedgeLate => Reason::LatencySpike,
             Self::HedgeCost => Reason::RetryBudgetEmpty,
+            Self::Refusals => Reason::HealthcheckFailed,
             Self::Replicas => Reason::NoEndpoints,
             Self::Attempts | Self::RetryBudget => Reason::RetryBudgetEmpty,
             Self::Waited => Reason::CooldownHold,

@@ -38,6 +38,10 @@ id!(
     RequestId(u64)
 );
 id!(
+    /// A probe of a replica, numbered by the core in the order in which it asks for them.
+    ProbeId(u64)
+);
+id!(
     /// An attempt, numbered by the core in the order of starts.
     AttemptId(u64)
 );

@@ -5,7 +5,8 @@ use alloc::sync::Arc;
 use crate::{
     class::ResultCode,
     clock::Nanos,
-    id::{AttemptId, RequestId, RouteId},
+    id::{AttemptId, ProbeId, RequestId, RouteId},
+    probe::Found,
     revision::{Features, Operation, Revision},
     unit::Permille,
 };
@@ -33,6 +34,13 @@ pub enum Input {
     ClientGone {
         /// Whose client.
         request: RequestId,
+    },
+    /// A probe of a replica is over.
+    Probed {
+        /// Which probe.
+        probe: ProbeId,
+        /// What it found.
+        found: Found,
     },
     /// A new revision is to be applied; open requests finish on theirs (rule 9).
     Revision(Arc<Revision>),

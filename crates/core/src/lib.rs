@@ -21,7 +21,7 @@
 //!
 //! # Reading order
 //! `clock`, `class`, `reason`, `revision` are words. `breaker`, `flap`, `ramp`, `domain`, `limiter`, `budget`, `latency`,
-//! `slow`, `load`, `plan` are policies.
+//! `slow`, `load`, `probe`, `plan` are policies.
 //! `attempt`, `commit`, `request`, `route`, `machine` are machines. `decision` is what remains of a request.
 #![no_std]
 #![forbid(unsafe_code)]
@@ -60,6 +60,7 @@ mod peers;
 mod pin;
 mod plan;
 mod priority;
+mod probe;
 mod ramp;
 mod reason;
 mod request;
@@ -79,16 +80,17 @@ pub use clock::{MICROSECOND, MILLISECOND, Nanos, SECOND};
 pub use decision::{AttemptRecord, Candidate, Decision, End, Outcome, Rescue, Role, Verdict};
 pub use digest::digest_name;
 pub use fact::{Comparison, Fact, Signal};
-pub use id::{AttemptId, PathId, ReplicaId, RequestId, RouteId, UpstreamId};
+pub use id::{AttemptId, PathId, ProbeId, ReplicaId, RequestId, RouteId, UpstreamId};
 pub use input::{Admit, Event, Input, Splice};
 pub use limiter::{weight_of_bytes, weight_of_tokens};
 pub use machine::{Core, Why};
-pub use output::{Cancelled, Disclosure, Output, Refusal, Source, Start};
+pub use output::{Cancelled, Disclosure, Output, Probe, Refusal, Source, Start};
 pub use priority::Priority;
+pub use probe::{Found, Readiness};
 pub use reason::{Reason, Severity};
 pub use revision::{
     BreakerPolicy, BudgetPolicy, Clocks, CommitPoint, Features, LimitPolicy, Method, OnCapability, OnPolicy, Operation,
-    Path, Protocol, Rate, Revision, Route, Tier, Upstream, WhenExhausted, Where,
+    Path, ProbePolicy, Protocol, Rate, Revision, Route, Tier, Upstream, WhenExhausted, Where,
 };
 pub use route::{Phase, RouteState, TierState};
 pub use transition::{Transition, Trip};

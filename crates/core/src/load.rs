@@ -47,6 +47,9 @@ const ONE: u128 = 1 << 32;
 /// Parts of a point that an estimate is kept in: thousands of answers a second move it by far less than a point each.
 const FINE: u32 = 20;
 
+/// How many times longer a replica is taken for that did not answer its last probe in time (F-113).
+const BUSY: u64 = 4;
+
 /// What an attempt showed of its replica.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shown {
@@ -133,11 +136,13 @@ impl Loads {
         points
     }
 
-    /// Returns what a request would meet there: the lower, the better. `in_flight` is what it does already.
-    pub(crate) fn score(&self, now: Nanos, replica: usize, in_flight: u64) -> u64 {
+    /// Returns what a request would meet there: the lower, the better. `in_flight` is what it does already; `busy`, that it did
+    /// not answer a probe in time.
+    pub(crate) fn score(&self, now: Nanos, replica: usize, (in_flight, busy): (u64, bool)) -> u64 {
         let estimate = self.replicas.get(replica).copied().flatten();
         let points = estimate.map_or(USUAL, |estimate| estimate.now(now) >> FINE);
-        in_flight.saturating_add(1).saturating_mul(points.max(1))
+        let times = if busy { BUSY } else { 1 };
+        in_flight.saturating_add(1).saturating_mul(points.max(1)).saturating_mul(times)
     }
 }
 

@@ -22,13 +22,14 @@ use crate::{
     clock::{Nanos, SECOND},
     domain::Gates,
     hedge::HedgePolicy,
-    id::{AttemptId, PathId, RequestId, RouteId},
+    id::{AttemptId, PathId, RequestId, RouteId, UpstreamId},
     input::{Admit, Event, Input},
     limits::{Leaving, Limits},
     output::{Output, Refusal},
     path::{Generation, Lane, Paths},
+    probe::{Probes, Readiness},
     request::{Arrival, Request, World},
-    revision::{Operation, Revision},
+    revision::{Operation, Revision, Where},
     route::{Look, RouteMachine, RouteState},
     timer::{Owner, Timers},
 };
@@ -50,6 +51,8 @@ pub enum Why {
     Route(RouteId),
     /// A cancelled attempt whose close was not seen.
     Cancelled(AttemptId),
+    /// A replica that is to be asked whether it is ready.
+    Probe,
 }
 
 /// What the core remembers of a route across revisions.
@@ -69,6 +72,7 @@ pub struct Core {
     paths: Paths,
     gates: Gates,
     limits: Limits,
+    probes: Probes,
     routes: BTreeMap<String, RouteSlot>,
     requests: BTreeMap<RequestId, Request>,
     running: BTreeMap<AttemptId, RequestId>,
@@ -90,6 +94,7 @@ impl Core {
             paths: Paths::default(),
             gates: Gates::default(),
             limits: Limits::default(),
+            probes: Probes::default(),
             routes: BTreeMap::new(),
             requests: BTreeMap::new(),
             running: BTreeMap::new(),
@@ -125,6 +130,7 @@ impl Core {
                 }
             }
             Input::ClientGone { request } => self.with(request, |it, world| it.client_gone(now, world)),
+            Input::Probed { probe, found } => self.probes.heard(now, probe, found),
             Input::Revision(revision) => self.apply(now, revision),
             Input::Timeout => {}
             Input::Drain => {
@@ -148,6 +154,7 @@ impl Core {
             Owner::Path(_) => (at, Why::Path),
             Owner::Route(route) => (at, Why::Route(RouteId(route))),
             Owner::Leaving(attempt) => (at, Why::Cancelled(attempt)),
+            Owner::Probes => (at, Why::Probe),
         })
     }
 
@@ -161,6 +168,16 @@ impl Core {
         self.limits.in_flight()
     }
 
+    /// Says whether nothing will happen any more but probes, if nobody comes.
+    pub fn is_quiet(&self) -> bool {
+        self.requests.is_empty() && self.timers.only_probes() && !self.probes.any_out()
+    }
+
+    /// Returns what the replicas of an upstream of the current revision say of themselves, in their order. Changes nothing.
+    pub fn readiness(&self, upstream: UpstreamId) -> Vec<Readiness> {
+        self.generation.watches[upstream.index()].iter().map(|watch| self.probes.readiness(*watch)).collect()
+    }
+
     /// Returns how many requests are open.
     pub fn open(&self) -> usize {
         self.requests.len()
@@ -172,6 +189,9 @@ impl Core {
         let mut state = self.routes[&of.name].machine.state(now, &self.generation, route, &self.paths);
         for (tier, of) in state.tiers.iter_mut().zip(&of.tiers) {
             tier.eligible &= self.gates.admit(now, self.generation.before(of.path));
+            if let Where::Remote(upstream) = self.generation.path(of.path).place {
+                tier.readiness = self.readiness(upstream);
+            }
         }
         state
     }
@@ -236,6 +256,7 @@ impl Core {
                     }
                 }
                 Owner::Route(route) => self.look_at_route(now, RouteId(route)),
+                Owner::Probes => self.outputs.extend(self.probes.due(now, &self.generation)),
                 Owner::Leaving(attempt) => {
                     let ignored = self.limits.left(now, attempt);
                     let counted = |it: Leaving| Output::CancelIgnored { revision: it.revision, path: it.path, attempt };
@@ -257,6 +278,7 @@ impl Core {
             paths: &mut self.paths,
             gates: &mut self.gates,
             limits: &mut self.limits,
+            probes: &mut self.probes,
             timers: &mut self.timers,
             budget: &mut route.budget,
             hedges: &mut route.hedges,
@@ -284,11 +306,15 @@ impl Core {
 
     /// Looks at the paths whose breakers may have moved: arms their times, and says where their routes start now.
     fn look(&mut self, now: Nanos) {
+        self.stand();
         let mut touched = core::mem::take(&mut self.touched);
         touched.sort_unstable();
         touched.dedup();
         for slot in touched.drain(..) {
-            let Some(due) = self.paths.find_mut(slot).map(|state| state.due(now)) else {
+            let Some(due) = self.paths.find_mut(slot).map(|state| {
+                state.follow();
+                state.due(now)
+            }) else {
                 continue;
             };
             if let Some(due) = due {
@@ -300,6 +326,22 @@ impl Core {
             }
         }
         self.touched = touched;
+    }
+
+    /// Tells the paths what their replicas have said of themselves, where that has changed, and arms the next probe.
+    fn stand(&mut self) {
+        if self.probes.take_changed() {
+            for (path, slot) in self.generation.revision.paths.iter().zip(&self.generation.slots) {
+                let Where::Remote(upstream) = path.place else { continue };
+                let watches = &self.generation.watches[upstream.index()];
+                let standing = watches.iter().map(|watch| self.probes.standing(*watch)).collect();
+                self.paths.state_mut(*slot).stand(standing);
+                self.touched.push(*slot);
+            }
+        }
+        if let Some(next) = self.probes.next() {
+            self.timers.arm(Owner::Probes, next);
+        }
     }
 
     fn look_at_route(&mut self, now: Nanos, route: RouteId) {
@@ -350,7 +392,9 @@ impl Core {
             let slot = self.routes.entry(route.name.clone()).or_insert_with(new);
             slot.budget.policy = route.budget;
         }
-        self.generation = Arc::new(Generation { revision, slots, before, limiters });
+        let watches = self.probes.apply(now, &revision);
+        self.generation = Arc::new(Generation { revision, slots, before, limiters, watches });
+        self.stand();
         for (at, route) in self.generation.revision.routes.iter().enumerate() {
             let slot = self.routes.get_mut(&route.name).expect("inserted above");
             slot.machine.adopt(&self.generation, RouteId(at as u16), &self.paths);

@@ -6,7 +6,7 @@ use crate::{
     class::ResultCode,
     clock::Nanos,
     decision::{Decision, Rescue, Role},
-    id::{AttemptId, PathId, ReplicaId, RequestId},
+    id::{AttemptId, PathId, ProbeId, ReplicaId, RequestId, UpstreamId},
     reason::Reason,
     revision::{Method, Revision},
     transition::Transition,
@@ -64,6 +64,8 @@ pub enum Output {
         /// Which attempt.
         attempt: AttemptId,
     },
+    /// Ask a replica whether it is ready; the answer comes as [`Input::Probed`](crate::Input::Probed).
+    Probe(Probe),
     /// The tier at which a route starts has changed.
     Transition(Box<Transition>),
     /// The record of a request that is over.
@@ -89,6 +91,22 @@ pub struct Start {
     pub fresh: bool,
     /// Whether it is to answer, or to mend a stream that broke.
     pub role: Role,
+}
+
+/// A probe to be made (F-111).
+#[derive(Clone, Debug)]
+pub struct Probe {
+    /// Its number.
+    pub probe: ProbeId,
+    /// The revision that names the upstream.
+    pub revision: Arc<Revision>,
+    /// Whose replica.
+    pub upstream: UpstreamId,
+    /// Which replica.
+    pub replica: ReplicaId,
+    /// It is to be made at a moment of this length from now that entropy draws, so that probes of several gateways do not come
+    /// in step (OV-14).
+    pub within: Nanos,
 }
 
 /// Why an attempt was stopped.

@@ -20,6 +20,7 @@ use crate::{
     latency::Latency,
     load::{self, Loads},
     peers::{Outlier, Peers},
+    probe::Standing,
     revision::{Operation, Path, Revision, Where},
     slow::Pace,
     transition::Trip,
@@ -53,11 +54,13 @@ struct Replica {
     breaker: Breaker,
     /// Attempts that run there.
     in_flight: u64,
+    /// It did not answer its last probe in time.
+    busy: bool,
 }
 
 impl Replica {
     fn new(path: &Path) -> Self {
-        Self { breaker: Breaker::new(path.breaker.clone()), in_flight: 0 }
+        Self { breaker: Breaker::new(path.breaker.clone()), in_flight: 0, busy: false }
     }
 }
 
@@ -92,6 +95,8 @@ impl Asker {
 pub(crate) struct PathState {
     addresses: Vec<String>,
     min_available: usize,
+    /// By address: what its probes say.
+    standing: Vec<Standing>,
     pub(crate) lanes: Vec<Lane>,
 }
 
@@ -108,7 +113,7 @@ impl PathState {
         let kept = before.filter(|old| {
             old.addresses == addresses || old.addresses.iter().any(|address| addresses.contains(address))
         });
-        let mut state = Self { addresses, min_available, lanes: Vec::new() };
+        let mut state = Self { addresses, min_available, standing: Vec::new(), lanes: Vec::new() };
         if let Some(old) = kept {
             state.lanes = old.lanes.iter().map(|lane| state.carry(path, lane, &old.addresses)).collect();
         }
@@ -165,7 +170,20 @@ impl PathState {
         let (latency, pace, broken) = (Latency::new(), Pace::new(path.objective), Gate::default());
         let hedging = hedging(path, operation);
         self.lanes.push(Lane { operation, breaker, latency, pace, broken, hedging, replicas, loads, peers });
-        self.lanes.last_mut().expect("one was just pushed")
+        let lane = self.lanes.last_mut().expect("one was just pushed");
+        lane.stand(&self.standing);
+        lane
+    }
+
+    /// Hears how its replicas stand by their probes (F-113).
+    pub(crate) fn stand(&mut self, standing: Vec<Standing>) {
+        self.standing = standing;
+        self.lanes.iter_mut().for_each(|lane| lane.stand(&self.standing));
+    }
+
+    /// Returns the fewest refusals in a row by which all its replicas are out; none while one of them is not.
+    pub(crate) fn all_out(&self) -> Option<u32> {
+        self.standing.iter().map(|it| it.out).min().flatten()
     }
 
     /// Returns the soonest time at which one of its breakers moves by itself.
@@ -180,6 +198,17 @@ impl PathState {
             lane.replicas.iter_mut().for_each(|replica| replica.breaker.tick(now, now));
         }
     }
+
+    /// Lets operations that nobody asks for follow those that have been proven again.
+    pub(crate) fn follow(&mut self) {
+        for at in 1..self.lanes.len() {
+            let (before, rest) = self.lanes.split_at_mut(at);
+            for other in before {
+                other.follow(&rest[0]);
+                rest[0].follow(other);
+            }
+        }
+    }
 }
 
 fn hedging(path: &Path, operation: Operation) -> Option<Box<Hedging>> {
@@ -187,6 +216,21 @@ fn hedging(path: &Path, operation: Operation) -> Option<Box<Hedging>> {
 }
 
 impl Lane {
+    /// Where there is but one replica, what its probes say holds for the path.
+    fn stand(&mut self, standing: &[Standing]) {
+        let alone = standing.first().filter(|_| self.replicas.is_empty());
+        self.breaker.stand(alone.and_then(|it| it.out));
+        for (replica, it) in self.replicas.iter_mut().zip(standing) {
+            replica.breaker.stand(it.out);
+            replica.busy = it.busy;
+        }
+    }
+
+    fn follow(&mut self, other: &Self) {
+        self.breaker.follow(&other.breaker);
+        self.replicas.iter_mut().zip(&other.replicas).for_each(|(it, other)| it.breaker.follow(&other.breaker));
+    }
+
     fn breakers(&self) -> impl Iterator<Item = &Breaker> {
         core::iter::once(&self.breaker).chain(self.replicas.iter().map(|replica| &replica.breaker))
     }
@@ -224,7 +268,10 @@ impl Lane {
         let chosen = match admitted.iter().find(half_open).filter(|_| tried.is_none()) {
             Some(probe) => *probe,
             None => {
-                let score = |at: &usize| self.loads.score(asker.now, *at, self.replicas[*at].in_flight);
+                let score = |at: &usize| {
+                    let replica = &self.replicas[*at];
+                    self.loads.score(asker.now, *at, (replica.in_flight, replica.busy))
+                };
                 admitted[load::choose(asker.entropy, &admitted.iter().map(score).collect::<Vec<_>>())?]
             }
         };
@@ -396,6 +443,8 @@ pub(crate) struct Generation {
     pub(crate) before: Vec<Before>,
     /// By path: the limiters of its replicas.
     pub(crate) limiters: Vec<Vec<u32>>,
+    /// By upstream: what is known of its replicas by their probes.
+    pub(crate) watches: Vec<Vec<u32>>,
 }
 
 impl Generation {
@@ -409,6 +458,14 @@ impl Generation {
 
     pub(crate) fn before(&self, path: PathId) -> &Before {
         &self.before[path.index()]
+    }
+
+    /// Returns the watch of a replica; none for work in this process.
+    pub(crate) fn watch(&self, path: PathId, replica: ReplicaId) -> Option<u32> {
+        match self.path(path).place {
+            Where::Remote(upstream) => self.watches[upstream.index()].get(replica.index()).copied(),
+            Where::Local | Where::Certain => None,
+        }
     }
 
     /// Returns the limiter of a replica; none for work in this process.
@@ -425,7 +482,7 @@ mod tests {
     #[test]
     fn f_073_a_lane_is_no_better_than_the_best_of_its_replicas() {
         let breaker = || Breaker::new(BreakerPolicy::default());
-        let replicas = [breaker(), breaker()].map(|breaker| Replica { breaker, in_flight: 0 }).into();
+        let replicas = [breaker(), breaker()].map(|breaker| Replica { breaker, in_flight: 0, busy: false }).into();
         let (latency, pace, broken) = (Latency::new(), Pace::new(None), Gate::default());
         let (loads, peers) = (Loads::new(2), Peers::new(2, 1));
         let mut lane = Lane {

@@ -46,6 +46,7 @@ use crate::{
     path::{Generation, Leased, Paths},
     pin::Held,
     plan::Plan,
+    probe::Probes,
     revision::{CommitPoint, OnCapability, OnPolicy, Route, Where},
     route::Phase,
     timer::Timers,
@@ -56,6 +57,7 @@ pub(crate) struct World<'a> {
     pub(crate) paths: &'a mut Paths,
     pub(crate) gates: &'a mut Gates,
     pub(crate) limits: &'a mut Limits,
+    pub(crate) probes: &'a mut Probes,
     pub(crate) timers: &'a mut Timers,
     pub(crate) budget: &'a mut Budget,
     /// What hedges of the route may cost.

@@ -279,6 +279,17 @@ pub struct Upstream {
     pub replicas: Vec<String>,
     /// Replicas that the comparison with their peers leaves, at least (F-104).
     pub min_available: u16,
+    /// How its replicas are asked whether they are ready; none where they are not.
+    pub probe: Option<ProbePolicy>,
+}
+
+/// How a replica is asked whether it is ready (F-111).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProbePolicy {
+    /// From one probe to the next, about.
+    pub every: Nanos,
+    /// How long its answer may take.
+    pub timeout: Nanos,
 }
 
 /// The three clocks of an attempt (F-022, F-024, F-025).

@@ -18,6 +18,7 @@ use crate::{
     output::Output,
     path::{Generation, PathState, Paths},
     pin::{Held, Pin},
+    probe::Readiness,
     reason::Reason,
     revision::{Method, Tier},
     transition::{Transition, Trip},
@@ -67,12 +68,14 @@ pub struct RouteState {
 }
 
 /// A tier as it stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TierState {
     /// The worst of its breakers.
     pub breaker: BreakerState,
     /// Whether a request may start on it now.
     pub eligible: bool,
+    /// What its replicas say of themselves, in their order; nothing for work in this process.
+    pub readiness: Vec<Readiness>,
 }
 
 /// Where a route starts, and what barred the tiers above.
@@ -159,7 +162,7 @@ impl RouteMachine {
         let tiers = generation.revision.routes[route.index()].tiers.iter().zip(0..).map(|(tier, at)| {
             let breaker = worst(paths.state(generation.slot(tier.path))).0;
             let held = held.is_some_and(|held| held.left(now, at) > 0);
-            TierState { breaker, eligible: breaker != BreakerState::Open && !held }
+            TierState { breaker, eligible: breaker != BreakerState::Open && !held, readiness: Vec::new() }
         });
         RouteState {
             phase: self.phase(generation, route, paths),
@@ -227,8 +230,13 @@ impl Look<'_> {
     }
 }
 
-/// Returns the worst state over the operations of a path, and what tripped it.
+/// Returns the worst state over the operations of a path, and what tripped it. One that nobody has used yet is open while its
+/// probes say so.
 fn worst(path: &PathState) -> (BreakerState, Option<Trip>) {
     let worst = path.lanes.iter().max_by_key(|lane| lane.state());
-    worst.map_or((BreakerState::Closed, None), |lane| (lane.state(), lane.trip()))
+    match (worst, path.all_out()) {
+        (Some(lane), _) => (lane.state(), lane.trip()),
+        (None, Some(refusals)) => (BreakerState::Open, Some(Trip::refused(refusals))),
+        (None, None) => (BreakerState::Closed, None),
+    }
 }

@@ -20,6 +20,7 @@ pub(crate) enum Owner {
     Path(u32),
     Route(u16),
     Leaving(AttemptId),
+    Probes,
 }
 
 /// The set of times.
@@ -55,6 +56,11 @@ impl Timers {
     /// Returns the soonest time and whose it is.
     pub(crate) fn next(&self) -> Option<(Nanos, Owner)> {
         self.order.first().copied()
+    }
+
+    /// Says whether only probes want to be called.
+    pub(crate) fn only_probes(&self) -> bool {
+        self.armed.keys().all(|owner| *owner == Owner::Probes)
     }
 
     /// Takes the soonest owner whose time has come.

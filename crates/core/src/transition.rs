@@ -30,6 +30,12 @@ impl Trip {
     pub(crate) fn new(rule: &'static str, result: ResultCode, (bad, of): (u32, u32)) -> Self {
         Self { rule, result, bad, of, reason: result.reason().unwrap_or(Reason::BreakerOpen) }
     }
+
+    /// Makes the trip of a replica that was taken out by so many refused probes in a row.
+    pub(crate) fn refused(probes: u32) -> Self {
+        let trip = Self::new("F-113", ResultCode::ConnectFailed, (probes, probes));
+        Self { reason: Reason::HealthcheckFailed, ..trip }
+    }
 }
 
 /// A change of the tier at which a route starts.

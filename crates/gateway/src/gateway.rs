@@ -5,10 +5,10 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use arc_swap::ArcSwap;
 use evenkeel_api as api;
 use evenkeel_config::{Deployment, Unfit};
-use evenkeel_core::Input;
+use evenkeel_core::{Input, Output};
 use tokio::{
     net::{TcpListener, TcpSocket, lookup_host},
-    sync::{broadcast, watch},
+    sync::{broadcast, mpsc, watch},
     time::timeout,
 };
 
@@ -18,6 +18,7 @@ use crate::{
     entropy::Entropy,
     events::{Events, Happened},
     listen::{self, Connections},
+    probe,
     snapshot::Applied,
     status,
 };
@@ -93,7 +94,11 @@ impl Gateway {
         let address = listener.local_addr().map_err(fault)?;
         let events = Arc::new(Events::new());
         let watcher = events.clone();
-        let on_news = Box::new(move |output: &_| watcher.news(output));
+        let (wanted, probes) = mpsc::unbounded_channel();
+        let on_news = Box::new(move |output: &_| match output {
+            Output::Probe(probe) => drop(wanted.send(probe.clone())),
+            output => watcher.news(output),
+        });
         let driver = Driver::start(applied.deployment.revision.clone(), on_news);
         events.applied(&applied.deployment.revision, &applied.name, applied.at);
         let gateway = Self(Arc::new(Shared {
@@ -107,6 +112,8 @@ impl Gateway {
             connections: Arc::default(),
             turned_away: Arc::default(),
         }));
+        #[expect(clippy::disallowed_methods, reason = "it ends with the driver, and holds no share of the gateway")]
+        tokio::spawn(probe::serve(Arc::downgrade(&gateway.0), probes));
         #[expect(
             clippy::disallowed_methods,
             reason = "it ends when the gateway closes, which is where a drain begins"

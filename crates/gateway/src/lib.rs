@@ -13,6 +13,7 @@ mod gateway;
 mod listen;
 mod names;
 mod path;
+mod probe;
 mod protocol;
 mod reply;
 mod snapshot;

@@ -21,7 +21,7 @@ use crate::{
 pub(crate) struct Applied {
     pub(crate) deployment: Arc<Deployment>,
     /// By upstream id.
-    upstreams: Vec<Arc<Upstream>>,
+    pub(crate) upstreams: Vec<Arc<Upstream>>,
     /// By path id.
     pub(crate) paths: Vec<Arc<dyn Path>>,
     /// By route id: what its tensors must be.

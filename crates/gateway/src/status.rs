@@ -35,6 +35,7 @@ pub(crate) fn one(driver: &Driver, events: &Events, name: &str, revision: &str) 
             breaker: now.breaker.name().into(),
             share,
             eligible: now.eligible,
+            readiness: now.readiness.iter().map(|it| it.name().into()).collect(),
             last_exercised,
         }
     };

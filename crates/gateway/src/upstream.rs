@@ -10,14 +10,21 @@ mod connect;
 mod fault;
 mod line;
 pub(crate) mod push_back;
+mod ready;
 mod resolve;
 
 pub(crate) use fault::in_body;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
-use evenkeel_config::{Dialect, Secret, UpstreamSpec};
+use evenkeel_config::{Dialect, Secret, UpstreamProtocol, UpstreamSpec};
 use evenkeel_core::{Nanos, ResultCode};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
 use http_body_util::Full;
@@ -48,7 +55,10 @@ pub(crate) struct Call {
 /// A server that runs models.
 pub(crate) struct Upstream {
     urls: Vec<String>,
+    protocol: UpstreamProtocol,
     dialect: Dialect,
+    /// By replica: it has been said that its probes are turned away.
+    doubted: Vec<AtomicBool>,
     authorization: Option<HeaderValue>,
     pooled: Client<Connector, Full<Bytes>>,
     fresh: Client<Connector, Full<Bytes>>,
@@ -65,7 +75,9 @@ impl Upstream {
         let resolver = Resolver::new(GaiResolver::new(), Duration::from_nanos(spec.dns));
         Arc::new(Self {
             urls: spec.urls.clone(),
+            protocol: spec.protocol,
             dialect: spec.dialect,
+            doubted: spec.urls.iter().map(|_| AtomicBool::new(false)).collect(),
             authorization: spec.api_key.as_ref().and_then(bearer),
             pooled: client(spec, IDLE_CONNECTIONS, resolver.clone()),
             fresh: client(spec, 0, resolver),
@@ -75,6 +87,11 @@ impl Upstream {
     /// Returns the habits that are declared of an Open Inference Protocol server.
     pub(crate) fn dialect(&self) -> Dialect {
         self.dialect
+    }
+
+    /// Says, once for each replica, that nobody has heard yet that its probes are turned away.
+    pub(crate) fn is_first_doubt(&self, replica: usize) -> bool {
+        !self.doubted[replica].swap(true, Ordering::Relaxed)
     }
 
     /// Reads what a replica says of itself, on a connection that may be an old one; where that was kept too long, on a

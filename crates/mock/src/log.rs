@@ -26,6 +26,8 @@ pub(crate) use attempt::{Progress, Seen, Ticket};
 
 use attempt::Entry;
 
+use crate::protocol::Work;
+
 /// How many attempts are kept: an outage bench of half a minute fits three times.
 const MAX_ATTEMPTS: usize = 100_000;
 /// How many bytes of request bodies are kept.
@@ -54,6 +56,8 @@ impl Clock {
 pub struct Count {
     /// All attempts.
     pub attempts: u64,
+    /// Those among them that asked for no work, such as probes of readiness.
+    pub probes: u64,
     /// Those that met a fault.
     pub faulted: u64,
 }
@@ -136,6 +140,7 @@ impl State {
         let model = self.by_model.get_mut(name).expect("it was inserted above");
         for count in [model, &mut self.total] {
             count.attempts += 1;
+            count.probes += u64::from(seen.work == Work::Probe);
             count.faulted += u64::from(seen.fault.is_some());
         }
     }
@@ -160,7 +165,7 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{protocol::Work, server::Head};
+    use crate::server::Head;
 
     fn seen(log: &Log, model: &str) -> Seen {
         let head = Head { method: "POST".to_owned(), target: "/".to_owned(), old: false, headers: Vec::new() };

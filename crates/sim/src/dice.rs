@@ -16,6 +16,7 @@ pub(crate) enum Purpose {
     Clients,
     Servers,
     Script,
+    Probes,
 }
 
 impl Dice {

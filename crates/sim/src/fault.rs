@@ -57,6 +57,19 @@ pub(crate) enum FaultKind {
     Any,
 }
 
+/// What a fault strikes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum On {
+    /// Requests.
+    #[default]
+    Work,
+    /// Probes of readiness (UP-33 to UP-35).
+    Probes,
+    /// Both.
+    All,
+}
+
 /// What a fault does to an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
@@ -115,6 +128,10 @@ pub(crate) struct Fault {
     pub(crate) effect: Effect,
     /// What runs when it begins is reset.
     pub(crate) kills: bool,
+    /// It strikes requests.
+    pub(crate) work: bool,
+    /// It strikes probes.
+    pub(crate) probes: bool,
 }
 
 /// One time in which a fault lasts.

@@ -18,6 +18,7 @@ mod flaps;
 mod health;
 mod promise;
 mod purse;
+mod readiness;
 mod recovery;
 mod room;
 mod told;
@@ -127,6 +128,11 @@ impl Oracle {
                 self.health.before(now, core, false);
                 self.promises.revised(revision.clone());
             }
+            Input::Probed { probe, found } => {
+                self.health.before(now, core, false);
+                self.health.suspect();
+                self.health.probed(*probe, *found);
+            }
             Input::Timeout | Input::Drain => self.health.before(now, core, false),
         }
     }
@@ -176,6 +182,10 @@ impl Oracle {
             }
             Output::CancelIgnored { attempt, .. } => {
                 self.rooms.left(*attempt);
+                Ok(())
+            }
+            Output::Probe(probe) => {
+                self.health.asked(probe);
                 Ok(())
             }
             Output::Transition(transition) => self.health.moved(transition),

@@ -10,13 +10,16 @@
 
 mod calls;
 mod clients;
+mod probes;
 mod queue;
 mod trace;
 mod upstreams;
 
 use std::sync::Arc;
 
-use evenkeel_core::{AttemptId, Canonical, Core, Event, Input, LogHash, Nanos, Output, RequestId, SECOND};
+use evenkeel_core::{
+    AttemptId, Canonical, Core, Event, Found, Input, LogHash, Nanos, Output, ProbeId, RequestId, SECOND,
+};
 
 pub(crate) use self::{
     calls::CallRef,
@@ -25,6 +28,7 @@ pub(crate) use self::{
 use self::{
     calls::Calls,
     clients::{Client, Clients},
+    probes::ProbeRef,
     queue::Queue,
     trace::Trace,
 };
@@ -56,6 +60,10 @@ enum What {
     Return(Client),
     /// A cancelled call is seen closed.
     Closed(AttemptId),
+    /// A probe reaches its replica.
+    Probe(ProbeRef),
+    /// A probe is over.
+    Probed(ProbeId, Found),
     /// A spell of a fault begins that ends what runs.
     Strike(u32),
     /// The configuration is applied again.
@@ -93,13 +101,15 @@ pub(crate) struct World<'s> {
     servers: Vec<Server>,
     spells: Vec<Spell>,
     arrivals: Vec<Arrivals>,
-    /// Of arrivals, clients, servers.
-    dice: [Dice; 3],
+    /// Of arrivals, clients, servers, probes.
+    dice: [Dice; 4],
     /// Requests that may still arrive.
     left: u64,
     /// All requests of the scenario arrive.
     whole: bool,
     reloads: u32,
+    /// Probes that are on their way.
+    probing: usize,
     oracle: Oracle,
     tally: Tally,
     log: Option<(LogHash, Trace)>,
@@ -111,7 +121,8 @@ impl<'s> World<'s> {
         let spells = spells(&scenario.faults, run.seed);
         let trouble = scenario.trouble(&spells);
         let first_fault = spells.iter().map(|spell| spell.from).min();
-        let mut dice = [Purpose::Arrivals, Purpose::Clients, Purpose::Servers].map(|it| Dice::new(run.seed, it));
+        let mut dice =
+            [Purpose::Arrivals, Purpose::Clients, Purpose::Servers, Purpose::Probes].map(|it| Dice::new(run.seed, it));
         // A revision of its own: threads that count the owners of one and the same wait for one another.
         let revision = Arc::new((*scenario.revision).clone());
         let replicas = scenario.servers.iter().zip(&scenario.revision.upstreams);
@@ -129,6 +140,7 @@ impl<'s> World<'s> {
             left: run.requests.unwrap_or(scenario.requests),
             whole: run.requests.is_none_or(|requests| requests >= scenario.requests),
             reloads: 0,
+            probing: 0,
             oracle: Oracle::new(revision.clone(), trouble),
             tally: Tally::new(&revision, trouble, first_fault),
             log: run.logged.then(Default::default),
@@ -167,6 +179,9 @@ impl<'s> World<'s> {
 
     /// Lets the next thing happen; says whether there was one.
     fn goes_on(&mut self) -> bool {
+        if self.queue.len() == self.probing && self.core.is_quiet() {
+            return false;
+        }
         let timer = self.core.next_timeout().map(|(at, _)| at.max(self.now));
         match (timer, self.queue.next()) {
             _ if self.violation.is_some() || self.now > HORIZON => return false,
@@ -195,6 +210,8 @@ impl<'s> World<'s> {
             What::Return(client) => self.ask(client),
             What::Closed(attempt) => self.feed(Input::Attempt { attempt, event: Event::Closed }, None),
             What::Strike(spell) => self.strike(spell),
+            What::Probe(probe) => self.probe(probe),
+            What::Probed(probe, found) => self.probed(probe, found),
             What::Reload => self.reload(),
         }
     }
@@ -228,6 +245,7 @@ impl<'s> World<'s> {
             Output::Cancel { attempt, .. } => self.cancel(attempt),
             Output::Answer { request, .. } => self.answered(request),
             Output::Refuse { request, why, retry_after, .. } => self.refused(request, why, retry_after),
+            Output::Probe(probe) => self.ask_replica(&probe),
             Output::Commit { .. } | Output::Transition(_) | Output::CancelIgnored { .. } | Output::Decision(_) => {}
         }
     }

@@ -49,7 +49,12 @@ fn revision() -> Revision {
             tiers: vec![tier("primary", Method::Primary, 0), tier("default", Method::Default, 1)],
         }],
         paths: vec![path("primary", Where::Remote(UpstreamId(0))), path("default", Where::Certain)],
-        upstreams: vec![Upstream { name: "big".into(), replicas: vec!["http://big".into()], min_available: 1 }],
+        upstreams: vec![Upstream {
+            name: "big".into(),
+            replicas: vec!["http://big".into()],
+            min_available: 1,
+            probe: None,
+        }],
     }
 }
 

@@ -12,6 +12,9 @@ use crate::{
     tree::Key,
 };
 
+/// The least time between two probes of a replica, in nanoseconds.
+const LEAST: u64 = 100_000_000;
+
 impl Checks<'_> {
     pub(super) fn server(&mut self) {
         let (key, server) = (Key::default().field("server"), &self.file.server);
@@ -49,6 +52,11 @@ impl Checks<'_> {
             if upstream.protocol == UpstreamProtocol::Openai && self.report.is_written(&dialect) {
                 let message = "an `openai` upstream has no dialect";
                 self.error("misplaced-key", &dialect, message, "remove it, or write `protocol: oip`");
+            }
+            let every = upstream.probe.asked().map_or(LEAST, |it| it.every.nanos());
+            if every < LEAST {
+                let message = "a server that is asked so often does little else";
+                self.error("out-of-range", &key.field("probe").field("every"), message, "write 100ms or more");
             }
             let tls = key.field("tls");
             if self.report.is_written(&tls) && !upstream.addresses().any(|url| url.starts_with("https://")) {

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::scalar::Duration;
+use super::{probe::Probe, scalar::Duration};
 
 /// A server that runs models.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -44,6 +44,10 @@ pub(crate) struct Upstream {
     /// How long an idle connection is kept; shorter than the upstream keeps it (F-032).
     #[serde(default = "idle")]
     pub(crate) idle: Duration,
+    /// How its replicas are asked whether they are ready, or `off`; an `oip` server by `/v2/health/ready`, an `openai` one by
+    /// `/models`, which costs nothing (F-111).
+    #[serde(default)]
+    pub(crate) probe: Probe,
 }
 
 /// What an upstream speaks.

@@ -49,9 +49,9 @@ fn f_100_the_same_bits_choose_the_same() {
 #[test]
 fn f_100_busy_replicas_score_higher_and_nothing_overflows() {
     let (loads, now) = settled(2);
-    assert_eq!([0, 1, 9].map(|in_flight| loads.score(now, 0, in_flight)), [1_000, 2_000, 10_000]);
-    assert_eq!(loads.score(now, 0, u64::MAX), u64::MAX);
-    assert_eq!(loads.score(now, 99, 0), 1_000, "one that is not there is as its peers");
+    assert_eq!([0, 1, 9].map(|in_flight| loads.score(now, 0, (in_flight, false))), [1_000, 2_000, 10_000]);
+    assert_eq!(loads.score(now, 0, (u64::MAX, false)), u64::MAX);
+    assert_eq!(loads.score(now, 99, (0, false)), 1_000, "one that is not there is as its peers");
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn f_100_long_prompts_do_not_make_a_replica_look_slow() {
         loads.record(now, 0, SMALL, Shown::Answered(USUAL_MS));
         loads.record(now, 1, Size::of(100_000), Shown::Answered(2 * SECOND));
     }
-    assert_eq!(loads.score(20 * SECOND, 0, 0), loads.score(20 * SECOND, 1, 0));
+    assert_eq!(loads.score(20 * SECOND, 0, (0, false)), loads.score(20 * SECOND, 1, (0, false)));
 }
 
 #[test]
@@ -86,10 +86,10 @@ fn f_101_half_of_it_is_gone_after_ten_seconds() {
     let (mut loads, now) = settled(2);
     loads.record(now, 0, SMALL, Shown::Failed(0));
     for (after, score) in [(0, 250_000), (10, 125_500), (20, 63_250), (100, 1_243), (1_000, 1_000)] {
-        let is = loads.score(now + after * SECOND, 0, 0);
+        let is = loads.score(now + after * SECOND, 0, (0, false));
         assert!(is.abs_diff(score) <= 1, "LOAD-2: {is} after {after} s");
     }
-    assert_eq!(loads.score(now + 1_000 * SECOND, 1, 0), 1_000);
+    assert_eq!(loads.score(now + 1_000 * SECOND, 1, (0, false)), 1_000);
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn f_101_good_answers_wear_a_failure_off_at_the_same_pace_however_many() {
         for n in 1..=10 * rate {
             loads.record(now + n * SECOND / rate, 0, SMALL, Shown::Answered(USUAL_MS));
         }
-        let score = loads.score(now + 10 * SECOND, 0, 0);
+        let score = loads.score(now + 10 * SECOND, 0, (0, false));
         assert!(score.abs_diff(125_500) < 2_000, "{score} at {rate}/s");
     }
 }
@@ -110,7 +110,7 @@ fn f_101_a_new_replica_starts_as_its_peers_are() {
     let (mut loads, now) = settled(2);
     loads.record(now, 1, SMALL, Shown::Failed(0));
     let grown = loads.carry([Some(1), None, Some(0), Some(7)].into_iter());
-    let scores: Vec<u64> = (0..4).map(|at| grown.score(now, at, 0)).collect();
+    let scores: Vec<u64> = (0..4).map(|at| grown.score(now, at, (0, false))).collect();
     assert_eq!(scores, [250_000, 1_000, 1_000, 1_000]);
 }
 
@@ -119,13 +119,13 @@ fn f_173_silence_before_a_cancellation_only_ever_slows() {
     let (mut loads, now) = settled(1);
     let later = now + 10 * SECOND;
     loads.record(later, 0, SMALL, Shown::Silent(MILLISECOND));
-    assert_eq!(loads.score(later, 0, 0), 1_000, "LOAD-1");
+    assert_eq!(loads.score(later, 0, (0, false)), 1_000, "LOAD-1");
     loads.record(later + 10 * SECOND, 0, SMALL, Shown::Silent(3 * SECOND));
-    assert!(loads.score(later + 10 * SECOND, 0, 0) > 70_000, "at least this long");
+    assert!(loads.score(later + 10 * SECOND, 0, (0, false)) > 70_000, "at least this long");
     loads.record(later + 11 * SECOND, 0, SMALL, Shown::Failed(0));
-    let before = loads.score(later + 12 * SECOND, 0, 0);
+    let before = loads.score(later + 12 * SECOND, 0, (0, false));
     loads.record(later + 12 * SECOND, 0, SMALL, Shown::Silent(0));
-    assert_eq!(loads.score(later + 12 * SECOND, 0, 0), before, "LOAD-1");
+    assert_eq!(loads.score(later + 12 * SECOND, 0, (0, false)), before, "LOAD-1");
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn share(takes: Nanos, shown: Shown) -> u64 {
             in_flight[replica] -= 1;
             loads.record(at, replica, SMALL, if replica == 0 { shown } else { Shown::Answered(USUAL_MS) });
         }
-        let scores: Vec<u64> = (0..4).map(|at| loads.score(now, at, in_flight[at])).collect();
+        let scores: Vec<u64> = (0..4).map(|at| loads.score(now, at, (in_flight[at], false))).collect();
         let replica = choose(bits(n), &scores).expect("four");
         got[replica] += 1;
         in_flight[replica] += 1;

@@ -10,6 +10,7 @@ mod hedges;
 mod lacks;
 mod limits;
 mod pins;
+mod probes;
 mod recover;
 mod replicas;
 mod retries;
@@ -60,6 +61,7 @@ fn revision(primary_replicas: usize) -> Revision {
         name: name.into(),
         replicas: (0..replicas).map(|n| std::format!("http://{name}-{n}")).collect(),
         min_available: 1,
+        probe: None,
     };
     Revision {
         digest: [7; 32],

@@ -33,6 +33,10 @@ impl Request {
             self.counted.push(slot);
         }
         self.learn(now, world, (attempt, result, evidence));
+        if evidence == Evidence::Success {
+            let watch = self.generation.watch(attempt.path, attempt.replica);
+            watch.into_iter().for_each(|watch| world.probes.succeed(now, watch));
+        }
         let mended = evidence == Evidence::Success && !self.pending.is_empty();
         match retry {
             Some(retry) if retry.elsewhere || retry.fresh => {

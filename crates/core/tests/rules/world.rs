@@ -254,7 +254,7 @@ impl World {
                 let states = routes.map(|route| self.core.route_state(self.now, RouteId(route))).collect();
                 self.history.states.push((self.now, states));
             }
-            Output::Commit { .. } | Output::Decision(_) | Output::CancelIgnored { .. } => {}
+            Output::Commit { .. } | Output::Decision(_) | Output::CancelIgnored { .. } | Output::Probe(_) => {}
         }
     }
 
@@ -367,7 +367,12 @@ pub(crate) fn plain_sample(seed: u64) -> Revision {
     let clocks = Clocks { first_content: 800 * MILLISECOND, stall: 500 * MILLISECOND, total: 60 * SECOND };
     let mut revision = Revision { digest: [seed as u8; 32], ..Revision::default() };
     revision.upstreams = ["one", "two"]
-        .map(|name| Upstream { name: name.into(), replicas: vec![format!("http://{name}")], min_available: 1 })
+        .map(|name| Upstream {
+            name: name.into(),
+            replicas: vec![format!("http://{name}")],
+            min_available: 1,
+            probe: None,
+        })
         .into();
     // Some paths go on with an answer that was begun, some change something.
     let (goes_on, changes) = (!seed.is_multiple_of(3), seed.is_multiple_of(5));

@@ -244,7 +244,7 @@ impl Task {
                 self.over(*decision).await;
                 return true;
             }
-            Output::Transition(_) | Output::CancelIgnored { .. } => {}
+            Output::Transition(_) | Output::CancelIgnored { .. } | Output::Probe(_) => {}
         }
         false
     }

@@ -28,6 +28,14 @@ pub(super) fn classify(error: &legacy::Error) -> ResultCode {
 /// are the same everywhere, ENOMEM, and ENOBUFS and EADDRNOTAVAIL (no port is left) as Linux and as BSD number them.
 const OURS: [i32; 7] = [23, 24, 12, 105, 55, 99, 49];
 
+/// Says whether a clock of the connection fired: nobody refused anything.
+pub(super) fn is_timeout(error: &legacy::Error) -> bool {
+    let by_clock = |cause: &io::Error| cause.kind() == io::ErrorKind::TimedOut;
+    let slow = |shake: &Handshake| matches!(shake, Handshake::Slow(_));
+    chain(error).filter_map(|cause| cause.downcast_ref::<io::Error>()).any(by_clock)
+        || find::<Handshake>(error).is_some_and(slow)
+}
+
 /// Classifies a body that broke off.
 pub(crate) fn in_body(error: &hyper::Error) -> ResultCode {
     if error.is_parse() { ResultCode::ProtocolError } else { ResultCode::Truncated }

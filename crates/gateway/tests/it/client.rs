@@ -82,6 +82,11 @@ impl Kit {
         Self { gateway, big, small, http: Client::builder(TokioExecutor::new()).build_http() }
     }
 
+    /// Compiles another configuration over the same mocks.
+    pub(crate) fn compile(&self, config: &str, folder: &Path) -> Arc<Deployment> {
+        compiled(config, folder, (&self.big, &self.small))
+    }
+
     /// Breaks the primary, in the words of the fault catalogue.
     pub(crate) fn break_primary(&self, fault: &str) {
         self.big.set_faults(parse_faults_yaml(&format!("[{fault}]")).expect(fault));

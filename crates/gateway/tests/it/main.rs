@@ -11,6 +11,7 @@ mod inference;
 mod inference_faults;
 mod memory;
 mod models;
+mod probes;
 mod requests;
 mod rescue;
 mod streams;

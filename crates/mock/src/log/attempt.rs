@@ -62,6 +62,8 @@ pub struct Attempt {
     pub path: String,
     /// The model it names; empty where the request names none.
     pub model: String,
+    /// Whether it asks for no work: for health, metadata or a list of models, as a probe of readiness does.
+    pub probe: bool,
     /// Whether it asks for a stream.
     pub stream: bool,
     /// The headers by lower-case name, repeated ones joined by a comma. A credential is only `present`.
@@ -163,6 +165,7 @@ impl Entry {
             method: seen.head.method.clone(),
             path: seen.head.target.clone(),
             model: seen.model.clone(),
+            probe: seen.work == Work::Probe,
             stream: seen.work == Work::Chat { stream: true },
             headers: shown(&seen.head),
             header_names: seen.head.headers.iter().map(|(name, _)| name.clone()).collect(),

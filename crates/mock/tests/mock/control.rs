@@ -52,8 +52,14 @@ async fn probes_meet_a_fault_only_where_the_rule_says_so() {
     let mock = faulty(json!([{"fault": "status", "status": 503}])).await;
     assert_eq!(send(mock.address(), "GET", "/v2/health/ready", "").await.status(), 200);
     mock.set_faults(vec![Rule::new(Fault::CredentialRejected {}).on(evenkeel_mock::On::Probes)]);
-    assert_eq!(send(mock.address(), "GET", "/v2/health/ready", "").await.status(), 401);
+    for path in ["/v2/health/ready", "/v1/models"] {
+        assert_eq!(send(mock.address(), "GET", path, "").await.status(), 401, "{path}");
+    }
     assert_eq!(statuses(&mock, 1).await, [200]);
+    let probes: Vec<bool> = mock.log().iter().map(|attempt| attempt.probe).collect();
+    assert_eq!(probes, [true, true, true, false], "the log tells them apart");
+    let log = send(mock.control_address(), "GET", "/mock/log", "").await.json();
+    assert_eq!((&log["by_model"][""]["probes"], &log["by_model"]["m"]["probes"]), (&json!(3), &json!(0)));
 }
 
 #[tokio::test]
@@ -172,7 +178,10 @@ async fn the_log_shows_what_came_and_what_was_done() {
     assert_eq!((&first["headers"]["evenkeel-decision"], &first["headers"]["x-request-id"]), (&json!("d"), &json!("r")));
     assert!(first["at_ms"].as_f64() <= first["first_byte_ms"].as_f64() && first["ended_ms"].is_f64());
     assert_eq!(log["attempts"][1]["ending"], "complete");
-    assert_eq!(log["by_model"], json!({"e": {"attempts": 1, "faulted": 0}, "m": {"attempts": 1, "faulted": 1}}));
+    assert_eq!(
+        log["by_model"],
+        json!({"e": {"attempts": 1, "probes": 0, "faulted": 0}, "m": {"attempts": 1, "probes": 0, "faulted": 1}})
+    );
 
     let later = send(mock.control_address(), "GET", "/mock/log?since=1", "").await.json();
     assert_eq!((later["attempts"].as_array().map(Vec::len), later["attempts"][0].get("body")), (Some(1), None));

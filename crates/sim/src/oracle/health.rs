@@ -5,11 +5,11 @@
 use std::sync::Arc;
 
 use evenkeel_core::{
-    AttemptId, BreakerState, Core, Event, Evidence, Nanos, Operation, Path, PathId, ResultCode, Revision, RouteId,
-    Start, Transition, Where,
+    AttemptId, BreakerState, Core, Event, Evidence, Found, Nanos, Operation, Path, PathId, Probe, ProbeId, ResultCode,
+    Revision, RouteId, Start, Transition, Where,
 };
 
-use super::{Broken, flaps::Flaps, watch::Running};
+use super::{Broken, flaps::Flaps, readiness::Readiness, watch::Running};
 
 /// Operations, in the order of the table.
 const OPERATIONS: [Operation; 4] = [Operation::Chat, Operation::ChatStream, Operation::Embeddings, Operation::Infer];
@@ -36,6 +36,7 @@ pub(super) struct Health {
     switches: Vec<Option<(Nanos, u64)>>,
     /// Routes that have switched since the core was looked at.
     moved: Vec<RouteId>,
+    readiness: Readiness,
 }
 
 #[derive(Clone, Debug)]
@@ -47,6 +48,8 @@ struct Lane {
     /// A probe has shown content since it is half open.
     shown: bool,
     used: bool,
+    /// Readiness has opened it, and it has not been closed since.
+    out: bool,
     first: bool,
     flaps: Flaps,
     /// It has several replicas, and stands as the best of them: its turns are those of none.
@@ -61,6 +64,7 @@ impl Health {
             probes: Vec::new(),
             shown: false,
             used: false,
+            out: false,
             flaps: Flaps::default(),
             first: revision.routes[path.route.index()].tiers[0].name == path.name,
             several: match path.place {
@@ -79,6 +83,7 @@ impl Health {
             starts: vec![0; revision.routes.len()],
             switches: vec![None; revision.paths.len()],
             moved: Vec::new(),
+            readiness: Readiness::default(),
             revision,
         }
     }
@@ -98,6 +103,16 @@ impl Health {
     /// Looks at the breakers after this input, whatever it is.
     pub(super) fn suspect(&mut self) {
         self.sick = true;
+    }
+
+    /// Notes a probe that the core wants.
+    pub(super) fn asked(&mut self, it: &Probe) {
+        self.readiness.asked(it);
+    }
+
+    /// Notes what a probe found.
+    pub(super) fn probed(&mut self, probe: ProbeId, found: Found) {
+        self.readiness.probed(probe, found);
     }
 
     /// Notes what an attempt reports.
@@ -203,6 +218,7 @@ impl Health {
             }
         }
         (self.sick, self.well) = (!closed, well);
+        self.readiness.over();
         Ok(())
     }
 
@@ -210,9 +226,20 @@ impl Health {
     fn turned(&mut self, now: Nanos, at: usize, state: BreakerState) -> Result<(), Broken> {
         use BreakerState::{Closed, HalfOpen, Open, Ramp};
         let path = &self.revision.paths[at / OPERATIONS.len()];
+        let upstream = match path.place {
+            Where::Remote(upstream) => Some(upstream),
+            Where::Local | Where::Certain => None,
+        };
         let lane = &mut self.lanes[at];
         if state == lane.state {
             return Ok(());
+        }
+        // With a time of the core that has come, it is not the probe that moves.
+        let by_probe = self.readiness.judge(upstream, (lane.state, state)).filter(|_| !self.due && !lane.several);
+        let was_out = lane.out;
+        lane.out &= state != Closed;
+        if let Some(Ok(out)) = by_probe {
+            lane.out |= out;
         }
         let (before, since) = (std::mem::replace(&mut lane.state, state), std::mem::replace(&mut lane.since, now));
         if state != HalfOpen {
@@ -225,6 +252,12 @@ impl Health {
         match (before, state) {
             (_, Open) if self.neutral && !self.due => broken("rule 5", "opens by what is no evidence".into()),
             _ if lane.several => Ok(()),
+            _ if by_probe.as_ref().is_some_and(Result::is_err) => {
+                let (rule, what) = by_probe.and_then(Result::err).expect("just seen");
+                broken(rule, what)
+            }
+            // Readiness has its own time, and what it alone has opened follows another operation of its path.
+            (Open, HalfOpen) | (HalfOpen, Closed) if was_out => Ok(()),
             (Open, HalfOpen) if now - since < path.breaker.open => {
                 broken("F-066", format!("was open for {} ns only", now - since))
             }

@@ -10,7 +10,7 @@ use super::{
     schema::{self, Script, Tokens},
 };
 use crate::{
-    fault::{Effect, Fault, FaultKind, Finish},
+    fault::{Effect, Fault, FaultKind, Finish, On},
     server::Model,
     spread::Spread,
     workload::Load,
@@ -163,6 +163,9 @@ impl Check<'_, '_> {
             share: it.share.0,
             effect: effect(it),
             kills: it.fault == FaultKind::Refuse,
+            work: it.on != On::Probes,
+            // Where nobody listens, probes are refused as well.
+            probes: it.on != On::Work || it.fault == FaultKind::Refuse,
         })
     }
 

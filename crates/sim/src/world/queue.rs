@@ -29,6 +29,11 @@ impl<T> Queue<T> {
         self.heap.push(Entry { at, caused: self.caused, what });
     }
 
+    /// Counts the events that are to come.
+    pub(crate) fn len(&self) -> usize {
+        self.heap.len()
+    }
+
     /// Returns the time of the next event.
     pub(crate) fn next(&self) -> Option<Nanos> {
         self.heap.peek().map(|entry| entry.at)

@@ -34,6 +34,7 @@ impl Trace {
             Input::Splice { attempt, splice } => format!("attempt {} against what was sent: {splice:?}", attempt.0),
             Input::ClientGone { request } => format!("the client of request {} leaves", number(*request)),
             Input::Revision(_) => "a revision is applied".into(),
+            Input::Probed { probe, found } => format!("probe {}: {found:?}", probe.0),
             Input::Timeout => "a time of the core has come".into(),
             Input::Drain => "the process stops".into(),
         };
@@ -58,6 +59,9 @@ impl Trace {
                 format!("refuse request {}: {why:?}{after}", number(*request))
             }
             Output::CancelIgnored { attempt, .. } => format!("attempt {} was cancelled, and goes on", attempt.0),
+            Output::Probe(it) => {
+                format!("probe {} of replica {} of upstream {}", it.probe.0, it.replica.0, it.upstream.0)
+            }
             Output::Transition(it) => format!("tier {} -> {}: {}", it.from, it.to, it.reason.name()),
             Output::Decision(it) => format!("record of request {}: {}", number(it.request), it.reason.name()),
         };

@@ -82,8 +82,9 @@ impl World<'_> {
         let (now, dice) = (self.now, &mut self.dice[2]);
         let spells = self.spells.iter().filter(|spell| (spell.from..spell.until).contains(&now));
         let faults = spells.map(|spell| &self.scenario.faults[spell.fault]);
-        let mut here = faults
-            .filter(|fault| fault.upstream == usize::from(upstream) && fault.replica.is_none_or(|it| it == replica));
+        let mut here = faults.filter(|fault| {
+            fault.work && fault.upstream == usize::from(upstream) && fault.replica.is_none_or(|it| it == replica)
+        });
         let effect = here.find(|fault| dice.share(fault.share))?.effect;
         Some(if effect == Effect::Any { any(dice) } else { effect })
     }

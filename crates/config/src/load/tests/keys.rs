@@ -97,7 +97,17 @@ fn each_key_of_the_server_and_of_an_upstream_changes_what_is_compiled() {
     ] {
         check(&format!("{}server: {{{server}}}\n", with("")), &with(""));
     }
-    for upstream in ["dns: 2s", "connect: 2s", "tls: 3s", "idle: 2s", "capacity_domain: shared", "min_available: 2"] {
+    for upstream in [
+        "dns: 2s",
+        "connect: 2s",
+        "tls: 3s",
+        "idle: 2s",
+        "capacity_domain: shared",
+        "min_available: 2",
+        "probe: off",
+        "probe: {every: 5s}",
+        "probe: {timeout: 1s}",
+    ] {
         check(&with("").replace("protocol: openai, url", &format!("protocol: openai, {upstream}, url")), &with(""));
     }
     check(&with("").replace("127.0.0.1:1/v1", "127.0.0.1:2/v1"), &with(""));

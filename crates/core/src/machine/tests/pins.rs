@@ -22,12 +22,12 @@ impl Kit {
             self.end(R::ConnectFailed, 0);
             self.end(R::Ok, 200);
         }
-        self.serve();
+        self.all_answer();
         self.tier() == 0
     }
 
     /// Everything that is asked answers, for half a minute.
-    fn serve(&mut self) {
+    fn all_answer(&mut self) {
         for _ in 0..60 {
             self.until(self.now + SECOND / 2);
             self.admit(Operation::Chat);
@@ -73,7 +73,7 @@ fn f_183_a_route_that_fell_seven_times_stays_below_for_ten_minutes_and_then_come
     assert!(!kit.core.route_state(kit.now, RouteId(0)).tiers[0].eligible);
     kit.until(fell + 600 * SECOND);
     assert!(kit.core.route_state(kit.now, RouteId(0)).tiers[0].eligible, "it expires by itself");
-    kit.serve();
+    kit.all_answer();
     assert_eq!((kit.tier(), kit.start().tier), (0, 0));
 }
 
@@ -110,7 +110,7 @@ fn f_183_a_route_with_nothing_but_a_default_below_is_not_pinned() {
             kit.admit(Operation::Chat);
             kit.end(R::ConnectFailed, 0);
         }
-        kit.serve();
+        kit.all_answer();
         assert_eq!(kit.tier(), 0, "fall {fall}");
     }
 }

@@ -4,7 +4,7 @@ use evenkeel_config::{Duration, Ratio};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::fault::FaultKind;
+use crate::fault::{FaultKind, On};
 
 /// Something that breaks for a time. Of several that meet a request, the first applies, as in the mock.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -35,6 +35,9 @@ pub(crate) struct Fault {
     pub(crate) share: Ratio,
     /// What happens, in the words of `evenkeel mock`.
     pub(crate) fault: FaultKind,
+    /// What it strikes; `refuse` strikes probes in any case, `probes` alone means those of readiness.
+    #[serde(default)]
+    pub(crate) on: On,
     /// The status, of `status`.
     #[serde(default)]
     #[schemars(range(min = 400, max = 599))]

@@ -1,0 +1,253 @@
+//! Probes: what replicas say of themselves, and how little it decides (`failures.md`, section 8).
+
+use super::*;
+use crate::{
+    fact::Signal,
+    output::Probe,
+    probe::{Found, Readiness},
+    revision::ProbePolicy,
+};
+
+const EVERY: Nanos = 10 * SECOND;
+
+fn probed(replicas: usize) -> Kit {
+    let mut revision = revision(replicas);
+    revision.upstreams[0].probe = Some(ProbePolicy { every: EVERY, timeout: 2 * SECOND });
+    Kit::new(revision)
+}
+
+impl Kit {
+    /// Lets time pass until the next probe of a replica is wanted, and answers it; probes of others stay without answer.
+    fn probe(&mut self, replica: u16, found: Found) {
+        let before = self.out.len();
+        loop {
+            let probe = self.out[before..].iter().find_map(|output| match output {
+                Output::Probe(Probe { probe, replica: ReplicaId(it), .. }) if *it == replica => Some(*probe),
+                _ => None,
+            });
+            if let Some(probe) = probe {
+                return self.feed(Input::Probed { probe, found });
+            }
+            let (at, _) = self.core.next_timeout().expect("a probe comes");
+            self.until(at);
+        }
+    }
+
+    /// Answers so many probes of replica 0.
+    fn hear(&mut self, found: &[Found]) {
+        found.iter().for_each(|found| self.probe(0, *found));
+    }
+
+    fn probes(&self) -> usize {
+        self.out.iter().filter(|it| matches!(it, Output::Probe(_))).count()
+    }
+
+    fn readiness(&self) -> Vec<Readiness> {
+        self.core.readiness(UpstreamId(0))
+    }
+
+    fn good(&mut self, operation: Operation) {
+        self.admit(operation);
+        assert_eq!(self.start().tier, 0);
+        self.end(R::Ok, 200);
+    }
+
+    /// Lets so many streams be answered, one a second, by whichever tier is chosen.
+    fn serve(&mut self, requests: usize) {
+        for _ in 0..requests {
+            self.until(self.now + SECOND);
+            self.admit(Operation::ChatStream);
+            self.end(R::Ok, 200);
+        }
+    }
+}
+
+#[test]
+fn f_113_three_refusals_in_a_row_take_the_only_replica_out_and_the_ladder_decides() {
+    let mut kit = probed(1);
+    kit.good(Operation::ChatStream);
+    kit.hear(&[Found::Refused, Found::Refused, Found::Good, Found::Refused, Found::Refused]);
+    assert_eq!((kit.breaker(0), kit.readiness()), (BreakerState::Closed, vec![Readiness::Refused]), "not in a row");
+    kit.probe(0, Found::Refused);
+    assert_eq!((kit.breaker(0), kit.readiness()), (BreakerState::Open, vec![Readiness::Out]));
+    let moved = &kit.transitions()[0];
+    assert_eq!((moved.to, moved.reason, moved.trip.map(|it| it.rule)), (1, Reason::HealthcheckFailed, Some("F-113")));
+    kit.admit(Operation::ChatStream);
+    assert_eq!(kit.start().tier, 1);
+    kit.end(R::Ok, 200);
+    let decision = kit.decision();
+    assert_eq!(decision.reason, Reason::HealthcheckFailed);
+    let fact = decision.facts.iter().find(|fact| fact.signal == Signal::Refusals).expect("what was compared");
+    assert_eq!((fact.tier, fact.value, fact.threshold), (0, 3, 3));
+}
+
+#[test]
+fn f_113_a_path_that_was_never_used_is_not_asked_while_its_replica_is_out() {
+    let mut kit = probed(1);
+    kit.hear(&[Found::Refused; 3]);
+    assert_eq!((kit.breaker(0), kit.transitions()[0].reason), (BreakerState::Open, Reason::HealthcheckFailed));
+    kit.admit(Operation::Chat);
+    assert_eq!(kit.start().tier, 1);
+    kit.end(R::Ok, 200);
+    assert_eq!(kit.decision().reason, Reason::HealthcheckFailed);
+    kit.hear(&[Found::Good; 2]);
+    kit.good(Operation::Chat);
+}
+
+#[test]
+fn f_112_f_113_two_good_probes_bring_it_back_half_open_and_only_requests_close_it() {
+    let mut kit = probed(1);
+    kit.good(Operation::ChatStream);
+    kit.hear(&[Found::Refused, Found::Refused, Found::Refused, Found::Good]);
+    assert_eq!(kit.breaker(0), BreakerState::Open, "one is not enough");
+    kit.probe(0, Found::Good);
+    assert_eq!(kit.breaker(0), BreakerState::HalfOpen, "without any traffic");
+    kit.hear(&[Found::Good; 9]);
+    assert_eq!((kit.breaker(0), kit.readiness()), (BreakerState::HalfOpen, vec![Readiness::Ready]), "F-112");
+    kit.serve(2);
+    assert_eq!(kit.breaker(0), BreakerState::Ramp);
+    kit.serve(200);
+    assert_eq!(kit.breaker(0), BreakerState::Closed);
+    assert_eq!(kit.transitions().last().map(|it| it.to), Some(0));
+}
+
+#[test]
+fn f_113_an_operation_that_nobody_asks_for_is_back_with_the_one_that_is() {
+    let mut kit = probed(1);
+    kit.good(Operation::Chat);
+    kit.good(Operation::ChatStream);
+    kit.hear(&[Found::Refused; 3]);
+    kit.hear(&[Found::Good; 2]);
+    kit.serve(200);
+    assert_eq!(kit.breaker(0), BreakerState::Closed, "the worst of both");
+}
+
+#[test]
+fn f_112_f_116_up_33_readiness_that_lies_neither_closes_nor_shortens_what_real_outcomes_have_opened() {
+    let mut often = revision(1);
+    often.upstreams[0].probe = Some(ProbePolicy { every: 2 * SECOND, timeout: SECOND });
+    let mut kit = Kit::new(often);
+    kit.open_primary();
+    for _ in 0..4 {
+        kit.probe(0, Found::Good);
+        assert_eq!(kit.breaker(0), BreakerState::Open, "F-112");
+    }
+    kit.until(10 * SECOND - 1);
+    assert_eq!(kit.breaker(0), BreakerState::Open, "not a moment sooner");
+    kit.until(12 * SECOND);
+    assert_eq!(kit.breaker(0), BreakerState::HalfOpen);
+    kit.admit(Operation::ChatStream);
+    assert_eq!(kit.start().tier, 0);
+    kit.end(R::Status5xx, 503);
+    assert_eq!(kit.breaker(0), BreakerState::Open, "the dead engine is found by the request");
+    // What is open by real outcomes is not made to wait for readiness either.
+    let until = kit.now + 60 * SECOND;
+    while kit.now < until {
+        kit.probe(0, Found::Refused);
+    }
+    assert_eq!(kit.breaker(0), BreakerState::HalfOpen, "F-116");
+}
+
+#[test]
+fn f_113_up_34_a_probe_that_times_out_is_busy_and_never_out() {
+    let mut kit = probed(1);
+    kit.hear(&[Found::Busy; 12]);
+    assert_eq!((kit.breaker(0), kit.readiness()), (BreakerState::Closed, vec![Readiness::Busy]));
+    kit.good(Operation::Chat);
+    assert_eq!(kit.readiness(), [Readiness::Unasked], "it answers: that outranks what its probes said (F-110)");
+}
+
+#[test]
+fn f_113_a_busy_replica_gets_less_and_a_refused_one_nothing() {
+    let share = |found: Found| {
+        let mut kit = probed(2);
+        for _ in 0..3 {
+            kit.probe(1, found);
+            kit.probe(0, Found::Good);
+        }
+        for _ in 0..200 {
+            kit.admit(Operation::ChatStream);
+        }
+        kit.starts().iter().filter(|(tier, replica)| (*tier, *replica) == (0, 1)).count()
+    };
+    let (good, busy, refused) = (share(Found::Good), share(Found::Busy), share(Found::Refused));
+    assert!((80..=120).contains(&good), "{good} of 200");
+    assert!((20..=60).contains(&busy), "{busy} of 200: lower weight, not out");
+    assert_eq!(refused, 0);
+}
+
+#[test]
+fn f_113_what_is_out_comes_back_when_it_is_busy_and_no_longer_refuses() {
+    let mut kit = probed(1);
+    kit.good(Operation::Chat);
+    kit.hear(&[Found::Refused; 3]);
+    kit.hear(&[Found::Busy, Found::Busy]);
+    assert_eq!(kit.breaker(0), BreakerState::HalfOpen);
+}
+
+#[test]
+fn f_114_up_35_a_probe_that_is_turned_away_is_unknown_and_changes_nothing() {
+    let mut kit = probed(1);
+    kit.good(Operation::Chat);
+    kit.hear(&[Found::Unknown; 9]);
+    assert_eq!((kit.breaker(0), kit.readiness()), (BreakerState::Closed, vec![Readiness::Misconfigured]));
+    kit.good(Operation::Chat);
+    assert_eq!(kit.readiness(), [Readiness::Misconfigured], "requests do not mend our configuration");
+}
+
+#[test]
+fn f_110_probes_pause_while_requests_succeed() {
+    let mut kit = probed(1);
+    kit.until(SECOND);
+    let before = kit.probes();
+    for _ in 0..60 {
+        kit.good(Operation::Chat);
+        kit.until(kit.now + 5 * SECOND);
+    }
+    assert_eq!(kit.probes(), before);
+    kit.until(kit.now + 12 * SECOND);
+    assert_eq!(kit.probes(), before + 1, "ten seconds after the last success");
+}
+
+#[test]
+fn f_110_a_probe_that_was_overtaken_by_a_success_is_not_heard() {
+    let mut kit = probed(1);
+    kit.hear(&[Found::Refused; 2]);
+    kit.until(kit.core.next_timeout().expect("the next probe").0);
+    let probe = kit.out.iter().rev().find_map(|output| match output {
+        Output::Probe(it) => Some(it.probe),
+        _ => None,
+    });
+    kit.good(Operation::Chat);
+    kit.feed(Input::Probed { probe: probe.expect("it is on its way"), found: Found::Refused });
+    assert_eq!(kit.readiness(), [Readiness::Unasked]);
+}
+
+#[test]
+fn f_111_nobody_is_asked_where_probes_are_off_and_what_was_out_is_half_open_then() {
+    let mut kit = Kit::new(revision(1));
+    kit.until(100 * SECOND);
+    assert_eq!(kit.probes(), 0);
+    let mut kit = probed(1);
+    kit.good(Operation::Chat);
+    kit.hear(&[Found::Refused; 3]);
+    kit.feed(Input::Revision(revision(1).into()));
+    assert_eq!((kit.breaker(0), kit.readiness()), (BreakerState::HalfOpen, vec![Readiness::Unasked]));
+    assert_eq!(kit.core.readiness(UpstreamId(1)), [Readiness::Unasked]);
+}
+
+#[test]
+fn f_074_what_probes_have_said_survives_a_reload_also_to_more_replicas() {
+    let mut kit = probed(1);
+    kit.good(Operation::Chat);
+    kit.hear(&[Found::Refused; 3]);
+    let mut more = revision(2);
+    more.upstreams[0].probe = Some(ProbePolicy { every: EVERY, timeout: 2 * SECOND });
+    kit.feed(Input::Revision(more.into()));
+    assert_eq!(kit.readiness(), [Readiness::Out, Readiness::Unasked]);
+    for _ in 0..9 {
+        kit.admit(Operation::ChatStream);
+        assert_eq!((kit.start().tier, kit.start().replica), (0, ReplicaId(1)));
+        kit.end(R::Ok, 200);
+    }
+}
