@@ -220,9 +220,18 @@ impl Run {
 
     /// Returns the state of the primary's breaker.
     pub(crate) async fn breaker(&self) -> String {
+        self.primary_state().await["breaker"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Returns what the primary's first replica says of itself.
+    pub(crate) async fn readiness(&self) -> String {
+        self.primary_state().await["readiness"][0].as_str().unwrap_or_default().to_owned()
+    }
+
+    async fn primary_state(&self) -> Value {
         let path = format!("/v1/routes/{}/state", self.route);
-        let state = self.house.client.send(self.house.data, "GET", &path, String::new()).await.json();
-        state["tiers"][0]["breaker"].as_str().unwrap_or_default().to_owned()
+        let mut state = self.house.client.send(self.house.data, "GET", &path, String::new()).await.json();
+        state["tiers"][0].take()
     }
 
     /// Claims something; what is there instead is told where it does not hold.

@@ -155,7 +155,11 @@ pub(crate) const ROWS: &[Row] = &[
     ),
     Row::new("UP-31", Both, &[Variant::named("", "", SHORT)], act!(up_31)),
     Row::new("UP-32", Streamed, &[Variant::named("", "{fault: ignore_cancel, every_ms: 100}", STARRED)], act!(up_32)),
-    Row::new("UP-33", Both, &[Variant::named("", "{fault: status, status: 503}", SHORT)], act!(up_33)),
+    Row::new("UP-33", Both, &[Variant::named("", "{fault: status, status: 503}", SHORT)], act!(up_33)).within(PROBED),
+    Row::new("UP-34", Plain, &[Variant::named("", "{fault: silence, on: probes}", SHORT)], act!(up_34))
+        .within(PROBED)
+        .single(),
+    Row::new("UP-35", Plain, &[Variant::named("", "", SHORT)], act!(up_35)).within(PROBED).single(),
     Row::new("UP-36", Both, &[Variant::named("", "{fault: status, status: 500}", PAIR)], act!(up_36)).within(REPLICAS),
     Row::new("UP-37", Plain, &[Variant::named("", "{fault: status, status: 500}", PAIR)], act!(up_37)).within(REPLICAS),
 ];
@@ -241,6 +245,13 @@ const PAIR: &str = "
 /// The two mocks as replicas of one upstream, and the second for a tier of its own as well.
 const REPLICAS: Setting = Setting {
     upstreams: "  pair: {protocol: openai, urls: [\"PRIMARY/v1\", \"LOWER/v1\"]}\n  lower: {protocol: openai, url: \"LOWER/v1\"}\n",
+    ..PLAIN
+};
+
+/// A primary that is often asked whether it is ready.
+const PROBED: Setting = Setting {
+    upstreams: "  primary: {protocol: openai, url: \"PRIMARY/v1\", probe: {every: 200ms, timeout: 200ms}}\n  lower: {protocol: openai, \
+                url: \"LOWER/v1\"}\n",
     ..PLAIN
 };
 
@@ -572,8 +583,49 @@ async fn up_33(run: &mut Run) {
     run.must_be(run.breaker().await, "open".to_owned(), "by real outcomes");
     let told = run.until(async || Some(run.transitions()).filter(|it| !it.is_empty())).await.unwrap_or_default();
     run.must_be(told.len(), 1, "no flapping");
+    let ready = run.until(async || Some(run.readiness().await).filter(|it| it == "ready")).await;
+    run.must(ready.is_some(), "good probes, which close nothing", &ready);
+    run.must(run.breaker().await != "closed", "a probe closes nothing", &());
     run.saw(Side::Path, format!("P = {} for 12 requests", run.primary_saw().await.len()));
     run.saw(Side::Record, "one transition");
+}
+
+/// Breaks what the primary's server says of itself, and waits until that is seen.
+async fn break_readiness(run: &mut Run, fault: &str, word: &str) {
+    // A list of models names no model.
+    run.house.primary.set_faults("", fault).await;
+    let seen = run.until(async || Some(run.readiness().await).filter(|it| it == word)).await;
+    run.must(seen.is_some(), word, &run.readiness().await);
+}
+
+async fn up_34(run: &mut Run) {
+    break_readiness(run, run.which.variant.fault, "busy").await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    run.must_be(run.readiness().await, "busy".to_owned(), "ten probes later");
+    run.must_be(run.breaker().await, "closed".to_owned(), "never out");
+    for _ in 0..12 {
+        let it = run.ask().await;
+        answered(run, &it, 0);
+    }
+    run.saw(Side::Client, "whole answers of the primary");
+    run.must(run.transitions().is_empty(), "no switch", &run.transitions());
+    run.saw(Side::Path, format!("P = {} for 12 requests; breaker closed", run.primary_saw().await.len()));
+    run.saw(Side::Record, "`busy` in the route's state, until requests answer");
+}
+
+async fn up_35(run: &mut Run) {
+    for status in [401, 404] {
+        break_readiness(run, &format!("{{fault: status, status: {status}, on: probes}}"), "misconfigured").await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        run.must_be(run.breaker().await, "closed".to_owned(), "neither healthy nor down");
+    }
+    let it = run.ask().await;
+    answered(run, &it, 0);
+    run.saw(Side::Client, "whole answer of the primary");
+    run.saw(Side::Path, "breaker closed");
+    let warned = run.house.gateway.lines("the readiness probe is turned away");
+    run.must_be(warned.len(), 1, "warned once");
+    run.saw(Side::Record, "`misconfigured` in the route's state; warned once");
 }
 
 /// Breaks the second replica.
