@@ -99,7 +99,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 3_000, rng_seed: RngSeed::Fixed(3), ..ProptestConfig::default() })]
 
     #[test]
-    fn oai_03_any_split_yields_the_events_of_the_reference(stream in streams(), cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6)) {
+    fn oai_03_f_129_any_split_yields_the_events_of_the_reference(stream in streams(), cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6)) {
         let expected = reference(&stream);
         prop_assert_eq!(&scan([&stream[..]]), &expected, "whole");
         prop_assert_eq!(&scan(stream.chunks(1)), &expected, "one byte at a time");

@@ -107,7 +107,7 @@ fn refused(case: &str, gateway: &Gateway, folder: &Path, words: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tn_13_a_gateway_does_not_start_on_a_damaged_model() {
+async fn tn_13_f_161_a_gateway_does_not_start_on_a_damaged_model() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("home.onnx"), &SOUND[1..]).expect("written");
     let refused = Gateway::start(deployment(folder.path())).await;

@@ -91,6 +91,27 @@ async fn st_07_st_08_st_13_what_breaks_before_content_is_an_ordinary_outcome() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn f_020_an_attempt_begins_with_nothing_of_the_one_that_broke_before_it() {
+    for fault in [
+        "{fault: error_event, after_tokens: 0, role: true, times: 1}",
+        "{fault: garbled_event, at_token: 0, times: 1}",
+        "{fault: cut, after_tokens: 0, how: fin, times: 1}",
+        "{fault: finish_missing, times: 1}",
+    ] {
+        let kit = Kit::start().await;
+        let whole = kit.chat("chat", true).await.said();
+        for _ in 0..2 {
+            kit.break_primary(fault);
+            assert_eq!(kit.chat("chat", true).await.header("evenkeel-tier"), "1", "{fault}");
+            let got = kit.chat("chat", true).await;
+            let record = kit.record(&got).await;
+            assert_eq!((got.header("evenkeel-tier"), got.said()), ("0", whole.clone()), "{fault} {record}");
+            assert_eq!(record["attempts"][0]["result"], "ok", "{fault}: {record}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_object_is_on_the_first_chunk_and_the_headers_say_the_same() {
     let kit = Kit::start().await;
     let got = kit.chat("chat", true).await;

@@ -237,7 +237,7 @@ fn rule_05_a_breaker_that_opens_by_a_callers_fault_is_found() {
 }
 
 #[test]
-fn rule_06_re_attempts_beyond_the_purse_are_found() {
+fn rule_06_f_045_re_attempts_beyond_the_purse_are_found() {
     let mut revision = Revision::default();
     let scenario = Scenario::read("s.yaml", SCRIPT, None).expect("nothing is wrong with it");
     revision.routes = scenario.revision.routes.clone();

@@ -58,7 +58,7 @@ fn rule_03_an_answer_after_the_deadline_is_not_heard_though_no_timeout_came() {
 }
 
 #[test]
-fn f_022_a_stream_without_content_is_left_after_first_token() {
+fn f_022_f_026_a_stream_without_content_is_left_after_first_token() {
     let mut kit = Kit::new(revision(1));
     kit.admit(Operation::ChatStream);
     kit.event(Event::Alive);
@@ -71,7 +71,7 @@ fn f_022_a_stream_without_content_is_left_after_first_token() {
 }
 
 #[test]
-fn f_023_reasoning_stops_the_first_clock_starts_the_second_and_commits_nothing() {
+fn f_023_f_024_reasoning_stops_the_first_clock_starts_the_second_and_commits_nothing() {
     let mut kit = Kit::new(revision(1));
     kit.admit(Operation::ChatStream);
     for n in 1..=10 {
@@ -82,6 +82,24 @@ fn f_023_reasoning_stops_the_first_clock_starts_the_second_and_commits_nothing()
     assert!(!kit.out.iter().any(|output| matches!(output, Output::Commit { .. })));
     kit.until(10 * SECOND);
     assert_eq!(kit.starts(), [(0, 0), (1, 0)], "F-024: a second of silence after reasoning is a stall");
+}
+
+#[test]
+fn f_025_total_ends_a_stream_that_goes_on_and_on() {
+    let mut kit = Kit::new(revision(1));
+    kit.admit(Operation::ChatStream);
+    kit.event(Event::FirstContent);
+    let mut pieces = 0;
+    while kit.core.open() > 0 {
+        pieces += 1;
+        kit.until(pieces * SECOND / 2);
+        if kit.core.open() > 0 {
+            kit.event(Event::Progress);
+        }
+    }
+    assert_eq!(pieces, 2 * 600, "ten minutes, whatever it says");
+    assert_eq!(kit.results(), ["target.total_timeout"], "what ran out of total is not mended");
+    assert!(matches!(kit.source(), Source::Broken(..)));
 }
 
 #[test]

@@ -27,6 +27,29 @@ fn f_065_a_request_counts_once_at_each_path_that_it_fails() {
     assert_eq!([kit.breaker(0), kit.breaker(1)], [BreakerState::Open; 2]);
 }
 
+#[test]
+fn f_061_a_success_counts_at_its_verified_end_and_not_where_it_begins() {
+    for (ended, state) in [(false, BreakerState::Open), (true, BreakerState::Closed)] {
+        let mut revision = revision(1);
+        revision.paths.iter_mut().for_each(|path| path.retries = 0);
+        let mut kit = Kit::new(revision);
+        let fails = |kit: &mut Kit| {
+            kit.admit(Operation::ChatStream);
+            kit.end(R::Status5xx, 502);
+            kit.end(R::Ok, 200);
+        };
+        fails(&mut kit);
+        kit.admit(Operation::ChatStream);
+        kit.event(Event::FirstContent);
+        kit.event(Event::Progress);
+        if ended {
+            kit.end(R::Ok, 200);
+        }
+        fails(&mut kit);
+        assert_eq!(kit.breaker(0), state, "two in a row, unless a stream between them was whole: {ended}");
+    }
+}
+
 /// Lets the primary of a kit fail, and come back as far as its ramp.
 fn ramping(revision: Revision) -> Kit {
     let mut kit = Kit::new(revision);

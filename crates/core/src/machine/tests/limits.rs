@@ -38,7 +38,7 @@ impl Kit {
 }
 
 #[test]
-fn f_154_what_a_tier_has_no_room_for_goes_further_down_at_once() {
+fn f_083_f_154_what_a_tier_has_no_room_for_goes_further_down_at_once() {
     let mut kit = Kit::new(limited(3, 2));
     kit.crowd(7);
     assert_eq!(kit.started(), [0, 0, 0, 1, 1]);

@@ -115,10 +115,27 @@ fn cut_off() -> Kit {
 }
 
 #[test]
-fn f_042_f_073_a_replica_that_others_mend_is_cut_off_and_its_path_is_not() {
+fn f_042_f_073_f_102_a_replica_that_others_mend_is_cut_off_and_its_path_is_not() {
     let mut kit = cut_off();
     assert_eq!(kit.breaker(0), BreakerState::Closed);
     assert_eq!(of(&kit.at_once(4)), [0; 4], "F-102: it is open");
+}
+
+#[test]
+fn f_102_f_105_a_path_whose_replicas_are_all_out_is_out_and_the_ladder_decides() {
+    let mut kit = cut_off();
+    while kit.breaker(0) == BreakerState::Closed {
+        kit.admit(Operation::Chat);
+        while kit.core.open() > 0 {
+            kit.end(if kit.start().tier == 0 { R::ConnectFailed } else { R::Ok }, 0);
+            kit.until(kit.now + SECOND / 2);
+        }
+    }
+    let before = kit.starts().len();
+    kit.admit(Operation::Chat);
+    kit.end(R::Ok, 200);
+    assert_eq!(kit.starts()[before..], [(1, 0)], "none of them is asked in a panic");
+    assert_eq!(kit.decision().candidates[0].verdict, Verdict::Rejected);
 }
 
 #[test]

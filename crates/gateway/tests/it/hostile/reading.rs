@@ -10,7 +10,7 @@ use super::raw::{Raw, chat, kit, post, refused};
 use crate::client::Kit;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f_087_a_connection_too_many_is_told_so_and_the_others_are_served() {
+async fn f_056_f_087_a_connection_too_many_is_told_so_and_the_others_are_served() {
     let kit = kit("connections: 3").await;
     let mut open = Vec::new();
     for _ in 0..3 {
