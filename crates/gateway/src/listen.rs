@@ -16,6 +16,7 @@ mod proper;
 mod pulse;
 mod read;
 mod socket;
+mod streams;
 mod terms;
 
 use std::sync::Arc;

@@ -18,8 +18,9 @@ use crate::{driver::request::Presence, sse};
 
 /// A stream that is silent this long gets a comment, so that nobody in between takes it for dead.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// Bytes of an answer that are handed on at once: what lies beyond them is ours to drop where nobody reads it (HP-10).
-const PIECE: usize = 64 << 10;
+/// Bytes of an answer that are handed on at once: what lies beyond them is ours to drop where nobody reads it (HP-10). It is
+/// also what a client of HTTP/2 must take in `server.write`, to count as one that reads.
+const PIECE: usize = 16 << 10;
 
 /// The body of a response.
 #[derive(Debug)]

@@ -5,22 +5,24 @@
 //! - `CONN-B`: a drain closes no connection of HTTP/1 on which a request may be on its way: one that is idle is closed
 //!   after a second in which nothing came, and what comes is answered with `Connection: close` (F-175). HTTP/2 says which
 //!   streams it still takes.
-//! - `CONN-C`: a client that reads nothing costs what one connection may hold, and for `server.write` only (CL-05).
+//! - `CONN-C`: what a client does not read costs what one connection may hold, and for `server.write` only (CL-05): over
+//!   HTTP/1 the connection is closed then, over HTTP/2 that answer is reset.
 
 use std::{convert::Infallible, error::Error, pin::pin, sync::Arc, time::Duration};
 
 use http::{HeaderValue, Version, header};
 use hyper::service::service_fn;
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
+    rt::{TokioIo, TokioTimer},
     server::conn::auto,
 };
-use tokio::{net::TcpStream, time::Instant};
+use tokio::net::TcpStream;
 
 use super::{
     farewell, handle,
     pulse::{Pulse, Watched},
     socket::Socket,
+    streams::Streams,
 };
 use crate::gateway::{Phase, Shared, reached};
 
@@ -43,8 +45,6 @@ enum End {
     Over(Option<Box<dyn Error + Send + Sync>>),
     /// No whole head came in time.
     NoHead,
-    /// The client reads nothing of what it asked for.
-    Unread,
     /// It makes us work for nothing.
     Flood,
 }
@@ -63,7 +63,6 @@ pub(super) async fn serve(shared: Arc<Shared>, stream: TcpStream) {
         End::Over(error) => error.as_deref().and_then(refusal),
         End::NoHead => Some(NO_HEAD),
         End::Flood => Some(BAD_HTTP2),
-        End::Unread => return,
     };
     // Nothing at all is refused nothing: an idle connection that is closed was not asked for anything.
     let kind = kind.filter(|kind| *kind != NO_HEAD || pulse.is_heard());
@@ -87,7 +86,7 @@ const BAD_HTTP2: &str = "bad_http2";
 
 /// Runs a connection for as long as it may.
 async fn attend(shared: &Arc<Shared>, socket: Socket, pulse: &Arc<Pulse>, (read, write): (Duration, Duration)) -> End {
-    let builder = builder(read);
+    let builder = builder(read, write);
     let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
         let version = request.version();
         let (shared, asked) = (shared.clone(), pulse.ask(version == Version::HTTP_2));
@@ -102,27 +101,20 @@ async fn attend(shared: &Arc<Shared>, socket: Socket, pulse: &Arc<Pulse>, (read,
     let mut connection = pin!(builder.serve_connection(TokioIo::new(socket), service));
     let mut phase = shared.phase.subscribe();
     // The HTTP library's own clock starts with the first bytes that show which version is spoken; whoever sends less than
-    // that, or nothing, is let go by this one (CL-06). On HTTP/2, where one stream can be left unread while the socket
-    // takes everything else, it goes on to look for that.
+    // that, or nothing, is let go by this one (CL-06).
     let mut patience = pin!(tokio::time::sleep(read));
-    let (mut watching, mut stuck) = (true, 0);
+    let mut waited = false;
     loop {
         tokio::select! {
             biased;
             ended = connection.as_mut() => return End::Over(ended.err()),
             () = reached(&mut phase, Phase::Draining) => break,
             () = pulse.flooded() => return End::Flood,
-            () = patience.as_mut(), if watching => {
+            () = patience.as_mut(), if !waited => {
                 if pulse.asked() == 0 {
                     return End::NoHead;
                 }
-                watching = pulse.is_http2();
-                stuck = if pulse.is_stuck() { stuck + 1 } else { 0 };
-                if stuck > 4 {
-                    pulse.give_up();
-                    return End::Unread;
-                }
-                patience.as_mut().reset(Instant::now() + write / 4);
+                waited = true;
             }
         }
     }
@@ -142,8 +134,8 @@ async fn attend(shared: &Arc<Shared>, socket: Socket, pulse: &Arc<Pulse>, (read,
     End::Over(connection.await.err())
 }
 
-fn builder(read: Duration) -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+fn builder(read: Duration, write: Duration) -> auto::Builder<Streams> {
+    let mut builder = auto::Builder::new(Streams { write });
     builder.http1().timer(TokioTimer::new()).header_read_timeout(read).max_buf_size(MOST_HEADERS as usize);
     builder
         .http2()

@@ -1,8 +1,6 @@
-//! Pulse: what is known of a client's connection besides its bytes: what it speaks, what it waits for, whether it reads.
+//! Pulse: what is known of a client's connection besides its bytes: what it speaks, what it waits for, what it took back.
 //!
-//! # Invariants
-//! - `PULSE-1`: an answer counts as unread from when the client could have it until it asks for more, and not while it is
-//!   we who owe it something.
+//! Whether it reads is the socket's to see, and, of one answer among several, that of `streams`.
 
 use std::{
     convert::Infallible,
@@ -18,7 +16,7 @@ use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
 use tokio::sync::Notify;
 
-use super::body::Body;
+use super::{body::Body, streams::Reading};
 
 /// What is known of one connection.
 #[derive(Debug, Default)]
@@ -30,10 +28,6 @@ pub(super) struct Pulse {
     http2: AtomicBool,
     /// Bytes came, and none went since.
     heard: AtomicBool,
-    /// Answers of which the client has not asked for more.
-    unread: AtomicUsize,
-    /// It has asked for more of one since somebody looked.
-    moved: AtomicBool,
     /// The client did not read for too long.
     slow: AtomicBool,
     /// Requests that were taken back before they had an answer.
@@ -89,11 +83,6 @@ impl Pulse {
         self.heard.store(heard, Relaxed);
     }
 
-    /// Says whether answers wait for the client, and none has moved since this was last asked.
-    pub(super) fn is_stuck(&self) -> bool {
-        !self.moved.swap(false, Relaxed) && self.unread.load(Relaxed) > 0
-    }
-
     /// Notes that the client has not read for too long.
     pub(super) fn give_up(&self) {
         self.slow.store(true, Relaxed);
@@ -121,22 +110,21 @@ impl Drop for Asked {
 pub(super) struct Watched {
     body: Body,
     asked: Asked,
-    /// It counts as unread.
-    unread: bool,
+    /// Whose turn it is, on HTTP/2.
+    reading: Option<Arc<Reading>>,
 }
 
 impl Watched {
     pub(super) fn new(body: Body, mut asked: Asked) -> Self {
         asked.answered = true;
-        asked.pulse.unread.fetch_add(1, Relaxed);
-        Self { body, asked, unread: true }
+        let it = Self { body, asked, reading: Reading::here() };
+        it.turn(true);
+        it
     }
 
-    fn count(&mut self, unread: bool) {
-        match (std::mem::replace(&mut self.unread, unread), unread) {
-            (false, true) => drop(self.asked.pulse.unread.fetch_add(1, Relaxed)),
-            (true, false) => drop(self.asked.pulse.unread.fetch_sub(1, Relaxed)),
-            _ => {}
+    fn turn(&self, clients: bool) {
+        if let Some(reading) = &self.reading {
+            reading.turn(clients);
         }
     }
 }
@@ -149,9 +137,9 @@ impl hyper::body::Body for Watched {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.asked.pulse.moved.store(true, Relaxed);
+        // To be asked is to have leave to send.
         let polled = Pin::new(&mut self.body).poll_frame(context);
-        self.count(polled.is_ready());
+        self.turn(polled.is_ready());
         polled
     }
 
@@ -166,8 +154,7 @@ impl hyper::body::Body for Watched {
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        self.count(false);
-        if self.asked.pulse.slow.load(Relaxed) {
+        if self.asked.pulse.slow.load(Relaxed) || self.reading.as_ref().is_some_and(|it| it.is_slow()) {
             self.body.leave_unread();
         }
     }
@@ -175,27 +162,7 @@ impl Drop for Watched {
 
 #[cfg(test)]
 mod tests {
-    use std::task::Waker;
-
-    use hyper::body::Body as _;
-    use tokio::sync::mpsc;
-
     use super::*;
-
-    #[tokio::test]
-    async fn cl_05_an_answer_is_unread_only_while_it_is_the_clients_turn() {
-        let pulse = Arc::new(Pulse::default());
-        let (sender, events) = mpsc::channel(4);
-        let mut body = Watched::new(Body::stream(events, None), pulse.ask(true));
-        let poll = |body: &mut Watched| Pin::new(body).poll_frame(&mut Context::from_waker(Waker::noop())).is_ready();
-        assert!(pulse.is_stuck(), "PULSE-1: the head is out, and nobody asks for the rest");
-        assert!(!poll(&mut body) && !pulse.is_stuck() && !pulse.is_stuck(), "it is we who owe an event");
-        sender.try_send(Bytes::from_static(b"x")).expect("there is room");
-        assert!(poll(&mut body) && !pulse.is_stuck(), "it has moved");
-        assert!(pulse.is_stuck() && !pulse.is_idle());
-        drop(body);
-        assert!(!pulse.is_stuck() && pulse.is_idle());
-    }
 
     #[tokio::test]
     async fn hp_10_only_who_takes_back_many_and_most_of_its_requests_is_a_flood() {

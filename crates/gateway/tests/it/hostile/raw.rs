@@ -41,8 +41,14 @@ pub(crate) fn post(headers: &str, body: &str) -> String {
 
 /// The usual kit, with other keys of the server besides.
 pub(crate) async fn kit(server: &str) -> Kit {
+    kit_with(server, "").await
+}
+
+/// The same with more routes.
+pub(crate) async fn kit_with(server: &str, routes: &str) -> Kit {
     let config = CONFIG.replace("max_body: 1MiB", &format!("max_body: 1MiB, {server}"));
     let config = config.replace("max_answer: 64KiB", "max_answer: 64MiB").replace("stall: 300ms", "stall: 600ms");
+    let config = config + routes;
     Kit::of(&config, Path::new("."), Default::default()).await
 }
 

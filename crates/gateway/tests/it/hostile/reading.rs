@@ -6,7 +6,7 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{io::AsyncReadExt, net::TcpStream};
 
-use super::raw::{Raw, chat, kit, post, refused};
+use super::raw::{Raw, chat, kit, kit_with, post, refused};
 use crate::client::Kit;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -106,24 +106,51 @@ async fn cl_05_a_client_that_does_not_read_is_left_and_nobody_else_is_blamed() {
     assert!(!String::from_utf8_lossy(&rest).contains("[DONE]"));
 }
 
+/// A client of HTTP/2 that takes eight bytes of an answer, and gives leave for more only where that one is read.
+struct Sipping {
+    sender: hyper::client::conn::http2::SendRequest<Full<bytes::Bytes>>,
+    address: std::net::SocketAddr,
+}
+
+impl Sipping {
+    async fn to(kit: &Kit) -> Self {
+        let address = kit.gateway.address();
+        let stream = TcpStream::connect(address).await.expect("taken");
+        let mut builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+        let handshake = builder.initial_stream_window_size(8).handshake(TokioIo::new(stream));
+        let (sender, connection) = handshake.await.expect("HTTP/2");
+        tokio::spawn(connection);
+        Self { sender, address }
+    }
+
+    async fn ask(&mut self, model: &str, stream: bool) -> http::Response<hyper::body::Incoming> {
+        let request = http::Request::post(format!("http://{}/v1/chat/completions", self.address));
+        let request = request.body(Full::from(chat(model, stream))).expect("a request");
+        self.sender.send_request(request).await.expect("a head")
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn cl_05_hp_10_a_window_that_stays_shut_holds_nothing_for_long() {
-    let kit = kit("write: 900ms, read_timeout: 300ms").await;
+async fn cl_05_hp_10_an_answer_that_is_left_unread_is_reset_and_those_beside_it_go_on() {
+    let beside =
+        "  beside:\n    protocol: openai-chat\n    tiers: [{name: small, openai: {upstream: small, model: little}}]\n";
+    let kit = kit_with("write: 900ms, read_timeout: 300ms", beside).await;
     kit.break_primary("{fault: endless}");
-    let stream = TcpStream::connect(kit.gateway.address()).await.expect("taken");
-    let mut builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
-    // It takes eight bytes of each answer, and never gives leave for more.
-    let handshake = builder.initial_stream_window_size(8).handshake::<_, Full<bytes::Bytes>>(TokioIo::new(stream));
-    let (mut sender, connection) = handshake.await.expect("HTTP/2");
-    let connection = tokio::spawn(connection);
-    let request = |stream| {
-        let request = http::Request::post(format!("http://{}/v1/chat/completions", kit.gateway.address()));
-        request.body(Full::from(chat("chat", stream))).expect("a request")
+    let mut client = Sipping::to(&kit).await;
+    let unread = client.ask("chat", true).await;
+    let decision = unread.headers()["evenkeel-decision"].to_str().expect("text").to_owned();
+    // Others of the same connection are read all the while: twice as long as one may be left.
+    let begun = std::time::Instant::now();
+    let judged = async {
+        while kit.gateway.decision(&decision).is_none() || begun.elapsed() < Duration::from_millis(1_800) {
+            let beside = client.ask("beside", true).await;
+            let whole = beside.into_body().collect().await.expect("nothing breaks it off").to_bytes();
+            assert!(whole.ends_with(b"data: [DONE]\n\n"));
+        }
     };
-    let response = sender.send_request(request(true)).await.expect("a head");
-    let decision = response.headers()["evenkeel-decision"].to_str().expect("text").to_owned();
+    tokio::time::timeout(Duration::from_secs(20), judged).await.expect("it is judged");
     judge(&record(&kit, &decision).await);
-    let closed = tokio::time::timeout(Duration::from_secs(20), connection).await;
-    assert!(closed.is_ok(), "the connection is closed, with all that was held for it");
-    drop(response.into_body().collect());
+    let rest = unread.into_body().collect().await.map(|it| it.to_bytes().len()).expect_err("it was reset");
+    assert!(format!("{rest:?}").contains("CANCEL"), "{rest:?}");
+    assert_eq!(client.ask("beside", true).await.status(), 200, "the connection is the others', too");
 }
