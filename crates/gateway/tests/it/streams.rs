@@ -96,7 +96,7 @@ async fn f_020_an_attempt_begins_with_nothing_of_the_one_that_broke_before_it() 
         "{fault: error_event, after_tokens: 0, role: true, times: 1}",
         "{fault: garbled_event, at_token: 0, times: 1}",
         "{fault: cut, after_tokens: 0, how: fin, times: 1}",
-        "{fault: finish_missing, times: 1}",
+        "{fault: cut, after_tokens: 0, how: rst, times: 1}",
     ] {
         let kit = Kit::start().await;
         let whole = kit.chat("chat", true).await.said();
