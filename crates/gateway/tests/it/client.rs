@@ -236,3 +236,16 @@ impl Got {
         self.events().iter().any(|event| event.starts_with("{\"error\""))
     }
 }
+
+/// Waits until something is there.
+pub(crate) async fn until<T>(look: impl Fn() -> Option<T>) -> T {
+    let looking = async {
+        loop {
+            match look() {
+                Some(found) => break found,
+                None => tokio::task::yield_now().await,
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), looking).await.expect("it comes within 10 s")
+}

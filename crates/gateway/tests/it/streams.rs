@@ -1,11 +1,11 @@
 //! Rows of `fault-catalogue.md` after the first content. What becomes of a stream that breaks stands in `rescue`.
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{collections::BTreeMap, path::Path};
 
 use http_body_util::BodyExt;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 
-use crate::client::{CONFIG, Kit};
+use crate::client::{CONFIG, Kit, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn st_01_st_02_st_06_st_07_f_127_a_stream_that_nobody_mends_ends_in_a_terminal_error() {
@@ -151,17 +151,4 @@ async fn st_17_f_134_a_stream_without_end_is_ended_at_what_was_asked_for() {
     let record = kit.record(&got).await;
     assert_eq!(record["attempts"][0]["result"], "target.answer_too_large", "{record}");
     until(|| kit.big.log()[0].client_gone.then_some(())).await;
-}
-
-/// Waits until something is there.
-async fn until<T>(look: impl Fn() -> Option<T>) -> T {
-    let looking = async {
-        loop {
-            match look() {
-                Some(found) => break found,
-                None => tokio::task::yield_now().await,
-            }
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(10), looking).await.expect("it comes within 10 s")
 }
