@@ -62,6 +62,9 @@ pub struct Input {
     pub threshold: String,
     /// Whether it speaks against the path.
     pub breached: bool,
+    /// Whether it was compared for another attempt on a path that had been asked; absent where not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
 }
 
 /// A tier with its verdict.
@@ -164,6 +167,7 @@ fn input(fact: &core::Fact, route: &core::Route) -> Input {
         op: fact.signal.breached_when().sign().into(),
         threshold: words::number(fact.threshold),
         breached: fact.breached(),
+        again: fact.again,
     }
 }
 

@@ -188,9 +188,9 @@ impl Canonical for Outcome {
 
 impl Canonical for Fact {
     fn feed(&self, hash: &mut LogHash) {
-        let Self { tier, signal, value, threshold } = self;
+        let Self { tier, signal, value, threshold, again } = self;
         hash.bytes(signal.name().as_bytes());
-        [u64::from(*tier), *value, *threshold].into_iter().for_each(|n| hash.number(n));
+        [u64::from(*tier), *value, *threshold, u64::from(*again)].into_iter().for_each(|n| hash.number(n));
     }
 }
 

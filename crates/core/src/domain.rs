@@ -124,6 +124,11 @@ impl Gate {
         self.waiting < WAITERS
     }
 
+    /// Returns how many wait for it.
+    pub(crate) const fn waiting(&self) -> u8 {
+        self.waiting
+    }
+
     /// Takes a place among those who wait, and returns until when: spread over a tenth of the gate's time, so that they do
     /// not all come at once (F-055). None where no place is left, or nothing to wait for.
     pub(crate) fn wait(&mut self, entropy: u64) -> Option<Nanos> {

@@ -53,10 +53,12 @@ pub enum Signal {
     RetryTime,
     /// The state of the path's breaker, against Closed: only then is it asked again.
     RetryBreaker,
-    /// 1 where what was sent of a stream that broke cannot be said again (F-034, F-124).
+    /// 1 where what was asked for, or sent of a stream that broke, cannot be said again, or gone on with (F-034, F-124, F-126).
     Unrepeatable,
     /// 1 where a tier writes nothing that a broken stream could be mended with: it is no model (F-123).
     NoModel,
+    /// Requests that wait at the gate, against those that may (F-052).
+    GateWaiters,
     /// Times of this size that are known, against those that a delay needs (F-091).
     HedgeSamples,
     /// Nanoseconds since the upstream pushed back, against how long no hedge is made then (F-094).
@@ -107,6 +109,7 @@ impl Signal {
             Self::RetryBreaker => "retry_breaker",
             Self::Unrepeatable => "unrepeatable",
             Self::NoModel => "no_model",
+            Self::GateWaiters => "gate_waiters",
             Self::HedgeSamples => "hedge_samples",
             Self::HedgePushed => "hedge_pushed_back_ago_ns",
             Self::HedgeLowered => "hedge_limit_lowered_ago_ns",
@@ -120,8 +123,8 @@ impl Signal {
         }
     }
 
-    /// Says whether it was asked for another attempt on the same path, and so says nothing about the first.
-    pub const fn is_about_retry(self) -> bool {
+    /// Says whether it is asked only for another attempt on the same path.
+    const fn is_about_again(self) -> bool {
         self.is_about_hedge()
             || matches!(self, Self::RetryBudget | Self::RetryTime | Self::RetryBreaker | Self::Unrepeatable)
     }
@@ -142,7 +145,7 @@ impl Signal {
         match self {
             Self::TimeLeft | Self::Replicas | Self::RetryTime => Comparison::Below,
             Self::HedgeSamples | Self::HedgePushed | Self::HedgeLowered | Self::HedgeWins => Comparison::Below,
-            Self::Leases | Self::RampLot | Self::Refusals | Self::Attempts => Comparison::AtLeast,
+            Self::Leases | Self::RampLot | Self::Refusals | Self::Attempts | Self::GateWaiters => Comparison::AtLeast,
             Self::LargerContext => Comparison::AtMost,
             _ => Comparison::Above,
         }
@@ -154,7 +157,7 @@ impl Signal {
             Self::TimeLeft | Self::RetryTime => Reason::DeadlineInsufficient,
             Self::OpenFor | Self::Leases | Self::RetryBreaker => Reason::BreakerOpen,
             Self::RampLot => Reason::BreakerRamp,
-            Self::GateFor => Reason::CapacityDomainLimited,
+            Self::GateFor | Self::GateWaiters => Reason::CapacityDomainLimited,
             Self::CredentialFor => Reason::CredentialRejected,
             Self::StreamBroken => Reason::StreamBrokenRecently,
             Self::RouteHeld => Reason::FlapLimitHold,
@@ -226,9 +229,21 @@ pub struct Fact {
     pub value: u64,
     /// What it was held against.
     pub threshold: u64,
+    /// It was compared for another attempt on a tier that had been asked, and so says nothing about the first.
+    pub again: bool,
 }
 
 impl Fact {
+    /// Notes a comparison.
+    pub const fn new(tier: u8, signal: Signal, value: u64, threshold: u64) -> Self {
+        Self { tier, signal, value, threshold, again: signal.is_about_again() }
+    }
+
+    /// The same, compared for another attempt.
+    pub(crate) const fn for_another(self) -> Self {
+        Self { again: true, ..self }
+    }
+
     /// Says whether it speaks against the tier.
     pub const fn breached(&self) -> bool {
         self.signal.breached_when().holds(self.value, self.threshold)

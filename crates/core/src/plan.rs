@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Crashes under one request that may be chance; what breaks a second time is the request itself (F-035).
-const CHANCE: u64 = 1;
+pub(crate) const CHANCE: u64 = 1;
 /// What requests to models may use of the memory for bodies; the rest is for tiers of this process (F-087).
 const FOR_MODELS: Permille = Permille::new(800);
 
@@ -59,7 +59,7 @@ impl<'a> Plan<'a> {
     /// Returns everything that is compared for a tier, the path's own state last.
     pub(crate) fn facts(&self, tier: u8) -> Vec<Fact> {
         let mut facts = Vec::with_capacity(4);
-        self.ask(tier, &mut |signal, value, threshold| facts.push(Fact { tier, signal, value, threshold }));
+        self.ask(tier, &mut |signal, value, threshold| facts.push(Fact::new(tier, signal, value, threshold)));
         facts
     }
 
@@ -319,12 +319,12 @@ impl<'a> Plan<'a> {
     pub(crate) fn retry_facts(&self, tier: u8, pause: Nanos) -> [Fact; 2] {
         let usable = self.left().saturating_sub(self.reserve(tier));
         let needed = pause.saturating_add(self.need(tier));
-        [Fact { tier, signal: Signal::RetryTime, value: usable, threshold: needed }, self.is_closed(tier)]
+        [Fact::new(tier, Signal::RetryTime, usable, needed), self.is_closed(tier)]
     }
 
     /// Compares whether a path that is to be asked again is Closed.
     pub(crate) fn is_closed(&self, tier: u8) -> Fact {
         let (state, closed) = (self.lane(tier).map_or(BreakerState::Closed, Lane::state), BreakerState::Closed);
-        Fact { tier, signal: Signal::RetryBreaker, value: state as u64, threshold: closed as u64 }
+        Fact::new(tier, Signal::RetryBreaker, state as u64, closed as u64)
     }
 }

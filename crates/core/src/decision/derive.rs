@@ -97,7 +97,7 @@ impl Evidence<'_> {
     fn follows(&self, answered: Option<u8>) -> bool {
         let asked = |tier: u8| self.attempts.iter().any(|attempt| attempt.tier == tier);
         let barred = |tier: u8| {
-            let mut facts = self.facts.iter().filter(|fact| fact.tier == tier && !fact.signal.is_about_retry());
+            let mut facts = self.facts.iter().filter(|fact| fact.tier == tier && !fact.again);
             facts.any(|fact| fact.breached())
         };
         let reached = self.attempts.iter().map(|attempt| attempt.tier).chain(answered).max();

@@ -12,6 +12,7 @@ mod limits;
 mod pins;
 mod probes;
 mod recover;
+mod refusals;
 mod replicas;
 mod retries;
 mod slow;

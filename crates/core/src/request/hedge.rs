@@ -81,7 +81,7 @@ impl Request {
             Some(it) => (it.signal, it.value, it.threshold),
             None => (Signal::HedgeCost, standing.cost, standing.purse),
         };
-        self.facts.push(Fact { tier, signal, value, threshold });
+        self.facts.push(Fact::new(tier, signal, value, threshold));
         if against.is_some() {
             return;
         }

@@ -38,7 +38,7 @@ impl Request {
     /// Says whether some tier would have been asked, had it, or this process, had room (F-085, F-106).
     fn lacks_room(&self) -> bool {
         let full = |tier: u8| {
-            let against = |fact: &&Fact| fact.tier == tier && fact.breached() && !fact.signal.is_about_hedge();
+            let against = |fact: &&Fact| fact.tier == tier && fact.breached() && !fact.again;
             let mut breached = self.facts.iter().filter(against).peekable();
             breached.peek().is_some() && breached.all(|fact| fact.signal.reason() == Reason::CapacityExhausted)
         };

@@ -83,7 +83,8 @@ impl Request {
                 self.may_recover(result) && self.may_be_said_again(tier) && self.recover(now, world, Role::Splice)
             }
             Role::Splice => {
-                result == ResultCode::SpliceDiverged && self.may_go_on() && self.recover(now, world, Role::Continue)
+                let tier = self.recovery.map_or(attempt.tier, |it| it.tier);
+                result == ResultCode::SpliceDiverged && self.may_go_on(tier) && self.recover(now, world, Role::Continue)
             }
             Role::Continue => false,
         };
@@ -105,21 +106,25 @@ impl Request {
         let several = self.admit.needs.missing_in(Features::N) != self.admit.needs;
         let path = self.route().tiers[usize::from(tier)].path;
         let value = u64::from(self.unrepeatable || several || !self.may_repeat(path));
-        self.facts.push(Fact { tier, signal: Signal::Unrepeatable, value, threshold: 0 });
+        self.facts.push(Fact::new(tier, Signal::Unrepeatable, value, 0));
         value == 0
     }
 
-    /// Says whether an answer may be gone on with in the middle: not where a machine reads it (F-126).
-    fn may_go_on(&self) -> bool {
+    /// Compares whether an answer may be gone on with in the middle: not where a machine reads it (F-126).
+    fn may_go_on(&mut self, tier: u8) -> bool {
         let strict = Features::TOOLS.with(Features::TOOL_REQUIRED).with(Features::JSON).with(Features::SCHEMA);
-        self.admit.needs.missing_in(strict) == self.admit.needs
+        let free = self.admit.needs.missing_in(strict) == self.admit.needs;
+        if !free {
+            self.note_against(Fact::new(tier, Signal::Unrepeatable, 1, 0));
+        }
+        free
     }
 
     /// Starts a recovery where somebody may be asked and it can be paid; says whether it did (F-122, F-123).
     fn recover(&mut self, now: Nanos, world: &mut World<'_>, role: Role) -> bool {
         let Some((tier, replica)) = self.who_mends(now, world, role) else { return false };
         let (signal, value) = (Signal::RetryBudget, self.admit.cost);
-        let fact = Fact { tier, signal, value, threshold: world.budget.purse(now) };
+        let fact = Fact::new(tier, signal, value, world.budget.purse(now));
         self.facts.push(fact);
         if fact.breached() {
             return false;
@@ -137,7 +142,9 @@ impl Request {
     /// again.
     fn who_mends(&mut self, now: Nanos, world: &mut World<'_>, role: Role) -> Option<(u8, ReplicaId)> {
         let Recovery { tier, replica, result } = self.recovery?;
-        if let Some(other) = self.asked_again(now, world, (tier, role), |plan| plan.replica(tier, Some(replica))) {
+        let other = |plan: &Plan<'_>| plan.replica(tier, Some(replica));
+        let other = if self.has_several(tier) { self.asked_again(now, world, (tier, role), other) } else { None };
+        if let Some(other) = other {
             return Some((tier, other));
         }
         for below in tier + 1..self.route().tiers.len() as u8 {
@@ -159,9 +166,16 @@ impl Request {
         (tier, role): (u8, Role),
         choose: impl Fn(&Plan<'_>) -> Option<ReplicaId>,
     ) -> Option<ReplicaId> {
+        if let Some(lack) = self.lack(tier, role) {
+            self.note_against(lack);
+            return None;
+        }
         let plan = self.plan(now, world);
-        let chosen = choose(&plan).filter(|_| plan.admits(tier) && self.can(tier, role))?;
-        let closed = plan.is_closed(tier);
+        let (chosen, closed) = (choose(&plan).filter(|_| plan.admits(tier)), plan.is_closed(tier));
+        let Some(chosen) = chosen else {
+            self.note_barred(now, world, tier);
+            return None;
+        };
         self.facts.push(closed);
         (!closed.breached()).then_some(chosen)
     }
@@ -177,10 +191,8 @@ impl Request {
             Some(_) => return None,
             None => {}
         }
-        if !self.can(tier, role) {
-            // A model lacks prefill; what is none is not meant to mend.
-            let signal = if self.is_model(tier) { Signal::FeaturesMissing } else { Signal::NoModel };
-            self.facts.push(Fact { tier, signal, value: 1, threshold: 0 });
+        if let Some(lack) = self.lack(tier, role) {
+            self.facts.push(lack);
             return None;
         }
         let facts = self.plan(now, world).facts(tier);
@@ -195,15 +207,15 @@ impl Request {
         self.plan(now, world).replica(tier, None)
     }
 
-    /// Says whether a tier is a model that can take this role.
-    fn can(&self, tier: u8, role: Role) -> bool {
-        let path = self.generation.path(self.route().tiers[usize::from(tier)].path);
-        self.is_model(tier) && (role != Role::Continue || path.prefill)
-    }
-
-    fn is_model(&self, tier: u8) -> bool {
+    /// Returns what a tier lacks to take this role: a model may lack prefill; what is none is not meant to mend.
+    fn lack(&self, tier: u8, role: Role) -> Option<Fact> {
         let it = &self.route().tiers[usize::from(tier)];
-        let remote = matches!(self.generation.path(it.path).place, Where::Remote(_));
-        remote && matches!(it.method, Method::Primary | Method::Distilled)
+        let path = self.generation.path(it.path);
+        let model = matches!(path.place, Where::Remote(_)) && matches!(it.method, Method::Primary | Method::Distilled);
+        match role {
+            _ if !model => Some(Fact::new(tier, Signal::NoModel, 1, 0)),
+            Role::Continue if !path.prefill => Some(Fact::new(tier, Signal::FeaturesMissing, 1, 0)),
+            _ => None,
+        }
     }
 }

@@ -8,7 +8,9 @@ use crate::{
     class::Again,
     clock::Nanos,
     commit::Commit,
+    domain::WAITERS,
     fact::{Fact, Signal},
+    plan::CHANCE,
     request::{Ended, Request, Retry, World},
     revision::Where,
 };
@@ -38,54 +40,115 @@ impl Request {
         match replica.filter(|_| admitted) {
             Some(replica) => self.start(now, world, Retry { tried: replica, ..again }),
             None => {
+                self.note_barred(now, world, again.tier);
                 self.flush(now, world);
                 self.advance(now, world);
             }
         }
     }
 
-    /// Says whether the failure allows another try on the same path, and after which pause (F-040 to F-043).
+    /// Says whether the failure allows another try on the same path, and after which pause (F-040 to F-043); what speaks against
+    /// one that the failure itself would allow goes on the record.
     pub(super) fn retry(
         &mut self,
         now: Nanos,
         world: &World<'_>,
         (attempt, how): (&Attempt, Ended),
     ) -> Option<Another> {
-        let result = how.result;
-        let path = self.generation.path(attempt.path);
-        let spent = self.remote >= self.route().max_attempts || !matches!(path.place, Where::Remote(_));
-        // What may have changed something is not asked for again (F-034).
-        let lost = !self.may_repeat(attempt.path) && !result.left_nothing();
-        if self.commit != Commit::Held || attempt.leased.path || spent || lost {
+        if !self.is_worth_another(attempt, how) {
             return None;
+        }
+        let another = self.another(now, world, (attempt, how));
+        if another.is_ok_and(|it| !it.paid) {
+            self.free += 1;
+        }
+        another.map_err(|against| against.into_iter().for_each(|fact| self.note_against(fact))).ok()
+    }
+
+    /// Says whether another try could help at all, as the record shows by itself.
+    fn is_worth_another(&self, attempt: &Attempt, how: Ended) -> bool {
+        let path = self.generation.path(attempt.path);
+        let open = self.commit == Commit::Held && !attempt.leased.path && matches!(path.place, Where::Remote(_));
+        open && match how.result.again_at(how.status) {
+            Again::No => false,
+            Again::Told => how.after.is_some() && !self.waited.gate,
+            Again::Once => self.retried < path.retries,
+            Again::Unsent => self.free < FREE,
+            Again::OtherReplica => self.free < FREE && self.has_several(attempt.tier),
+        }
+    }
+
+    /// Returns the other try, or what speaks against it.
+    fn another(
+        &self,
+        now: Nanos,
+        world: &World<'_>,
+        (attempt, how): (&Attempt, Ended),
+    ) -> Result<Another, Option<Fact>> {
+        let (tier, result) = (attempt.tier, how.result);
+        let against = |signal, value, threshold| Err(Some(Fact::new(tier, signal, value, threshold)));
+        // What may have changed something is not asked for again (F-034).
+        if !self.may_repeat(attempt.path) && !result.left_nothing() {
+            return against(Signal::Unrepeatable, 1, 0);
+        }
+        let most = self.route().max_attempts;
+        if self.remote >= most {
+            return against(Signal::Attempts, self.remote.into(), most.into());
         }
         let plan = self.plan(now, world);
-        if plan.suspects(attempt.tier) {
-            return None;
+        if plan.suspects(tier) {
+            return against(Signal::Crashes, self.crashes.into(), CHANCE);
         }
-        let other = plan.replica(attempt.tier, Some(attempt.replica));
-        let again = Retry { elsewhere: other.is_some(), ..Retry::first(attempt.tier, attempt.replica) };
+        let other = plan.replica(tier, Some(attempt.replica));
+        let retry = Retry { elsewhere: other.is_some(), ..Retry::first(tier, attempt.replica) };
         match result.again_at(how.status) {
-            Again::No => None,
+            Again::No => Err(None),
             Again::Told => {
-                how.after.filter(|_| !self.waited.gate)?;
-                let gate = self.gate_of(attempt, result).filter(|&gate| world.gates.at(gate).has_place())?;
+                let gate = self.gate_of(attempt, result).ok_or(None)?;
+                let it = world.gates.at(gate);
+                if !it.has_place() {
+                    return against(Signal::GateWaiters, it.waiting().into(), WAITERS.into());
+                }
                 // Others may have been told to stay away for longer: it is the gate that is waited for.
-                let pause = Some(world.gates.at(gate).opens_in(now)).filter(|pause| *pause <= self.patience(now))?;
+                let (pause, most) = (it.opens_in(now), self.patience(now));
+                if pause > most {
+                    return against(Signal::GateFor, pause, most);
+                }
                 // Whoever waits for a replica waits for this one.
-                let retry = Retry { elsewhere: false, ..again };
-                Some(Another { pause: pause.max(1), paid: true, retry, gate: Some(gate) })
+                let retry = Retry { elsewhere: false, ..retry };
+                Ok(Another { pause: pause.max(1), paid: true, retry, gate: Some(gate) })
             }
-            Again::OtherReplica if other.is_none() => None,
+            Again::OtherReplica if other.is_none() => against(Signal::Replicas, 0, 1),
             Again::OtherReplica | Again::Unsent => {
-                let retry = Retry { fresh: other.is_none(), ..again };
-                self.free += 1;
-                (self.free <= FREE).then_some(Another { pause: 0, paid: false, retry, gate: None })
+                let retry = Retry { fresh: other.is_none(), ..retry };
+                Ok(Another { pause: 0, paid: false, retry, gate: None })
             }
-            Again::Once => {
-                let pause = plan.pause();
-                (self.retried < path.retries).then_some(Another { pause, paid: true, retry: again, gate: None })
-            }
+            Again::Once => Ok(Another { pause: plan.pause(), paid: true, retry, gate: None }),
+        }
+    }
+
+    /// Says whether a tier has more than one replica.
+    pub(super) fn has_several(&self, tier: u8) -> bool {
+        let path = self.generation.path(self.route().tiers[usize::from(tier)].path);
+        let Where::Remote(upstream) = path.place else { return false };
+        self.generation.revision.upstreams[upstream.index()].replicas.len() > 1
+    }
+
+    /// Puts on the record what bars another attempt on a tier now.
+    pub(super) fn note_barred(&mut self, now: Nanos, world: &World<'_>, tier: u8) {
+        let mut facts = self.plan(now, world).facts(tier);
+        facts.retain(Fact::breached);
+        if facts.is_empty() {
+            facts.push(Fact::new(tier, Signal::Replicas, 0, 1));
+        }
+        facts.into_iter().for_each(|fact| self.note_against(fact));
+    }
+
+    /// Puts on the record, once, what speaks against another attempt on a tier.
+    pub(super) fn note_against(&mut self, fact: Fact) {
+        let fact = fact.for_another();
+        if !self.facts.contains(&fact) {
+            self.facts.push(fact);
         }
     }
 
@@ -102,7 +165,7 @@ impl Request {
             return false;
         }
         let (signal, value) = (Signal::RetryBudget, self.admit.cost);
-        let fact = Fact { tier, signal, value, threshold: world.budget.purse(now) };
+        let fact = Fact::new(tier, signal, value, world.budget.purse(now));
         self.facts.push(fact);
         if !fact.breached() {
             world.budget.withdraw(now, value);

@@ -94,7 +94,7 @@ impl Request {
         };
         self.waited.recovery = true;
         *world.waiting += 1;
-        self.facts.push(Fact { tier: 0, signal: Signal::Waited, value: soonest, threshold: near });
+        self.facts.push(Fact::new(0, Signal::Waited, soonest, near));
         self.wait = Some(Wait { until: now.saturating_add(soonest), what: What::Recovery });
         true
     }

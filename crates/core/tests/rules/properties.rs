@@ -360,9 +360,9 @@ fn forgeries(honest: &Decision) -> Vec<(&'static str, Decision)> {
     forge("reason", &|it| it.candidates[0].reasons.push(Reason::InputDrift));
     forge("cause", &|it| it.reason = Reason::InputDrift);
     if let Some(tier) = honest.attempts.last().map(|attempt| attempt.tier) {
-        forge("fact", &|it| it.facts.push(Fact { tier, signal: Signal::OpenFor, value: 1, threshold: 0 }));
+        forge("fact", &|it| it.facts.push(Fact::new(tier, Signal::OpenFor, 1, 0)));
     }
-    if let Some(at) = honest.facts.iter().position(|fact| fact.breached() && !fact.signal.is_about_retry()) {
+    if let Some(at) = honest.facts.iter().position(|fact| fact.breached() && !fact.again) {
         let tier = honest.facts[at].tier;
         if honest.attempts.iter().any(|attempt| attempt.tier > tier) {
             forge("past", &|it| it.facts.retain(|fact| fact.tier != tier || !fact.breached()));
