@@ -3,8 +3,9 @@
 //! # Invariants
 //! - `ACC-1`: at most `server.connections` are served at once; whoever comes then is told so, not left to wait (F-087).
 //! - `ACC-2`: a connection that the system has taken for us is served, also when the listener closes right after (F-175).
+//! - `ACC-3`: whoever was told that it is connected, and whose word of that is on its way, still is (F-175).
 
-use std::{io, sync::Arc, time::Duration};
+use std::{future::Future, io, pin::pin, sync::Arc, time::Duration};
 
 use tokio::net::{TcpListener, TcpStream};
 
@@ -13,33 +14,59 @@ use crate::gateway::{Phase, Shared, reached};
 
 /// Connections that are told at once that there is no room; what comes beyond them is closed without a word.
 const MOST_TURNED_AWAY: usize = 64;
+/// How long a handshake that was begun may take to end: longer than a way round the world, and less than the second after
+/// which who was not heard asks again.
+const LAST_HANDSHAKE: Duration = Duration::from_millis(500);
 
 /// Takes connections until the gateway closes.
 pub(crate) async fn accept(shared: Arc<Shared>, listener: TcpListener) {
     // Whoever waits for the last connection to go waits for the listener first.
     let Some(_seat) = shared.connections.enter(usize::MAX) else { return };
-    let mut phase = shared.phase.subscribe();
+    let (mut draining, mut ending) = (shared.phase.subscribe(), shared.phase.subscribe());
+    take_until(&listener, &take(&shared), reached(&mut draining, Phase::Draining)).await;
+    let end = async {
+        tokio::select! {
+            () = tokio::time::sleep(LAST_HANDSHAKE) => {}
+            () = reached(&mut ending, Phase::Last) => {}
+        }
+    };
+    finish(listener, &take(&shared), end).await;
+}
+
+/// Takes connections until something happens.
+async fn take_until(listener: &TcpListener, take: &impl Fn(TcpStream), end: impl Future<Output = ()>) {
+    let mut end = pin!(end);
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => take(&shared, stream),
+                Ok((stream, _)) => take(stream),
                 // No file descriptor is left, or the peer is gone again: neither ends the listener (PR-03).
                 Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
             },
-            () = reached(&mut phase, Phase::Draining) => break,
-        }
-    }
-    let Ok(listener) = listener.into_std() else { return };
-    let _ = refuse_new(&listener);
-    while let Ok((stream, _)) = listener.accept() {
-        if let Ok(stream) = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
-            take(&shared, stream);
+            () = end.as_mut() => return,
         }
     }
 }
 
+/// Takes who is on the way, and closes: until the end handshakes that were begun are finished, and none is begun.
+async fn finish(listener: TcpListener, take: &impl Fn(TcpStream), end: impl Future<Output = ()>) {
+    let _ = refuse_new(&listener);
+    take_until(&listener, take, end).await;
+    let Ok(listener) = listener.into_std() else { return };
+    while let Ok((stream, _)) = listener.accept() {
+        if let Ok(stream) = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
+            take(stream);
+        }
+    }
+}
+
+/// Gives connections their seats, or turns them away.
+fn take(shared: &Arc<Shared>) -> impl Fn(TcpStream) {
+    move |stream| seat(shared, stream)
+}
+
 #[expect(clippy::disallowed_methods, reason = "it holds its seat, and a drain waits until all seats are free")]
-fn take(shared: &Arc<Shared>, stream: TcpStream) {
+fn seat(shared: &Arc<Shared>, stream: TcpStream) {
     let most = shared.applied.load().deployment.server.connections as usize;
     // One seat is the listener's.
     if let Some(seat) = shared.connections.enter(most.saturating_add(1)) {
@@ -59,16 +86,74 @@ fn take(shared: &Arc<Shared>, stream: TcpStream) {
     }
 }
 
-/// Makes a listener deaf to who comes now. Closing it resets what the system has taken for us in the meantime; who is not
-/// heard asks again within a second, finds the port closed, and goes to where there is another.
+/// Makes a listener deaf to who begins to connect now; what else is said to it, it hears: the last word of a handshake comes
+/// to the listener, too. Closing it resets what the system has taken for us in the meantime. Who is not heard asks again
+/// within a second, finds the port closed, and goes to where there is another.
 #[cfg(target_os = "linux")]
-fn refuse_new(listener: &std::net::TcpListener) -> io::Result<()> {
-    /// `BPF_RET | BPF_K`: a filter of one instruction, which keeps no byte of any packet.
+fn refuse_new(listener: &TcpListener) -> io::Result<()> {
+    use socket2::SockFilter;
+    /// `BPF_LD | BPF_B | BPF_ABS`, `BPF_JMP | BPF_JSET | BPF_K`, `BPF_RET | BPF_K`.
+    const LOAD_BYTE: u16 = 0x30;
+    const IF_BITS: u16 = 0x45;
     const RETURN: u16 = 0x06;
-    socket2::SockRef::from(listener).attach_filter(&[socket2::SockFilter::new(RETURN, 0, 0, 0)])
+    /// Where the flags stand in a TCP header, and the one with which a handshake begins (RFC 9293, section 3.1).
+    const FLAGS: u32 = 13;
+    const SYN: u32 = 2;
+    // A filter returns how many bytes of a packet are kept.
+    socket2::SockRef::from(listener).attach_filter(&[
+        SockFilter::new(LOAD_BYTE, 0, 0, FLAGS),
+        SockFilter::new(IF_BITS, 0, 1, SYN),
+        SockFilter::new(RETURN, 0, 0, 0),
+        SockFilter::new(RETURN, 0, 0, u32::MAX),
+    ])
 }
 
 #[cfg(not(target_os = "linux"))]
-fn refuse_new(_: &std::net::TcpListener) -> io::Result<()> {
+fn refuse_new(_: &TcpListener) -> io::Result<()> {
     Ok(())
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::net::SocketAddr;
+
+    use socket2::{Domain, SockFilter, Socket, Type};
+    use tokio::sync::{mpsc, oneshot};
+
+    use super::*;
+
+    /// Begins to connect, and does not wait for it.
+    fn connecting(to: SocketAddr, deaf: bool) -> Socket {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM.nonblocking(), None).expect("a socket");
+        if deaf {
+            socket.attach_filter(&[SockFilter::new(0x06, 0, 0, 0)]).expect("attached");
+        }
+        let _ = socket.connect(&to.into());
+        socket
+    }
+
+    #[tokio::test]
+    async fn acc_3_f_175_a_handshake_that_was_begun_is_finished_and_none_is_begun() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("its own");
+        // It does not hear yet that it is connected, as from far away; the system will say so again.
+        let far = connecting(address, true);
+        let (taken, mut came) = mpsc::unbounded_channel();
+        let (end, ended) = oneshot::channel::<()>();
+        let finishing = async move {
+            let take = |stream: TcpStream| taken.send(stream.peer_addr().expect("its own")).expect("it is looked at");
+            finish(listener, &take, async { drop(ended.await) }).await;
+        };
+        let watching = async {
+            // The listener is deaf by now: it is asked first.
+            let late = connecting(address, false);
+            far.detach_filter().expect("detached");
+            let first = tokio::time::timeout(Duration::from_secs(20), came.recv()).await.expect("it is taken");
+            assert_eq!(first, far.local_addr().expect("its own").as_socket());
+            end.send(()).expect("it goes on");
+            assert_eq!(came.recv().await, None, "not the one that came late");
+            drop(late);
+        };
+        tokio::join!(biased; finishing, watching);
+    }
 }
