@@ -1,6 +1,7 @@
 //! Rows: the registry, a file per chapter of the catalogue, in its order.
 
 mod clients;
+mod configuration;
 mod overload;
 mod overload_starred;
 mod processes;
@@ -24,6 +25,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Row> {
         streams_starred::ROWS,
         streams::ROWS,
         tensors::ROWS,
+        configuration::ROWS,
         processes::ROWS,
         security::ROWS,
         overload_starred::ROWS,

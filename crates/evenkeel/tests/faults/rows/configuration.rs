@@ -1,0 +1,234 @@
+//! CF: the configuration, read again while the gateway runs.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tokio::time::sleep;
+
+use super::upstream_starred::answered;
+use crate::{
+    process::Process,
+    row::{
+        Forms::{Plain, Streamed},
+        Row, SHORT, STARRED, Variant, act,
+    },
+    run::{Run, Side, counts, outcome},
+};
+
+/// The rows of this file.
+pub(crate) const ROWS: &[Row] = &[
+    Row::new("CF-01", Plain, &[Variant::named("", "", SHORT)], act!(cf_01)).single(),
+    Row::new("CF-02", Streamed, &[Variant::named("", "{fault: status, status: 503}", STAYS_OPEN)], act!(cf_02))
+        .single(),
+    Row::new("CF-04", Plain, &[Variant::named("", "", SHORT)], act!(cf_04)).single(),
+    Row::new("CF-06", Plain, &[Variant::named("", "", SHORT)], act!(cf_06)).single(),
+    Row::new("CF-07", Plain, &[Variant::named("", "", SHORT)], act!(cf_07)).single(),
+    Row::new("CF-10", Streamed, &[Variant::named("", "{fault: slow_tokens, every_ms: 200}", STARRED)], act!(cf_10))
+        .single(),
+];
+
+/// A breaker that stays open for longer than the row lasts, unless it is forgotten.
+const STAYS_OPEN: &str = "
+    protocol: openai-chat
+    deadline: 8s
+    tiers:
+      - {name: primary, openai: {upstream: primary, model: MODEL}, breaker: {open: 60s, open_max: 60s}}
+      - {name: lower, openai: {upstream: lower, model: MODEL}}
+";
+
+/// Reads the configuration of the house.
+fn config(run: &Run) -> String {
+    std::fs::read_to_string(run.house.folder.path().join("evenkeel.yaml")).expect("the file is there")
+}
+
+/// Saves a configuration in its place, whole at once: what is refused is counted once for each, and not for an empty file
+/// in between.
+fn save(run: &Run, text: &str) {
+    let folder = run.house.folder.path();
+    std::fs::write(folder.join("next"), text).expect("written");
+    std::fs::rename(folder.join("next"), folder.join("evenkeel.yaml")).expect("in its place");
+}
+
+/// Returns the revision in force and what was refused last.
+async fn ready(run: &Run) -> (Value, Value) {
+    let ready = run.house.client.send(run.house.admin, "GET", "/readyz", String::new()).await.json();
+    (ready["revision"].clone(), ready["rejected"].clone())
+}
+
+/// Claims that a saved file is refused and changes nothing.
+async fn refuses(run: &mut Run, what: &str, text: &str) {
+    let (before, _) = ready(run).await;
+    let failures = run.house.metric("evenkeel_config_apply_failures_total").await;
+    save(run, text);
+    let counted = async || {
+        let now = run.house.metric("evenkeel_config_apply_failures_total").await;
+        (now > failures).then_some(())
+    };
+    let counted = run.until(counted).await;
+    run.must(counted.is_some(), "refused, and counted", &what);
+    let (after, rejected) = ready(run).await;
+    run.must(after == before && !rejected.is_null(), "the last good revision stays", &(what, &rejected));
+    let it = run.ask().await;
+    answered(run, &it, 0);
+    let stays = it.record["revision"] == before;
+    run.must(stays, "the last good revision decides", &(&it.record["revision"], &before));
+    run.saw(Side::Client, outcome(&it.got));
+    run.saw(Side::Path, format!("the revision before decides: {stays}"));
+    run.saw(Side::Record, format!("{what}: refused, {} in `/readyz`", rejected["diagnostics"]));
+}
+
+async fn cf_01(run: &mut Run) {
+    let good = config(run);
+    let half = good[..good.len() / 2].to_owned() + "\n  x: [";
+    let huge = format!("{good}\n# {}\n", "x".repeat(20_000_000));
+    for (what, text) in [
+        ("unknown keys", format!("{good}\nnonsense: 1\n")),
+        ("half-written", half),
+        ("empty", String::new()),
+        ("NaN", good.replace("deadline: 8s", "deadline: NaN")),
+        ("huge", huge),
+    ] {
+        refuses(run, what, &text).await;
+    }
+    save(run, &good);
+}
+
+async fn cf_02(run: &mut Run) {
+    let good = config(run);
+    let other = good.replace("deadline: 8s", "deadline: 9s");
+    let applied = |run: &Run| run.house.gateway.lines("configuration applied").len();
+    let before = applied(run);
+    let well = under_reloads(run, [&other, &good], 0).await;
+    run.break_primary().await;
+    for _ in 0..5 {
+        let it = run.ask().await;
+        answered(run, &it, 1);
+    }
+    run.must_be(run.breaker().await, "open".to_owned(), "the path opens");
+    run.set_primary("").await;
+    // It is well again, and nobody is to know: whoever asks it has forgotten why it was left.
+    let tried = run.primary_saw().await.len();
+    let ill = under_reloads(run, [&other, &good], 1).await;
+    run.must_be(run.primary_saw().await.len(), tried, "the breaker is kept");
+    let state = run.breaker().await;
+    run.must_be(state.as_str(), "open", "the breaker is kept");
+    let reloads = applied(run) - before;
+    run.must(reloads > 100, "reloads are applied", &reloads);
+    save(run, &good);
+    run.saw(Side::Client, format!("no error under {reloads} reloads: {}", counts([well.0, ill.0].concat())));
+    run.saw(Side::Path, format!("{state} throughout, not asked"));
+    run.saw(
+        Side::Record,
+        format!("{} and {} revisions, each record of the one that the client was told", well.1, ill.1),
+    );
+}
+
+/// Asks for two seconds while two configurations take turns, a hundred times a second; all is answered by one tier. Returns what
+/// the clients saw, and how many revisions decided.
+async fn under_reloads(run: &mut Run, texts: [&str; 2], tier: u8) -> (Vec<String>, usize) {
+    let beside = run.beside();
+    let (start, most) = (Instant::now(), Duration::from_secs(2));
+    let reloading = async {
+        for text in texts.into_iter().cycle() {
+            save(&beside, text);
+            beside.house.gateway.signal("HUP").await;
+            sleep(Duration::from_millis(10)).await;
+            if start.elapsed() > most {
+                break;
+            }
+        }
+    };
+    let asking = async {
+        let (mut seen, mut revisions) = (Vec::new(), std::collections::BTreeSet::new());
+        while start.elapsed() < most {
+            let it = run.ask().await;
+            answered(run, &it, tier);
+            let (told, record) = (it.got.header("evenkeel-revision"), it.record["revision"].as_str());
+            run.must(record == Some(told) && told.starts_with("sha256:"), "one revision per request", &(told, record));
+            revisions.insert(told.to_owned());
+            seen.push(outcome(&it.got));
+        }
+        run.must_be(revisions.len(), 2, "both revisions have decided");
+        (seen, revisions.len())
+    };
+    tokio::join!(reloading, asking).1
+}
+
+async fn cf_04(run: &mut Run) {
+    let good = config(run);
+    for version in ["version: 0", "version: 2", "version: 99"] {
+        refuses(run, version, &good.replacen("version: 1", version, 1)).await;
+    }
+    save(run, &good);
+}
+
+async fn cf_06(run: &mut Run) {
+    let good = config(run);
+    let missing = good.replacen("protocol: openai,", "protocol: openai, api_key: \"${env:EVENKEEL_NOT_SET}\",", 1);
+    refuses(run, "a secret that is missing", &missing).await;
+    // One in a file is read again when the file that names it is applied.
+    let secret = run.house.folder.path().join("key");
+    std::fs::write(&secret, "sk-rotated-0001").expect("written");
+    let keyed = format!("protocol: openai, api_key: \"${{file:{}}}\",", secret.display());
+    let (before, _) = ready(run).await;
+    save(run, &good.replacen("protocol: openai,", &keyed, 1));
+    let applied = run.until(async || (ready(run).await.0 != before).then_some(())).await;
+    run.must(applied.is_some(), "a new credential without a restart", &ready(run).await);
+    let it = run.ask().await;
+    answered(run, &it, 0);
+    let sent = run.primary_saw().await.pop().is_some_and(|it| it.headers.contains_key("authorization"));
+    run.must(sent, "the new credential is sent", &sent);
+    let told = [run.house.gateway.log_text(), it.record.to_string(), it.got.text(), format!("{:?}", it.got.headers)];
+    let shown = told.iter().filter(|it| it.contains("sk-rotated")).count();
+    run.must_be(shown, 0, "never the value");
+    save(run, &good);
+    run.saw(Side::Client, outcome(&it.got));
+    run.saw(Side::Path, format!("a new credential without a restart: {sent}"));
+    run.saw(Side::Record, format!("the value in {shown} of log, record and answer"));
+}
+
+async fn cf_07(run: &mut Run) {
+    let file = run.house.folder.path().join("warned.yaml");
+    let text = "version: 1\nupstreams:\n  u: {protocol: openai, url: \"http://127.0.0.1:1/v1\"}\nroutes:\n  r:\n    protocol: \
+                openai-chat\n    tiers:\n      - {name: sure, fixed: {content: x}}\n      - {name: beyond, openai: {upstream: u, model: \
+                m}}\n";
+    std::fs::write(&file, text).expect("written");
+    let said = Process::run(&["check", file.to_str().expect("text")]).await;
+    run.must(said.contains("warning[unreachable]") && said.contains("`beyond`"), "a tier that is never reached", &said);
+    run.must(said.contains("warning[last-tier-can-fail]"), "a last tier that can fail", &said);
+    let codes = said.lines().filter_map(|line| line.split_once("warning[")?.1.split(']').next());
+    run.saw(Side::Record, format!("`check` warns of {}; not built: rules that never fire, `plan`", counts(codes)));
+}
+
+async fn cf_10(run: &mut Run) {
+    run.break_primary().await;
+    let whole = run.whole_text().await;
+    let good = config(run);
+    let mut beside = run.beside();
+    let removing = async {
+        sleep(Duration::from_millis(1_000)).await;
+        let kept = good.replace("upstream: primary", "upstream: lower");
+        let kept: String =
+            kept.lines().filter(|line| !line.starts_with("  primary:")).map(|it| format!("{it}\n")).collect();
+        save(&beside, &kept);
+        sleep(Duration::from_millis(1_500)).await;
+        beside.ask().await
+    };
+    let (it, after) = tokio::join!(run.ask(), removing);
+    run.failed.append(&mut beside.failed);
+    answered(run, &it, 0);
+    run.must_be(it.got.said(), whole, "the request finishes on its revision");
+    run.must(after.got.is_whole(), "and answered", &after.got);
+    let revisions = [&it, &after].map(|it| (it.record["revision"].as_str(), it.got.header("evenkeel-revision")));
+    let told = revisions.iter().all(|(record, header)| *record == Some(*header));
+    run.must(told && revisions[0] != revisions[1], "the next one is of the new revision", &revisions);
+    let saw = run.primary_saw().await;
+    let drained = saw.len() == 1 && saw[0].ended_ms.is_some() && !saw[0].client_gone;
+    run.must(drained, "what it had begun it ends, and nothing more comes", &saw);
+    let late = it.got.took.saturating_sub(Duration::from_millis(2_500));
+    run.must(!late.is_zero(), "it lasts longer than the upstream", &it.got.took);
+    save(run, &good);
+    run.saw(Side::Client, format!("{}, begun before; {} after", outcome(&it.got), outcome(&after.got)));
+    run.saw(Side::Path, format!("P = {}, not cut off", saw.len()));
+    run.saw(Side::Record, format!("two revisions, each told: {told}"));
+}
