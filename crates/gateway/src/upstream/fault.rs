@@ -36,9 +36,12 @@ pub(super) fn is_timeout(error: &legacy::Error) -> bool {
         || find::<Handshake>(error).is_some_and(slow)
 }
 
-/// Classifies a body that broke off.
+/// Classifies a body that broke off, or whose framing is none: what HTTP does not allow is the server's error, and no cut.
 pub(crate) fn in_body(error: &hyper::Error) -> ResultCode {
-    if error.is_parse() { ResultCode::ProtocolError } else { ResultCode::Truncated }
+    let unreadable =
+        |cause: &io::Error| matches!(cause.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData);
+    let framed = !chain(error).filter_map(|cause| cause.downcast_ref::<io::Error>()).any(unreadable);
+    if framed && !error.is_parse() { ResultCode::Truncated } else { ResultCode::ProtocolError }
 }
 
 fn connecting(error: &legacy::Error) -> ResultCode {

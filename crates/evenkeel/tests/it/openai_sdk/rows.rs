@@ -39,7 +39,7 @@ pub(super) const ROWS: &[Row] = &[
     both("UP-07", "[{fault: status, status: 503}]", "tier 1 UPSTREAM_5XX"),
     both("UP-09", "[{fault: wrong_content_type}]", GARBLED),
     both("UP-09", "[{fault: redirect}]", GARBLED),
-    both("UP-09", "[{fault: broken_chunked, how: bad_size}]", TRUNCATED),
+    both("UP-09", "[{fault: broken_chunked, how: bad_size}]", GARBLED),
     both("UP-09", "[{fault: broken_chunked, how: short_chunk}]", TRUNCATED),
     both("UP-10", "[{fault: reset, times: 1}]", FINE),
     both("UP-11", "[{fault: reset_reused}]", FINE),
