@@ -261,6 +261,7 @@ fn path(tier: &Tier, id: RouteId, route: &Route, kind: (&dyn PathKind, core::Whe
             stall: tier.stall.nanos(),
             total: tier.total.nanos(),
         },
+        min_rate: tier.min_rate,
         objective: route.slo.latency.p95.map(Duration::nanos),
         need: kind.need().min(route.deadline().nanos() / 4),
         retries: tier.retries,

@@ -65,6 +65,7 @@ fn revision() -> Revision {
         hedge: false,
         limit: Default::default(),
         clocks,
+        min_rate: 2,
         objective: None,
         need: 5 * SECOND,
         retries: 1,

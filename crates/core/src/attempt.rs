@@ -42,6 +42,8 @@ pub(crate) struct Attempt {
     alive: bool,
     /// How long this process may have stood still while it ran.
     paused: Nanos,
+    /// It has said less than a stream of its path must (F-029).
+    slow: bool,
 }
 
 /// What an attempt is started with.
@@ -95,6 +97,7 @@ impl Attempt {
             spoke: None,
             alive: false,
             paused: 0,
+            slow: false,
         }
     }
 
@@ -112,6 +115,11 @@ impl Attempt {
     /// Notes bytes that are neither.
     pub(crate) fn alive(&mut self) {
         self.alive = true;
+    }
+
+    /// Notes that it says less than it must; says whether that is new.
+    pub(crate) fn slow(&mut self) -> bool {
+        !core::mem::replace(&mut self.slow, true)
     }
 
     /// Moves the clocks that time its silence by as long as nobody was there to hear it; the deadline stays.
@@ -140,9 +148,14 @@ impl Attempt {
         self.spoke.is_none() && self.first_by.is_some_and(|by| by <= now) && self.commit_by.min(self.total_by) > now
     }
 
-    /// Reads an end: one that ends before it has said again what was sent says something else (F-124).
+    /// Reads an end: one that ends before it has said again what was sent says something else (F-124), and one that is
+    /// whole in the end and was slow is no plain success (F-029).
     pub(crate) fn verified(&self, result: ResultCode) -> ResultCode {
-        if self.catches_up() && result.is_ok() { ResultCode::SpliceDiverged } else { result }
+        match result {
+            _ if self.catches_up() && result.is_ok() => ResultCode::SpliceDiverged,
+            ResultCode::Ok | ResultCode::OkDoneMissing if self.slow => ResultCode::OkSlow,
+            other => other,
+        }
     }
 
     /// Says whether it is still to say again what was sent by another.

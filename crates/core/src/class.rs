@@ -151,6 +151,8 @@ results! {
     OkDoneMissing = "ok_done_missing", Ok, Success, No, No, Nothing, None;
     /// Complete, but one malformed event was left out (F-128).
     OkEventSkipped = "ok_event_skipped", Ok, Soft, No, No, Nothing, None;
+    /// Complete, but it said less than a stream of its path must (F-029).
+    OkSlow = "ok_slow", Ok, Soft, No, No, Nothing, None;
     /// The request is malformed or impossible.
     CallerInvalid = "caller.caller_invalid", Caller, None, No, No, Nothing, CallerError;
     /// The request is larger than we accept.
@@ -211,7 +213,7 @@ results! {
     EmptyAnswer = "target.empty_answer", Target, Soft, No, Yes, Nothing, EmptyAnswer;
     /// The model that we name is not there.
     ModelMissing = "target.model_missing", Target, Hard, No, Yes, Nothing, ModelMissing;
-    /// It answers, but far later than it should (F-064).
+    /// It answers, but far later, or far less at a time, than it should (F-029, F-064).
     Slow = "target.slow", Target, Soft, No, Yes, Nothing, LatencySpike;
     /// More tokens than the path's window holds.
     ContextExceeded = "capability.context_exceeded", Capability, None, No, Capable, Nothing, CapabilityMissing;

@@ -47,6 +47,8 @@ pub enum Signal {
     LargerContext,
     /// Nanoseconds that the request waited for a tier to recover, against the most that it would have.
     Waited,
+    /// Tokens that a stream has said in ten seconds, against the least (F-029).
+    TokensSaid,
     /// What a retry costs, against what the purse holds.
     RetryBudget,
     /// Nanoseconds above the reserve, against what a retry needs of them.
@@ -104,6 +106,7 @@ impl Signal {
             Self::Context => "context_tokens",
             Self::LargerContext => "context_larger_than",
             Self::Waited => "waited_ns",
+            Self::TokensSaid => "tokens_in_10s",
             Self::RetryBudget => "retry_cost_milli",
             Self::RetryTime => "retry_time_left_ns",
             Self::RetryBreaker => "retry_breaker",
@@ -129,6 +132,11 @@ impl Signal {
             || matches!(self, Self::RetryBudget | Self::RetryTime | Self::RetryBreaker | Self::Unrepeatable)
     }
 
+    /// Says whether it was measured on an attempt that ran, and so says nothing about whether the tier may be asked.
+    pub const fn is_about_answer(self) -> bool {
+        matches!(self, Self::TokensSaid)
+    }
+
     /// Says whether it was asked for an attempt beside a slow one: a breach is no reason against the tier.
     pub const fn is_about_hedge(self) -> bool {
         use Signal::{
@@ -143,7 +151,7 @@ impl Signal {
     /// Returns the comparison that breaches.
     pub const fn breached_when(self) -> Comparison {
         match self {
-            Self::TimeLeft | Self::Replicas | Self::RetryTime => Comparison::Below,
+            Self::TimeLeft | Self::Replicas | Self::RetryTime | Self::TokensSaid => Comparison::Below,
             Self::HedgeSamples | Self::HedgePushed | Self::HedgeLowered | Self::HedgeWins => Comparison::Below,
             Self::Leases | Self::RampLot | Self::Refusals | Self::Attempts | Self::GateWaiters => Comparison::AtLeast,
             Self::LargerContext => Comparison::AtMost,
@@ -165,7 +173,7 @@ impl Signal {
             Self::HedgeSamples | Self::HedgeWins => Reason::SignalNoData,
             Self::HedgePushed | Self::HedgeLowered => Reason::Upstream429,
             Self::HedgeBreaker => Reason::BreakerOpen,
-            Self::HedgeLate => Reason::LatencySpike,
+            Self::HedgeLate | Self::TokensSaid => Reason::LatencySpike,
             Self::HedgeCost => Reason::RetryBudgetEmpty,
             Self::Refusals => Reason::HealthcheckFailed,
             Self::Replicas => Reason::NoEndpoints,

@@ -99,6 +99,12 @@ pub enum Event {
     Progress,
     /// What was sent can no longer be said again by another: there is a piece of a call in it, or more than is kept (F-124).
     Unrepeatable,
+    /// It has said so many tokens in the last [`RATE_WINDOW`](crate::RATE_WINDOW) in which somebody waited for them, and
+    /// that may be less than a stream of its path must (F-029). Told where it is less, once is enough.
+    Slow {
+        /// Tokens, estimated rather high than low.
+        said: u64,
+    },
     /// Bytes that are neither, such as a keep-alive: a sign of life and no progress.
     Alive,
     /// It was cancelled before, and its call is closed now: it takes no more room at its replica (F-172).

@@ -62,6 +62,7 @@ mod plan;
 mod priority;
 mod probe;
 mod ramp;
+mod rate;
 mod reason;
 mod request;
 mod revision;
@@ -87,6 +88,7 @@ pub use machine::{Core, Why};
 pub use output::{Cancelled, Disclosure, Output, Probe, Refusal, Source, Start};
 pub use priority::Priority;
 pub use probe::{Found, Readiness};
+pub use rate::{RATE_WINDOW, least_tokens};
 pub use reason::{Reason, Severity};
 pub use revision::{
     BreakerPolicy, BudgetPolicy, Clocks, CommitPoint, Features, LimitPolicy, Method, OnCapability, OnPolicy, Operation,

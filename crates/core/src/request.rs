@@ -275,6 +275,7 @@ impl Request {
         let Some(attempt) = self.current.as_mut().filter(|attempt| attempt.id == id) else { return };
         match event {
             Event::Alive => return attempt.alive(),
+            Event::Slow { said } => return self.drags(now, said, world),
             // Only what was cancelled is closed before it has ended.
             Event::Closed => return,
             Event::Unrepeatable => {

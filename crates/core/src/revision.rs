@@ -229,6 +229,8 @@ pub struct Path {
     pub hedge: bool,
     /// The clocks of its attempts.
     pub clocks: Clocks,
+    /// Tokens per second that its streams must say; 0 asks nothing (F-029).
+    pub min_rate: u16,
     /// How long a first content, or an answer in one piece, may take where the route promises it for 95 of 100 (F-064).
     pub objective: Option<Nanos>,
     /// Time to commit that is kept for it while it has no history of its own (F-027).

@@ -57,6 +57,8 @@ pub(crate) enum Piece {
     Last(Chunk),
     /// A malformed event was left out, which is a failure where nothing was sent yet (F-128).
     Skipped,
+    /// It has said so many tokens in ten seconds, which is less than a stream of its path must (F-029).
+    Slow(u64),
     /// A sign of life that is not forwarded.
     Alive,
 }
@@ -178,7 +180,8 @@ registry! {
 #[derive(Clone, Copy)]
 pub(crate) struct Site<'a> {
     pub(crate) spec: &'a PathSpec,
-    pub(crate) name: &'a str,
+    /// What the core holds of it.
+    pub(crate) path: &'a evenkeel_core::Path,
     pub(crate) upstream: Option<&'a Arc<Upstream>>,
     /// What its route takes and gives.
     pub(crate) contract: &'a Arc<Contract>,

@@ -38,7 +38,7 @@ pub fn prove(deployment: &Deployment) -> Vec<Unfit> {
     let paths = deployment.revision.paths.iter().zip(&deployment.paths);
     let built = paths.enumerate().filter(|(_, it)| local(it)).map(|(at, (path, spec))| {
         let contract = &contracts[path.route.index()];
-        let built = path::build(Site { spec, name: &path.name, upstream: None, contract });
+        let built = path::build(Site { spec, path, upstream: None, contract });
         built.err().map(|message| Unfit { path: PathId(at as u16), message })
     });
     built.flatten().collect()
@@ -64,7 +64,7 @@ impl Applied {
                 Where::Local | Where::Certain => None,
             };
             let contract = &contracts[path.route.index()];
-            match path::build(Site { spec, name: &path.name, upstream, contract }) {
+            match path::build(Site { spec, path, upstream, contract }) {
                 Ok(path) => paths.push(path),
                 Err(message) => unfit.push(Unfit { path: PathId(at as u16), message }),
             }

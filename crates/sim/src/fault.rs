@@ -51,6 +51,8 @@ pub(crate) enum FaultKind {
     Stall,
     /// An error event after so many tokens (ST-07).
     ErrorEvent,
+    /// So long from one token to the next (ST-16).
+    SlowTokens,
     /// 200 and nothing in it (UP-27).
     EmptyAnswer,
     /// One of all the others, drawn for each attempt.
@@ -85,6 +87,8 @@ pub(crate) enum Effect {
     Cut { tokens: u32, finish: Finish },
     /// It falls silent after so many tokens.
     Stall { tokens: u32 },
+    /// Its tokens come so far from one another.
+    Slow { every: Nanos },
     /// One of all the others.
     Any,
 }
@@ -168,7 +172,7 @@ pub(crate) fn any(dice: &mut Dice) -> Effect {
         1 => return error(R::CredentialRejected, 401),
         _ => {}
     }
-    match dice.below(16) {
+    match dice.below(17) {
         0 => Effect::Silence,
         1 => Effect::Alive,
         2 => Effect::Late { delay: dice.below(20 * SECOND), factor: 1 },
@@ -184,6 +188,7 @@ pub(crate) fn any(dice: &mut Dice) -> Effect {
         12 => error(R::CallerInvalid, 400),
         13 => error(R::EmptyAnswer, 200),
         14 => Effect::End(Finish::unconnected(R::ConnectFailed)),
+        15 => Effect::Slow { every: 200 * MILLISECOND + dice.below(2 * SECOND) },
         _ => Effect::End(Finish::unconnected([R::Reset, R::Unsent][tokens as usize % 2])),
     }
 }

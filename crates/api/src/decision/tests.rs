@@ -21,6 +21,7 @@ fn revision() -> Revision {
         hedge: false,
         limit: Default::default(),
         clocks: Clocks { first_content: SECOND, stall: SECOND, total: SECOND },
+        min_rate: 0,
         objective: None,
         need: 5 * MILLISECOND,
         retries: 0,

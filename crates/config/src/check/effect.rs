@@ -57,6 +57,7 @@ impl Checks<'_> {
             ("first_token", streams),
             ("stall", streams),
             ("finalise", streams),
+            ("min_rate", streams),
             ("after_break", streams),
             ("prefill", streams),
             ("effects", remote),

@@ -118,6 +118,8 @@ fn values_are_what_is_written_and_never_guessed() {
         ("stall: 5", "bad-value"),
         ("stall: .nan", "bad-value"),
         ("stall:", "wrong-type"),
+        ("min_rate: 10001", "out-of-range"),
+        ("min_rate: 0.5", "wrong-type"),
         ("max_answer: 0B", "bad-value"),
         ("context: 0", "out-of-range"),
         ("features: tools", "wrong-type"),

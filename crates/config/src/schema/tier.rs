@@ -32,6 +32,11 @@ pub(crate) struct Tier {
     /// How long the end of a stream may take after its `finish_reason`; 2s, or half of `stall` where that is less (F-005).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) finalise: Option<Duration>,
+    /// Tokens per second that a stream must say, thoughts included, over any ten seconds in which it is waited for: one that
+    /// says fewer goes to the next model, or, once its client has begun to get it, counts half as good; 0 asks nothing (F-029).
+    #[serde(default = "min_rate")]
+    #[schemars(range(min = 0, max = 10_000))]
+    pub(crate) min_rate: u16,
     /// Retries on this path per request (F-040).
     #[serde(default = "retries")]
     #[schemars(range(min = 0, max = 8))]
@@ -156,6 +161,10 @@ pub(crate) enum Feature {
 
 fn clock() -> Duration {
     Duration::seconds(10)
+}
+
+fn min_rate() -> u16 {
+    2
 }
 
 fn after_break() -> Duration {

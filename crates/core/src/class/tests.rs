@@ -6,6 +6,8 @@ use super::*;
 fn f_011_evidence_and_repetition_are_independent_columns() {
     use {Again as A, Closes as C, Evidence as E, Next as N, ResultCode as R};
     let rows = [
+        (R::OkSlow, E::Soft, A::No, N::No, C::Nothing),
+        (R::Slow, E::Soft, A::No, N::Yes, C::Nothing),
         (R::CallerInvalid, E::None, A::No, N::No, C::Nothing),
         (R::RateLimited, E::None, A::Told, N::Yes, C::Rate),
         (R::PushBack, E::None, A::Told, N::Yes, C::Replica),

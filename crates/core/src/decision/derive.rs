@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use super::{AttemptRecord, Candidate, Decision, End, Rescue, Role, Verdict};
 use crate::{
+    class::ResultCode,
     fact::Fact,
     id::{PathId, RouteId},
     output::Refusal,
@@ -97,9 +98,18 @@ impl Evidence<'_> {
     fn follows(&self, answered: Option<u8>) -> bool {
         let asked = |tier: u8| self.attempts.iter().any(|attempt| attempt.tier == tier);
         let barred = |tier: u8| {
-            let mut facts = self.facts.iter().filter(|fact| fact.tier == tier && !fact.again);
-            facts.any(|fact| fact.breached())
+            let asking = |fact: &&Fact| fact.tier == tier && !fact.again && !fact.signal.is_about_answer();
+            self.facts.iter().filter(asking).any(Fact::breached)
         };
+        // Nobody is slow of whom nothing was measured (F-029).
+        let slow = |attempt: &AttemptRecord| matches!(attempt.result, ResultCode::Slow | ResultCode::OkSlow);
+        let measured = |attempt: &AttemptRecord| {
+            let mut facts = self.facts.iter().filter(|fact| fact.tier == attempt.tier);
+            facts.any(|fact| fact.signal.is_about_answer() && fact.breached())
+        };
+        if self.attempts.iter().any(|attempt| slow(attempt) && !measured(attempt)) {
+            return false;
+        }
         let reached = self.attempts.iter().map(|attempt| attempt.tier).chain(answered).max();
         (0..=reached.unwrap_or(0)).all(|tier| match asked(tier) || answered == Some(tier) {
             true => !barred(tier),

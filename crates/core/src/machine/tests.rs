@@ -47,6 +47,7 @@ fn revision(primary_replicas: usize) -> Revision {
         hedge: false,
         limit: Default::default(),
         clocks,
+        min_rate: 2,
         objective: None,
         need,
         retries: 1,

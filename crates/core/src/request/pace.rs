@@ -1,4 +1,5 @@
-//! How long an answer took, or did not come, and what that says of its path and its replica (F-027, F-064, F-070, F-101, F-173).
+//! How long an answer took, or did not come, and what that says of its path and its replica (F-027, F-029, F-064, F-070,
+//! F-101, F-173).
 //!
 //! A path that is slow fails nobody, so it is left only for somebody who can answer: a lower tier that is admitted and is
 //! no safe default.
@@ -10,8 +11,10 @@ use crate::{
     clock::Nanos,
     commit::Commit,
     load::Shown,
+    output::{Cancelled, Output},
+    rate::too_little,
     reason::Reason,
-    request::{Request, World},
+    request::{Ended, Request, World},
     size::Size,
     slow::{Late, Made, Slow},
     transition::Trip,
@@ -61,6 +64,25 @@ impl Request {
         if lane.compare(now, self.admit.entropy ^ attempt.id.0) {
             world.touched.push(slot);
         }
+    }
+
+    /// Hears how little the running attempt says (F-029). Before the commit it is left where somebody else may answer; what
+    /// goes to the client goes on, and its end tells.
+    pub(super) fn drags(&mut self, now: Nanos, said: u64, world: &mut World<'_>) {
+        let Some(attempt) = self.current.as_mut() else { return };
+        let (id, tier) = (attempt.id, attempt.tier);
+        let Some(fact) = too_little(tier, said, self.generation.path(attempt.path).min_rate) else { return };
+        if !attempt.slow() {
+            return;
+        }
+        self.facts.push(fact);
+        if self.commit != Commit::Held || self.plan(now, world).last_of_its_kind(tier) {
+            return;
+        }
+        let (request, result) = (self.admit.request, ResultCode::Slow);
+        world.outputs.push_back(Output::Cancel { request, attempt: id, why: Cancelled::Clock(result) });
+        self.leave(now, world, self.current.as_ref().expect("it was looked at"));
+        self.ended(now, id, Ended { result, status: None, after: None }, world);
     }
 
     /// Takes in the time to the first content of a stream, or to an answer in one piece.

@@ -362,11 +362,15 @@ fn forgeries(honest: &Decision) -> Vec<(&'static str, Decision)> {
     if let Some(tier) = honest.attempts.last().map(|attempt| attempt.tier) {
         forge("fact", &|it| it.facts.push(Fact::new(tier, Signal::OpenFor, 1, 0)));
     }
-    if let Some(at) = honest.facts.iter().position(|fact| fact.breached() && !fact.again) {
+    let asking = |fact: &Fact| !fact.again && !fact.signal.is_about_answer();
+    if let Some(at) = honest.facts.iter().position(|fact| fact.breached() && asking(fact)) {
         let tier = honest.facts[at].tier;
         if honest.attempts.iter().any(|attempt| attempt.tier > tier) {
             forge("past", &|it| it.facts.retain(|fact| fact.tier != tier || !fact.breached()));
         }
+    }
+    if honest.attempts.iter().any(|it| matches!(it.result, ResultCode::Slow | ResultCode::OkSlow)) {
+        forge("rate", &|it| it.facts.retain(|fact| fact.signal != Signal::TokensSaid));
     }
     forgeries
 }
@@ -385,6 +389,8 @@ struct Oracle {
     reloads: u64,
     running: BTreeMap<AttemptId, Start>,
     shown: BTreeSet<AttemptId>,
+    /// Attempts that say less than they must.
+    slow: BTreeSet<AttemptId>,
     /// Attempts of which the client gets what they say.
     sent: BTreeSet<AttemptId>,
     counted: BTreeSet<(RequestId, PathId)>,
@@ -407,6 +413,7 @@ impl Oracle {
             reloads: 0,
             running: BTreeMap::new(),
             shown: BTreeSet::new(),
+            slow: BTreeSet::new(),
             sent: BTreeSet::new(),
             counted: BTreeSet::new(),
             incapable: BTreeSet::new(),
@@ -523,6 +530,10 @@ impl Oracle {
         let renewed = now + self.revision.paths[start.path.index()].clocks.stall + 1;
         match event {
             Event::Alive | Event::Closed | Event::Unrepeatable => {}
+            Event::Slow { said } if said < least_tokens(self.revision.paths[start.path.index()].min_rate) => {
+                self.slow.insert(attempt);
+            }
+            Event::Slow { .. } => {}
             Event::Progress if !self.shown.contains(&attempt) => self.model.renewed(key, attempt, renewed),
             Event::FirstContent | Event::Enough | Event::Progress => {
                 self.shown.insert(attempt);
@@ -533,7 +544,12 @@ impl Oracle {
                 let result = result.in_role(start.role).at_tier(start.tier);
                 // One that ends well before it has said what was sent says something else (F-124).
                 let short = start.role != Role::Answer && result.is_ok() && !self.sent.contains(&attempt);
-                let result = if short { ResultCode::SpliceDiverged } else { result };
+                let slow = self.slow.contains(&attempt) && matches!(result, ResultCode::Ok | ResultCode::OkDoneMissing);
+                let result = match () {
+                    () if short => ResultCode::SpliceDiverged,
+                    () if slow => ResultCode::OkSlow,
+                    () => result,
+                };
                 if !result.is_ok() && self.failed.insert(start.request) && result.next() == Next::Capable {
                     self.incapable.insert(start.request);
                 }

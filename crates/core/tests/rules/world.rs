@@ -235,6 +235,9 @@ impl World {
                 } else if stream && self.dice.one_in(6) {
                     let after = self.dice.below(800) * MILLISECOND;
                     self.come(after, attempt, Input::Attempt { attempt, event: Event::Unrepeatable });
+                } else if stream && self.only.is_none() && self.dice.one_in(30) {
+                    let (after, said) = (self.dice.below(800) * MILLISECOND, self.dice.below(30));
+                    self.come(after, attempt, Input::Attempt { attempt, event: Event::Slow { said } });
                 }
             }
             Output::Cancel { attempt, .. } => {
@@ -391,6 +394,7 @@ pub(crate) fn plain_sample(seed: u64) -> Revision {
             // Nothing is limited: the naive model knows no limiter.
             limit: LimitPolicy::Fixed(u64::MAX),
             clocks,
+            min_rate: 2,
             objective: Some(600 * SECOND),
             need,
             retries: 1,

@@ -18,7 +18,6 @@ const LATER: &[(&str, &[&str])] = &[
         &["DA-01", "DA-02", "DA-03", "DA-04", "DA-11", "DA-12"],
     ),
     ("issue 5: paths that compute in this process for long are not built yet", &["TN-14"]),
-    ("later: F-029, the least rate of a stream, is not built yet", &["ST-16"]),
     ("played over sockets by `tests/it/hedge.rs` and `bench/hedge`, which need two gateways side by side", &["OV-11"]),
     (
         "needs an upstream that speaks HTTP/2, which the gateway does behind TLS alone, and there it trusts no certificate that a test \

@@ -312,6 +312,7 @@ impl Task {
         match happened {
             Happened::Piece(Piece::Begin(headers, model)) => (self.headers, self.model) = (headers, model),
             Happened::Piece(Piece::Alive) => self.tell(Event::Alive),
+            Happened::Piece(Piece::Slow(said)) => self.tell(Event::Slow { said }),
             Happened::Piece(Piece::Event(chunk, meaning)) if self.mending.is_some() => self.mend(chunk, meaning).await,
             // That something was left out is told with who finished.
             Happened::Piece(Piece::Last(chunk)) if self.mending.is_some() => self.mend(chunk, Meaning::Nothing).await,

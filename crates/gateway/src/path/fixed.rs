@@ -37,7 +37,7 @@ impl Fixed {
     pub(super) fn path(kind: &config::kind::Fixed, site: Site<'_>) -> Result<Arc<dyn Path>, String> {
         let outputs = kind.outputs.iter().map(Output::new).collect::<Option<_>>();
         let outputs = outputs.ok_or("a value does not fit its datatype")?;
-        Ok(Arc::new(Self { content: kind.content.clone(), outputs, name: site.name.into() }))
+        Ok(Arc::new(Self { content: kind.content.clone(), outputs, name: site.path.name.as_str().into() }))
     }
 
     fn infer(&self, request: &Infer) -> InferAnswer {

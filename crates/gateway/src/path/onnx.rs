@@ -36,7 +36,7 @@ impl Onnx {
         }
         let model = Model::load(&bytes).map_err(|error| format!("`{file}`: {error}"))?;
         fits(&model, site.contract).map_err(|why| format!("`{file}`: {why}"))?;
-        let workers = Workers::start(site.name, kind.threads)?;
+        let workers = Workers::start(&site.path.name, kind.threads)?;
         Ok(Arc::new(Self { model: Arc::new(model), contract: site.contract.clone(), workers }))
     }
 

@@ -8,13 +8,13 @@
 use std::{sync::Arc, time::Duration};
 
 use evenkeel_config as config;
-use evenkeel_core::ResultCode;
+use evenkeel_core::{ResultCode, least_tokens};
 use jiff::Timestamp;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use hyper::body::{Body, Incoming};
 use tokio::sync::mpsc::Sender;
 
-use self::follow::Follow;
+use self::follow::{Bounds, Follow};
 use super::{Attempting, Ended, Left, Path, Piece, Pieces, Site, read};
 use crate::{
     ask::{Ask, Question},
@@ -36,18 +36,20 @@ const MOST_ERROR: usize = 64 << 10;
 pub(crate) struct Openai {
     upstream: Arc<Upstream>,
     model: Arc<str>,
-    max_answer: usize,
-    finalise: Duration,
+    bounds: Bounds,
 }
 
 impl Openai {
     pub(super) fn path(kind: &config::kind::Openai, site: Site<'_>) -> Result<Arc<dyn Path>, String> {
-        let Site { spec, upstream, .. } = site;
+        let Site { spec, path, upstream, .. } = site;
         Ok(Arc::new(Self {
             upstream: upstream.expect("the core makes a path with an upstream a remote one").clone(),
             model: kind.model.as_str().into(),
-            max_answer: usize::try_from(spec.max_answer).unwrap_or(usize::MAX),
-            finalise: Duration::from_nanos(spec.finalise),
+            bounds: Bounds {
+                max_answer: usize::try_from(spec.max_answer).unwrap_or(usize::MAX),
+                finalise: Duration::from_nanos(spec.finalise),
+                least_tokens: least_tokens(path.min_rate),
+            },
         }))
     }
 
@@ -78,7 +80,7 @@ impl Openai {
             return other(response).await;
         }
         let headers = answer_headers(response.headers());
-        let body = read(response.into_body(), self.max_answer).await?;
+        let body = read(response.into_body(), self.bounds.max_answer).await?;
         let judged = match question {
             Question::Chat(peek) => judge_chat(&body, peek),
             Question::Infer(_) => Err(ResultCode::UnsupportedFeature),
@@ -106,7 +108,7 @@ impl Openai {
         }
         let headers = answer_headers(response.headers());
         let _ = out.send(Piece::Begin(headers, self.model.clone())).await;
-        let follow = Follow::new(peek, self.max_answer, self.finalise, out);
+        let follow = Follow::new(peek, self.bounds, out);
         let (result, error) = follow.run(response.into_body()).await;
         Ok(Ended { result, status: Some(200), after: None, left: Left::Error(error) })
     }

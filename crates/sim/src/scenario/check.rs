@@ -178,9 +178,10 @@ impl Check<'_, '_> {
             F::Status => &["status", "retry_after"],
             F::RateLimited | F::QuotaExhausted => &["retry_after"],
             F::Cut | F::Stall | F::ErrorEvent => &["after_tokens"],
+            F::SlowTokens => &["pause"],
             _ => &[],
         };
-        for parameter in ["status", "retry_after", "after_tokens", "delay", "factor"] {
+        for parameter in ["status", "retry_after", "after_tokens", "delay", "pause", "factor"] {
             let key = key.field(parameter);
             if self.findings.is_written(&key) && !may.contains(&parameter) {
                 let message = format!("this fault has no `{parameter}`");
@@ -191,6 +192,7 @@ impl Check<'_, '_> {
         let lacks = match it.fault {
             F::Latency => it.delay.is_none() && it.factor.is_none(),
             F::SlowFirstToken => it.delay.is_none(),
+            F::SlowTokens => it.pause.is_none(),
             F::Status => it.status.is_none(),
             _ => false,
         };
@@ -242,6 +244,7 @@ fn effect(it: &schema::Fault) -> Effect {
         FaultKind::Cut => Effect::Cut { tokens, finish: Finish::error(R::Truncated, 200) },
         FaultKind::Stall => Effect::Stall { tokens },
         FaultKind::ErrorEvent => Effect::Cut { tokens, finish: Finish::error(R::ErrorInStream, 200) },
+        FaultKind::SlowTokens => Effect::Slow { every: it.pause.map_or(0, Duration::nanos) },
         FaultKind::EmptyAnswer => error(R::EmptyAnswer, 200),
         FaultKind::Any => Effect::Any,
     }

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use evenkeel_core::{AttemptId, Nanos, RequestId};
+use evenkeel_core::{AttemptId, Nanos, PathId, RequestId};
 
 use crate::fault::Finish;
 
@@ -54,6 +54,7 @@ pub(crate) struct Call {
     pub(crate) serial: u32,
     pub(crate) attempt: AttemptId,
     pub(crate) request: RequestId,
+    pub(crate) path: PathId,
     /// None for work in this process.
     pub(crate) upstream: Option<u16>,
     pub(crate) replica: u16,
@@ -61,6 +62,8 @@ pub(crate) struct Call {
     pub(crate) hold: Hold,
     /// Pieces that it has sent.
     pub(crate) said: u32,
+    /// Since when its pieces are counted for its rate, and how many there were then.
+    pub(crate) counted: Option<(Nanos, u32)>,
     /// What it is to say again of a stream that broke, until it has.
     pub(crate) mends: Option<Mends>,
 }

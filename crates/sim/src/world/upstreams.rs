@@ -1,6 +1,8 @@
 //! Upstreams: what they do with an attempt, well or ill.
 
-use evenkeel_core::{AttemptId, Event, Input, MILLISECOND, Nanos, ResultCode, Role, Splice, Start, Where};
+use evenkeel_core::{
+    AttemptId, Event, Input, MILLISECOND, Nanos, RATE_WINDOW, ResultCode, Role, Splice, Start, Where, least_tokens,
+};
 
 use super::{
     What, World,
@@ -34,7 +36,19 @@ impl World<'_> {
             Role::Splice => Some(Mends { pieces: heard.0, alike: self.words(upstream) == heard.1 }),
             Role::Continue => Some(Mends { pieces: 1, alike: true }),
         };
-        let call = Call { serial: 0, attempt, request, upstream, replica, plan, hold, said, mends };
+        let call = Call {
+            serial: 0,
+            attempt,
+            request,
+            path: start.path,
+            upstream,
+            replica,
+            plan,
+            hold,
+            said,
+            counted: None,
+            mends,
+        };
         let reference = self.calls.add(call);
         let ill = matches!(effect, Some(Effect::End(_) | Effect::Silence | Effect::Alive));
         match upstream.filter(|_| !ill) {
@@ -110,6 +124,9 @@ impl World<'_> {
             Some(Effect::Cut { tokens, finish }) => {
                 (plan.pieces, plan.ending) = (plan.pieces.min(tokens), Ending::Finish(finish));
             }
+            Some(Effect::Slow { every }) if stream => plan.gap = every,
+            // Nobody sees how an answer in one piece is made.
+            Some(Effect::Slow { every }) => plan.delay = first + u64::from(model.tokens - 1) * every,
             Some(Effect::Stall { tokens }) => {
                 (plan.pieces, plan.ending) = (plan.pieces.min(tokens), Ending::Silence);
             }
@@ -151,9 +168,25 @@ impl World<'_> {
             client.heard = (said + 1, words);
         }
         self.feed(Input::Attempt { attempt, event }, Some(request));
+        if let Some(said) = speaks.then(|| self.count(reference)).flatten() {
+            self.feed(Input::Attempt { attempt, event: Event::Slow { said } }, Some(request));
+        }
         if let Some(mends) = mends.filter(|_| speaks) {
             self.compare(reference, mends, said + 1);
         }
+    }
+
+    /// Counts what a call says; returns how much it was in a window that is over, where its path asks for more (F-029).
+    fn count(&mut self, reference: CallRef) -> Option<u64> {
+        let now = self.now;
+        let call = self.calls.find(reference)?;
+        let (since, before) = *call.counted.get_or_insert((now, call.said));
+        if now - since < RATE_WINDOW {
+            return None;
+        }
+        call.counted = Some((now, call.said));
+        let said = u64::from(call.said - before);
+        (said < least_tokens(self.scenario.revision.paths[call.path.index()].min_rate)).then_some(said)
     }
 
     /// Compares what a call has said with what was sent of a stream that broke.

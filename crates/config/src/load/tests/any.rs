@@ -33,6 +33,7 @@ routes:
         stall: 5s
         total: 9s
         finalise: 1s
+        min_rate: 3
         retries: 1
         max_answer: 1MiB
         limit: 8

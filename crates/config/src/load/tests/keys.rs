@@ -26,6 +26,7 @@ fn each_key_of_a_tier_changes_what_is_compiled() {
         "stall: 5s",
         "total: 1s",
         "finalise: 1s",
+        "min_rate: 5",
         "retries: 0",
         "after_break: 5s",
         "prefill: true",

@@ -1,6 +1,10 @@
-//! Paths that answer, but late: when they are left, and for whom (`failures.md`, F-064 and F-070).
+//! Paths that answer, but late or little at a time: when they are left, and for whom (`failures.md`, F-029, F-064, F-070).
 
 use super::*;
+use crate::{Cancelled, CommitPoint};
+
+/// Nineteen tokens in ten seconds, where two a second are asked.
+const SLOW: Event = Event::Slow { said: 19 };
 
 impl Kit {
     /// Lets one request be answered by whom it may, the primary after so long; says by which tier.
@@ -140,4 +144,83 @@ fn f_064_a_reload_turns_the_objective() {
     kit.quick(Operation::Chat);
     kit.left_after(Operation::Chat);
     assert_eq!(kit.transitions()[0].reason, Reason::LatencySloBreach);
+}
+
+#[test]
+fn f_029_a_stream_that_says_too_little_fails_before_the_commit_where_another_may_answer() {
+    for (commit, spoken) in
+        [(CommitPoint::FirstContent, false), (CommitPoint::Chars(50), true), (CommitPoint::Full, true)]
+    {
+        let mut revision = revision(1);
+        revision.routes[0].commit = commit;
+        let mut kit = Kit::new(revision);
+        kit.admit(Operation::ChatStream);
+        // Without content it thinks, which is progress as well.
+        kit.event(if spoken { Event::FirstContent } else { Event::Progress });
+        let first = kit.start().attempt;
+        kit.event(SLOW);
+        let cancelled = |it: &Output| matches!(it, Output::Cancel { attempt, why: Cancelled::Clock(R::Slow), .. } if *attempt == first);
+        assert!(kit.out.iter().any(cancelled), "{commit:?}");
+        assert_eq!(kit.starts(), [(0, 0), (1, 0)], "not the same path again: {commit:?}");
+        kit.event(Event::FirstContent);
+        kit.end(R::Ok, 200);
+        assert_eq!(kit.results(), ["target.slow", "ok"], "{commit:?}");
+        assert_eq!(kit.decision().outcome.tier, Some(1));
+        assert_eq!(kit.breaker(0), BreakerState::Closed, "soft");
+    }
+}
+
+#[test]
+fn f_029_a_stream_that_says_too_little_goes_on_after_the_commit_and_its_record_tells() {
+    for (end, told) in [
+        (R::Ok, "ok_slow"),
+        (R::OkDoneMissing, "ok_slow"),
+        (R::OkEventSkipped, "ok_event_skipped"),
+        (R::Truncated, "target.truncated"),
+    ] {
+        let mut revision = revision(1);
+        revision.routes[0].rescue = false;
+        let mut kit = Kit::new(revision);
+        kit.admit(Operation::ChatStream);
+        kit.event(Event::FirstContent);
+        kit.event(SLOW);
+        kit.event(SLOW);
+        assert!(!kit.out.iter().any(|it| matches!(it, Output::Cancel { .. })), "it goes on");
+        kit.end(end, 200);
+        assert_eq!((kit.results(), kit.starts()), (vec![told], vec![(0, 0)]));
+        assert_eq!(kit.decision().outcome.end == End::Answered, end.is_ok());
+    }
+}
+
+#[test]
+fn f_029_the_ratios_know_and_no_streak_does() {
+    let mut kit = Kit::new(revision(1));
+    for at in 0..40_u64 {
+        kit.until(at * 600 * MILLISECOND);
+        kit.admit(Operation::ChatStream);
+        if kit.start().tier != 0 {
+            break;
+        }
+        kit.event(Event::FirstContent);
+        kit.event(SLOW);
+        kit.end(R::Ok, 200);
+        if at < 2 {
+            assert_eq!(kit.breaker(0), BreakerState::Closed, "hard failures would have opened it: F-063");
+        }
+    }
+    let trip = kit.transitions().pop().expect("it is left").trip.expect("it has a cause");
+    assert_eq!(trip.result, R::OkSlow, "{trip:?}");
+}
+
+#[test]
+fn f_029_nobody_is_left_for_a_safe_default() {
+    let mut revision = revision(1);
+    revision.routes[0].commit = CommitPoint::Full;
+    revision.routes[0].tiers.remove(1);
+    let mut kit = Kit::new(revision);
+    kit.admit(Operation::ChatStream);
+    kit.event(Event::FirstContent);
+    kit.event(SLOW);
+    kit.end(R::Ok, 200);
+    assert_eq!((kit.results(), kit.decision().outcome.tier), (vec!["ok_slow"], Some(0)));
 }

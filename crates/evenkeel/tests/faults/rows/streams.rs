@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{streams_starred::spliced, upstream_starred::answered};
 use crate::{
@@ -77,11 +77,22 @@ pub(crate) const ROWS: &[Row] = &[
         ],
         act!(st_15),
     ),
+    Row::new(
+        "ST-16",
+        Streamed,
+        &[
+            Variant::named("before commit", "{fault: slow_tokens, every_ms: 1000}", WHOLE),
+            Variant::named("after", "{fault: slow_tokens, every_ms: 1000}", STARRED),
+            Variant::named("thoughts", "{fault: reasoning, tokens: 60, every_ms: 1000}", STARRED),
+        ],
+        act!(st_16),
+    )
+    .long(),
     Row::new("ST-17", Streamed, &[Variant::named("", "{fault: endless, every_ms: 1}", SHORT)], act!(st_17)),
     Row::new(
         "ST-18",
         Streamed,
-        &[Variant::named("", "{fault: reasoning, tokens: 60, every_ms: 1000}", LONG)],
+        &[Variant::named("", "{fault: reasoning, tokens: 150, every_ms: 400}", LONG)],
         act!(st_18),
     )
     .long(),
@@ -104,6 +115,16 @@ const OTHER_WORDS: &str = "
     tiers:
       - {name: primary, openai: {upstream: primary, model: MODEL}, first_token: 1s, stall: 1s}
       - {name: lower, openai: {upstream: lower, model: MODEL-small}, first_token: 1s, stall: 1s}
+";
+
+/// A route that shows a stream only once it is whole, so that all of it is before the commit.
+const WHOLE: &str = "
+    protocol: openai-chat
+    deadline: 60s
+    commit: full
+    tiers:
+      - {name: primary, openai: {upstream: primary, model: MODEL}}
+      - {name: lower, openai: {upstream: lower, model: MODEL}}
 ";
 
 /// The deadline that the row names, and all else default.
@@ -239,6 +260,34 @@ async fn st_15(run: &mut Run) {
     run.must(!run.is("missing") || usage.is_null(), "no invented `usage`", &usage);
     run.must(!run.is("absurd") || usage["total_tokens"] == 7, "passed on as it came", &usage);
     run.saw(Side::Client, if usage.is_null() { "no `usage`" } else { "`usage` as it came" });
+}
+
+async fn st_16(run: &mut Run) {
+    let whole = run.whole_text().await;
+    let it = run.once().await;
+    run.must_be(it.got.said(), whole, "every word once");
+    match run.which.variant.name {
+        "after" => {
+            answered(run, &it, 0);
+            result(run, &it, "ok_slow").await;
+            run.must(it.got.took > Duration::from_secs(20), "it goes on", &it.got.took);
+        }
+        _ => {
+            answered(run, &it, 1);
+            result(run, &it, "target.slow").await;
+            run.must_be(it.reason(), "LATENCY_SPIKE", "the reason");
+            let left = run.until(async || run.primary_saw().await.first().filter(|it| it.client_gone).cloned()).await;
+            run.must(left.is_some(), "cancelled", &left);
+            run.must(it.got.took < Duration::from_secs(16), "after ten seconds of it", &it.got.took);
+        }
+    }
+    let facts = it.record["inputs"].as_array().cloned().unwrap_or_default();
+    let measured = facts.iter().find(|it| it["signal"] == "tokens_in_10s").cloned();
+    let told =
+        |fact: &Value| fact["value"].as_str().is_some_and(|it| it.len() == 2 && it < "20") && fact["threshold"] == "20";
+    run.must(measured.as_ref().is_some_and(told), "the record holds the number", &measured);
+    run.must_be(run.breaker().await, "closed".to_owned(), "soft");
+    run.timed(Side::Client, "answered after", it.got.took);
 }
 
 async fn st_17(run: &mut Run) {

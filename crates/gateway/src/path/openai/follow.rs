@@ -5,12 +5,15 @@
 use std::{pin::pin, time::Duration};
 
 use bytes::Bytes;
-use evenkeel_core::ResultCode;
+use evenkeel_core::{Nanos, ResultCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use tokio::sync::mpsc::Sender;
+use tokio::{sync::mpsc::Sender, time::Instant};
 
-use self::measure::Measure;
+use self::{
+    measure::Measure,
+    rate::{Rate, TICK},
+};
 use crate::{
     path::{Chunk, Meaning, Piece},
     protocol::openai::{
@@ -22,6 +25,18 @@ use crate::{
 };
 
 mod measure;
+mod rate;
+
+/// What a path allows its streams, and asks of them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// Bytes that an answer may have.
+    pub(super) max_answer: usize,
+    /// How long the end may take once everything is said.
+    pub(super) finalise: Duration,
+    /// Tokens that a stream must say in ten seconds; 0 where nothing is asked.
+    pub(super) least_tokens: u64,
+}
 
 /// Follows one stream, event by event, to its verified end.
 pub(super) struct Follow {
@@ -30,6 +45,9 @@ pub(super) struct Follow {
     out: Sender<Piece>,
     finalise: Duration,
     measure: Measure,
+    rate: Rate,
+    /// That it is slow was told.
+    slow: bool,
     /// The client was told of an event that was left out.
     told: bool,
     /// The event with which it failed: an error of the upstream may be the client's to read.
@@ -37,9 +55,19 @@ pub(super) struct Follow {
 }
 
 impl Follow {
-    pub(super) fn new(peek: &ChatPeek, max_answer: usize, finalise: Duration, out: Sender<Piece>) -> Self {
-        let (judge, measure) = (StreamJudge::new(peek), Measure::of(peek, max_answer));
-        Self { judge, scanner: Scanner::default(), out, finalise, measure, told: false, error: Bytes::new() }
+    pub(super) fn new(peek: &ChatPeek, bounds: Bounds, out: Sender<Piece>) -> Self {
+        let Bounds { max_answer, finalise, least_tokens } = bounds;
+        Self {
+            judge: StreamJudge::new(peek),
+            scanner: Scanner::default(),
+            out,
+            finalise,
+            measure: Measure::of(peek, max_answer),
+            rate: Rate::of(least_tokens),
+            slow: false,
+            told: false,
+            error: Bytes::new(),
+        }
     }
 
     /// Follows it; returns how it ended, and the event that said so, where one did.
@@ -53,16 +81,24 @@ impl Follow {
         // many signs of life come in it.
         let mut moment = pin!(tokio::time::sleep(Duration::MAX));
         let mut complete = false;
+        let mut tick = pin!(tokio::time::sleep(TICK));
         loop {
             if self.judge.is_complete() && !std::mem::replace(&mut complete, true) {
                 moment.set(tokio::time::sleep(self.finalise));
             }
+            let since = Instant::now();
             let frame = tokio::select! {
                 biased;
                 () = &mut moment, if complete => {
                     return over(self.judge.quiet()).unwrap_or(ResultCode::Truncated);
                 }
-                frame = body.frame() => frame,
+                frame = body.frame() => Some(frame),
+                () = &mut tick, if self.rate.is_asked() => None,
+            };
+            self.waited(since).await;
+            let Some(frame) = frame else {
+                tick.as_mut().reset(Instant::now() + TICK);
+                continue;
             };
             let data = match frame {
                 Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
@@ -88,6 +124,15 @@ impl Follow {
         }
     }
 
+    /// Counts a time in which the upstream was waited for, and tells once that it says too little (F-029).
+    async fn waited(&mut self, since: Instant) {
+        let wait = Nanos::try_from(since.elapsed().as_nanos()).unwrap_or(Nanos::MAX);
+        let Some(said) = self.rate.waited(wait).filter(|_| !self.judge.is_complete()) else { return };
+        if !std::mem::replace(&mut self.slow, true) {
+            let _ = self.out.send(Piece::Slow(said)).await;
+        }
+    }
+
     /// Forwards the events that are complete; says how many, or how the stream ended.
     async fn events(&mut self) -> Result<usize, ResultCode> {
         let mut count = 0;
@@ -105,6 +150,7 @@ impl Follow {
             if !self.measure.fits(judged.said) {
                 return Err(over(self.judge.too_much()).unwrap_or(ResultCode::AnswerTooLarge));
             }
+            self.rate.says(judged.said);
             let meaning = match judged.step {
                 Step::Content => Meaning::Content,
                 Step::Reasoning => Meaning::Reasoning,

@@ -51,6 +51,9 @@ pub(crate) struct Fault {
     /// How much later, of `latency` and `slow_first_token`.
     #[serde(default)]
     pub(crate) delay: Option<Duration>,
+    /// From one token to the next, of `slow_tokens`.
+    #[serde(default)]
+    pub(crate) pause: Option<Duration>,
     /// How many times as late, of `latency`.
     #[serde(default)]
     #[schemars(range(min = 2, max = 10_000))]
