@@ -17,7 +17,6 @@ const LATER: &[(&str, &[&str])] = &[
         "issue 7: the store, the audit log and the sinks are not built yet",
         &["DA-01", "DA-02", "DA-03", "DA-04", "DA-11", "DA-12"],
     ),
-    ("issue 5: paths that compute in this process for long are not built yet", &["TN-14"]),
     ("played over sockets by `tests/it/hedge.rs` and `bench/hedge`, which need two gateways side by side", &["OV-11"]),
     (
         "needs an upstream that speaks HTTP/2, which the gateway does behind TLS alone, and there it trusts no certificate that a test \
@@ -38,8 +37,9 @@ const LATER: &[(&str, &[&str])] = &[
     ),
     ("cannot be caused from outside; equal times are in the properties of `crates/core/tests/rules`", &["PR-02"]),
     (
-        "cannot be caused from outside: no path of this build takes long in a worker, or panics on demand",
-        &["PR-05", "PR-06"],
+        "cannot be caused from outside: no model file makes a worker of this build take long or panic; a worker that does is tested in \
+         `gateway/src/path/workers`",
+        &["PR-05", "PR-06", "TN-14"],
     ),
     ("needs a machine of its own to starve; late timers are played by `evenkeel simulate`", &["PR-10"]),
 ];

@@ -113,9 +113,15 @@ impl Service<Uri> for Held {
 mod tests {
     use std::{future::Pending, net::SocketAddr, vec};
 
+    use evenkeel_config::load_text;
     use hyper_util::client::legacy::connect::dns::Name;
+    use rustls::{
+        CertificateError, RootCertStore, ServerConfig, ServerConnection,
+        pki_types::{CertificateDer, PrivatePkcs8KeyDer},
+    };
 
     use super::*;
+    use crate::upstream::fault::find;
 
     /// A resolver that never answers.
     #[derive(Clone)]
@@ -140,5 +146,65 @@ mod tests {
         let mut tcp = HttpConnector::new_with_resolver(Resolver::new(Deaf, Duration::from_millis(10)));
         let error = tcp.call(Uri::from_static("http://models.invalid")).await.expect_err("nobody answers");
         assert!(error.to_string().contains("dns error"), "what the classification looks for: {error:?}");
+    }
+
+    macro_rules! certificate {
+        ($name:literal) => {
+            include_bytes!(concat!("../../../evenkeel/tests/faults/certificates/", $name, ".der")).as_slice()
+        };
+    }
+
+    fn spec() -> UpstreamSpec {
+        let text = "version: 1\nupstreams: {u: {protocol: openai, url: \"https://127.0.0.1\"}}\nroutes: {r: {protocol: openai-chat, \
+                    tiers: [{name: t, openai: {upstream: u, model: m}}]}}\n";
+        let loaded = load_text("t.yaml", text, std::path::Path::new(""));
+        loaded.deployment.expect("nothing is wrong with it").upstreams[0].clone()
+    }
+
+    /// Serves one handshake with a certificate; returns where.
+    fn certified(certificate: &'static [u8]) -> SocketAddr {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let key = PrivatePkcs8KeyDer::from(certificate!("key"));
+        let config = ServerConfig::builder().with_no_client_auth();
+        let config = config.with_single_cert(vec![CertificateDer::from(certificate)], key.into()).expect("it fits");
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("one comes");
+            let mut connection = ServerConnection::new(Arc::new(config)).expect("a connection");
+            // Whoever has seen enough of the certificate leaves.
+            let _ = connection.complete_io(&mut stream);
+        });
+        address
+    }
+
+    /// Connects as the gateway does, but for whom it trusts: the issuer of the tests.
+    async fn shake(certificate: &'static [u8]) -> Result<(), CertificateError> {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from(certificate!("ca"))).expect("an issuer");
+        let mut connector = Connector::new(&spec(), Resolver::new(GaiResolver::new(), Duration::from_secs(1)));
+        let trusting = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+        connector.tls = Arc::new(trusting);
+        let uri = format!("https://{}", certified(certificate)).parse().expect("an address");
+        let Err(error) = connector.call(uri).await else { return Ok(()) };
+        assert!(matches!(error.downcast_ref(), Some(Handshake::Failed(_))), "{error:?}");
+        match find::<rustls::Error>(&*error) {
+            Some(rustls::Error::InvalidCertificate(why)) => Err(why.clone()),
+            _ => panic!("{error:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn up_20_a_certificate_is_held_against_the_time_the_host_and_its_issuer() {
+        assert_eq!(shake(certificate!("good")).await, Ok(()), "each of the others differs from it in one thing");
+        let why = async |certificate| format!("{:?}", shake(certificate).await.expect_err("it is no good"));
+        for (certificate, expected) in [
+            (certificate!("expired"), "Expired"),
+            (certificate!("not-yet-valid"), "NotValidYet"),
+            (certificate!("other-host"), "NotValidForName"),
+            (certificate!("untrusted-issuer"), "UnknownIssuer"),
+        ] {
+            let found = why(certificate).await;
+            assert!(found.starts_with(expected), "{found} in place of {expected}");
+        }
     }
 }

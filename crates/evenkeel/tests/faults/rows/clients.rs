@@ -15,12 +15,12 @@ use tokio::{
 
 use super::upstream_starred::answered;
 use crate::{
-    raw::{listen, shout},
+    raw::{Heard, listen, shout},
     row::{
         Forms::{Both, Plain, Streamed},
         MODELS_ONLY, PLAIN, Row, SHORT, STARRED, Setting, Variant, act,
     },
-    run::{Run, Side, outcome},
+    run::{Run, Side, counts, outcome},
 };
 
 /// The rows of this file.
@@ -49,7 +49,7 @@ pub(crate) const ROWS: &[Row] = &[
         .within(Setting { server: ", write: 2s", ..PLAIN }),
     Row::new("CL-06", Plain, &[Variant::named("headers", "", SHORT), Variant::named("a body", "", SHORT)], act!(cl_06))
         .within(Setting { server: ", read_timeout: 2s", ..PLAIN }),
-    Row::new("CL-07", Both, &[Variant::named("", "{fault: slow_first_token, ms: 2000}", STARRED)], act!(cl_07)),
+    Row::new("CL-07", Both, &[Variant::named("", "{fault: slow_first_token, ms: 8000}", STARRED)], act!(cl_07)),
     Row::new("CL-08", Both, &[Variant::named("", "{fault: rate_limited, retry_after: 60}", MODELS_ONLY)], act!(cl_08)),
     Row::new(
         "CL-09",
@@ -81,6 +81,14 @@ fn request(run: &Run) -> Vec<u8> {
 
 /// Claims that the last request of the route was recorded as left by its client, and asked of nobody else.
 async fn gone(run: &mut Run, requests: usize) {
+    gone_of(run, requests).await;
+    let saw = run.primary_saw().await;
+    run.must_be(saw.len(), requests, "no further attempt");
+    run.must_be(run.lower_saw().await.len(), 0, "no other tier is called");
+}
+
+/// Claims that so many requests of the route were recorded as left by their clients, each after one attempt, cancelled.
+async fn gone_of(run: &mut Run, requests: usize) {
     let route = format!("\"route\":\"{}\"", run.route);
     let recorded = async || {
         let lines = run.house.gateway.lines(&route);
@@ -92,14 +100,16 @@ async fn gone(run: &mut Run, requests: usize) {
     for line in &left {
         run.must_be(&line["attempts"], &json!([["primary", "cancelled.client_gone"]]), "one attempt, cancelled");
     }
-    let seen = async || Some(run.primary_saw().await).filter(|saw| saw.iter().all(|it| it.client_gone));
-    let saw = run.until(seen).await.unwrap_or_default();
-    run.must_be(saw.len(), requests, "the provider saw each client go, and no further attempt");
-    run.must_be(run.lower_saw().await.len(), 0, "no other tier is called");
-    run.must_be(run.breaker().await, "closed".to_owned(), "neutral");
+    let cancelled = async || Some(run.primary_saw().await.iter().filter(|it| it.client_gone).count());
+    let cancelled = run.until(async || cancelled().await.filter(|count| *count >= requests)).await.unwrap_or_default();
+    run.must(cancelled >= requests, "the provider saw each client go", &cancelled);
+    let breaker = run.breaker().await;
+    run.must_be(breaker.as_str(), "closed", "neutral");
     run.saw(Side::Client, "gone");
-    run.saw(Side::Path, "cancelled, L = 0, breaker closed");
-    run.saw(Side::Record, "499 `cancelled.client_gone`");
+    let saw = (run.primary_saw().await.len(), run.lower_saw().await.len());
+    run.saw(Side::Path, format!("P = {}, {cancelled} cancelled, L = {}, breaker {breaker}", saw.0, saw.1));
+    let words = left.iter().map(|it| format!("{} `{}`", it["status"], it["attempts"][0][1].as_str().unwrap_or("none")));
+    run.saw(Side::Record, counts(words));
 }
 
 async fn cl_01(run: &mut Run) {
@@ -181,6 +191,7 @@ async fn cl_06(run: &mut Run) {
         stream.write_all(head.as_bytes()).await.expect("written");
         let heard = listen(&mut stream, Duration::from_secs(10)).await;
         run.must(heard.closed && heard.statuses() == [408], "408 after `read_timeout`", &heard.text());
+        run.saw(Side::Client, counts(heard.statuses()));
     } else {
         stream.write_all(format!("{head}content-length: 50000\r\n\r\n").as_bytes()).await.expect("written");
         let (mut reader, mut writer) = stream.into_split();
@@ -190,32 +201,62 @@ async fn cl_06(run: &mut Run) {
                 sleep(Duration::from_millis(100)).await;
             }
         };
-        let mut heard = Vec::new();
-        let hearing = timeout(Duration::from_secs(30), reader.read_to_end(&mut heard));
-        tokio::select! {
-            () = dripping => {}
-            _ = hearing => {}
-        }
-        let text = String::from_utf8_lossy(&heard).into_owned();
-        run.must(text.is_empty() || text.starts_with("HTTP/1.1 408"), "408, or a close, for a body that drips", &text);
+        let hearing = async {
+            // What came before the connection was reset is there all the same.
+            let (mut heard, mut part) = (Vec::new(), [0; 4096]);
+            while let Ok(Ok(count @ 1..)) = timeout(Duration::from_secs(30), reader.read(&mut part)).await {
+                heard.extend_from_slice(&part[..count]);
+            }
+            Heard { bytes: heard, closed: true }
+        };
+        // It is the end of what comes that counts: whoever stops to drip when writing fails has not read the answer yet.
+        let mut hearing = std::pin::pin!(hearing);
+        let heard = tokio::select! {
+            heard = &mut hearing => heard,
+            () = dripping => hearing.await,
+        };
+        run.must(heard.statuses() == [408], "408 for a body that drips", &heard.text());
+        run.saw(Side::Client, counts(heard.statuses()));
     }
-    run.saw(Side::Client, "408");
     reached_nobody(run).await;
 }
 
 async fn cl_07(run: &mut Run) {
-    const TIMES: usize = 6;
+    // As many answers as a path must have given before its own times are trusted, and as many silences (F-027).
+    const CLIENTS: usize = 60;
+    let hurried = async |run: &mut Run| {
+        let body = run.chat(&run.route);
+        run.ask_with(&body, &[("x-envoy-expected-rq-timeout-ms", "900")]).await
+    };
+    for it in run.many(CLIENTS).await {
+        answered(run, &it, 0);
+    }
+    let it = hurried(run).await;
+    answered(run, &it, 0);
+    run.saw(Side::Client, format!("of one in a hurry before: {}", outcome(&it.got)));
     run.break_primary().await;
-    for number in 1..=TIMES {
+    let before = run.primary_saw().await.len();
+    let mut waiting = Vec::new();
+    for _ in 0..CLIENTS {
         let mut stream = TcpStream::connect(run.house.data).await.expect("it listens");
         stream.write_all(&request(run)).await.expect("written");
-        run.until(async || (run.primary_saw().await.len() == number).then_some(())).await;
-        sleep(Duration::from_millis(100)).await;
+        waiting.push(stream);
     }
-    gone(run, TIMES).await;
+    let all = async || (run.primary_saw().await.len() == before + CLIENTS).then_some(());
+    run.must(run.until(all).await.is_some(), "all are asked for", &before);
+    sleep(Duration::from_millis(1_500)).await;
+    drop(waiting);
+    gone_of(run, CLIENTS).await;
+    let seen = run.primary_saw().await.len();
+    let it = hurried(run).await;
+    run.must_be(run.primary_saw().await.len(), seen, "what all were silent for is known: the hurried one is not tried");
+    let skipped = it.record["candidates"][0].to_string().contains("DEADLINE_INSUFFICIENT");
+    run.must(skipped, "the latency signal", &it.record);
+    run.saw(Side::Client, format!("of one in a hurry after that: {}", outcome(&it.got)));
+    run.saw(Side::Record, format!("then {}", it.reason()));
     let it = run.ask().await;
     answered(run, &it, 0);
-    run.saw(Side::Client, "a patient one after that: the primary's answer");
+    run.saw(Side::Client, format!("of a patient one: {}", outcome(&it.got)));
 }
 
 async fn cl_08(run: &mut Run) {

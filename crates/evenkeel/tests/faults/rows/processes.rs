@@ -246,6 +246,7 @@ async fn pr_09(run: &mut Run) {
     run.saw(Side::Client, outcome(&it.got));
     run.saw(Side::Path, "breaker closed");
     let results: Vec<String> = it.results("primary").iter().map(|it| format!("`{it}`")).collect();
-    run.must(results.iter().all(|it| it == "`ok`" || it.contains("local_pause")), "the record", &results);
+    let excused = !results.is_empty() && results.iter().all(|it| it == "`ok`" || it.contains("local_pause"));
+    run.must(excused, "the record", &results);
     run.saw(Side::Record, results.join(", "));
 }
