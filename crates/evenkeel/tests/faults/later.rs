@@ -20,7 +20,7 @@ const LATER: &[(&str, &[&str])] = &[
     ("played over sockets by `tests/it/hedge.rs` and `bench/hedge`, which need two gateways side by side", &["OV-11"]),
     (
         "needs an upstream that speaks HTTP/2, which the gateway does behind TLS alone, and there it trusts no certificate that a test \
-         could have",
+         could have; tested frame by frame in `gateway/src/upstream`",
         &["UP-12"],
     ),
     (
