@@ -1,4 +1,4 @@
-//! The task of one request: it admits, carries out what the core wants, reports what happens, and ends with the record.
+//! The task of one request: it carries out what the core wants, reports what happens, and ends with the record.
 //!
 //! It owns the request, not the connection's handler (F-171): when the handler is dropped, a guard says so, and the task
 //! still runs to the record.
@@ -9,134 +9,42 @@
 //! - `TASK-3`: while we wait for the client to read, its path is not blamed for silence (CL-05).
 
 mod answer;
+mod attempts;
 mod client;
 mod recover;
+mod submit;
 
-use std::{
-    future::poll_fn,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-    task::Poll,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use evenkeel_core::{
-    Admit, AttemptId, CommitPoint, Decision, Disclosure, Event, Input, Nanos, Operation, Output, PathId, RequestId,
-    ResultCode, Role, RouteId, Start,
-};
+use evenkeel_core::{AttemptId, Decision, Disclosure, Event, Input, Nanos, Output, PathId, RequestId, ResultCode};
 use http::HeaderMap;
-use tokio::sync::{mpsc, oneshot};
 
-pub(crate) use self::client::Presence;
 use self::{
     answer::{labelled, skipped},
+    attempts::{Beside, Happened, Running, beside, next},
     client::{Client, UNEXCUSED, Unread},
     recover::Mending,
+};
+pub(crate) use self::{
+    client::Presence,
+    submit::{Submission, Terms, submit},
 };
 use super::{
     Driver, Mail, Mailbox,
     hold::{Full, Hold},
 };
 use crate::{
-    ask::Ask,
-    bodies::Held,
     events::Events,
-    path::{Attempting, Chunk, Ended, Left, Meaning, Piece},
+    path::{Chunk, Ended, Left, Meaning, Piece},
     protocol::{
         openai::{envelope::Identity, error::error_event},
         problem::Problem,
     },
     reply::{self, Reply},
-    snapshot::Applied,
     splice::Sent,
     sse,
-    upstream::Call,
 };
-
-/// Pieces of a stream that wait to be carried on.
-const PIECES: usize = 16;
-
-/// A request on its way, from the handler's side.
-pub(crate) struct Submission {
-    pub(crate) applied: Arc<Applied>,
-    pub(crate) route: RouteId,
-    pub(crate) ask: Arc<Ask>,
-    pub(crate) terms: Terms,
-    /// Counts the body until the request is over.
-    pub(crate) _held: Arc<Held>,
-}
-
-/// What the client asks of the decision itself.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Terms {
-    pub(crate) operation: Operation,
-    pub(crate) entropy: u64,
-    pub(crate) deadline: Option<Nanos>,
-    pub(crate) max_tier: Option<u8>,
-    pub(crate) cost: u64,
-    pub(crate) weight: u64,
-    pub(crate) tokens: u64,
-    pub(crate) needs: evenkeel_core::Features,
-    pub(crate) bodies: evenkeel_core::Permille,
-}
-
-/// Admits a request and starts its task; returns where its reply arrives, and the guard to keep until it was sent. None
-/// where another revision has come into force since the submission was made: it is to be made again.
-pub(crate) fn submit(
-    driver: &Arc<Driver>,
-    events: &Arc<Events>,
-    it: Submission,
-) -> Option<(oneshot::Receiver<Reply>, Presence)> {
-    let (id, mail) = driver.admit(&it.applied.deployment.revision, |id| it.admission(id))?;
-    let (reply, receiver) = oneshot::channel();
-    let (presence, gone) = Presence::new();
-    let task = Task {
-        client: Client::new(reply, gone, Duration::from_nanos(it.applied.deployment.server.write.0)),
-        attempt: None,
-        beside: None,
-        ended: Vec::new(),
-        hold: Hold::new(CommitPoint::FirstContent, 0),
-        headers: HeaderMap::new(),
-        model: "".into(),
-        object: String::new(),
-        sent: Sent::default(),
-        identity: None,
-        mending: None,
-        skipped: false,
-        parts: Vec::new(),
-        finish: None,
-        told_at: 0,
-        unread: false,
-        id,
-        driver: driver.clone(),
-        events: events.clone(),
-        it,
-    };
-    #[expect(clippy::disallowed_methods, reason = "the driver counts its open requests, and a drain waits for them")]
-    tokio::spawn(task.run(mail));
-    Some((receiver, presence))
-}
-
-impl Submission {
-    fn admission(&self, request: RequestId) -> Admit {
-        let Terms { operation, entropy, deadline, max_tier, cost, weight, tokens, needs, bodies } = self.terms;
-        Admit {
-            request,
-            route: self.route,
-            operation,
-            deadline,
-            entropy,
-            cost,
-            weight,
-            needs,
-            tokens,
-            max_tier,
-            pure: self.ask.is_pure(),
-            bodies,
-        }
-    }
-}
 
 /// What is sent once the record is kept.
 enum Finish {
@@ -176,25 +84,6 @@ struct Task {
     told_at: Nanos,
     /// The client did not read for too long.
     unread: bool,
-}
-
-/// An attempt that runs beside the one that was heard last, with everything that it has said.
-struct Beside {
-    running: Option<Running>,
-    hold: Hold,
-    headers: HeaderMap,
-    model: Arc<str>,
-    told_at: Nanos,
-}
-
-struct Running {
-    id: AttemptId,
-    path: PathId,
-    /// Only a stream has pieces.
-    pieces: Option<mpsc::Receiver<Piece>>,
-    future: Attempting,
-    /// How it ended, while its last pieces are still on their way.
-    ended: Option<Ended>,
 }
 
 impl Task {
@@ -247,65 +136,6 @@ impl Task {
             Output::Transition(_) | Output::CancelIgnored { .. } | Output::Probe(_) => {}
         }
         false
-    }
-
-    fn start(&mut self, start: &Start) {
-        if self.attempt.is_some() {
-            self.beside = Some(Beside {
-                running: None,
-                hold: Hold::new(CommitPoint::FirstContent, 0),
-                headers: HeaderMap::new(),
-                model: "".into(),
-                told_at: 0,
-            });
-            self.turn();
-        }
-        self.forget();
-        let path = self.it.applied.paths[start.path.index()].clone();
-        let call = Call { replica: start.replica.index(), budget: start.budget, fresh: start.fresh };
-        let (out, pieces) = match self.it.ask.is_stream() {
-            true => Some(mpsc::channel(PIECES)).unzip(),
-            false => (None, None),
-        };
-        let deployment = &self.it.applied.deployment;
-        let most = usize::try_from(deployment.paths[start.path.index()].max_answer).unwrap_or(usize::MAX);
-        self.hold = Hold::new(deployment.revision.routes[self.it.route.index()].commit, most);
-        let future = match start.role {
-            Role::Answer | Role::Splice => path.attempt(self.it.ask.clone(), call, out),
-            Role::Continue => self.go_on(&path, call, out),
-        };
-        self.mending = (start.role != Role::Answer).then(|| Mending::new(start.role));
-        self.attempt = Some(Running { id: start.attempt, path: start.path, pieces, future, ended: None });
-    }
-
-    /// Turns to the other of two attempts, with everything that it has said.
-    fn turn(&mut self) {
-        let Some(other) = &mut self.beside else { return };
-        std::mem::swap(&mut self.attempt, &mut other.running);
-        std::mem::swap(&mut self.hold, &mut other.hold);
-        std::mem::swap(&mut self.headers, &mut other.headers);
-        std::mem::swap(&mut self.model, &mut other.model);
-        std::mem::swap(&mut self.told_at, &mut other.told_at);
-    }
-
-    /// Stops an attempt, and turns to the other where there is one.
-    fn drop_attempt(&mut self, attempt: AttemptId) {
-        let is = |running: &Option<Running>| running.as_ref().is_some_and(|it| it.id == attempt);
-        if is(&self.attempt) {
-            (self.attempt, self.mending) = (None, None);
-            self.forget();
-            self.turn();
-            self.beside = None;
-        } else if self.beside.as_ref().is_some_and(|other| is(&other.running)) {
-            self.beside = None;
-        }
-    }
-
-    /// What an attempt has said is gone with it (F-020).
-    fn forget(&mut self) {
-        self.headers = HeaderMap::new();
-        self.hold = Hold::new(CommitPoint::FirstContent, 0);
-        self.told_at = 0;
     }
 
     async fn happened(&mut self, happened: Happened) {
@@ -469,42 +299,4 @@ impl Drop for Closing {
     fn drop(&mut self) {
         self.driver.close(self.request);
     }
-}
-
-/// What a running attempt does next.
-enum Happened {
-    Piece(Piece),
-    Ended(Ended),
-}
-
-/// Waits for what the other of two attempts does next; for ever where none runs beside.
-async fn beside(other: &mut Option<Beside>) -> Happened {
-    match other {
-        Some(other) => next(&mut other.running).await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Waits for what a running attempt does next; for ever where none runs. Pieces come before the end that followed them.
-async fn next(attempt: &mut Option<Running>) -> Happened {
-    let Some(running) = attempt else { return std::future::pending().await };
-    poll_fn(|context| {
-        loop {
-            if let Some(pieces) = &mut running.pieces
-                && let Poll::Ready(Some(piece)) = pieces.poll_recv(context)
-            {
-                return Poll::Ready(Happened::Piece(piece));
-            }
-            if let Some(ended) = running.ended.take() {
-                return Poll::Ready(Happened::Ended(ended));
-            }
-            // A path that panics costs its attempt, and no more (TN-14).
-            let polled = catch_unwind(AssertUnwindSafe(|| running.future.as_mut().poll(context)));
-            match polled.unwrap_or_else(|_| Poll::Ready(Ended::bare(ResultCode::PathPanic, None))) {
-                Poll::Ready(ended) => running.ended = Some(ended),
-                Poll::Pending => return Poll::Pending,
-            }
-        }
-    })
-    .await
 }

@@ -1,0 +1,102 @@
+//! Submit: hands a request to the core, and starts its task.
+
+use std::{sync::Arc, time::Duration};
+
+use evenkeel_core::{Admit, CommitPoint, Nanos, Operation, RequestId, RouteId};
+use http::HeaderMap;
+use tokio::sync::oneshot;
+
+use super::{
+    Task,
+    client::{Client, Presence},
+};
+use crate::{
+    ask::Ask,
+    bodies::Held,
+    driver::{Driver, hold::Hold},
+    events::Events,
+    reply::Reply,
+    snapshot::Applied,
+    splice::Sent,
+};
+
+/// A request on its way, from the handler's side.
+pub(crate) struct Submission {
+    pub(crate) applied: Arc<Applied>,
+    pub(crate) route: RouteId,
+    pub(crate) ask: Arc<Ask>,
+    pub(crate) terms: Terms,
+    /// Counts the body until the request is over.
+    pub(crate) _held: Arc<Held>,
+}
+
+/// What the client asks of the decision itself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    pub(crate) operation: Operation,
+    pub(crate) entropy: u64,
+    pub(crate) deadline: Option<Nanos>,
+    pub(crate) max_tier: Option<u8>,
+    pub(crate) cost: u64,
+    pub(crate) weight: u64,
+    pub(crate) tokens: u64,
+    pub(crate) needs: evenkeel_core::Features,
+    pub(crate) bodies: evenkeel_core::Permille,
+}
+
+/// Admits a request and starts its task; returns where its reply arrives, and the guard to keep until it was sent. None
+/// where another revision has come into force since the submission was made: it is to be made again.
+pub(crate) fn submit(
+    driver: &Arc<Driver>,
+    events: &Arc<Events>,
+    it: Submission,
+) -> Option<(oneshot::Receiver<Reply>, Presence)> {
+    let (id, mail) = driver.admit(&it.applied.deployment.revision, |id| it.admission(id))?;
+    let (reply, receiver) = oneshot::channel();
+    let (presence, gone) = Presence::new();
+    let task = Task {
+        client: Client::new(reply, gone, Duration::from_nanos(it.applied.deployment.server.write.0)),
+        attempt: None,
+        beside: None,
+        ended: Vec::new(),
+        hold: Hold::new(CommitPoint::FirstContent, 0),
+        headers: HeaderMap::new(),
+        model: "".into(),
+        object: String::new(),
+        sent: Sent::default(),
+        identity: None,
+        mending: None,
+        skipped: false,
+        parts: Vec::new(),
+        finish: None,
+        told_at: 0,
+        unread: false,
+        id,
+        driver: driver.clone(),
+        events: events.clone(),
+        it,
+    };
+    #[expect(clippy::disallowed_methods, reason = "the driver counts its open requests, and a drain waits for them")]
+    tokio::spawn(task.run(mail));
+    Some((receiver, presence))
+}
+
+impl Submission {
+    fn admission(&self, request: RequestId) -> Admit {
+        let Terms { operation, entropy, deadline, max_tier, cost, weight, tokens, needs, bodies } = self.terms;
+        Admit {
+            request,
+            route: self.route,
+            operation,
+            deadline,
+            entropy,
+            cost,
+            weight,
+            needs,
+            tokens,
+            max_tier,
+            pure: self.ask.is_pure(),
+            bodies,
+        }
+    }
+}
