@@ -111,7 +111,11 @@ impl Gate {
 
     fn close(&mut self, now: Nanos, closing: Closing, renewed: bool) {
         let said = closing.told.unwrap_or(closing.first).min(CAP);
-        let before = self.closed.filter(|_| renewed).map_or(0, |closed| closed.length.saturating_mul(2));
+        let before = self.closed.filter(|_| renewed).map_or(0, |closed| match closed.length {
+            // "Now" was tried, and was no word to go by: twice nothing would be nothing for ever.
+            0 => closing.first,
+            length => length.saturating_mul(2),
+        });
         let length = said.max(before.min(closing.most));
         let was = self.closed.map_or(0, |closed| closed.until);
         let lease = self.closed.and_then(|closed| closed.lease).filter(|_| !renewed);
@@ -266,6 +270,18 @@ mod tests {
             gate.pass(AttemptId(n));
             gate.hear(now, AttemptId(n), rate(None));
             assert_eq!(gate.opens_in(now), length);
+            now += length;
+        }
+    }
+
+    #[test]
+    fn f_050_f_055_no_time_is_believed_once_and_doubles_from_the_first() {
+        let (mut gate, mut now) = (Gate::default(), 0);
+        let lengths = [0, 1, 2, 4, 8, 16, 32, 60, 60].map(|seconds| seconds * SECOND);
+        for (n, length) in (0..).zip(lengths) {
+            gate.pass(AttemptId(n));
+            gate.hear(now, AttemptId(n), rate(Some(0)));
+            assert_eq!(gate.opens_in(now), length, "a date in the past, and a zero");
             now += length;
         }
     }

@@ -122,6 +122,23 @@ fn f_052_only_short_waits_and_only_four_of_them() {
 }
 
 #[test]
+fn f_050_f_055_a_server_that_names_a_past_date_is_asked_once_more_and_then_left_alone() {
+    let mut kit = Kit::new(apart());
+    kit.admit(Operation::Chat);
+    kit.limited(Some(0));
+    kit.until(MILLISECOND);
+    kit.limited(Some(0));
+    assert_eq!(kit.starts(), [(0, 0), (0, 0), (1, 0)], "at once, since it was told so");
+    kit.end(R::Ok, 200);
+    kit.until(SECOND);
+    kit.admit(Operation::Chat);
+    assert_eq!(kit.start().tier, 1, "and not twice for each request that comes");
+    kit.until(2 * SECOND);
+    kit.admit(Operation::Chat);
+    assert_eq!(kit.start().tier, 0, "F-055");
+}
+
+#[test]
 fn f_052_nobody_waits_for_a_gate_that_another_word_keeps_closed_for_longer() {
     let mut kit = Kit::new(apart());
     let attempts = [(); 2].map(|()| (kit.admit(Operation::Chat), kit.start().attempt).1);
