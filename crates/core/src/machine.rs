@@ -109,12 +109,13 @@ impl Core {
         core
     }
 
-    /// Starts anew after a panic, with the same revision and nothing else but the count of attempts, so that what is still
-    /// said of an old one is not heard as a new one's; and a process that stops goes on stopping.
+    /// Starts anew after a panic, with the same revision and nothing else but the counts of attempts and of probes, so that what
+    /// is still said of an old one is not heard as a new one's; and a process that stops goes on stopping.
     #[must_use]
     pub fn restarted(&self, now: Nanos) -> Self {
         let mut core = Self::new(now, self.generation.revision.clone());
         (core.attempts, core.draining) = (self.attempts, self.draining);
+        core.probes.number_from(&self.probes);
         core
     }
 
@@ -130,7 +131,10 @@ impl Core {
                 }
             }
             Input::ClientGone { request } => self.with(request, |it, world| it.client_gone(now, world)),
-            Input::Probed { probe, found } => self.probes.heard(now, probe, found),
+            Input::Probed { probe, found } => {
+                self.probes.heard(now, probe, found);
+                self.arm_probes();
+            }
             Input::Revision(revision) => self.apply(now, revision),
             Input::Timeout => {}
             Input::Drain => {
@@ -256,7 +260,10 @@ impl Core {
                     }
                 }
                 Owner::Route(route) => self.look_at_route(now, RouteId(route)),
-                Owner::Probes => self.outputs.extend(self.probes.due(now, &self.generation)),
+                Owner::Probes => {
+                    self.outputs.extend(self.probes.due(now, &self.generation));
+                    self.arm_probes();
+                }
                 Owner::Leaving(attempt) => {
                     let ignored = self.limits.left(now, attempt);
                     let counted = |it: Leaving| Output::CancelIgnored { revision: it.revision, path: it.path, attempt };
@@ -328,17 +335,21 @@ impl Core {
         self.touched = touched;
     }
 
-    /// Tells the paths what their replicas have said of themselves, where that has changed, and arms the next probe.
+    /// Tells the paths what their replicas have said of themselves, where that has changed.
     fn stand(&mut self) {
-        if self.probes.take_changed() {
-            for (path, slot) in self.generation.revision.paths.iter().zip(&self.generation.slots) {
-                let Where::Remote(upstream) = path.place else { continue };
-                let watches = &self.generation.watches[upstream.index()];
-                let standing = watches.iter().map(|watch| self.probes.standing(*watch)).collect();
-                self.paths.state_mut(*slot).stand(standing);
-                self.touched.push(*slot);
-            }
+        if !self.probes.take_changed() {
+            return;
         }
+        for (path, slot) in self.generation.revision.paths.iter().zip(&self.generation.slots) {
+            let Where::Remote(upstream) = path.place else { continue };
+            let watches = &self.generation.watches[upstream.index()];
+            let standing = watches.iter().map(|watch| self.probes.standing(*watch)).collect();
+            self.paths.state_mut(*slot).stand(standing);
+            self.touched.push(*slot);
+        }
+    }
+
+    fn arm_probes(&mut self) {
         if let Some(next) = self.probes.next() {
             self.timers.arm(Owner::Probes, next);
         }
@@ -395,6 +406,7 @@ impl Core {
         let watches = self.probes.apply(now, &revision);
         self.generation = Arc::new(Generation { revision, slots, before, limiters, watches });
         self.stand();
+        self.arm_probes();
         for (at, route) in self.generation.revision.routes.iter().enumerate() {
             let slot = self.routes.get_mut(&route.name).expect("inserted above");
             slot.machine.adopt(&self.generation, RouteId(at as u16), &self.paths);

@@ -42,6 +42,18 @@ pub enum Found {
     Unknown,
 }
 
+impl Found {
+    /// Returns the word that metrics use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Refused => "refused",
+            Self::Busy => "busy",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// How a replica stands by its probes, for status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Readiness {
@@ -165,6 +177,11 @@ impl Probes {
         self.watches.retain(|number, _| watches.iter().flatten().any(|it| it == number));
         self.changed = true;
         watches
+    }
+
+    /// Numbers on from where others were: what is still said of their probes is not heard as if it were of ours.
+    pub(crate) fn number_from(&mut self, others: &Self) {
+        self.asked = others.asked;
     }
 
     /// Returns when the next replica is to be asked.

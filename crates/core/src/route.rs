@@ -162,7 +162,8 @@ impl RouteMachine {
         let tiers = generation.revision.routes[route.index()].tiers.iter().zip(0..).map(|(tier, at)| {
             let breaker = worst(paths.state(generation.slot(tier.path))).0;
             let held = held.is_some_and(|held| held.left(now, at) > 0);
-            TierState { breaker, eligible: breaker != BreakerState::Open && !held, readiness: Vec::new() }
+            let eligible = breaker != BreakerState::Open && !held;
+            TierState { breaker, eligible, readiness: Vec::new() }
         });
         RouteState {
             phase: self.phase(generation, route, paths),

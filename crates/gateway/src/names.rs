@@ -11,6 +11,7 @@ pub(crate) const ROUTE_TIER: &str = "evenkeel_route_tier";
 pub(crate) const ROUTE_PHASE: &str = "evenkeel_route_phase";
 pub(crate) const BREAKER_STATE: &str = "evenkeel_breaker_state";
 pub(crate) const CANCELS_IGNORED: &str = "evenkeel_cancels_ignored";
+pub(crate) const PROBES: &str = "evenkeel_probes";
 pub(crate) const REFUSED: &str = "evenkeel_refused_before_admission";
 pub(crate) const LINES_DROPPED: &str = "evenkeel_log_lines_dropped";
 pub(crate) const LOST: &str = "evenkeel_decisions_lost";

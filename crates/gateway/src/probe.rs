@@ -14,7 +14,8 @@ use tokio::{
 
 use crate::gateway::Shared;
 
-/// Makes the probes that are wanted, for as long as the gateway lives.
+/// Makes the probes that are wanted, for as long as the gateway lives. Those that wait to be made are at most one a replica
+/// (`PROBE-2`).
 pub(crate) async fn serve(shared: Weak<Shared>, mut wanted: UnboundedReceiver<Probe>) {
     let mut running = JoinSet::new();
     while let Some(probe) = wanted.recv().await {
@@ -57,6 +58,7 @@ async fn make(shared: &Weak<Shared>, probe: &Probe) {
         );
     }
     if let Some(alive) = shared.upgrade() {
+        alive.events.metrics.probed(&named.name, *replica, found);
         alive.driver.feed(Input::Probed { probe: *id, found });
     }
 }

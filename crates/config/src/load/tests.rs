@@ -204,6 +204,9 @@ fn upstreams_have_one_kind_of_address_and_no_credential_in_the_file() {
         ("{protocol: openai, urls: [\"http://x\", \"http://x/\"]}", "duplicate-url", 3),
         ("{protocol: openai, url: \"http://x\", dialect: triton}", "misplaced-key", 3),
         ("{protocol: openai, url: \"http://x\", api_key: \"${env:EVENKEEL_NONE}\"}", "missing-secret", 3),
+        ("{protocol: openai, url: \"http://x\", probe: {every: 99ms}}", "out-of-range", 3),
+        ("{protocol: openai, url: \"http://x\", probe: {evry: 1s}}", "unknown-key", 3),
+        ("{protocol: openai, url: \"http://x\", probe: on}", "unknown-word", 3),
         ("{protocol: oip, url: \"http://x\"}", "wrong-protocol", 9),
         ("{protocol: grpc, url: \"http://x\"}", "unknown-word", 3),
     ] {

@@ -1,12 +1,12 @@
 //! `upstreams.NAME.probe`: how replicas are asked whether they are ready (`failures.md`, section 8).
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
 use super::scalar::Duration;
 
 /// How the replicas of an upstream are asked whether they are ready, or that they are not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub(crate) enum Probe {
     /// They are not asked.
@@ -33,6 +33,18 @@ pub(crate) struct Asked {
     /// How long an answer may take before the replica counts as busy.
     #[serde(default = "timeout")]
     pub(crate) timeout: Duration,
+}
+
+impl<'de> Deserialize<'de> for Probe {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        // By its shape, so that a message is about what was written.
+        let value = serde_json::Value::deserialize(from)?;
+        let read = match value.is_object() {
+            true => serde_json::from_value(value).map(Self::Asked),
+            false => serde_json::from_value(value).map(Self::Not),
+        };
+        read.map_err(D::Error::custom)
+    }
 }
 
 impl Default for Probe {

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use evenkeel_core::{
-    AttemptRecord, BreakerState, Decision, End, PathId, Phase, Reason, Refusal, ResultCode, Revision, RouteId,
-    RouteState, Transition,
+    AttemptRecord, BreakerState, Decision, End, Found, PathId, Phase, Reason, Refusal, ReplicaId, ResultCode, Revision,
+    RouteId, RouteState, Transition,
 };
 use jiff::Timestamp;
 use parking_lot::Mutex;
@@ -43,6 +43,7 @@ pub(crate) struct Metrics {
     transitions: Counters,
     episode_duration: Histograms,
     cancels_ignored: Counters,
+    probes: Counters,
     refused: Counters,
     lost: Counter,
     lines_dropped: Counter,
@@ -91,6 +92,7 @@ impl Metrics {
             transitions: Counters::default(),
             episode_duration: Histograms::new_with_constructor(|| Histogram::new(LONG_SECONDS)),
             cancels_ignored: Counters::default(),
+            probes: Counters::default(),
             refused: Counters::default(),
             lost: Counter::default(),
             lines_dropped: Counter::default(),
@@ -123,6 +125,7 @@ impl Metrics {
             "Cancelled attempts whose call this process had not closed after 30 s; what upstreams do then is not seen",
             ignored,
         );
+        it.register(names::PROBES, "Readiness probes by what they found", self.probes.clone());
         it.register(names::REFUSED, "Requests refused before admission, by kind", self.refused.clone());
         it.register(names::LOST, "Requests whose decision was lost", self.lost.clone());
         it.register(names::LINES_DROPPED, "Log lines that found no room", self.lines_dropped.clone());
@@ -206,6 +209,13 @@ impl Metrics {
         let path = &revision.paths[path.index()];
         let route = revision.routes[path.route.index()].name.clone();
         self.cancels_ignored.get_or_create(&vec![("route", route), ("path", path.name.clone())]).inc();
+    }
+
+    /// Counts what a probe of a replica found.
+    pub(crate) fn probed(&self, upstream: &str, replica: ReplicaId, found: Found) {
+        let labels =
+            [("upstream", upstream.into()), ("replica", replica.0.to_string()), ("found", found.name().into())];
+        self.probes.get_or_create(&labels.into()).inc();
     }
 
     pub(super) fn refused(&self, kind: &'static str) {

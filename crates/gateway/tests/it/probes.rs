@@ -47,6 +47,23 @@ async fn until(kit: &Kit, wanted: impl Fn(&TierState) -> bool) -> [TierState; 2]
     panic!("it does not come to that: {:?}", ["chat", "score"].map(|route| primary(kit, route)));
 }
 
+/// Returns how often a place of the primary was asked.
+fn count(kit: &Kit, place: &str) -> usize {
+    kit.big.log().iter().filter(|it| it.path == place).count()
+}
+
+/// Waits until a place of the primary has been asked so many times more.
+async fn asked(kit: &Kit, place: &str, times: usize) {
+    let before = count(kit, place);
+    for _ in 0..1_000 {
+        if count(kit, place) >= before + times {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("`{place}` is not asked {times} times");
+}
+
 fn says(word: &'static str) -> impl Fn(&TierState) -> bool {
     move |tier| tier.readiness == [word]
 }
@@ -55,15 +72,20 @@ fn says(word: &'static str) -> impl Fn(&TierState) -> bool {
 async fn f_111_servers_are_asked_what_costs_nothing_with_our_credential_and_off_is_off() {
     let kit = start().await;
     until(&kit, says("ready")).await;
-    let asked = kit.seen_by_primary().await;
-    assert!(asked.iter().all(|it| it.probe && it.method == "GET"), "never a billed call: {asked:?}");
+    let seen = kit.seen_by_primary().await;
+    assert!(seen.iter().all(|it| it.probe && it.method == "GET"), "never a billed call: {seen:?}");
     for (path, credential) in [("/v1/models", true), ("/v2/health/ready", false)] {
-        let of: Vec<_> = asked.iter().filter(|it| it.path == path).collect();
+        let of: Vec<_> = seen.iter().filter(|it| it.path == path).collect();
         assert!(!of.is_empty(), "{path}");
         assert!(of.iter().all(|it| it.headers.contains_key("authorization") == credential), "{path}");
     }
     assert!(kit.small.log().is_empty(), "`probe: off`");
     assert_eq!(kit.gateway.route_state("chat").expect("a route").tiers[1].readiness, ["unasked"]);
+    let metrics = kit.gateway.metrics();
+    let counted = |upstream| {
+        metrics.contains(&format!("evenkeel_probes_total{{upstream=\"{upstream}\",replica=\"0\",found=\"good\"}}"))
+    };
+    assert_eq!(["big", "tensors", "small"].map(counted), [true, true, false], "{metrics}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -100,10 +122,22 @@ async fn f_113_up_34_a_server_that_is_too_busy_to_say_is_not_out() {
     let kit = start().await;
     kit.break_primary("{fault: silence, on: probes}");
     until(&kit, says("busy")).await;
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    for place in ["/v1/models", "/v2/health/ready"] {
+        asked(&kit, place, 5).await;
+    }
     let both = until(&kit, says("busy")).await;
     assert!(both.iter().all(|tier| tier.breaker == "closed" && tier.eligible), "{both:?}");
     assert_eq!(kit.chat("chat", false).await.header("evenkeel-tier"), "0", "it works");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f_111_a_server_is_listened_to_for_as_long_as_timeout_says() {
+    let patient = "protocol: openai, url: \"BIG/v1\", api_key: secret-of-ours, probe: {every: 100ms, timeout: 20s}";
+    let hasty = "protocol: openai, url: \"BIG/v1\", api_key: secret-of-ours, probe: {every: 100ms, timeout: 100ms}";
+    let kit = Kit::of(&CONFIG.replace(hasty, patient), Path::new("."), BTreeMap::new()).await;
+    kit.break_primary("{fault: slow_first_token, ms: 500, on: probes}");
+    until(&kit, |tier| tier.readiness != ["unasked"]).await;
+    assert_eq!(["chat", "score"].map(|route| primary(&kit, route).readiness), [["ready"], ["busy"]]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -121,12 +155,11 @@ async fn f_114_up_35_a_probe_that_is_turned_away_is_shown_as_misconfigured_and_c
 async fn f_110_a_server_that_answers_requests_is_not_asked() {
     let kit = start().await;
     assert_eq!(kit.chat("chat", false).await.header("evenkeel-tier"), "0");
-    let probes = async || kit.seen_by_primary().await.iter().filter(|it| it.path == "/v1/models").count();
     // One may have been on its way.
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    let before = probes().await;
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    assert_eq!(probes().await, before);
+    asked(&kit, "/v2/health/ready", 3).await;
+    let before = count(&kit, "/v1/models");
+    asked(&kit, "/v2/health/ready", 5).await;
+    assert_eq!(count(&kit, "/v1/models"), before, "the other, which answers nobody, has been asked five times");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -139,10 +172,12 @@ async fn f_074_reloads_keep_the_probes_and_one_without_them_ends_them() {
         .apply(again(&CONFIG.replace("protocol: openai-chat", "protocol: openai-chat\n    deadline: 9s")))
         .expect("applied");
     until(&kit, says("out")).await;
-    kit.gateway.apply(again(&CONFIG.replace("{every: 100ms, timeout: 100ms}", "off"))).expect("applied");
-    until(&kit, |tier| tier.readiness == ["unasked"] && tier.eligible).await;
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    let before = kit.seen_by_primary().await.len();
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    assert_eq!(kit.seen_by_primary().await.len(), before, "nobody is asked");
+    let off = CONFIG.replacen("{every: 100ms, timeout: 100ms}", "off", 1);
+    kit.gateway.apply(again(&off)).expect("applied");
+    let chat = primary(&kit, "chat");
+    assert_eq!((&chat.readiness[..], chat.eligible), (&["unasked".to_owned()][..], true));
+    asked(&kit, "/v2/health/ready", 3).await;
+    let before = count(&kit, "/v1/models");
+    asked(&kit, "/v2/health/ready", 5).await;
+    assert_eq!(count(&kit, "/v1/models"), before, "`off` is off");
 }

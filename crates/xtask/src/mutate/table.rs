@@ -89,8 +89,8 @@ mutations! {
     "rule 8", "fail-over waits until the path is half open", "route.rs":
         "(BreakerState::Open, None) => {" => "(BreakerState::HalfOpen, None) => {";
     "rule 9", "an open request goes over to the new revision", "machine.rs":
-        "self.generation = Arc::new(Generation { revision, slots, before, limiters });" =>
-        "self.generation = Arc::new(Generation { revision, slots, before, limiters }); for it in self.requests.values_mut() { it.generation = self.generation.clone(); }";
+        "self.generation = Arc::new(Generation { revision, slots, before, limiters, watches });" =>
+        "self.generation = Arc::new(Generation { revision, slots, before, limiters, watches }); for it in self.requests.values_mut() { it.generation = self.generation.clone(); }";
     "rule 10", "what was compared is not written down", "request.rs":
         "self.facts.extend(facts);" => "if !barred { self.facts.extend(facts); }";
     "rule 10", "the client is told another tier", "request/outcome.rs":
@@ -117,6 +117,11 @@ mutations! {
         "let longer = now.saturating_add(length).max(was);" => "let longer = now.saturating_add(length); let _ = was;";
     "F-183", "a route falls as often as its path", "pin.rs":
         "const MOST: usize = 6;" => "const MOST: usize = 600;";
+    "F-112", "a good probe closes what it had opened", "breaker.rs":
+        "(State::Out { .. }, None) => self.state = State::HalfOpen(HalfOpen::default())," =>
+        "(State::Out { .. }, None) => self.state = State::Closed,";
+    "F-113", "two refusals take a replica out", "probe.rs":
+        "self.out |= self.refused >= OUT_AFTER;" => "self.out |= self.refused + 1 >= OUT_AFTER;";
 }
 
 #[cfg(test)]

@@ -52,8 +52,8 @@ impl Kit {
         self.end(R::Ok, 200);
     }
 
-    /// Lets so many streams be answered, one a second, by whichever tier is chosen.
-    fn serve(&mut self, requests: usize) {
+    /// Lets so many streams pass, one a second, by whichever tier is chosen.
+    fn pass(&mut self, requests: usize) {
         for _ in 0..requests {
             self.until(self.now + SECOND);
             self.admit(Operation::ChatStream);
@@ -104,9 +104,9 @@ fn f_112_f_113_two_good_probes_bring_it_back_half_open_and_only_requests_close_i
     assert_eq!(kit.breaker(0), BreakerState::HalfOpen, "without any traffic");
     kit.hear(&[Found::Good; 9]);
     assert_eq!((kit.breaker(0), kit.readiness()), (BreakerState::HalfOpen, vec![Readiness::Ready]), "F-112");
-    kit.serve(2);
+    kit.pass(2);
     assert_eq!(kit.breaker(0), BreakerState::Ramp);
-    kit.serve(200);
+    kit.pass(200);
     assert_eq!(kit.breaker(0), BreakerState::Closed);
     assert_eq!(kit.transitions().last().map(|it| it.to), Some(0));
 }
@@ -118,7 +118,7 @@ fn f_113_an_operation_that_nobody_asks_for_is_back_with_the_one_that_is() {
     kit.good(Operation::ChatStream);
     kit.hear(&[Found::Refused; 3]);
     kit.hear(&[Found::Good; 2]);
-    kit.serve(200);
+    kit.pass(200);
     assert_eq!(kit.breaker(0), BreakerState::Closed, "the worst of both");
 }
 
@@ -250,4 +250,47 @@ fn f_074_what_probes_have_said_survives_a_reload_also_to_more_replicas() {
         assert_eq!((kit.start().tier, kit.start().replica), (0, ReplicaId(1)));
         kit.end(R::Ok, 200);
     }
+}
+
+#[test]
+fn f_111_a_replica_is_asked_about_every_so_often_in_no_step_with_others() {
+    let mut kit = probed(1);
+    kit.until(EVERY - 1);
+    assert_eq!(kit.probes(), 0, "the first after `every`");
+    let start = kit.now + 1;
+    for asked in 0..20 {
+        kit.until(kit.core.next_timeout().expect("the next probe").0);
+        let Some(Output::Probe(Probe { probe, within, .. })) = kit.out.last().cloned() else { panic!("a probe") };
+        assert_eq!(kit.now, start + asked * EVERY, "in the mean");
+        assert_eq!(within, EVERY / 5);
+        // In the middle of the time that entropy draws from.
+        kit.until(kit.now + within / 2);
+        kit.feed(Input::Probed { probe, found: Found::Good });
+    }
+}
+
+#[test]
+fn f_111_a_probe_that_no_shell_answers_is_made_again() {
+    let mut kit = probed(1);
+    let (within, timeout) = (EVERY / 5, 2 * SECOND);
+    kit.until(EVERY + within + 2 * timeout + EVERY - 1);
+    assert_eq!(kit.probes(), 1, "PROBE-2");
+    kit.until(kit.now + 1);
+    assert_eq!(kit.probes(), 2);
+}
+
+#[test]
+fn a_core_that_was_restarted_does_not_hear_a_probe_of_the_one_before() {
+    let mut kit = probed(1);
+    kit.until(EVERY);
+    kit.core = kit.core.restarted(kit.now);
+    kit.until(kit.now + EVERY);
+    let probes = kit.out.iter().filter_map(|output| match output {
+        Output::Probe(it) => Some(it.probe),
+        _ => None,
+    });
+    let [before, after] = probes.collect::<Vec<_>>()[..] else { panic!("a probe of each") };
+    assert_ne!(before, after);
+    kit.feed(Input::Probed { probe: before, found: Found::Refused });
+    assert_eq!(kit.readiness(), [Readiness::Unasked]);
 }
