@@ -107,6 +107,20 @@ pub struct Attempt {
     /// Whether any of what it said had gone to the client before its end.
     #[serde(default)]
     pub sent: bool,
+    /// What it cost in tokens; absent where nothing was heard of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+}
+
+/// What an attempt cost, in tokens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Of the prompt.
+    pub prompt_tokens: u64,
+    /// Of what it said, whether it was sent or not.
+    pub completion_tokens: u64,
+    /// The upstream has not told it: it is estimated from the bytes.
+    pub estimated: bool,
 }
 
 /// What became of a request.
@@ -194,6 +208,7 @@ fn attempt(it: &core::AttemptRecord, revision: &core::Revision) -> Attempt {
         probe: it.probe,
         role: it.role.name().into(),
         sent: it.sent,
+        usage: None,
     }
 }
 

@@ -9,7 +9,7 @@ mod status;
 mod transition;
 mod words;
 
-pub use decision::{Attempt, Candidate, Decision, Input, Outcome};
+pub use decision::{Attempt, Candidate, Decision, Input, Outcome, Usage};
 pub use ready::{Ready, Rejected};
 pub use status::{RouteBrief, RouteState, Status, TierState};
 pub use transition::{Transition, Trip};

@@ -17,13 +17,13 @@ mod trace;
 use std::sync::Arc;
 
 use evenkeel_api as api;
-use evenkeel_core::{Decision, Output, Revision, Transition};
+use evenkeel_core::{AttemptId, Decision, Output, Revision, Transition};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
 
 use self::{log::Log, metrics::Metrics, ring::Ring, share::Shares};
-use crate::ask::Ask;
+use crate::{ask::Ask, bill::Spent};
 
 /// Records that a subscriber may lag behind by.
 const LAG: usize = 4_096;
@@ -36,6 +36,8 @@ pub(crate) struct Record {
     pub(crate) at: Timestamp,
     pub(crate) trace: Option<String>,
     pub(crate) decision: Decision,
+    /// What its attempts have cost.
+    pub(crate) spent: Vec<(AttemptId, Spent)>,
 }
 
 /// Something that happened, for those who watch.
@@ -68,9 +70,9 @@ impl Events {
     }
 
     /// Keeps the record of a request that is over.
-    pub(crate) fn decision(&self, decision: Decision, ask: &Ask) {
+    pub(crate) fn decision(&self, decision: Decision, ask: &Ask, spent: Vec<(AttemptId, Spent)>) {
         let trace = trace::context(&ask.headers);
-        let record = Arc::new(Record { id: ask.decision.clone(), at: Timestamp::now(), trace, decision });
+        let record = Arc::new(Record { id: ask.decision.clone(), at: Timestamp::now(), trace, decision, spent });
         self.metrics.decision(&record.decision);
         self.shares.lock().decision(&record.decision, record.at);
         if !self.log.decision(&record) {
@@ -128,7 +130,16 @@ impl Events {
 }
 
 fn render(record: &Record) -> api::Decision {
-    api::Decision::render(&record.decision, &record.id, record.at, record.trace.clone())
+    let mut rendered = api::Decision::render(&record.decision, &record.id, record.at, record.trace.clone());
+    for (attempt, of) in rendered.attempts.iter_mut().zip(&record.decision.attempts) {
+        let spent = record.spent.iter().find(|(it, _)| *it == of.attempt);
+        attempt.usage = spent.map(|(_, Spent { usage, estimated })| api::Usage {
+            prompt_tokens: usage.prompt_tokens,
+            completion_tokens: usage.completion_tokens,
+            estimated: *estimated,
+        });
+    }
+    rendered
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! clients.
 
 mod ask;
+mod bill;
 mod bodies;
 mod driver;
 mod entropy;

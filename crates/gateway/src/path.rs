@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     ask::Ask,
+    bill::Counts,
     protocol::{
         json::Reader,
         openai::{
@@ -71,6 +72,8 @@ pub(crate) struct Chunk {
     pub(crate) envelope: Envelope,
     /// What it says to a client.
     pub(crate) says: Says,
+    /// What it costs.
+    pub(crate) counts: Counts,
 }
 
 impl Chunk {
@@ -81,11 +84,12 @@ impl Chunk {
         Some(Reader::new(&self.event.data[span], 1).ok()?.string().ok()?.decode())
     }
 
-    /// Writes it as part of another stream, from a byte of its text on, with the object `evenkeel` where one is given.
-    pub(crate) fn adopt(&self, identity: &Identity, model: &str, from: usize, evenkeel: Option<&str>) -> Bytes {
+    /// Writes it as part of another stream, from a byte of its text on.
+    pub(crate) fn adopt(&self, part: Part<'_>, from: usize) -> Bytes {
+        let Part { identity, model, evenkeel, usage } = part;
         let text = self.text().filter(|_| from > 0);
         let rest = self.says.text.clone().zip(text.as_deref().map(|text| &text[from..]));
-        let changes = Changes { evenkeel, model, identity: Some(identity), text: rest };
+        let changes = Changes { evenkeel, model, identity: Some(identity), text: rest, usage };
         sse::write_event(&self.envelope.change(&self.event.data, changes))
     }
 
@@ -97,6 +101,19 @@ impl Chunk {
             None => 0,
         }
     }
+}
+
+/// What an event becomes as part of another stream.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Part<'a> {
+    /// Whose part it becomes.
+    pub(crate) identity: &'a Identity,
+    /// Who has written it.
+    pub(crate) model: &'a str,
+    /// The object that is inserted.
+    pub(crate) evenkeel: Option<&'a str>,
+    /// What stands in place of its `usage`.
+    pub(crate) usage: Option<&'a str>,
 }
 
 /// What an event of a stream means to the core.
@@ -127,7 +144,7 @@ pub(crate) enum Left {
     #[default]
     Nothing,
     /// A whole answer, who gave it, and where something of ours can be inserted.
-    Answer { headers: HeaderMap, body: Bytes, envelope: Box<Envelope>, model: Arc<str> },
+    Answer { headers: HeaderMap, body: Bytes, envelope: Box<Envelope>, model: Arc<str>, counts: Counts },
     /// The tensors of an inference, accepted by the route's contract.
     Infer(InferAnswer),
     /// The body of an error, which may be the client's to see.

@@ -98,7 +98,8 @@ mod tests {
         let event = scanner.event().expect("small").expect("whole");
         let request = peek_chat(br#"{"model":"m","messages":[{}]}"#).expect("well-formed");
         let judged = StreamJudge::new(&request).event(&event.data);
-        Chunk { event, envelope: judged.envelope, says: judged.says }
+        let counts = judged.counts();
+        Chunk { event, envelope: judged.envelope, says: judged.says, counts }
     }
 
     #[test]

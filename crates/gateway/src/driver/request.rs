@@ -35,6 +35,7 @@ use super::{
     hold::{Full, Hold},
 };
 use crate::{
+    bill::Bill,
     events::Events,
     path::{Chunk, Ended, Left, Meaning, Piece},
     protocol::{
@@ -79,6 +80,10 @@ struct Task {
     skipped: bool,
     /// Whose words were sent, in order.
     parts: Vec<PathId>,
+    /// Whose answer the client began to get.
+    begun: Option<AttemptId>,
+    /// What the attempts have cost.
+    bill: Bill,
     finish: Option<Finish>,
     /// When the core last heard of progress.
     told_at: Nanos,
@@ -139,6 +144,11 @@ impl Task {
     }
 
     async fn happened(&mut self, happened: Happened) {
+        if let (Happened::Piece(Piece::Event(chunk, _) | Piece::Last(chunk)), Some(running)) =
+            (&happened, &self.attempt)
+        {
+            self.bill.add(running.id, chunk.counts);
+        }
         match happened {
             Happened::Piece(Piece::Begin(headers, model)) => (self.headers, self.model) = (headers, model),
             Happened::Piece(Piece::Alive) => self.tell(Event::Alive),
@@ -187,6 +197,9 @@ impl Task {
     fn ended(&mut self, ended: Ended) {
         let Ended { result, status, after, left } = ended;
         let Some(running) = self.attempt.take() else { return };
+        if let Left::Answer { counts, .. } = &left {
+            self.bill.add(running.id, *counts);
+        }
         self.ended.push((running.id, status, result, left));
         self.driver.feed(Input::Attempt { attempt: running.id, event: Event::Ended { result, status, after } });
     }
@@ -246,6 +259,7 @@ impl Task {
         self.object = self.told(disclosure).json();
         let held = self.hold.take();
         self.parts.extend(self.attempt.as_ref().map(|running| running.path));
+        self.begun = self.attempt.as_ref().map(|running| running.id);
         held.iter().for_each(|chunk| self.note(chunk));
         let held = labelled(held, &self.object, &self.model);
         self.client.begin(headers);
@@ -257,7 +271,8 @@ impl Task {
     /// Keeps the record, then lets the client have the end of its answer (TASK-2).
     async fn over(&mut self, decision: Decision) {
         (self.attempt, self.beside) = (None, None);
-        self.events.decision(decision, &self.it.ask);
+        let spent = std::mem::take(&mut self.bill).settle(&self.it.ask);
+        self.events.decision(decision, &self.it.ask, spent);
         match self.finish.take() {
             Some(Finish::Reply(reply)) => self.client.reply(reply),
             Some(Finish::Events(events)) => {

@@ -97,7 +97,13 @@ impl Kit {
 }
 
 fn record(id: &str, decision: &Decision) -> Arc<Record> {
-    Arc::new(Record { id: id.into(), at: Timestamp::UNIX_EPOCH, trace: None, decision: decision.clone() })
+    Arc::new(Record {
+        id: id.into(),
+        at: Timestamp::UNIX_EPOCH,
+        trace: None,
+        decision: decision.clone(),
+        spent: Vec::new(),
+    })
 }
 
 fn text(metrics: &Metrics, core: &Core) -> String {

@@ -19,7 +19,7 @@ use super::{Attempting, Ended, Left, Path, Piece, Pieces, Site, read};
 use crate::{
     ask::{Ask, Question},
     protocol::openai::{
-        answer::{Answer as Verified, judge_chat},
+        answer::judge_chat,
         embeddings::{Expected, judge_embeddings},
         error::{Head, classify_http, speaks},
         peek::{ChatPeek, rewrite_model},
@@ -90,8 +90,9 @@ impl Openai {
         };
         Ok(match judged {
             Err(result) => Ended { result, status: Some(200), after: None, left: Left::Error(body) },
-            Ok(Verified { envelope, .. }) => {
-                let left = Left::Answer { headers, body, envelope, model: self.model.clone() };
+            Ok(answer) => {
+                let (counts, envelope) = (answer.counts(), answer.envelope);
+                let left = Left::Answer { headers, body, envelope, model: self.model.clone(), counts };
                 Ended { result: ResultCode::Ok, status: Some(200), after: None, left }
             }
         })

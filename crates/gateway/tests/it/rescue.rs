@@ -335,6 +335,61 @@ async fn f_126_a_model_that_can_goes_on_with_what_was_said() {
     );
 }
 
+/// What an attempt cost, as its record says.
+fn usage(record: &Value, attempt: usize) -> (u64, u64, bool) {
+    let usage = &record["attempts"][attempt]["usage"];
+    let tokens = |key: &str| usage[key].as_u64().unwrap_or_else(|| panic!("no {key}: {record}"));
+    (tokens("prompt_tokens"), tokens("completion_tokens"), usage["estimated"] == true)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f_131_of_two_that_wrote_a_part_each_no_client_is_told_the_half_and_the_record_holds_both() {
+    let kit = Kit::unlike(&with("prefill: true")).await;
+    kit.break_primary(CUT);
+    let got = ask(&kit, json!({"stream_options": {"include_usage": true}})).await;
+    assert!(got.is_whole() && done(&got) == 1, "{got:?}");
+    // The first broke off before it told anything, so that nobody knows the sum.
+    let told: Vec<_> = got.chunks().into_iter().filter(|it| it["usage"].is_object()).collect();
+    assert_eq!(told, Vec::<Value>::new());
+    let last = got.chunks().pop().expect("an event");
+    assert_eq!((&last["choices"], last.get("usage")), (&json!([]), Some(&Value::Null)));
+    let record = kit.record(&got).await;
+    assert_eq!(results(&record), ["target.truncated", "cancelled.splice_diverged", "ok"], "{record}");
+    let (first, second, last) = (usage(&record, 0), usage(&record, 1), usage(&record, 2));
+    assert!(first.2 && first.1 > 0 && second.2, "a cut and a cancelled attempt cost what they said: {record}");
+    assert!(!last.2 && last.1 > 0 && last.0 > 0, "as it was told: {record}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f_131_the_record_holds_what_every_attempt_cost_and_the_client_hears_of_one() {
+    let kit = Kit::start().await;
+    // What says nothing in the end was paid all the same; a refusal was not, as far as anybody knows.
+    kit.break_primary("{fault: status, status: 500}");
+    for stream in [false, true] {
+        let got = ask(&kit, json!({"stream": stream, "stream_options": {"include_usage": true}})).await;
+        assert!(got.is_whole() && got.header("evenkeel-tier") == "1", "{got:?}");
+        let record = kit.record(&got).await;
+        let attempts = record["attempts"].as_array().expect("a list");
+        let last = attempts.len() - 1;
+        assert!(attempts[..last].iter().all(|it| it.get("usage").is_none()), "BILL-2: {record}");
+        let told = match stream {
+            true => got.chunks().into_iter().rfind(|it| it["usage"].is_object()).expect("it was asked for"),
+            false => got.json(),
+        };
+        let told = (told["usage"]["prompt_tokens"].as_u64(), told["usage"]["completion_tokens"].as_u64());
+        let (prompt, completion, estimated) = usage(&record, last);
+        assert_eq!((told, estimated), ((Some(prompt), Some(completion)), false), "{record}");
+    }
+    let kit = Kit::start().await;
+    kit.break_primary("{fault: usage_missing}");
+    for stream in [false, true] {
+        let got = ask(&kit, json!({"stream": stream})).await;
+        let (prompt, completion, estimated) = usage(&kit.record(&got).await, 0);
+        assert!(prompt > 0 && completion > 0 && estimated, "ST-15: in the record, and there alone");
+        assert!(!String::from_utf8_lossy(&got.body).contains("prompt_tokens"), "{got:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn st_05_f_126_a_rejected_prefill_never_masks_the_first_error() {
     let kit = Kit::unlike(&with("prefill: true")).await;

@@ -259,6 +259,9 @@ async fn st_15(run: &mut Run) {
     let usage = it.got.usage();
     run.must(!run.is("missing") || usage.is_null(), "no invented `usage`", &usage);
     run.must(!run.is("absurd") || usage["total_tokens"] == 7, "passed on as it came", &usage);
+    let estimated =
+        it.record["attempts"].as_array().and_then(|it| it.last()).map(|it| it["usage"]["estimated"].clone());
+    run.must_be(estimated, Some(run.is("missing").into()), "estimated in the record where it is missing");
     run.saw(Side::Client, if usage.is_null() { "no `usage`" } else { "`usage` as it came" });
 }
 

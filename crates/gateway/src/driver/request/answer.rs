@@ -55,7 +55,7 @@ impl Task {
             return stream_of(events, headers);
         }
         match self.ended.iter().find(|it| it.0 == attempt).map(|it| &it.3) {
-            Some(Left::Answer { headers, body, envelope, model }) => {
+            Some(Left::Answer { headers, body, envelope, model, .. }) => {
                 let body = envelope.insert(body, &told.json(), model);
                 Reply::Whole { status: 200, headers: reply::json(told.headers(headers.clone())), body }
             }

@@ -16,7 +16,7 @@ use tokio::time::{Instant, Interval};
 use super::{Task, answer::skipped};
 use crate::{
     ask::Question,
-    path::{Attempting, Chunk, Ended, Meaning, Path, Pieces},
+    path::{Attempting, Chunk, Ended, Meaning, Part, Path, Pieces},
     splice::{Met, Repeated},
     sse,
     upstream::Call,
@@ -135,7 +135,9 @@ impl Task {
     async fn carry(&mut self, chunk: Chunk, from: usize, meaning: Meaning) {
         let Some(mending) = self.mending.as_mut() else { return };
         if !chunk.says.finishes && mending.held.is_empty() {
-            let event = chunk.adopt(&self.identity.clone().unwrap_or_default(), &self.model, from, None);
+            let (identity, usage) = (self.identity.clone().unwrap_or_default(), self.told_usage(&chunk));
+            let part = Part { identity: &identity, model: &self.model, evenkeel: None, usage: usage.as_deref() };
+            let event = chunk.adopt(part, from);
             return self.pass_on(event, meaning).await;
         }
         if mending.held.len() == HELD {
@@ -145,19 +147,29 @@ impl Task {
         self.tell_now_and_then();
     }
 
+    /// Returns what stands in place of what an event says that the answer has cost: where it goes on with what another has
+    /// begun, it knows of its own part alone (F-131).
+    fn told_usage(&self, chunk: &Chunk) -> Option<String> {
+        let goes_on = self.mending.as_ref().is_some_and(|mending| mending.role == Role::Continue);
+        chunk.counts.told.filter(|_| goes_on).map(|last| self.bill.sum(self.begun, last))
+    }
+
     /// Returns the last events of a stream that was sent: of one that was mended what waited for its end, with who has
     /// finished it in the very last.
     pub(super) fn ending(&mut self, disclosure: &Disclosure) -> Vec<Bytes> {
-        let held = self.mending.take().map(|mending| mending.held).unwrap_or_default();
+        let held = self.mending.as_mut().map(|mending| std::mem::take(&mut mending.held)).unwrap_or_default();
         let told = self.told(disclosure).json();
         let object = if self.skipped { skipped(&told) } else { told };
         let identity = self.identity.clone().unwrap_or_default();
         let last = held.len().saturating_sub(1);
         let write = |(at, (chunk, from)): (usize, (Chunk, usize))| {
-            chunk.adopt(&identity, &self.model, from, (at == last).then_some(&*object))
+            let usage = self.told_usage(&chunk);
+            let evenkeel = (at == last).then_some(&*object);
+            chunk.adopt(Part { identity: &identity, model: &self.model, evenkeel, usage: usage.as_deref() }, from)
         };
         let mut events: Vec<Bytes> = held.into_iter().enumerate().map(write).collect();
         events.push(Bytes::from_static(sse::DONE));
+        self.mending = None;
         events
     }
 }

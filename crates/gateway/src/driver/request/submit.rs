@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     ask::Ask,
+    bill::Bill,
     bodies::Held,
     driver::{Driver, hold::Hold},
     events::Events,
@@ -68,6 +69,8 @@ pub(crate) fn submit(
         mending: None,
         skipped: false,
         parts: Vec::new(),
+        begun: None,
+        bill: Bill::default(),
         finish: None,
         told_at: 0,
         unread: false,

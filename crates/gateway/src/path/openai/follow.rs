@@ -165,7 +165,8 @@ impl Follow {
             // The last chunk tells that something was left out before it (F-128).
             let tells =
                 self.judge.is_complete() && self.judge.has_skipped() && !std::mem::replace(&mut self.told, true);
-            let chunk = Chunk { event, envelope: judged.envelope, says: judged.says };
+            let counts = judged.counts();
+            let chunk = Chunk { event, envelope: judged.envelope, says: judged.says, counts };
             let piece = if tells { Piece::Last(chunk) } else { Piece::Event(chunk, meaning) };
             let _ = self.out.send(piece).await;
             if meaning == Meaning::Content {

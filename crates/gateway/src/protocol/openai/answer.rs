@@ -13,8 +13,9 @@ use super::{
     envelope::Envelope,
     error::{Place, classify_in_band},
     peek::ChatPeek,
-    scan::{Said, Usage, scan},
+    scan::{Said, Usage, Volume, scan},
 };
+use crate::bill::Counts;
 
 /// A verified answer. Its bytes stay with whoever read them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +24,15 @@ pub(crate) struct Answer {
     pub(crate) envelope: Box<Envelope>,
     /// What it cost, as the model says.
     pub(crate) usage: Option<Usage>,
+    /// How much it says.
+    pub(crate) said: Volume,
+}
+
+impl Answer {
+    /// Returns what it costs.
+    pub(crate) fn counts(&self) -> Counts {
+        Counts { told: self.usage, said: self.said }
+    }
 }
 
 /// Judges the body of a 200.
@@ -43,7 +53,7 @@ pub(crate) fn judge_chat(body: &[u8], request: &ChatPeek) -> Result<Answer, Resu
         () if choices == 0 => Err(ResultCode::EmptyAnswer),
         () if scan.unfinished || choices < usize::from(request.n) => Err(ResultCode::Truncated),
         () if !scan.content && !scan.may_be_empty && !request.after_tool => Err(ResultCode::EmptyAnswer),
-        () => Ok(Answer { envelope: scan.envelope.into(), usage: scan.usage }),
+        () => Ok(Answer { envelope: scan.envelope.into(), usage: scan.usage, said: scan.said }),
     }
 }
 

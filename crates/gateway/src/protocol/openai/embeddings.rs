@@ -51,7 +51,7 @@ pub(crate) fn judge_embeddings(body: &[u8], expected: Expected) -> Result<Answer
         return Err(classify_in_band(error, Place::Body));
     }
     vectors.verdict()?;
-    Ok(Answer { envelope: envelope.into(), usage })
+    Ok(Answer { envelope: envelope.into(), usage, said: scan::Volume::default() })
 }
 
 /// What is known of the vectors so far.

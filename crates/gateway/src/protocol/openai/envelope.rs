@@ -2,8 +2,8 @@
 //!
 //! # Invariants
 //! - `ENV-1`: every byte of the upstream stays as it was, but for an `evenkeel` object of a gateway behind us, a `model`
-//!   that is `null`, and, where a chunk goes on with the stream of another, its `id`, its `created`, and the part of its
-//!   text that was sent before (F-123, F-130).
+//!   that is `null`, and, where a chunk goes on with the stream of another, its `id`, its `created`, its `usage`, and
+//!   the part of its text that was sent before (F-123, F-130, F-131).
 //! - `ENV-2`: what comes out holds exactly one `evenkeel` object.
 //!
 //! # Source
@@ -27,6 +27,8 @@ pub(crate) struct Envelope {
     /// Where the values of `id` and of `created` stand.
     id: Option<Range<usize>>,
     created: Option<Range<usize>>,
+    /// Where the value of `usage` stands.
+    usage: Option<Range<usize>>,
     /// The offset of the last brace.
     end: usize,
     /// Whether nothing is in it.
@@ -55,7 +57,13 @@ impl Envelope {
                 "evenkeel" => envelope.evenkeel = Some(reader.skip()?),
                 "id" => envelope.id = Some(reader.skip()?),
                 "created" => envelope.created = Some(reader.skip()?),
-                key => each(key, &mut reader)?,
+                key => {
+                    let start = reader.offset();
+                    each(key, &mut reader)?;
+                    if key == "usage" {
+                        envelope.usage = Some(start..reader.here());
+                    }
+                }
             }
         }
         envelope.end = reader.here() - 1;
@@ -76,7 +84,7 @@ impl Envelope {
 
     /// Writes it with changes; all else stays byte for byte.
     pub(crate) fn change(&self, body: &Bytes, changes: Changes<'_>) -> Bytes {
-        let Changes { evenkeel, model, identity, text } = changes;
+        let Changes { evenkeel, model, identity, text, usage } = changes;
         let mut patches: Vec<(Range<usize>, Vec<u8>)> = Vec::with_capacity(4);
         let mut tail = Vec::with_capacity(evenkeel.map_or(0, str::len) + model.len() + 32);
         let mut append = |key: &[u8], value: &[u8]| {
@@ -100,6 +108,7 @@ impl Envelope {
         for (span, value) in [(&self.id, id), (&self.created, created)] {
             patches.extend(span.clone().zip(value.map(Vec::from)));
         }
+        patches.extend(self.usage.clone().zip(usage.map(|usage| usage.into())));
         if let Some((span, text)) = text {
             let mut value = Vec::with_capacity(text.len() + 2);
             json::push_string(&mut value, text);
@@ -138,6 +147,8 @@ pub(crate) struct Changes<'a> {
     pub(crate) identity: Option<&'a Identity>,
     /// Where another text stands, and which.
     pub(crate) text: Option<(Range<usize>, &'a str)>,
+    /// What stands in place of its `usage`, where it has one.
+    pub(crate) usage: Option<&'a str>,
 }
 
 #[cfg(test)]
@@ -175,17 +186,17 @@ mod tests {
         let envelope = |body: &str| Envelope::read(body.as_bytes(), |_, reader| reader.pass()).expect("an object");
         let first = r#"{"id":"one","created":7,"model":"large"}"#;
         let identity = envelope(first).identity(&Bytes::copy_from_slice(first.as_bytes()));
-        let second = r#"{"model":"small","created":9, "id":"two","choices":[{"delta":{"content":"ab\"cd"}}]}"#;
+        let second = r#"{"model":"small","created":9, "id":"two","choices":[{"delta":{"content":"ab\"cd"}}], "usage": {"a":[1]}}"#;
         let at = second.find("\"ab").expect("the text");
         let changes = Changes {
             evenkeel: Some("{}"),
             model: "p",
             identity: Some(&identity),
             text: Some((at..at + "\"ab\\\"cd\"".len(), "\"cd")),
+            usage: Some("null"),
         };
         let out = envelope(second).change(&Bytes::copy_from_slice(second.as_bytes()), changes);
-        let expected =
-            r#"{"model":"small","created":7, "id":"one","choices":[{"delta":{"content":"\"cd"}}],"evenkeel":{}}"#;
+        let expected = r#"{"model":"small","created":7, "id":"one","choices":[{"delta":{"content":"\"cd"}}], "usage": null,"evenkeel":{}}"#;
         assert_eq!(out, expected);
     }
 }

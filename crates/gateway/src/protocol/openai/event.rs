@@ -21,7 +21,7 @@ use super::{
     peek::ChatPeek,
     scan::{Said, Says, Scan, Usage, Volume, scan},
 };
-use crate::sse;
+use crate::{bill::Counts, sse};
 
 /// What an event is to the attempt and its client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +53,21 @@ pub(crate) struct Judged {
     pub(crate) said: Volume,
     /// Its text, as far as it is one.
     pub(crate) says: Says,
+    /// What the stream has cost so far, where it says so.
+    pub(crate) usage: Option<Usage>,
+}
+
+impl Judged {
+    /// An event of which nothing is forwarded.
+    fn bare(step: Step) -> Self {
+        let (envelope, said, says) = (Envelope::default(), Volume::default(), Says::default());
+        Self { step, envelope, said, says, usage: None }
+    }
+
+    /// Returns what it costs.
+    pub(crate) fn counts(&self) -> Counts {
+        Counts { told: self.usage, said: self.said }
+    }
 }
 
 /// Judges one stream. Every attempt has its own (F-020).
@@ -112,17 +127,18 @@ impl StreamJudge {
 
     /// Judges the data of one event.
     pub(crate) fn event(&mut self, data: &[u8]) -> Judged {
-        let bare =
-            |step| Judged { step, envelope: Envelope::default(), said: Volume::default(), says: Says::default() };
         if self.over {
-            return bare(Step::Ignored);
+            return Judged::bare(Step::Ignored);
         }
         if data.starts_with(b"[DONE]") {
-            return bare(self.end(ResultCode::Ok));
+            return Judged::bare(self.end(ResultCode::Ok));
         }
         match scan(data, Said::Delta) {
-            Err(_) => bare(self.malformed()),
-            Ok(scan) => Judged { step: self.chunk(&scan), envelope: scan.envelope, said: scan.said, says: scan.says },
+            Err(_) => Judged::bare(self.malformed()),
+            Ok(scan) => {
+                let (step, usage) = (self.chunk(&scan), scan.usage);
+                Judged { step, envelope: scan.envelope, said: scan.said, says: scan.says, usage }
+            }
         }
     }
 
