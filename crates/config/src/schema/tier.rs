@@ -66,7 +66,8 @@ pub(crate) struct Tier {
     /// The vector space of an embeddings model: tiers of a route must share it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) space: Option<String>,
-    /// Whether the model goes on with an answer that was begun for it, so that a broken stream can be continued (F-126).
+    /// Whether the model goes on with an answer that was begun for it, so that a broken stream can be continued (F-126): by
+    /// itself, where the last message is one of the assistant. vLLM does so only when it is told, which it is not yet.
     #[serde(default)]
     pub(crate) prefill: bool,
     /// Whether each call changes something, so that it is not made twice for one request (F-034).

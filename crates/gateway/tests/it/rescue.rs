@@ -323,6 +323,8 @@ async fn f_126_a_model_that_can_goes_on_with_what_was_said() {
         (&"continued".into(), &"continue".into())
     );
     let asked: Value = serde_json::from_slice(kit.small.log()[1].body.as_ref().expect("it is kept")).expect("JSON");
+    let keys: Vec<_> = asked.as_object().expect("an object").keys().collect();
+    assert_eq!(keys, ["messages", "model", "stream"], "nothing else is asked: {asked}");
     let messages = asked["messages"].as_array().expect("a list");
     assert_eq!((messages.len(), &messages[1]["role"]), (2, &"assistant".into()), "{asked}");
     let begun = messages[1]["content"].as_str().expect("a text");
@@ -333,6 +335,21 @@ async fn f_126_a_model_that_can_goes_on_with_what_was_said() {
         (&last["evenkeel"]["rescue"], &last["evenkeel"]["parts"]),
         (&"continued".into(), &json!(["primary", "small"]))
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f_132_usage_is_asked_where_the_client_asks_and_told_where_it_asked() {
+    for (more, told) in [(json!({}), 0), (json!({"stream_options": {"include_usage": true}}), 1)] {
+        let kit = Kit::start().await;
+        let got = ask(&kit, more.clone()).await;
+        assert!(got.is_whole(), "{got:?}");
+        let chunks = got.chunks();
+        let usage: Vec<_> = chunks.iter().filter(|it| it["usage"].is_object()).collect();
+        assert_eq!(usage.len(), told, "{got:?}");
+        assert!(told == 1 || chunks.iter().all(|it| it.get("usage").is_none()), "{got:?}");
+        let asked: Value = serde_json::from_slice(kit.big.log()[0].body.as_ref().expect("it is kept")).expect("JSON");
+        assert_eq!(asked.get("stream_options"), more.get("stream_options"), "no path has a price");
+    }
 }
 
 /// What an attempt cost, as its record says.
