@@ -4,7 +4,12 @@
 //! core's to say, from the share that goes in with a request.
 //!
 //! # Invariants
-//! - `BODY-1`: what is counted is what is held: a byte is given back when nobody holds its body any more, however that ends.
+//! - `BODY-1`: a byte of a body is counted once, as its client sent it, and given back when nobody holds that body any more,
+//!   however that ends.
+//!
+//! # When it misleads
+//! What is made of a body is not counted: the copy with another model name that an attempt sends (one for each on its way,
+//! two at most at once), and the tensors of an inference, at most some four times its JSON. The process holds that much more.
 
 use std::sync::{
     Arc,

@@ -15,6 +15,11 @@ use crate::{
 /// The least time between two probes of a replica, in nanoseconds.
 const LEAST: u64 = 100_000_000;
 
+/// Says whether a body alone fills more of the room of all than requests of the default priority may use elsewhere (F-087).
+fn beyond_models(body: u64, all: u64) -> bool {
+    u128::from(body) * 100 > u128::from(all) * 76
+}
+
 impl Checks<'_> {
     pub(super) fn server(&mut self) {
         let (key, server) = (Key::default().field("server"), &self.file.server);
@@ -29,6 +34,10 @@ impl Checks<'_> {
         if server.max_body > server.body_bytes && !self.report.doubts_within(&key) {
             let message = "the largest body is larger than all bodies together may be, so it is refused always";
             self.error("order", &key.field("body_bytes"), message, "make it several times `max_body`");
+        } else if beyond_models(server.max_body.0, server.body_bytes.0) && !self.report.doubts_within(&key) {
+            let message = "the largest body alone fills more of `body_bytes` than models of the default priority may use (76 %), \
+                           so it never reaches one";
+            self.warning("body-room", &key.field("body_bytes"), message, "make it several times `max_body`");
         }
         if listen.is_some() && listen == admin {
             let message = "both planes cannot listen at one address";

@@ -15,7 +15,8 @@ pub struct Server {
     pub admin: String,
     /// The largest request body; a larger one is answered 413.
     pub max_body: Size,
-    /// Bytes of request bodies that are held at once, of all requests. The last fifth is for tiers of this process: requests
+    /// Bytes of request bodies that are held at once, of all requests, as clients sent them; attempts hold a copy each besides.
+    /// The last fifth is for tiers of this process: requests
     /// that come when less is left are not sent to models, those of the lowest `priority` first; beyond it all are refused.
     pub body_bytes: Size,
     /// How long a client may take to send its headers.

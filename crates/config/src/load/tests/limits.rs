@@ -92,8 +92,19 @@ fn f_087_a_body_that_never_fits_is_an_error() {
     let server = |keys: &str| format!("{}server: {{{keys}}}\n", with(""));
     assert!(codes(&server("max_body: 2MiB, body_bytes: 1MiB")).iter().any(|it| it.0 == "order"));
     let plain = codes(&with(""));
-    assert_eq!(codes(&server("max_body: 1MiB, body_bytes: 1MiB")), plain);
-    assert_eq!(codes(&server("body_bytes: 64MiB")), plain, "the largest body is no larger by default");
+    assert_eq!(codes(&server("max_body: 760B, body_bytes: 1000B")), plain);
+    assert_eq!(codes(&server("body_bytes: 128MiB")), plain, "half of it, by default");
+}
+
+#[test]
+fn f_087_a_body_that_fits_and_reaches_no_model_is_a_warning() {
+    for keys in ["max_body: 761B, body_bytes: 1000B", "max_body: 1MiB, body_bytes: 1MiB", "body_bytes: 64MiB"] {
+        let text = format!("{}server: {{{keys}}}\n", with(""));
+        let mut more = found(&text);
+        more.retain(|it| !found(&with("")).contains(it));
+        assert_eq!(more, [("body-room", Severity::Warning)], "{keys}");
+        assert!(load(&text).deployment.is_some(), "{keys}");
+    }
 }
 
 #[test]
