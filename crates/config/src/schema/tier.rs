@@ -33,7 +33,7 @@ pub(crate) struct Tier {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) finalise: Option<Duration>,
     /// Tokens per second that a stream must say, thoughts included, over any ten seconds in which it is waited for: one that
-    /// says fewer goes to the next model, or, once its client has begun to get it, counts half as good; 0 asks nothing (F-029).
+    /// says fewer goes to the next model, or, once its client has begun to get it, counts against this one; 0 asks nothing (F-029).
     #[serde(default = "min_rate")]
     #[schemars(range(min = 0, max = 10_000))]
     pub(crate) min_rate: u16,
