@@ -187,6 +187,11 @@ enum Key {
 }
 
 impl Gates {
+    /// Returns how many wait, at all gates.
+    pub(crate) fn waiting(&self) -> usize {
+        self.gates.values().map(|gate| usize::from(gate.waiting())).sum()
+    }
+
     /// Finds or makes the gates of every path of a revision, and drops those that neither it nor `used` names. Credentials
     /// begin anew: a revision may bring another one under the same name, and a refused one is soon found again.
     pub(crate) fn apply(&mut self, revision: &Revision, used: impl Fn(u32) -> bool) -> Vec<Before> {

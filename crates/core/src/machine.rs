@@ -182,6 +182,11 @@ impl Core {
         self.generation.watches[upstream.index()].iter().map(|watch| self.probes.readiness(*watch)).collect()
     }
 
+    /// Returns how many places are taken in the queues before gates, and in those of routes that wait for a recovery.
+    pub fn waiting(&self) -> usize {
+        self.gates.waiting() + self.routes.values().map(|route| usize::from(route.waiting)).sum::<usize>()
+    }
+
     /// Returns how many requests are open.
     pub fn open(&self) -> usize {
         self.requests.len()

@@ -173,7 +173,9 @@ impl Oracle {
                 self.promises.ended(*request, *attempt, result);
                 Ok(())
             }
-            Output::Commit { request, attempt, .. } => self.promises.committed(now, *request, *attempt),
+            Output::Commit { request, attempt, disclosure } => {
+                self.promises.committed(now, *request, *attempt, disclosure)
+            }
             Output::Answer { request, source, disclosure } => {
                 self.promises.answered(now, *request, *source, disclosure)
             }

@@ -87,6 +87,7 @@ proptest! {
             }
         }
         prop_assert_eq!(history.left_in_flight, 0, "LIMS-1: something is in flight for ever");
+        prop_assert_eq!(history.left_waiting, 0, "WAIT-1: a place is never given back");
     }
 
     #[test]
@@ -329,6 +330,17 @@ proptest! {
             }
             _ => None,
         }).collect();
+        let began: BTreeMap<AttemptId, u8> = history.outputs().filter_map(|(_, output)| match output {
+            Output::Start(start) => Some((start.attempt, start.tier)),
+            _ => None,
+        }).collect();
+        for (_, output) in history.outputs() {
+            if let Output::Commit { attempt, disclosure, .. } = output {
+                let tier = began[attempt];
+                let told = disclosure.answered.map(|(tier, ..)| tier);
+                prop_assert_eq!((told, disclosure.degraded), (Some(tier), tier > 0), "told as a stream begins");
+            }
+        }
         for decision in history.decisions() {
             prop_assert!(decision.rederives(), "{:?}", decision);
             if let Some(tier) = told.get(&decision.request) {

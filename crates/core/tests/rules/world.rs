@@ -12,6 +12,8 @@ pub(crate) struct History {
     pub(crate) hash: LogHash,
     /// The weight that the core holds in flight at the end.
     pub(crate) left_in_flight: u64,
+    /// Places in queues that are taken at the end.
+    pub(crate) left_waiting: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -148,6 +150,7 @@ impl World {
         world.run_until(world.now + 700 * SECOND);
         assert_eq!(world.core.open(), 0, "CORE-1: requests stay open");
         self.history.left_in_flight = self.core.in_flight();
+        self.history.left_waiting = self.core.waiting();
         self.history
     }
 

@@ -158,13 +158,23 @@ impl Promises {
     }
 
     /// Judges a commit (rules 3, 7).
-    pub(super) fn committed(&mut self, now: Nanos, request: RequestId, attempt: AttemptId) -> Result<(), Broken> {
+    pub(super) fn committed(
+        &mut self,
+        now: Nanos,
+        request: RequestId,
+        attempt: AttemptId,
+        disclosure: &Disclosure,
+    ) -> Result<(), Broken> {
         let (watch, _) = self.open_one(request)?;
         if watch.over.is_some() || watch.committed.replace(attempt).is_some() {
             return Err(("rule 7", Some(request), "a second commit, or one after the outcome".into()));
         }
-        if watch.running(attempt).is_none() {
+        let Some(running) = watch.running(attempt) else {
             return Err(("rule 7", Some(request), "an attempt that does not run is committed".into()));
+        };
+        let told = disclosure.answered.map(|(tier, ..)| tier);
+        if told != Some(running.tier) || disclosure.degraded != (running.tier > 0) {
+            return Err(("rule 10", Some(request), "the client is told another tier than the one that begins".into()));
         }
         watch.in_time(now)
     }

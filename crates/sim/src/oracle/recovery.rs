@@ -42,6 +42,9 @@ impl Recovery {
         if left != (0, 0) || core.open() > 0 {
             return Err(format!("{} requests and {} calls at servers are left behind", left.0, left.1));
         }
+        if core.waiting() > 0 {
+            return Err(format!("nobody is there, and {} places in queues are taken", core.waiting()));
+        }
         let Some(within) = within else { return Ok(()) };
         if !core.is_quiet() {
             let why = core.next_timeout().map(|(_, why)| why);
