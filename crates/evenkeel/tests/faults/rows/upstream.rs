@@ -547,7 +547,11 @@ async fn up_30(run: &mut Run) {
     run.must_be(it.got.said(), whole, "identical text");
     // A slow end is not waited for (F-005).
     let results = it.results("primary");
-    run.must(matches!(results[..], ["ok" | "ok_done_missing"]), "the record", &it.record);
+    // A kilobyte a second is less than two events: `slow`, where somebody sees it (F-029).
+    let drips = run.is("1 KB/s") && run.stream();
+    let wanted =
+        matches!(results[..], ["ok" | "ok_done_missing"]) && !drips || drips && matches!(results[..], ["ok_slow"]);
+    run.must(wanted, "the record", &it.record);
     run.timed(Side::Client, "answered after", it.got.took);
 }
 
