@@ -22,6 +22,7 @@ use alloc::vec::Vec;
 
 use self::outcomes::Outcomes;
 use crate::{
+    change::BreakerTurn,
     class::{Evidence, ResultCode},
     clock::Nanos,
     fact::Signal,
@@ -158,12 +159,14 @@ pub(crate) struct Breaker {
     trip: Option<Trip>,
     /// Real requests have closed it since readiness last took something out.
     returned: bool,
+    /// The state that was told last.
+    told: BreakerState,
 }
 
 impl Breaker {
     pub(crate) fn new(policy: BreakerPolicy) -> Self {
-        let outcomes = Outcomes::new(&policy);
-        Self { policy, state: State::Closed, outcomes, opened: 0, flap: Flap::default(), trip: None, returned: false }
+        let (outcomes, flap, told) = (Outcomes::new(&policy), Flap::default(), BreakerState::Closed);
+        Self { policy, state: State::Closed, outcomes, opened: 0, flap, trip: None, returned: false, told }
     }
 
     /// Goes on under another policy; windows are counted anew only where their lengths differ.
@@ -184,6 +187,13 @@ impl Breaker {
     /// Says whether an attempt that started at a time would be a probe.
     pub(crate) fn half_open_by(&self, now: Nanos) -> bool {
         matches!(self.state, State::HalfOpen(_)) || matches!(self.state, State::Open { until } if until <= now)
+    }
+
+    /// Tells once how it has moved since it was last asked (F-060).
+    pub(crate) fn tell(&mut self) -> Option<BreakerTurn> {
+        let (before, now) = (self.told, self.state());
+        self.told = now;
+        (before != now).then(|| BreakerTurn::new(before, now, self.trip))
     }
 
     /// Returns what tripped it, until it is closed again.

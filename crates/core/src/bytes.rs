@@ -6,6 +6,7 @@
 //! FNV-1a, 64 bit (Fowler, Noll, Vo): no dependency, defined on bytes, good enough to tell two logs apart.
 
 use crate::{
+    change::BreakerChange,
     clock::Nanos,
     decision::{AttemptRecord, Candidate, Decision, End, Outcome},
     fact::Fact,
@@ -89,9 +90,31 @@ impl Canonical for Output {
                 let (upstream, replica) = (u64::from(upstream.0), u64::from(replica.0));
                 [9, probe.0, upstream, replica, *within].into_iter().for_each(|n| hash.number(n));
             }
+            Self::Breaker(it) => it.feed(hash),
             Self::Transition(it) => it.feed(hash),
             Self::Decision(decision) => decision.feed(hash),
         }
+    }
+}
+
+impl Canonical for BreakerChange {
+    fn feed(&self, hash: &mut LogHash) {
+        let Self { at, revision, path, operation, replica, turn } = self;
+        hash.bytes(&revision.digest);
+        let replica = option(replica.map(|it| u64::from(it.0)));
+        let numbers = [10, *at, u64::from(path.0), *operation as u64, replica, turn.from as u64, turn.to as u64];
+        numbers.into_iter().for_each(|n| hash.number(n));
+        hash.bytes(turn.rule().as_bytes());
+        turn.trip.iter().for_each(|trip| trip.feed(hash));
+    }
+}
+
+impl Canonical for Trip {
+    fn feed(&self, hash: &mut LogHash) {
+        let Self { rule, result, bad, of, reason: _ } = self;
+        hash.bytes(rule.as_bytes());
+        hash.bytes(result.name().as_bytes());
+        hash.number(u64::from(*bad) << 32 | u64::from(*of));
     }
 }
 
@@ -102,11 +125,7 @@ impl Canonical for Transition {
         let (route, path, reason) = (u64::from(route.0), u64::from(path.0), u64::from(reason.number()));
         let numbers = [6, *at, route, u64::from(*from), u64::from(*to), reason, path, u64::from(*episode)];
         numbers.into_iter().for_each(|n| hash.number(n));
-        if let Some(Trip { rule, result, bad, of, reason: _ }) = trip {
-            hash.bytes(rule.as_bytes());
-            hash.bytes(result.name().as_bytes());
-            hash.number(u64::from(*bad) << 32 | u64::from(*of));
-        }
+        trip.iter().for_each(|trip| trip.feed(hash));
     }
 }
 

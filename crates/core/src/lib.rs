@@ -35,6 +35,7 @@ mod attempt;
 mod breaker;
 mod budget;
 mod bytes;
+mod change;
 mod class;
 mod clock;
 mod commit;
@@ -76,6 +77,7 @@ mod window;
 
 pub use breaker::BreakerState;
 pub use bytes::{Canonical, LogHash};
+pub use change::{BreakerChange, BreakerTurn};
 pub use class::{Again, Class, Closes, Evidence, Next, ResultCode};
 pub use clock::{MICROSECOND, MILLISECOND, Nanos, SECOND};
 pub use decision::{AttemptRecord, Candidate, Decision, End, Outcome, Rescue, Role, Verdict};

@@ -10,6 +10,7 @@
 //!   when things happen, not what is allowed to happen.
 
 use alloc::{
+    boxed::Box,
     collections::{BTreeMap, VecDeque},
     string::String,
     sync::Arc,
@@ -19,6 +20,7 @@ use alloc::{
 use crate::{
     breaker::BreakerState,
     budget::Budget,
+    change::BreakerChange,
     clock::{Nanos, SECOND},
     domain::Gates,
     hedge::HedgePolicy,
@@ -323,16 +325,25 @@ impl Core {
         touched.sort_unstable();
         touched.dedup();
         for slot in touched.drain(..) {
-            let Some(due) = self.paths.find_mut(slot).map(|state| {
-                state.follow();
-                state.due(now)
-            }) else {
-                continue;
-            };
-            if let Some(due) = due {
+            let Some(state) = self.paths.find_mut(slot) else { continue };
+            state.follow();
+            if let Some(due) = state.due(now) {
                 self.timers.arm(Owner::Path(slot), due);
             }
+            // What the revision in force does not name is nobody's to ask about.
             if let Some(at) = self.generation.slots.iter().position(|it| *it == slot) {
+                let (revision, path) = (&self.generation.revision, PathId(at as u16));
+                let change = |(operation, replica, turn)| {
+                    Output::Breaker(Box::new(BreakerChange {
+                        at: now,
+                        revision: revision.clone(),
+                        path,
+                        operation,
+                        replica,
+                        turn,
+                    }))
+                };
+                self.outputs.extend(state.tell().into_iter().map(change));
                 let route = self.generation.revision.paths[at].route;
                 self.look_at_route(now, route);
             }

@@ -3,6 +3,7 @@
 use alloc::{boxed::Box, sync::Arc};
 
 use crate::{
+    change::BreakerChange,
     class::ResultCode,
     clock::Nanos,
     decision::{Decision, Rescue, Role},
@@ -66,6 +67,8 @@ pub enum Output {
     },
     /// Ask a replica whether it is ready; the answer comes as [`Input::Probed`](crate::Input::Probed).
     Probe(Probe),
+    /// A breaker has changed, of a path or of one of its replicas.
+    Breaker(Box<BreakerChange>),
     /// The tier at which a route starts has changed.
     Transition(Box<Transition>),
     /// The record of a request that is over.

@@ -11,6 +11,7 @@ use alloc::{boxed::Box, collections::BTreeMap, string::String, vec::Vec};
 
 use crate::{
     breaker::{Breaker, BreakerState, Question, Verdict},
+    change::BreakerTurn,
     class::ResultCode,
     clock::Nanos,
     domain::{Before, Gate},
@@ -197,6 +198,18 @@ impl PathState {
             lane.breaker.tick(now, now);
             lane.replicas.iter_mut().for_each(|replica| replica.breaker.tick(now, now));
         }
+    }
+
+    /// Tells how its breakers have moved since they were last asked: by operation, its own first, then those of its replicas.
+    pub(crate) fn tell(&mut self) -> Vec<(Operation, Option<ReplicaId>, BreakerTurn)> {
+        let mut turns = Vec::new();
+        for lane in &mut self.lanes {
+            turns.extend(lane.breaker.tell().map(|turn| (lane.operation, None, turn)));
+            for (at, replica) in (0..).map(ReplicaId).zip(&mut lane.replicas) {
+                turns.extend(replica.breaker.tell().map(|turn| (lane.operation, Some(at), turn)));
+            }
+        }
+        turns
     }
 
     /// Lets operations that nobody asks for follow those that have been proven again.

@@ -37,8 +37,8 @@ pub(crate) enum Mail {
     Lost,
 }
 
-/// Hears of what concerns no open request, as it happens: transitions, probes that are wanted, and cancellations that were
-/// ignored.
+/// Hears of what concerns no open request, as it happens: transitions, changes of breakers, probes that are wanted, and
+/// cancellations that were ignored.
 pub(crate) type OnNews = Box<dyn Fn(&Output) + Send + Sync>;
 
 /// One core and what runs it.
@@ -149,7 +149,9 @@ impl Driver {
             let done = act(state, state.now);
             while let Some(output) = state.core.poll() {
                 match output {
-                    Output::Transition(_) | Output::CancelIgnored { .. } | Output::Probe(_) => news.push(output),
+                    Output::Transition(_) | Output::Breaker(_) | Output::CancelIgnored { .. } | Output::Probe(_) => {
+                        news.push(output);
+                    }
                     output => state.deliver(output),
                 }
             }
@@ -179,7 +181,7 @@ impl State {
             | Output::Answer { request, .. }
             | Output::Refuse { request, .. } => *request,
             Output::Decision(decision) => decision.request,
-            Output::Transition(_) | Output::CancelIgnored { .. } | Output::Probe(_) => return,
+            Output::Transition(_) | Output::Breaker(_) | Output::CancelIgnored { .. } | Output::Probe(_) => return,
         };
         if let Some(mailbox) = self.mailboxes.get(&request) {
             mailbox.put(Mail::Output(output));

@@ -88,6 +88,10 @@ impl Events {
     pub(crate) fn news(&self, output: &Output) {
         match output {
             Output::Transition(transition) => self.transition(transition),
+            Output::Breaker(change) => {
+                self.metrics.breaker(change);
+                log::breaker(change);
+            }
             Output::CancelIgnored { revision, path, .. } => self.metrics.cancel_ignored(revision, *path),
             _ => {}
         }

@@ -10,6 +10,7 @@ pub(crate) const EPISODE_DURATION: &str = "evenkeel_episode_duration_seconds";
 pub(crate) const ROUTE_TIER: &str = "evenkeel_route_tier";
 pub(crate) const ROUTE_PHASE: &str = "evenkeel_route_phase";
 pub(crate) const BREAKER_STATE: &str = "evenkeel_breaker_state";
+pub(crate) const BREAKER_CHANGES: &str = "evenkeel_breaker_changes";
 pub(crate) const CANCELS_IGNORED: &str = "evenkeel_cancels_ignored";
 pub(crate) const PROBES: &str = "evenkeel_probes";
 pub(crate) const REFUSED: &str = "evenkeel_refused_before_admission";

@@ -8,12 +8,14 @@
 //! | 1, 2, 3, 7, 9, 10, F-122 to F-125 | `promise`: what one request may see |
 //! | 4, 5, 8 | `health`: breakers and switches |
 //! | 6 | `purse`: re-attempts |
+//! | F-060 | `changes`: who was told of a breaker that moved |
 //! | F-066, F-067 | `flaps`: how long a path may stay away |
 //! | F-051 | `told`: servers that said "not now" |
 //! | F-081, F-172 | `room`: work at once at a server |
 //! | 11 (F-190) | `recovery`: all is well again, and nothing leaked |
 //! | 12 | whoever runs a seed twice |
 
+mod changes;
 mod flaps;
 mod health;
 mod promise;
@@ -190,6 +192,7 @@ impl Oracle {
                 self.health.asked(probe);
                 Ok(())
             }
+            Output::Breaker(change) => self.health.told(change),
             Output::Transition(transition) => self.health.moved(transition),
             Output::Decision(decision) => self.promises.recorded(decision),
         }

@@ -246,7 +246,11 @@ impl<'s> World<'s> {
             Output::Answer { request, .. } => self.answered(request),
             Output::Refuse { request, why, retry_after, .. } => self.refused(request, why, retry_after),
             Output::Probe(probe) => self.ask_replica(&probe),
-            Output::Commit { .. } | Output::Transition(_) | Output::CancelIgnored { .. } | Output::Decision(_) => {}
+            Output::Commit { .. }
+            | Output::Transition(_)
+            | Output::Breaker(_)
+            | Output::CancelIgnored { .. }
+            | Output::Decision(_) => {}
         }
     }
 

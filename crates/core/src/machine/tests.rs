@@ -1,6 +1,7 @@
 //! Scenarios of the whole machine, one rule of `failures.md` each; here is what they share.
 
 mod breaks;
+mod changes;
 mod clocks;
 mod commit;
 mod endings;

@@ -91,6 +91,18 @@ proptest! {
     }
 
     #[test]
+    fn f_060_the_changes_of_a_breaker_follow_one_another_and_say_why_it_opened(seed: u64) {
+        let mut states = BTreeMap::new();
+        for (_, entry) in &World::play(seed, ARRIVALS).entries {
+            let Entry::Output(Output::Breaker(it)) = entry else { continue };
+            let of = (it.path, it.operation.name(), it.replica);
+            let before = states.insert(of, it.turn.to).unwrap_or(BreakerState::Closed);
+            prop_assert!(before == it.turn.from && before != it.turn.to, "CHG-1: {:?} after {:?}", it, before);
+            prop_assert_eq!(it.turn.to == BreakerState::Open, it.turn.trip.is_some(), "CHG-2");
+        }
+    }
+
+    #[test]
     fn rule_02_no_start_after_outcome_deadline_or_commit_but_one_recovery(seed: u64) {
         let history = World::play(seed, ARRIVALS);
         let deadlines = deadlines(seed, &history);

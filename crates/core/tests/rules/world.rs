@@ -260,7 +260,11 @@ impl World {
                 let states = routes.map(|route| self.core.route_state(self.now, RouteId(route))).collect();
                 self.history.states.push((self.now, states));
             }
-            Output::Commit { .. } | Output::Decision(_) | Output::CancelIgnored { .. } | Output::Probe(_) => {}
+            Output::Commit { .. }
+            | Output::Decision(_)
+            | Output::CancelIgnored { .. }
+            | Output::Probe(_)
+            | Output::Breaker(_) => {}
         }
     }
 

@@ -1,4 +1,4 @@
-//! The log lines of a decision and of a transition: one each, structured, without a word of any payload.
+//! The log lines of a decision, of a transition and of a change of a breaker: one each, structured, without a word of any payload.
 //!
 //! There is a line for every request, so it is written by hand and handed to a thread that writes many at once; a
 //! subscriber that formats field by field costs a tenth of a request. What may be logged at all is still the
@@ -16,7 +16,7 @@ use std::{
 };
 
 use evenkeel_api::Transition;
-use evenkeel_core::{End, Severity};
+use evenkeel_core::{BreakerChange, End, Severity, digest_name};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -154,6 +154,37 @@ pub(super) fn transition(it: &Transition, severity: Severity) {
         };
     }
     match severity {
+        Severity::Info => line!(info),
+        Severity::Warning => line!(warn),
+        Severity::Critical => line!(error),
+    }
+}
+
+/// Writes the line of a change of a breaker, as loud as its reason matters to somebody on call (F-060).
+pub(super) fn breaker(it: &BreakerChange) {
+    let BreakerChange { revision, turn, .. } = it;
+    let path = &revision.paths[it.path.index()];
+    macro_rules! line {
+        ($level:ident) => {
+            tracing::$level!(
+                target: "evenkeel::breaker",
+                route = revision.routes[path.route.index()].name,
+                path = path.name,
+                operation = it.operation.name(),
+                replica = it.replica.map(|replica| replica.0),
+                from = turn.from.name(),
+                to = turn.to.name(),
+                reason = turn.reason().name(),
+                rule = turn.rule(),
+                result = turn.trip.map(|trip| trip.result.name()),
+                bad = turn.trip.map(|trip| trip.bad),
+                of = turn.trip.map(|trip| trip.of),
+                revision = digest_name(&revision.digest),
+                "a breaker has changed",
+            )
+        };
+    }
+    match turn.reason().severity() {
         Severity::Info => line!(info),
         Severity::Warning => line!(warn),
         Severity::Critical => line!(error),

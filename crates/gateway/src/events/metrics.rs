@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use evenkeel_core::{
-    AttemptRecord, BreakerState, Decision, End, Found, PathId, Phase, Reason, Refusal, ReplicaId, ResultCode, Revision,
-    RouteId, RouteState, Transition,
+    AttemptRecord, BreakerChange, BreakerState, Decision, End, Found, PathId, Phase, Reason, Refusal, ReplicaId,
+    ResultCode, Revision, RouteId, RouteState, Transition,
 };
 use jiff::Timestamp;
 use parking_lot::Mutex;
@@ -51,6 +51,7 @@ pub(crate) struct Metrics {
     route_tier: Gauges,
     route_phase: Gauges,
     breaker_state: Gauges,
+    breaker_changes: Counters,
     revision_info: Gauges,
     last_apply: Gauge,
     series: Mutex<Series>,
@@ -100,6 +101,7 @@ impl Metrics {
             route_tier: Gauges::default(),
             route_phase: Gauges::default(),
             breaker_state: Gauges::default(),
+            breaker_changes: Counters::default(),
             revision_info: Gauges::default(),
             last_apply: Gauge::default(),
             series: Mutex::default(),
@@ -133,6 +135,8 @@ impl Metrics {
         it.register(names::ROUTE_TIER, "Tier at which a route starts", self.route_tier.clone());
         it.register(names::ROUTE_PHASE, "1 for the phase a route is in", self.route_phase.clone());
         it.register(names::BREAKER_STATE, "1 for the state a breaker is in", self.breaker_state.clone());
+        let changes = self.breaker_changes.clone();
+        it.register(names::BREAKER_CHANGES, "Changes of breakers, of paths and of their replicas", changes);
         it.register(names::REVISION_INFO, "1 for the revision in force", self.revision_info.clone());
         it.register(names::LAST_APPLY, "When a configuration was last applied", self.last_apply.clone());
         let build = Gauges::default();
@@ -203,6 +207,19 @@ impl Metrics {
             let labels = vec![route(), ("reason", cause.name().into())];
             self.episode_duration.get_or_create(&labels).observe(seconds(length));
         }
+    }
+
+    pub(super) fn breaker(&self, it: &BreakerChange) {
+        let path = &it.revision.paths[it.path.index()];
+        let labels = vec![
+            ("route", it.revision.routes[path.route.index()].name.clone()),
+            ("path", path.name.clone()),
+            ("operation", it.operation.name().into()),
+            ("replica", it.replica.map_or("none".into(), |replica| replica.0.to_string())),
+            ("to", it.turn.to.name().into()),
+            ("reason", it.turn.reason().name().into()),
+        ];
+        self.breaker_changes.get_or_create(&labels).inc();
     }
 
     pub(super) fn cancel_ignored(&self, revision: &Revision, path: PathId) {

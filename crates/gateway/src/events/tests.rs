@@ -1,7 +1,7 @@
 //! Records that a core really made, and everything that is kept of them.
 
 use evenkeel_core::{
-    Admit, Core, Event, Features, Input, MILLISECOND, Nanos, Operation, Output, RequestId, ResultCode,
+    Admit, BreakerChange, Core, Event, Features, Input, MILLISECOND, Nanos, Operation, Output, RequestId, ResultCode,
 };
 
 use super::{log::line, *};
@@ -23,13 +23,20 @@ struct Kit {
     now: Nanos,
     requests: u64,
     transitions: Vec<Transition>,
+    changes: Vec<BreakerChange>,
 }
 
 impl Kit {
     fn new() -> Self {
         let loaded = evenkeel_config::load_text("e.yaml", CONFIG, std::path::Path::new("."));
         let deployment = loaded.deployment.expect("a good file");
-        Self { core: Core::new(0, deployment.revision.clone()), now: 0, requests: 0, transitions: Vec::new() }
+        Self {
+            core: Core::new(0, deployment.revision.clone()),
+            now: 0,
+            requests: 0,
+            transitions: Vec::new(),
+            changes: Vec::new(),
+        }
     }
 
     /// Lets one request through; whatever attempt is made of it ends so, 7 ms later.
@@ -62,6 +69,7 @@ impl Kit {
                 }
                 Output::Decision(decision) => decided = Some(*decision),
                 Output::Transition(transition) => self.transitions.push(*transition),
+                Output::Breaker(change) => self.changes.push(*change),
                 _ => {}
             }
         }
@@ -73,8 +81,10 @@ impl Kit {
         self.now = self.core.next_timeout().map_or(self.now, |(at, _)| at.max(self.now));
         self.core.handle(self.now, Input::Timeout);
         while let Some(output) = self.core.poll() {
-            if let Output::Transition(transition) = output {
-                self.transitions.push(*transition);
+            match output {
+                Output::Transition(transition) => self.transitions.push(*transition),
+                Output::Breaker(change) => self.changes.push(*change),
+                _ => {}
             }
         }
     }
@@ -146,6 +156,22 @@ fn shares_are_of_the_last_answers_and_a_refusal_is_none() {
         shares.decision(&good, at(4));
     }
     assert_eq!((shares.of("chat", "primary").0, shares.of("chat", "default")), (1.0, (0.0, Some(at(1)))));
+}
+
+#[test]
+fn f_060_every_change_of_a_breaker_is_counted_by_its_reason() {
+    let (kit, metrics) = (Kit::episode(), Metrics::new());
+    kit.changes.iter().for_each(|change| metrics.breaker(change));
+    let text = text(&metrics, &kit.core);
+    let of = "route=\"chat\",path=\"primary\",operation=\"chat\",replica=\"none\"";
+    for (to, reason) in [
+        ("open", "UPSTREAM_5XX"),
+        ("half_open", "RECOVERY_RAMP"),
+        ("ramp", "RECOVERY_RAMP"),
+        ("closed", "RECOVERY_RAMP"),
+    ] {
+        has(&text, &format!("evenkeel_breaker_changes_total{{{of},to=\"{to}\",reason=\"{reason}\"}} 1"));
+    }
 }
 
 #[test]

@@ -5,11 +5,11 @@
 use std::sync::Arc;
 
 use evenkeel_core::{
-    AttemptId, BreakerState, Core, Event, Evidence, Found, Nanos, Operation, Path, PathId, Probe, ProbeId, ResultCode,
-    Revision, RouteId, Start, Transition, Where,
+    AttemptId, BreakerChange, BreakerState, Core, Event, Evidence, Found, Nanos, Operation, Path, PathId, Probe,
+    ProbeId, ResultCode, Revision, RouteId, Start, Transition, Where,
 };
 
-use super::{Broken, flaps::Flaps, readiness::Readiness, watch::Running};
+use super::{Broken, changes::Changes, flaps::Flaps, readiness::Readiness, watch::Running};
 
 /// Operations, in the order of the table.
 const OPERATIONS: [Operation; 4] = [Operation::Chat, Operation::ChatStream, Operation::Embeddings, Operation::Infer];
@@ -37,6 +37,7 @@ pub(super) struct Health {
     /// Routes that have switched since the core was looked at.
     moved: Vec<RouteId>,
     readiness: Readiness,
+    changes: Changes,
 }
 
 #[derive(Clone, Debug)]
@@ -84,6 +85,7 @@ impl Health {
             switches: vec![None; revision.paths.len()],
             moved: Vec::new(),
             readiness: Readiness::default(),
+            changes: Changes::default(),
             revision,
         }
     }
@@ -103,6 +105,11 @@ impl Health {
     /// Looks at the breakers after this input, whatever it is.
     pub(super) fn suspect(&mut self) {
         self.sick = true;
+    }
+
+    /// Notes that a breaker has moved, as the core tells.
+    pub(super) fn told(&mut self, it: &BreakerChange) -> Result<(), Broken> {
+        self.changes.told(it)
     }
 
     /// Notes a probe that the core wants.
@@ -204,7 +211,9 @@ impl Health {
         for at in 0..self.lanes.len() {
             if self.lanes[at].used {
                 let (path, operation) = (PathId((at / OPERATIONS.len()) as u16), OPERATIONS[at % OPERATIONS.len()]);
-                self.turned(now, at, core.breaker(path, operation))?;
+                let state = core.breaker(path, operation);
+                self.turned(now, at, state)?;
+                self.changes.judge((path, operation), state)?;
                 let Lane { state, first, .. } = self.lanes[at];
                 closed &= state == BreakerState::Closed;
                 well &= state == BreakerState::Closed || (!first && state != BreakerState::Open);

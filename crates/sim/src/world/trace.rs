@@ -62,6 +62,11 @@ impl Trace {
             Output::Probe(it) => {
                 format!("probe {} of replica {} of upstream {}", it.probe.0, it.replica.0, it.upstream.0)
             }
+            Output::Breaker(it) => {
+                let replica = it.replica.map_or(String::new(), |replica| format!(" replica {}", replica.0));
+                let (from, to, rule) = (it.turn.from.name(), it.turn.to.name(), it.turn.rule());
+                format!("path {}{replica} for {}: {from} -> {to} by {rule}", it.path.0, it.operation.name())
+            }
             Output::Transition(it) => format!("tier {} -> {}: {}", it.from, it.to, it.reason.name()),
             Output::Decision(it) => format!("record of request {}: {}", number(it.request), it.reason.name()),
         };

@@ -96,7 +96,7 @@ fn cl_07_f_173_impatient_clients_do_not_hide_that_a_path_hangs() {
 }
 
 /// Two replicas, the second of which breaks connections until it is cut off.
-fn cut_off() -> Kit {
+pub(super) fn cut_off() -> Kit {
     let mut kit = Kit::new(revision(2));
     let starts = kit.at_once(4);
     for start in &starts {
@@ -181,8 +181,8 @@ fn f_074_what_runs_at_other_addresses_is_not_counted_after_a_reload() {
     assert!(asked.len() == 3 && asked[2] <= 2, "{asked:?}");
 }
 
-/// Three replicas with six requests at a time, the third three times as slow for so long; returns when it was asked.
-fn grey(min_available: u16, (slow, end): (Nanos, Nanos)) -> Vec<Nanos> {
+/// Three replicas with six requests at a time, the third three times as slow for so long; returns when that was asked, too.
+pub(super) fn grey(min_available: u16, (slow, end): (Nanos, Nanos)) -> (Kit, Vec<Nanos>) {
     let mut revision = revision(3);
     revision.upstreams[0].min_available = min_available;
     let mut kit = Kit::new(revision);
@@ -204,7 +204,7 @@ fn grey(min_available: u16, (slow, end): (Nanos, Nanos)) -> Vec<Nanos> {
         kit.ends(attempt, R::Ok);
     }
     assert_eq!(kit.breaker(0), BreakerState::Closed, "F-073: the path is well");
-    asked
+    (kit, asked)
 }
 
 /// Counts those in a span of seconds.
@@ -214,14 +214,14 @@ fn within(asked: &[Nanos], from: u64, to: u64) -> usize {
 
 #[test]
 fn f_103_f_104_a_replica_that_is_worse_than_its_peers_is_left_alone_unless_too_few_are_left() {
-    let asked = |min_available| within(&grey(min_available, (Nanos::MAX, 40 * SECOND)), 28, 29);
+    let asked = |min_available| within(&grey(min_available, (Nanos::MAX, 40 * SECOND)).1, 28, 29);
     assert_eq!(asked(1), 0, "beyond at 10 s and at 20 s, so it is open");
     assert!(asked(3) > 0, "all three are needed");
 }
 
 #[test]
 fn f_070_f_103_a_replica_left_for_being_slow_does_not_come_back_while_it_is() {
-    let asked = grey(1, (80 * SECOND, 160 * SECOND));
+    let (_, asked) = grey(1, (80 * SECOND, 160 * SECOND));
     let (ill, well) = (within(&asked, 22, 80), within(&asked, 150, 160));
     assert!((2..=4).contains(&ill), "a late probe opens it again, for longer: {ill}");
     assert!(well > 100, "two in time bring it back: {well}");

@@ -605,6 +605,10 @@ async fn up_33(run: &mut Run) {
     run.must_be(run.breaker().await, "open".to_owned(), "by real outcomes");
     let told = run.until(async || Some(run.transitions()).filter(|it| !it.is_empty())).await.unwrap_or_default();
     run.must_be(told.len(), 1, "no flapping");
+    let lines = run.house.gateway.lines("a breaker has changed");
+    let of_it = |it: &&Value| it["route"] == run.route && it["path"] == "primary" && it["to"] == "open";
+    let opened = lines.iter().find(of_it).map(|it| [&it["rule"], &it["reason"]]);
+    run.must_be(format!("{opened:?}"), format!("{:?}", Some(["F-063", "UPSTREAM_5XX"].map(Value::from))), "F-060");
     let ready = run.until(async || Some(run.readiness().await).filter(|it| it == "ready")).await;
     run.must(ready.is_some(), "good probes, which close nothing", &ready);
     run.must(run.breaker().await != "closed", "a probe closes nothing", &());
