@@ -81,6 +81,7 @@ pub(super) const ROWS: &[Row] = &[
     row("ST-13", "[{fault: huge_line, bytes: 3000000, at_token: 1}]", FINE, GARBLED),
     row("ST-13", "[{fault: huge_line, bytes: 3000000, at_token: 4}]", FINE, "mended tier 1 UPSTREAM_PROTOCOL"),
     both("ST-14", "[{fault: after_done, what: done}]", FINE),
+    row("ST-14", "[{fault: after_finish, events: 3}]", FINE, FINE),
     both("ST-15", "[{fault: usage_missing}]", NO_USAGE),
     both("ST-15", "[{fault: usage_absurd}]", FINE),
     row("ST-16", "[{fault: slow_tokens, every_ms: 50}]", FINE, FINE),
