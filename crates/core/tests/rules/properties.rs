@@ -236,6 +236,18 @@ proptest! {
     }
 
     #[test]
+    fn f_026_a_path_that_was_silent_is_not_asked_again(seed: u64) {
+        let history = World::play(seed, ARRIVALS);
+        let silent = [ResultCode::FirstTokenTimeout, ResultCode::KeepaliveOnly];
+        for decision in history.decisions() {
+            for was in decision.attempts.iter().filter(|it| silent.contains(&it.result)) {
+                let after = |it: &AttemptRecord| it.tier == was.tier && it.start >= was.start + was.duration;
+                prop_assert!(!decision.attempts.iter().any(|it| it.attempt != was.attempt && after(it)), "{:?}", decision);
+            }
+        }
+    }
+
+    #[test]
     fn f_034_what_changes_something_is_asked_of_a_path_once(seed: u64) {
         let history = World::play(seed, ARRIVALS);
         let pure: BTreeMap<RequestId, bool> = history.admits().map(|(_, admit)| (admit.request, admit.pure)).collect();

@@ -71,6 +71,7 @@ impl Promises {
             revision: self.revisions.len() as u32 - 1,
             running: [None; AT_ONCE],
             last: None,
+            silent: Vec::new(),
             starts: 0,
             remote: 0,
             committed: None,
@@ -86,6 +87,9 @@ impl Promises {
         let running = watch.running.iter_mut().find(|it| it.is_some_and(|it| it.attempt == attempt));
         if let Some(running) = running.and_then(Option::take) {
             watch.last = Some((running.tier, result));
+            if matches!(result, ResultCode::FirstTokenTimeout | ResultCode::KeepaliveOnly) {
+                watch.silent.push(running.tier);
+            }
             watch.broke |= watch.committed == Some(attempt) && result.is_break();
         }
     }
@@ -133,6 +137,9 @@ impl Promises {
         }
         if route.tiers[usize::from(start.tier)].path != start.path {
             return broken(format!("tier {} is not {:?}", start.tier, start.path));
+        }
+        if !mends && watch.silent.contains(&start.tier) {
+            return Err(("F-026", Some(request), format!("tier {} was silent, and is asked again", start.tier)));
         }
         if mends {
             (watch.mends, watch.matched) = (Some(start.role), None);

@@ -210,6 +210,23 @@ fn rule_04_a_start_on_an_open_path_is_found() {
 }
 
 #[test]
+fn f_026_a_silent_path_that_is_asked_again_is_found() {
+    let mut forger = Forger::new();
+    forger.admit(Operation::ChatStream, HONEST);
+    forger.now = forger.core.next_timeout().expect("the clock of its first token").0;
+    forger.feed(Input::Timeout, &Input::Timeout, None, &|outputs| {
+        let again = |output: Output| match output {
+            Output::Start(start) => {
+                Output::Start(evenkeel_core::Start { tier: 0, path: evenkeel_core::PathId(0), ..start })
+            }
+            other => other,
+        };
+        outputs.into_iter().map(again).collect()
+    });
+    assert_eq!(forger.found, ["F-026"]);
+}
+
+#[test]
 fn f_067_a_path_that_stays_away_for_longer_than_it_may_is_found() {
     for (late, found) in [(12, [""; 0].as_slice()), (37, &["F-067"])] {
         let mut forger = Forger::new();

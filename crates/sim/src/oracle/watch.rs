@@ -28,6 +28,8 @@ pub(super) struct Watch {
     pub(super) running: [Option<Running>; AT_ONCE],
     /// The tier and the result of the attempt that ended last.
     pub(super) last: Option<(u8, ResultCode)>,
+    /// Tiers that were silent.
+    pub(super) silent: Vec<u8>,
     pub(super) starts: u8,
     pub(super) remote: u8,
     pub(super) committed: Option<AttemptId>,
