@@ -214,6 +214,13 @@ impl Core {
         lane.map_or(BreakerState::Closed, Lane::state)
     }
 
+    /// Returns how each replica of a path of the current revision stands for one operation, in their order; nothing where there
+    /// is but one, or nothing was asked of it yet. Changes nothing.
+    pub fn replicas(&self, path: PathId, operation: Operation) -> Vec<BreakerState> {
+        let lane = self.paths.state(self.generation.slot(path)).seen(operation);
+        lane.map_or(Vec::new(), |lane| lane.replica_states().collect())
+    }
+
     fn admit(&mut self, now: Nanos, admit: Admit) {
         let (id, route) = (admit.request, admit.route);
         let slot = &self.routes[&self.generation.revision.routes[route.index()].name];

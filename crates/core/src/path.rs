@@ -372,6 +372,11 @@ impl Lane {
         self.worst().state()
     }
 
+    /// Returns how each replica stands by its own breaker, in their order; nothing where there is but one.
+    pub(crate) fn replica_states(&self) -> impl Iterator<Item = BreakerState> {
+        self.replicas.iter().map(|replica| replica.breaker.state())
+    }
+
     /// Returns what tripped it, until it is closed again.
     pub(crate) fn trip(&self) -> Option<Trip> {
         self.worst().trip()

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | 1, 2, 3, 7, 9, 10, F-122 to F-125 | `promise`: what one request may see |
 //! | 4, 5, 8 | `health`: breakers and switches |
+//! | 4, 5, 8 | `replicas`: the breakers of replicas, each by itself |
 //! | 6 | `purse`: re-attempts |
 //! | F-060 | `changes`: who was told of a breaker that moved |
 //! | F-066, F-067 | `flaps`: how long a path may stay away |
@@ -22,6 +23,7 @@ mod promise;
 mod purse;
 mod readiness;
 mod recovery;
+mod replicas;
 mod room;
 mod told;
 mod watch;

@@ -9,7 +9,7 @@ use evenkeel_core::{
     ProbeId, ResultCode, Revision, RouteId, Start, Transition, Where,
 };
 
-use super::{Broken, changes::Changes, flaps::Flaps, readiness::Readiness, watch::Running};
+use super::{Broken, changes::Changes, flaps::Flaps, readiness::Readiness, replicas::Replicas, watch::Running};
 
 /// Operations, in the order of the table.
 const OPERATIONS: [Operation; 4] = [Operation::Chat, Operation::ChatStream, Operation::Embeddings, Operation::Infer];
@@ -38,6 +38,7 @@ pub(super) struct Health {
     moved: Vec<RouteId>,
     readiness: Readiness,
     changes: Changes,
+    replicas: Replicas,
 }
 
 #[derive(Clone, Debug)]
@@ -53,7 +54,7 @@ struct Lane {
     out: bool,
     first: bool,
     flaps: Flaps,
-    /// It has several replicas, and stands as the best of them: its turns are those of none.
+    /// It has several replicas, and stands as the best of them: its turns are those of none, and each is judged by itself.
     several: bool,
 }
 
@@ -86,6 +87,7 @@ impl Health {
             moved: Vec::new(),
             readiness: Readiness::default(),
             changes: Changes::default(),
+            replicas: Replicas::new(revision.clone()),
             revision,
         }
     }
@@ -97,6 +99,7 @@ impl Health {
     /// Notes whether the input that comes may move a breaker.
     pub(super) fn before(&mut self, now: Nanos, core: &Core, neutral: bool) {
         self.neutral = neutral;
+        self.replicas.before(now, core, neutral);
         // What is no evidence must leave everything closed, too: that is looked at.
         self.sick |= neutral;
         self.due = self.sick && core.next_timeout().is_some_and(|(at, _)| at <= now);
@@ -120,11 +123,13 @@ impl Health {
     /// Notes what a probe found.
     pub(super) fn probed(&mut self, probe: ProbeId, found: Found) {
         self.readiness.probed(probe, found);
+        self.replicas.probed();
     }
 
     /// Notes what an attempt reports.
     pub(super) fn event(&mut self, now: Nanos, running: &Running, event: Event) {
         self.shown = Some((running.path, running.operation));
+        self.replicas.event(now, running, event);
         match event {
             Event::Ended { result, .. } => self.ended(now, running, result.at_tier(running.tier)),
             Event::FirstContent | Event::Progress if self.sick => self.content(now, running),
@@ -146,6 +151,7 @@ impl Health {
 
     /// Notes how an attempt ended.
     pub(super) fn ended(&mut self, _: Nanos, running: &Running, result: ResultCode) {
+        self.replicas.ended(running, result);
         self.sick |= matches!(result.evidence(), Evidence::Hard | Evidence::Soft);
         if self.sick {
             let lane = self.lane(running.path, running.operation);
@@ -157,6 +163,7 @@ impl Health {
 
     /// Judges a start (rule 4): nothing on an open path, and few on one that is half open.
     pub(super) fn started(&mut self, now: Nanos, start: &Start, operation: Operation) -> Result<(), Broken> {
+        self.replicas.started(now, start, operation)?;
         let (due, most) = (self.due, self.revision.paths[start.path.index()].breaker.probes as usize);
         let sick = self.sick;
         let lane = self.lane(start.path, operation);
@@ -202,6 +209,7 @@ impl Health {
 
     /// Looks at the core after an input: who moved, and was it allowed to (rules 4, 5, 8).
     pub(super) fn after(&mut self, now: Nanos, core: &Core) -> Result<(), Broken> {
+        self.replicas.after(now, core)?;
         let shown = self.shown.take();
         self.sick |= shown.is_some_and(|(path, operation)| core.breaker(path, operation) != BreakerState::Closed);
         if !self.sick {
