@@ -236,6 +236,26 @@ proptest! {
     }
 
     #[test]
+    fn f_043_at_most_two_tries_are_free(seed: u64) {
+        let mut world = World::new(seed, sample(seed));
+        world.only = Some(ResultCode::Unsent);
+        for _ in 0..ARRIVALS {
+            world.illness.insert(0, 800);
+            world.run_until(world.now + 50 * MILLISECOND);
+            world.arrive_at(RouteId(0));
+        }
+        world.run_until(world.now + 60 * SECOND);
+        for decision in world.history.decisions() {
+            let free = |pair: &&[AttemptRecord]| {
+                let again = pair[1].tier == pair[0].tier && pair[1].start >= pair[0].start + pair[0].duration;
+                let nothing_done = matches!(pair[0].result.again_at(pair[0].status), Again::Unsent | Again::OtherReplica);
+                again && pair[1].role == Role::Answer && nothing_done
+            };
+            prop_assert!(decision.attempts.windows(2).filter(free).count() <= 2, "{:?}", decision);
+        }
+    }
+
+    #[test]
     fn f_026_a_path_that_was_silent_is_not_asked_again(seed: u64) {
         let history = World::play(seed, ARRIVALS);
         let silent = [ResultCode::FirstTokenTimeout, ResultCode::KeepaliveOnly];

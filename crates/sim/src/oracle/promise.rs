@@ -1,4 +1,4 @@
-//! Promise: what one request may see (rules 1, 2, 3, 7, 9, 10; F-031).
+//! Promise: what one request may see (rules 1, 2, 3, 7, 9, 10; F-026, F-031, F-043).
 //!
 //! Open requests are watched in a table by their place; a place is free again once the record of its request is out.
 
@@ -14,6 +14,9 @@ use super::{
     watch::{AT_ONCE, Again, Running, Watch},
 };
 use crate::world::place;
+
+/// Tries of a request for which nobody pays, at most (F-043).
+const FREE: u8 = 2;
 
 /// What was promised to the open requests.
 #[derive(Debug)]
@@ -71,6 +74,7 @@ impl Promises {
             revision: self.revisions.len() as u32 - 1,
             running: [None; AT_ONCE],
             last: None,
+            free: 0,
             silent: Vec::new(),
             starts: 0,
             remote: 0,
@@ -152,7 +156,7 @@ impl Promises {
         }
         let (tier, path, replica, operation) = (start.tier, start.path, start.replica, watch.admit.operation);
         watch.running[free] = Some(Running { attempt: start.attempt, request, tier, path, replica, operation });
-        Ok(match watch.last {
+        let again = match watch.last {
             _ if mends => Again::Paid,
             _ if other.is_some() => Again::Hedge,
             None => Again::First,
@@ -161,7 +165,12 @@ impl Promises {
                 evenkeel_core::Again::Unsent | evenkeel_core::Again::OtherReplica => Again::Free,
                 _ => Again::Paid,
             },
-        })
+        };
+        watch.free += u8::from(again == Again::Free);
+        match watch.free {
+            0..=FREE => Ok(again),
+            more => Err(("F-043", Some(request), format!("{more} tries for which nobody paid"))),
+        }
     }
 
     /// Judges a commit (rules 3, 7).

@@ -28,6 +28,8 @@ pub(super) struct Watch {
     pub(super) running: [Option<Running>; AT_ONCE],
     /// The tier and the result of the attempt that ended last.
     pub(super) last: Option<(u8, ResultCode)>,
+    /// Attempts that nobody paid for, but for the first on each tier.
+    pub(super) free: u8,
     /// Tiers that were silent.
     pub(super) silent: Vec<u8>,
     pub(super) starts: u8,
