@@ -5,7 +5,8 @@
 //!
 //! # Invariants
 //! - `PIN-1`: of any seven falls within ten minutes the last one pins, unless it ended at no model, or a pin holds.
-//! - `PIN-2`: a pin ends ten minutes after it began, whatever happens meanwhile.
+//! - `PIN-2`: a pin ends ten minutes after it began, or where no model is left at its tier or below: a route that answers from
+//!   above is not taken down again by what comes back.
 
 use alloc::collections::VecDeque;
 
@@ -51,6 +52,11 @@ impl Pin {
         let Some(tier) = to.filter(|_| too_often) else { return false };
         self.held = Some(Held { tier, until: now.saturating_add(PERIOD) });
         true
+    }
+
+    /// Ends it.
+    pub(crate) fn lift(&mut self) {
+        self.held = None;
     }
 
     /// Returns where the route stays now.

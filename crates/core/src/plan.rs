@@ -85,8 +85,8 @@ impl<'a> Plan<'a> {
     /// Returns for how long a tier is left alone because its route is pinned below it, where another model below can answer
     /// (F-183).
     fn held_for(&self, tier: u8) -> Option<Nanos> {
-        let left = self.request.held.map(|held| held.left(self.now, tier)).filter(|left| *left > 0);
-        left.filter(|_| !self.last_of_its_kind(tier))
+        let held = self.request.held?;
+        Some(held.left(self.now, tier)).filter(|left| *left > 0 && self.has_model_from(held.tier))
     }
 
     /// Returns for how long a tier is left alone because a stream broke on it, while another model below could answer: a
@@ -288,8 +288,13 @@ impl<'a> Plan<'a> {
 
     /// Says whether nothing below a tier but a safe default could answer (F-028).
     pub(crate) fn last_of_its_kind(&self, tier: u8) -> bool {
-        let method = |below: u8| self.request.route().tiers[usize::from(below)].method;
-        !(tier + 1..self.tiers()).any(|below| method(below) != Method::Default && self.stands(below))
+        !self.has_model_from(tier + 1)
+    }
+
+    /// Says whether some tier from this one down that is no safe default could answer.
+    fn has_model_from(&self, first: u8) -> bool {
+        let method = |tier: u8| self.request.route().tiers[usize::from(tier)].method;
+        (first..self.tiers()).any(|tier| method(tier) != Method::Default && self.stands(tier))
     }
 
     /// Says whether a tier would be admitted but for a stream that broke on it a moment ago, and for a pin.

@@ -7,7 +7,8 @@
 //! - `ROUTE-1`: fail-over is immediate; fail-back waits until the path is Closed and the dwell is over (F-182).
 //! - `ROUTE-2`: per path, at most 1 + 2 × elapsed / dwell changes, the dwell being the breaker's `open` time (rule 8).
 //! - `ROUTE-3`: every transition names the path that moved, and the way down names what tripped it (G-001).
-//! - `ROUTE-4`: a route that is pinned starts above its pin only where no tier is left below (F-183).
+//! - `ROUTE-4`: a route that is pinned does not start above its pin; where no model is left there and below, it is pinned no
+//!   more (F-183).
 
 use alloc::{boxed::Box, vec, vec::Vec};
 
@@ -174,12 +175,16 @@ impl RouteMachine {
         }
     }
 
-    /// Returns the first tier that may be started at, not above a pin where another model is left below it.
-    fn first(&self, now: Nanos, tiers: &[Tier]) -> u8 {
+    /// Returns the first tier that may be started at, not above a pin; lifts a pin that leaves no model.
+    fn first(&mut self, now: Nanos, tiers: &[Tier]) -> u8 {
         let free = |at: &usize| self.barred[*at].is_none();
         let model = |at: &usize| tiers[*at].method != Method::Default;
-        let pinned = self.held(now).and_then(|held| (usize::from(held.tier)..tiers.len()).filter(model).find(free));
-        pinned.or_else(|| (0..tiers.len()).find(free)).unwrap_or(tiers.len()) as u8
+        let from = self.held(now).map_or(0, |held| usize::from(held.tier));
+        if let Some(pinned) = (from..tiers.len()).filter(model).find(free).filter(|_| from > 0) {
+            return pinned as u8;
+        }
+        self.pin.lift();
+        (0..tiers.len()).find(free).unwrap_or(tiers.len()) as u8
     }
 
     fn moved(&mut self, now: Nanos, at: &Look<'_>, trip: Option<Trip>) -> Option<Output> {

@@ -98,6 +98,20 @@ fn f_183_who_has_no_other_model_below_is_answered_from_above_a_pin() {
         }
     }
     assert_eq!(kit.tier(), 0, "and the route starts there again");
+    // The tier below comes back, by one in ten that the primary does not answer: that is no reason to leave the primary, which is well.
+    kit.all_answer();
+    for n in 0..600 {
+        kit.until(kit.now + SECOND / 2);
+        kit.admit(Operation::Chat);
+        kit.end(if n % 10 == 0 { R::EmptyAnswer } else { R::Ok }, 200);
+        if kit.core.open() > 0 {
+            kit.end(R::Ok, 200);
+        }
+    }
+    assert_eq!((kit.breaker(1), kit.tier(), kit.core.open()), (BreakerState::Closed, 0, 0));
+    assert!(kit.core.route_state(kit.now, RouteId(0)).tiers[0].eligible);
+    let without_cause = kit.transitions().into_iter().filter(|it| it.to > it.from && it.trip.is_none());
+    assert_eq!(without_cause.collect::<Vec<_>>(), [], "G-001");
 }
 
 #[test]
