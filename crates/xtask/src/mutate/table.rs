@@ -83,7 +83,7 @@ mutations! {
     "rule 7", "a stream leaves before the commit point of its route", "request/show.rs":
         "CommitPoint::Full => false," => "CommitPoint::Full => true,";
     "F-122", "a stream is recovered again and again", "request/recover.rs":
-        "Role::Continue => false," => "Role::Continue => self.may_go_on() && self.recover(now, world, Role::Continue),";
+        "Role::Continue => false," => "Role::Continue => self.recover(now, world, Role::Continue),";
     "rule 8", "fail-back does not wait for the dwell", "route.rs":
         "(BreakerState::Closed, Some(since)) if now.saturating_sub(since) < dwell => Some(since + dwell)," => "";
     "rule 8", "fail-over waits until the path is half open", "route.rs":
