@@ -91,6 +91,8 @@ pub(crate) struct World {
     pub(crate) illness: BTreeMap<u16, u64>,
     /// Where set, the one thing that goes wrong.
     pub(crate) only: Option<ResultCode>,
+    /// The replica of each upstream that is later than the others, and by how much.
+    pub(crate) grey: Option<(ReplicaId, Nanos)>,
     pub(crate) churn: bool,
     /// Some clients give less time than the route does.
     pub(crate) impatience: bool,
@@ -117,6 +119,7 @@ impl World {
             requests: 0,
             illness: BTreeMap::new(),
             only: None,
+            grey: None,
             churn: true,
             impatience: true,
             lag: LAG,
@@ -228,8 +231,9 @@ impl World {
                 self.running.insert(start.attempt, start.request);
                 let stream = self.operation_of(start.request).is_stream();
                 let attempt = start.attempt;
+                let later = self.grey.filter(|it| it.0 == start.replica).map_or(0, |it| it.1);
                 for (after, event) in self.script(start.path, stream) {
-                    self.come(after, attempt, Input::Attempt { attempt, event });
+                    self.come(later + after, attempt, Input::Attempt { attempt, event });
                 }
                 if start.role != Role::Answer {
                     let splice = if self.dice.one_in(3) { Splice::Diverged } else { Splice::Matched };

@@ -108,6 +108,8 @@ mutations! {
         "FirstTokenTimeout = \"target.first_token_timeout\", Target, Hard, Once, Yes, Nothing, TtftBreach;";
     "F-031", "remote attempts are not counted", "request.rs":
         "self.remote += 1;" => "self.remote = 1;";
+    "F-035", "what broke two models is asked of a third", "plan.rs":
+        "u64::from(self.request.crashes) > CHANCE" => "u64::from(self.request.crashes) > CHANCE + 100";
     "F-043", "free retries have no end", "request/retry.rs":
         "self.free += 1;" => "self.free = 1;";
     "F-051", "a word of the server closes nothing", "request/gates.rs":
@@ -115,6 +117,21 @@ mutations! {
         "true => Word::Nothing,";
     "F-053", "a later word shortens a gate", "domain.rs":
         "let longer = now.saturating_add(length).max(was);" => "let longer = now.saturating_add(length); let _ = was;";
+    "F-064", "a slow path is left for a canned answer", "request/pace.rs":
+        "if !self.plan(now, world).next_has_another(attempt.tier) {" => "if false {";
+    "F-067", "a path that flaps does not stay away longer", "flap.rs":
+        "self.doublings += 1;" => "self.doublings += 0;";
+    "F-081", "push-back lowers no limit", "limiter.rs":
+        "Said::Pushed => self.fall(now, shared.unwrap_or(0))," => "Said::Pushed => { let _ = shared; }";
+    "F-084", "the least important have all of the room", "priority.rs":
+        "Self::Sheddable => 800," => "Self::Sheddable => 1_000,";
+    "F-091", "a hedge does not wait for what is usual", "hedge.rs":
+        "Some(p95.max(self.policy.floor))" => "Some(p95.min(self.policy.floor))";
+    "F-100", "the one drawn first is asked", "load.rs":
+        "[first, second].map(|at| at as usize).into_iter().min_by_key(|&at| scores[at])" =>
+        "[first, second].map(|at| at as usize).into_iter().min_by_key(|_| 0)";
+    "F-103", "a replica that is worse than its peers stays", "path.rs":
+        "self.replicas[replica.index()].breaker.worse(now, (entropy, trip));" => "let _ = (entropy, trip, replica);";
     "F-183", "a route falls as often as its path", "pin.rs":
         "const MOST: usize = 6;" => "const MOST: usize = 600;";
     "F-112", "a good probe closes what it had opened", "breaker.rs":
