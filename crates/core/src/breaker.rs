@@ -372,6 +372,13 @@ impl Breaker {
         }
     }
 
+    /// Hears that what readiness says of its one replica is from now on that replica's own.
+    pub(crate) fn hand_over(&mut self) {
+        if matches!(self.state, State::Out { .. }) {
+            (self.state, self.opened, self.trip) = (State::Closed, 0, None);
+        }
+    }
+
     fn count(&mut self, now: Nanos, verdict: Verdict) {
         let bad = self.outcomes.record(now, verdict);
         if !bad {

@@ -69,8 +69,9 @@ impl BreakerTurn {
             (None, BreakerState::Ramp) => "F-070",
             (None, BreakerState::HalfOpen) if self.by_readiness => "F-113",
             (None, BreakerState::HalfOpen) => "F-066",
-            // From Ramp; or with another operation of its path, where readiness alone had opened it.
-            (None, BreakerState::Closed) if self.from == BreakerState::HalfOpen => "F-113",
+            // From Ramp; or, where readiness alone had opened it, with another operation of its path, or because that is its
+            // replica's own from now on.
+            (None, BreakerState::Closed) if self.from != BreakerState::Ramp => "F-113",
             (None, BreakerState::Closed | BreakerState::Open) => "F-071",
         }
     }

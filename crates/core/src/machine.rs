@@ -367,7 +367,8 @@ impl Core {
             let Where::Remote(upstream) = path.place else { continue };
             let watches = &self.generation.watches[upstream.index()];
             let standing = watches.iter().map(|watch| self.probes.standing(*watch)).collect();
-            self.paths.state_mut(*slot).stand(standing);
+            let operations = self.generation.revision.routes[path.route.index()].protocol.operations();
+            self.paths.state_mut(*slot).stand(path, operations, standing);
             self.touched.push(*slot);
         }
     }

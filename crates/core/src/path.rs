@@ -34,6 +34,8 @@ pub(crate) type Key = (String, String);
 #[derive(Clone, Debug)]
 pub(crate) struct Lane {
     pub(crate) operation: Operation,
+    /// An attempt has started on it; else it is there because readiness took something out.
+    asked: bool,
     pub(crate) breaker: Breaker,
     pub(crate) latency: Latency,
     /// Closed for a moment to new streams after one broke that had begun to be sent (F-077).
@@ -125,6 +127,10 @@ impl PathState {
     fn carry(&self, path: &Path, old: &Lane, addresses: &[String]) -> Lane {
         let mut lane = old.clone();
         lane.breaker.adopt(&path.breaker);
+        if old.replicas.is_empty() && self.addresses.len() > 1 {
+            // What readiness says of the one that was alone says nothing of the others.
+            lane.breaker.hand_over();
+        }
         if self.addresses != addresses {
             // Whoever tries it does so at another place, and its end will not be heard here.
             lane.broken.release();
@@ -170,21 +176,28 @@ impl PathState {
         let breaker = Breaker::new(path.breaker.clone());
         let (latency, pace, broken) = (Latency::new(), Pace::new(path.objective), Gate::default());
         let hedging = hedging(path, operation);
-        self.lanes.push(Lane { operation, breaker, latency, pace, broken, hedging, replicas, loads, peers });
+        let asked = false;
+        self.lanes.push(Lane { operation, asked, breaker, latency, pace, broken, hedging, replicas, loads, peers });
         let lane = self.lanes.last_mut().expect("one was just pushed");
         lane.stand(&self.standing);
         lane
     }
 
-    /// Hears how its replicas stand by their probes (F-113).
-    pub(crate) fn stand(&mut self, standing: Vec<Standing>) {
+    /// Hears how its replicas stand by their probes (F-113). What is taken out is so for all that its clients may ask for: also
+    /// what nobody has asked yet comes back half open, and is told of.
+    pub(crate) fn stand(&mut self, path: &Path, operations: &[Operation], standing: Vec<Standing>) {
         self.standing = standing;
+        if self.standing.iter().any(|it| it.out.is_some()) {
+            for operation in operations {
+                self.lane(path, *operation);
+            }
+        }
         self.lanes.iter_mut().for_each(|lane| lane.stand(&self.standing));
     }
 
-    /// Returns the fewest refusals in a row by which all its replicas are out; none while one of them is not.
-    pub(crate) fn all_out(&self) -> Option<u32> {
-        self.standing.iter().map(|it| it.out).min().flatten()
+    /// Returns the lane that stands worst, of those that were asked where there are such: the others follow them.
+    pub(crate) fn worst(&self) -> Option<&Lane> {
+        self.lanes.iter().max_by_key(|lane| (lane.asked, lane.state()))
     }
 
     /// Returns the soonest time at which one of its breakers moves by itself.
@@ -298,6 +311,7 @@ impl Lane {
 
     /// Lets an attempt start.
     pub(crate) fn start(&mut self, now: Nanos, attempt: AttemptId, replica: ReplicaId, expires: Nanos) -> Leased {
+        self.asked = true;
         let replica = self.replicas.get_mut(replica.index()).is_some_and(|it| {
             it.in_flight += 1;
             it.breaker.start(now, attempt, expires)
@@ -505,6 +519,7 @@ mod tests {
         let (loads, peers) = (Loads::new(2), Peers::new(2, 1));
         let mut lane = Lane {
             operation: Operation::Chat,
+            asked: true,
             breaker: breaker(),
             latency,
             pace,

@@ -18,7 +18,6 @@ use crate::{
     limiter::Room,
     limits::Limits,
     path::{Asker, Generation, Lane, Paths},
-    probe,
     request::Request,
     revision::{Method, Path, Where},
     unit::Permille,
@@ -123,13 +122,7 @@ impl<'a> Plan<'a> {
         if let Some(Room { value, threshold }) = self.most_room(tier, asker) {
             add(Signal::InFlight, value, threshold);
         }
-        let Some(lane) = self.lane(tier) else {
-            let slot = self.generation().slot(self.request.route().tiers[usize::from(tier)].path);
-            if let Some(refusals) = self.paths.state(slot).all_out() {
-                add(Signal::Refusals, u64::from(refusals), u64::from(probe::OUT_AFTER));
-            }
-            return;
-        };
+        let Some(lane) = self.lane(tier) else { return };
         let (breaker, replicas) = lane.ask(asker, |replica| self.passable(tier, replica));
         for Question { signal, value, threshold } in core::iter::once(breaker).chain(replicas) {
             add(signal, value, threshold);

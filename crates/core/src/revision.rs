@@ -57,6 +57,15 @@ impl Protocol {
             Self::Oip => "oip",
         }
     }
+
+    /// Returns what its clients may ask for.
+    pub(crate) const fn operations(self) -> &'static [Operation] {
+        match self {
+            Self::OpenaiChat => &[Operation::Chat, Operation::ChatStream],
+            Self::OpenaiEmbeddings => &[Operation::Embeddings],
+            Self::Oip => &[Operation::Infer],
+        }
+    }
 }
 
 /// What is asked of a path; each has a breaker of its own (F-060).

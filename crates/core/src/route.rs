@@ -236,13 +236,7 @@ impl Look<'_> {
     }
 }
 
-/// Returns the worst state over the operations of a path, and what tripped it. One that nobody has used yet is open while its
-/// probes say so.
+/// Returns the worst state over the operations of a path, and what tripped it.
 fn worst(path: &PathState) -> (BreakerState, Option<Trip>) {
-    let worst = path.lanes.iter().max_by_key(|lane| lane.state());
-    match (worst, path.all_out()) {
-        (Some(lane), _) => (lane.state(), lane.trip()),
-        (None, Some(refusals)) => (BreakerState::Open, Some(Trip::refused(refusals))),
-        (None, None) => (BreakerState::Closed, None),
-    }
+    path.worst().map_or((BreakerState::Closed, None), |lane| (lane.state(), lane.trip()))
 }

@@ -110,8 +110,11 @@ impl Health {
         self.sick = true;
     }
 
-    /// Notes that a breaker has moved, as the core tells.
+    /// Notes that a breaker has moved, as the core tells; also one that nobody has used: readiness may take it out.
     pub(super) fn told(&mut self, it: &BreakerChange) -> Result<(), Broken> {
+        self.lane(it.path, it.operation).used = true;
+        self.sick = true;
+        self.replicas.told(it);
         self.changes.told(it)
     }
 

@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use evenkeel_core::{
-    AttemptId, BreakerState, Core, Event, Nanos, Operation, PathId, ResultCode, Revision, Start, Where,
+    AttemptId, BreakerChange, BreakerState, Core, Event, Nanos, Operation, PathId, ResultCode, Revision, Start, Where,
 };
 
 use super::{Broken, flaps::Flaps, watch::Running};
@@ -98,19 +98,26 @@ impl Replicas {
         self.lanes.get_mut(&(running.path, running.operation))?.get_mut(running.replica.index())
     }
 
+    /// Notes that a breaker has moved: those of a path that nobody has used are looked at from then on.
+    pub(super) fn told(&mut self, it: &BreakerChange) {
+        self.lane(it.path, it.operation);
+    }
+
+    /// Returns what is known of the replicas of a path; none where there is but one.
+    fn lane(&mut self, path: PathId, operation: Operation) -> Option<&mut Vec<Replica>> {
+        let Where::Remote(upstream) = self.revision.paths[path.index()].place else { return None };
+        let count = self.revision.upstreams[upstream.index()].replicas.len();
+        (count > 1).then(|| self.lanes.entry((path, operation)).or_insert_with(|| vec![Replica::new(); count]))
+    }
+
     /// Judges a start (rule 4): nothing at a replica that is open, and few at one that is half open.
     pub(super) fn started(&mut self, now: Nanos, start: &Start, operation: Operation) -> Result<(), Broken> {
-        let path = &self.revision.paths[start.path.index()];
-        let Where::Remote(upstream) = path.place else { return Ok(()) };
-        let count = self.revision.upstreams[upstream.index()].replicas.len();
-        if count < 2 {
-            return Ok(());
-        }
-        let lane = self.lanes.entry((start.path, operation)).or_insert_with(|| vec![Replica::new(); count]);
+        let (due, probes) = (self.moves.due, self.revision.paths[start.path.index()].breaker.probes as usize);
+        let Some(lane) = self.lane(start.path, operation) else { return Ok(()) };
         let replica = &mut lane[start.replica.index()];
         let broken = |what: String| Err(("rule 4", Some(start.request), what));
         match replica.state {
-            BreakerState::Open if !self.moves.due => {
+            BreakerState::Open if !due => {
                 return broken(format!("an attempt starts at a replica that is open since {} ns", now - replica.since));
             }
             // With a time that has come an open replica may have turned half open by now.
@@ -118,7 +125,7 @@ impl Replicas {
             BreakerState::Closed | BreakerState::Ramp => return Ok(()),
         }
         replica.probes.push((start.attempt, None));
-        let most = if replica.shown { path.breaker.probes as usize } else { 1 };
+        let most = if replica.shown { probes } else { 1 };
         match replica.probes.len() > most {
             true => broken(format!("{} probes of a replica at once, at most {most} may be", replica.probes.len())),
             false => Ok(()),

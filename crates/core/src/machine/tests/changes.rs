@@ -102,15 +102,11 @@ fn f_060_f_113_a_replica_that_readiness_takes_out_is_told_of_and_so_is_its_retur
     let mut revision = revision(3);
     revision.upstreams[0].probe = Some(ProbePolicy { every: EVERY, timeout: SECOND });
     let mut kit = Kit::new(revision);
-    // The first use of the path, and the last for long.
-    kit.admit(Operation::ChatStream);
-    kit.end(R::Ok, 200);
     (0..3).for_each(|_| kit.answer_probe(Found::Refused));
     (0..2).for_each(|_| kit.answer_probe(Found::Good));
-    assert_eq!(
-        kit.told(),
-        [(Some(2), ["closed", "open"], "F-113"), (Some(2), ["open", "half_open"], "F-113")],
-        "without any traffic"
-    );
+    let (out, back) = ((Some(2), ["closed", "open"], "F-113"), (Some(2), ["open", "half_open"], "F-113"));
+    assert_eq!(kit.told(), [out, out, back, back], "without any traffic, for each of two operations");
+    let operations: Vec<_> = kit.changes().iter().map(|it| it.operation).collect();
+    assert_eq!(operations, [Operation::Chat, Operation::ChatStream].repeat(2));
     assert_eq!(kit.changes()[0].turn.reason(), Reason::HealthcheckFailed);
 }

@@ -91,7 +91,47 @@ fn f_113_a_path_that_was_never_used_is_not_asked_while_its_replica_is_out() {
     kit.end(R::Ok, 200);
     assert_eq!(kit.decision().reason, Reason::HealthcheckFailed);
     kit.hear(&[Found::Good; 2]);
-    kit.good(Operation::Chat);
+    assert_eq!(kit.breaker(0), BreakerState::HalfOpen, "F-112: nothing has proven it yet");
+    assert_eq!(kit.core.breaker(PathId(0), Operation::ChatStream), BreakerState::HalfOpen);
+    kit.until(kit.now + 60 * SECOND);
+    assert_eq!(kit.transitions().len(), 1, "the route stays where it is until requests have closed it");
+    kit.admit(Operation::Chat);
+    assert_eq!(kit.start().tier, 0, "one lease");
+    kit.admit(Operation::Chat);
+    assert_eq!(kit.start().tier, 1, "rule 4");
+}
+
+#[test]
+fn f_060_f_113_a_path_that_was_never_used_is_told_of_and_ramps() {
+    let mut kit = probed(1);
+    kit.hear(&[Found::Refused; 3]);
+    kit.hear(&[Found::Good; 2]);
+    kit.pass(2);
+    assert_eq!(kit.breaker(0), BreakerState::Ramp, "as the operation that is asked for");
+    assert_eq!(kit.core.route_state(kit.now, RouteId(0)).phase, Phase::Recovering);
+    kit.pass(200);
+    assert_eq!((kit.breaker(0), kit.transitions().last().map(|it| it.to)), (BreakerState::Closed, Some(0)));
+    let told = |operation: Operation| {
+        let change = |output: &Output| match output {
+            Output::Breaker(it) if it.operation == operation => Some((it.turn.to.name(), it.turn.rule())),
+            _ => None,
+        };
+        kit.out.iter().filter_map(change).collect::<Vec<_>>()
+    };
+    let back = [("open", "F-113"), ("half_open", "F-113"), ("ramp", "F-070"), ("closed", "F-071")];
+    assert_eq!(told(Operation::ChatStream), back);
+    assert_eq!(told(Operation::Chat), [back[0], back[1], ("closed", "F-113")], "it follows");
+    assert_eq!(told(Operation::Infer), [], "no client of the route asks for that");
+}
+
+#[test]
+fn f_113_a_replica_of_a_path_that_was_never_used_comes_back_half_open() {
+    let mut kit = probed(2);
+    for found in [Found::Refused, Found::Refused, Found::Refused, Found::Good, Found::Good] {
+        kit.probe(1, found);
+    }
+    assert_eq!(kit.core.replicas(PathId(0), Operation::Chat), [BreakerState::Closed, BreakerState::HalfOpen]);
+    assert!(kit.transitions().is_empty(), "F-073");
 }
 
 #[test]
@@ -245,8 +285,8 @@ fn f_074_what_probes_have_said_survives_a_reload_also_to_more_replicas() {
     more.upstreams[0].probe = Some(ProbePolicy { every: EVERY, timeout: 2 * SECOND });
     kit.feed(Input::Revision(more.into()));
     assert_eq!(kit.readiness(), [Readiness::Out, Readiness::Unasked]);
-    for _ in 0..9 {
-        kit.admit(Operation::ChatStream);
+    for operation in [Operation::ChatStream, Operation::Chat].repeat(9) {
+        kit.admit(operation);
         assert_eq!((kit.start().tier, kit.start().replica), (0, ReplicaId(1)));
         kit.end(R::Ok, 200);
     }
