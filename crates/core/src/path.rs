@@ -334,7 +334,7 @@ impl Lane {
     pub(crate) fn compare(&mut self, now: Nanos, entropy: u64) -> bool {
         let open = |replica: ReplicaId| self.replicas[replica.index()].breaker.state() <= BreakerState::Ramp;
         let Some(Outlier { replica, value, bound, result, .. }) = self.peers.judge(now, open) else { return false };
-        let trip = Trip::new("F-103", result, (value as u32, bound as u32));
+        let trip = Trip::compared("F-103", result, (value, bound));
         self.replicas[replica.index()].breaker.worse(now, (entropy, trip));
         true
     }
@@ -352,7 +352,7 @@ impl Lane {
             return false;
         }
         let Some(bound) = self.peers.beyond(now, points, open) else { return false };
-        let trip = Trip::new("F-070", ResultCode::Slow, (points.min(u32::MAX.into()) as u32, bound as u32));
+        let trip = Trip::compared("F-070", ResultCode::Slow, (points, bound));
         self.replicas[replica.index()].breaker.late(now, attempt, (entropy, trip));
         true
     }

@@ -31,6 +31,12 @@ impl Trip {
         Self { rule, result, bad, of, reason: result.reason().unwrap_or(Reason::BreakerOpen) }
     }
 
+    /// Makes a trip by a rule that compares: what was measured, and what it may be, as far as a count goes.
+    pub(crate) fn compared(rule: &'static str, result: ResultCode, (value, bound): (u64, u64)) -> Self {
+        let count = |it: u64| u32::try_from(it).unwrap_or(u32::MAX);
+        Self::new(rule, result, (count(value), count(bound)))
+    }
+
     /// Makes the trip of a replica that was taken out by so many refused probes in a row.
     pub(crate) fn refused(probes: u32) -> Self {
         let trip = Self::new("F-113", ResultCode::ConnectFailed, (probes, probes));
@@ -59,4 +65,17 @@ pub struct Transition {
     pub trip: Option<Trip>,
     /// The episode that it begins, continues or ends.
     pub episode: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f_070_f_103_what_is_too_much_for_a_count_is_as_much_as_it_holds() {
+        let trip = Trip::compared("F-103", ResultCode::Slow, (1 << 32, (1 << 33) + 7));
+        assert_eq!((trip.bad, trip.of), (u32::MAX, u32::MAX), "and not what is left of it");
+        let trip = Trip::compared("F-070", ResultCode::Slow, (12, 7));
+        assert_eq!((trip.bad, trip.of), (12, 7));
+    }
 }
