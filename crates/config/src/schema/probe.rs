@@ -1,13 +1,14 @@
 //! `upstreams.NAME.probe`: how replicas are asked whether they are ready (`failures.md`, section 8).
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize, de::Error};
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
 use super::scalar::Duration;
 
 /// How the replicas of an upstream are asked whether they are ready, or that they are not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(untagged)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Probe {
     /// They are not asked.
     Not(Off),
@@ -47,6 +48,29 @@ impl<'de> Deserialize<'de> for Probe {
     }
 }
 
+impl Serialize for Probe {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Not(off) => off.serialize(to),
+            Self::Asked(asked) => asked.serialize(to),
+        }
+    }
+}
+
+impl JsonSchema for Probe {
+    fn schema_name() -> Cow<'static, str> {
+        "Probe".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let (off, asked) = (generator.subschema_for::<Off>(), generator.subschema_for::<Asked>());
+        json_schema!({
+            "description": "How the replicas of an upstream are asked whether they are ready, or that they are not.",
+            "anyOf": [off, asked],
+        })
+    }
+}
+
 impl Default for Probe {
     fn default() -> Self {
         Self::Asked(Asked { every: every(), timeout: timeout() })
@@ -69,4 +93,21 @@ fn every() -> Duration {
 
 fn timeout() -> Duration {
     Duration::seconds(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn f_111_it_is_written_as_it_is_read_a_word_or_two_times() {
+        for value in [json!("off"), json!({"every": "7s", "timeout": "3s"})] {
+            let probe: Probe = serde_json::from_value(value.clone()).expect("a probe");
+            assert_eq!(serde_json::to_value(probe).expect("it can be written"), value);
+        }
+        let schema = schemars::schema_for!(Probe).to_value();
+        assert_eq!(schema["anyOf"], json!([{"$ref": "#/$defs/Off"}, {"$ref": "#/$defs/Asked"}]));
+    }
 }
