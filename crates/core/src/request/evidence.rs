@@ -37,7 +37,8 @@ impl Request {
             let watch = self.generation.watch(attempt.path, attempt.replica);
             watch.into_iter().for_each(|watch| world.probes.succeed(now, watch));
         }
-        let mended = evidence == Evidence::Success && !self.pending.is_empty();
+        // What is whole mends what failed before, also where it was slow (F-029).
+        let mended = result.is_ok() && !self.pending.is_empty();
         match retry {
             Some(retry) if retry.elsewhere || retry.fresh => {
                 if result != ResultCode::Unsent {

@@ -226,3 +226,19 @@ fn f_070_f_103_a_replica_left_for_being_slow_does_not_come_back_while_it_is() {
     assert!((2..=4).contains(&ill), "a late probe opens it again, for longer: {ill}");
     assert!(well > 100, "two in time bring it back: {well}");
 }
+
+#[test]
+fn f_073_a_failure_that_another_replica_mended_slowly_counts_against_the_replica_alone() {
+    let mut kit = Kit::new(revision(2));
+    for _ in 0..2 {
+        kit.admit(Operation::ChatStream);
+        let first = kit.start().replica;
+        kit.end(R::ConnectFailed, 0);
+        assert_ne!(kit.start().replica, first);
+        kit.event(Event::FirstContent);
+        kit.event(Event::Slow { said: 15 });
+        kit.end(R::Ok, 200);
+        assert_eq!(kit.results()[1], "ok_slow", "whole, and none the less slow");
+    }
+    assert_eq!(kit.breaker(0), BreakerState::Closed, "two hard failures in a row would have opened it: F-063");
+}

@@ -150,3 +150,20 @@ fn f_046_without_budget_the_next_tier_starts_at_once() {
     assert_eq!(kit.decision().candidates[0].reasons, [Reason::Upstream5xx, Reason::RetryBudgetEmpty]);
     assert_eq!(kit.decision().reason, Reason::Upstream5xx);
 }
+
+#[test]
+fn f_043_an_unsent_request_leaves_no_evidence_either_when_what_came_of_it_was_slow() {
+    let slow = [Event::FirstContent, Event::Slow { said: 15 }];
+    for (soft, name) in [(R::Ok, "ok_slow"), (R::OkEventSkipped, "ok_event_skipped")] {
+        let mut kit = Kit::new(revision(1));
+        for _ in 0..2 {
+            kit.admit(Operation::ChatStream);
+            kit.end(R::Unsent, 0);
+            assert!(kit.start().fresh);
+            slow.iter().take(if soft == R::Ok { 2 } else { 1 }).for_each(|event| kit.event(*event));
+            kit.end(soft, 200);
+            assert_eq!(kit.results()[1], name, "whole");
+        }
+        assert_eq!(kit.breaker(0), BreakerState::Closed, "two hard failures in a row would have opened it: F-063");
+    }
+}
