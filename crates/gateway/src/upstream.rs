@@ -6,6 +6,7 @@
 //! - `UP-A`: a connection is never shared between upstreams; an idle one is dropped before the server drops it (F-032).
 //! - `UP-B`: an error says how far the request came: never resolved, never connected, never sent, or sent.
 
+mod alive;
 mod connect;
 mod fault;
 mod line;
@@ -141,7 +142,9 @@ impl Upstream {
 }
 
 fn client(spec: &UpstreamSpec, idle: usize, resolver: Resolver<GaiResolver>) -> Client<Connector, Full<Bytes>> {
-    Client::builder(TokioExecutor::new())
+    let mut builder = Client::builder(TokioExecutor::new());
+    alive::http2(&mut builder, TokioTimer::new());
+    builder
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(Duration::from_nanos(spec.idle))
         .pool_max_idle_per_host(idle)

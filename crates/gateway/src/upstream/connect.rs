@@ -26,7 +26,7 @@ use thiserror::Error;
 use tokio::{net::TcpStream, time::timeout};
 use tower_service::Service;
 
-use super::{line::Line, resolve::Resolver};
+use super::{alive, line::Line, resolve::Resolver};
 
 type BoxError = Box<dyn Error + Send + Sync>;
 type Later<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
@@ -58,7 +58,7 @@ impl Connector {
         let mut tcp = HttpConnector::new_with_resolver(resolver);
         tcp.set_connect_timeout(Some(Duration::from_nanos(spec.connect)));
         tcp.set_nodelay(true);
-        tcp.set_keepalive(Some(Duration::from_secs(15)));
+        alive::tcp(&mut tcp);
         tcp.enforce_http(false);
         let mut tls = ClientConfig::builder().with_webpki_roots().with_no_client_auth();
         tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
@@ -206,5 +206,19 @@ mod tests {
             let found = why(certificate).await;
             assert!(found.starts_with(expected), "{found} in place of {expected}");
         }
+    }
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn alive_1_f_032_up_31_the_system_is_told_when_a_silent_peer_is_gone() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let uri = format!("http://{}", listener.local_addr().expect("its own")).parse().expect("an address");
+        let mut connector = Connector::new(&spec(), Resolver::new(GaiResolver::new(), Duration::from_secs(1)));
+        let stream = connector.tcp.call(uri).await.expect("it listens");
+        let socket = socket2::SockRef::from(stream.inner());
+        assert!(socket.keepalive().expect("an option"));
+        let told = [socket.tcp_keepalive_time(), socket.tcp_keepalive_interval()].map(|it| it.expect("an option"));
+        assert_eq!(told, [15, 5].map(Duration::from_secs));
+        assert_eq!(socket.tcp_keepalive_retries().expect("an option"), 3);
+        assert_eq!(socket.tcp_user_timeout().expect("an option"), Some(Duration::from_secs(15)));
     }
 }

@@ -565,7 +565,10 @@ async fn up_31(run: &mut Run) {
     first_result(run, &it, wanted);
     run.saw(Side::Client, outcome(&it.got));
     run.timed(Side::Client, if run.stream() { "streamed after" } else { "plain after" }, it.got.took);
-    run.saw(Side::Path, "by the clocks; not shown: TCP_USER_TIMEOUT, since the system still acknowledges");
+    run.saw(
+        Side::Path,
+        "by the clocks; not shown here: the end of the connection, since the system still acknowledges (ALIVE-1)",
+    );
     run.saw(Side::Record, format!("`{wanted}`"));
 }
 
