@@ -147,6 +147,8 @@ pub(crate) enum Left {
     Answer { headers: HeaderMap, body: Bytes, envelope: Box<Envelope>, model: Arc<str>, counts: Counts },
     /// The tensors of an inference, accepted by the route's contract.
     Infer(InferAnswer),
+    /// A body that is whole and no answer, and what it cost.
+    NoAnswer(Bytes, Counts),
     /// The body of an error, which may be the client's to see.
     Error(Bytes),
 }

@@ -35,7 +35,7 @@ use super::{
     hold::{Full, Hold},
 };
 use crate::{
-    bill::Bill,
+    bill::{Bill, Counts},
     events::Events,
     path::{Chunk, Ended, Left, Meaning, Piece},
     protocol::{
@@ -197,8 +197,11 @@ impl Task {
     fn ended(&mut self, ended: Ended) {
         let Ended { result, status, after, left } = ended;
         let Some(running) = self.attempt.take() else { return };
-        if let Left::Answer { counts, .. } = &left {
-            self.bill.add(running.id, *counts);
+        match &left {
+            Left::Answer { counts, .. } => self.bill.add(running.id, *counts),
+            // Of an error nobody knows whether it cost anything, unless it says so (BILL-2).
+            Left::NoAnswer(_, counts) if *counts != Counts::default() => self.bill.add(running.id, *counts),
+            _ => {}
         }
         self.ended.push((running.id, status, result, left));
         self.driver.feed(Input::Attempt { attempt: running.id, event: Event::Ended { result, status, after } });

@@ -19,7 +19,7 @@ use super::{Attempting, Ended, Left, Path, Piece, Pieces, Site, read};
 use crate::{
     ask::{Ask, Question},
     protocol::openai::{
-        answer::judge_chat,
+        answer::{NoAnswer, judge_chat},
         embeddings::{Expected, judge_embeddings},
         error::{Head, classify_http, speaks},
         peek::{ChatPeek, rewrite_model},
@@ -83,13 +83,15 @@ impl Openai {
         let body = read(response.into_body(), self.bounds.max_answer).await?;
         let judged = match question {
             Question::Chat(peek) => judge_chat(&body, peek),
-            Question::Infer(_) => Err(ResultCode::UnsupportedFeature),
+            Question::Infer(_) => Err(ResultCode::UnsupportedFeature.into()),
             Question::Embeddings(peek) => {
                 judge_embeddings(&body, Expected { count: peek.count, dimension: peek.dimensions, base64: peek.base64 })
             }
         };
         Ok(match judged {
-            Err(result) => Ended { result, status: Some(200), after: None, left: Left::Error(body) },
+            Err(NoAnswer { result, counts }) => {
+                Ended { result, status: Some(200), after: None, left: Left::NoAnswer(body, counts) }
+            }
             Ok(answer) => {
                 let (counts, envelope) = (answer.counts(), answer.envelope);
                 let left = Left::Answer { headers, body, envelope, model: self.model.clone(), counts };

@@ -408,6 +408,18 @@ async fn f_131_the_record_holds_what_every_attempt_cost_and_the_client_hears_of_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn f_131_an_answer_that_is_none_has_cost_what_it_told_all_the_same() {
+    let kit = Kit::start().await;
+    kit.break_primary("{fault: empty_answer, what: text}");
+    let got = ask(&kit, json!({"stream": false})).await;
+    assert!(got.is_whole() && got.header("evenkeel-tier") == "1", "{got:?}");
+    let record = kit.record(&got).await;
+    assert_eq!(results(&record)[0], "target.empty_answer");
+    let (prompt, completion, estimated) = usage(&record, 0);
+    assert!(prompt > 0 && completion > 0 && !estimated, "as it was told: {record}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn st_05_f_126_a_rejected_prefill_never_masks_the_first_error() {
     let kit = Kit::unlike(&with("prefill: true")).await;
     kit.break_primary(CUT);

@@ -98,7 +98,7 @@ impl Task {
     fn own_error(&self, attempt: AttemptId, disclosure: &Disclosure) -> Reply {
         let ended = self.ended.iter().find(|it| it.0 == attempt);
         let (status, result, body) = match ended {
-            Some((_, status, result, Left::Error(body))) => (*status, *result, body.clone()),
+            Some((_, status, result, Left::Error(body) | Left::NoAnswer(body, _))) => (*status, *result, body.clone()),
             Some((_, status, result, _)) => (*status, *result, Bytes::new()),
             None => (None, ResultCode::CallerInvalid, Bytes::new()),
         };

@@ -35,26 +35,42 @@ impl Answer {
     }
 }
 
+/// Why the body of a 200 is no answer. What it says of its cost holds all the same (F-131).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NoAnswer {
+    /// The result of the attempt that got it.
+    pub(crate) result: ResultCode,
+    /// What it cost, as far as it shows.
+    pub(crate) counts: Counts,
+}
+
+impl From<ResultCode> for NoAnswer {
+    /// One of which nothing could be read.
+    fn from(result: ResultCode) -> Self {
+        Self { result, counts: Counts::default() }
+    }
+}
+
 /// Judges the body of a 200.
 ///
 /// # Errors
-/// The result of the attempt that got it.
-pub(crate) fn judge_chat(body: &[u8], request: &ChatPeek) -> Result<Answer, ResultCode> {
+/// What it is in place of an answer.
+pub(crate) fn judge_chat(body: &[u8], request: &ChatPeek) -> Result<Answer, NoAnswer> {
     if body.trim_ascii().is_empty() {
-        return Err(ResultCode::EmptyAnswer);
+        return Err(ResultCode::EmptyAnswer.into());
     }
     let scan = scan(body, Said::Message).map_err(|_| ResultCode::DecodeFailed)?;
-    if let Some(error) = &scan.error {
-        return Err(classify_in_band(error, Place::Body));
-    }
     let choices = scan.choices.unwrap_or(0);
-    match () {
+    let counts = Counts { told: scan.usage, said: scan.said };
+    let judged = match () {
+        () if let Some(error) = &scan.error => Err(classify_in_band(error, Place::Body)),
         () if scan.failed => Err(ResultCode::ErrorInBody),
         () if choices == 0 => Err(ResultCode::EmptyAnswer),
         () if scan.unfinished || choices < usize::from(request.n) => Err(ResultCode::Truncated),
         () if !scan.content && !scan.may_be_empty && !request.after_tool => Err(ResultCode::EmptyAnswer),
         () => Ok(Answer { envelope: scan.envelope.into(), usage: scan.usage, said: scan.said }),
-    }
+    };
+    judged.map_err(|result| NoAnswer { result, counts })
 }
 
 #[cfg(test)]

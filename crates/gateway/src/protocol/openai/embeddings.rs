@@ -12,12 +12,15 @@
 use evenkeel_core::ResultCode;
 
 use super::{
-    answer::Answer,
+    answer::{Answer, NoAnswer},
     envelope::Envelope,
     error::{Place, classify_in_band},
     scan,
 };
-use crate::protocol::json::{Flaw, Kind, Reader};
+use crate::{
+    bill::Counts,
+    protocol::json::{Flaw, Kind, Reader},
+};
 
 /// What the vectors must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,10 +36,10 @@ pub(crate) struct Expected {
 /// Judges the body of a 200.
 ///
 /// # Errors
-/// The result of the attempt that got it.
-pub(crate) fn judge_embeddings(body: &[u8], expected: Expected) -> Result<Answer, ResultCode> {
+/// What it is in place of an answer.
+pub(crate) fn judge_embeddings(body: &[u8], expected: Expected) -> Result<Answer, NoAnswer> {
     if body.trim_ascii().is_empty() {
-        return Err(ResultCode::EmptyAnswer);
+        return Err(ResultCode::EmptyAnswer.into());
     }
     let (mut error, mut usage) = (None, None);
     let mut vectors = Vectors { expected, width: None, seen: vec![false; expected.count], items: 0, wrong: None };
@@ -47,11 +50,13 @@ pub(crate) fn judge_embeddings(body: &[u8], expected: Expected) -> Result<Answer
         _ => reader.pass(),
     });
     let envelope = envelope.map_err(|_| ResultCode::DecodeFailed)?;
-    if let Some(error) = &error {
-        return Err(classify_in_band(error, Place::Body));
-    }
-    vectors.verdict()?;
-    Ok(Answer { envelope: envelope.into(), usage, said: scan::Volume::default() })
+    let counts = Counts { told: usage, said: scan::Volume::default() };
+    let judged = match &error {
+        Some(error) => Err(classify_in_band(error, Place::Body)),
+        None => vectors.verdict(),
+    };
+    judged.map_err(|result| NoAnswer { result, counts })?;
+    Ok(Answer { envelope: envelope.into(), usage, said: counts.said })
 }
 
 /// What is known of the vectors so far.
@@ -185,8 +190,12 @@ mod tests {
 
     fn judge(data: &str, count: usize, dimension: Option<u32>, base64: bool) -> Result<(), ResultCode> {
         let body = format!(r#"{{"object":"list","data":{data},"model":"m","usage":{{"prompt_tokens":3}}}}"#);
-        judge_embeddings(body.as_bytes(), Expected { count, dimension, base64 }).map(|answer| {
-            assert_eq!(answer.usage.map(|usage| usage.prompt_tokens), Some(3));
+        let told = |usage: Option<scan::Usage>| usage.map(|usage| usage.prompt_tokens);
+        let judged = judge_embeddings(body.as_bytes(), Expected { count, dimension, base64 });
+        judged.map(|answer| assert_eq!(told(answer.usage), Some(3))).map_err(|none| {
+            let read = none.result != ResultCode::DecodeFailed || base64;
+            assert_eq!(told(none.counts.told), read.then_some(3), "F-131: what was told holds");
+            none.result
         })
     }
 
@@ -241,8 +250,10 @@ mod tests {
 
     #[test]
     fn an_error_under_200_is_classified_by_its_code() {
-        let judge =
-            |body: &str| judge_embeddings(body.as_bytes(), Expected { count: 1, dimension: None, base64: false });
+        let judge = |body: &str| {
+            let expected = Expected { count: 1, dimension: None, base64: false };
+            judge_embeddings(body.as_bytes(), expected).map_err(|none| none.result)
+        };
         assert_eq!(judge(r#"{"error":{"code":"insufficient_quota"}}"#), Err(ResultCode::QuotaExhausted));
         assert_eq!(judge(r#"{"error":"boom"}"#), Err(ResultCode::ErrorInBody));
         assert_eq!(judge(" \n"), Err(ResultCode::EmptyAnswer));

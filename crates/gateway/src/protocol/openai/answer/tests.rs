@@ -12,7 +12,11 @@ fn request(n: u8, last_role: &str) -> ChatPeek {
 }
 
 fn judge(body: &str) -> Result<Answer, R> {
-    judge_chat(body.as_bytes(), &request(1, "user"))
+    judge_for(body, &request(1, "user"))
+}
+
+fn judge_for(body: &str, request: &ChatPeek) -> Result<Answer, R> {
+    judge_chat(body.as_bytes(), request).map_err(|none| none.result)
 }
 
 fn choice(message: &str, finish: &str) -> String {
@@ -66,9 +70,9 @@ fn oai_04_an_answer_without_its_finish_reason_is_truncated() {
     check(r#""""#);
     check("1");
     let one = r#"{"choices":[{"index":0,"message":{"content":"x"},"finish_reason":"stop"}]}"#;
-    assert_eq!(judge_chat(one.as_bytes(), &request(2, "user")), Err(R::Truncated), "two were asked for");
+    assert_eq!(judge_for(one, &request(2, "user")), Err(R::Truncated), "two were asked for");
     let second_open = r#"{"choices":[{"index":0,"message":{"content":"x"},"finish_reason":"stop"},{"index":1,"message":{"content":"y"}}]}"#;
-    assert_eq!(judge_chat(second_open.as_bytes(), &request(2, "user")), Err(R::Truncated));
+    assert_eq!(judge_for(second_open, &request(2, "user")), Err(R::Truncated));
 }
 
 #[test]
@@ -105,4 +109,23 @@ fn st_15_absent_and_absurd_usage_is_not_invented() {
         let body = choice(r#"{"content":"x"}"#, r#""stop""#).replacen('{', &format!("{{\"usage\":{usage},"), 1);
         assert_eq!(judge(&body).map(|answer| answer.usage), Ok(None), "{usage}");
     }
+}
+
+#[test]
+fn f_131_what_is_no_answer_has_cost_what_it_tells() {
+    let usage = r#""usage":{"prompt_tokens":900,"completion_tokens":300}"#;
+    let empty = r#"{"message":{"content":""},"finish_reason":"stop"}"#;
+    let open = r#"{"message":{"content":"x"}}"#;
+    for (body, expected) in [
+        (format!(r#"{{"choices":[{empty}],{usage}}}"#), R::EmptyAnswer),
+        (format!(r#"{{"choices":[{open}],{usage}}}"#), R::Truncated),
+        (format!(r#"{{"choices":[],{usage}}}"#), R::EmptyAnswer),
+        (format!(r#"{{"error":"boom",{usage}}}"#), R::ErrorInBody),
+    ] {
+        let none = judge_chat(body.as_bytes(), &request(1, "user")).expect_err("it is none");
+        let told = Usage { prompt_tokens: 900, completion_tokens: 300 };
+        assert_eq!((none.result, none.counts.told), (expected, Some(told)), "{body}");
+    }
+    let none = judge_chat(b"<html>", &request(1, "user")).expect_err("it is none");
+    assert_eq!(none, R::DecodeFailed.into());
 }
