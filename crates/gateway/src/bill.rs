@@ -40,16 +40,25 @@ pub(crate) struct Spent {
 
 /// What the attempts of one request have cost.
 #[derive(Debug, Default)]
-pub(crate) struct Bill(Vec<(AttemptId, Counts)>);
+pub(crate) struct Bill {
+    heard: Vec<(AttemptId, Counts)>,
+    /// Bytes of an answer that an attempt was asked to go on with.
+    begun: Vec<(AttemptId, usize)>,
+}
 
 impl Bill {
+    /// Notes that an attempt has to read so many bytes of an answer that another has begun, besides what was asked.
+    pub(crate) fn goes_on(&mut self, attempt: AttemptId, begun: usize) {
+        self.begun.push((attempt, begun));
+    }
+
     /// Adds what a piece of an attempt's answer has cost; what is told speaks of all of it so far.
     pub(crate) fn add(&mut self, attempt: AttemptId, piece: Counts) {
-        let at = self.0.iter().position(|(it, _)| *it == attempt).unwrap_or_else(|| {
-            self.0.push((attempt, Counts::default()));
-            self.0.len() - 1
+        let at = self.heard.iter().position(|(it, _)| *it == attempt).unwrap_or_else(|| {
+            self.heard.push((attempt, Counts::default()));
+            self.heard.len() - 1
         });
-        let counts = &mut self.0[at].1;
+        let counts = &mut self.heard[at].1;
         counts.told = piece.told.or(counts.told);
         counts.said.bytes += piece.said.bytes;
         counts.said.text += piece.said.text;
@@ -58,7 +67,7 @@ impl Bill {
     /// Returns what a client is told of an answer that was begun by one attempt and is finished by another, which tells
     /// `last`: the sum as JSON, or `null` where the first has told nothing (BILL-1).
     pub(crate) fn sum(&self, begun: Option<AttemptId>, last: Usage) -> String {
-        let first = self.0.iter().find(|(it, _)| Some(*it) == begun).and_then(|(_, counts)| counts.told);
+        let first = self.heard.iter().find(|(it, _)| Some(*it) == begun).and_then(|(_, counts)| counts.told);
         let Some(first) = first else { return "null".into() };
         let prompt = first.prompt_tokens.saturating_add(last.prompt_tokens);
         let completion = first.completion_tokens.saturating_add(last.completion_tokens);
@@ -74,12 +83,14 @@ impl Bill {
             Question::Infer(_) => return Vec::new(),
         };
         let tokens = |bytes: usize| (bytes as u64).div_ceil(TOKEN);
-        let estimate = |said: Volume| Usage { prompt_tokens: tokens(asked), completion_tokens: tokens(said.bytes) };
-        let spent = |counts: Counts| Spent {
-            usage: counts.told.unwrap_or_else(|| estimate(counts.said)),
-            estimated: counts.told.is_none(),
+        let Self { heard, begun } = self;
+        let read =
+            |attempt| asked + begun.iter().filter(|(it, _)| *it == attempt).map(|(_, bytes)| bytes).sum::<usize>();
+        let spent = |attempt, counts: Counts| {
+            let estimate = Usage { prompt_tokens: tokens(read(attempt)), completion_tokens: tokens(counts.said.bytes) };
+            Spent { usage: counts.told.unwrap_or(estimate), estimated: counts.told.is_none() }
         };
-        self.0.into_iter().map(|(attempt, counts)| (attempt, spent(counts))).collect()
+        heard.into_iter().map(|(attempt, counts)| (attempt, spent(attempt, counts))).collect()
     }
 }
 

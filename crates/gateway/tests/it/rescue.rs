@@ -420,6 +420,26 @@ async fn f_131_an_answer_that_is_none_has_cost_what_it_told_all_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn f_131_who_goes_on_has_read_what_was_begun_too() {
+    let kit = Kit::unlike(&with("prefill: true")).await;
+    kit.break_primary(CUT);
+    kit.break_small("{fault: usage_missing}");
+    let got = ask(&kit, json!({})).await;
+    assert!(got.is_whole() && done(&got) == 1, "{got:?}");
+    let record = kit.record(&got).await;
+    assert_eq!(results(&record), ["target.truncated", "cancelled.splice_diverged", "ok"], "{record}");
+    let (first, second, last) = (usage(&record, 0), usage(&record, 1), usage(&record, 2));
+    assert!(first.2 && second.2 && last.2, "nobody told: {record}");
+    assert_eq!(first.0, second.0, "both were asked the same: {record}");
+    let of_first = |chunk: &Value| (chunk["model"] == "large").then(|| chunk["choices"][0]["delta"]["content"].clone());
+    let begun = got.chunks().iter().filter_map(of_first).filter_map(|it| it.as_str().map(str::len)).sum::<usize>();
+    let asked = "\"hello\"".len();
+    let tokens = |bytes: usize| bytes.div_ceil(4) as u64;
+    assert_eq!((first.0, last.0), (tokens(asked), tokens(asked + begun)), "{begun} bytes were begun: {record}");
+    assert!(begun > 4, "{got:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn st_05_f_126_a_rejected_prefill_never_masks_the_first_error() {
     let kit = Kit::unlike(&with("prefill: true")).await;
     kit.break_primary(CUT);

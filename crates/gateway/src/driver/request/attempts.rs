@@ -65,7 +65,10 @@ impl Task {
         self.hold = Hold::new(deployment.revision.routes[self.it.route.index()].commit, most);
         let future = match start.role {
             Role::Answer | Role::Splice => path.attempt(self.it.ask.clone(), call, out),
-            Role::Continue => self.go_on(&path, call, out),
+            Role::Continue => {
+                self.bill.goes_on(start.attempt, self.sent.text().len());
+                self.go_on(&path, call, out)
+            }
         };
         self.mending = (start.role != Role::Answer).then(|| Mending::new(start.role));
         self.attempt = Some(Running { id: start.attempt, path: start.path, pieces, future, ended: None });
