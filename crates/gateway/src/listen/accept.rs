@@ -14,6 +14,8 @@ use crate::gateway::{Phase, Shared, reached};
 
 /// Connections that are told at once that there is no room; what comes beyond them is closed without a word.
 const MOST_TURNED_AWAY: usize = 64;
+/// Connections of the queue that cannot be had before the rest of it is given up; what has no end must not hold up a drain.
+const MOST_FAILED: usize = 4096;
 /// How long a handshake that was begun may take to end: longer than a way round the world, and less than the second after
 /// which who was not heard asks again.
 const LAST_HANDSHAKE: Duration = Duration::from_millis(500);
@@ -53,9 +55,25 @@ async fn finish(listener: TcpListener, take: &impl Fn(TcpStream), end: impl Futu
     let _ = refuse_new(&listener);
     take_until(&listener, take, end).await;
     let Ok(listener) = listener.into_std() else { return };
-    while let Ok((stream, _)) = listener.accept() {
-        if let Ok(stream) = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
-            take(stream);
+    empty(
+        || listener.accept(),
+        |(stream, _)| {
+            if let Ok(stream) = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
+                take(stream);
+            }
+        },
+    );
+}
+
+/// Takes what is left of a queue, however many of it cannot be had: a peer that is gone again, or a moment without a file
+/// descriptor, is not the end of it.
+fn empty<T>(mut accept: impl FnMut() -> io::Result<T>, mut take: impl FnMut(T)) {
+    let mut failed = 0;
+    while failed < MOST_FAILED {
+        match accept() {
+            Ok(it) => take(it),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+            Err(_) => failed += 1,
         }
     }
 }
@@ -130,6 +148,23 @@ mod tests {
         }
         let _ = socket.connect(&to.into());
         socket
+    }
+
+    #[test]
+    fn acc_2_f_175_who_cannot_be_had_is_not_the_end_of_the_queue() {
+        let (gone, full, end) =
+            (io::ErrorKind::ConnectionAborted, io::Error::from_raw_os_error(24), io::ErrorKind::WouldBlock);
+        let mut queue = vec![Ok(1), Err(gone.into()), Ok(2), Err(full), Ok(3), Err(end.into()), Ok(4)].into_iter();
+        let mut taken = Vec::new();
+        empty(|| queue.next().expect("nobody asks beyond its end"), |it| taken.push(it));
+        assert_eq!(taken, [1, 2, 3]);
+        let mut asked = 0;
+        let broken = || {
+            asked += 1;
+            Err(io::Error::from_raw_os_error(24))
+        };
+        empty(broken, |()| ());
+        assert_eq!(asked, MOST_FAILED, "and it comes to an end");
     }
 
     #[tokio::test]
