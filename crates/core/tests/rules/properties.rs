@@ -247,7 +247,8 @@ proptest! {
     fn f_035_what_broke_two_models_is_left_to_a_tier_that_is_none(seed: u64) {
         let mut world = World::new(seed, sample(seed));
         (world.only, world.churn) = (Some(ResultCode::Reset), false);
-        for round in 0..ARRIVALS {
+        // So many that in every world somebody meets two resets.
+        for round in 0..5 * ARRIVALS {
             // In between they get well, so that breakers do not keep everybody away.
             let ill = if round % 10 < 4 { 900 } else { 0 };
             world.illness.extend([(0, ill), (1, ill)]);
