@@ -39,7 +39,8 @@ impl Upstream {
     }
 }
 
-/// Reads a status.
+/// Reads a status. One that asks to come again later is busy; one that turns us away, or does not know what we ask for, tells
+/// nothing. What is left of the others is a no, where the question is one of yes or no.
 fn read(protocol: UpstreamProtocol, status: StatusCode) -> Found {
     match (status.as_u16(), protocol) {
         (200..=299, _) => Found::Good,
@@ -79,8 +80,13 @@ mod tests {
             (401, Unknown, Unknown),
             (403, Unknown, Unknown),
             (404, Unknown, Unknown),
+            (405, Unknown, Unknown),
+            (408, Busy, Busy),
+            (422, Refused, Unknown),
+            (425, Busy, Busy),
             (429, Busy, Busy),
             (500, Refused, Busy),
+            (501, Unknown, Unknown),
             (503, Refused, Busy),
         ] {
             let status = StatusCode::from_u16(status).expect("a status");
