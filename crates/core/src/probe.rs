@@ -10,7 +10,8 @@
 //!
 //! # Why a busy replica may come back
 //! Silence is not refusal (F-113). A replica that was restarted, and is too busy to say that it is ready, would else stay out
-//! for as long as it is; half open, it is tried by one request at a time.
+//! for as long as it is; half open, it is tried by one request at a time. One that turns our probes away would stay out for
+//! ever. While it is not out such an answer is no word at all: it neither adds to a row of refusals nor ends it (F-114).
 
 use alloc::{collections::BTreeMap, string::String, sync::Arc, vec::Vec};
 
@@ -124,6 +125,9 @@ impl Watch {
         if found == Found::Refused {
             (self.refused, self.heard) = (self.refused.saturating_add(1), 0);
             self.out |= self.refused >= OUT_AFTER;
+            return;
+        }
+        if found == Found::Unknown && !self.out {
             return;
         }
         self.heard = self.heard.saturating_add(1);

@@ -27,7 +27,12 @@ impl Readiness {
     pub(super) fn probed(&mut self, probe: ProbeId, found: Found) {
         let Some(of) = self.asked.remove(&probe) else { return };
         let (refused, heard) = self.rows.entry(of).or_default();
-        (*refused, *heard) = if found == Found::Refused { (*refused + 1, 0) } else { (0, *heard + 1) };
+        (*refused, *heard) = match found {
+            Found::Refused => (*refused + 1, 0),
+            // It ends no row of refusals that has taken nobody out (F-114).
+            Found::Unknown if *refused < OUT_AND_BACK.0 && *heard == 0 => (*refused, *heard),
+            Found::Good | Found::Busy | Found::Unknown => (0, *heard + 1),
+        };
         self.said = Some(of);
     }
 

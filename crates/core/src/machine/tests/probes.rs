@@ -236,6 +236,26 @@ fn f_114_up_35_a_probe_that_is_turned_away_is_unknown_and_changes_nothing() {
 }
 
 #[test]
+fn f_114_a_probe_that_is_turned_away_mends_no_row_of_refusals() {
+    let mut kit = probed(1);
+    kit.good(Operation::Chat);
+    kit.hear(&[Found::Refused, Found::Refused, Found::Unknown]);
+    assert_eq!(kit.breaker(0), BreakerState::Closed, "nor does it add to it");
+    kit.probe(0, Found::Refused);
+    assert_eq!(kit.breaker(0), BreakerState::Open);
+}
+
+#[test]
+fn f_114_what_is_out_and_turns_probes_away_is_tried_by_requests_and_not_left_out_for_ever() {
+    let mut kit = probed(1);
+    kit.good(Operation::Chat);
+    kit.hear(&[Found::Refused, Found::Refused, Found::Refused, Found::Unknown]);
+    assert_eq!(kit.breaker(0), BreakerState::Open);
+    kit.probe(0, Found::Unknown);
+    assert_eq!((kit.breaker(0), kit.readiness()), (BreakerState::HalfOpen, vec![Readiness::Misconfigured]));
+}
+
+#[test]
 fn f_110_probes_pause_while_requests_succeed() {
     let mut kit = probed(1);
     kit.until(SECOND);
