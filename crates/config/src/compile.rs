@@ -22,7 +22,7 @@ use crate::{
         file::File,
         path::{Kind, PathKind, Target},
         probe::Asked,
-        route::{OnCapability, OnPolicy, Priority, Rescue, Route, RouteProtocol, WhenExhausted},
+        route::{OnCapability, OnPolicy, Rescue, Route, RouteProtocol, WhenExhausted},
         scalar::{Duration, Limit, Ratio},
         server::Server,
         tier::{Feature as Capability, Hedge, Method, Tier},
@@ -216,11 +216,7 @@ fn route(name: &str, it: &Route, first: usize) -> core::Route {
             Commit::NChars(characters) => core::CommitPoint::Chars(characters),
             Commit::Full => core::CommitPoint::Full,
         },
-        priority: match it.priority {
-            Priority::Critical => core::Priority::Critical,
-            Priority::Default => core::Priority::Default,
-            Priority::Sheddable => core::Priority::Sheddable,
-        },
+        priority: it.priority.in_core(),
         budget: core::BudgetPolicy {
             ratio: permille(it.retry_budget.ratio),
             floor: it.retry_budget.floor,

@@ -25,8 +25,6 @@ use crate::{
 
 /// Crashes under one request that may be chance; what breaks a second time is the request itself (F-035).
 pub(crate) const CHANCE: u64 = 1;
-/// What requests to models may use of the memory for bodies; the rest is for tiers of this process (F-087).
-const FOR_MODELS: Permille = Permille::new(800);
 
 /// A request in its surroundings, to be looked at.
 pub(crate) struct Plan<'a> {
@@ -258,8 +256,8 @@ impl<'a> Plan<'a> {
             add(Signal::Crashes, u64::from(request.crashes), CHANCE);
         }
         if matches!(path.place, Where::Remote(_)) && request.admit.bodies > Permille::new(0) {
-            let share = u64::from(request.route().priority.share().thousandths());
-            add(Signal::Bodies, request.admit.bodies.thousandths().into(), FOR_MODELS.of(share));
+            let most = request.route().priority.share_of_bodies();
+            add(Signal::Bodies, request.admit.bodies.thousandths().into(), most.thousandths().into());
         }
         if matches!(path.place, Where::Remote(_)) {
             add(Signal::Attempts, u64::from(request.remote), u64::from(request.route().max_attempts));

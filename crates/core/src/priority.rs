@@ -16,6 +16,9 @@ pub enum Priority {
     Sheddable,
 }
 
+/// What requests to models may use of the memory for bodies; the rest is for tiers of this process (F-087).
+const FOR_MODELS: Permille = Permille::new(800);
+
 impl Priority {
     /// Every priority, the most important first.
     pub const ALL: [Self; 3] = [Self::Critical, Self::Default, Self::Sheddable];
@@ -37,11 +40,22 @@ impl Priority {
             Self::Sheddable => 800,
         })
     }
+
+    /// Returns the share of the memory for bodies above which a request of this class is sent to no model (F-087).
+    pub fn share_of_bodies(self) -> Permille {
+        let share = FOR_MODELS.of(self.share().thousandths().into());
+        Permille::new(share.try_into().expect("a share of a share is one"))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn f_087_the_shares_of_the_memory_for_bodies() {
+        assert_eq!(Priority::ALL.map(|priority| priority.share_of_bodies().thousandths()), [800, 760, 640]);
+    }
 
     #[test]
     fn f_084_the_classes_by_name_and_share() {

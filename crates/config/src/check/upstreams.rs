@@ -6,6 +6,7 @@ use super::Checks;
 use crate::{
     schema::{
         path::Target,
+        route::Route,
         upstream::{Upstream, UpstreamProtocol},
     },
     secret::within,
@@ -14,11 +15,6 @@ use crate::{
 
 /// The least time between two probes of a replica, in nanoseconds.
 const LEAST: u64 = 100_000_000;
-
-/// Says whether a body alone fills more of the room of all than requests of the default priority may use elsewhere (F-087).
-fn beyond_models(body: u64, all: u64) -> bool {
-    u128::from(body) * 100 > u128::from(all) * 76
-}
 
 impl Checks<'_> {
     pub(super) fn server(&mut self) {
@@ -34,15 +30,37 @@ impl Checks<'_> {
         if server.max_body > server.body_bytes && !self.report.doubts_within(&key) {
             let message = "the largest body is larger than all bodies together may be, so it is refused always";
             self.error("order", &key.field("body_bytes"), message, "make it several times `max_body`");
-        } else if beyond_models(server.max_body.0, server.body_bytes.0) && !self.report.doubts_within(&key) {
-            let message = "the largest body alone fills more of `body_bytes` than models of the default priority may use (76 %), \
-                           so it never reaches one";
-            self.warning("body-room", &key.field("body_bytes"), message, "make it several times `max_body`");
+        } else if !self.report.doubts_within(&key) {
+            self.body_room(&key.field("body_bytes"));
         }
         if listen.is_some() && listen == admin {
             let message = "both planes cannot listen at one address";
             self.error("same-address", &key.field("admin"), message, "choose another port");
         }
+    }
+
+    /// Warns of bodies that reach no model, since one alone fills more of the room of all than the most important of the
+    /// routes with models may use (F-087).
+    fn body_room(&mut self, key: &Key) {
+        let (file, server) = (self.file, &self.file.server);
+        let remote = |route: &&Route| {
+            let mut kinds = route.tiers.iter().flat_map(|tier| tier.kinds.given());
+            kinds.any(|(_, kind)| matches!(kind.target(), Target::Upstream(_)))
+        };
+        let Some(first) = file.routes.values().filter(remote).map(|route| route.priority.in_core()).min() else {
+            return;
+        };
+        let most = first.share_of_bodies().thousandths();
+        if u128::from(server.max_body.0) * 1_000 <= u128::from(server.body_bytes.0) * u128::from(most) {
+            return;
+        }
+        let message = format!(
+            "the largest body alone fills more of `body_bytes` than models may use ({} %, by `priority: {}`, the highest of the \
+             routes with models), so it never reaches one",
+            most / 10,
+            first.name()
+        );
+        self.warning("body-room", key, message, "make it several times `max_body`");
     }
 
     pub(super) fn upstreams(&mut self) {

@@ -175,6 +175,17 @@ pub(crate) enum Priority {
     Sheddable,
 }
 
+impl Priority {
+    /// Returns what the core calls it.
+    pub(crate) fn in_core(self) -> evenkeel_core::Priority {
+        match self {
+            Self::Critical => evenkeel_core::Priority::Critical,
+            Self::Default => evenkeel_core::Priority::Default,
+            Self::Sheddable => evenkeel_core::Priority::Sheddable,
+        }
+    }
+}
+
 /// What happens to a stream that breaks after its client has begun to get it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

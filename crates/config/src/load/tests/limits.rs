@@ -97,6 +97,19 @@ fn f_087_a_body_that_never_fits_is_an_error() {
 }
 
 #[test]
+fn f_087_the_highest_class_that_asks_models_says_what_fits() {
+    for (class, most) in [("critical", 800), ("default", 760), ("sheddable", 640)] {
+        let routes = tiers(&format!("    priority: {class}\n"), &["", ""]);
+        let found = |body: u32| found(&format!("{routes}server: {{max_body: {body}B, body_bytes: 1000B}}\n"));
+        let warned = |body| found(body).contains(&("body-room", Severity::Warning));
+        assert_eq!((warned(most), warned(most + 1)), (false, true), "{class}");
+    }
+    // Nothing but this process answers: it may use all.
+    let local = "version: 1\nroutes: {r: {protocol: openai-chat, tiers: [{name: t, fixed: {content: x}}]}}\n";
+    assert_eq!(found(&format!("{local}server: {{max_body: 1000B, body_bytes: 1000B}}\n")), found(local));
+}
+
+#[test]
 fn f_087_a_body_that_fits_and_reaches_no_model_is_a_warning() {
     for keys in ["max_body: 761B, body_bytes: 1000B", "max_body: 1MiB, body_bytes: 1MiB", "body_bytes: 64MiB"] {
         let text = format!("{}server: {{{keys}}}\n", with(""));
