@@ -271,6 +271,22 @@ proptest! {
     }
 
     #[test]
+    fn rule_07_f_120_nothing_of_a_stream_is_sent_before_its_route_commits(seed: u64) {
+        let mut revision = sample(seed);
+        revision.routes[0].commit = CommitPoint::Full;
+        let mut world = World::new(seed, revision);
+        for _ in 0..ARRIVALS {
+            world.run_until(world.now + 50 * MILLISECOND);
+            world.arrive_at(RouteId(0));
+        }
+        world.run_until(world.now + 60 * SECOND);
+        let commits = world.history.outputs().filter(|(_, output)| matches!(output, Output::Commit { .. })).count();
+        let whole = |it: &&Decision| it.operation == Operation::ChatStream && it.outcome.end == End::Answered;
+        prop_assert!(world.history.decisions().any(|it| whole(&it)));
+        prop_assert_eq!(commits, 0, "a whole answer is one that has ended");
+    }
+
+    #[test]
     fn f_043_at_most_two_tries_are_free(seed: u64) {
         let mut world = World::new(seed, sample(seed));
         world.only = Some(ResultCode::Unsent);

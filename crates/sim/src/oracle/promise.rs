@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use evenkeel_core::{
-    Admit, AttemptId, Core, Decision, Disclosure, End, Nanos, Refusal, RequestId, Rescue, ResultCode, Revision, Role,
-    SECOND, Source, Start, Where,
+    Admit, AttemptId, CommitPoint, Core, Decision, Disclosure, End, Nanos, Refusal, RequestId, Rescue, ResultCode,
+    Revision, Role, SECOND, Source, Start, Where,
 };
 
 use super::{
@@ -181,13 +181,16 @@ impl Promises {
         attempt: AttemptId,
         disclosure: &Disclosure,
     ) -> Result<(), Broken> {
-        let (watch, _) = self.open_one(request)?;
+        let (watch, revision) = self.open_one(request)?;
         if watch.over.is_some() || watch.committed.replace(attempt).is_some() {
             return Err(("rule 7", Some(request), "a second commit, or one after the outcome".into()));
         }
         let Some(running) = watch.running(attempt) else {
             return Err(("rule 7", Some(request), "an attempt that does not run is committed".into()));
         };
+        if revision.routes[watch.admit.route.index()].commit == CommitPoint::Full {
+            return Err(("rule 7", Some(request), "something is sent of an answer that is not whole".into()));
+        }
         let told = disclosure.answered.map(|(tier, ..)| tier);
         if told != Some(running.tier) || disclosure.degraded != (running.tier > 0) {
             return Err(("rule 10", Some(request), "the client is told another tier than the one that begins".into()));

@@ -84,8 +84,8 @@ mutations! {
         "CommitPoint::Full => false," => "CommitPoint::Full => true,";
     "F-122", "a stream is recovered again and again", "request/recover.rs":
         "Role::Continue => false," => "Role::Continue => self.recover(now, world, Role::Continue),";
-    "rule 8", "fail-back does not wait for the dwell", "route.rs":
-        "(BreakerState::Closed, Some(since)) if now.saturating_sub(since) < dwell => Some(since + dwell)," => "";
+    "rule 8", "a route goes back to a path that is being tried", "route.rs":
+        "(BreakerState::Closed, Some(_)) => {" => "(BreakerState::Closed | BreakerState::HalfOpen, Some(_)) => {";
     "rule 8", "fail-over waits until the path is half open", "route.rs":
         "(BreakerState::Open, None) => {" => "(BreakerState::HalfOpen, None) => {";
     "rule 9", "an open request goes over to the new revision", "machine.rs":
