@@ -34,8 +34,9 @@ pub struct Transition {
 pub struct Trip {
     /// The rule that fired.
     pub rule: String,
-    /// The result that was the last straw.
-    pub result: String,
+    /// The result that was the last straw; none where readiness tripped it (F-113).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub result: Option<String>,
     /// Bad outcomes that the rule counted.
     pub bad: u32,
     /// All outcomes that the rule counted.
@@ -45,8 +46,9 @@ pub struct Trip {
 impl Transition {
     /// Writes a transition of the core in names.
     pub fn render(it: &core::Transition, time: Timestamp) -> Self {
+        let result = |it: core::ResultCode| it.name().into();
         let trip =
-            |it: core::Trip| Trip { rule: it.rule.into(), result: it.result.name().into(), bad: it.bad, of: it.of };
+            |it: core::Trip| Trip { rule: it.rule.into(), result: it.result.map(result), bad: it.bad, of: it.of };
         Self {
             time,
             revision: core::digest_name(&it.revision.digest),

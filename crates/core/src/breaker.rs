@@ -274,7 +274,7 @@ impl Breaker {
         let State::HalfOpen(half) = &mut self.state else { return };
         let Some(lease) = half.leases.iter_mut().find(|lease| lease.attempt == attempt) else { return };
         lease.late = true;
-        if self.trip.is_some_and(|before| before.result == ResultCode::Slow) {
+        if self.trip.is_some_and(|before| before.result == Some(ResultCode::Slow)) {
             self.open(now, entropy, (trip, How::Probe));
         }
     }

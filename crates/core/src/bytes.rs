@@ -113,7 +113,7 @@ impl Canonical for Trip {
     fn feed(&self, hash: &mut LogHash) {
         let Self { rule, result, bad, of, reason: _ } = self;
         hash.bytes(rule.as_bytes());
-        hash.bytes(result.name().as_bytes());
+        hash.bytes(result.map_or("", |it| it.name()).as_bytes());
         hash.number(u64::from(*bad) << 32 | u64::from(*of));
     }
 }

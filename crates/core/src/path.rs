@@ -538,6 +538,6 @@ mod tests {
             }
             assert_eq!(lane.state(), state, "after replica {replica}");
         }
-        assert_eq!(lane.trip().map(|trip| trip.result), Some(result));
+        assert_eq!(lane.trip().and_then(|trip| trip.result), Some(result));
     }
 }

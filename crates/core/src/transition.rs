@@ -15,8 +15,8 @@ use crate::{
 pub struct Trip {
     /// The rule that fired, as `failures.md` numbers it.
     pub rule: &'static str,
-    /// The result that was the last straw.
-    pub result: ResultCode,
+    /// The result that was the last straw; none where no attempt was made: readiness tripped it (F-113).
+    pub result: Option<ResultCode>,
     /// Bad outcomes that the rule counted.
     pub bad: u32,
     /// All outcomes that the rule counted.
@@ -28,7 +28,7 @@ pub struct Trip {
 impl Trip {
     /// Makes a trip by a rule, with the result that was the last straw and the outcomes that it counted: bad ones, and all.
     pub(crate) fn new(rule: &'static str, result: ResultCode, (bad, of): (u32, u32)) -> Self {
-        Self { rule, result, bad, of, reason: result.reason().unwrap_or(Reason::BreakerOpen) }
+        Self { rule, result: Some(result), bad, of, reason: result.reason().unwrap_or(Reason::BreakerOpen) }
     }
 
     /// Makes a trip by a rule that compares: what was measured, and what it may be, as far as a count goes.
@@ -39,8 +39,7 @@ impl Trip {
 
     /// Makes the trip of a replica that was taken out by so many refused probes in a row.
     pub(crate) fn refused(probes: u32) -> Self {
-        let trip = Self::new("F-113", ResultCode::ConnectFailed, (probes, probes));
-        Self { reason: Reason::HealthcheckFailed, ..trip }
+        Self { rule: "F-113", result: None, bad: probes, of: probes, reason: Reason::HealthcheckFailed }
     }
 }
 

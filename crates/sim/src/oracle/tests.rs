@@ -349,7 +349,7 @@ fn rule_08_one_switch_too_many_and_one_from_nowhere_are_found() {
     let scenario = Scenario::read("s.yaml", SCRIPT, None).expect("nothing is wrong with it");
     let trip = evenkeel_core::Trip {
         rule: "F-062a",
-        result: R::Reset,
+        result: Some(R::Reset),
         bad: 5,
         of: 5,
         reason: evenkeel_core::Reason::UpstreamReset,

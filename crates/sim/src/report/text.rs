@@ -61,8 +61,9 @@ fn because(transition: &Transition, tally: &Tally) -> String {
     let path = &tally.revision.paths[transition.path.index()].name;
     match transition.trip {
         Some(trip) => {
-            let (reason, result) = (transition.reason.name(), trip.result.name());
-            format!("{reason}: {path} by {}, {} of {} bad, last {result}", trip.rule, trip.bad, trip.of)
+            let (reason, last) = (transition.reason.name(), trip.result.map(|it| format!(", last {}", it.name())));
+            let last = last.unwrap_or_default();
+            format!("{reason}: {path} by {}, {} of {} bad{last}", trip.rule, trip.bad, trip.of)
         }
         None => format!("{}: {path}", transition.reason.name()),
     }

@@ -72,6 +72,11 @@ fn f_113_three_refusals_in_a_row_take_the_only_replica_out_and_the_ladder_decide
     assert_eq!((kit.breaker(0), kit.readiness()), (BreakerState::Open, vec![Readiness::Out]));
     let moved = &kit.transitions()[0];
     assert_eq!((moved.to, moved.reason, moved.trip.map(|it| it.rule)), (1, Reason::HealthcheckFailed, Some("F-113")));
+    assert_eq!(
+        moved.trip.and_then(|it| it.result),
+        None,
+        "no attempt was made: a probe may have been answered, by a no"
+    );
     kit.admit(Operation::ChatStream);
     assert_eq!(kit.start().tier, 1);
     kit.end(R::Ok, 200);
