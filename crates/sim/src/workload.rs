@@ -2,7 +2,7 @@
 //!
 //! It is not the clients' conduct while they wait: that is `world/clients`.
 
-use evenkeel_core::{MICROSECOND, Nanos, Operation, RouteId};
+use evenkeel_core::{Features, MICROSECOND, Nanos, Operation, RouteId};
 
 use crate::{dice::Dice, spread::Spread};
 
@@ -24,6 +24,10 @@ pub(crate) struct Load {
     /// The share of streams, in thousandths.
     pub(crate) streams: u16,
     pub(crate) prompt: Spread,
+    /// What they need beyond plain text, and the share that does, in thousandths.
+    pub(crate) needs: [(Features, u16); 2],
+    /// The share that changes something, in thousandths.
+    pub(crate) effects: u16,
     pub(crate) patience: Option<Nanos>,
     /// The share that has no more patience than that, in thousandths.
     pub(crate) impatient: u16,
@@ -83,6 +87,8 @@ mod tests {
             until,
             streams: 0,
             prompt,
+            needs: [(Features::NONE, 0); 2],
+            effects: 0,
             patience: None,
             impatient: 0,
             retries: 0,

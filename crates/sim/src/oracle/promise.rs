@@ -1,4 +1,5 @@
-//! Promise: what one request may see (rules 1, 2, 3, 7, 9, 10; F-026, F-031, F-043).
+//! Promise: what one request may see (rules 1, 2, 3, 7, 9, 10; F-026, F-031, F-034, F-036,
+//! F-043, F-126).
 //!
 //! Open requests are watched in a table by their place; a place is free again once the record of its request is out.
 
@@ -43,7 +44,7 @@ impl Promises {
     }
 
     /// Returns an open request and the revision that it was admitted under.
-    fn open_one(&mut self, request: RequestId) -> Result<(&mut Watch, &Revision), Broken> {
+    pub(super) fn open_one(&mut self, request: RequestId) -> Result<(&mut Watch, &Revision), Broken> {
         let found = self.table.get_mut(place(request)).and_then(Option::as_mut);
         let found = found.filter(|it| it.admit.request == request);
         let watch =
@@ -75,6 +76,7 @@ impl Promises {
             running: [None; AT_ONCE],
             last: None,
             free: 0,
+            done: Vec::new(),
             silent: Vec::new(),
             starts: 0,
             remote: 0,
@@ -91,6 +93,9 @@ impl Promises {
         let running = watch.running.iter_mut().find(|it| it.is_some_and(|it| it.attempt == attempt));
         if let Some(running) = running.and_then(Option::take) {
             watch.last = Some((running.tier, result));
+            if !result.left_nothing() {
+                watch.done.push(running.tier);
+            }
             if matches!(result, ResultCode::FirstTokenTimeout | ResultCode::KeepaliveOnly) {
                 watch.silent.push(running.tier);
             }
@@ -145,6 +150,7 @@ impl Promises {
         if !mends && watch.silent.contains(&start.tier) {
             return Err(("F-026", Some(request), format!("tier {} was silent, and is asked again", start.tier)));
         }
+        watch.may_ask(start, &revision.paths[start.path.index()])?;
         if mends {
             (watch.mends, watch.matched) = (Some(start.role), None);
         }
@@ -248,7 +254,9 @@ impl Promises {
         }
         let route = &revision.routes[watch.admit.route.index()];
         let last = route.tiers.last().expect("REV-1");
-        let certain = revision.paths[last.path.index()].place == Where::Certain;
+        let default = &revision.paths[last.path.index()];
+        // A text that was written once is no answer for who needs more than text (F-036).
+        let certain = default.place == Where::Certain && watch.admit.needs.missing_in(default.features).is_empty();
         let accepts = watch.admit.max_tier.is_none_or(|most| usize::from(most) + 1 >= route.tiers.len());
         if certain && accepts && matches!(why, Refusal::Exhausted | Refusal::Overloaded | Refusal::Deadline) {
             return Err(("rule 3", Some(request), "refused, with a safe default at hand".into()));

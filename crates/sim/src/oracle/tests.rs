@@ -227,6 +227,52 @@ fn f_026_a_silent_path_that_is_asked_again_is_found() {
 }
 
 #[test]
+fn f_034_f_036_f_126_a_path_that_is_asked_for_what_it_may_not_be_is_found() {
+    // Whether it may be asked twice, what it needs, and as what a path is asked on which its first attempt has failed.
+    let cases = [
+        (true, Features::NONE, Role::Answer, None),
+        (false, Features::NONE, Role::Answer, Some("F-034")),
+        (true, Features(1 << 15), Role::Answer, Some("F-036")),
+        (true, Features::TOOLS, Role::Continue, Some("F-126")),
+    ];
+    for (pure, needs, role, expected) in cases {
+        let forger = Forger::new();
+        let revision = forger.core.revision();
+        let admit = Admit {
+            request: RequestId(1),
+            route: RouteId(0),
+            operation: Operation::Chat,
+            deadline: None,
+            entropy: 1,
+            cost: 1,
+            weight: 1,
+            needs,
+            tokens: 1,
+            max_tier: None,
+            pure,
+            bodies: Permille::new(0),
+        };
+        let mut promises = Promises::new(revision.clone());
+        promises.admitted(0, &admit);
+        let (request, attempt) = (admit.request, evenkeel_core::AttemptId(1));
+        let watch = promises.open_one(request).expect("it was admitted").0;
+        watch.done.push(0);
+        let start = evenkeel_core::Start {
+            request,
+            attempt,
+            tier: 0,
+            path: evenkeel_core::PathId(0),
+            replica: evenkeel_core::ReplicaId(0),
+            budget: SECOND,
+            fresh: false,
+            role,
+        };
+        let found = watch.may_ask(&start, &revision.paths[0]).err().map(|it| it.0);
+        assert_eq!(found, expected);
+    }
+}
+
+#[test]
 fn f_067_a_path_that_stays_away_for_longer_than_it_may_is_found() {
     for (late, found) in [(12, [""; 0].as_slice()), (37, &["F-067"])] {
         let mut forger = Forger::new();

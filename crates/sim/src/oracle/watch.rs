@@ -1,6 +1,8 @@
 //! Watch: one open request as the oracle sees it, and its attempts.
 
-use evenkeel_core::{Admit, AttemptId, Nanos, Operation, PathId, ReplicaId, RequestId, ResultCode, Role};
+use evenkeel_core::{
+    Admit, AttemptId, Features, Nanos, Operation, Path, PathId, ReplicaId, RequestId, ResultCode, Role, Start,
+};
 
 use super::Broken;
 
@@ -30,6 +32,8 @@ pub(super) struct Watch {
     pub(super) last: Option<(u8, ResultCode)>,
     /// Attempts that nobody paid for, but for the first on each tier.
     pub(super) free: u8,
+    /// Tiers at which something may have been done, by an attempt that has ended.
+    pub(super) done: Vec<u8>,
     /// Tiers that were silent.
     pub(super) silent: Vec<u8>,
     pub(super) starts: u8,
@@ -64,6 +68,27 @@ impl Watch {
     pub(super) fn in_time(&self, now: Nanos) -> Result<(), Broken> {
         match now.checked_sub(self.deadline_at) {
             Some(late) if late > 0 => Err(("rule 3", Some(self.admit.request), format!("it leaves {late} ns late"))),
+            _ => Ok(()),
+        }
+    }
+
+    /// F-034, F-036, F-126: a path is asked for what it can do, for what may be done twice, and not to go on with what a machine
+    /// reads.
+    pub(super) fn may_ask(&self, start: &Start, path: &Path) -> Result<(), Broken> {
+        let broken = |rule, what: &str| Err((rule, Some(self.admit.request), format!("{what}: {start:?}")));
+        let strict = Features::TOOLS.with(Features::TOOL_REQUIRED).with(Features::JSON).with(Features::SCHEMA);
+        let again = self.done.contains(&start.tier) || self.running.iter().flatten().any(|it| it.tier == start.tier);
+        match start.role {
+            _ if !self.admit.needs.missing_in(path.features).is_empty() => {
+                broken("F-036", "a path is asked for what it cannot do")
+            }
+            _ if path.context.is_some_and(|context| self.admit.tokens > context) => {
+                broken("F-036", "a path is asked for more than its window holds")
+            }
+            _ if again && (!self.admit.pure || path.effects) => broken("F-034", "what changes something is done twice"),
+            Role::Continue if self.admit.needs.missing_in(strict) != self.admit.needs => {
+                broken("F-126", "an answer for a machine is gone on with in the middle")
+            }
             _ => Ok(()),
         }
     }

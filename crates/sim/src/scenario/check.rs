@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use evenkeel_config::{Deployment, Duration, Findings, Key};
-use evenkeel_core::{Nanos, Operation, Protocol, ResultCode, Revision, SECOND};
+use evenkeel_core::{Features, Nanos, Operation, Protocol, ResultCode, Revision, SECOND};
 
 use super::{
     Expect, Scenario,
@@ -109,10 +109,15 @@ impl Check<'_, '_> {
             Protocol::OpenaiEmbeddings => (Operation::Embeddings, Operation::Embeddings),
             Protocol::Oip => (Operation::Infer, Operation::Infer),
         };
-        if plain == stream && it.streams.0 > 0 {
-            let message =
-                format!("nothing streams on an `{}` route", self.revision.routes[route.index()].protocol.name());
-            self.findings.error("misplaced-key", &key.field("streams"), message, "remove it");
+        let chats = [
+            ("streams", "streams", it.streams.0),
+            ("tools", "has tools", it.tools.0),
+            ("json", "asks for JSON", it.json.0),
+        ];
+        for (name, does, _) in chats.into_iter().filter(|(.., share)| plain == stream && *share > 0) {
+            let protocol = self.revision.routes[route.index()].protocol.name();
+            let message = format!("nothing {does} on an `{protocol}` route");
+            self.findings.error("misplaced-key", &key.field(name), message, "remove it");
         }
         let endless = script.workload.iter().any(|it| it.length.is_none());
         if at == 0 && !endless {
@@ -129,6 +134,8 @@ impl Check<'_, '_> {
             until: it.length.map(|length| from + length.nanos()),
             streams: it.streams.0,
             prompt: tokens(&it.prompt),
+            needs: [(Features::TOOLS, it.tools.0), (Features::JSON, it.json.0)],
+            effects: it.effects.0,
             patience: it.patience.map(Duration::nanos),
             impatient: it.impatient.0,
             retries: it.retries,

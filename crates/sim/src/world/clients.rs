@@ -15,6 +15,8 @@ pub(super) struct Client {
     tries: u8,
     pub(super) stream: bool,
     pub(super) tokens: u32,
+    needs: Features,
+    pure: bool,
     /// Pieces of a stream that it has, or would have at its commit, and whose words.
     pub(super) heard: (u32, u32),
 }
@@ -88,7 +90,10 @@ impl World<'_> {
         let stream = dice.share(it.streams);
         let tokens = it.prompt.draw(dice.roll()).max(1) as u32;
         self.tally.arrived(self.now, left);
-        self.ask(Client { load, tries: 0, stream, tokens, heard: (0, 0) });
+        let wanted = it.needs.iter().filter(|(_, share)| dice.share(*share));
+        let needs = wanted.fold(Features::NONE, |all, (needs, _)| all.with(*needs));
+        let pure = !dice.share(it.effects);
+        self.ask(Client { load, tries: 0, stream, tokens, needs, pure, heard: (0, 0) });
     }
 
     /// Lets a client ask.
@@ -109,10 +114,10 @@ impl World<'_> {
             entropy: dice.roll(),
             cost: u64::from(client.tokens) * 1_000,
             weight: weight_of_tokens(client.tokens.into(), 0),
-            needs: Features::NONE,
+            needs: client.needs,
             tokens: u64::from(client.tokens),
             max_tier: load.max_tier,
-            pure: true,
+            pure: client.pure,
             bodies: evenkeel_core::Permille::new(0),
         };
         self.tally.asked(client.tokens);

@@ -40,7 +40,7 @@ servers:
   huge: {}
   big: {first_token: {median: 300ms, p99: 200ms}}
 workload:
-  - {route: vectors, rate: 5, streams: 0.5, for: 10s}
+  - {route: vectors, rate: 5, streams: 0.5, tools: 0.1, for: 10s}
   - {route: nobody, rate: 5, for: 10s}
 faults:
   - {at: 10s, for: 10s, upstream: big, fault: refuse, delay: 1s}
@@ -76,6 +76,7 @@ fn keys_that_do_not_go_together_are_told_too() {
         ("unknown-upstream", 10, "servers.huge"),
         ("out-of-range", 11, "servers.big.first_token.p99"),
         ("misplaced-key", 13, "workload[0].streams"),
+        ("misplaced-key", 13, "workload[0].tools"),
         ("ends-too-soon", 13, "workload[0].for"),
         ("unknown-route", 14, "workload[1].route"),
         ("misplaced-key", 16, "faults[0].delay"),

@@ -121,6 +121,9 @@ mutations! {
         "if !self.plan(now, world).next_has_another(attempt.tier) {" => "if false {";
     "F-067", "a path that flaps does not stay away longer", "flap.rs":
         "self.doublings += 1;" => "self.doublings += 0;";
+    "F-077", "a stream that broke keeps no others off", "request/gates.rs":
+        "false if attempt.sent && result.is_break() => Word::Close(closing)," =>
+        "false if attempt.sent && result.is_break() => { let _ = closing; Word::Nothing }";
     "F-081", "push-back lowers no limit", "limiter.rs":
         "Said::Pushed => self.fall(now, shared.unwrap_or(0))," => "Said::Pushed => { let _ = shared; }";
     "F-084", "the least important have all of the room", "priority.rs":

@@ -29,9 +29,18 @@ pub(crate) struct Load {
     /// The share that asks for a stream, on a chat route.
     #[serde(default = "none")]
     pub(crate) streams: Ratio,
-    /// Tokens of a prompt: what a request costs.
+    /// Tokens of a prompt: what a request costs, and, by the thousand, what it weighs.
     #[serde(default)]
     pub(crate) prompt: Tokens,
+    /// The share that brings tools, on a chat route.
+    #[serde(default = "none")]
+    pub(crate) tools: Ratio,
+    /// The share that wants JSON, on a chat route.
+    #[serde(default = "none")]
+    pub(crate) json: Ratio,
+    /// The share that changes something, so that it is not asked twice of a path (F-034).
+    #[serde(default = "none")]
+    pub(crate) effects: Ratio,
     /// How long a client waits before it leaves.
     #[serde(default)]
     pub(crate) patience: Option<Duration>,
