@@ -130,6 +130,8 @@ mutations! {
         "Self::Sheddable => 800," => "Self::Sheddable => 1_000,";
     "F-091", "a hedge does not wait for what is usual", "hedge.rs":
         "Some(p95.max(self.policy.floor))" => "Some(p95.min(self.policy.floor))";
+    "F-094", "what is slow for all is hedged", "hedge.rs":
+        "(Signal::HedgeLate, self.late_permille(now), LATE)," => "(Signal::HedgeLate, self.late_permille(now) * 0, LATE),";
     "F-100", "the one drawn first is asked", "load.rs":
         "[first, second].map(|at| at as usize).into_iter().min_by_key(|&at| scores[at])" =>
         "[first, second].map(|at| at as usize).into_iter().min_by_key(|_| 0)";
