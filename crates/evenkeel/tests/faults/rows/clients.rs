@@ -226,9 +226,11 @@ async fn cl_07(run: &mut Run) {
     const CLIENTS: usize = 60;
     let hurried = async |run: &mut Run| {
         let body = run.chat(&run.route);
-        run.ask_with(&body, &[("x-envoy-expected-rq-timeout-ms", "900")]).await
+        run.ask_with(&body, &[("x-envoy-expected-rq-timeout-ms", "2000")]).await
     };
-    for it in run.many(CLIENTS).await {
+    // One after the other: what is learned is how quick it is, and not how busy all runs keep this machine.
+    for _ in 0..CLIENTS {
+        let it = run.ask().await;
         answered(run, &it, 0);
     }
     let it = hurried(run).await;
@@ -244,7 +246,7 @@ async fn cl_07(run: &mut Run) {
     }
     let all = async || (run.primary_saw().await.len() == before + CLIENTS).then_some(());
     run.must(run.until(all).await.is_some(), "all are asked for", &before);
-    sleep(Duration::from_millis(1_500)).await;
+    sleep(Duration::from_millis(3_000)).await;
     drop(waiting);
     gone_of(run, CLIENTS).await;
     let seen = run.primary_saw().await.len();
