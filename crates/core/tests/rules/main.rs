@@ -3,7 +3,10 @@
 //! `world` plays clients and upstreams by seed and writes down everything that went in and came out; `naive` says again,
 //! slowly and without cleverness, when a path may be asked. Each test here is one rule, named after it.
 
+mod again;
+mod follow;
 mod naive;
 mod properties;
 mod replay;
+mod replicas;
 mod world;

@@ -4,6 +4,9 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use evenkeel_core::*;
 
+/// Requests of a history, about.
+pub(crate) const ARRIVALS: usize = 150;
+
 /// Everything that went in and came out, in order.
 #[derive(Default)]
 pub(crate) struct History {
