@@ -8,7 +8,11 @@ use std::{
     },
 };
 
-use http_body_util::BodyExt;
+use bytes::Bytes;
+use http::{StatusCode, header::HOST};
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use serde_json::json;
 use tokio::{
@@ -16,10 +20,10 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::{End, ask, client, gateway, judge, models};
+use super::{End, ask, gateway, judge, models};
 use crate::process::{Mocking, Serving, get, until};
 
-/// Clients that ask at once, and how often each at least.
+/// Clients that ask at once.
 const CLIENTS: usize = 24;
 const DRAIN_MS: u64 = 10_000;
 
@@ -56,28 +60,74 @@ impl Balancer {
     }
 }
 
-/// Asks on kept connections until told to stop; returns how many answers were whole, and what the others were.
-async fn user(at: usize, address: SocketAddr, stop: Arc<AtomicBool>, done: Arc<AtomicUsize>) -> Vec<String> {
-    let (http, mut lost) = (client(), Vec::new());
-    for turn in at.. {
-        if stop.load(SeqCst) {
-            break;
-        }
-        let (route, stream) = [("quick", false), ("quick", true), ("ends", true)][turn % 3];
-        let answered = async {
-            let response = http.request(ask(address, route, stream)).await.map_err(|error| format!("{error:?}"))?;
-            let status = response.status();
-            let body = response.into_body().collect().await.map_err(|error| format!("{error:?}"))?.to_bytes();
-            let text = String::from_utf8_lossy(&body).into_owned();
-            let whole = if stream { judge(&text) == End::Whole } else { text.contains("\"finish_reason\":\"stop\"") };
-            if status == 200 && whole { Ok(()) } else { Err(format!("{status}: {text}")) }
-        };
-        match answered.await {
-            Ok(()) => drop(done.fetch_add(1, SeqCst)),
-            Err(error) => lost.push(error),
+/// What the users saw.
+#[derive(Default)]
+struct Seen {
+    answered: AtomicUsize,
+    lost: Mutex<Vec<String>>,
+    stop: AtomicBool,
+}
+
+impl Seen {
+    fn answered(&self) -> usize {
+        self.answered.load(SeqCst)
+    }
+
+    /// Waits for so many more answers.
+    async fn more(&self, many: usize) {
+        let wanted = self.answered() + many;
+        while self.answered() < wanted {
+            assert!(self.lost.lock().is_empty(), "{:#?}", self.lost.lock());
+            tokio::task::yield_now().await;
         }
     }
-    lost
+}
+
+/// A user's one connection. A pool may hold a spare one, and take it up as the gateway closes it because nothing came on it
+/// (F-175): HTTP/1.1 has no word against that.
+struct Kept(SendRequest<Full<Bytes>>);
+
+impl Kept {
+    async fn new(address: SocketAddr) -> anyhow::Result<Self> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        tokio::spawn(connection);
+        Ok(Self(sender))
+    }
+
+    /// Asks, on a new connection where the old one was closed after an answer.
+    async fn ask(&mut self, address: SocketAddr, route: &str, stream: bool) -> anyhow::Result<(StatusCode, String)> {
+        if self.0.ready().await.is_err() {
+            *self = Self::new(address).await?;
+        }
+        let mut request = ask(address, route, stream);
+        request.headers_mut().insert(HOST, address.to_string().parse()?);
+        *request.uri_mut() = request.uri().path().parse()?;
+        let response = self.0.send_request(request).await?;
+        let status = response.status();
+        let body = response.into_body().collect().await?.to_bytes();
+        Ok((status, String::from_utf8_lossy(&body).into_owned()))
+    }
+}
+
+/// Asks without a pause until told to stop.
+async fn user(at: usize, address: SocketAddr, seen: Arc<Seen>) {
+    let mut kept = Kept::new(address).await.expect("taken");
+    for turn in at.. {
+        if seen.stop.load(SeqCst) {
+            return;
+        }
+        let (route, stream) = [("quick", false), ("quick", true), ("ends", true)][turn % 3];
+        let whole = |text: &str| match stream {
+            true => judge(text) == End::Whole,
+            false => text.contains("\"finish_reason\":\"stop\""),
+        };
+        match kept.ask(address, route, stream).await {
+            Ok((StatusCode::OK, text)) if whole(&text) => drop(seen.answered.fetch_add(1, SeqCst)),
+            other => seen.lost.lock().push(format!("{other:?}")),
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -90,31 +140,31 @@ async fn f_175_a_rolling_restart_behind_a_balancer_loses_nothing() {
     let address = listener.local_addr().expect("bound");
     tokio::spawn(balancer.clone().run(listener));
 
-    let (stop, done, mut users) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)), JoinSet::new());
+    let (seen, mut users) = (Arc::new(Seen::default()), JoinSet::new());
     for at in 0..CLIENTS {
-        users.spawn(user(at, address, stop.clone(), done.clone()));
+        users.spawn(user(at, address, seen.clone()));
     }
     let mut while_draining = Vec::new();
     for old in [&mut one, &mut two] {
-        more(&done, 100).await;
-        let (before, moved) = (done.load(SeqCst), balancer.moved.load(SeqCst));
+        seen.more(100).await;
+        let (before, moved) = (seen.answered(), balancer.moved.load(SeqCst));
         old.signal("TERM");
         let ended = tokio::task::block_in_place(|| std::mem::replace(old, ready(&mock)).ended_and_where());
         assert_eq!(ended.0, Some(0));
-        while_draining.push((done.load(SeqCst) - before, balancer.moved.load(SeqCst) - moved));
+        while_draining.push((seen.answered() - before, balancer.moved.load(SeqCst) - moved));
         let mut backends = balancer.backends.lock();
         backends.retain(|it| *it != ended.1);
         backends.push(old.data);
     }
-    more(&done, 100).await;
-    stop.store(true, SeqCst);
-    let mut lost = Vec::new();
+    seen.more(100).await;
+    seen.stop.store(true, SeqCst);
     while let Some(user) = users.join_next().await {
-        lost.extend(user.expect("no panic"));
+        user.expect("no panic");
     }
+    let lost = seen.lost.lock();
     println!(
         "{}",
-        json!({"answered": done.load(SeqCst), "lost": lost.len(), "answered_and_moved_per_drain": while_draining})
+        json!({"answered": seen.answered(), "lost": lost.len(), "answered_and_moved_per_drain": while_draining})
     );
     assert!(lost.is_empty(), "{lost:#?}");
     assert!(while_draining.iter().all(|(answered, _)| *answered > 0), "{while_draining:?}");
@@ -126,12 +176,4 @@ fn ready(mock: &Mocking) -> Serving {
     let serving = gateway(mock, DRAIN_MS);
     until("readiness", || (get(serving.admin, "/readyz")["ready"] == true).then_some(()));
     serving
-}
-
-/// Waits for so many more answers.
-async fn more(done: &AtomicUsize, many: usize) {
-    let wanted = done.load(SeqCst) + many;
-    while done.load(SeqCst) < wanted {
-        tokio::task::yield_now().await;
-    }
 }
