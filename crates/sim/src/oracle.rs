@@ -10,6 +10,7 @@
 //! | 4, 5, 8 | `replicas`: the breakers of replicas, each by itself |
 //! | 6 | `purse`: re-attempts |
 //! | F-060 | `changes`: who was told of a breaker that moved |
+//! | F-103, F-104 | `ejections`: replicas that are worse than their peers |
 //! | F-066, F-067 | `flaps`: how long a path may stay away |
 //! | F-051 | `told`: servers that said "not now" |
 //! | F-081, F-172 | `room`: work at once at a server |
@@ -17,6 +18,7 @@
 //! | 12 | whoever runs a seed twice |
 
 mod changes;
+mod ejections;
 mod flaps;
 mod health;
 mod promise;

@@ -1,4 +1,5 @@
-//! Replicas: each of several replicas of a path by itself: which may be asked, and who may move it (rules 4, 5, 8; F-066, F-067).
+//! Replicas: each of several replicas of a path by itself: which may be asked, and who may move it (rules 4, 5, 8;
+//! F-066, F-067, F-103, F-104).
 //!
 //! How the path stands, as the best of them, is `health`. While all are closed there is little to look at: the states of a path
 //! are read once one of its requests was started.
@@ -9,7 +10,7 @@ use evenkeel_core::{
     AttemptId, BreakerChange, BreakerState, Core, Event, Nanos, Operation, PathId, ResultCode, Revision, Start, Where,
 };
 
-use super::{Broken, flaps::Flaps, watch::Running};
+use super::{Broken, ejections::Ejections, flaps::Flaps, watch::Running};
 
 /// What is known of the replicas of every path that has several.
 #[derive(Debug)]
@@ -17,6 +18,7 @@ pub(super) struct Replicas {
     revision: Arc<Revision>,
     lanes: BTreeMap<(PathId, Operation), Vec<Replica>>,
     moves: Moves,
+    ejections: Ejections,
 }
 
 /// What the input that came may move.
@@ -51,7 +53,7 @@ impl Replica {
 
 impl Replicas {
     pub(super) fn new(revision: Arc<Revision>) -> Self {
-        Self { revision, lanes: BTreeMap::new(), moves: Moves::default() }
+        Self { revision, lanes: BTreeMap::new(), moves: Moves::default(), ejections: Ejections::default() }
     }
 
     /// Notes what may move with the input that comes.
@@ -101,6 +103,7 @@ impl Replicas {
     /// Notes that a breaker has moved: those of a path that nobody has used are looked at from then on.
     pub(super) fn told(&mut self, it: &BreakerChange) {
         self.lane(it.path, it.operation);
+        self.ejections.told(it);
     }
 
     /// Returns what is known of the replicas of a path; none where there is but one.
@@ -134,6 +137,7 @@ impl Replicas {
 
     /// Looks at the core after an input: who moved, and was it allowed to.
     pub(super) fn after(&mut self, now: Nanos, core: &Core) -> Result<(), Broken> {
+        self.ejected(now, core)?;
         let (revision, moves) = (&self.revision, self.moves);
         for (&(path, operation), lane) in &mut self.lanes {
             let of = &revision.paths[path.index()];
@@ -145,6 +149,24 @@ impl Replicas {
                 turned(now, &mut lane[at], state, (&of.breaker, moves))
                     .map_err(|(rule, what)| (rule, None, format!("replica {at} of `{}` {what}", of.name)))?;
             }
+        }
+        Ok(())
+    }
+
+    /// Judges those that were taken out by a comparison with the others. Of how the others stood before the input and stand
+    /// after it, the better counts: one may have come back just before, and breakers may leave fewer just after.
+    fn ejected(&mut self, now: Nanos, core: &Core) -> Result<(), Broken> {
+        for out in self.ejections.take() {
+            let (of, lane) = (&self.revision.paths[out.path.index()], self.lanes.get(&(out.path, out.operation)));
+            let (Where::Remote(upstream), Some(lane)) = (of.place, lane) else { continue };
+            let least = usize::from(self.revision.upstreams[upstream.index()].min_available);
+            let after = core.replicas(out.path, out.operation);
+            let stand = lane.iter().zip(after).enumerate();
+            let others = stand.filter(|(at, _)| *at != out.replica.index());
+            let left = others.filter(|(_, (it, after))| it.state.min(*after) <= BreakerState::Ramp).count();
+            self.ejections.judge(now, out, (left, least)).map_err(|(rule, what)| {
+                (rule, None, format!("replica {} of `{}` {what}", out.replica.index(), of.name))
+            })?;
         }
         Ok(())
     }
@@ -178,7 +200,7 @@ fn turned(
         (Open, HalfOpen) if now - since > longest => {
             broken("F-067", format!("was open for {} ns, at most {longest} may be", now - since))
         }
-        (Open | HalfOpen, Closed) | (Closed, HalfOpen | Ramp) => {
+        (Open, Ramp | Closed) | (HalfOpen, Closed) | (Closed, HalfOpen | Ramp) | (Ramp, HalfOpen) => {
             broken("rule 8", format!("goes from {} to {}", before.name(), state.name()))
         }
         (Ramp, Closed) if now - since < policy.open * policy.ramp.len() as u64 => {
@@ -187,3 +209,6 @@ fn turned(
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,8 @@
 //! Forgeries: what an honest core says is passed on with one thing changed, and the oracle names the rule.
 
 use evenkeel_core::{
-    Admit, BreakerState, Features, MILLISECOND, Operation, Permille, ResultCode as R, Role, RouteId, Source,
+    Admit, AttemptId, BreakerState, Features, MILLISECOND, Operation, Permille, ResultCode as R, Role, RouteId, Source,
+    Start,
 };
 
 use super::*;
@@ -10,7 +11,7 @@ use crate::scenario::Scenario;
 /// Where the places of requests end, as in the world.
 const PLACE: u32 = 20;
 
-const SCRIPT: &str = "
+pub(super) const SCRIPT: &str = "
 about: a route with a safe default
 requests: 1
 workload: [{route: chat, rate: 1}]
@@ -29,26 +30,26 @@ config:
 ";
 
 /// A core whose word passes through a forger before the oracle hears it.
-struct Forger {
-    core: Core,
+pub(super) struct Forger {
+    pub(super) core: Core,
     oracle: Oracle,
-    now: Nanos,
+    pub(super) now: Nanos,
     requests: u64,
-    /// The attempt that was started last, and for whom.
-    last: Option<(evenkeel_core::AttemptId, RequestId)>,
-    found: Vec<&'static str>,
+    /// What was started last, as the oracle was told.
+    pub(super) last: Option<Start>,
+    pub(super) found: Vec<&'static str>,
 }
 
-type Forge<'a> = &'a dyn Fn(Vec<Output>) -> Vec<Output>;
+pub(super) type Forge<'a> = &'a dyn Fn(Vec<Output>) -> Vec<Output>;
 
-const HONEST: Forge<'static> = &|outputs| outputs;
+pub(super) const HONEST: Forge<'static> = &|outputs| outputs;
 
 impl Forger {
     fn new() -> Self {
         Self::of(SCRIPT)
     }
 
-    fn of(script: &str) -> Self {
+    pub(super) fn of(script: &str) -> Self {
         let scenario = Scenario::read("s.yaml", script, None).expect("nothing is wrong with it");
         let revision = scenario.revision;
         let (core, oracle) = (Core::new(0, revision.clone()), Oracle::new(revision, None));
@@ -56,22 +57,23 @@ impl Forger {
     }
 
     /// Feeds the core one thing and the oracle another.
-    fn feed(&mut self, real: Input, told: &Input, about: Option<RequestId>, forge: Forge<'_>) {
+    pub(super) fn feed(&mut self, real: Input, told: &Input, about: Option<RequestId>, forge: Forge<'_>) {
         self.oracle.before(self.now, &self.core, told, about);
         self.core.handle(self.now, real);
         let outputs: Vec<Output> = std::iter::from_fn(|| self.core.poll()).collect();
         for output in forge(outputs) {
             if let Output::Start(start) = &output {
-                self.last = Some((start.attempt, start.request));
+                self.last = Some(start.clone());
             }
             self.found.extend(self.oracle.hear(self.now, &output).err().map(|it| it.rule));
         }
         self.found.extend(self.oracle.after(self.now, &self.core).err().map(|it| it.rule));
     }
 
-    fn admit(&mut self, operation: Operation, forge: Forge<'_>) {
+    pub(super) fn admit(&mut self, operation: Operation, forge: Forge<'_>) {
         self.requests += 1;
-        let request = RequestId(self.requests << PLACE);
+        // A place of its own: several may be open at once.
+        let request = RequestId(self.requests << PLACE | self.requests);
         let admit = Admit {
             request,
             route: RouteId(0),
@@ -91,12 +93,21 @@ impl Forger {
     }
 
     fn event(&mut self, event: Event, forge: Forge<'_>) {
-        let (attempt, request) = self.last.expect("something was started");
+        self.event_of(self.last(), event, forge);
+    }
+
+    /// Lets an attempt report something, of those that were started.
+    pub(super) fn event_of(&mut self, (attempt, request): (AttemptId, RequestId), event: Event, forge: Forge<'_>) {
         let input = Input::Attempt { attempt, event };
         self.feed(input.clone(), &input, Some(request), forge);
     }
 
-    fn end(&mut self, result: R, after: Option<Nanos>, forge: Forge<'_>) {
+    /// The attempt that was started last, and for whom.
+    pub(super) fn last(&self) -> (AttemptId, RequestId) {
+        self.last.as_ref().map(|it| (it.attempt, it.request)).expect("something was started")
+    }
+
+    pub(super) fn end(&mut self, result: R, after: Option<Nanos>, forge: Forge<'_>) {
         self.event(Event::Ended { result, status: Some(500), after }, forge);
     }
 
@@ -146,7 +157,7 @@ fn rule_02_a_start_after_the_outcome_or_with_too_much_time_is_found() {
         outputs
             .into_iter()
             .map(|it| match it {
-                Output::Start(start) => Output::Start(evenkeel_core::Start { budget: 31 * SECOND, ..start }),
+                Output::Start(start) => Output::Start(Start { budget: 31 * SECOND, ..start }),
                 other => other,
             })
             .collect()
@@ -157,8 +168,8 @@ fn rule_02_a_start_after_the_outcome_or_with_too_much_time_is_found() {
     forger.admit(Operation::ChatStream, HONEST);
     forger.event(Event::FirstContent, &|mut outputs| {
         let Output::Commit { request, attempt, .. } = outputs[0] else { panic!("a stream commits") };
-        let (attempt, path) = (evenkeel_core::AttemptId(attempt.0 + 1), evenkeel_core::PathId(1));
-        let start = evenkeel_core::Start {
+        let (attempt, path) = (AttemptId(attempt.0 + 1), evenkeel_core::PathId(1));
+        let start = Start {
             request,
             attempt,
             tier: 1,
@@ -179,7 +190,7 @@ fn rule_03_a_late_answer_and_a_refusal_beside_a_safe_default_are_found() {
     let mut forger = Forger::new();
     forger.admit(Operation::Chat, HONEST);
     let answer = {
-        let (attempt, request) = forger.last.expect("it was started");
+        let (attempt, request) = forger.last();
         let event = Event::Ended { result: R::Ok, status: None, after: None };
         let input = Input::Attempt { attempt, event };
         forger.oracle.before(0, &forger.core, &input, Some(request));
@@ -204,7 +215,7 @@ fn rule_04_a_start_on_an_open_path_is_found() {
     forger.admit(Operation::ChatStream, &|outputs| {
         let Output::Start(start) = outputs[0].clone() else { panic!("tier 1 is started") };
         assert_eq!(start.tier, 1);
-        vec![Output::Start(evenkeel_core::Start { tier: 0, path: evenkeel_core::PathId(0), ..start })]
+        vec![Output::Start(Start { tier: 0, path: evenkeel_core::PathId(0), ..start })]
     });
     assert_eq!(forger.found, ["rule 4"]);
 }
@@ -216,9 +227,7 @@ fn f_026_a_silent_path_that_is_asked_again_is_found() {
     forger.now = forger.core.next_timeout().expect("the clock of its first token").0;
     forger.feed(Input::Timeout, &Input::Timeout, None, &|outputs| {
         let again = |output: Output| match output {
-            Output::Start(start) => {
-                Output::Start(evenkeel_core::Start { tier: 0, path: evenkeel_core::PathId(0), ..start })
-            }
+            Output::Start(start) => Output::Start(Start { tier: 0, path: evenkeel_core::PathId(0), ..start }),
             other => other,
         };
         outputs.into_iter().map(again).collect()
@@ -254,10 +263,10 @@ fn f_034_f_036_f_126_a_path_that_is_asked_for_what_it_may_not_be_is_found() {
         };
         let mut promises = Promises::new(revision.clone());
         promises.admitted(0, &admit);
-        let (request, attempt) = (admit.request, evenkeel_core::AttemptId(1));
+        let (request, attempt) = (admit.request, AttemptId(1));
         let watch = promises.open_one(request).expect("it was admitted").0;
         watch.done.push(0);
-        let start = evenkeel_core::Start {
+        let start = Start {
             request,
             attempt,
             tier: 0,
@@ -291,7 +300,7 @@ fn rule_05_a_breaker_that_opens_by_a_callers_fault_is_found() {
     forger.event(Event::FirstContent, HONEST);
     forger.end(R::Ok, None, HONEST);
     forger.admit(Operation::ChatStream, HONEST);
-    let (attempt, request) = forger.last.expect("tier 0 is started");
+    let (attempt, request) = forger.last();
     let event = |result| Event::Ended { result, status: None, after: None };
     let real = Input::Attempt { attempt, event: event(R::Truncated) };
     let told = Input::Attempt { attempt, event: event(R::CallerInvalid) };
@@ -338,7 +347,7 @@ fn mended(matched: bool, forge: Forge<'_>) -> Vec<&'static str> {
     forger.admit(Operation::ChatStream, HONEST);
     forger.event(Event::FirstContent, HONEST);
     forger.end(R::Truncated, None, HONEST);
-    let (attempt, request) = forger.last.expect("the next tier mends it");
+    let (attempt, request) = forger.last();
     let real = Input::Splice { attempt, splice: Splice::Matched };
     let told = Input::Splice { attempt, splice: if matched { Splice::Matched } else { Splice::Diverged } };
     forger.feed(real, &told, Some(request), HONEST);
@@ -363,26 +372,17 @@ fn f_122_f_125_f_133_a_recovery_that_is_none_is_found() {
     let mut forger = Forger::new();
     forger.admit(Operation::ChatStream, &|outputs| {
         let Output::Start(start) = outputs[0].clone() else { panic!("tier 0 is started") };
-        vec![Output::Start(evenkeel_core::Start { role: Role::Splice, ..start })]
+        vec![Output::Start(Start { role: Role::Splice, ..start })]
     });
     assert_eq!(forger.found, ["F-122"]);
     let mut forger = Forger::new();
     forger.admit(Operation::ChatStream, HONEST);
     forger.event(Event::FirstContent, HONEST);
     forger.end(R::Truncated, None, HONEST);
+    let (attempt, request) = (AttemptId(9), forger.last().1);
     forger.end(R::Truncated, None, &|mut outputs| {
-        let (attempt, request) = (evenkeel_core::AttemptId(9), RequestId(1 << PLACE));
         let (path, replica) = (evenkeel_core::PathId(1), evenkeel_core::ReplicaId(0));
-        let start = evenkeel_core::Start {
-            request,
-            attempt,
-            tier: 1,
-            path,
-            replica,
-            budget: 1,
-            fresh: false,
-            role: Role::Splice,
-        };
+        let start = Start { request, attempt, tier: 1, path, replica, budget: 1, fresh: false, role: Role::Splice };
         outputs.insert(0, Output::Start(start));
         outputs
     });
@@ -442,7 +442,7 @@ fn f_051_a_server_that_is_asked_before_its_time_is_found() {
     forger.end(R::Ok, None, HONEST);
     forger.admit(Operation::Chat, &|outputs| {
         let Output::Start(start) = outputs[0].clone() else { panic!("tier 1 is started") };
-        vec![Output::Start(evenkeel_core::Start { tier: 0, path: evenkeel_core::PathId(0), ..start })]
+        vec![Output::Start(Start { tier: 0, path: evenkeel_core::PathId(0), ..start })]
     });
     assert_eq!(forger.found, ["F-051"]);
 }
@@ -455,13 +455,13 @@ fn f_081_f_172_more_work_than_was_said_and_a_call_that_is_forgotten_are_found() 
     assert_eq!(forger.found, [""; 0], "an honest core");
     forger.admit(Operation::Chat, &|outputs| {
         let Output::Start(start) = outputs[0].clone() else { panic!("tier 1 is started") };
-        vec![Output::Start(evenkeel_core::Start { tier: 0, path: evenkeel_core::PathId(0), ..start })]
+        vec![Output::Start(Start { tier: 0, path: evenkeel_core::PathId(0), ..start })]
     });
     assert_eq!(forger.found, ["F-081"]);
 
     let mut forger = Forger::of(&script);
     forger.admit(Operation::Chat, HONEST);
-    let (attempt, request) = forger.last.expect("it was started");
+    let (attempt, request) = forger.last();
     forger.feed(Input::ClientGone { request }, &Input::ClientGone { request }, Some(request), HONEST);
     assert_eq!(forger.found, [""; 0], "it is in flight until its close is seen");
     forger.feed(Input::Timeout, &Input::Attempt { attempt, event: Event::Closed }, None, HONEST);
@@ -479,7 +479,7 @@ fn rule_11_f_190_what_stays_open_and_what_is_left_behind_is_found() {
     forger.admit(Operation::Chat, HONEST);
     assert!(end(&forger, 0).is_err(), "a request that is not over");
     let why = Cancelled::ClientGone;
-    let (attempt, request) = forger.last.expect("it was started");
+    let (attempt, request) = forger.last();
     forger.found.extend(forger.oracle.hear(0, &Output::Cancel { request, attempt, why }).err().map(|it| it.rule));
     assert_eq!(forger.found, [""; 0]);
 }
