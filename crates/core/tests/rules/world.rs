@@ -79,6 +79,15 @@ impl Dice {
 /// What an upstream does with an attempt: events, each after a while.
 type Script = Vec<(Nanos, Event)>;
 
+/// How a replica is worse than its peers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Grey {
+    /// It answers later than they do, by a time.
+    Late(Nanos),
+    /// So many of its attempts go wrong, in permille.
+    Fails(u64),
+}
+
 pub(crate) struct World {
     pub(crate) core: Core,
     pub(crate) now: Nanos,
@@ -94,8 +103,10 @@ pub(crate) struct World {
     pub(crate) illness: BTreeMap<u16, u64>,
     /// Where set, the one thing that goes wrong.
     pub(crate) only: Option<ResultCode>,
-    /// The replica of each upstream that is later than the others, and by how much.
-    pub(crate) grey: Option<(ReplicaId, Nanos)>,
+    /// What every attempt takes at the least.
+    pub(crate) least: Nanos,
+    /// The replicas of the first path that are worse than the others.
+    pub(crate) grey: BTreeMap<ReplicaId, Grey>,
     pub(crate) churn: bool,
     /// Some clients give less time than the route does.
     pub(crate) impatience: bool,
@@ -122,7 +133,8 @@ impl World {
             requests: 0,
             illness: BTreeMap::new(),
             only: None,
-            grey: None,
+            least: 0,
+            grey: BTreeMap::new(),
             churn: true,
             impatience: true,
             lag: LAG,
@@ -234,8 +246,8 @@ impl World {
                 self.running.insert(start.attempt, start.request);
                 let stream = self.operation_of(start.request).is_stream();
                 let attempt = start.attempt;
-                let later = self.grey.filter(|it| it.0 == start.replica).map_or(0, |it| it.1);
-                for (after, event) in self.script(start.path, stream) {
+                let (later, illness) = self.manner(&start);
+                for (after, event) in self.script(illness, stream) {
                     self.come(later + after, attempt, Input::Attempt { attempt, event });
                 }
                 if start.role != Role::Answer {
@@ -308,9 +320,19 @@ impl World {
         }
     }
 
+    /// How late an attempt is, beyond what is usual, and how ill it finds its path, in permille.
+    fn manner(&self, start: &Start) -> (Nanos, u64) {
+        let illness = *self.illness.get(&start.path.0).unwrap_or(&0);
+        match self.grey.get(&start.replica).filter(|_| start.path == PathId(0)) {
+            None => (self.least, illness),
+            Some(Grey::Late(by)) => (self.least + by, illness),
+            Some(Grey::Fails(share)) => (self.least, *share),
+        }
+    }
+
     /// What an upstream does with an attempt, well or ill.
-    fn script(&mut self, path: PathId, stream: bool) -> Script {
-        let ill = self.dice.below(1_000) < *self.illness.get(&path.0).unwrap_or(&0);
+    fn script(&mut self, illness: u64, stream: bool) -> Script {
+        let ill = self.dice.below(1_000) < illness;
         let start = self.dice.below(400) * MILLISECOND;
         let told = self.dice.one_in(2).then(|| self.dice.below(3 * SECOND));
         let end = |after, result, status| {
