@@ -1,4 +1,4 @@
-//! Rows: the registry, a file per chapter of the catalogue, in its order.
+//! Rows: the registry, a file or a folder per chapter of the catalogue, in its order.
 
 mod clients;
 mod configuration;
@@ -19,19 +19,13 @@ use crate::{later, row::Row};
 pub(crate) fn all() -> impl Iterator<Item = &'static Row> {
     [
         clients::ROWS,
-        protocols::ROWS,
-        upstream_starred::ROWS,
+        &[protocols::ROWS, upstream_starred::ROWS],
         upstream::ROWS,
-        streams_starred::ROWS,
-        streams::ROWS,
-        tensors::ROWS,
-        configuration::ROWS,
-        processes::ROWS,
-        security::ROWS,
-        overload_starred::ROWS,
+        &[streams_starred::ROWS, streams::ROWS, tensors::ROWS, configuration::ROWS, processes::ROWS, security::ROWS],
+        &[overload_starred::ROWS],
         overload::ROWS,
     ]
     .into_iter()
-    .flatten()
+    .flat_map(|chapter| chapter.iter().copied().flatten())
     .filter(|row| later::why(row.id).is_none())
 }

@@ -1,0 +1,129 @@
+//! OV: what opens a breaker, and who may ask while it is half open.
+
+use std::time::Duration;
+
+use super::{QUICK, normal_again, open};
+use crate::{
+    row::{
+        Forms::{Both, Plain},
+        Row, Variant, act,
+    },
+    rows::upstream_starred::answered,
+    run::{Run, Side, outcome},
+};
+
+/// The rows of this file.
+pub(crate) const ROWS: &[Row] = &[
+    Row::new(
+        "OV-06",
+        Plain,
+        &[
+            Variant::named("high rate", "{fault: status, status: 500}", NO_RETRIES),
+            Variant::named("low rate", "{fault: status, status: 500}", NO_RETRIES),
+        ],
+        act!(ov_06),
+    ),
+    Row::new("OV-08", Both, &[Variant::named("", "{fault: status, status: 503}", QUICK)], act!(ov_08)),
+    Row::new("OV-09", Plain, &[Variant::named("", "{fault: status, status: 503}", CROWDED)], act!(ov_09)).single(),
+];
+
+/// No second attempt on the same path.
+const NO_RETRIES: &str = "
+    protocol: openai-chat
+    deadline: 8s
+    tiers:
+      - {name: primary, openai: {upstream: primary, model: MODEL}, retries: 0}
+      - {name: lower, openai: {upstream: lower, model: MODEL}}
+";
+
+/// A breaker that tries again soon, and time for a thousand at once.
+const CROWDED: &str = "
+    protocol: openai-chat
+    tiers:
+      - {name: primary, openai: {upstream: primary, model: MODEL}, breaker: {open: 1s, open_max: 2s}}
+      - {name: lower, openai: {upstream: lower, model: MODEL}}
+";
+
+async fn ov_06(run: &mut Run) {
+    let high = run.is("high rate");
+    // Enough good ones that this is no low traffic, in which three bad ones of five would open the path.
+    for _ in 0..if high { 60 } else { 0 } {
+        let it = run.ask().await;
+        answered(run, &it, 0);
+    }
+    let pause = if high { Duration::ZERO } else { Duration::from_millis(500) };
+    let mut answers = Vec::new();
+    // Every second one fails, so that it is the share that tells, and not five in a row.
+    for number in 0..100 {
+        run.set_primary(if number % 2 == 0 { run.which.variant.fault } else { "" }).await;
+        let it = run.ask().await;
+        run.must(it.got.is_whole(), "an answer", &it.got);
+        answers.push(outcome(&it.got));
+        if run.breaker().await != "closed" {
+            break;
+        }
+        tokio::time::sleep(pause).await;
+    }
+    let told = run.until(async || run.transitions().into_iter().next()).await.unwrap_or_default();
+    let rule = told["rule"].as_str().unwrap_or("none").to_owned();
+    let wanted: &[&str] = if high { &["F-062b", "F-062c"] } else { &["F-063"] };
+    run.must(wanted.contains(&rule.as_str()), "the rule of this rate fired", &(wanted, &told));
+    let mut kinds = answers;
+    kinds.sort();
+    kinds.dedup();
+    run.saw(Side::Client, kinds.join(", "));
+    run.saw(Side::Path, run.breaker().await);
+    run.saw(Side::Record, rule);
+}
+
+async fn ov_08(run: &mut Run) {
+    open(run).await;
+    // The next probe hangs, and its client leaves.
+    run.set_primary("{fault: silence}").await;
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    let before = run.primary_saw().await.len();
+    let body = run.chat(&run.route).to_string();
+    let head = "POST /v1/chat/completions HTTP/1.1\r\nhost: t\r\ncontent-type: application/json\r\n";
+    let request = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
+    let mut left = false;
+    for _ in 0..10 {
+        let mut stream = tokio::net::TcpStream::connect(run.house.data).await.expect("it listens");
+        tokio::io::AsyncWriteExt::write_all(&mut stream, request.as_bytes()).await.expect("written");
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        left = run.primary_saw().await.len() > before;
+        if left {
+            break;
+        }
+    }
+    run.must(left, "a probe that hangs", &before);
+    run.set_primary("").await;
+    let normal = normal_again(run, Duration::from_secs(30)).await;
+    let state = run.breaker().await;
+    run.must(normal.is_some(), "the lease is freed, and the primary answers again", &state);
+    run.saw(Side::Client, "normal answers");
+    run.saw(Side::Path, "lease freed");
+}
+
+async fn ov_09(run: &mut Run) {
+    open(run).await;
+    let before = run.primary_saw().await.len();
+    // Probes that are slow are there together with everybody else.
+    run.set_primary("{fault: slow_first_token, ms: 1500}").await;
+    tokio::time::sleep(Duration::from_millis(2_200)).await;
+    let answers = run.many(1_000).await;
+    let (whole, other): (Vec<_>, Vec<_>) = answers.iter().partition(|it| it.got.is_whole());
+    run.must(whole.len() == 1_000, "all are answered", &other.first());
+    let probes = run.primary_saw().await.split_off(before);
+    // Each lasts for 1.5 s: what starts within less of one another is there at once.
+    let at_once = |from: usize| probes[from..].iter().filter(|it| it.at_ms < probes[from].at_ms + 1_400.0).count();
+    let most = (0..probes.len()).map(at_once).max().unwrap_or(0);
+    run.must((1..=3).contains(&most), "at most 3 probe at once", &most);
+    let tier_0 = answers.iter().filter(|it| it.got.tier() == Some(0)).count();
+    run.must(tier_0 <= probes.len(), "the rest takes the lower tier", &tier_0);
+    run.saw(Side::Client, "1,000 at once: whole answers");
+    run.saw(Side::Path, format!("at most {most} probes at once"));
+    let leases = answers.iter().flat_map(|it| it.record["attempts"].as_array().cloned().unwrap_or_default());
+    let leases = leases.filter(|it| it["probe"] == true).count();
+    run.must_be(leases, probes.len(), "leases in the records");
+    run.saw(Side::Record, "a lease for each probe");
+}

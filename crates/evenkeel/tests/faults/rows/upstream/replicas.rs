@@ -1,0 +1,73 @@
+//! UP: one bad replica beside a good one.
+
+use serde_json::Value;
+
+use crate::{
+    row::{
+        Forms::{Both, Plain},
+        PLAIN, Row, Setting, Variant, act,
+    },
+    rows::upstream_starred::answered,
+    run::{Run, Side},
+};
+
+/// The rows of this file.
+pub(crate) const ROWS: &[Row] = &[
+    Row::new("UP-36", Both, &[Variant::named("", "{fault: status, status: 500}", PAIR)], act!(up_36)).within(REPLICAS),
+    Row::new("UP-37", Plain, &[Variant::named("", "{fault: status, status: 500}", PAIR)], act!(up_37)).within(REPLICAS),
+];
+
+/// A primary on two replicas.
+const PAIR: &str = "
+    protocol: openai-chat
+    deadline: 8s
+    tiers:
+      - {name: primary, openai: {upstream: pair, model: MODEL}, first_token: 1s}
+      - {name: lower, openai: {upstream: lower, model: MODEL-lower}, first_token: 1s}
+";
+
+/// The two mocks as replicas of one upstream, and the second for a tier of its own as well.
+const REPLICAS: Setting = Setting {
+    upstreams: "  pair: {protocol: openai, urls: [\"PRIMARY/v1\", \"LOWER/v1\"]}\n  lower: {protocol: openai, url: \"LOWER/v1\"}\n",
+    ..PLAIN
+};
+
+/// Breaks the second replica.
+async fn break_second(run: &Run) {
+    run.house.lower.set_faults(&run.route, run.which.variant.fault).await;
+}
+
+async fn up_36(run: &mut Run) {
+    break_second(run).await;
+    // Two at once, so that both replicas are asked; not more, so that the purse has a retry for each (F-044).
+    let (mut failed, mut named) = (0, Value::Null);
+    for _ in 0..12 {
+        for it in run.many(2).await {
+            answered(run, &it, 0);
+            let attempts = it.record["attempts"].as_array().cloned().unwrap_or_default();
+            failed += attempts.len() - 1;
+            if let [bad, _] = &attempts[..] {
+                named = bad["replica"].clone();
+            }
+            run.must(attempts.len() <= 2, "one retry, on the other replica", &attempts);
+        }
+    }
+    run.saw(Side::Client, "whole answers of the primary");
+    run.must((1..=5).contains(&failed), "the bad replica is met, and left", &failed);
+    run.must_be(named, 1.into(), "the record names the replica");
+    run.must_be(run.breaker().await, "closed".to_owned(), "the path stays closed");
+    run.saw(Side::Path, "the bad replica fails and is left; path closed");
+    run.saw(Side::Record, "replica 1 named");
+}
+
+async fn up_37(run: &mut Run) {
+    break_second(run).await;
+    for _ in 0..40 {
+        let it = run.ask().await;
+        answered(run, &it, 0);
+    }
+    let (good, bad) = (run.primary_saw().await.len(), run.lower_saw().await.len());
+    run.must(good >= 40 && bad <= 8, "traffic does not gather where it fails fast", &(good, bad));
+    run.saw(Side::Client, "whole answers of the primary");
+    run.saw(Side::Path, format!("good replica {good}, bad replica {bad} of {}", good + bad));
+}
