@@ -2,7 +2,7 @@
 //! `evenkeel serve` against real `evenkeel mock` processes and raw sockets, judged from both sides.
 //!
 //! `cargo test -p evenkeel --test faults` plays all rows at once, because most of their time is waiting;
-//! `… --test faults -- up_06 st_01` plays single ones and says why they failed; `… -- --list` names them. `EVENKEEL_LONG` runs
+//! `… --test faults -- up_06 ST-01` plays single ones and says why they failed; `… -- --list` names them. `EVENKEEL_LONG` runs
 //! the ★ rows 100 times in place of 20, `EVENKEEL_RUNS=1` once, `EVENKEEL_SCORECARD=1` writes the lines of
 //! what is played into `docs/fault-scorecard.md`.
 //!

@@ -48,9 +48,10 @@ pub(crate) struct Played {
 /// Plays what is asked for, and says how it went.
 pub(crate) fn all(order: &Order) -> ExitCode {
     let mut good = true;
-    if order.asks(order::CARD) {
-        good &= report(order::CARD, &scorecard::check());
+    for (name, check) in order::CHECKS.iter().filter(|(name, _)| order.asks(name)) {
+        good &= report(name, &check());
     }
+    order.unknown().iter().for_each(|name| println!("the fault bench has nothing that is named `{name}`"));
     let rows = order.rows();
     if rows.is_empty() {
         return code(good);
