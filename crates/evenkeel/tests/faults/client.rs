@@ -45,6 +45,11 @@ impl Client {
         Client(builder.pool_timer(TokioTimer::new()).pool_idle_timeout(Duration::from_secs(5)).build_http())
     }
 
+    /// A client that speaks HTTP/2 and nothing else.
+    pub(crate) fn http2() -> Client {
+        Client(legacy::Client::builder(TokioExecutor::new()).http2_only(true).build_http())
+    }
+
     /// Sends a request and reads the whole answer.
     ///
     /// # Panics

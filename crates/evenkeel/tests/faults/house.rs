@@ -127,10 +127,15 @@ impl House {
         }
     }
 
-    /// Returns the value of a metric without labels; 0 where it does not stand.
+    /// Returns the value of a metric, of all its labels together; 0 where it does not stand.
     pub(crate) async fn metric(&self, name: &str) -> f64 {
+        self.metric_of(name, "").await
+    }
+
+    /// Returns the value of a metric, of all series that have a label (`found="busy"`); 0 where none stands.
+    pub(crate) async fn metric_of(&self, name: &str, label: &str) -> f64 {
         let text = self.client.send(self.admin, "GET", "/metrics", String::new()).await.text();
-        let values = text.lines().filter_map(|line| line.strip_prefix(name));
+        let values = text.lines().filter(|line| line.contains(label)).filter_map(|line| line.strip_prefix(name));
         values.filter_map(|rest| rest.rsplit(' ').next()?.parse::<f64>().ok()).sum()
     }
 

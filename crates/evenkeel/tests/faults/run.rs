@@ -74,6 +74,12 @@ impl Exchange {
     pub(crate) fn reason(&self) -> &str {
         self.record["reason"].as_str().unwrap_or_default()
     }
+
+    /// Returns a number of nanoseconds that was compared, as a time; none where it was not.
+    pub(crate) fn compared(&self, signal: &str) -> Option<Duration> {
+        let fact = self.record["inputs"].as_array()?.iter().find(|it| it["signal"] == signal)?;
+        Some(Duration::from_nanos(fact["value"].as_str()?.parse().ok()?))
+    }
 }
 
 impl Run {
@@ -135,9 +141,14 @@ impl Run {
         self.ask_with(&body, &[]).await
     }
 
-    /// Asks with a body and headers, and holds the answer against what every row asks: one outcome, and its record.
+    /// Asks with a body and headers, and holds the answer against what every row asks.
     pub(crate) async fn ask_with(&mut self, body: &Value, headers: &[(&str, &str)]) -> Exchange {
         let got = self.post(Bytes::from(body.to_string()), headers).await;
+        self.recorded(got).await
+    }
+
+    /// Holds an answer of the route against what every row asks: one outcome, and its record.
+    pub(crate) async fn recorded(&mut self, got: Got) -> Exchange {
         let record = self.record(got.header("evenkeel-decision")).await;
         let one = got.is_whole() || got.is_error();
         self.must(one, "one terminal outcome, whole or an error in the client's dialect", &got);
@@ -226,6 +237,26 @@ impl Run {
     /// Returns what the primary's first replica says of itself.
     pub(crate) async fn readiness(&self) -> String {
         self.primary_state().await["readiness"][0].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Waits until the primary may not be asked; claims that this comes.
+    pub(crate) async fn closed_off(&mut self, why: &str) {
+        let closed = self.until(async || (self.primary_state().await["eligible"] == false).then_some(())).await;
+        self.must(closed.is_some(), why, &());
+    }
+
+    /// Waits until the primary's breaker is in a state; claims that this comes.
+    pub(crate) async fn breaker_is(&mut self, state: &str) {
+        let seen = self.until(async || (self.breaker().await == state).then_some(())).await;
+        let now = self.breaker().await;
+        self.must(seen.is_some(), state, &now);
+    }
+
+    /// Waits until the primary's provider has written some of its answer to the first request.
+    pub(crate) async fn begun(&mut self) {
+        let some = async || self.primary_saw().await.first().filter(|it| it.tokens > 0).map(drop);
+        let begun = self.until(some).await;
+        self.must(begun.is_some(), "the answer has begun", &());
     }
 
     async fn primary_state(&self) -> Value {

@@ -15,7 +15,7 @@ use crate::{
 pub(super) const ROWS: &[&[Row]] = &[leaving::ROWS, malformed::ROWS, wishes::ROWS];
 
 /// Writes a whole request to the route.
-fn request(run: &Run) -> Vec<u8> {
+pub(super) fn request(run: &Run) -> Vec<u8> {
     let body = run.chat(&run.route).to_string();
     let head = "POST /v1/chat/completions HTTP/1.1\r\nhost: t\r\ncontent-type: application/json\r\n";
     format!("{head}content-length: {}\r\n\r\n{body}", body.len()).into_bytes()

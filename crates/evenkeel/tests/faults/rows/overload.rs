@@ -43,6 +43,7 @@ async fn normal_again(run: &mut Run, within: Duration) -> Option<Duration> {
         if it.got.tier() == Some(0) {
             return Some(start.elapsed());
         }
+        // The pace of the clients on the way back.
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     None

@@ -52,6 +52,7 @@ async fn home(run: &mut Run, returned: Instant) {
     while !is_home(run) && returned.elapsed() < Duration::from_secs(180) {
         let it = run.ask().await;
         run.must(it.got.is_whole(), "an answer on the way back", &it.got);
+        // The pace of the clients on the way back.
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     run.timed(Side::Record, "route back after", returned.elapsed());

@@ -82,20 +82,24 @@ async fn streams(run: &mut Run, count: usize) -> Open {
 async fn pr_03(run: &mut Run) {
     run.break_primary().await;
     let whole = run.whole_text().await;
-    let mut working = run.beside();
+    let (mut working, mut beside) = (run.beside(), run.beside());
+    let line = format!("\"route\":\"{}\"", run.route);
     let flood = async {
-        sleep(Duration::from_millis(500)).await;
-        // More connections than there are descriptors; those that are taken hold theirs.
+        beside.begun().await;
+        // More connections than there are descriptors; those that are taken hold theirs until the stream is over.
         let mut held = Vec::new();
         for _ in 0..120 {
             held.extend(tokio::net::TcpStream::connect(run.house.data).await);
         }
-        sleep(Duration::from_millis(2_500)).await;
-        run.house.gateway.sockets()
+        let sockets = async || Some(run.house.gateway.sockets()).filter(|count| *count >= 50);
+        let sockets = beside.until(sockets).await;
+        let open = run.house.gateway.lines(&line).is_empty();
+        beside.until(async || (!run.house.gateway.lines(&line).is_empty()).then_some(())).await;
+        (sockets, open)
     };
-    let (it, sockets) = tokio::join!(working.ask(), flood);
-    run.failed.append(&mut working.failed);
-    run.must(sockets >= 50, "the descriptors are used up", &sockets);
+    let (it, (sockets, open)) = tokio::join!(working.ask(), flood);
+    run.failed.extend([working.failed, beside.failed].concat());
+    run.must(sockets.is_some() && open, "the descriptors are used up while the stream is in work", &(sockets, open));
     answered(run, &it, 0);
     run.must_be(it.got.said(), whole, "what is in work finishes");
     let again = run.ask().await;
@@ -232,14 +236,16 @@ async fn pr_09(run: &mut Run) {
     let whole = run.whole_text().await;
     run.break_primary().await;
     let mut beside = run.beside();
+    let mut watching = run.beside();
     let freezing = async {
-        sleep(Duration::from_millis(2_000)).await;
+        watching.begun().await;
         run.house.gateway.signal("STOP").await;
+        // It stands still for three times as long as its clocks run.
         sleep(Duration::from_secs(6)).await;
         run.house.gateway.signal("CONT").await;
     };
     let (it, ()) = tokio::join!(beside.ask(), freezing);
-    run.failed.append(&mut beside.failed);
+    run.failed.extend([beside.failed, watching.failed].concat());
     run.must(it.got.is_whole() || it.got.is_error(), "a whole answer or an honest end", &it.got);
     run.must(!it.got.is_whole() || it.got.said() == whole, "no word lost", &it.got);
     run.must_be(run.breaker().await, "closed".to_owned(), "their silence is not the upstream's fault");

@@ -98,7 +98,7 @@ async fn up_01(run: &mut Run) {
     run.break_primary().await;
     let mut meanwhile = run.beside();
     let (it, during) = tokio::join!(run.ask(), async {
-        tokio::time::sleep(Duration::from_millis(800)).await;
+        meanwhile.closed_off("the 429 closes the gate").await;
         meanwhile.ask().await
     });
     run.failed.append(&mut meanwhile.failed);
@@ -132,6 +132,7 @@ async fn up_02(run: &mut Run) {
         run.must(leased <= 1, "no more than the lease of the gate", &it.record);
         run.must(leased == 1 || it.reason() == "CAPACITY_DOMAIN_LIMITED", "the reason of a gated domain", &it.record);
         (limited, asked) = (limited + u32::from(leased == 0), asked + 1);
+        // Clients come at a pace at which a gate of a second is met more than once.
         tokio::time::sleep(Duration::from_millis(400)).await;
     }
     run.must(limited > 0, "later requests find the domain gated", &asked);

@@ -2,10 +2,6 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::Request;
-use http_body_util::Full;
-use hyper_util::{client::legacy, rt::TokioExecutor};
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -15,11 +11,13 @@ use tokio::{
 
 use super::{gone_of, request};
 use crate::{
+    client::Client,
     raw::listen,
     row::{
         Forms::{Both, Plain, Streamed},
         PLAIN, Row, STARRED, Setting, Variant, act,
     },
+    rows::upstream_starred::answered,
     run::{Run, Side},
 };
 
@@ -74,13 +72,14 @@ async fn cl_01(run: &mut Run) {
 
 async fn cl_03(run: &mut Run) {
     run.break_primary().await;
-    let client: legacy::Client<_, Full<Bytes>> =
-        legacy::Client::builder(TokioExecutor::new()).http2_only(true).build_http();
-    let body = Full::from(run.chat(&run.route).to_string());
-    let asked = Request::post(format!("http://{}/v1/chat/completions", run.house.data));
-    let asking = client.request(asked.body(body).expect("a request"));
-    let answered = timeout(Duration::from_millis(500), asking).await;
-    run.must(answered.is_err(), "no answer yet", &answered.is_ok());
+    let client = Client::http2();
+    let body = run.chat(&run.route).to_string().into();
+    // The stream of the request is reset; the connection lives on.
+    let answered = tokio::select! {
+        answered = client.post(run.house.data, "/v1/chat/completions", body, &[]) => Some(answered),
+        _ = run.until(async || (!run.primary_saw().await.is_empty()).then_some(())) => None,
+    };
+    run.must(answered.is_none(), "no answer yet", &answered);
     gone(run, 1).await;
 }
 
@@ -88,16 +87,12 @@ async fn cl_04(run: &mut Run) {
     run.break_primary().await;
     if run.is("HTTP/2") {
         // Every request of HTTP/2 closes its half when it is sent.
-        let client: legacy::Client<_, Full<Bytes>> =
-            legacy::Client::builder(TokioExecutor::new()).http2_only(true).build_http();
-        let body = Full::from(run.chat(&run.route).to_string());
-        let asked = Request::post(format!("http://{}/v1/chat/completions", run.house.data));
-        let answer = client.request(asked.body(body).expect("a request")).await;
-        let status = answer.as_ref().map(|it| it.status().as_u16()).unwrap_or(0);
-        run.must_be(status, 200, "a full answer");
-        run.saw(Side::Client, "200");
-        run.saw(Side::Path, format!("P = {}", run.primary_saw().await.len()));
-        run.saw(Side::Record, "ok");
+        let body = run.chat(&run.route).to_string().into();
+        let got = Client::http2().post(run.house.data, "/v1/chat/completions", body, &[]).await;
+        let it = run.recorded(got.unwrap_or_else(|error| panic!("no answer at all: {error}"))).await;
+        run.describe(&it).await;
+        answered(run, &it, 0);
+        run.must_be(it.results("primary"), vec!["ok"], "the record");
         return;
     }
     let mut stream = TcpStream::connect(run.house.data).await.expect("it listens");

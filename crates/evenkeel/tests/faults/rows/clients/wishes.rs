@@ -58,6 +58,7 @@ async fn cl_07(run: &mut Run) {
     }
     let all = async || (run.primary_saw().await.len() == before + CLIENTS).then_some(());
     run.must(run.until(all).await.is_some(), "all are asked for", &before);
+    // The patience of each.
     sleep(Duration::from_millis(3_000)).await;
     drop(waiting);
     gone_of(run, CLIENTS).await;

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use tokio::{io::AsyncWriteExt, net::TcpStream};
+
 use super::{QUICK, normal_again, open};
 use crate::{
     row::{
         Forms::{Both, Plain},
         Row, Variant, act,
     },
-    rows::upstream_starred::answered,
+    rows::{clients::request, upstream_starred::answered},
     run::{Run, Side, outcome},
 };
 
@@ -51,6 +53,7 @@ async fn ov_06(run: &mut Run) {
         let it = run.ask().await;
         answered(run, &it, 0);
     }
+    // Few enough requests that they are low traffic: that is what the variant is about.
     let pause = if high { Duration::ZERO } else { Duration::from_millis(500) };
     let mut answers = Vec::new();
     // Every second one fails, so that it is the share that tells, and not five in a row.
@@ -80,28 +83,27 @@ async fn ov_08(run: &mut Run) {
     open(run).await;
     // The next probe hangs, and its client leaves.
     run.set_primary("{fault: silence}").await;
-    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    run.breaker_is("half_open").await;
     let before = run.primary_saw().await.len();
-    let body = run.chat(&run.route).to_string();
-    let head = "POST /v1/chat/completions HTTP/1.1\r\nhost: t\r\ncontent-type: application/json\r\n";
-    let request = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
-    let mut left = false;
-    for _ in 0..10 {
-        let mut stream = tokio::net::TcpStream::connect(run.house.data).await.expect("it listens");
-        tokio::io::AsyncWriteExt::write_all(&mut stream, request.as_bytes()).await.expect("written");
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        left = run.primary_saw().await.len() > before;
-        if left {
-            break;
-        }
-    }
-    run.must(left, "a probe that hangs", &before);
+    let mut stream = TcpStream::connect(run.house.data).await.expect("it listens");
+    stream.write_all(&request(run)).await.expect("written");
+    let asked = async || (run.primary_saw().await.len() > before).then_some(());
+    run.must(run.until(asked).await.is_some(), "a probe that hangs", &before);
+    drop(stream);
+    let route = format!("\"route\":\"{}\"", run.route);
+    let gone = run.until(async || run.house.gateway.lines(&route).into_iter().find(|it| it["status"] == 499)).await;
+    let record = run.record(gone.unwrap_or_default()["decision"].as_str().unwrap_or_default()).await;
+    let attempt = &record["attempts"][0];
+    run.must_be(&attempt["probe"], &true.into(), "a leased probe");
+    run.must_be(&attempt["result"], &"cancelled.client_gone".into(), "the end of the lease");
     run.set_primary("").await;
     let normal = normal_again(run, Duration::from_secs(30)).await;
     let state = run.breaker().await;
     run.must(normal.is_some(), "the lease is freed, and the primary answers again", &state);
-    run.saw(Side::Client, "normal answers");
-    run.saw(Side::Path, "lease freed");
+    run.saw(Side::Client, "one leaves; then normal answers");
+    run.saw(Side::Path, "the probe is cancelled, the next one is let in");
+    run.timed(Side::Path, "normal again after", normal.unwrap_or_default());
+    run.saw(Side::Record, format!("probe: `{}`", attempt["result"].as_str().unwrap_or("none")));
 }
 
 async fn ov_09(run: &mut Run) {
@@ -109,7 +111,7 @@ async fn ov_09(run: &mut Run) {
     let before = run.primary_saw().await.len();
     // Probes that are slow are there together with everybody else.
     run.set_primary("{fault: slow_first_token, ms: 1500}").await;
-    tokio::time::sleep(Duration::from_millis(2_200)).await;
+    run.breaker_is("half_open").await;
     let answers = run.many(1_000).await;
     let (whole, other): (Vec<_>, Vec<_>) = answers.iter().partition(|it| it.got.is_whole());
     run.must(whole.len() == 1_000, "all are answered", &other.first());

@@ -115,9 +115,12 @@ async fn ov_05(run: &mut Run) {
     let mut low = run.beside();
     low.route = format!("{}-low", run.route);
     let mut critical = run.beside();
-    // Ten times what fits of what can wait; what cannot comes last.
+    // Ten times what fits of what can wait; what cannot comes when there is no room for that any more.
+    let line = format!("\"route\":\"{}\"", low.route);
     let (sheddable, first) = tokio::join!(low.many(100), async {
-        tokio::time::sleep(Duration::from_millis(700)).await;
+        let shed = async || run.house.gateway.lines(&line).iter().any(|it| it["tier"] == 1).then_some(());
+        let shed = critical.until(shed).await;
+        critical.must(shed.is_some(), "what can wait goes down the ladder first", &());
         critical.many(2).await
     });
     run.failed.extend([low.failed, critical.failed].concat());

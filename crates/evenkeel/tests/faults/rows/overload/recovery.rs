@@ -45,6 +45,7 @@ async fn ov_07(run: &mut Run) {
                 if run.breaker().await == "closed" {
                     return true;
                 }
+                // The pace of the clients.
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
             false
@@ -67,26 +68,29 @@ async fn ov_10(run: &mut Run) {
     open(run).await;
     run.set_primary("").await;
     let start = Instant::now();
-    let (mut steps, mut early) = (Vec::<(u64, bool)>::new(), 0);
-    // Fifty requests a second: the share of the primary rises with the steps of the ramp.
-    while start.elapsed() < Duration::from_secs(12) {
+    let (mut primary, mut early) = (Vec::<bool>::new(), 0);
+    let mut ask = async |run: &mut Run| {
         let it = run.ask().await;
         run.must(it.got.is_whole(), "an answer", &it.got);
-        steps.push((start.elapsed().as_millis() as u64, it.got.tier() == Some(0)));
-        if it.record["candidates"][0].to_string().contains("BREAKER_RAMP") {
-            early += 1;
-        }
+        primary.push(it.got.tier() == Some(0));
+        early += usize::from(it.record["candidates"][0].to_string().contains("BREAKER_RAMP"));
+    };
+    // Some tens of requests a second: the share of the primary rises with the steps of the ramp.
+    while run.breaker().await != "closed" && start.elapsed() < Duration::from_secs(60) {
+        ask(run).await;
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    let first = steps.iter().position(|(_, primary)| *primary).unwrap_or(0);
-    let share = |from: usize, to: usize| {
-        let part = &steps[from.min(steps.len())..to.min(steps.len())];
-        part.iter().filter(|(_, primary)| *primary).count() as f64 / part.len().max(1) as f64
-    };
-    let (begin, end) = (share(first, first + 20), share(steps.len() - 20, steps.len()));
+    run.breaker_is("closed").await;
+    for _ in 0..20 {
+        ask(run).await;
+    }
+    let first = primary.iter().position(|it| *it).unwrap_or(0);
+    let share = |part: &[bool]| part.iter().filter(|it| **it).count();
+    let (begin, end) = (share(&primary[first..first + 20]), share(&primary[primary.len() - 20..]));
     run.must(early > 0, "the ramp keeps requests off", &early);
-    run.must(end >= 0.9 && begin < end, "the share rises to all", &(begin, end));
-    run.saw(Side::Client, "whole answers, the primary's share rising to all");
+    run.must(end == 20 && begin < end, "the share rises to all", &(begin, end));
+    run.saw(Side::Client, "whole answers");
+    run.saw(Side::Path, format!("{begin} of the first 20 from its first answer on, {end} of the last 20"));
     run.saw(Side::Record, "BREAKER_RAMP");
 }
 
@@ -101,6 +105,7 @@ async fn ov_13(run: &mut Run) {
             if run.breaker().await == "closed" {
                 return true;
             }
+            // The pace of the clients.
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
         false

@@ -1,7 +1,5 @@
 //! UP: what servers say of their readiness, against what their answers show.
 
-use std::time::Duration;
-
 use serde_json::Value;
 
 use crate::{
@@ -36,9 +34,9 @@ async fn up_33(run: &mut Run) {
     for _ in 0..12 {
         let it = run.ask().await;
         answered(run, &it, 1);
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        probed(run, 1, "good").await;
     }
-    run.saw(Side::Client, "whole answers of tier 1");
+    run.saw(Side::Client, "whole answers of tier 1, a good probe after each");
     run.must_be(run.breaker().await, "open".to_owned(), "by real outcomes");
     let told = run.until(async || Some(run.transitions()).filter(|it| !it.is_empty())).await.unwrap_or_default();
     run.must_be(told.len(), 1, "no flapping");
@@ -51,6 +49,15 @@ async fn up_33(run: &mut Run) {
     run.must(run.breaker().await != "closed", "a probe closes nothing", &());
     run.saw(Side::Path, format!("P = {} for 12 requests", run.primary_saw().await.len()));
     run.saw(Side::Record, "one transition");
+}
+
+/// Waits for so many more probes of the primary that find something; claims that they come.
+async fn probed(run: &mut Run, more: u32, found: &str) {
+    let label = format!("found=\"{found}\"");
+    let probes = async || run.house.metric_of("evenkeel_probes_total", &label).await;
+    let wanted = probes().await + f64::from(more);
+    let came = run.until(async || (probes().await >= wanted).then_some(())).await;
+    run.must(came.is_some(), "more probes come", &(found, wanted));
 }
 
 /// Breaks what the primary's server says of itself, and waits until that is seen.
@@ -73,7 +80,8 @@ async fn ask_in_turn(run: &mut Run, requests: usize) {
 
 async fn up_34(run: &mut Run) {
     break_readiness(run, run.which.variant.fault, "busy").await;
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    // More than take out a replica that refuses.
+    probed(run, 4, "busy").await;
     run.must_be(run.readiness().await, "busy".to_owned(), "some probes later");
     run.must_be(run.breaker().await, "closed".to_owned(), "never out");
     ask_in_turn(run, 12).await;
@@ -85,7 +93,7 @@ async fn up_34(run: &mut Run) {
 async fn up_35(run: &mut Run) {
     for status in [401, 404] {
         break_readiness(run, &format!("{{fault: status, status: {status}, on: probes}}"), "misconfigured").await;
-        tokio::time::sleep(Duration::from_secs(2)).await;
+        probed(run, 4, "unknown").await;
         run.must_be(run.breaker().await, "closed".to_owned(), "neither healthy nor down");
     }
     ask_in_turn(run, 2).await;
