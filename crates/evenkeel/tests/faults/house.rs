@@ -38,6 +38,8 @@ pub(crate) struct House {
     pub(crate) raw: Option<Listener>,
     /// How late this machine has woken the row at most, when it wanted to be woken: what no gateway can be blamed for.
     pub(crate) late: Cell<Duration>,
+    /// Requests that the clients of all runs have seen refused before they were admitted.
+    pub(crate) refused: Cell<usize>,
     /// Sockets of the gateway before the first request.
     sockets: usize,
 }
@@ -114,6 +116,7 @@ impl House {
             folder,
             raw,
             late: Cell::default(),
+            refused: Cell::default(),
             sockets,
         }
     }

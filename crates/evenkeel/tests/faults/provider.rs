@@ -27,6 +27,8 @@ pub(crate) struct Provider {
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Attempt {
     pub(crate) at_ms: f64,
+    /// It came on a connection that had carried a request before.
+    pub(crate) reused: bool,
     pub(crate) path: String,
     pub(crate) headers: std::collections::BTreeMap<String, String>,
     pub(crate) header_names: Vec<String>,

@@ -265,6 +265,17 @@ impl Run {
         state["tiers"][0].take()
     }
 
+    /// Claims that the metric counts so many more requests as refused before they were admitted, beside all that other runs have
+    /// told of; and notes it.
+    pub(crate) async fn counted(&mut self, refused: usize) {
+        const COUNTER: &str = "evenkeel_refused_before_admission_total";
+        let told = self.house.refused.get() + refused;
+        self.house.refused.set(told);
+        let counted = self.until(async || (self.house.metric(COUNTER).await >= told as f64).then_some(())).await;
+        self.must(counted.is_some(), "each refusal is counted", &(told, self.house.metric(COUNTER).await));
+        self.saw(Side::Record, format!("counted in `{COUNTER}`"));
+    }
+
     /// Claims something; what is there instead is told where it does not hold.
     pub(crate) fn must(&mut self, holds: bool, claim: &str, instead: &impl Debug) {
         if !holds {

@@ -127,6 +127,19 @@ async fn pr_04(run: &mut Run) {
     run.must_be(primary + default + refused, answers.len(), "answered by a model or the default, or refused");
     run.must((1..=9).contains(&primary), "models get no more than what fits into four fifths of 4 MiB", &primary);
     run.must(default + refused > 0, "the rest is shed", &(primary, default, refused));
+    let (mut told, mut unread) = (0, 0);
+    for it in &answers {
+        match it.tier() {
+            Some(1) => {
+                let record = run.record(it.header("evenkeel-decision")).await;
+                told += usize::from(record.to_string().contains("CAPACITY_EXHAUSTED"));
+            }
+            None => unread += 1,
+            Some(_) => {}
+        }
+    }
+    run.must_be((told, unread), (default, refused), "the reason of each that the default answers");
+    run.counted(refused).await;
     run.grew_by_less_than(before, 64);
     run.must_be(run.breaker().await, "closed".to_owned(), "neutral");
     run.set_primary("").await;
@@ -137,7 +150,7 @@ async fn pr_04(run: &mut Run) {
         format!("12 MB at once: {primary} of the primary, {default} of the default, {refused} × 503; then normal"),
     );
     run.saw(Side::Path, "breaker closed");
-    run.saw(Side::Record, "CAPACITY_EXHAUSTED, or counted");
+    run.saw(Side::Record, format!("{told} × CAPACITY_EXHAUSTED"));
 }
 
 /// Waits for the streams that end soon. Returns them.

@@ -92,8 +92,8 @@ async fn se_01(run: &mut Run) {
     run.must(it.got.status >= 429 && it.got.is_error(), "our own error", &it.got);
     let answers = [it.got.text(), format!("{:?}", it.got.headers), it.record.to_string()];
     nowhere(run, "sk-leak-1234", &answers).await;
-    run.saw(Side::Client, "a generic message");
-    run.saw(Side::Record, "category only, no text");
+    run.saw(Side::Client, "none of the provider's words");
+    run.saw(Side::Record, "none of the provider's words; neither in log, metrics or status");
 }
 
 async fn se_02(run: &mut Run) {
@@ -114,16 +114,20 @@ async fn se_02(run: &mut Run) {
 async fn se_03(run: &mut Run) {
     let inside = format!("http://{}/internal", run.house.raw.as_ref().expect("a listener").address);
     let redirects = [301, 302, 303, 307, 308];
+    let mut results = Vec::new();
     for status in redirects {
         run.set_primary(&format!("{{fault: redirect, status: {status}, location: \"{inside}\", times: 2}}")).await;
         let it = run.ask().await;
         run.must(it.got.is_whole() && it.got.tier() == Some(1), "the lower tier's answer", &it.got);
+        results.extend(it.results("primary").into_iter().map(str::to_owned));
     }
+    let alike = !results.is_empty() && results.iter().all(|it| it == "target.protocol_error");
+    run.must(alike, "the record", &results);
     let fetched = run.house.raw.as_ref().expect("a listener").connections();
     run.must_be(fetched, 0, "not followed");
     run.saw(Side::Client, "whole answers of tier 1");
-    run.saw(Side::Path, "not followed");
-    run.saw(Side::Record, "`target.protocol_error`");
+    run.saw(Side::Path, format!("{} redirects, none followed", results.len()));
+    run.saw(Side::Record, format!("{} × `target.protocol_error`", results.len()));
 }
 
 async fn se_04(run: &mut Run) {
@@ -183,7 +187,7 @@ async fn se_08(run: &mut Run) {
     run.must(after < before + 200, "labels are bounded", &(before, after));
     let text = run.house.client.send(run.house.admin, "GET", "/metrics", String::new()).await.text();
     run.must(!text.contains("\"m-") && !text.contains("\"id-"), "no label is a client's word", &after);
-    run.saw(Side::Record, "no new series for 600 names and ids");
+    run.saw(Side::Record, format!("{} more series after 600 names and ids, none of which is a label", after - before));
 }
 
 async fn se_09(run: &mut Run) {

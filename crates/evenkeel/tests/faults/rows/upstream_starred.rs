@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use serde_json::{Value, json};
+
 use crate::{
     provider::between,
     row::{Forms::Both, PLAIN, Row, STARRED, STARRED_OTHER_WORDS, Setting, Variant, act},
@@ -177,17 +179,20 @@ async fn up_07(run: &mut Run) {
         run.must(probe || later.reason() == "BREAKER_OPEN", "the reason of an open path, or a probe", &later.record);
         probes += usize::from(probe);
     }
+    run.must(probes < 3, "the path opens", &probes);
     run.saw(Side::Record, "later: BREAKER_OPEN");
     let later = run.primary_saw().await.len();
     run.must_be(later, first + probes, "an open path sees probes only");
-    run.saw(Side::Path, "then probes only");
+    let state = run.breaker().await;
+    run.must(matches!(state.as_str(), "open" | "half_open"), "Open", &state);
+    run.saw(Side::Path, "then no more than probes");
     let told = run.until(async || run.transitions().into_iter().next()).await.unwrap_or_default();
     run.must(told["from"] == 0 && told["to"] == 1, "a transition out", &told);
     run.must(told["rule"].is_string() && told["bad"].is_u64() && told["of"].is_u64(), "with rule and counts", &told);
     run.saw(Side::Record, format!("transition by {}, {} bad of {}", text(&told["rule"]), told["bad"], told["of"]));
 }
 
-fn text(it: &serde_json::Value) -> &str {
+fn text(it: &Value) -> &str {
     it.as_str().unwrap_or("?")
 }
 
@@ -196,10 +201,22 @@ async fn up_08(run: &mut Run) {
     answered(run, &it, 1);
     let small = format!("{}-small", run.route);
     run.must_be(it.got.models(), vec![small.clone()], "`model` is that of the tier that answered");
-    let wanted = run.house.lower.say(&run.chat(&small)).await.usage();
+    let mut other = run.chat(&small);
+    let wanted = run.house.lower.say(&other).await.usage();
     run.must(wanted.is_object(), "the provider tells usage", &wanted);
-    run.must_be(it.got.usage(), wanted, "`usage` is that of the tier that answered");
+    run.must_be(&it.got.usage(), &wanted, "`usage` is that of the tier that answered");
+    other["stream"] = (!run.stream()).into();
+    other["stream_options"] = if run.stream() { Value::Null } else { json!({"include_usage": true}) };
+    let otherwise = run.house.lower.say(&other).await.usage();
+    run.must_be(&otherwise, &wanted, "which it would tell in the other form as well");
     run.must_be(it.results("primary").len(), run.primary_saw().await.len(), "every attempt stands in the record");
+    let attempts = it.record["attempts"].as_array().cloned().unwrap_or_default();
+    let (answer, failed) = attempts.split_last().expect("an answer has an attempt");
+    let cost = ["prompt_tokens", "completion_tokens"].map(|it| (&answer["usage"][it], &wanted[it]));
+    run.must(cost.iter().all(|(told, wanted)| told == wanted), "what the answer cost", &cost);
+    run.must(failed.iter().all(|it| it["usage"].is_null()), "failed attempts cost nothing", &failed);
+    let tokens = (answer["usage"]["prompt_tokens"].clone(), answer["usage"]["completion_tokens"].clone());
+    run.saw(Side::Record, format!("{} + {} tokens for the answer, none for what failed", tokens.0, tokens.1));
     run.saw(Side::Client, "`model` and `usage` of the lower tier, the same streamed and plain");
 }
 

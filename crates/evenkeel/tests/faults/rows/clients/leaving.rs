@@ -114,12 +114,17 @@ async fn cl_05(run: &mut Run) {
     let ended = run.until(async || run.house.gateway.lines(&route).into_iter().find(|it| it["status"].is_u64())).await;
     let ended = ended.unwrap_or_default();
     run.must_be(&ended["attempts"], &json!([["primary", "cancelled.client_slow"]]), "the record");
+    let lasted = Duration::from_micros(ended["latency_us"].as_u64().unwrap_or(0));
+    run.must(lasted >= Duration::from_secs(2), "not before `server.write`", &lasted);
+    run.timed(Side::Record, "over after", lasted);
     let gone = run.until(async || run.primary_saw().await.first().filter(|it| it.client_gone).cloned()).await;
     run.must(gone.is_some(), "cancelled", &gone);
     run.must_be(run.breaker().await, "closed".to_owned(), "neutral");
     run.grew_by_less_than(before, 32);
-    drop(stream);
-    run.saw(Side::Client, "closed after `server.write`");
+    // What was on the way is there all the same, and then the connection is closed.
+    let heard = listen(&mut stream, Duration::from_secs(10)).await;
+    run.must(heard.closed && !heard.text().contains("[DONE]"), "closed, and no false end", &heard.bytes.len());
+    run.saw(Side::Client, "closed by `write: 2s`, no `[DONE]`; not played: HTTP/2");
     run.saw(Side::Path, "cancelled, breaker closed");
     run.saw(Side::Record, "`cancelled.client_slow`");
 }

@@ -1,6 +1,6 @@
 //! UP: connections that are refused, swallowed, gone before they are used, or closed by us and used on.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -63,7 +63,11 @@ async fn up_11(run: &mut Run) {
         let free = !it.record["inputs"].to_string().contains("retry_cost");
         run.must(free, "the second attempt is free", &it.record["inputs"]);
         run.must(matches!(results[..], ["ok"] | ["target.unsent", "ok"]), "the record", &results);
-        met += usize::from(results.len() == 2);
+        if results.len() == 2 {
+            met += 1;
+            let last = run.primary_saw().await.pop();
+            run.must(last.as_ref().is_some_and(|it| !it.reused), "the second one is on a new connection", &last);
+        }
         if met == 5 {
             run.saw(Side::Client, "whole answers of the primary");
             run.saw(Side::Record, "`target.unsent`, `ok`");
@@ -113,7 +117,8 @@ async fn up_14(run: &mut Run) {
     let waited = it.record["attempts"][0]["duration_us"].as_u64().unwrap_or(0);
     let within = clock * 1_000_000 - 50_000..clock * 1_000_000 + 700_000;
     run.must(within.contains(&waited), "after `connect`, or `tls`", &it.record["attempts"]);
-    run.saw(Side::Path, "left by `connect: 1s`, `tls: 2s`");
+    let name = if clock == 1 { "SYN: left after" } else { "TLS hello: left after" };
+    run.timed(Side::Path, name, Duration::from_micros(waited));
 }
 
 async fn up_32(run: &mut Run) {
@@ -122,19 +127,25 @@ async fn up_32(run: &mut Run) {
     let head = "POST /v1/chat/completions HTTP/1.1\r\nhost: t\r\ncontent-type: application/json\r\n";
     let mut stream = TcpStream::connect(run.house.data).await.expect("it listens");
     let request = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
+    let asked = Instant::now();
     stream.write_all(request.as_bytes()).await.expect("written");
     let mut part = [0; 4096];
     let read = tokio::time::timeout(Duration::from_secs(20), stream.read(&mut part)).await;
     run.must(matches!(read, Ok(Ok(1..))), "the first content", &read);
     drop(stream);
+    let stayed = asked.elapsed();
     let heedless = async || run.primary_saw().await.into_iter().find(|it| it.client_gone && it.tokens_after_gone > 3);
     let heedless = run.until(heedless).await;
     run.must(heedless.is_some(), "cancelled, and the server goes on for nobody", &heedless);
+    let until_gone = heedless.and_then(|it| it.left_after()).unwrap_or_default();
+    let late = until_gone.saturating_sub(stayed);
+    run.must(late < Duration::from_secs(1) + run.house.late.get(), "at once", &(until_gone, stayed));
+    run.timed(Side::Path, "cancelled after the client by at most", late);
     let route = format!("\"route\":\"{}\"", run.route);
     let record = run.until(async || run.house.gateway.lines(&route).into_iter().find(|it| it["status"] == 499)).await;
     run.must(record.is_some(), "a record of status 499", &record);
     run.must_be(run.breaker().await, "closed".to_owned(), "neutral");
     run.saw(Side::Client, "gone");
-    run.saw(Side::Path, "the connection closes at once, though the server goes on; nothing is held");
-    run.saw(Side::Record, "499; not counted: over HTTP/1.1 our close is the end (F-172)");
+    run.saw(Side::Path, "the server goes on for nobody; breaker closed");
+    run.saw(Side::Record, "499; not waited for: the 30 s after which a call that is not closed is counted (F-172)");
 }

@@ -87,7 +87,7 @@ async fn up_34(run: &mut Run) {
     ask_in_turn(run, 12).await;
     run.must(run.transitions().is_empty(), "no switch", &run.transitions());
     run.saw(Side::Path, format!("P = {} for 12 requests; breaker closed", run.primary_saw().await.len()));
-    run.saw(Side::Record, "`busy` in the route's state, until requests answer");
+    run.saw(Side::Record, "`busy` in the route's state");
 }
 
 async fn up_35(run: &mut Run) {
