@@ -3,14 +3,15 @@
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tokio::time::sleep;
+use tokio::{io::AsyncWriteExt, net::TcpStream, time::sleep};
 
 use super::upstream_starred::answered;
 use crate::{
     process::Process,
+    raw::read_request,
     row::{
         Forms::{Plain, Streamed},
-        Row, SHORT, STARRED, Variant, act,
+        PLAIN, Row, SHORT, STARRED, Setting, Variant, act,
     },
     run::{Run, Side, counts, outcome},
 };
@@ -21,7 +22,9 @@ pub(crate) const ROWS: &[Row] = &[
     Row::new("CF-02", Streamed, &[Variant::named("", "{fault: status, status: 503}", STAYS_OPEN)], act!(cf_02))
         .single(),
     Row::new("CF-04", Plain, &[Variant::named("", "", SHORT)], act!(cf_04)).single(),
-    Row::new("CF-06", Plain, &[Variant::named("", "", SHORT)], act!(cf_06)).single(),
+    Row::new("CF-06", Plain, &[Variant::named("", "", SHORT)], act!(cf_06))
+        .within(Setting { raw: Some(|stream| Box::pin(tell_key(stream))), ..PLAIN })
+        .single(),
     Row::new("CF-07", Plain, &[Variant::named("", "", SHORT)], act!(cf_07)).single(),
     Row::new("CF-10", Streamed, &[Variant::named("", "{fault: slow_tokens, every_ms: 200}", STARRED)], act!(cf_10))
         .single(),
@@ -176,25 +179,54 @@ async fn cf_06(run: &mut Run) {
     let good = config(run);
     let missing = good.replacen("protocol: openai,", "protocol: openai, api_key: \"${env:EVENKEEL_NOT_SET}\",", 1);
     refuses(run, "a secret that is missing", &missing).await;
-    // One in a file is read again when the file that names it is applied.
+    // One in a file is read again whenever the configuration is, also where nothing but the secret has changed.
+    let raw = run.house.raw.as_ref().expect("a listener").address;
     let secret = run.house.folder.path().join("key");
-    std::fs::write(&secret, "sk-rotated-0001").expect("written");
-    let keyed = format!("protocol: openai, api_key: \"${{file:{}}}\",", secret.display());
-    let (before, _) = ready(run).await;
-    save(run, &good.replacen("protocol: openai,", &keyed, 1));
-    let applied = run.until(async || (ready(run).await.0 != before).then_some(())).await;
-    run.must(applied.is_some(), "a new credential without a restart", &ready(run).await);
-    let it = run.ask().await;
-    answered(run, &it, 0);
-    let sent = run.primary_saw().await.pop().is_some_and(|it| it.headers.contains_key("authorization"));
-    run.must(sent, "the new credential is sent", &sent);
-    let told = [run.house.gateway.log_text(), it.record.to_string(), it.got.text(), format!("{:?}", it.got.headers)];
-    let shown = told.iter().filter(|it| it.contains("sk-rotated")).count();
+    let primary = format!(
+        "  primary: {{protocol: openai, url: \"http://{raw}/v1\", api_key: \"${{file:{}}}\"}}",
+        secret.display()
+    );
+    let keyed = good.lines().map(|line| if line.starts_with("  primary:") { primary.as_str() } else { line });
+    let keyed = keyed.collect::<Vec<_>>().join("\n");
+    let mut told = Vec::new();
+    for key in ["0001", "0002"] {
+        std::fs::write(&secret, format!("{KEY}{key}")).expect("written");
+        save(run, &keyed);
+        run.house.gateway.signal("HUP").await;
+        let body = run.chat(&run.route);
+        let sent = async || {
+            let mut one = run.beside();
+            Some(one.ask_with(&body, &[]).await).filter(|it| it.got.said() == key)
+        };
+        let it = run.until(sent).await;
+        run.must(it.is_some(), "the new credential is sent without a restart", &key);
+        if let Some(it) = it {
+            answered(run, &it, 0);
+            run.saw(Side::Client, outcome(&it.got));
+            told.extend([it.record.to_string(), it.got.text(), format!("{:?}", it.got.headers)]);
+        }
+    }
+    run.saw(Side::Path, "each of two secrets in turn, without a restart");
+    told.push(run.house.gateway.log_text());
+    let shown = told.iter().filter(|it| it.contains(KEY)).count();
     run.must_be(shown, 0, "never the value");
-    save(run, &good);
-    run.saw(Side::Client, outcome(&it.got));
-    run.saw(Side::Path, format!("a new credential without a restart: {sent}"));
     run.saw(Side::Record, format!("the value in {shown} of log, record and answer"));
+    save(run, &good);
+}
+
+/// How the secrets of CF-06 begin.
+const KEY: &str = "sk-rotated-";
+
+/// Answers with the end of the credential that came; mocks never show one.
+async fn tell_key(mut stream: TcpStream) {
+    let request = String::from_utf8_lossy(&read_request(&mut stream).await).into_owned();
+    let key = request.split(KEY).nth(1).and_then(|rest| rest.get(..4)).unwrap_or("none");
+    let choice = format!(r#"{{"index":0,"message":{{"role":"assistant","content":"{key}"}},"finish_reason":"stop"}}"#);
+    let body = format!(r#"{{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{choice}]}}"#);
+    let head = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length:";
+    // Whoever does not wait for it is not there any more.
+    let _ = stream.write_all(format!("{head} {}\r\n\r\n{body}", body.len()).as_bytes()).await;
+    let _ = stream.shutdown().await;
 }
 
 async fn cf_07(run: &mut Run) {
