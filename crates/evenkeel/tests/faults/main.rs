@@ -12,6 +12,7 @@
 
 mod catalogue;
 mod client;
+mod exchange;
 mod frames;
 mod house;
 mod later;

@@ -7,13 +7,14 @@ use tokio::{io::AsyncWriteExt, net::TcpStream, time::sleep};
 
 use super::upstream_starred::answered;
 use crate::{
+    exchange::outcome,
     process::Process,
     raw::read_request,
     row::{
         Forms::{Plain, Streamed},
         PLAIN, Row, SHORT, STARRED, Setting, Variant, act,
     },
-    run::{Run, Side, counts, outcome},
+    run::{Run, Side, counts},
 };
 
 /// The rows of this file.

@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use super::upstream_starred::answered;
 use crate::{
+    exchange::outcome,
     row::{Forms::Both, Row, Variant, act},
-    run::{Run, Side, outcome},
+    run::{Run, Side},
 };
 
 /// The rows of this file.

@@ -7,12 +7,13 @@ use tokio::time::sleep;
 use super::upstream_starred::answered;
 use crate::{
     client::Got,
+    exchange::outcome,
     process::Process,
     row::{
         Forms::{Plain, Streamed},
         PLAIN, Row, STARRED, Setting, Variant, act,
     },
-    run::{Run, Side, counts, outcome},
+    run::{Run, Side, counts},
 };
 
 /// The rows of this file.

@@ -5,12 +5,13 @@ use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use super::upstream_starred::answered;
 use crate::{
+    exchange::outcome,
     raw::read_request,
     row::{
         Forms::{Both, Plain, Streamed},
         MODELS_ONLY, PLAIN, Row, SHORT, Setting, Variant, act,
     },
-    run::{Run, Side, outcome},
+    run::{Run, Side},
 };
 
 /// The rows of this file.

@@ -6,11 +6,12 @@ use serde_json::{Value, json};
 
 use super::{streams_starred::spliced, upstream_starred::answered};
 use crate::{
+    exchange::Exchange,
     row::{
         Forms::{Both, Streamed},
         MODELS_ONLY, Row, SHORT, STARRED, Variant, act,
     },
-    run::{Exchange, Run, Side},
+    run::{Run, Side},
 };
 
 /// The rows of this file. An answer has 24 tokens.

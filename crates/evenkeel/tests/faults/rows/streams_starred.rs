@@ -7,8 +7,9 @@ use serde_json::json;
 
 use super::upstream_starred::{answered, left_and_not_asked_again};
 use crate::{
+    exchange::Exchange,
     row::{Forms::Both, Row, STARRED, STARRED_OTHER_WORDS, Variant, act},
-    run::{Exchange, Run, Side},
+    run::{Run, Side},
 };
 
 /// The rows of this file. An answer has 24 tokens.

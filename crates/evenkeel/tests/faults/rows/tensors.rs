@@ -6,10 +6,11 @@ use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use crate::{
     client::Got,
+    exchange::outcome,
     process::Process,
     raw::read_request,
     row::{Forms::Plain, PLAIN, Row, Setting, Variant, act},
-    run::{Run, Side, counts, outcome},
+    run::{Run, Side, counts},
 };
 
 /// A primary that answers as the first word of its model's name says, and promises two outputs.

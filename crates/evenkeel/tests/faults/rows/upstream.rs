@@ -10,10 +10,7 @@ mod silence;
 
 use serde_json::Value;
 
-use crate::{
-    row::Row,
-    run::{Exchange, Run},
-};
+use crate::{exchange::Exchange, row::Row, run::Run};
 
 /// The rows of these files.
 pub(super) const ROWS: &[&[Row]] = &[

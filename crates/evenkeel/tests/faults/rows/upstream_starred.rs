@@ -6,9 +6,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::{
+    exchange::Exchange,
     provider::between,
     row::{Forms::Both, PLAIN, Row, STARRED, STARRED_OTHER_WORDS, Setting, Variant, act},
-    run::{Exchange, Run, Side},
+    run::{Run, Side},
 };
 
 /// The rows of this file.

@@ -6,12 +6,13 @@ use tokio::{io::AsyncWriteExt, net::TcpStream, time::sleep};
 
 use super::{gone_of, request};
 use crate::{
+    exchange::outcome,
     row::{
         Forms::{Both, Plain},
         MODELS_ONLY, Row, SHORT, STARRED, Variant, act,
     },
     rows::upstream_starred::answered,
-    run::{Run, Side, outcome},
+    run::{Run, Side},
 };
 
 /// The rows of this file.

@@ -6,12 +6,13 @@ use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use super::{QUICK, normal_again, open};
 use crate::{
+    exchange::outcome,
     row::{
         Forms::{Both, Plain},
         Row, Variant, act,
     },
     rows::{clients::request, upstream_starred::answered},
-    run::{Run, Side, outcome},
+    run::{Run, Side},
 };
 
 /// The rows of this file.

@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 use crate::{
+    exchange::{Exchange, outcome},
     provider::most_at_once,
     row::{
         Forms::{Both, Plain},
         MODELS_ONLY, Row, SHORT, Variant, act,
     },
     rows::upstream_starred::answered,
-    run::{Exchange, Run, Side, outcome},
+    run::{Run, Side},
 };
 
 /// The rows of this file.

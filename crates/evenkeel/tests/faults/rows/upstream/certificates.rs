@@ -12,9 +12,10 @@ use rustls::{
 use tokio::net::TcpStream;
 
 use crate::{
+    exchange::outcome,
     row::{Forms::Both, PLAIN, Row, Setting, Variant, act},
     rows::upstream_starred::answered,
-    run::{Run, Side, outcome},
+    run::{Run, Side},
 };
 
 /// The rows of this file.

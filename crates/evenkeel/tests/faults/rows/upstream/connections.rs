@@ -9,12 +9,13 @@ use tokio::{
 
 use super::{at_once, first_result};
 use crate::{
+    exchange::outcome,
     row::{
         Forms::{Both, Streamed},
         PLAIN, Row, SHORT, STARRED, Setting, Variant, act,
     },
     rows::upstream_starred::answered,
-    run::{Run, Side, outcome},
+    run::{Run, Side},
 };
 
 /// The rows of this file.

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use super::{asked, first_result};
 use crate::{
+    exchange::outcome,
     row::{Forms::Both, Row, SHORT, Variant, act},
     rows::upstream_starred::{answered, left_and_not_asked_again},
-    run::{Run, Side, outcome},
+    run::{Run, Side},
 };
 
 /// The rows of this file.
