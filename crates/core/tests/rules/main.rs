@@ -1,12 +1,11 @@
 //! The rules of the core, one property each, over random histories and beside a naive model.
 //!
 //! `world` plays clients and upstreams by seed and writes down everything that went in and came out; `naive` says again,
-//! slowly and without cleverness, when a path may be asked. Each test here is one rule, named after it.
+//! slowly and without cleverness, when a path may be asked. Each test below `properties` is one rule, named after it; that of
+//! `replay` notices every change, also one that is right.
 
-mod again;
 mod follow;
 mod naive;
 mod properties;
 mod replay;
-mod replicas;
 mod world;

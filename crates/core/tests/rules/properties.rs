@@ -1,5 +1,8 @@
 //! One property per rule of `architecture.md`, section 4, over random histories.
 
+mod again;
+mod replicas;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use evenkeel_core::*;

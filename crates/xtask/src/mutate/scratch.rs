@@ -123,3 +123,19 @@ impl Scratch {
         Ok(None)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_property_of_the_core_is_among_the_checks() {
+        let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/tests/rules");
+        let files = fs::read_dir(rules).expect("the properties are there").map(|it| it.expect("listed").path());
+        let tests = files.filter(|it| it.is_file() && fs::read_to_string(it).expect("text").contains("#[test]"));
+        let mut tests: Vec<_> = tests.map(|it| it.file_name().expect("a file").to_owned()).collect();
+        tests.sort();
+        // What lies in the folder of `properties` has `CHECKS[0][2]` in its name.
+        assert_eq!(tests, ["properties.rs", "replay.rs"], "a check would not be made");
+    }
+}
