@@ -11,5 +11,5 @@ mod words;
 
 pub use decision::{Attempt, Candidate, Decision, Input, Outcome, Usage};
 pub use ready::{Ready, Rejected};
-pub use status::{RouteBrief, RouteState, Status, TierState};
+pub use status::{Gate, RouteBrief, RouteState, Status, TierState};
 pub use transition::{Transition, Trip};

@@ -1,5 +1,7 @@
 //! How routes stand, for the interfaces of products (`interfaces.md`, section 3).
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +21,7 @@ pub struct RouteBrief {
     pub route: String,
     /// How it is doing.
     pub phase: String,
-    /// The tier at which it starts; none where no tier is left.
+    /// The tier at which a request starts now, by breakers and gates; none where no tier is left.
     pub tier: Option<u8>,
     /// Whether that is another than 0.
     pub degraded: bool,
@@ -36,7 +38,7 @@ pub struct RouteState {
     pub route: String,
     /// How it is doing.
     pub phase: String,
-    /// The tier at which it starts; none where no tier is left.
+    /// The tier at which a request starts now, by breakers and gates; none where no tier is left.
     pub tier: Option<u8>,
     /// The kind of answer that this tier gives.
     pub method: Option<String>,
@@ -63,12 +65,27 @@ pub struct TierState {
     pub method: String,
     /// The worst of its breakers: `closed`, `ramp`, `half_open`, `open`.
     pub breaker: String,
+    /// The breaker of each operation: `chat` and `chat-stream` fail apart.
+    pub operations: BTreeMap<String, String>,
+    /// What keeps every request from it, where a quota is used up, a credential refused, or all replicas push back.
+    pub gate: Option<Gate>,
     /// The share of the last 1,000 answers that it gave, 0 to 1.
     pub share: f64,
-    /// Whether a request may start on it now.
+    /// Whether a request may start on it now, for one operation at least.
     pub eligible: bool,
     /// What each of its replicas says of itself: `ready`, `refused`, `out`, `busy`, `misconfigured`, or `unasked`.
     pub readiness: Vec<String>,
     /// When it last answered well.
     pub last_exercised: Option<Timestamp>,
+}
+
+/// A closed gate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Gate {
+    /// Why.
+    pub reason: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// Until when, as far as it is known.
+    pub until: Timestamp,
 }

@@ -6,7 +6,7 @@
 //! FNV-1a, 64 bit (Fowler, Noll, Vo): no dependency, defined on bytes, good enough to tell two logs apart.
 
 use crate::{
-    change::BreakerChange,
+    change::{BreakerChange, GateChange, GateKind, GateTurn},
     clock::Nanos,
     decision::{AttemptRecord, Candidate, Decision, End, Outcome},
     fact::Fact,
@@ -91,6 +91,7 @@ impl Canonical for Output {
                 [9, probe.0, upstream, replica, *within].into_iter().for_each(|n| hash.number(n));
             }
             Self::Breaker(it) => it.feed(hash),
+            Self::Gate(it) => it.feed(hash),
             Self::Transition(it) => it.feed(hash),
             Self::Decision(decision) => decision.feed(hash),
         }
@@ -106,6 +107,24 @@ impl Canonical for BreakerChange {
         numbers.into_iter().for_each(|n| hash.number(n));
         hash.bytes(turn.rule().as_bytes());
         turn.trip.iter().for_each(|trip| trip.feed(hash));
+    }
+}
+
+impl Canonical for GateChange {
+    fn feed(&self, hash: &mut LogHash) {
+        let Self { at, revision, path, gate, result, turn } = self;
+        hash.bytes(&revision.digest);
+        hash.bytes(gate.name().as_bytes());
+        hash.bytes(result.name().as_bytes());
+        let replica = match gate {
+            GateKind::Replica(replica) => Some(u64::from(replica.0)),
+            GateKind::Domain | GateKind::Credential => None,
+        };
+        let until = match turn {
+            GateTurn::Closed(until) => Some(*until),
+            GateTurn::Lifted => None,
+        };
+        [11, *at, u64::from(path.0), option(replica), option(until)].into_iter().for_each(|n| hash.number(n));
     }
 }
 

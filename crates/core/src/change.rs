@@ -1,4 +1,4 @@
-//! Change: the record of a change of a breaker (F-060).
+//! Change: the record of a change of a breaker (F-060) or of a gate (F-051).
 //!
 //! A path, each operation of it and each replica have breakers of their own, and most of what those do moves no route: the
 //! route stays where it is while one replica of three is left alone, and while a tier below it recovers. Who asks why a replica
@@ -13,6 +13,7 @@ use alloc::sync::Arc;
 
 use crate::{
     breaker::BreakerState,
+    class::ResultCode,
     clock::Nanos,
     id::{PathId, ReplicaId},
     reason::Reason,
@@ -35,6 +36,54 @@ pub struct BreakerChange {
     pub replica: Option<ReplicaId>,
     /// How it moved, and why.
     pub turn: BreakerTurn,
+}
+
+/// A gate that has closed or was lifted: that of a quota, of a credential, or of one replica.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GateChange {
+    /// When, on the shell's clock.
+    pub at: Nanos,
+    /// The revision that it cites.
+    pub revision: Arc<Revision>,
+    /// The path whose attempt moved it; others may stand behind the same gate.
+    pub path: PathId,
+    /// What it stands for.
+    pub gate: GateKind,
+    /// How that attempt ended.
+    pub result: ResultCode,
+    /// How it moved.
+    pub turn: GateTurn,
+}
+
+/// What a gate stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GateKind {
+    /// A capacity domain.
+    Domain,
+    /// Our credential at an upstream.
+    Credential,
+    /// One replica.
+    Replica(ReplicaId),
+}
+
+impl GateKind {
+    /// Returns the word that log and metrics use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Domain => "domain",
+            Self::Credential => "credential",
+            Self::Replica(_) => "replica",
+        }
+    }
+}
+
+/// How a gate has moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GateTurn {
+    /// Closed, for the first time or again, until then.
+    Closed(Nanos),
+    /// Lifted by an answer.
+    Lifted,
 }
 
 /// From which state to which a breaker has moved, and why.

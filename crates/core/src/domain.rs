@@ -15,8 +15,10 @@
 use alloc::{collections::BTreeMap, string::String, vec::Vec};
 
 use crate::{
+    change::GateTurn,
     clock::{Nanos, SECOND},
     id::{AttemptId, UpstreamId},
+    reason::Reason,
     revision::{Path, Revision, Where},
 };
 
@@ -32,6 +34,17 @@ pub(crate) struct Closing {
     pub(crate) told: Option<Nanos>,
     pub(crate) first: Nanos,
     pub(crate) most: Nanos,
+}
+
+/// What keeps every attempt from a path, however well it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shut {
+    /// Why.
+    pub reason: Reason,
+    /// Since when, on the shell's clock.
+    pub since: Nanos,
+    /// Until when, as far as it is known.
+    pub until: Nanos,
 }
 
 /// What an attempt's end says to a gate that it passed.
@@ -56,6 +69,7 @@ pub(crate) struct Gate {
 
 #[derive(Clone, Copy, Debug)]
 struct Closed {
+    since: Nanos,
     until: Nanos,
     /// How long it was closed the last time.
     length: Nanos,
@@ -87,19 +101,33 @@ impl Gate {
         }
     }
 
-    /// Hears how an attempt ended that had passed.
-    pub(crate) fn hear(&mut self, now: Nanos, attempt: AttemptId, word: Word) {
+    /// Hears how an attempt ended that had passed; returns whether that closes the gate, or closes it again, or lifts it. Who
+    /// comes late and finds it closed may lengthen its time, which is no news.
+    pub(crate) fn hear(&mut self, now: Nanos, attempt: AttemptId, word: Word) -> Option<GateTurn> {
         let leased = self.closed.is_some_and(|closed| closed.lease == Some(attempt));
         match word {
-            Word::Close(closing) => self.close(now, closing, leased),
+            Word::Close(closing) => {
+                let news = leased || self.closed.is_none();
+                let until = self.close(now, closing, leased);
+                news.then_some(GateTurn::Closed(until))
+            }
             // An answer to a question that was asked before the gate closed says nothing about now.
-            Word::Lift if leased => self.closed = None,
+            Word::Lift if leased => {
+                self.closed = None;
+                Some(GateTurn::Lifted)
+            }
             Word::Lift | Word::Nothing => {
                 if let Some(closed) = self.closed.as_mut().filter(|_| leased) {
                     closed.lease = None;
                 }
+                None
             }
         }
+    }
+
+    /// Returns since when and until when it is closed, where its time is not over.
+    fn shut(&self, now: Nanos) -> Option<(Nanos, Nanos)> {
+        self.closed.filter(|closed| closed.until > now).map(|closed| (closed.since, closed.until))
     }
 
     /// Takes the lease back from an attempt whose end will not be heard.
@@ -109,7 +137,7 @@ impl Gate {
         }
     }
 
-    fn close(&mut self, now: Nanos, closing: Closing, renewed: bool) {
+    fn close(&mut self, now: Nanos, closing: Closing, renewed: bool) -> Nanos {
         let said = closing.told.unwrap_or(closing.first).min(CAP);
         let before = self.closed.filter(|_| renewed).map_or(0, |closed| match closed.length {
             // "Now" was tried, and was no word to go by: twice nothing would be nothing for ever.
@@ -120,7 +148,9 @@ impl Gate {
         let was = self.closed.map_or(0, |closed| closed.until);
         let lease = self.closed.and_then(|closed| closed.lease).filter(|_| !renewed);
         let longer = now.saturating_add(length).max(was);
-        self.closed = Some(Closed { until: longer, length, lease });
+        let since = self.closed.map_or(now, |closed| closed.since);
+        self.closed = Some(Closed { since, until: longer, length, lease });
+        longer
     }
 
     /// Says whether one more may wait for it.
@@ -230,6 +260,18 @@ impl Gates {
         let opens = |gate: &u32| self.at(*gate).admits(now);
         let replica = before.replicas.is_empty() || before.replicas.iter().any(opens);
         replica && before.domain.iter().chain(&before.credential).all(opens)
+    }
+
+    /// Returns what keeps every attempt from a path; none where one replica at least may be asked, now or as a try.
+    pub(crate) fn shut(&self, now: Nanos, before: &Before) -> Option<Shut> {
+        let shut = |reason| move |(since, until)| Shut { reason, since, until };
+        let of = |gate: &u32| self.at(*gate).shut(now);
+        let credential = before.credential.as_ref().and_then(of).map(shut(Reason::CredentialRejected));
+        let domain = before.domain.as_ref().and_then(of).map(shut(Reason::CapacityDomainLimited));
+        // None, for one that is open, comes before every other.
+        let first = before.replicas.iter().map(of).min_by_key(|shut| shut.map(|(_, until)| until)).flatten();
+        let replicas = first.map(shut(Reason::CapacityDomainLimited));
+        [credential, domain, replicas].into_iter().flatten().max_by_key(|shut| shut.until)
     }
 
     pub(crate) fn at(&self, gate: u32) -> &Gate {

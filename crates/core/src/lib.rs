@@ -77,11 +77,12 @@ mod window;
 
 pub use breaker::BreakerState;
 pub use bytes::{Canonical, LogHash};
-pub use change::{BreakerChange, BreakerTurn};
+pub use change::{BreakerChange, BreakerTurn, GateChange, GateKind, GateTurn};
 pub use class::{Again, Class, Closes, Evidence, Next, ResultCode};
 pub use clock::{MICROSECOND, MILLISECOND, Nanos, SECOND};
 pub use decision::{AttemptRecord, Candidate, Decision, End, Outcome, Rescue, Role, Verdict};
 pub use digest::digest_name;
+pub use domain::Shut;
 pub use fact::{Comparison, Fact, Signal};
 pub use id::{AttemptId, PathId, ProbeId, ReplicaId, RequestId, RouteId, UpstreamId};
 pub use input::{Admit, Event, Input, Splice};

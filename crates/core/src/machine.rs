@@ -199,11 +199,14 @@ impl Core {
         let of = &self.generation.revision.routes[route.index()];
         let mut state = self.routes[&of.name].machine.state(now, &self.generation, route, &self.paths);
         for (tier, of) in state.tiers.iter_mut().zip(&of.tiers) {
-            tier.eligible &= self.gates.admit(now, self.generation.before(of.path));
+            let before = self.generation.before(of.path);
+            tier.gate = self.gates.shut(now, before);
+            tier.eligible &= self.gates.admit(now, before);
             if let Where::Remote(upstream) = self.generation.path(of.path).place {
                 tier.readiness = self.readiness(upstream);
             }
         }
+        state.pass_gates();
         state
     }
 

@@ -3,7 +3,7 @@
 use alloc::{boxed::Box, sync::Arc};
 
 use crate::{
-    change::BreakerChange,
+    change::{BreakerChange, GateChange},
     class::ResultCode,
     clock::Nanos,
     decision::{Decision, Rescue, Role},
@@ -69,6 +69,8 @@ pub enum Output {
     Probe(Probe),
     /// A breaker has changed, of a path or of one of its replicas.
     Breaker(Box<BreakerChange>),
+    /// A gate has closed, or was lifted.
+    Gate(Box<GateChange>),
     /// The tier at which a route starts has changed.
     Transition(Box<Transition>),
     /// The record of a request that is over.

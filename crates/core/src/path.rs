@@ -195,6 +195,15 @@ impl PathState {
         self.lanes.iter_mut().for_each(|lane| lane.stand(&self.standing));
     }
 
+    /// Says whether something may be asked of it: one of the operations that were asked, where there are such.
+    pub(crate) fn is_open(&self) -> bool {
+        let open = |lane: &Lane| lane.state() != BreakerState::Open;
+        match self.lanes.iter().any(|lane| lane.asked) {
+            true => self.lanes.iter().any(|lane| lane.asked && open(lane)),
+            false => self.lanes.iter().all(open),
+        }
+    }
+
     /// Returns the lane that stands worst, of those that were asked where there are such: the others follow them.
     pub(crate) fn worst(&self) -> Option<&Lane> {
         self.lanes.iter().max_by_key(|lane| (lane.asked, lane.state()))

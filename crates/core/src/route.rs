@@ -15,13 +15,14 @@ use alloc::{boxed::Box, vec, vec::Vec};
 use crate::{
     breaker::BreakerState,
     clock::Nanos,
+    domain::Shut,
     id::{PathId, RouteId},
     output::Output,
-    path::{Generation, PathState, Paths},
+    path::{Generation, Lane, PathState, Paths},
     pin::{Held, Pin},
     probe::Readiness,
     reason::Reason,
-    revision::{Method, Tier},
+    revision::{Method, Operation, Tier},
     transition::{Transition, Trip},
 };
 
@@ -64,6 +65,9 @@ pub struct RouteState {
     pub reason: Reason,
     /// Since when, on the shell's clock.
     pub since: Nanos,
+    /// The tier at which it starts by its breakers alone, as its last transition said. A gate closes and opens too often for
+    /// each time to be a transition.
+    pub start: u8,
     /// Its tiers, in order.
     pub tiers: Vec<TierState>,
 }
@@ -73,10 +77,27 @@ pub struct RouteState {
 pub struct TierState {
     /// The worst of its breakers.
     pub breaker: BreakerState,
-    /// Whether a request may start on it now.
+    /// The breaker of each operation of its route.
+    pub operations: Vec<(Operation, BreakerState)>,
+    /// Whether a request may start on it now, for one of its operations at least.
     pub eligible: bool,
+    /// The gate that keeps every request from it, where one does.
+    pub gate: Option<Shut>,
     /// What its replicas say of themselves, in their order; nothing for work in this process.
     pub readiness: Vec<Readiness>,
+}
+
+impl RouteState {
+    /// Goes on to the first tier that no gate keeps requests from (F-051).
+    pub(crate) fn pass_gates(&mut self) {
+        let start = usize::from(self.start);
+        let Some(shut) = self.tiers.get(start).and_then(|tier| tier.gate) else { return };
+        let open = (start..self.tiers.len()).find(|at| self.tiers[*at].eligible);
+        self.phase = if open.is_some() { Phase::Degraded } else { Phase::Exhausted };
+        self.tier = open.unwrap_or(self.tiers.len()) as u8;
+        self.reason = shut.reason;
+        self.since = self.since.max(shut.since);
+    }
 }
 
 /// Where a route starts, and what barred the tiers above.
@@ -160,17 +181,21 @@ impl RouteMachine {
     /// Returns the state for people and programs.
     pub(crate) fn state(&self, now: Nanos, generation: &Generation, route: RouteId, paths: &Paths) -> RouteState {
         let held = self.held(now);
-        let tiers = generation.revision.routes[route.index()].tiers.iter().zip(0..).map(|(tier, at)| {
-            let breaker = worst(paths.state(generation.slot(tier.path))).0;
+        let of = &generation.revision.routes[route.index()];
+        let tiers = of.tiers.iter().zip(0..).map(|(tier, at)| {
+            let path = paths.state(generation.slot(tier.path));
             let held = held.is_some_and(|held| held.left(now, at) > 0);
-            let eligible = breaker != BreakerState::Open && !held;
-            TierState { breaker, eligible, readiness: Vec::new() }
+            let breaker = worst(path).0;
+            let operation = |it: &Operation| (*it, path.seen(*it).map_or(BreakerState::Closed, Lane::state));
+            let operations = of.protocol.operations().iter().map(operation).collect();
+            TierState { breaker, operations, eligible: path.is_open() && !held, gate: None, readiness: Vec::new() }
         });
         RouteState {
             phase: self.phase(generation, route, paths),
             tier: self.start,
             reason: self.reason,
             since: self.since,
+            start: self.start,
             tiers: tiers.collect(),
         }
     }

@@ -149,7 +149,11 @@ impl Driver {
             let done = act(state, state.now);
             while let Some(output) = state.core.poll() {
                 match output {
-                    Output::Transition(_) | Output::Breaker(_) | Output::CancelIgnored { .. } | Output::Probe(_) => {
+                    Output::Transition(_)
+                    | Output::Breaker(_)
+                    | Output::Gate(_)
+                    | Output::CancelIgnored { .. }
+                    | Output::Probe(_) => {
                         news.push(output);
                     }
                     output => state.deliver(output),
@@ -181,7 +185,11 @@ impl State {
             | Output::Answer { request, .. }
             | Output::Refuse { request, .. } => *request,
             Output::Decision(decision) => decision.request,
-            Output::Transition(_) | Output::Breaker(_) | Output::CancelIgnored { .. } | Output::Probe(_) => return,
+            Output::Transition(_)
+            | Output::Breaker(_)
+            | Output::Gate(_)
+            | Output::CancelIgnored { .. }
+            | Output::Probe(_) => return,
         };
         if let Some(mailbox) = self.mailboxes.get(&request) {
             mailbox.put(Mail::Output(output));

@@ -92,6 +92,10 @@ impl Events {
                 self.metrics.breaker(change);
                 log::breaker(change);
             }
+            Output::Gate(change) => {
+                self.metrics.gate(change);
+                log::gate(change);
+            }
             Output::CancelIgnored { revision, path, .. } => self.metrics.cancel_ignored(revision, *path),
             _ => {}
         }

@@ -1,6 +1,6 @@
 //! How routes stand now, from the core's own state and from what was answered lately.
 
-use evenkeel_api::{RouteBrief, RouteState, Status, TierState};
+use evenkeel_api::{Gate, RouteBrief, RouteState, Status, TierState};
 use evenkeel_core::{self as core, Phase};
 
 use crate::{driver::Driver, events::Events};
@@ -33,6 +33,12 @@ pub(crate) fn one(driver: &Driver, events: &Events, name: &str, revision: &str) 
             name: tier.name.clone(),
             method: tier.method.name().into(),
             breaker: now.breaker.name().into(),
+            operations: now.operations.iter().map(|(of, it)| (of.name().into(), it.name().into())).collect(),
+            gate: now.gate.as_ref().map(|shut| Gate {
+                reason: shut.reason.name().into(),
+                since: driver.clock.wall(shut.since),
+                until: driver.clock.wall(shut.until),
+            }),
             share,
             eligible: now.eligible,
             readiness: now.readiness.iter().map(|it| it.name().into()).collect(),

@@ -197,6 +197,7 @@ impl Oracle {
                 Ok(())
             }
             Output::Breaker(change) => self.health.told(change),
+            Output::Gate(change) => self.told.changed(change),
             Output::Transition(transition) => self.health.moved(transition),
             Output::Decision(decision) => self.promises.recorded(decision),
         }

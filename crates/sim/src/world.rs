@@ -249,6 +249,7 @@ impl<'s> World<'s> {
             Output::Commit { .. }
             | Output::Transition(_)
             | Output::Breaker(_)
+            | Output::Gate(_)
             | Output::CancelIgnored { .. }
             | Output::Decision(_) => {}
         }

@@ -3,11 +3,15 @@
 //! That a result closes a gate, and which, is a column of the class table; here it becomes one of the gates before a path,
 //! and a time.
 
+use alloc::boxed::Box;
+
 use crate::{
     attempt::Attempt,
+    change::{GateChange, GateKind},
     class::{Closes, ResultCode},
     clock::{Nanos, SECOND},
     domain::{Closing, Word},
+    output::Output,
     request::{Ended, Request, World},
 };
 
@@ -26,13 +30,27 @@ impl Request {
             Closes::Credential => CREDENTIAL,
             Closes::Rate | Closes::Replica | Closes::Nothing => RATE,
         };
-        for gate in self.generation.before(attempt.path).on_the_way(attempt.replica.index()) {
+        let before = self.generation.before(attempt.path);
+        for gate in before.on_the_way(attempt.replica.index()) {
             let word = match closed == Some(gate) {
                 true => Word::Close(Closing { told: how.after, first, most }),
                 false if how.result.is_ok() => Word::Lift,
                 false => Word::Nothing,
             };
-            world.gates.at_mut(gate).hear(now, attempt.id, word);
+            let Some(turn) = world.gates.at_mut(gate).hear(now, attempt.id, word) else { continue };
+            let kind = match Some(gate) {
+                gate if gate == before.domain => GateKind::Domain,
+                gate if gate == before.credential => GateKind::Credential,
+                _ => GateKind::Replica(attempt.replica),
+            };
+            world.outputs.push_back(Output::Gate(Box::new(GateChange {
+                at: now,
+                revision: self.generation.revision.clone(),
+                path: attempt.path,
+                gate: kind,
+                result: how.result,
+                turn,
+            })));
         }
     }
 

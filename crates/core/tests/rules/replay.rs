@@ -9,7 +9,7 @@ const INPUTS: usize = 100_000;
 
 /// The hash that every machine and every profile must give. It changes with every rule of decision that changes, and
 /// then on purpose: the test prints the new one.
-const GOLDEN: u64 = 0x5747_a710_2400_3155;
+const GOLDEN: u64 = 0x1c04_a9e7_b828_7932;
 
 fn sequence() -> History {
     let mut world = World::new(42, sample(42));

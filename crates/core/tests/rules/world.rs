@@ -283,7 +283,8 @@ impl World {
             | Output::Decision(_)
             | Output::CancelIgnored { .. }
             | Output::Probe(_)
-            | Output::Breaker(_) => {}
+            | Output::Breaker(_)
+            | Output::Gate(_) => {}
         }
     }
 

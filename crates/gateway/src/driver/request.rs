@@ -138,7 +138,11 @@ impl Task {
                 self.over(*decision).await;
                 return true;
             }
-            Output::Transition(_) | Output::Breaker(_) | Output::CancelIgnored { .. } | Output::Probe(_) => {}
+            Output::Transition(_)
+            | Output::Breaker(_)
+            | Output::Gate(_)
+            | Output::CancelIgnored { .. }
+            | Output::Probe(_) => {}
         }
         false
     }

@@ -16,7 +16,7 @@ use std::{
 };
 
 use evenkeel_api::Transition;
-use evenkeel_core::{BreakerChange, End, Severity, digest_name};
+use evenkeel_core::{BreakerChange, End, GateChange, GateKind, GateTurn, Severity, digest_name};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -188,6 +188,40 @@ pub(super) fn breaker(it: &BreakerChange) {
         Severity::Info => line!(info),
         Severity::Warning => line!(warn),
         Severity::Critical => line!(error),
+    }
+}
+
+/// Writes the line of a gate that has closed or was lifted (F-051). A quota that is used up or a credential that is refused is
+/// for its owner to mend: nothing here does.
+pub(super) fn gate(it: &GateChange) {
+    let GateChange { revision, gate, result, .. } = it;
+    let path = &revision.paths[it.path.index()];
+    let replica = match gate {
+        GateKind::Replica(replica) => Some(replica.0),
+        GateKind::Domain | GateKind::Credential => None,
+    };
+    macro_rules! line {
+        ($level:ident, $for_ms:expr, $text:literal) => {
+            tracing::$level!(
+                target: "evenkeel::gate",
+                route = revision.routes[path.route.index()].name,
+                path = path.name,
+                gate = gate.name(),
+                domain = path.domain.as_deref().filter(|_| *gate == GateKind::Domain),
+                replica,
+                result = result.name(),
+                for_ms = $for_ms,
+                revision = digest_name(&revision.digest),
+                $text,
+            )
+        };
+    }
+    match it.turn {
+        GateTurn::Closed(until) => {
+            let for_ms = Some(until.saturating_sub(it.at) / 1_000_000);
+            line!(warn, for_ms, "a gate has closed: what stands behind it is not asked meanwhile");
+        }
+        GateTurn::Lifted => line!(info, None::<u64>, "a gate was lifted"),
     }
 }
 

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use evenkeel_core::{
-    AttemptRecord, BreakerChange, BreakerState, Decision, End, Found, PathId, Phase, Reason, Refusal, ReplicaId,
-    ResultCode, Revision, RouteId, RouteState, Transition,
+    AttemptRecord, BreakerChange, BreakerState, Decision, End, Found, GateChange, GateTurn, PathId, Phase, Reason,
+    Refusal, ReplicaId, ResultCode, Revision, RouteId, RouteState, Transition,
 };
 use jiff::Timestamp;
 use parking_lot::Mutex;
@@ -52,6 +52,8 @@ pub(crate) struct Metrics {
     route_phase: Gauges,
     breaker_state: Gauges,
     breaker_changes: Counters,
+    gate_closed: Gauges,
+    gate_changes: Counters,
     revision_info: Gauges,
     last_apply: Gauge,
     series: Mutex<Series>,
@@ -102,6 +104,8 @@ impl Metrics {
             route_phase: Gauges::default(),
             breaker_state: Gauges::default(),
             breaker_changes: Counters::default(),
+            gate_closed: Gauges::default(),
+            gate_changes: Counters::default(),
             revision_info: Gauges::default(),
             last_apply: Gauge::default(),
             series: Mutex::default(),
@@ -137,6 +141,9 @@ impl Metrics {
         it.register(names::BREAKER_STATE, "1 for the state a breaker is in", self.breaker_state.clone());
         let changes = self.breaker_changes.clone();
         it.register(names::BREAKER_CHANGES, "Changes of breakers, of paths and of their replicas", changes);
+        it.register(names::GATE_CLOSED, "1 where a gate keeps requests from a path", self.gate_closed.clone());
+        let changes = self.gate_changes.clone();
+        it.register(names::GATE_CHANGES, "Gates that closed, or were lifted by an answer", changes);
         it.register(names::REVISION_INFO, "1 for the revision in force", self.revision_info.clone());
         it.register(names::LAST_APPLY, "When a configuration was last applied", self.last_apply.clone());
         let build = Gauges::default();
@@ -222,6 +229,22 @@ impl Metrics {
         self.breaker_changes.get_or_create(&labels).inc();
     }
 
+    pub(super) fn gate(&self, it: &GateChange) {
+        let path = &it.revision.paths[it.path.index()];
+        let to = match it.turn {
+            GateTurn::Closed(_) => "closed",
+            GateTurn::Lifted => "lifted",
+        };
+        let labels = vec![
+            ("route", it.revision.routes[path.route.index()].name.clone()),
+            ("path", path.name.clone()),
+            ("gate", it.gate.name().into()),
+            ("to", to.into()),
+            ("result", it.result.name().into()),
+        ];
+        self.gate_changes.get_or_create(&labels).inc();
+    }
+
     pub(super) fn cancel_ignored(&self, revision: &Revision, path: PathId) {
         let path = &revision.paths[path.index()];
         let route = revision.routes[path.route.index()].name.clone();
@@ -262,7 +285,7 @@ impl Metrics {
     /// Writes everything in the text format of Prometheus, gauges as they stand now.
     pub(crate) fn text(&self, revision: &Revision, routes: &[RouteState]) -> String {
         let registry = self.registry.lock();
-        for gauges in [&self.route_tier, &self.route_phase, &self.breaker_state] {
+        for gauges in [&self.route_tier, &self.route_phase, &self.breaker_state, &self.gate_closed] {
             gauges.clear();
         }
         for (route, state) in revision.routes.iter().zip(routes) {
@@ -273,9 +296,13 @@ impl Metrics {
                 self.route_phase.get_or_create(&labels).set(i64::from(phase == state.phase));
             }
             for (tier, now) in route.tiers.iter().zip(&state.tiers) {
-                for breaker in BreakerState::ALL {
-                    let labels = vec![name(), ("path", tier.name.clone()), ("state", breaker.name().into())];
-                    self.breaker_state.get_or_create(&labels).set(i64::from(breaker == now.breaker));
+                let path = || ("path", tier.name.clone());
+                self.gate_closed.get_or_create(&vec![name(), path()]).set(i64::from(now.gate.is_some()));
+                let states = now.operations.iter().flat_map(|of| BreakerState::ALL.map(|it| (of, it)));
+                for ((operation, is), breaker) in states {
+                    let operation = ("operation", operation.name().into());
+                    let labels = vec![name(), path(), operation, ("state", breaker.name().into())];
+                    self.breaker_state.get_or_create(&labels).set(i64::from(breaker == *is));
                 }
             }
         }

@@ -1,7 +1,8 @@
 //! Records that a core really made, and everything that is kept of them.
 
 use evenkeel_core::{
-    Admit, BreakerChange, Core, Event, Features, Input, MILLISECOND, Nanos, Operation, Output, RequestId, ResultCode,
+    Admit, BreakerChange, Core, Event, Features, GateChange, Input, MILLISECOND, Nanos, Operation, Output, RequestId,
+    ResultCode,
 };
 
 use super::{log::line, *};
@@ -24,6 +25,7 @@ struct Kit {
     requests: u64,
     transitions: Vec<Transition>,
     changes: Vec<BreakerChange>,
+    gates: Vec<GateChange>,
 }
 
 impl Kit {
@@ -36,6 +38,7 @@ impl Kit {
             requests: 0,
             transitions: Vec::new(),
             changes: Vec::new(),
+            gates: Vec::new(),
         }
     }
 
@@ -70,6 +73,7 @@ impl Kit {
                 Output::Decision(decision) => decided = Some(*decision),
                 Output::Transition(transition) => self.transitions.push(*transition),
                 Output::Breaker(change) => self.changes.push(*change),
+                Output::Gate(change) => self.gates.push(*change),
                 _ => {}
             }
         }
@@ -213,14 +217,34 @@ fn gauges_say_how_the_route_stands_when_they_are_read() {
         r#"evenkeel_route_tier{route="chat"} 1"#,
         r#"evenkeel_route_phase{route="chat",phase="degraded"} 1"#,
         r#"evenkeel_route_phase{route="chat",phase="normal"} 0"#,
-        r#"evenkeel_breaker_state{route="chat",path="primary",state="open"} 1"#,
-        r#"evenkeel_breaker_state{route="chat",path="primary",state="closed"} 0"#,
+        r#"evenkeel_breaker_state{route="chat",path="primary",operation="chat",state="open"} 1"#,
+        r#"evenkeel_breaker_state{route="chat",path="primary",operation="chat",state="closed"} 0"#,
+        r#"evenkeel_breaker_state{route="chat",path="primary",operation="chat-stream",state="closed"} 1"#,
+        r#"evenkeel_gate_closed{route="chat",path="primary"} 0"#,
         r#"evenkeel_config_revision_info{revision="sha256:two"} 1"#,
         r#"evenkeel_config_last_apply_timestamp_seconds 7"#,
     ] {
         has(&text, line);
     }
     assert!(!text.contains("sha256:one"), "one revision is in force");
+}
+
+#[test]
+fn f_051_a_gate_that_closes_is_counted_and_is_a_gauge_until_its_time_is_over() {
+    let mut kit = Kit::new();
+    let metrics = Metrics::new();
+    kit.request(ResultCode::CredentialRejected, Some(401));
+    let [change] = kit.gates.as_slice() else { panic!("one gate: {:?}", kit.gates) };
+    metrics.gate(change);
+    let text = text(&metrics, &kit.core);
+    for line in [
+        r#"evenkeel_gate_closed{route="chat",path="primary"} 1"#,
+        r#"evenkeel_route_tier{route="chat"} 1"#,
+        r#"evenkeel_route_phase{route="chat",phase="degraded"} 1"#,
+        r#"evenkeel_gate_changes_total{route="chat",path="primary",gate="credential",to="closed",result="credential.credential_rejected"} 1"#,
+    ] {
+        has(&text, line);
+    }
 }
 
 #[test]

@@ -233,8 +233,8 @@ impl Health {
         for route in std::mem::take(&mut self.moved) {
             let state = core.route_state(now, route);
             let open = state.tiers.iter().take_while(|tier| tier.breaker == BreakerState::Open).count();
-            if usize::from(state.tier) < open || state.tier != self.starts[route.index()] {
-                return Err(("rule 8", None, format!("a route starts at tier {}, {open} are open", state.tier)));
+            if usize::from(state.start) < open || state.start != self.starts[route.index()] {
+                return Err(("rule 8", None, format!("a route starts at tier {}, {open} are open", state.start)));
             }
         }
         (self.sick, self.well) = (!closed, well);

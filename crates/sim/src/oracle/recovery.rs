@@ -54,8 +54,8 @@ impl Recovery {
         for (at, state) in routes.map(|route| (route, core.route_state(now, route))) {
             let name = &core.revision().routes[at.index()].name;
             let shut = state.tiers.iter().any(|tier| tier.breaker == BreakerState::Open);
-            if state.tier != 0 || shut || state.tiers[0].breaker != BreakerState::Closed {
-                return Err(format!("`{name}` starts at tier {} for good: {:?}", state.tier, state.tiers));
+            if state.start != 0 || shut || state.tiers[0].breaker != BreakerState::Closed {
+                return Err(format!("`{name}` starts at tier {} for good: {:?}", state.start, state.tiers));
             }
         }
         let over = self.trouble.map_or(0, |(_, over)| over);

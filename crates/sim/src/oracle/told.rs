@@ -1,7 +1,7 @@
 //! Told: a server that said "not now" is left alone for as long as it said, and so is everything on its quota (F-051 to
 //! F-053).
 
-use evenkeel_core::{Nanos, ResultCode, Revision, SECOND, Start, Where};
+use evenkeel_core::{GateChange, GateKind, GateTurn, Nanos, ResultCode, Revision, SECOND, Start, Where};
 
 use super::{Broken, watch::Running};
 
@@ -49,6 +49,28 @@ impl Told {
             _ => return,
         };
         *until = (*until).max(now + after.min(CAP));
+    }
+
+    /// Judges what is said of a gate: it is closed for no less than its server named, and lifted by an answer after that.
+    pub(super) fn changed(&self, it: &GateChange) -> Result<(), Broken> {
+        let (quota, upstream) = self.of[it.path.index()];
+        let named = match it.gate {
+            GateKind::Domain => quota.map(|quota| self.quotas[quota]),
+            GateKind::Replica(replica) => upstream.map(|upstream| self.servers[upstream][replica.index()]),
+            GateKind::Credential => upstream.map(|_| 0),
+        };
+        let fits = |named| match it.turn {
+            GateTurn::Closed(until) => (named..=it.at + CAP).contains(&until) && !it.result.is_ok(),
+            GateTurn::Lifted => named <= it.at && it.result.is_ok(),
+        };
+        if named.is_some_and(fits) {
+            return Ok(());
+        }
+        Err((
+            "F-051",
+            None,
+            format!("the gate of a {} is said to be {:?} by {}", it.gate.name(), it.turn, it.result.name()),
+        ))
     }
 
     /// Judges a start.

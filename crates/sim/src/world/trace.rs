@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use evenkeel_core::{Input, Nanos, Output, Role};
+use evenkeel_core::{GateTurn, Input, Nanos, Output, Role};
 
 use super::clients::number;
 use crate::report::time;
@@ -66,6 +66,13 @@ impl Trace {
                 let replica = it.replica.map_or(String::new(), |replica| format!(" replica {}", replica.0));
                 let (from, to, rule) = (it.turn.from.name(), it.turn.to.name(), it.turn.rule());
                 format!("path {}{replica} for {}: {from} -> {to} by {rule}", it.path.0, it.operation.name())
+            }
+            Output::Gate(it) => {
+                let turn = match it.turn {
+                    GateTurn::Closed(until) => format!("closed until {}", time(until)),
+                    GateTurn::Lifted => "lifted".into(),
+                };
+                format!("gate of the {} of path {}: {turn} by {}", it.gate.name(), it.path.0, it.result.name())
             }
             Output::Transition(it) => format!("tier {} -> {}: {}", it.from, it.to, it.reason.name()),
             Output::Decision(it) => format!("record of request {}: {}", number(it.request), it.reason.name()),

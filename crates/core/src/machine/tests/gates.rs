@@ -1,7 +1,7 @@
 //! Push-back: what a 429 does to the request, to its siblings, and to those who come later (`failures.md`, section 3).
 
 use super::*;
-use crate::WhenExhausted;
+use crate::{GateTurn, Phase, WhenExhausted};
 
 /// Both models draw on one quota.
 fn shared() -> Revision {
@@ -303,4 +303,58 @@ fn f_051_a_reload_keeps_the_gates_of_what_it_keeps_and_tries_credentials_again()
     kit.feed(Input::Revision(Arc::new(moved)));
     kit.admit(Operation::Chat);
     assert_eq!(kit.start().tier, 0, "another quota");
+}
+
+#[test]
+fn f_051_a_route_whose_tiers_are_gated_says_so_and_since_when() {
+    let mut kit = Kit::new(apart());
+    let state = |kit: &Kit| {
+        let state = kit.core.route_state(kit.now, RouteId(0));
+        (state.phase, state.tier, state.reason, state.since)
+    };
+    kit.until(SECOND);
+    kit.admit(Operation::Chat);
+    kit.limited(Some(40 * SECOND));
+    assert_eq!(state(&kit), (Phase::Degraded, 1, Reason::CapacityDomainLimited, SECOND));
+    assert_eq!(kit.core.route_state(kit.now, RouteId(0)).tiers[0].gate.map(|it| it.until), Some(41 * SECOND));
+    kit.until(2 * SECOND);
+    kit.end(R::QuotaExhausted, 429);
+    assert_eq!(state(&kit), (Phase::Degraded, 2, Reason::CapacityDomainLimited, SECOND), "the default is left");
+    kit.until(41 * SECOND);
+    assert_eq!(state(&kit), (Phase::Normal, 0, Reason::PrimaryHealthy, 0), "the next request is a try");
+    let mut revision = apart();
+    revision.routes[0].tiers.truncate(1);
+    let mut kit = Kit::new(revision);
+    kit.admit(Operation::Chat);
+    kit.end(R::CredentialRejected, 401);
+    assert_eq!(state(&kit), (Phase::Exhausted, 1, Reason::CredentialRejected, 0));
+}
+
+#[test]
+fn f_051_a_gate_that_closes_or_lifts_is_told_once() {
+    let mut kit = Kit::new(apart());
+    let told = |kit: &Kit| {
+        let one = |output: &Output| match output {
+            Output::Gate(it) => Some((it.gate.name(), it.result, it.turn)),
+            _ => None,
+        };
+        kit.out.iter().filter_map(one).collect::<Vec<_>>()
+    };
+    kit.admit(Operation::Chat);
+    kit.limited(Some(40 * SECOND));
+    kit.end(R::Ok, 200);
+    let closed = |seconds| GateTurn::Closed(seconds * SECOND);
+    assert_eq!(told(&kit), [("domain", R::RateLimited, closed(40))]);
+    kit.until(40 * SECOND);
+    kit.admit(Operation::Chat);
+    kit.limited(Some(SECOND));
+    assert_eq!(told(&kit)[1..], [("domain", R::RateLimited, closed(100))], "F-055: twice as long");
+    kit.end(R::Ok, 200);
+    kit.until(100 * SECOND);
+    kit.admit(Operation::Chat);
+    kit.end(R::Ok, 200);
+    assert_eq!(told(&kit)[2..], [("domain", R::Ok, GateTurn::Lifted)]);
+    kit.admit(Operation::Chat);
+    kit.end(R::CredentialRejected, 401);
+    assert_eq!(told(&kit)[3..], [("credential", R::CredentialRejected, closed(160))]);
 }
