@@ -37,11 +37,13 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
+    /// Adds what was counted elsewhere, for the same paths, or for none by a thread that got no seed.
     pub(crate) fn merge(&mut self, other: &Self) {
         let Self { arrived, requests, answers, attempts, broken, errors, gone, exhausted, late, .. } = other;
-        self.answers.resize(answers.len(), Histogram::default());
+        let paths = self.answers.len().max(answers.len());
+        self.answers.resize(paths, Histogram::default());
         self.answers.iter_mut().zip(answers).for_each(|(here, there)| here.merge(there));
-        self.attempts.resize(attempts.len(), vec![0; ResultCode::ALL.len()]);
+        self.attempts.resize(paths, vec![0; ResultCode::ALL.len()]);
         for (here, there) in self.attempts.iter_mut().flatten().zip(attempts.iter().flatten()) {
             *here += there;
         }
@@ -234,5 +236,32 @@ impl Tally {
     pub(crate) fn recovery(&self) -> Option<Nanos> {
         let (_, until) = self.trouble?;
         self.well_since.map(|since| since.saturating_sub(until))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sweep_1_a_thread_that_got_no_seed_takes_nothing_away() {
+        let mut of_a_run = Counts {
+            answers: vec![Histogram::default(); 2],
+            attempts: vec![vec![0; ResultCode::ALL.len()]; 2],
+            ..Counts::default()
+        };
+        of_a_run.answers[1].add(7);
+        of_a_run.attempts[1][0] = 3;
+        let merged = |parts: [&Counts; 2]| {
+            let mut all = Counts::default();
+            parts.into_iter().for_each(|it| all.merge(it));
+            (
+                all.answers.iter().map(Histogram::count).collect::<Vec<_>>(),
+                all.attempts.iter().map(|it| it[0]).collect(),
+            )
+        };
+        let (idle, all) = (Counts::default(), (vec![0, 1], vec![0, 3]));
+        assert_eq!(merged([&idle, &of_a_run]), all);
+        assert_eq!(merged([&of_a_run, &idle]), all, "the idle thread may well be the last");
     }
 }
