@@ -26,16 +26,23 @@ pub struct Report {
     pub(crate) file: String,
     pub(crate) outcome: Outcome,
     pub(crate) misses: Vec<String>,
+    /// Requests of the whole run, where fewer arrived; then nothing is said about what is expected.
+    pub(crate) short_of: Option<u64>,
+    /// The one command that shows again what does not hold.
+    pub(crate) command: Option<String>,
 }
 
 impl Report {
-    pub(crate) fn new(scenario: &Scenario, outcome: Outcome, whole: bool) -> Self {
-        let misses = if whole && outcome.violation.is_none() { verdict(scenario, &outcome.tally) } else { Vec::new() };
+    /// Judges a run with so many requests; one that is not whole by its rules alone.
+    pub(crate) fn new(scenario: &Scenario, outcome: Outcome, requests: u64) -> Self {
+        let short_of = Some(scenario.requests).filter(|all| requests < *all);
+        let whole = short_of.is_none() && outcome.violation.is_none();
+        let misses = if whole { verdict(scenario, &outcome.tally) } else { Vec::new() };
         let (name, about, file) = (scenario.name.clone(), scenario.about.clone(), scenario.file.clone());
-        Self { name, about, file, outcome, misses }
+        Self { name, about, file, outcome, misses, short_of, command: None }
     }
 
-    /// Says whether every rule and every expectation held.
+    /// Says whether every rule held, and, of a whole run, every expectation.
     pub fn holds(&self) -> bool {
         self.outcome.violation.is_none() && self.misses.is_empty()
     }
@@ -53,7 +60,8 @@ pub struct Failure {
     pub seed: u64,
     /// What was broken, or missed.
     pub what: Vec<String>,
-    /// The one command that shows it, with the fewest requests that still do.
+    /// The one command that shows it: where a rule was broken before all requests had arrived, with the fewest that still
+    /// break one; what is expected, and that all is well again, is judged of whole runs.
     pub command: String,
 }
 

@@ -25,6 +25,8 @@ pub struct Scenario {
     pub name: String,
     /// The file, as it was named.
     pub file: String,
+    /// The configuration that it runs under in place of its own, as it was named: for the command that shows a seed again.
+    pub config: Option<String>,
     /// What it shows.
     pub about: String,
     /// Requests that arrive.

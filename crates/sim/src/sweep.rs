@@ -30,10 +30,15 @@ pub struct Seeds {
     pub threads: usize,
 }
 
-/// Plays a scenario once, with the hash of its output log.
+/// Plays a scenario once, with the hash of its output log; with fewer `requests` than it has, it is judged by its rules alone.
 pub fn play(scenario: &Scenario, seed: u64, requests: Option<u64>) -> Report {
     let outcome = World::play(scenario, Run { seed, requests, logged: true });
-    Report::new(scenario, outcome, requests.is_none_or(|requests| requests >= scenario.requests))
+    let mut report = Report::new(scenario, outcome, requests.unwrap_or(scenario.requests));
+    if !report.holds() {
+        let fewer = arrived(scenario, &report.outcome).map(|requests| fewest(scenario, seed, requests));
+        report.command = Some(command(scenario, seed, fewer));
+    }
+    report
 }
 
 /// What is kept of a run.
@@ -91,14 +96,18 @@ pub fn sweep(scenario: &Scenario, seeds: Seeds, progress: &(dyn Fn() + Sync)) ->
 
 fn keep(scenario: &Scenario, outcome: &Outcome) -> Kept {
     let tally = &outcome.tally;
-    let failed = match &outcome.violation {
-        Some(violation) => {
-            let whole = tally.counts.arrived >= scenario.requests;
-            Some((vec![violation.to_string()], (!whole).then_some(tally.counts.arrived)))
-        }
-        None => Some(verdict(scenario, tally)).filter(|misses| !misses.is_empty()).map(|misses| (misses, None)),
+    let what = match &outcome.violation {
+        Some(violation) => vec![violation.to_string()],
+        None => verdict(scenario, tally),
     };
+    let failed = (!what.is_empty()).then(|| (what, arrived(scenario, outcome)));
     Kept { seed: outcome.seed, failover: tally.failover, recovery: tally.recovery(), failed }
+}
+
+/// Returns how many requests had arrived when a rule was broken, where that were not all.
+fn arrived(scenario: &Scenario, outcome: &Outcome) -> Option<u64> {
+    let arrived = outcome.tally.counts.arrived;
+    (outcome.violation.is_some() && arrived < scenario.requests).then_some(arrived)
 }
 
 /// Returns the fewest requests with which a seed still breaks a rule: the first requests of a run are those of a shorter
@@ -118,6 +127,7 @@ fn fewest(scenario: &Scenario, seed: u64, requests: u64) -> u64 {
 
 /// Returns the one command that plays a seed again.
 fn command(scenario: &Scenario, seed: u64, requests: Option<u64>) -> String {
+    let config = scenario.config.as_ref().map_or(String::new(), |config| format!(" --config {config}"));
     let requests = requests.map_or(String::new(), |requests| format!(" --requests {requests}"));
-    format!("evenkeel simulate {} --seed {seed}{requests}", scenario.file)
+    format!("evenkeel simulate {}{config} --seed {seed}{requests}", scenario.file)
 }

@@ -18,7 +18,7 @@ const TOLD: usize = 5;
 
 /// Plays scenarios of clients, servers and faults around the same core, and holds it to its rules.
 ///
-/// Exit code 0: every rule and every expectation holds; 1: one does not; 2: a scenario or a configuration is wrong.
+/// Exit code 0: every rule holds, and of whole runs every expectation; 1: one does not; 2: a scenario or a configuration is wrong.
 #[derive(Debug, Args)]
 pub(super) struct Simulate {
     /// Scenarios, such as scenarios/primary-dies.yaml.
@@ -36,7 +36,7 @@ pub(super) struct Simulate {
     /// The first seed.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Lets only so many requests arrive, to see again what a failing seed was about.
+    /// Lets only so many requests arrive, to see again which rule a failing seed broke; expectations are not judged then.
     #[arg(long, conflicts_with_all = ["seeds", "compare"])]
     requests: Option<u64>,
     /// Threads; by default as many as there are cores.
@@ -125,6 +125,8 @@ impl Simulate {
         for it in read {
             it.map_or_else(|found| wrong.extend(found), |scenario| scenarios.push(scenario));
         }
+        let under = config.map(|config| config.display().to_string());
+        scenarios.iter_mut().for_each(|it| it.config.clone_from(&under));
         match wrong.len() {
             0 => Ok(scenarios),
             errors => {

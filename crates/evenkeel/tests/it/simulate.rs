@@ -54,6 +54,9 @@ fn what_does_not_hold_exits_with_1_and_prints_the_command_that_shows_it() {
     assert!(printed.contains(&command), "{printed}");
     let (code, printed, _) = run(&[strict, "--seed", "2"]);
     assert!(code == Some(1) && printed.contains("BROKEN expect.failover"), "{printed}");
+    assert!(printed.ends_with(&format!("{command}\n")), "one seed is told with its command, too: {printed}");
+    let (code, printed, _) = run(&[strict, "--seed", "2", "--requests", "10"]);
+    assert!(code == Some(0) && !printed.contains("every expectation"), "ten requests expect nothing: {printed}");
 }
 
 #[test]
@@ -76,6 +79,11 @@ fn two_configurations_are_put_side_by_side() {
     }
     let (code, printed, _) = run(&[&scenario("primary-dies"), "--config", &a]);
     assert!(code == Some(0) && printed.contains("every rule and every expectation holds"), "{printed}");
+    let strict = text.replace("failover: 5s", "failover: 1ms");
+    let strict = file("strict.yaml", strict);
+    let (code, printed, _) = run(&[&strict, "--config", &a, "--seed", "2"]);
+    let command = format!("evenkeel simulate {strict} --config {a} --seed 2\n");
+    assert!(code == Some(1) && printed.ends_with(&command), "{printed}");
 }
 
 #[test]

@@ -22,7 +22,8 @@ impl Report {
             .map(|it| json!({"rule": it.rule, "at_ms": millis(it.at), "request": it.request, "what": it.what}));
         json!({
             "scenario": self.name, "file": self.file, "seed": self.outcome.seed, "holds": self.holds(),
-            "violation": violation, "misses": self.misses,
+            "violation": violation, "misses": self.misses, "command": self.command,
+            "expectations_judged": self.short_of.is_none() && self.outcome.violation.is_none(),
             "log": self.outcome.hash.map(|hash| format!("{hash:#018x}")),
             "trouble_ms": tally.trouble.map(|(from, until)| [millis(from), millis(until)]),
             "transitions": transitions,

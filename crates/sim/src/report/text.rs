@@ -33,10 +33,16 @@ impl fmt::Display for Report {
         for line in self.outcome.violation.iter().map(ToString::to_string).chain(self.misses.iter().cloned()) {
             writeln!(f, "BROKEN {line}")?;
         }
-        if self.holds() {
-            writeln!(f, "every rule and every expectation holds")?;
+        if let Some(command) = &self.command {
+            writeln!(f, "to see it again: {command}")?;
         }
-        Ok(())
+        match self.short_of {
+            _ if !self.holds() => Ok(()),
+            None => writeln!(f, "every rule and every expectation holds"),
+            Some(all) => {
+                writeln!(f, "every rule holds; what is expected is judged only where all {all} requests arrive")
+            }
+        }
     }
 }
 

@@ -39,6 +39,7 @@ pub(super) fn compile(script: Script, findings: &mut Findings<'_>, around: Aroun
     Some(Scenario {
         name: Path::new(around.file).file_stem().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default(),
         file: around.file.into(),
+        config: None,
         about: script.about.clone(),
         requests: script.requests,
         servers,

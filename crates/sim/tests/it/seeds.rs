@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use evenkeel_sim::{Scenario, Seeds, Sweep, play, sweep};
+use serde_json::Value;
 
 use crate::golden::scenarios;
 
@@ -63,5 +64,32 @@ fn a_failing_seed_is_told_with_the_one_command_that_shows_it() {
     let command = |seed| format!("evenkeel simulate scenarios/strict.yaml --seed {seed}");
     assert_eq!(commands, [command(7), command(8)]);
     assert!(sweep.failures[0].what[0].starts_with("expect.failover: "), "{:?}", sweep.failures[0].what);
-    assert!(!play(&scenario, 7, None).holds() && play(&scenario, 7, Some(10)).holds(), "ten requests expect nothing");
+    let (whole, few) = (play(&scenario, 7, None), play(&scenario, 7, Some(10)));
+    assert!(!whole.holds() && few.holds(), "ten requests expect nothing");
+    assert!(whole.to_string().ends_with(&format!("\nto see it again: {}\n", command(7))), "{whole}");
+    assert_eq!((&whole.to_json()["command"], &few.to_json()["command"]), (&command(7).into(), &Value::Null));
+}
+
+#[test]
+fn a_run_that_is_not_whole_does_not_say_that_expectations_hold() {
+    let scenarios = scenarios();
+    let scenario = scenarios.iter().find(|it| it.name == "primary-dies").expect("it is there");
+    let says = |requests, words: &str, judged: bool| {
+        let report = play(scenario, 1, requests);
+        assert!(report.to_string().ends_with(&format!("\n{words}\n")), "{requests:?}: {report}");
+        assert_eq!(report.to_json()["expectations_judged"], judged, "{requests:?}");
+    };
+    says(Some(10), "every rule holds; what is expected is judged only where all 1000 requests arrive", false);
+    says(Some(scenario.requests), "every rule and every expectation holds", true);
+    says(None, "every rule and every expectation holds", true);
+}
+
+#[test]
+fn the_command_that_shows_a_failing_seed_names_the_configuration_that_it_failed_under() {
+    let text = std::fs::read_to_string(crate::golden::folder().join("primary-dies.yaml")).expect("it is there");
+    let strict = text.replace("failover: 5s", "failover: 1ms");
+    let mut scenario = Scenario::read("scenarios/strict.yaml", &strict, None).expect("nothing is wrong with it");
+    scenario.config = Some("mine.yaml".into());
+    let sweep = sweep(&scenario, Seeds { first: 7, count: 1, threads: 1 }, &|| ());
+    assert_eq!(sweep.failures[0].command, "evenkeel simulate scenarios/strict.yaml --config mine.yaml --seed 7");
 }
