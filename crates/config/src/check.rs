@@ -1,7 +1,9 @@
 //! Rules across fields: what the schema cannot say, all reported, none fatal to the others.
 
+mod clocks;
 mod contract;
 mod effect;
+mod ladder;
 mod limits;
 mod routes;
 mod upstreams;
@@ -36,6 +38,7 @@ impl<'a> Checks<'a> {
         checks.upstreams();
         checks.routes();
         checks.limits();
+        checks.connects();
         checks.unused();
         checks.batches();
         (checks.report.finish(), checks.outside)

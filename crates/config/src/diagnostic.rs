@@ -41,7 +41,11 @@ impl fmt::Display for Diagnostic {
             Severity::Warning => "warning",
             Severity::Error => "error",
         };
-        write!(f, "{}:{}:{}: {severity}[{}]", self.file, self.line, self.column, self.code)?;
+        f.write_str(&self.file)?;
+        if self.line > 0 {
+            write!(f, ":{}:{}", self.line, self.column)?;
+        }
+        write!(f, ": {severity}[{}]", self.code)?;
         if !self.key.is_empty() {
             write!(f, " {}", self.key)?;
         }

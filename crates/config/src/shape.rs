@@ -178,10 +178,15 @@ impl<'a> Shape<'a> {
         let (least, most) = (schema["minItems"].as_u64(), schema["maxItems"].as_u64());
         let count = items.len() as u64;
         if least.is_some_and(|least| count < least) || most.is_some_and(|most| count > most) {
-            let bounds =
-                format!("{} to {}", least.unwrap_or(0), most.map_or("any number of".into(), |it| it.to_string()));
-            let message = format!("{count} items stand here, {bounds} are possible");
-            return Err(misfit("wrong-length", message, "add or remove items"));
+            let stand = if count == 1 { "1 item stands here".into() } else { format!("{count} items stand here") };
+            let needed = match (least, most) {
+                (Some(only), Some(most)) if only == most => format!("exactly {only}"),
+                (Some(least), Some(most)) => format!("{least} to {most}"),
+                (Some(least), None) => format!("{least} or more"),
+                (None, most) => format!("at most {}", most.unwrap_or_default()),
+            };
+            let hint = if least.is_some_and(|least| count < least) { "add what is missing" } else { "remove some" };
+            return Err(misfit("wrong-length", format!("{stand}, and not {needed}"), hint));
         }
         let of = |at: usize| fixed.and_then(|fixed| fixed.get(at)).unwrap_or(&schema["items"]);
         let items = items.iter().enumerate().map(|(at, item)| self.value(item, of(at), &key.index(at)));

@@ -180,7 +180,7 @@ impl Unreadable {
 
 /// Reads the one document of a text.
 pub(crate) fn parse(text: &str) -> Result<Node, Unreadable> {
-    let mut reader = Reader { events: Parser::new_from_str(text), nodes: 0 };
+    let mut reader = Reader { text, events: Parser::new_from_str(text), nodes: 0 };
     let mut root = None;
     while let Some((event, span)) = reader.next()? {
         match event {
@@ -193,6 +193,7 @@ pub(crate) fn parse(text: &str) -> Result<Node, Unreadable> {
 }
 
 struct Reader<'a> {
+    text: &'a str,
     events: Parser<'a, granit_parser::StrInput<'a>>,
     nodes: usize,
 }
@@ -207,7 +208,11 @@ impl<'a> Reader<'a> {
                 Some(Ok(next)) => return Ok(Some(next)),
                 Some(Err(error)) => {
                     let place = place(*error.marker());
-                    return Err(Unreadable { place, message: format!("not YAML: {}", error.info()) });
+                    let message = match tab(self.text, place) {
+                        true => "not YAML: a tab stands where the line begins; use spaces".into(),
+                        false => format!("not YAML: {}", error.info()),
+                    };
+                    return Err(Unreadable { place, message });
                 }
             }
         }
@@ -261,6 +266,13 @@ impl<'a> Reader<'a> {
         }
         Ok(NodeKind::Map(fields))
     }
+}
+
+/// Says whether a line, or the one above it, is indented by a tab: what a parser says of that does not tell what to do.
+fn tab(text: &str, place: Place) -> bool {
+    let first = place.line.saturating_sub(2);
+    let mut near = text.lines().skip(first).take(place.line - first);
+    near.any(|line| line.trim_start_matches(' ').starts_with('\t'))
 }
 
 fn place(marker: granit_parser::Marker) -> Place {

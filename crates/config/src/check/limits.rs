@@ -86,7 +86,7 @@ impl Checks<'_> {
 }
 
 /// Returns the upstream and the model that a tier asks.
-fn asks(tier: &Tier) -> Option<(&str, &str)> {
+pub(super) fn asks(tier: &Tier) -> Option<(&str, &str)> {
     let (_, kind) = tier.kinds.given().pop()?;
     match kind.target() {
         Target::Upstream(name) => Some((name, kind.model()?)),

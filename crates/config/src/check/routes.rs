@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use evenkeel_core::MILLISECOND;
+
 use super::Checks;
 use crate::{
     schema::{
@@ -28,6 +30,9 @@ impl Checks<'_> {
             self.tiers(&key, route);
             self.last_tier(&key, route);
             self.route_effects(&key, route);
+            self.route_clocks(&key, route);
+            self.attempts(&key, route);
+            self.ladder(&key, route);
             self.contexts(&key, route);
             if route.protocol == RouteProtocol::OpenaiEmbeddings {
                 self.one_space(&key, route);
@@ -79,10 +84,11 @@ impl Checks<'_> {
     fn last_tier(&mut self, route_key: &Key, route: &Route) {
         let can_fail = |tier: &Tier| tier.kinds.given().iter().all(|(_, kind)| kind.target().can_fail());
         let Some(last) = route.tiers.last() else { return };
-        if route.protocol == RouteProtocol::OpenaiEmbeddings || !can_fail(last) {
+        let key = route_key.field("tiers").index(route.tiers.len() - 1);
+        let unknown = last.kinds.given().is_empty() && self.misshapen(&key);
+        if route.protocol == RouteProtocol::OpenaiEmbeddings || !can_fail(last) || unknown {
             return;
         }
-        let key = route_key.field("tiers").index(route.tiers.len() - 1);
         let message = "the last tier can fail, so a request may end in 503";
         self.warning("last-tier-can-fail", &key, message, "add a tier with a `fixed` answer below it");
     }
@@ -91,6 +97,9 @@ impl Checks<'_> {
         let mut given = tier.kinds.given();
         if given.len() == 1 {
             return given.pop();
+        }
+        if given.is_empty() && self.misshapen(key) {
+            return None;
         }
         let names = Kinds::NAMES.join(", ");
         let (code, message) = match given.len() {
@@ -104,36 +113,22 @@ impl Checks<'_> {
         None
     }
 
+    /// Says whether a tier has a kind that was read as none: something is said of it already.
+    fn misshapen(&self, key: &Key) -> bool {
+        Kinds::NAMES.iter().any(|name| self.report.doubts_within(&key.field(name)))
+    }
+
     /// Clients are told the method, and decide by it: it may not claim another origin than the path has.
     fn method(&mut self, key: &Key, tier: &Tier, kind: (&str, &dyn PathKind)) {
         let (name, kind) = kind;
         let Some(method) = tier.method.filter(|it| !kind.methods().contains(it)) else { return };
         let method = method.name();
-        let message =
-            format!("a `{name}` path does not answer as `{method}`, and clients are told how they are answered");
+        let message = format!(
+            "a tier of kind `{name}` does not answer as `{method}`, and clients are told how they are answered"
+        );
         let methods: Vec<_> = kind.methods().iter().map(|it| format!("`{}`", it.name())).collect();
         let hint = format!("write {}, or leave `method` out", methods.join(" or "));
         self.error("method", &key.field("method"), message, hint);
-    }
-
-    /// Clocks that contradict one another, or never fire as they are written.
-    fn clocks(&mut self, key: &Key, route: &Route, tier: &Tier) {
-        let deadline = route.deadline();
-        let first = key.field("first_token");
-        if self.report.is_written(&first) && tier.first_token.nanos() > deadline.nanos() {
-            let message = "the clock is longer than the deadline of the route, so it never fires";
-            self.warning("no-effect", &first, message, "make it shorter: lower tiers need time, too");
-        }
-        let finalise = key.field("finalise");
-        if route.protocol.streams() && tier.finalise().nanos() >= tier.stall.nanos() {
-            let message = "the wait for the end of a stream is not shorter than the silence that breaks it";
-            self.error("order", &finalise, message, "make `finalise` shorter than `stall`");
-        }
-        let total = key.field("total");
-        if self.report.is_written(&total) && tier.total.nanos() < tier.first_token.nanos() && route.protocol.streams() {
-            let message = "the whole attempt is shorter than its first clock, which never fires";
-            self.warning("no-effect", &total, message, "make `total` longer, or `first_token` shorter");
-        }
     }
 
     /// A model that is smaller than one above it cannot stand in for all of its requests (CF-07).
@@ -158,6 +153,8 @@ impl Checks<'_> {
                 self.error(words.0, &key, words.1, words.2);
             }
         };
+        let moment = ("out-of-range", "a path that is cut off for less than 1ms is not cut off", "for example 10s");
+        judge("open", breaker.open.0 < MILLISECOND, moment);
         let order = ("order", "the longest open time is shorter than the first", "make `open_max` at least `open`");
         judge("open_max", breaker.open_max.0 < breaker.open.0, order);
         let rises =

@@ -22,7 +22,11 @@ impl Checks<'_> {
         let [listen, admin] = [("listen", &server.listen), ("admin", &server.admin)].map(|(name, address)| {
             let read = address.parse::<SocketAddr>();
             if read.is_err() {
-                let message = format!("`{address}` is not an address and a port");
+                let named = address.rsplit_once(':').is_some_and(|(host, port)| {
+                    !host.is_empty() && port.parse::<u16>().is_ok() && !host.contains(['[', ':'])
+                });
+                let why = if named { ", and names are not taken" } else { "" };
+                let message = format!("`{address}` is not an address and a port{why}");
                 self.error("bad-address", &key.field(name), message, "for example 127.0.0.1:8080 or [::]:8080");
             }
             read.ok().filter(|it| it.port() != 0)
@@ -80,11 +84,8 @@ impl Checks<'_> {
                 let message = "an `openai` upstream has no dialect";
                 self.error("misplaced-key", &dialect, message, "remove it, or write `protocol: oip`");
             }
-            let every = upstream.probe.asked().map_or(LEAST, |it| it.every.nanos());
-            if every < LEAST {
-                let message = "a server that is asked so often does little else";
-                self.error("out-of-range", &key.field("probe").field("every"), message, "write 100ms or more");
-            }
+            self.probe(&key.field("probe"), upstream);
+            self.available(&key.field("min_available"), upstream);
             let tls = key.field("tls");
             if self.report.is_written(&tls) && !upstream.addresses().any(|url| url.starts_with("https://")) {
                 let message = "`tls` changes nothing where no address begins with https";
@@ -104,6 +105,28 @@ impl Checks<'_> {
                 self.warning("unused", &key, message, "remove it, or name it in a tier");
             }
         }
+    }
+
+    fn probe(&mut self, key: &Key, upstream: &Upstream) {
+        let Some(asked) = upstream.probe.asked() else { return };
+        if asked.every.nanos() < LEAST {
+            let message = "a server that is asked so often does little else";
+            self.error("out-of-range", &key.field("every"), message, "write 100ms or more");
+        } else if asked.timeout > asked.every && !self.report.doubts_within(key) {
+            let message = "an answer may take longer than it is to the next probe";
+            let hint = "make `timeout` at most `every`, which is 10s by default";
+            self.warning("order", &key.field("timeout"), message, hint);
+        }
+    }
+
+    /// Warns of more replicas that must be left than there are: then none is ever left alone (F-104).
+    fn available(&mut self, key: &Key, upstream: &Upstream) {
+        let replicas = upstream.addresses().count();
+        if usize::from(upstream.min_available) <= replicas || !self.report.is_written(key) {
+            return;
+        }
+        let message = format!("more than there are replicas ({replicas}), so none is ever left alone");
+        self.warning("no-effect", key, message, format!("write less than {replicas}, or add replicas"));
     }
 
     fn addresses(&mut self, key: &Key, upstream: &Upstream) {
@@ -147,6 +170,9 @@ impl Checks<'_> {
 /// Accepts `http://host[:port][/path]` and `https://…`, nothing that would surprise at request time.
 fn check_url(url: &str) -> Result<(), String> {
     let wrong = |why: &str| Err(format!("`{}` is not a usable URL: {why}", shown(url)));
+    if url.contains("${") {
+        return wrong("`${…}` is for secrets, and read in `api_key` only; write the address itself");
+    }
     let Some((scheme, rest)) = url.split_once("://") else { return wrong("it has no scheme") };
     if !matches!(scheme, "http" | "https") {
         return wrong("only http and https are spoken");

@@ -5,6 +5,7 @@ mod keys;
 mod limits;
 mod oip;
 mod ten;
+mod told;
 
 use super::*;
 use crate::{describe::EXAMPLE, schema::path::Kind};

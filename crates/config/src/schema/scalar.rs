@@ -1,6 +1,6 @@
 //! Values with a unit: durations, ratios, sizes. Each has one text form, checked in one place.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use evenkeel_core::Nanos;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -20,8 +20,35 @@ const UNITS: [(&str, u64); 7] = [
 /// The longest duration that makes sense in a configuration.
 const LONGEST: u64 = 366 * UNITS[0].1;
 
+/// Why a text is not a value.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Misread {
+    /// What is wrong with it.
+    pub(crate) message: String,
+    /// How to mend it; none where an example says it best.
+    pub(crate) hint: Option<&'static str>,
+}
+
+impl Misread {
+    /// It is written as no value is.
+    fn form(message: String) -> Self {
+        Self { message, hint: None }
+    }
+
+    /// It is less or more than a value may be.
+    fn range(message: String, hint: &'static str) -> Self {
+        Self { message, hint: Some(hint) }
+    }
+}
+
+impl fmt::Display for Misread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
 /// Checks a text against the format that the schema names; unknown formats accept everything.
-pub(crate) fn check_format(format: &str, text: &str) -> Result<(), String> {
+pub(crate) fn check_format(format: &str, text: &str) -> Result<(), Misread> {
     match format {
         "duration" => duration(text).map(drop),
         "size" => size(text).map(drop),
@@ -40,10 +67,12 @@ pub(crate) fn in_units(format: &str, text: &str) -> Option<u64> {
 }
 
 /// Reads `250ms`, `1.5s`, `10m`.
-fn duration(text: &str) -> Result<u64, String> {
+fn duration(text: &str) -> Result<u64, Misread> {
     let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(split);
-    let wrong = || format!("`{text}` is not a duration: write a number and ns, us, ms, s, m, h or d, such as 250ms");
+    let wrong = || {
+        Misread::form(format!("`{text}` is not a duration: write a number and ns, us, ms, s, m, h or d, such as 250ms"))
+    };
     let unit = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(wrong)?.1;
     let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
     let whole: u64 = whole.parse().map_err(|_| wrong())?;
@@ -52,17 +81,18 @@ fn duration(text: &str) -> Result<u64, String> {
     let part = u128::from(fraction) * u128::from(unit) / u128::from(10u64.pow(digits));
     let nanos = u128::from(whole) * u128::from(unit) + part;
     match u64::try_from(nanos) {
-        Ok(0) => Err(format!("`{text}` is no time at all: the least is 1ns")),
+        Ok(0) => Err(Misread::range(format!("`{text}` is no time at all"), "write how long at least, such as 1ms")),
         Ok(nanos) if nanos <= LONGEST => Ok(nanos),
-        _ => Err(format!("`{text}` is longer than 366d")),
+        _ => Err(Misread::range(format!("`{text}` is longer than 366d"), "write 366d or less")),
     }
 }
 
 /// Reads `16MiB`, `64KiB`, `1GiB`, `512B`.
-fn size(text: &str) -> Result<u64, String> {
+fn size(text: &str) -> Result<u64, Misread> {
     let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(split);
-    let wrong = || format!("`{text}` is not a size: write a whole number and B, KiB, MiB or GiB, such as 16MiB");
+    let wrong =
+        || Misread::form(format!("`{text}` is not a size: write a whole number and B, KiB, MiB or GiB, such as 16MiB"));
     let shift = match unit {
         "B" => 0,
         "KiB" => 10,
@@ -72,9 +102,9 @@ fn size(text: &str) -> Result<u64, String> {
     };
     let number: u64 = number.parse().map_err(|_| wrong())?;
     match number.checked_shl(shift).filter(|bytes| bytes >> shift == number) {
-        Some(0) => Err(format!("`{text}` holds nothing: the least is 1B")),
+        Some(0) => Err(Misread::range(format!("`{text}` holds nothing"), "write 1B or more")),
         Some(bytes) if bytes <= 1 << 40 => Ok(bytes),
-        _ => Err(format!("`{text}` is more than 1024GiB")),
+        _ => Err(Misread::range(format!("`{text}` is more than 1024GiB"), "write 1024GiB or less")),
     }
 }
 
@@ -167,9 +197,9 @@ pub(crate) enum Limit {
 }
 
 /// Reads `auto` or a whole number.
-fn limit(text: &str) -> Result<Limit, String> {
+fn limit(text: &str) -> Result<Limit, Misread> {
     let number = text.parse().ok().filter(|number| (1..=LARGEST).contains(number)).map(Limit::Fixed);
-    let wrong = || format!("`{text}` is not a limit: write auto, or a whole number from 1 to {LARGEST}");
+    let wrong = || Misread::form(format!("`{text}` is not a limit: write auto, or a whole number from 1 to {LARGEST}"));
     if text == "auto" { Ok(Limit::Auto) } else { number.ok_or_else(wrong) }
 }
 

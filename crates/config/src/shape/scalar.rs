@@ -3,7 +3,10 @@
 use serde_json::{Number, Value};
 
 use super::{Misfit, kind, misfit};
-use crate::{diagnostic::nearest, schema::scalar::check_format};
+use crate::{
+    diagnostic::nearest,
+    schema::scalar::{Misread, check_format},
+};
 
 /// How far a number may be from a multiple, for the rounding of decimal fractions.
 const SLACK: f64 = 1e-6;
@@ -66,8 +69,11 @@ fn word(text: &str, schema: &Value) -> Result<Value, Misfit> {
 
 fn formatted(text: &str, schema: &Value) -> Result<(), Misfit> {
     let format = schema["format"].as_str().unwrap_or_default();
-    let hint = schema["examples"][0].as_str().map_or(String::new(), |it| format!("for example {it}"));
-    check_format(format, text).map_err(|message| Misfit { code: "bad-value", message, hint })
+    let example = || schema["examples"][0].as_str().map_or(String::new(), |it| format!("for example {it}"));
+    check_format(format, text).map_err(|Misread { message, hint }| {
+        let hint = hint.map_or_else(example, str::to_owned);
+        Misfit { code: "bad-value", message, hint }
+    })
 }
 
 fn in_range(number: f64, text: &str, schema: &Value) -> Result<(), Misfit> {
@@ -79,9 +85,18 @@ fn in_range(number: f64, text: &str, schema: &Value) -> Result<(), Misfit> {
     };
     let (least, most) = (schema["minimum"].as_f64(), schema["maximum"].as_f64().or(narrowest));
     if !number.is_finite() || least.is_some_and(|it| number < it) || most.is_some_and(|it| number > it) {
-        let end = |it: Option<f64>| it.map_or("any".into(), |it| it.to_string());
-        let message = format!("`{text}` is out of range: {} to {}", end(least), end(most));
-        return Err(misfit("out-of-range", message, "choose a value within the range"));
+        let (message, hint) = match (least, most) {
+            (Some(only), Some(most)) if only == most => {
+                (format!("`{text}` is not possible here"), format!("write {only}"))
+            }
+            (Some(least), Some(most)) => {
+                (format!("`{text}` is out of range"), format!("write a number from {least} to {most}"))
+            }
+            (Some(least), None) => (format!("`{text}` is out of range"), format!("write {least} or more")),
+            (None, Some(most)) => (format!("`{text}` is out of range"), format!("write {most} or less")),
+            (None, None) => (format!("`{text}` is out of range"), "write a finite number".into()),
+        };
+        return Err(misfit("out-of-range", message, &hint));
     }
     let Some(step) = schema["multipleOf"].as_f64() else { return Ok(()) };
     let steps = number / step;

@@ -264,7 +264,7 @@ fn a_tier_says_no_method_that_its_path_is_not() {
     let found = turned("name: rules, ", "name: rules, method: cache, ").diagnostics;
     assert_eq!(
         found[0].message,
-        "a `rules` path does not answer as `cache`, and clients are told how they are answered"
+        "a tier of kind `rules` does not answer as `cache`, and clients are told how they are answered"
     );
     assert_eq!(found[0].hint, "write `rules`, or leave `method` out");
 }
