@@ -22,7 +22,7 @@ pub struct Admin {
 
 /// Why the admin plane could not start.
 #[derive(Debug, thiserror::Error)]
-#[error("listen on {address}: {source}")]
+#[error("listen on {address}")]
 pub struct AdminError {
     address: String,
     source: std::io::Error,

@@ -48,6 +48,11 @@ impl Cli {
     }
 }
 
+/// Returns a number of things, as people say it.
+fn counted(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}
+
 /// Makes the runtime of a verb that serves.
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)

@@ -4,6 +4,7 @@ mod client;
 mod cmd;
 mod demo;
 mod descriptors;
+mod log;
 mod served;
 mod wire;
 

@@ -11,11 +11,11 @@ use std::{
     time::Duration,
 };
 
+use anyhow::Context;
 use evenkeel_config::{Deployment, Loaded, Sources, Unfit, load_file};
 use evenkeel_control::{Admin, DataPlane, Reloader, watch};
 use evenkeel_gateway::{Gateway, prove};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing_subscriber::{EnvFilter, fmt};
 
 use crate::descriptors;
 
@@ -56,12 +56,6 @@ impl DataPlane for Plane {
     }
 }
 
-/// Logs as JSON lines to standard error; `EVENKEEL_LOG` filters, by default everything from `info` up.
-pub(crate) fn log() {
-    let filter = EnvFilter::try_from_env("EVENKEEL_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    fmt().json().flatten_event(true).with_env_filter(filter).with_writer(std::io::stderr).init();
-}
-
 /// Reads a configuration, and tries to make everything ready that it runs in this process.
 pub(crate) fn read(config: &Path) -> Loaded {
     let mut loaded = load_file(config);
@@ -81,10 +75,10 @@ pub(crate) async fn serve(deployment: Arc<Deployment>, read: Sources) -> anyhow:
         tracing::warn!(target: "evenkeel::serve", descriptors, connections = most, "the limit of open files is below two for each connection that `server.connections` allows; raise it, or lower the key");
     }
     let (drain, admin) = (AtomicU64::new(deployment.server.drain.0), deployment.server.admin.clone());
-    let gateway = Gateway::start(deployment).await?;
+    let gateway = Gateway::start(deployment).await.context("cannot start")?;
     let plane = Arc::new(Plane { gateway: gateway.clone(), drain });
     let reloader = Arc::new(Reloader::new(read, plane.clone()));
-    let admin = Admin::start(&admin, plane.clone(), reloader.clone()).await?;
+    let admin = Admin::start(&admin, plane.clone(), reloader.clone()).await.context("cannot start")?;
     let (listen, admin_address, revision) = (gateway.address(), admin.address(), gateway.revision());
     tracing::info!(target: "evenkeel::serve", %listen, admin = %admin_address, revision, "serving");
     println!("evenkeel serves at http://{listen}, admin at http://{admin_address}");

@@ -72,7 +72,7 @@ pub enum StartError {
     #[error("make {} paths ready", .0.len())]
     Unfit(Vec<Unfit>),
     /// The address of the data plane cannot be listened on.
-    #[error("listen on {address}: {source}")]
+    #[error("listen on {address}")]
     Listen {
         /// The address.
         address: String,

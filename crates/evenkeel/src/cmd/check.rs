@@ -5,6 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::Args;
 use serde_json::json;
 
+use super::counted;
 use crate::wire;
 
 /// Reads a configuration and prints everything that is wrong with it.
@@ -15,6 +16,9 @@ pub(super) struct Check {
     /// Prints `{ok, diagnostics: […]}` instead of text.
     #[arg(long)]
     json: bool,
+    /// Takes a warning for a mistake, for builds that shall not pass with one: exit code 1.
+    #[arg(long)]
+    deny_warnings: bool,
 }
 
 impl Check {
@@ -23,7 +27,8 @@ impl Check {
             anyhow::bail!("cannot read {}: there is no such file", self.file.display());
         }
         let loaded = wire::read(&self.file);
-        let ok = loaded.deployment.is_some();
+        let warnings = loaded.diagnostics.len() - loaded.errors();
+        let ok = loaded.deployment.is_some() && !(self.deny_warnings && warnings > 0);
         if self.json {
             println!("{}", json!({"ok": ok, "diagnostics": loaded.diagnostics}));
             return Ok(code(ok));
@@ -32,11 +37,12 @@ impl Check {
             println!("{diagnostic}");
         }
         match &loaded.deployment {
+            Some(_) if !ok => println!("{}: {}, denied", self.file.display(), counted(warnings, "warning")),
             Some(deployment) => {
-                let routes = deployment.revision.routes.len();
-                println!("{}: fine ({routes} routes, {})", self.file.display(), deployment.name());
+                let routes = counted(deployment.revision.routes.len(), "route");
+                println!("{}: fine ({routes}, {})", self.file.display(), deployment.name());
             }
-            None => println!("{}: {} errors", self.file.display(), loaded.errors()),
+            None => println!("{}: {}", self.file.display(), counted(loaded.errors(), "error")),
         }
         Ok(code(ok))
     }

@@ -9,11 +9,17 @@ use evenkeel_mock::{Mock as Server, Options, parse_faults_yaml};
 use crate::{descriptors, served::served, wire};
 
 /// Runs a model server that breaks on demand. `PUT /mock/faults` switches faults, `GET /mock/log` shows what it saw.
+///
+/// docs/guides/mock.md lists the faults, with an example of each.
 #[derive(Debug, Args)]
 pub(super) struct Mock {
     /// Where models are served.
     #[arg(long, default_value = "127.0.0.1:8090")]
     listen: SocketAddr,
+    /// Where faults are switched and the log is read, also while a fault keeps the models' port closed; port 0 takes a
+    /// free one, which the first line names.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    control: SocketAddr,
     /// Faults from the start: a YAML list of `{model, fault, …}`.
     #[arg(long)]
     faults: Option<PathBuf>,
@@ -43,8 +49,8 @@ impl Mock {
             let bytes = std::fs::read(&file).with_context(reading)?;
             oip.insert(name, served(&bytes).with_context(reading)?);
         }
-        let Self { listen, seed, alike, .. } = self;
-        let options = Options { listen, seed, alike, faults, oip, ..Options::default() };
+        let Self { listen, control, seed, alike, .. } = self;
+        let options = Options { listen, control, seed, alike, faults, oip, ..Options::default() };
         // A burst of attempts is what it is there for.
         descriptors::raise();
         super::runtime()?.block_on(async {

@@ -4,9 +4,13 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::Args;
 
-use crate::wire;
+use super::counted;
+use crate::{log, wire};
 
 /// Runs the gateway. A saved file or SIGHUP reloads; SIGTERM drains, a second one hurries.
+///
+/// The log goes to standard error, a line in JSON each; the environment variable EVENKEEL_LOG says which: a level (error, warn,
+/// info, debug, off; info where it is not set), or one for each part, such as warn,evenkeel::config=info.
 #[derive(Debug, Args)]
 pub(super) struct Serve {
     /// The configuration.
@@ -21,9 +25,9 @@ impl Serve {
             eprintln!("{diagnostic}");
         }
         let Some(deployment) = loaded.deployment.clone() else {
-            anyhow::bail!("cannot serve {}: {} errors", self.config.display(), loaded.errors());
+            anyhow::bail!("cannot serve {}: {}", self.config.display(), counted(loaded.errors(), "error"));
         };
-        wire::log();
+        log::start();
         super::runtime()?.block_on(wire::serve(deployment, loaded.sources))?;
         Ok(ExitCode::SUCCESS)
     }

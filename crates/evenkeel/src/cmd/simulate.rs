@@ -13,6 +13,8 @@ use evenkeel_sim::{Report, Scenario, Seeds, Sweep, compare, play, sweep};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
+use super::counted;
+
 /// Failing seeds of a scenario that are printed; `--json` has all.
 const TOLD: usize = 5;
 
@@ -93,7 +95,8 @@ impl Simulate {
             println!("{}", json!({"holds": holds, "sweeps": sweeps.iter().map(Sweep::to_json).collect::<Vec<_>>()}));
         } else {
             let words = if holds { "every rule and every expectation holds" } else { "something does not hold" };
-            println!("{seeds} seeds, {requests} requests in {took:.1} s: {words}");
+            let seeds = counted(seeds as usize, "seed");
+            println!("{seeds}, {requests} requests in {took:.1} s: {words}");
         }
         Ok(holds)
     }
@@ -131,7 +134,7 @@ impl Simulate {
             0 => Ok(scenarios),
             errors => {
                 say(&wrong);
-                anyhow::bail!("cannot simulate: {errors} errors")
+                anyhow::bail!("cannot simulate: {}", counted(errors, "error"))
             }
         }
     }
@@ -165,8 +168,8 @@ fn told(sweep: &Sweep) {
 fn read(config: &Path) -> anyhow::Result<Arc<Deployment>> {
     let loaded = load_file(config);
     say(&loaded.diagnostics);
-    let errors = loaded.errors();
-    loaded.deployment.ok_or_else(|| anyhow::anyhow!("cannot simulate under {}: {errors} errors", config.display()))
+    let errors = counted(loaded.errors(), "error");
+    loaded.deployment.ok_or_else(|| anyhow::anyhow!("cannot simulate under {}: {errors}", config.display()))
 }
 
 fn say(diagnostics: &[Diagnostic]) {

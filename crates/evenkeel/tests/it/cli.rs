@@ -83,3 +83,58 @@ fn what_cannot_be_done_exits_with_2() {
         assert!(!output.stderr.is_empty(), "{arguments:?} says why");
     }
 }
+
+#[test]
+fn warnings_pass_unless_they_are_denied_and_one_is_not_several() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("e.yaml");
+    let path = file.to_str().expect("text");
+    let tiers = |tiers: &str| {
+        let upstream = "version: 1\nupstreams: {big: {protocol: openai, url: \"http://127.0.0.1:1/v1\"}}\n";
+        std::fs::write(&file, format!("{upstream}routes: {{chat: {{protocol: openai-chat, tiers: [{tiers}]}}}}\n"))
+            .expect("written");
+    };
+    let run = |arguments: &[&str]| {
+        let output = evenkeel(&[&["check", path], arguments].concat());
+        (output.status.code(), text(&output.stdout))
+    };
+    tiers("{name: primary, openai: {upstream: big, model: m}}");
+    let (code, printed) = run(&[]);
+    assert!(code == Some(0) && printed.contains("warning[last-tier-can-fail]"), "{printed}");
+    assert!(printed.contains(": fine (1 route, sha256:"), "{printed}");
+    let (code, printed) = run(&["--deny-warnings"]);
+    assert!(code == Some(1) && printed.ends_with(": 1 warning, denied\n"), "{printed}");
+    let (code, printed) = run(&["--deny-warnings", "--json"]);
+    assert!(code == Some(1) && printed.contains("\"ok\":false"), "{printed}");
+    tiers("{name: a, openai: {upstream: big, model: m}}, {name: b, fixed: {content: x}}");
+    assert_eq!(run(&["--deny-warnings"]).0, Some(0));
+    tiers("{name: primary, openai: {upstream: bigg, model: m}}");
+    let (code, printed) = run(&[]);
+    assert!(code == Some(1) && printed.ends_with(": 1 error\n"), "{printed}");
+}
+
+#[test]
+fn an_address_that_is_taken_is_told_once() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let taken = taken.local_addr().expect("bound").to_string();
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("e.yaml");
+    let path = file.to_str().expect("text");
+    let serve = |listen: &str, admin: &str| {
+        let routes = "routes: {chat: {protocol: openai-chat, tiers: [{name: a, fixed: {content: x}}]}}";
+        let server = format!("version: 1\nserver: {{listen: \"{listen}\", admin: \"{admin}\"}}\n{routes}\n");
+        std::fs::write(&file, server).expect("written");
+        evenkeel(&["serve", "-c", path])
+    };
+    for output in [
+        serve(&taken, "127.0.0.1:0"),
+        serve("127.0.0.1:0", &taken),
+        evenkeel(&["mock", "--listen", &taken]),
+        evenkeel(&["mock", "--listen", "127.0.0.1:0", "--control", &taken]),
+    ] {
+        let said = text(&output.stderr);
+        let last = said.lines().last().unwrap_or_default();
+        let expected = format!("evenkeel: cannot start: listen on {taken}: Address already in use (os error 98)");
+        assert_eq!((output.status.code(), last), (Some(2), expected.as_str()), "{said}");
+    }
+}
