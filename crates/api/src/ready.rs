@@ -23,4 +23,7 @@ pub struct Rejected {
     pub digest: String,
     /// Mistakes in it.
     pub diagnostics: usize,
+    /// The first of them, as `evenkeel check` prints them: place, key, what is wrong, and a hint. None holds a secret.
+    #[serde(default)]
+    pub messages: Vec<String>,
 }

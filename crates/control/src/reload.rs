@@ -20,6 +20,11 @@ use parking_lot::Mutex;
 
 use crate::plane::DataPlane;
 
+/// Mistakes whose texts stand in readiness: it is read by probes, too, every few seconds. The log has all.
+const MOST_MESSAGES: usize = 10;
+/// The most characters of such a text; a file may hold a value of any length.
+const LONGEST_MESSAGE: usize = 500;
+
 /// What became of a reload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -75,32 +80,34 @@ impl Reloader {
 
     fn judge(&self, judged: &mut Sources) -> Verdict {
         match contained(|| self.load(judged)) {
-            0 => {
+            (0, _) => {
                 *self.rejected.lock() = None;
                 tracing::info!(target: "evenkeel::config", revision = self.plane.revision(), "configuration applied");
                 Verdict::Applied
             }
-            mistakes => {
-                self.refuse(judged, mistakes);
+            (mistakes, messages) => {
+                self.refuse(judged, (mistakes, messages));
                 Verdict::Rejected
             }
         }
     }
 
-    /// Reads the file and applies it; returns the number of mistakes that keep it from being applied.
-    fn load(&self, judged: &mut Sources) -> usize {
+    /// Reads the file and applies it; returns the number of mistakes that keep it from being applied, and what the first
+    /// of them say.
+    fn load(&self, judged: &mut Sources) -> (usize, Vec<String>) {
         let mut loaded = load_file(&self.path);
         judged.clone_from(&loaded.sources);
         if let Some(Err(unfit)) = loaded.deployment.clone().map(|it| self.plane.apply(it)) {
             loaded.refuse(unfit);
         }
         say(&loaded);
-        loaded.errors()
+        let errors = loaded.diagnostics.iter().filter(|it| it.severity == Severity::Error);
+        (loaded.errors(), errors.take(MOST_MESSAGES).map(|it| shortened(&it.to_string())).collect())
     }
 
-    fn refuse(&self, judged: &Sources, mistakes: usize) {
+    fn refuse(&self, judged: &Sources, (diagnostics, messages): (usize, Vec<String>)) {
         let digest = judged.digest().map_or("sha256:unreadable".into(), |digest| digest_name(&digest));
-        let rejected = Rejected { at: Timestamp::now(), digest, diagnostics: mistakes };
+        let rejected = Rejected { at: Timestamp::now(), digest, diagnostics, messages };
         tracing::error!(
             target: "evenkeel::config",
             digest = rejected.digest,
@@ -114,14 +121,22 @@ impl Reloader {
 }
 
 /// Counts a panic as a mistake: whatever in a file or in a model runs into a bug, it is that which cannot be applied.
-fn contained(load: impl FnOnce() -> usize) -> usize {
+fn contained(load: impl FnOnce() -> (usize, Vec<String>)) -> (usize, Vec<String>) {
     // A data plane takes over what is ready in one step, its last: a panic before it leaves nothing half-done.
     catch_unwind(AssertUnwindSafe(load)).unwrap_or_else(|panic| {
         let said = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
         let panic = said.unwrap_or("no text");
         tracing::error!(target: "evenkeel::config", panic, "a reload panicked, which is a bug of Evenkeel; please report it");
-        1
+        // What a panic says is for the log: nobody has looked whether it holds a secret.
+        (1, vec!["the reload panicked, which is a bug of Evenkeel; the log says more".into()])
     })
+}
+
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(LONGEST_MESSAGE) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 fn say(loaded: &Loaded) {

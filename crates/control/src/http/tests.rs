@@ -72,8 +72,10 @@ async fn readiness_names_the_revision_and_what_was_refused_since() {
     assert_eq!((status, &ready["ready"], &ready["revision"]), (200, &json!(true), &json!("sha256:0123456789ab")));
     let mut keys: Vec<&str> = ready["rejected"].as_object().expect("a refusal").keys().map(String::as_str).collect();
     keys.sort_unstable();
-    assert_eq!(keys, ["at", "diagnostics", "digest"]);
+    assert_eq!(keys, ["at", "diagnostics", "digest", "messages"]);
     assert!(ready["rejected"]["diagnostics"].as_u64() >= Some(1), "{ready}");
+    let said = ready["rejected"]["messages"].to_string();
+    assert!(said.contains("error[out-of-range] version: `2` is not possible here"), "{said}");
 }
 
 #[tokio::test]

@@ -83,6 +83,9 @@ fn cf_01_g_014_an_invalid_file_changes_nothing_and_is_reported() {
     assert!(ready.ready && kit.plane.applied.lock().is_empty(), "LOAD-1");
     let rejected = ready.rejected.expect("it is reported");
     assert!(rejected.diagnostics >= 1 && rejected.digest.starts_with("sha256:"));
+    let place = kit.folder.path().join("e.yaml").display().to_string();
+    assert!(rejected.messages[0].starts_with(&format!("{place}:")), "{rejected:?}");
+    assert!(rejected.messages[0].contains("\n    hint: "), "{rejected:?}");
     assert_eq!(kit.plane.rejected.load(Ordering::Relaxed), 1);
 
     kit.write(&whole);
@@ -188,4 +191,28 @@ fn a_file_that_is_too_large_is_read_no_further_than_that_takes() {
 fn an_order_to_reload_reads_the_same_bytes_again() {
     let kit = Kit::new();
     assert_eq!(kit.reloader.reload(), Verdict::Applied);
+}
+
+#[test]
+fn what_is_said_of_a_refusal_is_bounded_and_holds_no_secret() {
+    let kit = Kit::new();
+    let tiers: String =
+        (0..16).map(|at| format!("{{name: t{at}, fixed: {{content: \"\"}}, {}: 1}}, ", "k".repeat(900))).collect();
+    let upstream = "u: {protocol: openai, url: \"http://me:hush@x\"}";
+    kit.write(&format!(
+        "version: 1\nupstreams: {{{upstream}}}\nroutes: {{r: {{protocol: openai-chat, tiers: [{tiers}]}}}}\n"
+    ));
+    assert_eq!(kit.reloader.poll(), Verdict::Rejected);
+    let rejected = kit.reloader.ready().rejected.expect("it is reported");
+    assert!(rejected.diagnostics > 30, "{}", rejected.diagnostics);
+    assert_eq!(rejected.messages.len(), 10);
+    assert!(rejected.messages.iter().all(|it| it.chars().count() <= 501), "{:?}", rejected.messages);
+    let all = rejected.messages.join("\n");
+    assert!(all.contains("a credential in it would show") && !all.contains("hush"), "{all}");
+
+    *kit.plane.broken.lock() = true;
+    kit.write(&file("two"));
+    assert_eq!(kit.reloader.poll(), Verdict::Rejected);
+    let rejected = kit.reloader.ready().rejected.expect("it is reported");
+    assert_eq!(rejected.messages, ["the reload panicked, which is a bug of Evenkeel; the log says more"]);
 }

@@ -53,6 +53,9 @@ fn cf_01_g_014_a_saved_file_reloads_and_an_invalid_one_changes_nothing_and_says_
     });
     assert_eq!((&rejected["ready"], &rejected["revision"]), (&true.into(), &first["revision"]));
     assert_eq!(rejected["rejected"]["diagnostics"], 10, "{rejected}");
+    let said_of_it = rejected["rejected"]["messages"].as_array().expect("what is wrong");
+    assert_eq!(said_of_it.len(), 10, "{rejected}");
+    assert!(said_of_it.iter().all(|it| it.as_str().is_some_and(|it| it.contains("\n    hint: "))), "{rejected}");
     until("the count", || (refused(&serving) == 1).then_some(()));
     let log = serving.log();
     let errors: Vec<&Value> = log.iter().filter(|line| line["level"] == "ERROR").collect();
