@@ -17,6 +17,7 @@ mod refusals;
 mod replicas;
 mod retries;
 mod slow;
+mod waits;
 
 use std::{string::ToString, vec};
 

@@ -4,7 +4,7 @@ use alloc::{boxed::Box, vec::Vec};
 
 use crate::{
     attempt::Attempt,
-    class::{Next, ResultCode},
+    class::{Class, Next, ResultCode},
     clock::{Nanos, SECOND},
     decision::{
         AttemptRecord, Decision, End, Outcome, Rescue,
@@ -132,23 +132,44 @@ impl Request {
         }
     }
 
-    /// Returns when the soonest tier may be back, one to 300 seconds (F-165).
+    /// Returns when the soonest tier that the next request like this one could be answered by may be asked, those that this one
+    /// has asked among them, one to 300 seconds (F-056, F-165).
     fn retry_after(&self, now: Nanos, world: &World<'_>, why: Refusal) -> Option<Nanos> {
         if matches!(why, Refusal::ClientGone) {
             return None;
         }
-        Some(self.recovery(now, world).unwrap_or(0).clamp(SECOND, 300 * SECOND))
+        let soonest =
+            self.soonest(now, world, |tier| if self.asked(tier) { self.could(tier) } else { self.barred(tier) });
+        Some(soonest.unwrap_or(0).clamp(SECOND, 300 * SECOND))
     }
 
-    /// Returns how long until the soonest tier that is barred for its own state may be asked, as far as it is known.
+    /// Returns how long until the soonest tier that this request has not asked, and that is barred for its own state, may be
+    /// asked, as far as it is known.
     pub(super) fn recovery(&self, now: Nanos, world: &World<'_>) -> Option<Nanos> {
-        let asked = |tier: u8| self.attempts.iter().any(|attempt| attempt.tier == tier);
-        let barred = |tier: u8| {
-            let breached = self.facts.iter().filter(|fact| fact.tier == tier && fact.breached());
-            let mut reasons = breached.map(|fact| fact.signal.reason()).peekable();
-            reasons.peek().is_some() && reasons.all(|reason| !reason.about_request())
-        };
-        let tiers = (0u8..).zip(&self.route().tiers).filter(|(tier, _)| barred(*tier) && !asked(*tier));
+        self.soonest(now, world, |tier| !self.asked(tier) && self.barred(tier))
+    }
+
+    pub(super) fn asked(&self, tier: u8) -> bool {
+        self.attempts.iter().any(|attempt| attempt.tier == tier)
+    }
+
+    /// Says whether a tier that was asked did not fail for what the request is.
+    fn could(&self, tier: u8) -> bool {
+        let about_request = |class: Class| matches!(class, Class::Caller | Class::Capability | Class::Policy);
+        let mut attempts = self.attempts.iter().filter(|attempt| attempt.tier == tier);
+        attempts.all(|attempt| !about_request(attempt.result.class()))
+    }
+
+    /// Says whether a tier is barred for its own state, and by nothing that lies in the request.
+    fn barred(&self, tier: u8) -> bool {
+        let breached = self.facts.iter().filter(|fact| fact.tier == tier && fact.breached());
+        let mut reasons = breached.map(|fact| fact.signal.reason()).peekable();
+        reasons.peek().is_some() && reasons.all(|reason| !reason.about_request())
+    }
+
+    /// Returns how long until one of these tiers may be asked, as far as it is known.
+    fn soonest(&self, now: Nanos, world: &World<'_>, which: impl Fn(u8) -> bool) -> Option<Nanos> {
+        let tiers = (0u8..).zip(&self.route().tiers).filter(|(tier, _)| which(*tier));
         tiers.map(|(tier, it)| self.recovers_in(now, world, (tier, it.path))).min()
     }
 

@@ -56,8 +56,7 @@ mutations! {
         "below.fold(0, |kept: Nanos, below| match kept.saturating_add(self.need(below)) {" =>
         "below.fold(0, |kept: Nanos, below| match kept.saturating_add(self.need(below).min(1)) {";
     "rule 3", "a refusal does not say when to come back", "request/outcome.rs":
-        "Some(self.recovery(now, world).unwrap_or(0).clamp(SECOND, 300 * SECOND))" =>
-        "Some(self.recovery(now, world).unwrap_or(0))";
+        "Some(soonest.unwrap_or(0).clamp(SECOND, 300 * SECOND))" => "Some(soonest.unwrap_or(0))";
     "rule 4", "an open path is asked", "breaker.rs":
         "Question { signal: Signal::OpenFor, value: until.saturating_sub(now), threshold: 0 }" =>
         "Question { signal: Signal::OpenFor, value: 0 * until.saturating_sub(now), threshold: 0 }";

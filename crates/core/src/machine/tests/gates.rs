@@ -11,7 +11,7 @@ fn shared() -> Revision {
 }
 
 /// Each model has a quota of its own.
-fn apart() -> Revision {
+pub(super) fn apart() -> Revision {
     let mut revision = revision(1);
     for (path, name) in revision.paths.iter_mut().zip(["big/model", "little/model"]) {
         path.domain = Some(name.into());
@@ -20,7 +20,7 @@ fn apart() -> Revision {
 }
 
 impl Kit {
-    fn limited(&mut self, after: Option<Nanos>) {
+    pub(super) fn limited(&mut self, after: Option<Nanos>) {
         self.event(Event::Ended { result: R::RateLimited, status: Some(429), after });
     }
 }
