@@ -45,7 +45,7 @@ pub enum Signal {
     Context,
     /// The window of a tier, against the one that was too small.
     LargerContext,
-    /// Nanoseconds that the request waited for a tier to recover, against the most that it would have.
+    /// Nanoseconds from the request's first wait for a tier to recover to the end of its last, against the most that it waits.
     Waited,
     /// Tokens that a stream has said in ten seconds, against the least (F-029).
     TokensSaid,

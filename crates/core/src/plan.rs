@@ -156,8 +156,14 @@ impl<'a> Plan<'a> {
         }
     }
 
+    /// Returns how long until a tier may be asked, as far as it is known; for room, which is a guess, at most `guess`.
+    pub(crate) fn recovers_in(&self, tier: u8, guess: Nanos) -> Nanos {
+        let lane = self.lane(tier).map_or(0, |lane| lane.recovers_in(self.now));
+        lane.max(self.gates_open_in(tier)).max(self.room_in(tier).min(guess))
+    }
+
     /// Returns how long until all the gates before a tier may be open, as far as it is known.
-    pub(crate) fn gates_open_in(&self, tier: u8) -> Nanos {
+    fn gates_open_in(&self, tier: u8) -> Nanos {
         let before = self.before(tier);
         let left = |gate: &u32| self.gates.at(*gate).opens_in(self.now);
         let shared = before.domain.iter().chain(&before.credential).map(left).max();
@@ -211,7 +217,7 @@ impl<'a> Plan<'a> {
     }
 
     /// Returns how long until a full tier may have room, as far as it is known; 0 where it has some.
-    pub(crate) fn room_in(&self, tier: u8) -> Nanos {
+    fn room_in(&self, tier: u8) -> Nanos {
         if self.most_room(tier, self.asker_of(tier)).is_none_or(Room::admits) {
             return 0;
         }

@@ -110,7 +110,7 @@ pub(crate) struct Request {
     pub(crate) only_default: bool,
     /// Failures that count against the path only if no other replica mends them (F-073).
     pending: Vec<(u32, ReplicaId, Verdict)>,
-    /// It has waited for a gate, and for a recovery, which it does once each.
+    /// It has waited for a gate, which it does once, and since when it waits for recoveries.
     waited: Waited,
     /// Paths at which a hard failure of this request has been counted in a streak (F-065).
     counted: Vec<u32>,

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use super::{AttemptRecord, Candidate, Decision, End, Rescue, Role, Verdict};
 use crate::{
     class::ResultCode,
-    fact::Fact,
+    fact::{Fact, Signal},
     id::{PathId, RouteId},
     output::Refusal,
     reason::Reason,
@@ -108,6 +108,11 @@ impl Evidence<'_> {
             facts.any(|fact| fact.signal.is_about_answer() && fact.breached())
         };
         if self.attempts.iter().any(|attempt| slow(attempt) && !measured(attempt)) {
+            return false;
+        }
+        // Nobody waits for longer than it may (WAIT-2).
+        let mut waits = self.facts.iter().filter(|fact| fact.signal == Signal::Waited);
+        if waits.next().is_some_and(Fact::breached) || waits.next().is_some() {
             return false;
         }
         let reached = self.attempts.iter().map(|attempt| attempt.tier).chain(answered).max();

@@ -11,8 +11,8 @@ use crate::{
         derive::{Derived, Evidence},
     },
     fact::{Fact, Signal},
-    id::PathId,
     output::{Disclosure, Output, Refusal, Source},
+    plan::Plan,
     reason::Reason,
     request::{Request, World},
 };
@@ -138,15 +138,19 @@ impl Request {
         if matches!(why, Refusal::ClientGone) {
             return None;
         }
-        let soonest =
-            self.soonest(now, world, |tier| if self.asked(tier) { self.could(tier) } else { self.barred(tier) });
+        let could = |tier| if self.asked(tier) { self.could(tier) } else { self.barred(tier) };
+        let soonest = self.soonest(&self.plan(now, world), Nanos::MAX, could);
         Some(soonest.unwrap_or(0).clamp(SECOND, 300 * SECOND))
     }
 
     /// Returns how long until the soonest tier that this request has not asked, and that is barred for its own state, may be
-    /// asked, as far as it is known.
-    pub(super) fn recovery(&self, now: Nanos, world: &World<'_>) -> Option<Nanos> {
-        self.soonest(now, world, |tier| !self.asked(tier) && self.barred(tier))
+    /// asked, as far as it is known; for room, which is a guess, at most `guess`.
+    pub(super) fn recovery(&self, now: Nanos, world: &World<'_>, guess: Nanos) -> Option<Nanos> {
+        // These two do not change while it waits: what it has found of our memory, and of itself.
+        let stays = |fact: &Fact| fact.breached() && matches!(fact.signal, Signal::Bodies | Signal::OnlyDefault);
+        let stays = |tier| self.facts.iter().any(|fact| fact.tier == tier && stays(fact));
+        let waits_for = |tier| !self.asked(tier) && self.barred(tier) && !stays(tier);
+        self.soonest(&self.plan(now, world), guess, waits_for)
     }
 
     pub(super) fn asked(&self, tier: u8) -> bool {
@@ -168,14 +172,8 @@ impl Request {
     }
 
     /// Returns how long until one of these tiers may be asked, as far as it is known.
-    fn soonest(&self, now: Nanos, world: &World<'_>, which: impl Fn(u8) -> bool) -> Option<Nanos> {
-        let tiers = (0u8..).zip(&self.route().tiers).filter(|(tier, _)| which(*tier));
-        tiers.map(|(tier, it)| self.recovers_in(now, world, (tier, it.path))).min()
-    }
-
-    fn recovers_in(&self, now: Nanos, world: &World<'_>, (tier, path): (u8, PathId)) -> Nanos {
-        let lane = world.paths.state(self.generation.slot(path)).seen(self.admit.operation);
-        let plan = self.plan(now, world);
-        lane.map_or(0, |lane| lane.recovers_in(now)).max(plan.gates_open_in(tier)).max(plan.room_in(tier))
+    fn soonest(&self, plan: &Plan<'_>, guess: Nanos, which: impl Fn(u8) -> bool) -> Option<Nanos> {
+        let tiers = (0..self.route().tiers.len() as u8).filter(|tier| which(*tier));
+        tiers.map(|tier| plan.recovers_in(tier, guess)).min()
     }
 }

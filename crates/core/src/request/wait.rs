@@ -4,18 +4,21 @@
 //!
 //! # Invariants
 //! - `WAIT-1`: a place that was taken is given back exactly once, however the wait ends.
-//! - `WAIT-2`: a request waits at most once for a gate and at most once for a recovery.
+//! - `WAIT-2`: a request waits at most once for a gate. For a recovery it may wait again and again, each time [`LEAST`] or longer,
+//!   but in all no longer, from its first such wait on, than [`MOST`] and half of what was left of its time then.
 
 use crate::{
-    clock::{Nanos, SECOND},
+    clock::{MILLISECOND, Nanos, SECOND},
     fact::{Fact, Signal},
     output::Refusal,
     request::{Request, Retry, World, retry::Another},
     revision::WhenExhausted,
 };
 
-/// The longest wait for a gate or a recovery (F-052, F-166).
+/// The longest wait for a gate, or for recoveries in all (F-052, F-166).
 const MOST: Nanos = 3 * SECOND;
+/// The shortest wait for a recovery: whoever looks again and again does not spin (F-166).
+const LEAST: Nanos = 10 * MILLISECOND;
 /// Requests of a route that may wait for a recovery (F-166).
 const WAITERS: u8 = 4;
 
@@ -38,7 +41,14 @@ pub(super) enum What {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Waited {
     pub(super) gate: bool,
-    recovery: bool,
+    recovery: Option<Patience>,
+}
+
+/// How long a request waits for recoveries: since its first wait for one, and at most.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    since: Nanos,
+    most: Nanos,
 }
 
 impl Request {
@@ -58,8 +68,9 @@ impl Request {
             Some(What::Recovery) => {
                 // Compared again from the top; what barred a tier before it was waited for is not what decides now.
                 self.next = 0;
-                let asked = |tier: u8| self.attempts.iter().any(|attempt| attempt.tier == tier);
-                self.facts.retain(|fact| asked(fact.tier) || fact.signal == Signal::Waited);
+                let mut facts = core::mem::take(&mut self.facts);
+                facts.retain(|fact| self.asked(fact.tier) || fact.signal == Signal::Waited);
+                self.facts = facts;
                 self.advance(now, world);
             }
             None => {}
@@ -84,18 +95,27 @@ impl Request {
 
     /// Waits for the soonest recovery instead of a refusal, where that is near and a place is free (F-166).
     pub(super) fn awaits_recovery(&mut self, now: Nanos, world: &mut World<'_>, why: Refusal) -> bool {
-        let near = MOST.min(self.deadline_at.saturating_sub(now) / 2);
         let may = matches!(why, Refusal::Exhausted | Refusal::Overloaded)
             && self.route().when_exhausted == WhenExhausted::Wait
-            && !self.waited.recovery
             && *world.waiting < WAITERS;
-        let Some(soonest) = self.recovery(now, world).filter(|soonest| may && (1..=near).contains(soonest)) else {
+        if !may {
+            return false;
+        }
+        let (first, near) = (self.waited.recovery.is_none(), MOST.min(self.deadline_at.saturating_sub(now) / 2));
+        let Patience { since, most } = self.waited.recovery.unwrap_or(Patience { since: now, most: near });
+        let left = most.saturating_sub(now.saturating_sub(since));
+        // Who waits already lets no guess end that, which may be wrong again; nor does it go because others were a moment quicker.
+        let guess = if first { Nanos::MAX } else { left };
+        let soonest = self.recovery(now, world, guess).filter(|soonest| *soonest > 0 || !first);
+        let Some(wait) = soonest.map(|soonest| soonest.max(LEAST)).filter(|wait| *wait <= left) else {
             return false;
         };
-        self.waited.recovery = true;
+        let until = now.saturating_add(wait);
+        self.waited.recovery = Some(Patience { since, most });
         *world.waiting += 1;
-        self.facts.push(Fact::new(0, Signal::Waited, soonest, near));
-        self.wait = Some(Wait { until: now.saturating_add(soonest), what: What::Recovery });
+        self.facts.retain(|fact| fact.signal != Signal::Waited);
+        self.facts.push(Fact::new(0, Signal::Waited, until.saturating_sub(since), most));
+        self.wait = Some(Wait { until, what: What::Recovery });
         true
     }
 }

@@ -2,6 +2,7 @@
 
 mod again;
 mod replicas;
+mod waits;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -404,6 +405,10 @@ fn forgeries(honest: &Decision) -> Vec<(&'static str, Decision)> {
         if honest.attempts.iter().any(|attempt| attempt.tier > tier) {
             forge("past", &|it| it.facts.retain(|fact| fact.tier != tier || !fact.breached()));
         }
+    }
+    if let Some(at) = honest.facts.iter().position(|fact| fact.signal == Signal::Waited) {
+        forge("wait", &|it| it.facts[at].value = it.facts[at].threshold + 1);
+        forge("place", &|it| it.facts.push(it.facts[at]));
     }
     if honest.attempts.iter().any(|it| matches!(it.result, ResultCode::Slow | ResultCode::OkSlow)) {
         forge("rate", &|it| it.facts.retain(|fact| fact.signal != Signal::TokensSaid));

@@ -1,5 +1,5 @@
 //! Promise: what one request may see (rules 1, 2, 3, 7, 9, 10; F-026, F-031, F-034, F-036,
-//! F-043, F-126).
+//! F-043, F-126, F-166).
 //!
 //! Open requests are watched in a table by their place; a place is free again once the record of its request is out.
 
@@ -71,6 +71,7 @@ impl Promises {
         self.open += 1;
         self.table[at] = Some(Watch {
             admit: admit.clone(),
+            at: now,
             deadline_at: now + admit.deadline.map_or(deadline, |client| client.min(deadline)),
             revision: self.revisions.len() as u32 - 1,
             running: [None; AT_ONCE],
@@ -151,6 +152,7 @@ impl Promises {
             return Err(("F-026", Some(request), format!("tier {} was silent, and is asked again", start.tier)));
         }
         watch.may_ask(start, &revision.paths[start.path.index()])?;
+        watch.in_patience(now)?;
         if mends {
             (watch.mends, watch.matched) = (Some(start.role), None);
         }
@@ -272,6 +274,7 @@ impl Promises {
         if watch.running.iter().any(Option::is_some) {
             return Err(("rule 1", Some(request), "it is over and an attempt still runs".into()));
         }
+        watch.in_patience(now)?;
         if watch.committed.is_some() { Ok(()) } else { watch.in_time(now) }
     }
 
@@ -316,6 +319,10 @@ impl Promises {
     pub(super) fn balance(&self, core: &Core) -> Result<(), Broken> {
         if core.open() != self.open {
             return Err(("rule 1", None, format!("{} requests are open, the core holds {}", self.open, core.open())));
+        }
+        if core.waiting() > self.open {
+            let places = core.waiting();
+            return Err(("F-166", None, format!("{places} places in queues are taken, by {} requests", self.open)));
         }
         if self.open > 0 && core.next_timeout().is_none() {
             return Err(("rule 3", None, "requests are open, and no clock runs".into()));

@@ -151,6 +151,18 @@ fn rule_01_a_second_outcome_a_lost_record_and_a_lost_outcome_are_found() {
 }
 
 #[test]
+fn f_166_a_request_that_nobody_is_asked_for_in_time_is_found() {
+    let started = |after: Nanos| {
+        let (mut forger, held) = (Forger::new(), std::cell::RefCell::new(Vec::new()));
+        forger.admit(Operation::Chat, &|outputs| (held.borrow_mut().extend(outputs), Vec::new()).1);
+        let found = forger.oracle.hear(after, &held.take()[0]);
+        found.err().map(|it| it.rule)
+    };
+    assert_eq!([started(0), started(3 * SECOND)], [None, None]);
+    assert_eq!(started(3 * SECOND + 1), Some("F-166"));
+}
+
+#[test]
 fn rule_02_a_start_after_the_outcome_or_with_too_much_time_is_found() {
     let mut forger = Forger::new();
     let more = |outputs: Vec<Output>| -> Vec<Output> {

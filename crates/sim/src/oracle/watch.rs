@@ -1,10 +1,13 @@
 //! Watch: one open request as the oracle sees it, and its attempts.
 
 use evenkeel_core::{
-    Admit, AttemptId, Features, Nanos, Operation, Path, PathId, ReplicaId, RequestId, ResultCode, Role, Start,
+    Admit, AttemptId, Features, Nanos, Operation, Path, PathId, ReplicaId, RequestId, ResultCode, Role, SECOND, Start,
 };
 
 use super::Broken;
+
+/// The longest that a request waits for some tier to recover (F-166).
+const PATIENCE: Nanos = 3 * SECOND;
 
 /// Attempts of one request at once.
 pub(super) const AT_ONCE: usize = 2;
@@ -24,6 +27,8 @@ pub(super) struct Running {
 #[derive(Clone, Debug)]
 pub(super) struct Watch {
     pub(super) admit: Admit,
+    /// When it was admitted.
+    pub(super) at: Nanos,
     pub(super) deadline_at: Nanos,
     /// The position of its revision among those that were applied.
     pub(super) revision: u32,
@@ -69,6 +74,15 @@ impl Watch {
         match now.checked_sub(self.deadline_at) {
             Some(late) if late > 0 => Err(("rule 3", Some(self.admit.request), format!("it leaves {late} ns late"))),
             _ => Ok(()),
+        }
+    }
+
+    /// F-166: what nobody was asked for has waited for a tier to recover, in all no longer than it may.
+    pub(super) fn in_patience(&self, now: Nanos) -> Result<(), Broken> {
+        let (waited, most) = (now - self.at, PATIENCE.min((self.deadline_at - self.at) / 2));
+        match self.starts == 0 && waited > most {
+            true => Err(("F-166", Some(self.admit.request), format!("it waited {waited} ns, and may wait {most}"))),
+            false => Ok(()),
         }
     }
 

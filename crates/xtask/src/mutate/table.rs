@@ -136,6 +136,10 @@ mutations! {
         "[first, second].map(|at| at as usize).into_iter().min_by_key(|_| 0)";
     "F-103", "a replica that is worse than its peers stays", "path.rs":
         "self.replicas[replica.index()].breaker.worse(now, (entropy, trip));" => "let _ = (entropy, trip, replica);";
+    "F-166", "each wait has all the time there is", "request/wait.rs":
+        "let left = most.saturating_sub(now.saturating_sub(since));" => "let left = most;";
+    "F-166", "each wait counts as the first", "request/wait.rs":
+        "self.waited.recovery = Some(Patience { since, most });" => "let _ = Patience { since, most };";
     "F-183", "a route falls as often as its path", "pin.rs":
         "const MOST: usize = 6;" => "const MOST: usize = 600;";
     "F-112", "a good probe closes what it had opened", "breaker.rs":

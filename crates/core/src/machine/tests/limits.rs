@@ -104,7 +104,9 @@ fn f_166_four_wait_for_room_and_whoever_finds_it_is_answered() {
     assert_eq!((kit.core.open(), kit.refusals().len()), (6, 2));
     kit.finish(AttemptId(1), R::Ok);
     kit.until(SECOND);
-    assert_eq!((kit.started(), kit.core.open()), ([0, 1, 1].into(), 2), "one found room, three did not");
+    assert_eq!((kit.started(), kit.core.open()), ([0, 1, 1].into(), 5), "one found room, three wait on");
+    kit.until(3 * SECOND);
+    assert_eq!((kit.core.open(), kit.refusals().len()), (2, 5), "three found none");
 }
 
 #[test]
