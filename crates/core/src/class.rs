@@ -64,7 +64,8 @@ pub enum Evidence {
     None,
 }
 
-/// Whether the same path may be asked again for the same request.
+/// Whether the same path may be asked again for the same request. What closes the gate of one replica alone may go to another
+/// one in any case (F-051).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Again {
     /// No.

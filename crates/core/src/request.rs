@@ -101,6 +101,8 @@ pub(crate) struct Request {
     free: u8,
     /// Paid retries on the current tier.
     retried: u8,
+    /// It has gone from a replica that said "not now" to another, which it does once (F-051).
+    turned: bool,
     first_failure: Option<(AttemptId, ResultCode)>,
     /// Connections that were reset and paths that panicked under it (F-035).
     pub(crate) crashes: u8,
@@ -179,6 +181,7 @@ impl Request {
             remote: 0,
             free: 0,
             retried: 0,
+            turned: false,
             first_failure: None,
             crashes: 0,
             too_small: None,

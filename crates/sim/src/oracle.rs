@@ -5,7 +5,7 @@
 //!
 //! | rule | held by |
 //! |---|---|
-//! | 1, 2, 3, 7, 9, 10, F-034, F-036, F-122 to F-126, F-166 | `promise`: what one request may see |
+//! | 1, 2, 3, 7, 9, 10, F-034, F-036, F-051, F-122 to F-126, F-166 | `promise`: what one request may see |
 //! | 4, 5, 8 | `health`: breakers and switches |
 //! | 4, 5, 8 | `replicas`: the breakers of replicas, each by itself |
 //! | 6 | `purse`: re-attempts |

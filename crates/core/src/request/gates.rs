@@ -69,6 +69,13 @@ impl Request {
         lane.broken.hear(now, attempt.id, word);
     }
 
+    /// Says whether a result closes the gate of this replica alone: each of the others is a domain of its own (F-051).
+    pub(super) fn closes_one_of_several(&self, attempt: &Attempt, result: ResultCode) -> bool {
+        let replicas = &self.generation.before(attempt.path).replicas;
+        let own = replicas.get(attempt.replica.index()).copied();
+        replicas.len() > 1 && own.is_some() && self.gate_of(attempt, result) == own
+    }
+
     /// Returns the gate that a result closes.
     pub(super) fn gate_of(&self, attempt: &Attempt, result: ResultCode) -> Option<u32> {
         let before = self.generation.before(attempt.path);

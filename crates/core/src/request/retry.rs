@@ -1,11 +1,12 @@
-//! Whether the same path is asked again, when, and who pays (F-040 to F-046).
+//! Whether the same path is asked again, when, and who pays (F-040 to F-046, F-051).
 //!
-//! A retry is the exception: it is for what never started or broke early, once, after a pause, from one purse. All else
-//! falls on to the next tier, which is not a retry and is not paid here (F-045).
+//! A retry is the exception: it is for what never started or broke early, once, after a pause, from one purse; and for what one
+//! replica has no room for, once, at another. All else falls on to the next tier, which is not a retry and is not paid here
+//! (F-045).
 
 use crate::{
     attempt::Attempt,
-    class::Again,
+    class::{Again, ResultCode},
     clock::Nanos,
     commit::Commit,
     domain::WAITERS,
@@ -28,6 +29,8 @@ pub(super) struct Another {
     pub(super) retry: Retry,
     /// The gate that it waits for (F-052).
     pub(super) gate: Option<u32>,
+    /// It turns from a replica that said "not now" to another (F-051).
+    turns: bool,
 }
 
 impl Request {
@@ -69,13 +72,24 @@ impl Request {
     fn is_worth_another(&self, attempt: &Attempt, how: Ended) -> bool {
         let path = self.generation.path(attempt.path);
         let open = self.commit == Commit::Held && !attempt.leased.path && matches!(path.place, Where::Remote(_));
+        let turns = self.may_turn(attempt, how.result);
         open && match how.result.again_at(how.status) {
-            Again::No => false,
-            Again::Told => how.after.is_some() && !self.waited.gate,
+            Again::No => turns,
+            Again::Told => turns || self.may_wait(how),
             Again::Once => self.retried < path.retries,
             Again::Unsent => self.free < FREE,
             Again::OtherReplica => self.free < FREE && self.has_several(attempt.tier),
         }
+    }
+
+    /// Says whether another replica may be asked for what one has no room for (F-051).
+    fn may_turn(&self, attempt: &Attempt, result: ResultCode) -> bool {
+        !self.turned && self.closes_one_of_several(attempt, result)
+    }
+
+    /// Says whether the gate that has just closed may be waited for (F-052).
+    fn may_wait(&self, how: Ended) -> bool {
+        how.after.is_some() && !self.waited.gate
     }
 
     /// Returns the other try, or what speaks against it.
@@ -101,8 +115,13 @@ impl Request {
         }
         let other = plan.replica(tier, Some(attempt.replica));
         let retry = Retry { elsewhere: other.is_some(), ..Retry::first(tier, attempt.replica) };
+        if other.is_some() && self.may_turn(attempt, result) {
+            // The others have heard nothing of it: there is no reason to pause.
+            return Ok(Another { pause: 0, paid: true, retry, gate: None, turns: true });
+        }
         match result.again_at(how.status) {
-            Again::No => Err(None),
+            Again::No => against(Signal::Replicas, 0, 1),
+            Again::Told if !self.may_wait(how) => against(Signal::Replicas, 0, 1),
             Again::Told => {
                 let gate = self.gate_of(attempt, result).ok_or(None)?;
                 let it = world.gates.at(gate);
@@ -116,14 +135,14 @@ impl Request {
                 }
                 // Whoever waits for a replica waits for this one.
                 let retry = Retry { elsewhere: false, ..retry };
-                Ok(Another { pause: pause.max(1), paid: true, retry, gate: Some(gate) })
+                Ok(Another { pause: pause.max(1), paid: true, retry, gate: Some(gate), turns: false })
             }
             Again::OtherReplica if other.is_none() => against(Signal::Replicas, 0, 1),
             Again::OtherReplica | Again::Unsent => {
                 let retry = Retry { fresh: other.is_none(), ..retry };
-                Ok(Another { pause: 0, paid: false, retry, gate: None })
+                Ok(Another { pause: 0, paid: false, retry, gate: None, turns: false })
             }
-            Again::Once => Ok(Another { pause: plan.pause(), paid: true, retry, gate: None }),
+            Again::Once => Ok(Another { pause: plan.pause(), paid: true, retry, gate: None, turns: false }),
         }
     }
 
@@ -170,6 +189,7 @@ impl Request {
         if !fact.breached() {
             world.budget.withdraw(now, value);
             self.retried += 1;
+            self.turned |= another.turns;
         }
         !fact.breached()
     }

@@ -1,7 +1,9 @@
 //! Rows of `fault-catalogue.md` up to the first content, in their own words: what the client gets, what the provider
 //! sees, what the record says, for plain answers and for streams.
 
-use crate::client::{Got, Kit};
+use std::{collections::BTreeMap, path::Path};
+
+use crate::client::{CONFIG, Got, Kit};
 
 /// One row.
 struct Row {
@@ -146,6 +148,36 @@ async fn up_02_f_051_later_requests_leave_a_limited_server_alone() {
         assert_eq!((got.header("evenkeel-tier"), got.header("evenkeel-reason")), ("1", reason));
     }
     assert_eq!(kit.big.log().len(), 1);
+}
+
+/// A gateway before two replicas of one model, the first of which says "not now".
+async fn limited(config: &str, fault: &str) -> Kit {
+    let kit = Kit::of(config, Path::new("."), BTreeMap::new()).await;
+    kit.break_primary(fault);
+    kit
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn up_02_f_051_another_replica_of_the_same_model_answers_what_a_limited_one_does_not() {
+    let replicas = r#"big: {protocol: openai, urls: ["BIG/v1", "SMALL/v1"], api_key: secret-of-ours}"#;
+    let config = CONFIG.replace(r#"big: {protocol: openai, url: "BIG/v1", api_key: secret-of-ours}"#, replicas);
+    for fault in ["{fault: rate_limited, retry_after: 5}", "{fault: status, status: 503, retry_after: 5}"] {
+        for stream in [false, true] {
+            // Which one is asked first is drawn: one gateway in two meets the limited one at once.
+            let mut kit = limited(&config, fault).await;
+            for _ in 0..40 {
+                let got = kit.chat("chat", stream).await;
+                assert!(got.is_whole() && got.header("evenkeel-degraded") == "false", "{fault}: {got:?}");
+                if !kit.big.log().is_empty() {
+                    break;
+                }
+                kit = limited(&config, fault).await;
+            }
+            let got = kit.chat("chat", stream).await;
+            assert!(got.is_whole() && got.header("evenkeel-degraded") == "false", "{fault}: {got:?}");
+            assert_eq!((kit.big.log().len(), kit.small.log().len()), (1, 2), "{fault}: one meets it, and turns");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,13 +1,13 @@
 //! Promise: what one request may see (rules 1, 2, 3, 7, 9, 10; F-026, F-031, F-034, F-036,
-//! F-043, F-126, F-166).
+//! F-043, F-051, F-052, F-126, F-166).
 //!
 //! Open requests are watched in a table by their place; a place is free again once the record of its request is out.
 
 use std::sync::Arc;
 
 use evenkeel_core::{
-    Admit, AttemptId, CommitPoint, Core, Decision, Disclosure, End, Nanos, Refusal, RequestId, Rescue, ResultCode,
-    Revision, Role, SECOND, Source, Start, Where,
+    Admit, AttemptId, Class, CommitPoint, Core, Decision, Disclosure, End, Nanos, Refusal, RequestId, Rescue,
+    ResultCode, Revision, Role, SECOND, Source, Start, Where,
 };
 
 use super::{
@@ -18,6 +18,8 @@ use crate::world::place;
 
 /// Tries of a request for which nobody pays, at most (F-043).
 const FREE: u8 = 2;
+/// Tries of a request on a tier that has just said "not now", at most: one at another replica (F-051), one after a wait (F-052).
+const TOLD: u8 = 2;
 
 /// What was promised to the open requests.
 #[derive(Debug)]
@@ -77,6 +79,7 @@ impl Promises {
             running: [None; AT_ONCE],
             last: None,
             free: 0,
+            told: 0,
             done: Vec::new(),
             silent: Vec::new(),
             starts: 0,
@@ -175,9 +178,12 @@ impl Promises {
             },
         };
         watch.free += u8::from(again == Again::Free);
-        match watch.free {
-            0..=FREE => Ok(again),
-            more => Err(("F-043", Some(request), format!("{more} tries for which nobody paid"))),
+        let not_now = watch.last.is_some_and(|(_, result)| result.class() == Class::Capacity);
+        watch.told += u8::from(again == Again::Paid && !mends && not_now);
+        match (watch.free, watch.told) {
+            (0..=FREE, 0..=TOLD) => Ok(again),
+            (0..=FREE, more) => Err(("F-051", Some(request), format!("{more} tries of who said \"not now\""))),
+            (more, _) => Err(("F-043", Some(request), format!("{more} tries for which nobody paid"))),
         }
     }
 

@@ -460,6 +460,30 @@ fn f_051_a_server_that_is_asked_before_its_time_is_found() {
 }
 
 #[test]
+fn f_051_a_request_that_goes_round_all_replicas_that_say_not_now_is_found() {
+    let urls =
+        "urls: [\"http://a.example/v1\", \"http://b.example/v1\", \"http://c.example/v1\", \"http://d.example/v1\"]";
+    let mut forger = Forger::of(&SCRIPT.replace("url: \"http://big.example/v1\"", urls));
+    forger.admit(Operation::Chat, HONEST);
+    let first = forger.last.as_ref().expect("it was started").replica;
+    forger.end(R::RateLimited, None, HONEST);
+    let second = forger.last.clone().expect("it was started");
+    assert!(second.tier == 0 && second.replica != first, "an honest core turns to another: {second:?}");
+    let others: Vec<_> =
+        (0..4).map(evenkeel_core::ReplicaId).filter(|it| ![first, second.replica].contains(it)).collect();
+    let round =
+        |start: Start, replica| Output::Start(Start { tier: 0, path: evenkeel_core::PathId(0), replica, ..start });
+    forger.end(R::RateLimited, None, &|outputs| {
+        let Output::Start(start) = outputs[0].clone() else { panic!("tier 1 is started") };
+        vec![round(start, others[0])]
+    });
+    assert_eq!(forger.found, [""; 0], "one more could have waited for its time");
+    let last = forger.last.clone().expect("it was started");
+    forger.end(R::RateLimited, None, &|_| vec![round(Start { attempt: AttemptId(9), ..last.clone() }, others[1])]);
+    assert_eq!(forger.found[0], "F-051");
+}
+
+#[test]
 fn f_081_f_172_more_work_than_was_said_and_a_call_that_is_forgotten_are_found() {
     let script = SCRIPT.replace("model: m}}", "model: m}, limit: 1}");
     let mut forger = Forger::of(&script);

@@ -37,6 +37,8 @@ pub(super) struct Watch {
     pub(super) last: Option<(u8, ResultCode)>,
     /// Attempts that nobody paid for, but for the first on each tier.
     pub(super) free: u8,
+    /// Attempts on a tier that had just said "not now".
+    pub(super) told: u8,
     /// Tiers at which something may have been done, by an attempt that has ended.
     pub(super) done: Vec<u8>,
     /// Tiers that were silent.

@@ -114,6 +114,10 @@ mutations! {
     "F-051", "a word of the server closes nothing", "request/gates.rs":
         "true => Word::Close(Closing { told: how.after, first, most })," =>
         "true => Word::Nothing,";
+    "F-051", "what one replica has no room for goes to the next tier", "request/gates.rs":
+        "replicas.len() > 1 && own.is_some() && self.gate_of(attempt, result) == own" => "{ let _ = (own, result); false }";
+    "F-051", "a request goes round all replicas that say not now", "request/retry.rs":
+        "self.turned |= another.turns;" => "let _ = another.turns;";
     "F-053", "a later word shortens a gate", "domain.rs":
         "let longer = now.saturating_add(length).max(was);" => "let longer = now.saturating_add(length); let _ = was;";
     "F-064", "a slow path is left for a canned answer", "request/pace.rs":

@@ -188,18 +188,106 @@ fn f_051_a_replica_that_pushes_back_again_is_not_asked_by_who_waited_for_it() {
         kit.admit(Operation::Chat);
         kit.start().attempt
     };
-    let push_back = |kit: &mut Kit, attempt, seconds: u64| {
-        let event = Event::Ended { result: R::PushBack, status: Some(503), after: Some(seconds * SECOND) };
+    let push_back = |kit: &mut Kit, attempt, after| {
+        let event = Event::Ended { result: R::PushBack, status: Some(503), after: Some(after) };
         kit.feed(Input::Attempt { attempt, event });
     };
     // The second is asked of the other replica, which is idle.
-    let [one, _, two] = [(); 3].map(|()| admit(&mut kit));
-    push_back(&mut kit, one, 2);
+    let [one, other, two] = [(); 3].map(|()| admit(&mut kit));
+    push_back(&mut kit, other, 3 * SECOND / 2);
+    push_back(&mut kit, one, 2 * SECOND);
     kit.until(SECOND);
-    push_back(&mut kit, two, 60);
-    assert_eq!(kit.starts(), [(0, 0), (0, 1), (0, 0), (1, 0)], "one waits, the other falls on");
+    push_back(&mut kit, two, 60 * SECOND);
+    let starts = [(0, 0), (0, 1), (0, 0), (0, 0), (1, 0)];
+    assert_eq!(kit.starts(), starts, "one goes to the other replica, one waits, one falls on");
     kit.until(4 * SECOND);
-    assert_eq!(kit.starts()[4..], [(0, 1)], "the other replica is asked in its place");
+    assert_eq!(kit.starts()[5..], [(0, 1)], "the other replica is asked in its place");
+}
+
+/// Three replicas of the first model, each with a quota of its own.
+fn three() -> Revision {
+    revision(3)
+}
+
+#[test]
+fn f_051_a_request_goes_from_a_replica_that_says_not_now_to_another_before_the_next_tier() {
+    for result in [R::RateLimited, R::PushBack, R::QuotaExhausted] {
+        for after in [None, Some(SECOND), Some(5 * SECOND)] {
+            let mut kit = Kit::new(three());
+            kit.core.routes.get_mut("chat").expect("the route").budget.policy.floor = 1;
+            kit.admit(Operation::Chat);
+            let first = kit.start().replica;
+            kit.event(Event::Ended { result, status: Some(429), after });
+            assert_eq!(kit.start().tier, 0, "{result:?} {after:?}: at once, and in another domain");
+            assert_ne!(kit.start().replica, first);
+            let purse = kit.core.routes["chat"].budget.purse(0);
+            assert!(purse < 1_000, "it is paid as a retry: {purse}");
+            kit.end(R::Ok, 200);
+            assert_eq!((kit.starts().len(), kit.decision().outcome.tier), (2, Some(0)));
+            assert_eq!(kit.decision().reason, Reason::PrimaryHealthy);
+            assert_eq!(kit.breaker(0), BreakerState::Closed);
+        }
+    }
+}
+
+#[test]
+fn f_051_a_request_goes_to_another_replica_once_and_then_falls_on() {
+    let mut kit = Kit::new(three());
+    kit.admit(Operation::ChatStream);
+    for _ in 0..2 {
+        kit.event(Event::Ended { result: R::RateLimited, status: Some(429), after: Some(5 * SECOND) });
+    }
+    assert_eq!(kit.starts().iter().map(|it| it.0).collect::<Vec<_>>(), [0, 0, 1]);
+    kit.end(R::Ok, 200);
+    kit.admit(Operation::ChatStream);
+    kit.end(R::RateLimited, 429);
+    assert_eq!(kit.start().tier, 1, "no other is left, and nobody waits without a word");
+    kit.end(R::Ok, 200);
+    let against = kit.decision().candidates[0].reasons.clone();
+    assert_eq!(against, [Reason::Upstream429, Reason::NoEndpoints]);
+}
+
+#[test]
+fn f_051_f_052_the_last_replica_that_says_not_now_is_waited_for() {
+    let mut kit = Kit::new(revision(2));
+    kit.admit(Operation::Chat);
+    for _ in 0..2 {
+        kit.event(Event::Ended { result: R::RateLimited, status: Some(429), after: Some(2 * SECOND) });
+    }
+    assert_eq!((kit.starts().len(), kit.core.open()), (2, 1));
+    kit.until(2 * SECOND + SECOND / 5);
+    assert_eq!(kit.starts().iter().map(|it| it.0).collect::<Vec<_>>(), [0; 3]);
+}
+
+#[test]
+fn f_051_where_the_quota_is_shared_or_nothing_may_be_asked_twice_no_other_replica_is_asked() {
+    let mut declared = three();
+    declared.paths[0].domain = Some("org".into());
+    for (result, tier) in [(R::RateLimited, 1), (R::QuotaExhausted, 1), (R::PushBack, 0)] {
+        let mut kit = Kit::new(declared.clone());
+        kit.admit(Operation::Chat);
+        kit.event(Event::Ended { result, status: Some(429), after: Some(5 * SECOND) });
+        assert_eq!(kit.start().tier, tier, "{result:?}: push-back speaks for its server alone");
+    }
+    let limited = |kit: &mut Kit| {
+        kit.event(Event::Ended { result: R::RateLimited, status: Some(429), after: Some(5 * SECOND) });
+        kit.start().tier
+    };
+    let mut kit = Kit::new(three());
+    kit.admit_as(Operation::Chat, |admit| admit.pure = false);
+    assert_eq!(limited(&mut kit), 1, "F-034");
+    let mut kit = Kit::new(three());
+    kit.core.routes.get_mut("chat").expect("the route").budget.policy.floor = 0;
+    kit.admit(Operation::Chat);
+    assert_eq!(limited(&mut kit), 1, "F-046");
+    kit.end(R::Ok, 200);
+    assert_eq!(kit.decision().candidates[0].reasons, [Reason::Upstream429, Reason::RetryBudgetEmpty]);
+    let mut revision = three();
+    revision.routes[0].max_attempts = 1;
+    let mut kit = Kit::new(revision);
+    kit.admit(Operation::Chat);
+    limited(&mut kit);
+    assert_eq!((kit.starts().len(), kit.decision().outcome.tier), (1, Some(2)), "F-031");
 }
 
 #[test]

@@ -36,6 +36,11 @@ proptest! {
     }
 
     #[test]
+    fn f_051_a_request_turns_from_a_throttled_replica_to_another_once(seed: u64) {
+        turns(seed)?;
+    }
+
+    #[test]
     fn f_026_a_path_that_was_silent_is_not_asked_again(seed: u64) {
         let history = World::play(seed, ARRIVALS);
         let silent = [ResultCode::FirstTokenTimeout, ResultCode::KeepaliveOnly];
@@ -91,4 +96,39 @@ fn suspects(seed: u64) -> Result<usize, TestCaseError> {
 fn f_035_there_are_worlds_in_which_somebody_is_suspected() {
     let suspected = (0..20).filter(|seed| suspects(*seed).is_ok_and(|left| left > 0)).count();
     assert!(suspected >= 10, "in {suspected} of twenty");
+}
+
+/// Plays a world of three replicas, of which some say "not now", and returns how many requests went on at another at once (F-051):
+/// each but once, and none where all draw on one quota.
+fn turns(seed: u64) -> Result<usize, TestCaseError> {
+    let mut revision = sample(seed);
+    revision.upstreams[0].replicas.push("http://a-third".into());
+    revision.routes[0].budget.floor = 1_000;
+    let shared = revision.paths[0].domain.is_some();
+    let mut world = World::new(seed, revision);
+    (world.only, world.churn) = (Some(ResultCode::RateLimited), false);
+    world.illness.insert(0, 500);
+    for _ in 0..ARRIVALS {
+        world.run_until(world.now + 2 * SECOND);
+        world.arrive_at(RouteId(0));
+    }
+    world.run_until(world.now + 60 * SECOND);
+    let mut all = 0;
+    for decision in world.history.decisions() {
+        let at_once = |pair: &&[AttemptRecord]| {
+            let told = pair[0].result == ResultCode::RateLimited && pair[1].tier == pair[0].tier;
+            told && pair[1].start == pair[0].start + pair[0].duration
+        };
+        let turns: Vec<_> = decision.attempts.windows(2).filter(at_once).collect();
+        prop_assert!(turns.len() <= usize::from(!shared), "{:?}", decision);
+        prop_assert!(turns.iter().all(|pair| pair[0].replica != pair[1].replica), "{:?}", decision);
+        all += turns.len();
+    }
+    Ok(all)
+}
+
+#[test]
+fn f_051_there_are_worlds_in_which_somebody_turns_to_another_replica() {
+    let turned: Vec<_> = (0..10).map(|seed| turns(2 * seed).expect("each but once")).collect();
+    assert!(turned.iter().all(|it| *it >= 10), "{turned:?}");
 }
