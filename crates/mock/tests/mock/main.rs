@@ -6,4 +6,5 @@ mod control;
 mod faults;
 mod healthy;
 mod oip;
+mod page;
 mod port;

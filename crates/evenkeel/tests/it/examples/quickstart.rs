@@ -21,7 +21,8 @@ fn the_quickstart_answers_as_its_readme_says() {
     quickstart.mocks.insert(0, Mocking::at(&address, &[]));
     until("the primary", || (quickstart.chat(&body)["tier"] == 0).then_some(()));
 
-    assert!(quickstart.readme.contains(&format!("in {} ways", faults().len())), "there are {} ways", faults().len());
+    let (ways, front) = (format!("in {} ways", faults().len()), include_str!("../../../../../README.md"));
+    assert!(quickstart.readme.contains(&ways) && front.contains(&ways), "it breaks {ways}");
     quickstart.faults("PUT", &stall);
     quickstart.faults("DELETE", "");
     let (data, admin) = (quickstart.serving.data, quickstart.serving.admin);
