@@ -43,6 +43,7 @@ pub(crate) async fn run(length: Duration) -> anyhow::Result<Summary> {
     let deployment = compile(&text, folder.path())?;
     let bad = compile(&text.replace("distilled.onnx", "per-cent.onnx"), folder.path())?;
     let gateway = Gateway::start(deployment.clone()).await?;
+    eprintln!("{}", picture::legend(gateway.address()));
     let start = Instant::now();
     let tally = Arc::new(Mutex::new(Tally::new(&deployment.revision)));
     #[expect(clippy::disallowed_methods, reason = "it is aborted at the end of the demo")]

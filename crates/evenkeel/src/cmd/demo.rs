@@ -9,7 +9,7 @@ use crate::demo;
 /// Everything in one process: mock models, the gateway, traffic, a scripted outage. Needs no file and no network.
 #[derive(Debug, Args)]
 pub(super) struct Demo {
-    /// How long it runs, such as 30s or 2m.
+    /// How long it runs, from 20s to 60m, such as 30s or 2m.
     #[arg(long = "for", default_value = "60s", value_parser = length)]
     length: Duration,
     /// Ends with a one-line summary in JSON.

@@ -97,6 +97,7 @@ impl Simulate {
             let words = if holds { "every rule and every expectation holds" } else { "something does not hold" };
             let seeds = counted(seeds as usize, "seed");
             println!("{seeds}, {requests} requests in {took:.1} s: {words}");
+            println!("{}", Sweep::legend());
         }
         Ok(holds)
     }

@@ -1,6 +1,6 @@
 //! The live picture: tiers, shares, the current reason and a bar to the end; plain lines where there is no terminal.
 
-use std::{io::IsTerminal, sync::Arc, time::Duration};
+use std::{io::IsTerminal, net::SocketAddr, sync::Arc, time::Duration};
 
 use evenkeel_gateway::Gateway;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -8,6 +8,13 @@ use parking_lot::Mutex;
 use tokio::time::{Instant, interval};
 
 use super::summary::Tally;
+
+/// Returns what a reader needs for the picture, and where to ask while it lasts.
+pub(super) fn legend(gateway: SocketAddr) -> String {
+    let marks = "x cut off, ? being tried, / getting its traffic back; % of the last 1,000 answers of the route";
+    let ask = "curl -s http://";
+    format!("tiers: {marks}\nmeanwhile: {ask}{gateway}/v1/status, {ask}{gateway}/v1/routes/support-chat/state")
+}
 
 /// Draws until it is stopped.
 pub(super) async fn draw(gateway: Gateway, tally: Arc<Mutex<Tally>>, length: Duration) {

@@ -9,6 +9,10 @@ use serde::Serialize;
 /// Causes that are kept; when a demo fails, the first ones tell.
 const MOST_CAUSES: usize = 16;
 
+/// What to do when the demo is over.
+const NEXT: &str = "next: `evenkeel config example > evenkeel.yaml`, put your servers in, `evenkeel check evenkeel.yaml`, `evenkeel serve`; \
+                    or play it yourself: examples/quickstart";
+
 /// What a client saw of one request.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Seen {
@@ -149,10 +153,10 @@ impl fmt::Display for Summary {
         for it in &self.transitions {
             writeln!(f, "  {:>6} ms  {}  {} -> {}  {}", it.at_ms, it.route, it.from, it.to, it.reason)?;
         }
-        match (self.failover_ms.p50, self.failover_ms.max) {
-            (Some(p50), Some(max)) => writeln!(f, "  fail-over: half within {p50} ms, all within {max} ms"),
-            _ => Ok(()),
+        if let (Some(p50), Some(max)) = (self.failover_ms.p50, self.failover_ms.max) {
+            writeln!(f, "  fail-over: half within {p50} ms, all within {max} ms")?;
         }
+        writeln!(f, "{NEXT}")
     }
 }
 
@@ -170,6 +174,7 @@ mod tests {
         let summary = tally.summary();
         assert!(!summary.is_whole());
         assert_eq!(summary.causes, ["chat: status 503", "chat: status 500"]);
+        assert!(summary.to_string().ends_with("examples/quickstart\n"), "people are told what is next");
         let json = serde_json::to_value(&summary).expect("JSON");
         let keys: Vec<&String> = json.as_object().expect("an object").keys().collect();
         let promised = ["answered", "by_tier", "failed", "failover_ms", "late", "requests", "transitions", "truncated"];

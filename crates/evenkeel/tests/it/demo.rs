@@ -23,6 +23,9 @@ fn half_a_minute_of_broken_primaries_is_seen_by_no_client() {
         assert_eq!(last[short], 0, "{last}");
     }
     assert_eq!(last["requests"], last["answered"], "{last}");
+    for line in ["tiers: x cut off, ? being tried", "curl -s http://127.0.0.1:"] {
+        assert!(said.contains(line), "{line}: {said}");
+    }
     assert!(last["failover_ms"]["max"].is_u64(), "{last}");
 
     let routes = last["by_tier"].as_object().expect("routes");

@@ -32,6 +32,10 @@ fn many_seeds_print_a_line_for_each_scenario_and_json_tells_the_same() {
     assert_eq!(code, Some(0), "{printed}");
     assert_eq!(printed.lines().filter(|line| line.ends_with("  holds")).count(), 2, "{printed}");
     assert!(printed.contains("6 seeds, 6000 requests in "), "{printed}");
+    assert!(
+        printed.lines().last().is_some_and(|it| it.starts_with("failed: ") && it.contains("all well: ")),
+        "{printed}"
+    );
     let (code, printed, _) = run(&[&plain, &dies, "--seeds", "3", "--json"]);
     let json: Value = serde_json::from_str(&printed).expect("JSON");
     assert_eq!((code, &json["holds"], &json["sweeps"][1]["requests"]), (Some(0), &true.into(), &3000.into()));
@@ -74,6 +78,8 @@ fn two_configurations_are_put_side_by_side() {
     let b = file("patient.yaml", config.replace("first_token: 4s", "first_token: 4s, breaker: {consecutive: 50}"));
     let (code, printed, _) = run(&[&scenario("primary-dies"), "--seeds", "4", "--compare", &a, &b]);
     assert!(code.is_some_and(|code| code < 2), "{printed}");
+    let head = printed.lines().next().unwrap_or_default();
+    assert!(head.contains(&format!(" {a} ")) && head.ends_with(&format!(" {b}")), "headings are whole: {head}");
     for line in ["answered by chat primary", "failed", "all well p50 / max", "seeds that fail"] {
         assert!(printed.contains(line), "`{line}` is missing: {printed}");
     }

@@ -6,13 +6,18 @@ use evenkeel_core::Nanos;
 
 use super::{Sweep, histogram::Histogram, middle_and_last, share, text::cost, time};
 
+/// The width of a column whose name is short.
+const NARROW: usize = 24;
+
 /// Returns a table with a column for each of two configurations, under the names that they go by.
 pub fn compare(names: [&str; 2], sweeps: [&Sweep; 2]) -> String {
     let mut table = String::new();
+    // A name is never cut: two long paths often differ in their beginnings.
+    let [wide, wider] = names.map(|name| name.chars().count().max(NARROW));
     let mut line = |what: &str, [a, b]: [String; 2]| {
-        writeln!(table, "  {what:<26} {a:>24} {b:>24}").expect("a text takes everything");
+        writeln!(table, "  {what:<26} {a:>wide$} {b:>wider$}").expect("a text takes everything");
     };
-    line(&sweeps[0].name, names.map(|name| tail(name, 24)));
+    line(&sweeps[0].name, names.map(str::to_owned));
     let each = |of: &dyn Fn(&Sweep) -> String| sweeps.map(of);
     line("requests", each(&|it| it.counts.requests.to_string()));
     let paths: BTreeSet<&String> = sweeps.iter().flat_map(|it| &it.paths).collect();
@@ -53,10 +58,4 @@ fn range(times: &[Nanos]) -> String {
 fn ratio(part: u64, whole: u64) -> String {
     let permille = part * 1_000 / whole.max(1);
     format!("{}.{:03}", permille / 1_000, permille % 1_000)
-}
-
-/// Returns the end of a name, where it is too long for its column.
-fn tail(name: &str, most: usize) -> String {
-    let skip = name.chars().count().saturating_sub(most);
-    name.chars().skip(skip).collect()
 }

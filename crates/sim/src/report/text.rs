@@ -168,11 +168,21 @@ impl fmt::Display for Sweep {
         let lower = share(counts.failed(), counts.requests);
         write!(f, "{:<22} {:>6} {:>10} {lower:>8}", self.name, self.seeds, counts.requests)?;
         write!(f, " {:>22} {:>22}", range(&self.failovers), range(&self.recoveries))?;
-        write!(f, "  {}", if self.holds() { "holds".into() } else { format!("{} SEEDS FAIL", self.failures.len()) })
+        match self.failures.len() {
+            0 => f.write_str("  holds"),
+            1 => f.write_str("  1 SEED FAILS"),
+            several => write!(f, "  {several} SEEDS FAIL"),
+        }
     }
 }
 
 impl Sweep {
+    /// Returns what the columns of a table of sweeps mean.
+    pub fn legend() -> &'static str {
+        "failed: of all requests, over all seeds; fail-over: from the first fault to the first good answer of a lower tier; all well: \
+         from the end of the trouble until every breaker is closed and every route starts at tier 0; half of the seeds / the worst seed"
+    }
+
     /// Returns the head of a table of sweeps.
     pub fn head() -> String {
         let (failover, recovery) = ("fail-over p50 / max", "all well p50 / max");

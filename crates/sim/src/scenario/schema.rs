@@ -62,3 +62,58 @@ pub(crate) struct Reloads {
     /// From one to the next.
     pub(crate) every: Duration,
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use schemars::schema_for;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::fault::{FaultKind, On};
+
+    /// A row for each key of a type, as the page of the scenarios tells it.
+    fn rows(schema: &Value) -> String {
+        let required =
+            schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect::<Vec<_>>();
+        let of = |(key, it): (&String, &Value)| {
+            let means = it["description"].as_str().expect("every key is described").split_whitespace();
+            let default = match &it["default"] {
+                Value::Null if required.contains(&key.as_str()) => "must be there".into(),
+                Value::Null | Value::Object(_) | Value::Array(_) => "–".into(),
+                Value::String(word) => format!("`{word}`"),
+                value => format!("`{value}`"),
+            };
+            format!("| `{key}` | {default} | {} |\n", means.collect::<Vec<_>>().join(" "))
+        };
+        schema["properties"].as_object().expect("keys").iter().map(of).collect()
+    }
+
+    #[test]
+    fn the_page_of_the_scenarios_tells_every_key() {
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/README.md");
+        let page = std::fs::read_to_string(page).expect("the page is there");
+        for (name, schema) in [
+            ("the file", schema_for!(Script)),
+            ("`servers.NAME`", schema_for!(Server)),
+            ("`workload[]`", schema_for!(Load)),
+            ("`faults[]`", schema_for!(Fault)),
+            ("`reloads`", schema_for!(Reloads)),
+            ("`expect`", schema_for!(Expect)),
+        ] {
+            let table = format!(
+                "### Keys of {name}\n\n| key | default | means |\n|---|---|---|\n{}\n",
+                rows(&schema.to_value())
+            );
+            assert!(page.contains(&table), "the page has to say:\n{table}");
+        }
+        for schema in [schema_for!(FaultKind), schema_for!(On), schema_for!(Arrivals), schema_for!(WhenFull)] {
+            for word in
+                schema.to_value()["oneOf"].as_array().expect("words").iter().filter_map(|it| it["const"].as_str())
+            {
+                assert!(page.contains(&format!("`{word}`")), "the page does not name `{word}`");
+            }
+        }
+    }
+}
