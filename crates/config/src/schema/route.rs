@@ -27,7 +27,8 @@ pub(crate) struct Route {
     /// What a provider's refusal of the content does (F-008).
     #[serde(default)]
     pub(crate) on_policy: OnPolicy,
-    /// What a tier's missing capability does (F-009).
+    /// What an upstream's 400 for something that its model cannot do does (F-009). It says nothing of tiers whose `context` or
+    /// `features` declare the lack: those are skipped in any case.
     #[serde(default)]
     pub(crate) on_capability: OnCapability,
     /// What happens when no tier can answer now (F-166).

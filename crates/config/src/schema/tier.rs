@@ -60,7 +60,9 @@ pub(crate) struct Tier {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1_000_000_000))]
     pub(crate) context: Option<u64>,
-    /// What the model can do beyond plain text; everything, where this is not given (F-036).
+    /// What the tier can do beyond plain text (F-036); where this is not given, a model everything, and a `fixed` answer neither
+    /// `schema` nor `logprobs`, and `json` only where its text is a JSON object. A request that asks for more skips the tier, and is
+    /// refused with 503 where none is left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) features: Option<Vec<Feature>>,
     /// The vector space of an embeddings model: tiers of a route must share it.
@@ -70,7 +72,8 @@ pub(crate) struct Tier {
     /// itself, where the last message is one of the assistant. vLLM does so only when it is told, which it is not yet.
     #[serde(default)]
     pub(crate) prefill: bool,
-    /// Whether each call changes something, so that it is not made twice for one request (F-034).
+    /// Whether each call changes something: once it may have arrived there is no retry, hedge or splice on this path. A tier
+    /// below may still be asked (F-034).
     #[serde(default)]
     pub(crate) effects: bool,
     /// How long new streams are kept off this path after one broke that its client had begun to get, while a model below
