@@ -13,7 +13,12 @@ use clap::{Parser, Subcommand};
 
 /// Keeps inference answering when the model behind it cannot.
 #[derive(Debug, Parser)]
-#[command(name = "evenkeel", version, propagate_version = true)]
+#[command(
+    name = "evenkeel",
+    version,
+    propagate_version = true,
+    after_help = "The environment variable EVENKEEL_LOG filters the log of `serve`: see `evenkeel serve --help`."
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     verb: Verb,
@@ -24,14 +29,23 @@ enum Verb {
     /// Everything in one process: mock models, the gateway, traffic, a scripted outage. Needs no file and no network.
     Demo(demo::Demo),
     /// Runs the gateway. A saved file or SIGHUP reloads; SIGTERM drains.
+    ///
+    /// The log goes to standard error, a line in JSON each. The environment variable EVENKEEL_LOG says which: a level (error,
+    /// warn, info, debug, off; info where it is not set), or one for each part, such as warn,evenkeel::config=info.
     Serve(serve::Serve),
     /// Reads a configuration and prints everything that is wrong with it.
     Check(check::Check),
     /// Prints the JSON schema or a commented example of a configuration.
     Config(config::Config),
     /// Runs a model server that breaks on demand.
+    ///
+    /// PUT /mock/faults switches faults, GET /mock/log shows what it saw. docs/guides/mock.md lists the faults, with an example
+    /// of each.
     Mock(mock::Mock),
     /// Plays scenarios of clients, servers and faults around the same core, and holds it to its rules.
+    ///
+    /// Exit code 0: every rule holds, and of whole runs every expectation; 1: one does not; 2: a scenario or a configuration is
+    /// wrong.
     Simulate(simulate::Simulate),
 }
 

@@ -9,8 +9,6 @@ use evenkeel_mock::{Mock as Server, Options, parse_faults_yaml};
 use crate::{descriptors, served::served, wire};
 
 /// Runs a model server that breaks on demand. `PUT /mock/faults` switches faults, `GET /mock/log` shows what it saw.
-///
-/// docs/guides/mock.md lists the faults, with an example of each.
 #[derive(Debug, Args)]
 pub(super) struct Mock {
     /// Where models are served.

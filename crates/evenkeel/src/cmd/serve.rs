@@ -8,9 +8,6 @@ use super::counted;
 use crate::{log, wire};
 
 /// Runs the gateway. A saved file or SIGHUP reloads; SIGTERM drains, a second one hurries.
-///
-/// The log goes to standard error, a line in JSON each; the environment variable EVENKEEL_LOG says which: a level (error, warn,
-/// info, debug, off; info where it is not set), or one for each part, such as warn,evenkeel::config=info.
 #[derive(Debug, Args)]
 pub(super) struct Serve {
     /// The configuration.

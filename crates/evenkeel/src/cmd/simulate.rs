@@ -19,8 +19,6 @@ use super::counted;
 const TOLD: usize = 5;
 
 /// Plays scenarios of clients, servers and faults around the same core, and holds it to its rules.
-///
-/// Exit code 0: every rule holds, and of whole runs every expectation; 1: one does not; 2: a scenario or a configuration is wrong.
 #[derive(Debug, Args)]
 pub(super) struct Simulate {
     /// Scenarios, such as scenarios/primary-dies.yaml.

@@ -138,3 +138,20 @@ fn an_address_that_is_taken_is_told_once() {
         assert_eq!((output.status.code(), last), (Some(2), expected.as_str()), "{said}");
     }
 }
+
+#[test]
+fn help_says_what_a_user_looks_for_there() {
+    for (arguments, words) in [
+        (&["--help"][..], "EVENKEEL_LOG"),
+        (&["serve", "--help"], "EVENKEEL_LOG"),
+        (&["mock", "--help"], "docs/guides/mock.md"),
+        (&["mock", "--help"], "--control <ADDRESS>"),
+        (&["simulate", "--help"], "Exit code 0"),
+        (&["demo", "--help"], "from 20s to 60m"),
+        (&["check", "--help"], "--deny-warnings"),
+    ] {
+        let output = evenkeel(arguments);
+        let printed = text(&output.stdout);
+        assert!(output.status.success() && printed.contains(words), "{arguments:?} without {words}: {printed}");
+    }
+}

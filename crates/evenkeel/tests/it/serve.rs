@@ -154,3 +154,16 @@ fn f_175_the_drain_is_the_one_of_the_configuration_in_force() {
     let (status, answer) = asking.join().expect("an answer");
     assert!(status == 503 && answer.contains("stopping"), "PR-07: {status} {answer}");
 }
+
+#[test]
+fn a_filter_of_the_log_that_cannot_be_read_is_told_and_is_not_silence() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("e.yaml");
+    fs::write(&file, config("one")).expect("written");
+    let serving = Serving::start_with(&file, &[("EVENKEEL_LOG", "verbose")]);
+    let told = |what: &str| until(what, || serving.log().into_iter().find(|it| it["message"].as_str() == Some(what)));
+    assert_eq!(told("serving")["level"], "INFO");
+    let warned = until("the warning", || serving.log().into_iter().find(|it| it["level"] == "WARN"));
+    assert!(warned["message"].as_str().is_some_and(|it| it.starts_with("EVENKEEL_LOG cannot be read")), "{warned}");
+    assert_eq!((&warned["value"], &warned["why"]), (&"verbose".into(), &"`verbose` is not a level".into()));
+}
