@@ -130,7 +130,7 @@ impl<'a> Shape<'a> {
             (found, _) => {
                 let wanted = scalar::article(kind(schema));
                 let message = format!("expected {wanted}, found {}", found.name());
-                Err(misfit("wrong-type", message, &format!("write {wanted}")))
+                Err(misfit("wrong-type", message, &format!("write {}", keys(schema).unwrap_or(wanted.into()))))
             }
         };
         read.unwrap_or_else(|misfit| {
@@ -192,6 +192,13 @@ impl<'a> Shape<'a> {
         let items = items.iter().enumerate().map(|(at, item)| self.value(item, of(at), &key.index(at)));
         Ok(Value::Array(items.collect()))
     }
+}
+
+/// Returns a map with the keys that it must have, as one writes it; none where no key is needed.
+fn keys(schema: &Value) -> Option<String> {
+    let needed: Vec<_> =
+        schema["required"].as_array()?.iter().filter_map(|it| Some(format!("{}: …", it.as_str()?))).collect();
+    (!needed.is_empty()).then(|| format!("`{{{}}}`", needed.join(", ")))
 }
 
 fn misfit(code: &'static str, message: String, hint: &str) -> Misfit {

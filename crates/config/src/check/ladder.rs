@@ -12,11 +12,15 @@ impl Checks<'_> {
     /// Warns of attempts that are promised and never made (F-031, F-040).
     pub(super) fn attempts(&mut self, key: &Key, route: &Route) {
         let most = route.max_attempts;
+        let hint = |left: u8| match left {
+            0 => "write 0, or raise `max_attempts`".to_owned(),
+            _ => format!("write {left} or less, or raise `max_attempts`"),
+        };
         for (at, tier) in route.tiers.iter().enumerate() {
             let key = key.field("tiers").index(at).field("retries");
             if self.report.is_written(&key) && tier.retries >= most && asks(tier).is_some() {
                 let message = format!("`max_attempts` of the route is {most}, the first attempt included");
-                self.warning("no-effect", &key, message, format!("write {} or less, or raise it", most - 1));
+                self.warning("no-effect", &key, message, hint(most - 1));
             }
         }
         let models = route.tiers.iter().filter(|tier| asks(tier).is_some()).count();

@@ -126,7 +126,11 @@ impl Checks<'_> {
             return;
         }
         let message = format!("more than there are replicas ({replicas}), so none is ever left alone");
-        self.warning("no-effect", key, message, format!("write less than {replicas}, or add replicas"));
+        let hint = match replicas {
+            0..3 => "remove it, or add replicas: fewer than three are not compared".into(),
+            _ => format!("write less than {replicas}, or add replicas"),
+        };
+        self.warning("no-effect", key, message, hint);
     }
 
     fn addresses(&mut self, key: &Key, upstream: &Upstream) {

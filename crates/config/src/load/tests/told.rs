@@ -113,9 +113,23 @@ fn a_text_says_what_is_wrong_and_what_to_write() {
 }
 
 #[test]
+fn a_hint_is_something_that_can_be_written() {
+    let retries = |most: u8| file("", &format!("    max_attempts: {most}\n"), "        retries: 3\n", "");
+    assert_eq!(only(&retries(1)).hint, "write 0, or raise `max_attempts`");
+    assert_eq!(only(&retries(3)).hint, "write 2 or less, or raise `max_attempts`");
+    let replicas = |urls: &str| {
+        let text = file("min_available: 9, ", "", "", "").replace("url: \"http://127.0.0.1:1/v1\"", urls);
+        only(&text).hint
+    };
+    assert!(replicas("url: \"http://a\"").starts_with("remove it, or add replicas"));
+    assert!(replicas("urls: [\"http://a\", \"http://b\", \"http://c\"]").starts_with("write less than 3, or add"));
+}
+
+#[test]
 fn a_kind_that_is_written_wrongly_is_told_of_once() {
     let mut text = with("").replace("openai: {upstream: big, model: m}", "openai: big");
     assert_eq!(codes(&text), [("wrong-type", 9)]);
+    assert_eq!(load(&text).diagnostics[0].hint, "write `{upstream: …, model: …}`");
     text.push_str("      - {name: last, fixed: {content: x}}\n");
     assert_eq!(codes(&text), [("wrong-type", 9)]);
 }
