@@ -39,7 +39,8 @@ pub(crate) fn run(root: &Path, only: Option<&str>) -> anyhow::Result<ExitCode> {
             }
         }
     }
-    println!("{} mutations, {} noticed, {missed} missed", chosen.len(), chosen.len() - missed);
+    let mutations = crate::counted(chosen.len(), "mutation");
+    println!("{mutations}, {} noticed, {missed} missed", chosen.len() - missed);
     Ok(ExitCode::from(u8::from(missed > 0)))
 }
 
