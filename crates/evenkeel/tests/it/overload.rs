@@ -139,22 +139,27 @@ async fn ov_04_f_154_a_fallback_that_gets_three_times_its_load_goes_on_at_its_ow
     let begun = KILLED + Duration::from_millis(500);
     let carried = count(&|it| it.what == What::Tier(1) && (begun..BACK).contains(&it.answered));
     let goodput = carried as f64 / (carries * (BACK - begun).as_secs_f64());
-    let refused = || seen.iter().filter(|it| it.what == What::Later);
-    let slowest = refused().map(|it| it.answered - it.asked).max().unwrap_or_default();
+    let refused = seen.iter().filter(|it| it.what == What::Later).map(|it| it.answered - it.asked);
+    let mut refused: Vec<Duration> = refused.collect();
+    refused.sort();
+    // Four of a route wait for room, half of what is left at most (F-166); everybody else is told at once.
+    let early = refused.get(refused.len() * 99 / 100).copied().unwrap_or_default();
+    let slowest = refused.last().copied().unwrap_or_default();
     let failed = count(&|it| it.what == What::Failed);
     let (last, most) = (LENGTH - Duration::from_secs(2), server.most.load(Relaxed));
     let away = count(&|it| it.asked > last && it.what != What::Tier(0));
     println!(
         "{}",
         json!({"slots": server.slots, "offered_per_s": 3.0 * carries, "carries_per_s": carries, "requests": seen.len(),
-               "goodput": (goodput * 1_000.0).round() / 1_000.0, "refused": refused().count(),
-               "slowest_refusal_ms": slowest.as_millis() as u64, "failed": failed, "most_at_fallback": most,
+               "goodput": (goodput * 1_000.0).round() / 1_000.0, "refused": refused.len(),
+               "refusal_p99_ms": early.as_millis() as u64, "slowest_refusal_ms": slowest.as_millis() as u64, "failed": failed, "most_at_fallback": most,
                "not_primary_in_the_last_2_s": away})
     );
     assert!(goodput >= 0.85, "the fallback gives {goodput} of what it can");
     assert!(most <= limit, "{most} at once, the limit is {limit}");
     assert_eq!(failed, 0, "whoever gets no answer is told when to come back");
-    assert!(refused().count() > 0 && slowest < Duration::from_secs(1), "refused after {slowest:?}");
+    assert!(!refused.is_empty() && early < Duration::from_secs(1), "99 of 100 are refused after {early:?}");
+    assert!(slowest < Duration::from_secs(3), "refused after {slowest:?}");
     assert_eq!(away, 0, "all is well again, and nobody had to do anything");
 }
 
