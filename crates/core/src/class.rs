@@ -277,6 +277,11 @@ impl ResultCode {
         }
     }
 
+    /// Says whether nothing came in time: the same wait a second time would end in the same silence (F-026).
+    pub const fn is_silence(self) -> bool {
+        matches!(self, Self::FirstTokenTimeout | Self::TotalTimeout | Self::KeepaliveOnly)
+    }
+
     /// Says whether it is certain that nothing of the request has left (F-034).
     pub const fn left_nothing(self) -> bool {
         matches!(self, Self::DnsFailed | Self::ConnectFailed | Self::TlsFailed)

@@ -174,3 +174,15 @@ fn f_091_a_stream_is_hedged_until_its_first_content_and_the_first_content_wins()
     kit.finish_with(hedge, R::Ok);
     assert_eq!(kit.results(), ["cancelled.hedge_lost", "ok"]);
 }
+
+#[test]
+fn f_026_a_path_that_was_silent_beside_a_hedge_is_not_asked_again_after_it() {
+    for silence in [R::TotalTimeout, R::FirstTokenTimeout, R::KeepaliveOnly] {
+        let mut kit = Kit::learned(hedged());
+        let both = kit.slow();
+        kit.finish_with(both[0], silence);
+        kit.finish_with(both[1], R::Status5xx);
+        kit.until(kit.now + SECOND);
+        assert_eq!(kit.start().tier, 1, "{silence:?}");
+    }
+}
