@@ -63,8 +63,8 @@ struct RouteSlot {
     machine: RouteMachine,
     budget: Budget,
     hedges: Budget,
-    /// Requests that wait for some tier to recover (F-166).
-    waiting: u8,
+    /// Requests that wait for some tier to recover, with since when, the longest first (F-166).
+    waiting: Vec<(Nanos, RequestId)>,
 }
 
 /// The decision core.
@@ -186,7 +186,7 @@ impl Core {
 
     /// Returns how many places are taken in the queues before gates, and in those of routes that wait for a recovery.
     pub fn waiting(&self) -> usize {
-        self.gates.waiting() + self.routes.values().map(|route| usize::from(route.waiting)).sum::<usize>()
+        self.gates.waiting() + self.routes.values().map(|route| route.waiting.len()).sum::<usize>()
     }
 
     /// Returns how many requests are open.
@@ -254,7 +254,15 @@ impl Core {
             }
             return;
         };
+        let of = self.requests.get(&request).map(|it| (it.generation.clone(), it.admit.route));
         self.with(request, |it, world| it.event(now, (attempt, event), world));
+        // Whoever waits for room has it before those who come next, the longest first (F-166).
+        if let (Some((generation, route)), Event::Ended { .. }) = (of, event) {
+            let slot = self.routes.get(&generation.revision.routes[route.index()].name);
+            for (_, waiter) in slot.map_or(Vec::new(), |slot| slot.waiting.clone()) {
+                self.with(waiter, |it, world| it.look_again(now, world));
+            }
+        }
     }
 
     fn timeout(&mut self, now: Nanos) {
@@ -425,7 +433,7 @@ impl Core {
                 machine: RouteMachine::new(now, route.tiers.len()),
                 budget: Budget::new(route.budget),
                 hedges: Budget::new(HedgePolicy::of(Operation::Infer).purse()),
-                waiting: 0,
+                waiting: Vec::new(),
             };
             let slot = self.routes.entry(route.name.clone()).or_insert_with(new);
             slot.budget.policy = route.budget;

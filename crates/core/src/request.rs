@@ -38,7 +38,7 @@ use crate::{
     decision::{AttemptRecord, End, Role},
     domain::Gates,
     fact::Fact,
-    id::{AttemptId, PathId, ReplicaId},
+    id::{AttemptId, PathId, ReplicaId, RequestId},
     input::{Admit, Event},
     limiter::in_window,
     limits::Limits,
@@ -62,8 +62,8 @@ pub(crate) struct World<'a> {
     pub(crate) budget: &'a mut Budget,
     /// What hedges of the route may cost.
     pub(crate) hedges: &'a mut Budget,
-    /// Requests of the route that wait for some tier to recover.
-    pub(crate) waiting: &'a mut u8,
+    /// Requests of the route that wait for some tier to recover, with since when, the longest first.
+    pub(crate) waiting: &'a mut Vec<(Nanos, RequestId)>,
     pub(crate) outputs: &'a mut VecDeque<Output>,
     pub(crate) attempts: &'a mut u64,
     /// Paths whose breaker may have moved.

@@ -4,8 +4,10 @@
 //!
 //! # Invariants
 //! - `WAIT-1`: a place that was taken is given back exactly once, however the wait ends.
-//! - `WAIT-2`: a request waits at most once for a gate. For a recovery it may wait again and again, each time [`LEAST`] or longer,
-//!   but in all no longer, from its first such wait on, than [`MOST`] and half of what was left of its time then.
+//! - `WAIT-2`: a request waits at most once for a gate. For a recovery it may wait again and again, each time [`LEAST`] or longer
+//!   unless an attempt of its route ends before, but in all no longer, from its first such wait on, than [`MOST`] and half of
+//!   what was left of its time then.
+//! - `WAIT-3`: what an attempt of the route frees is for who has waited longest, before anybody who comes then.
 
 use crate::{
     clock::{MILLISECOND, Nanos, SECOND},
@@ -20,7 +22,7 @@ const MOST: Nanos = 3 * SECOND;
 /// The shortest wait for a recovery: whoever looks again and again does not spin (F-166).
 const LEAST: Nanos = 10 * MILLISECOND;
 /// Requests of a route that may wait for a recovery (F-166).
-const WAITERS: u8 = 4;
+const WAITERS: usize = 4;
 
 /// What a request waits for.
 #[derive(Clone, Copy, Debug)]
@@ -77,12 +79,23 @@ impl Request {
         }
     }
 
+    /// Looks whether the room is there that it waits for, before its time: an attempt of its route has ended.
+    pub(crate) fn look_again(&mut self, now: Nanos, world: &mut World<'_>) {
+        let Some(Wait { what: What::Recovery, .. }) = self.wait else { return };
+        let waited = self.waited.recovery.map_or(0, |it| now.saturating_sub(it.since));
+        let fact = self.facts.iter_mut().find(|fact| fact.signal == Signal::Waited);
+        if let Some(fact) = fact {
+            fact.value = fact.value.min(waited);
+        }
+        self.waited_out(now, world);
+    }
+
     /// Gives up the wait and its place, whatever it was for.
     pub(super) fn leave_wait(&mut self, world: &mut World<'_>) -> Option<What> {
         let what = self.wait.take()?.what;
         match what {
             What::Again { gate: Some(gate), .. } => world.gates.at_mut(gate).leave(),
-            What::Recovery => *world.waiting -= 1,
+            What::Recovery => world.waiting.retain(|(_, request)| *request != self.admit.request),
             What::Again { gate: None, .. } => {}
         }
         Some(what)
@@ -97,7 +110,7 @@ impl Request {
     pub(super) fn awaits_recovery(&mut self, now: Nanos, world: &mut World<'_>, why: Refusal) -> bool {
         let may = matches!(why, Refusal::Exhausted | Refusal::Overloaded)
             && self.route().when_exhausted == WhenExhausted::Wait
-            && *world.waiting < WAITERS;
+            && world.waiting.len() < WAITERS;
         if !may {
             return false;
         }
@@ -112,7 +125,8 @@ impl Request {
         };
         let until = now.saturating_add(wait);
         self.waited.recovery = Some(Patience { since, most });
-        *world.waiting += 1;
+        world.waiting.push((since, self.admit.request));
+        world.waiting.sort_unstable();
         self.facts.retain(|fact| fact.signal != Signal::Waited);
         self.facts.push(Fact::new(0, Signal::Waited, until.saturating_sub(since), most));
         self.wait = Some(Wait { until, what: What::Recovery });

@@ -96,7 +96,7 @@ mutations! {
         "self.tell(Some(running.tier), derived.reason, attempts.len())" =>
         "self.tell(Some(running.tier + 1).filter(|it| usize::from(*it) < self.route().tiers.len()), derived.reason, attempts.len())";
     "rule 11", "a place in a queue is not given back", "request/wait.rs":
-        "What::Recovery => *world.waiting -= 1," => "What::Recovery => {}";
+        "What::Recovery => world.waiting.retain(|(_, request)| *request != self.admit.request)," => "What::Recovery => {}";
     "rule 11", "a good probe does not count", "breaker.rs":
         "half.good += 1;" => "half.good += 0;";
     "rule 12", "an address in memory decides", "plan/time.rs":
