@@ -444,7 +444,7 @@ impl Core {
         self.arm_probes();
         for (at, route) in self.generation.revision.routes.iter().enumerate() {
             let slot = self.routes.get_mut(&route.name).expect("inserted above");
-            slot.machine.adopt(&self.generation, RouteId(at as u16), &self.paths);
+            slot.machine.adopt(now, &self.generation, RouteId(at as u16), &self.paths);
         }
         self.touched.extend(&self.generation.slots);
     }

@@ -109,6 +109,8 @@ pub(crate) struct RouteMachine {
     episodes: u32,
     /// Per tier, since when it has been barred.
     barred: Vec<Option<Nanos>>,
+    /// Per tier, whose state that is.
+    slots: Vec<u32>,
     pin: Pin,
 }
 
@@ -120,16 +122,22 @@ impl RouteMachine {
             since: now,
             episodes: 0,
             barred: vec![None; tiers],
+            slots: Vec::new(),
             pin: Pin::default(),
         }
     }
 
-    /// Goes on under another revision: tiers that the revision keeps stay barred, by the state of their paths. A pin ends:
-    /// its tier may be another one now.
-    pub(crate) fn adopt(&mut self, generation: &Generation, route: RouteId, paths: &Paths) {
+    /// Goes on under another revision: tiers that the revision keeps are barred as they were, and one that takes over the state
+    /// of another by that. A pin ends: its tier may be another one now.
+    pub(crate) fn adopt(&mut self, now: Nanos, generation: &Generation, route: RouteId, paths: &Paths) {
         let tiers = &generation.revision.routes[route.index()].tiers;
-        let open = |at: usize| worst(paths.state(generation.slot(tiers[at].path))).0 != BreakerState::Closed;
-        self.barred = (0..tiers.len()).map(|at| open(at).then_some(self.since)).collect();
+        let slots: Vec<u32> = tiers.iter().map(|tier| generation.slot(tier.path)).collect();
+        let barred = |slot: &u32| match self.slots.iter().position(|it| it == slot) {
+            Some(before) => self.barred[before],
+            None => (worst(paths.state(*slot)).0 != BreakerState::Closed).then_some(now),
+        };
+        self.barred = slots.iter().map(barred).collect();
+        self.slots = slots;
         self.pin = Pin::default();
     }
 
