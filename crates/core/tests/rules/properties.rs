@@ -1,6 +1,7 @@
 //! One property per rule of `architecture.md`, section 4, over random histories.
 
 mod again;
+mod mends;
 mod replicas;
 mod waits;
 

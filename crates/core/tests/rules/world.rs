@@ -346,8 +346,10 @@ impl World {
                 true => speak(start, 1 + self.dice.below(5), end(0, ResultCode::Ok, Some(200)).1),
             };
         }
-        if let Some(result) = self.only {
-            return vec![end(start, result, Some(500))];
+        match self.only {
+            Some(ResultCode::Truncated) if stream => return cut(start),
+            Some(result) => return vec![end(start, result, Some(500))],
+            None => {}
         }
         use ResultCode as R;
         match self.dice.below(15) {
@@ -361,7 +363,7 @@ impl World {
             7 => vec![end(start, R::ContextExceeded, Some(400))],
             8 => vec![end(start, R::ContentFiltered, Some(400))],
             9 => vec![(start, Event::Alive), (2 * start, Event::Alive)],
-            10 if stream => speak(start, 2, Event::Ended { result: R::Truncated, status: Some(200), after: None }),
+            10 if stream => cut(start),
             11 if stream => speak(start, 3, Event::Alive),
             12 => vec![end(start, R::CredentialRejected, Some(401))],
             13 => vec![end(start, R::PushBack, Some(503))],
@@ -369,6 +371,11 @@ impl World {
             _ => vec![end(start, R::EmptyAnswer, Some(200))],
         }
     }
+}
+
+/// An answer that breaks off after two pieces.
+fn cut(start: Nanos) -> Script {
+    speak(start, 2, Event::Ended { result: ResultCode::Truncated, status: Some(200), after: None })
 }
 
 /// Reasoning, content, more content, then an end.
