@@ -129,6 +129,19 @@ pub enum Cancelled {
     Drained,
 }
 
+impl Cancelled {
+    /// Returns what an attempt came to that was stopped so.
+    pub const fn result(self) -> ResultCode {
+        match self {
+            Self::Clock(result) => result,
+            Self::ClientGone => ResultCode::ClientGone,
+            Self::Diverged => ResultCode::SpliceDiverged,
+            Self::HedgeLost => ResultCode::HedgeLost,
+            Self::Drained => ResultCode::Drained,
+        }
+    }
+}
+
 /// Where an answer comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {

@@ -32,9 +32,7 @@ mod watch;
 
 use std::{fmt, sync::Arc};
 
-use evenkeel_core::{
-    Cancelled, Core, Event, Evidence, Input, Nanos, Output, RequestId, ResultCode, Revision, SECOND, Splice,
-};
+use evenkeel_core::{Core, Event, Evidence, Input, Nanos, Output, RequestId, Revision, SECOND, Splice};
 
 use self::{health::Health, promise::Promises, purse::Purses, recovery::Recovery, room::Rooms, told::Told};
 use crate::world;
@@ -166,13 +164,7 @@ impl Oracle {
                 self.purses.started(now, watch.admit.route, again, cost)
             }
             Output::Cancel { request, attempt, why } => {
-                let result = match why {
-                    Cancelled::Clock(result) => *result,
-                    Cancelled::ClientGone => ResultCode::ClientGone,
-                    Cancelled::Drained => ResultCode::Drained,
-                    Cancelled::Diverged => ResultCode::SpliceDiverged,
-                    Cancelled::HedgeLost => ResultCode::HedgeLost,
-                };
+                let result = why.result();
                 if let Some(running) = self.promises.find(*request).and_then(|it| it.running(*attempt).copied()) {
                     self.health.ended(now, &running, result);
                 }

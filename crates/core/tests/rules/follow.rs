@@ -78,14 +78,7 @@ impl Oracle {
                 self.sent.insert(*attempt);
             }
             Entry::Output(Output::Cancel { attempt, why, .. }) => {
-                let result = match why {
-                    Cancelled::Clock(result) => *result,
-                    Cancelled::ClientGone => ResultCode::ClientGone,
-                    Cancelled::Drained => ResultCode::Drained,
-                    Cancelled::Diverged => ResultCode::SpliceDiverged,
-                    Cancelled::HedgeLost => ResultCode::HedgeLost,
-                };
-                self.hear(now, *attempt, Event::Ended { result, status: None, after: None });
+                self.hear(now, *attempt, Event::Ended { result: why.result(), status: None, after: None });
             }
             _ => {}
         }

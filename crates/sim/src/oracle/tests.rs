@@ -1,8 +1,8 @@
 //! Forgeries: what an honest core says is passed on with one thing changed, and the oracle names the rule.
 
 use evenkeel_core::{
-    Admit, AttemptId, BreakerState, Features, MILLISECOND, Operation, Permille, ResultCode as R, Role, RouteId, Source,
-    Start,
+    Admit, AttemptId, BreakerState, Cancelled, Features, MILLISECOND, Operation, Permille, ResultCode as R, Role,
+    RouteId, Source, Start,
 };
 
 use super::*;
