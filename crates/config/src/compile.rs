@@ -20,6 +20,7 @@ use crate::{
         breaker::Breaker,
         commit::Commit,
         file::File,
+        first_token::FirstToken,
         path::{Kind, PathKind, Target},
         probe::Asked,
         route::{OnCapability, OnPolicy, Rescue, Route, RouteProtocol, WhenExhausted},
@@ -253,7 +254,10 @@ fn path(tier: &Tier, id: RouteId, route: &Route, kind: (&dyn PathKind, core::Whe
             Limit::Fixed(limit) => core::LimitPolicy::Fixed(limit),
         },
         clocks: core::Clocks {
-            first_content: tier.first_token.nanos(),
+            first_content: match tier.first_token {
+                FirstToken::Auto => core::FirstClock::Auto,
+                FirstToken::Fixed(clock) => core::FirstClock::Fixed(clock.nanos()),
+            },
             stall: tier.stall.nanos(),
             total: tier.total.nanos(),
         },

@@ -6,6 +6,7 @@ pub(crate) mod breaker;
 pub(crate) mod commit;
 pub(crate) mod contract;
 pub(crate) mod file;
+pub(crate) mod first_token;
 pub(crate) mod path;
 pub(crate) mod probe;
 pub(crate) mod route;

@@ -55,7 +55,7 @@ fn admit(n: u64) -> Admit {
 
 /// A route with two model tiers and a safe default, everything on.
 fn revision() -> Revision {
-    let clocks = Clocks { first_content: 10 * SECOND, stall: 10 * SECOND, total: 600 * SECOND };
+    let clocks = Clocks { first_content: FirstClock::Fixed(10 * SECOND), stall: 10 * SECOND, total: 600 * SECOND };
     let path = |name: &str, place| Path {
         name: name.into(),
         route: RouteId(0),

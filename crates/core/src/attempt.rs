@@ -10,6 +10,7 @@ use crate::{
     class::ResultCode,
     clock::Nanos,
     decision::{AttemptRecord, Role},
+    fact::{Fact, Signal},
     id::{AttemptId, PathId, ReplicaId},
     path::Leased,
 };
@@ -31,6 +32,8 @@ pub(crate) struct Attempt {
     pub(crate) sent: bool,
     /// When the first content or reasoning must be there; none for an answer in one piece.
     first_by: Option<Nanos>,
+    /// How long that was from the start, while a clock holds that was learned (F-022).
+    pub(crate) learned: Option<Nanos>,
     /// When the answer, or for a stream the commit, must be there at the latest.
     commit_by: Nanos,
     /// When the attempt is over, whatever it does.
@@ -51,6 +54,8 @@ pub(crate) struct Attempt {
 pub(crate) struct Timing {
     /// None for an answer in one piece.
     pub(crate) first_content: Option<Nanos>,
+    /// That is a clock which was learned.
+    pub(crate) learned: bool,
     /// None for an answer in one piece.
     pub(crate) stall: Option<Nanos>,
     /// Time to the commit, or to the answer; for the recovery of a stream, to have said again what was sent of it.
@@ -91,6 +96,7 @@ impl Attempt {
             role: target.role,
             sent: false,
             first_by: timing.first_content.map(|clock| now.saturating_add(clock)),
+            learned: timing.first_content.filter(|_| timing.learned),
             commit_by: now.saturating_add(timing.commit),
             total_by: now.saturating_add(timing.total),
             stall: timing.stall,
@@ -134,8 +140,20 @@ impl Attempt {
 
     /// Gives it all the time that is left above the reserve, where it was the first-content clock that fired (F-028).
     pub(crate) fn grace(&mut self, now: Nanos, commit: Nanos) {
-        self.first_by = None;
+        (self.first_by, self.learned) = (None, None);
         self.commit_by = now.saturating_add(commit);
+    }
+
+    /// Says whether neither content nor reasoning has come.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.spoke.is_none()
+    }
+
+    /// Compares how long it has been silent with a learned clock, where one holds. What nobody was there to hear does not count.
+    pub(crate) fn silence(&self, now: Nanos) -> Option<Fact> {
+        let (clock, by) = (self.learned?, self.first_by?);
+        let silent = clock.saturating_add(now).saturating_sub(by);
+        self.is_silent().then(|| Fact::new(self.tier, Signal::FirstToken, silent, clock))
     }
 
     /// Returns how long it has had content.

@@ -47,6 +47,8 @@ pub enum Signal {
     LargerContext,
     /// Nanoseconds from the request's first wait for a tier to recover to the end of its last, against the most that it waits.
     Waited,
+    /// Nanoseconds for which a stream was silent at first, against the clock that was learned for it (F-022).
+    FirstToken,
     /// Tokens that a stream has said in ten seconds, against the least (F-029).
     TokensSaid,
     /// What a retry costs, against what the purse holds.
@@ -106,6 +108,7 @@ impl Signal {
             Self::Context => "context_tokens",
             Self::LargerContext => "context_larger_than",
             Self::Waited => "waited_ns",
+            Self::FirstToken => "first_token_ns",
             Self::TokensSaid => "tokens_in_10s",
             Self::RetryBudget => "retry_cost_milli",
             Self::RetryTime => "retry_time_left_ns",
@@ -134,7 +137,7 @@ impl Signal {
 
     /// Says whether it was measured on an attempt that ran, and so says nothing about whether the tier may be asked.
     pub const fn is_about_answer(self) -> bool {
-        matches!(self, Self::TokensSaid)
+        matches!(self, Self::FirstToken | Self::TokensSaid)
     }
 
     /// Says whether it was asked for an attempt beside a slow one: a breach is no reason against the tier.
@@ -154,6 +157,7 @@ impl Signal {
             Self::TimeLeft | Self::Replicas | Self::RetryTime | Self::TokensSaid => Comparison::Below,
             Self::HedgeSamples | Self::HedgePushed | Self::HedgeLowered | Self::HedgeWins => Comparison::Below,
             Self::Leases | Self::RampLot | Self::Refusals | Self::Attempts | Self::GateWaiters => Comparison::AtLeast,
+            Self::FirstToken => Comparison::AtLeast,
             Self::LargerContext => Comparison::AtMost,
             _ => Comparison::Above,
         }
@@ -174,6 +178,7 @@ impl Signal {
             Self::HedgePushed | Self::HedgeLowered => Reason::Upstream429,
             Self::HedgeBreaker => Reason::BreakerOpen,
             Self::HedgeLate | Self::TokensSaid => Reason::LatencySpike,
+            Self::FirstToken => Reason::TtftBreach,
             Self::HedgeCost => Reason::RetryBudgetEmpty,
             Self::Refusals => Reason::HealthcheckFailed,
             Self::Replicas => Reason::NoEndpoints,

@@ -19,26 +19,33 @@ const FULL: u32 = 1_024;
 /// Samples between two computations.
 const EVERY: u32 = 10;
 
-/// Times to commit of one path and operation.
+/// Times of one path and operation, to commit unless its owner says otherwise.
 #[derive(Clone, Debug)]
 pub(crate) struct Latency {
     histogram: Histogram,
+    full: u32,
+    every: u32,
     /// As it was when it was last computed: it is asked far more often than it moves.
     p95: Option<Nanos>,
 }
 
 impl Latency {
     pub(crate) fn new() -> Self {
-        Self { histogram: Histogram::default(), p95: None }
+        Self::keeping(FULL, EVERY)
+    }
+
+    /// Begins with another memory: `full` samples at which all buckets are halved, `every` so many the quantile is computed.
+    pub(crate) fn keeping(full: u32, every: u32) -> Self {
+        Self { histogram: Histogram::default(), full, every, p95: None }
     }
 
     pub(crate) fn record(&mut self, took: Nanos) {
         self.histogram.record(took);
-        if self.histogram.samples() >= FULL {
+        if self.histogram.samples() >= self.full {
             self.histogram.halve();
         }
         let samples = self.histogram.samples();
-        if samples >= ENOUGH && (samples.is_multiple_of(EVERY) || self.p95.is_none()) {
+        if samples >= ENOUGH && (samples.is_multiple_of(self.every) || self.p95.is_none()) {
             self.p95 = Some(self.histogram.reaches(samples / 20));
         }
     }

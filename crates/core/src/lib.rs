@@ -21,7 +21,7 @@
 //!
 //! # Reading order
 //! `clock`, `class`, `reason`, `revision` are words. `breaker`, `flap`, `ramp`, `domain`, `limiter`, `budget`, `latency`,
-//! `slow`, `load`, `probe`, `plan` are policies.
+//! `first`, `slow`, `load`, `probe`, `plan` are policies.
 //! `attempt`, `commit`, `request`, `route`, `machine` are machines. `decision` is what remains of a request.
 #![no_std]
 #![forbid(unsafe_code)]
@@ -44,6 +44,7 @@ mod digest;
 mod domain;
 mod fact;
 mod fading;
+mod first;
 mod flap;
 mod hedge;
 mod histogram;
@@ -84,6 +85,7 @@ pub use decision::{AttemptRecord, Candidate, Decision, End, Outcome, Rescue, Rol
 pub use digest::digest_name;
 pub use domain::Shut;
 pub use fact::{Comparison, Fact, Signal};
+pub use first::FIRST_CLOCKS;
 pub use id::{AttemptId, PathId, ProbeId, ReplicaId, RequestId, RouteId, UpstreamId};
 pub use input::{Admit, Event, Input, Splice};
 pub use limiter::{weight_of_bytes, weight_of_tokens};
@@ -94,8 +96,8 @@ pub use probe::{Found, Readiness};
 pub use rate::{RATE_WINDOW, least_tokens};
 pub use reason::{Reason, Severity};
 pub use revision::{
-    BreakerPolicy, BudgetPolicy, Clocks, CommitPoint, Features, LimitPolicy, Method, OnCapability, OnPolicy, Operation,
-    Path, ProbePolicy, Protocol, Rate, Revision, Route, Tier, Upstream, WhenExhausted, Where,
+    BreakerPolicy, BudgetPolicy, Clocks, CommitPoint, Features, FirstClock, LimitPolicy, Method, OnCapability,
+    OnPolicy, Operation, Path, ProbePolicy, Protocol, Rate, Revision, Route, Tier, Upstream, WhenExhausted, Where,
 };
 pub use route::{Phase, RouteState, TierState};
 pub use transition::{Transition, Trip};

@@ -16,13 +16,14 @@ use crate::{
     clock::Nanos,
     domain::{Before, Gate},
     fact::Signal,
+    first::First,
     hedge::{HedgePolicy, Hedging},
     id::{AttemptId, PathId, ReplicaId},
     latency::Latency,
     load::{self, Loads},
     peers::{Outlier, Peers},
     probe::Standing,
-    revision::{Operation, Path, Revision, Where},
+    revision::{FirstClock, Operation, Path, Revision, Where},
     slow::Pace,
     transition::Trip,
 };
@@ -38,6 +39,8 @@ pub(crate) struct Lane {
     asked: bool,
     pub(crate) breaker: Breaker,
     pub(crate) latency: Latency,
+    /// None where the clock of its first contents is not learned.
+    pub(crate) first: Option<Box<First>>,
     /// Closed for a moment to new streams after one broke that had begun to be sent (F-077).
     pub(crate) broken: Gate,
     pub(crate) pace: Pace,
@@ -136,6 +139,7 @@ impl PathState {
             lane.broken.release();
         }
         lane.pace.adopt(path.objective);
+        lane.first = lane.first.filter(|_| learns(path)).or_else(|| first(path, old.operation));
         lane.hedging = lane.hedging.filter(|_| path.hedge).or_else(|| hedging(path, old.operation));
         let before = |address: &String| addresses.iter().position(|it| it == address);
         // With other addresses the path has another slot, and the attempts that run are counted in the old one.
@@ -175,9 +179,21 @@ impl PathState {
         let (loads, peers) = (Loads::new(replicas.len()), Peers::new(replicas.len(), self.min_available));
         let breaker = Breaker::new(path.breaker.clone());
         let (latency, pace, broken) = (Latency::new(), Pace::new(path.objective), Gate::default());
-        let hedging = hedging(path, operation);
+        let (first, hedging) = (first(path, operation), hedging(path, operation));
         let asked = false;
-        self.lanes.push(Lane { operation, asked, breaker, latency, pace, broken, hedging, replicas, loads, peers });
+        self.lanes.push(Lane {
+            operation,
+            asked,
+            breaker,
+            latency,
+            first,
+            broken,
+            pace,
+            hedging,
+            replicas,
+            loads,
+            peers,
+        });
         let lane = self.lanes.last_mut().expect("one was just pushed");
         lane.stand(&self.standing);
         lane
@@ -244,6 +260,14 @@ impl PathState {
             }
         }
     }
+}
+
+fn learns(path: &Path) -> bool {
+    path.clocks.first_content == FirstClock::Auto
+}
+
+fn first(path: &Path, operation: Operation) -> Option<Box<First>> {
+    (operation.is_stream() && learns(path)).then(|| Box::new(First::new()))
 }
 
 fn hedging(path: &Path, operation: Operation) -> Option<Box<Hedging>> {
@@ -531,6 +555,7 @@ mod tests {
             asked: true,
             breaker: breaker(),
             latency,
+            first: None,
             pace,
             broken,
             hedging: None,

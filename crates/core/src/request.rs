@@ -275,6 +275,9 @@ impl Request {
         if self.beside.as_ref().is_some_and(|attempt| attempt.id == id) {
             core::mem::swap(&mut self.current, &mut self.beside);
         }
+        if matches!(event, Event::Progress | Event::FirstContent | Event::Enough) {
+            self.breaks_silence(now, id, world);
+        }
         let Some(attempt) = self.current.as_mut().filter(|attempt| attempt.id == id) else { return };
         match event {
             Event::Alive => return attempt.alive(),
@@ -328,6 +331,7 @@ impl Request {
             self.give(now, world);
             return self.renew(world);
         }
+        self.facts.extend(attempt.silence(now).filter(Fact::breached));
         let plan = self.plan(now, world);
         if held && attempt.waits_too_long(now) && plan.last_of_its_kind(tier) {
             // F-028, checked again: what stood below is gone, so waiting on costs nobody anything.

@@ -307,11 +307,20 @@ pub struct ProbePolicy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Clocks {
     /// From the start to the first content; streams only.
-    pub first_content: Nanos,
+    pub first_content: FirstClock,
     /// The longest silence between two pieces of content; streams only.
     pub stall: Nanos,
     /// The whole attempt.
     pub total: Nanos,
+}
+
+/// How long the first content of a stream may take (F-022).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirstClock {
+    /// What the path has shown of prompts of the same length.
+    Auto,
+    /// What an operator says.
+    Fixed(Nanos),
 }
 
 /// A ratio over a sliding window that trips a breaker.

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use evenkeel_core::{
-    Admit, BreakerPolicy, BudgetPolicy, Clocks, Core, Event, Features, Input as CoreInput, MILLISECOND, Method,
-    OnCapability, OnPolicy, Operation, Output, Path, PathId, Protocol, RequestId, ResultCode, Revision, Route, RouteId,
-    SECOND, Tier, Upstream, UpstreamId, Where,
+    Admit, BreakerPolicy, BudgetPolicy, Clocks, Core, Event, Features, FirstClock, Input as CoreInput, MILLISECOND,
+    Method, OnCapability, OnPolicy, Operation, Output, Path, PathId, Protocol, RequestId, ResultCode, Revision, Route,
+    RouteId, SECOND, Tier, Upstream, UpstreamId, Where,
 };
 use serde_json::{Value, json};
 
@@ -20,7 +20,7 @@ fn revision() -> Revision {
         model: Default::default(),
         hedge: false,
         limit: Default::default(),
-        clocks: Clocks { first_content: SECOND, stall: SECOND, total: SECOND },
+        clocks: Clocks { first_content: FirstClock::Fixed(SECOND), stall: SECOND, total: SECOND },
         min_rate: 0,
         objective: None,
         need: 5 * MILLISECOND,

@@ -28,7 +28,7 @@ impl Checks<'_> {
     pub(super) fn clocks(&mut self, key: &Key, route: &Route, tier: &Tier) {
         let deadline = route.deadline();
         let first = key.field("first_token");
-        if self.report.is_written(&first) && tier.first_token.nanos() > deadline.nanos() {
+        if self.report.is_written(&first) && tier.first_token.shortest() > deadline.nanos() {
             let message = "the clock is longer than the deadline of the route, so it never fires";
             self.warning("no-effect", &first, message, "make it shorter: lower tiers need time, too");
         }
@@ -38,7 +38,10 @@ impl Checks<'_> {
             self.error("order", &finalise, message, "make `finalise` shorter than `stall`");
         }
         let total = key.field("total");
-        if self.report.is_written(&total) && tier.total.nanos() < tier.first_token.nanos() && route.protocol.streams() {
+        if self.report.is_written(&total)
+            && tier.total.nanos() < tier.first_token.shortest()
+            && route.protocol.streams()
+        {
             let message = "the whole attempt is shorter than its first clock, which never fires";
             self.warning("no-effect", &total, message, "make `total` longer, or `first_token` shorter");
         }
@@ -56,11 +59,11 @@ impl Checks<'_> {
             let firsts = file.routes.values().flat_map(|route| {
                 let asks = |tier: &&Tier| tier.kinds.given().iter().any(|it| it.1.target() == Target::Upstream(name));
                 route.tiers.iter().filter(asks).map(|tier| match route.protocol.streams() {
-                    true => tier.first_token.min(route.deadline()),
-                    false => route.deadline(),
+                    true => tier.first_token.longest().min(route.deadline().nanos()),
+                    false => route.deadline().nanos(),
                 })
             });
-            if self.report.is_written(&key) && firsts.max().is_some_and(|longest| upstream.connect > longest) {
+            if self.report.is_written(&key) && firsts.max().is_some_and(|longest| upstream.connect.nanos() > longest) {
                 let message =
                     "longer than `first_token`, or the deadline, of every tier that calls it, so it never fires";
                 self.warning("no-effect", &key, message, "make it shorter: 1s is much for a connection");

@@ -115,6 +115,11 @@ fn values_are_what_is_written_and_never_guessed() {
         ("retries: 1.5", "wrong-type"),
         ("retries: true", "wrong-type"),
         ("stall: 0s", "bad-value"),
+        ("stall: auto", "bad-value"),
+        ("first_token: 0s", "bad-value"),
+        ("first_token: off", "bad-value"),
+        ("first_token: automatic", "bad-value"),
+        ("first_token: [auto]", "wrong-type"),
         ("stall: -5s", "bad-value"),
         ("stall: 5", "bad-value"),
         ("stall: .nan", "bad-value"),
@@ -163,6 +168,10 @@ fn cf_07_what_can_never_matter_is_warned_of() {
     let small = safe("        context: 9\n      - {name: b, openai: {upstream: big, model: n}, context: 8}\n");
     assert_eq!(codes(&small), [("smaller-context", 11)]);
     assert_eq!(codes(&safe("        first_token: 40s\n")), [("no-effect", 10)]);
+    assert_eq!(codes(&safe("        first_token: auto\n")), []);
+    let short = |line: &str| safe(line).replace("    tiers:", "    deadline: 1500ms\n    tiers:");
+    assert_eq!(codes(&short("        first_token: auto\n")), [("no-effect", 11)], "it is two seconds at least");
+    assert_eq!(codes(&safe("        first_token: auto\n        total: 1s\n")), [("no-effect", 11)]);
     assert_eq!(codes(&safe("        total: 5s\n")), [("no-effect", 10)]);
     assert_eq!(codes(&safe("        space: one\n")), [("no-effect", 10)]);
     let policy = with("").replace("    tiers:", "    on_policy: default\n    tiers:");

@@ -6,6 +6,8 @@ use evenkeel_core::Nanos;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
+use super::first_token::first_token;
+
 /// Units of a duration, longest first.
 const UNITS: [(&str, u64); 7] = [
     ("d", 86_400_000_000_000),
@@ -53,6 +55,7 @@ pub(crate) fn check_format(format: &str, text: &str) -> Result<(), Misread> {
         "duration" => duration(text).map(drop),
         "size" => size(text).map(drop),
         "limit" => limit(text).map(drop),
+        "first_token" => first_token(text).map(drop),
         _ => Ok(()),
     }
 }
@@ -60,14 +63,14 @@ pub(crate) fn check_format(format: &str, text: &str) -> Result<(), Misread> {
 /// Returns a text of a format as its number, of nanoseconds or bytes; none for formats that are words.
 pub(crate) fn in_units(format: &str, text: &str) -> Option<u64> {
     match format {
-        "duration" => duration(text).ok(),
+        "duration" | "first_token" => duration(text).ok(),
         "size" => size(text).ok(),
         _ => None,
     }
 }
 
 /// Reads `250ms`, `1.5s`, `10m`.
-fn duration(text: &str) -> Result<u64, Misread> {
+pub(super) fn duration(text: &str) -> Result<u64, Misread> {
     let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(split);
     let wrong = || {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     breaker::Breaker,
+    first_token::FirstToken,
     path::Kinds,
     scalar::{Duration, Limit, Size},
 };
@@ -20,11 +21,13 @@ pub(crate) struct Tier {
     /// or `distilled`, by default `primary` for the first tier and `distilled` for the others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) method: Option<Method>,
-    /// Time to the first content of a stream (F-022).
-    #[serde(default = "clock")]
-    pub(crate) first_token: Duration,
+    /// Time to the first content of a stream, or to its first thought; or `auto`: four times what 95 % of the streams with prompts of
+    /// about the same length have taken here, from 2s to 20s, and 10s until 50 of them are known (F-022). The last model that may
+    /// answer has all the time there is (F-028).
+    #[serde(default = "first_token")]
+    pub(crate) first_token: FirstToken,
     /// The longest silence after the first content (F-024).
-    #[serde(default = "clock")]
+    #[serde(default = "stall")]
     pub(crate) stall: Duration,
     /// The longest attempt (F-025).
     #[serde(default = "total")]
@@ -163,7 +166,11 @@ pub(crate) enum Feature {
     File,
 }
 
-fn clock() -> Duration {
+fn first_token() -> FirstToken {
+    FirstToken::Fixed(Duration::seconds(10))
+}
+
+fn stall() -> Duration {
     Duration::seconds(10)
 }
 

@@ -9,10 +9,11 @@ use super::{AttemptRecord, Candidate, Decision, End, Rescue, Role, Verdict};
 use crate::{
     class::ResultCode,
     fact::{Fact, Signal},
+    first::FIRST_CLOCKS,
     id::{PathId, RouteId},
     output::Refusal,
     reason::Reason,
-    revision::{Method, Revision, Where},
+    revision::{FirstClock, Method, Revision, Where},
 };
 
 /// What a record says when it is read again.
@@ -31,7 +32,7 @@ impl Decision {
         let derived = evidence.derive(&self.revision, self.route);
         let same =
             derived.tier == self.outcome.tier && derived.candidates == self.candidates && derived.reason == self.reason;
-        same && evidence.follows(derived.tier)
+        same && evidence.follows(derived.tier) && evidence.clocks_follow(&self.revision, self.route)
     }
 
     /// Says what became of a stream that broke after its client had begun to get it (F-133).
@@ -105,7 +106,7 @@ impl Evidence<'_> {
         let slow = |attempt: &AttemptRecord| matches!(attempt.result, ResultCode::Slow | ResultCode::OkSlow);
         let measured = |attempt: &AttemptRecord| {
             let mut facts = self.facts.iter().filter(|fact| fact.tier == attempt.tier);
-            facts.any(|fact| fact.signal.is_about_answer() && fact.breached())
+            facts.any(|fact| fact.signal == Signal::TokensSaid && fact.breached())
         };
         if self.attempts.iter().any(|attempt| slow(attempt) && !measured(attempt)) {
             return false;
@@ -119,6 +120,20 @@ impl Evidence<'_> {
         (0..=reached.unwrap_or(0)).all(|tier| match asked(tier) || answered == Some(tier) {
             true => !barred(tier),
             false => barred(tier) || reached.is_none(),
+        })
+    }
+
+    /// Says whether each clock that was learned is one that can be, of a path that learns, and none fired for which nobody had
+    /// waited (F-022).
+    fn clocks_follow(&self, revision: &Revision, route: RouteId) -> bool {
+        let path = |tier: u8| revision.routes[route.index()].tiers[usize::from(tier)].path;
+        let learns = |tier| revision.paths[path(tier).index()].clocks.first_content == FirstClock::Auto;
+        let [least, most] = FIRST_CLOCKS;
+        let mut clocks = self.facts.iter().filter(|fact| fact.signal == Signal::FirstToken);
+        clocks.all(|fact| {
+            let mut attempts = self.attempts.iter().filter(|attempt| attempt.tier == fact.tier);
+            let waited = attempts.any(|attempt| attempt.duration >= fact.threshold);
+            learns(fact.tier) && (least..=most).contains(&fact.threshold) && (waited || !fact.breached())
         })
     }
 

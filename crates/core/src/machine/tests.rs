@@ -5,6 +5,7 @@ mod changes;
 mod clocks;
 mod commit;
 mod endings;
+mod first;
 mod gates;
 mod health;
 mod hedges;
@@ -23,9 +24,9 @@ use std::{string::ToString, vec};
 
 use super::*;
 use crate::{
-    AttemptRecord, BreakerPolicy, BreakerState, Clocks, Decision, End, Features, MILLISECOND, Method, OnCapability,
-    OnPolicy, Operation, Path, PathId, Phase, Protocol, Reason, ReplicaId, ResultCode as R, Route, SECOND, Signal,
-    Source, Start, Tier, Transition, Upstream, UpstreamId, Verdict, Where,
+    AttemptRecord, BreakerPolicy, BreakerState, Clocks, Decision, End, Features, FirstClock, MILLISECOND, Method,
+    OnCapability, OnPolicy, Operation, Path, PathId, Phase, Protocol, Reason, ReplicaId, ResultCode as R, Route,
+    SECOND, Signal, Source, Start, Tier, Transition, Upstream, UpstreamId, Verdict, Where,
 };
 
 /// A route under test: `primary` on two replicas or one, `small`, and a `default`.
@@ -39,7 +40,7 @@ struct Kit {
 }
 
 fn revision(primary_replicas: usize) -> Revision {
-    let clocks = Clocks { first_content: 4 * SECOND, stall: SECOND, total: 600 * SECOND };
+    let clocks = Clocks { first_content: FirstClock::Fixed(4 * SECOND), stall: SECOND, total: 600 * SECOND };
     let path = |name: &str, place, need| Path {
         name: name.into(),
         route: RouteId(0),

@@ -9,6 +9,9 @@ use super::Plan;
 use crate::{
     attempt::Timing,
     clock::{Nanos, SECOND},
+    first::First,
+    revision::FirstClock,
+    size::Size,
 };
 
 /// A retry is paused 100 ms and a share of another 200 ms (F-041).
@@ -57,12 +60,12 @@ impl Plan<'_> {
         let clocks = self.path(tier).clocks;
         if self.request.has_begun() {
             // To say again what was sent: by these two and not by the deadline (F-122).
-            let (first, stall) = (clocks.first_content, clocks.stall);
-            let commit = first.saturating_add(stall);
+            let (first, stall) = (self.first_clock(tier), clocks.stall);
             return Timing {
                 first_content: Some(first),
+                learned: clocks.first_content == FirstClock::Auto,
                 stall: Some(stall),
-                commit,
+                commit: first.saturating_add(stall),
                 total: clocks.total,
                 hurried: false,
             };
@@ -70,10 +73,30 @@ impl Plan<'_> {
         let commit = self.left().saturating_sub(self.reserve(tier)).max(1);
         let hurried = self.hurried(tier);
         if !self.request.admit.operation.is_stream() {
-            return Timing { first_content: None, stall: None, commit, total: clocks.total, hurried };
+            let (first_content, stall, total) = (None, None, clocks.total);
+            return Timing { first_content, learned: false, stall, commit, total, hurried };
         }
-        let first = if self.last_of_its_kind(tier) { commit } else { clocks.first_content.min(commit) };
-        Timing { first_content: Some(first), stall: Some(clocks.stall), commit, total: clocks.total, hurried }
+        let own = if self.last_of_its_kind(tier) { commit } else { self.first_clock(tier) };
+        Timing {
+            first_content: Some(own.min(commit)),
+            // Where the deadline is nearer, that is what ends it.
+            learned: clocks.first_content == FirstClock::Auto && own < commit,
+            stall: Some(clocks.stall),
+            commit,
+            total: clocks.total,
+            hurried,
+        }
+    }
+
+    /// Returns how long the first content of a stream may take by the word of its path, or by what that has shown (F-022).
+    fn first_clock(&self, tier: u8) -> Nanos {
+        match self.path(tier).clocks.first_content {
+            FirstClock::Fixed(clock) => clock,
+            FirstClock::Auto => {
+                let known = self.lane(tier).and_then(|lane| lane.first.as_deref());
+                known.map_or(First::UNKNOWN, |first| first.clock(Size::of_request(&self.request.admit)))
+            }
+        }
     }
 
     /// Says whether the client gives a tier less time than it needs, so that a clock that fires is not the path's fault.

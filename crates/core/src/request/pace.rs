@@ -10,6 +10,7 @@ use crate::{
     class::{Class, Evidence, ResultCode},
     clock::Nanos,
     commit::Commit,
+    id::AttemptId,
     load::Shown,
     output::{Cancelled, Output},
     rate::too_little,
@@ -43,6 +44,7 @@ impl Request {
             Stall => Some(path.clocks.stall),
             _ => None,
         };
+        self.learn_first(world, attempt, (result, took));
         let silent = attempt.first_content.is_none() && (clock.is_some() || result.class() == Class::Cancelled);
         let shown = match evidence {
             Evidence::Success if stream => return,
@@ -63,6 +65,34 @@ impl Request {
         lane.peers.bad(now, attempt.replica, result);
         if lane.compare(now, self.admit.entropy ^ attempt.id.0) {
             world.touched.push(slot);
+        }
+    }
+
+    /// Takes in how long a stream was silent before it spoke, and what its clock, where that is learned, had to say (F-022).
+    pub(super) fn breaks_silence(&mut self, now: Nanos, id: AttemptId, world: &mut World<'_>) {
+        let silent = |it: &&Attempt| it.id == id && it.is_silent() && self.admit.operation.is_stream();
+        let Some(attempt) = self.current.as_ref().filter(silent) else { return };
+        let (slot, path) = (self.generation.slot(attempt.path), self.generation.path(attempt.path));
+        let lane = world.paths.state_mut(slot).lane(path, self.admit.operation);
+        if let Some(first) = lane.first.as_mut() {
+            first.spoke(Size::of_request(&self.admit), now.saturating_sub(attempt.started));
+            self.facts.extend(attempt.silence(now));
+        }
+    }
+
+    /// Takes in that an attempt has ended before it said anything.
+    fn learn_first(&self, world: &mut World<'_>, attempt: &Attempt, (result, took): (ResultCode, Nanos)) {
+        use ResultCode::{FirstTokenTimeout, KeepaliveOnly};
+        let Some(state) = world.paths.find_mut(self.generation.slot(attempt.path)) else { return };
+        let lane = state.lane(self.generation.path(attempt.path), self.admit.operation);
+        let Some(first) = lane.first.as_mut().filter(|_| attempt.is_silent()) else { return };
+        let size = Size::of_request(&self.admit);
+        match attempt.learned {
+            Some(clock) if matches!(result, FirstTokenTimeout | KeepaliveOnly) => first.timed_out(size, clock),
+            _ if matches!(result, FirstTokenTimeout | KeepaliveOnly) || result.class() == Class::Cancelled => {
+                first.silent(size, took);
+            }
+            _ => {}
         }
     }
 

@@ -136,9 +136,10 @@ impl Oracle {
         // At the deadline at the latest its clocks end the attempt, and the lease with it; those of a recovery after what it
         // has to catch up. One more: at that very moment.
         let clocks = self.revision.paths[start.path.index()].clocks;
+        let FirstClock::Fixed(first) = clocks.first_content else { panic!("the naive model learns no clock") };
         let expires = match start.role {
             Role::Answer => self.deadline(start.request) + 1,
-            Role::Splice | Role::Continue => now + clocks.first_content + clocks.stall + 1,
+            Role::Splice | Role::Continue => now + first + clocks.stall + 1,
         };
         self.model.started(now, key, Started { attempt: start.attempt, expires, reloads });
         self.running.insert(start.attempt, start.clone());

@@ -411,7 +411,8 @@ pub(crate) fn plain_sample(seed: u64) -> Revision {
     let breaker =
         BreakerPolicy { open: (1 + dice.below(4)) * SECOND, open_max: 8 * SECOND, ..BreakerPolicy::default() };
     let breaker = BreakerPolicy { flap_max: [12, 300][seed as usize % 2] * SECOND, ..breaker };
-    let clocks = Clocks { first_content: 800 * MILLISECOND, stall: 500 * MILLISECOND, total: 60 * SECOND };
+    let clocks =
+        Clocks { first_content: FirstClock::Fixed(800 * MILLISECOND), stall: 500 * MILLISECOND, total: 60 * SECOND };
     let mut revision = Revision { digest: [seed as u8; 32], ..Revision::default() };
     revision.upstreams = ["one", "two"]
         .map(|name| Upstream {

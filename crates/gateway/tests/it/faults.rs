@@ -124,6 +124,23 @@ async fn up_15_up_17_silence_and_signs_of_life_are_left_in_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn up_15_f_022_a_clock_that_is_learned_leaves_a_quick_path_after_two_seconds() {
+    let learns = CONFIG.replacen("first_token: 300ms", "first_token: auto", 1).replacen("3s", "20s", 1);
+    let kit = Kit::of(&learns, Path::new("."), BTreeMap::new()).await;
+    for _ in 0..50 {
+        assert_eq!(kit.chat("chat", true).await.header("evenkeel-tier"), "0");
+    }
+    kit.break_primary("{fault: silence}");
+    let got = kit.chat("chat", true).await;
+    let record = kit.record(&got).await;
+    assert!(got.is_whole() && record["outcome"]["tier"] == 1, "{record}");
+    let latency = record["outcome"]["latency_us"].as_u64().expect("a number");
+    assert!((2_000_000..8_000_000).contains(&latency), "not the ten seconds of a tier that names no clock: {record}");
+    let facts = record.to_string();
+    assert!(facts.contains("first_token_ns"), "{facts}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn up_01_a_server_that_names_a_short_time_is_asked_again_after_it() {
     for stream in [false, true] {
         let kit = Kit::start().await;

@@ -23,6 +23,7 @@ fn each_key_of_a_tier_changes_what_is_compiled() {
     for tier in [
         "method: distilled",
         "first_token: 1s",
+        "first_token: auto",
         "stall: 5s",
         "total: 1s",
         "finalise: 1s",

@@ -80,7 +80,7 @@ impl Greyish<'_> {
         for path in &mut revision.paths {
             path.breaker = BreakerPolicy { consecutive: u32::MAX, low: [u32::MAX; 2], ..path.breaker.clone() };
             (path.breaker.fast.samples, path.breaker.slow.samples) = (u32::MAX, u32::MAX);
-            path.clocks.first_content = 2 * SECOND;
+            path.clocks.first_content = FirstClock::Fixed(2 * SECOND);
             (path.limit, path.objective) = (LimitPolicy::Fixed(u64::MAX), Some(600 * SECOND));
         }
         let mut world = World::new(seed, revision);
