@@ -102,6 +102,8 @@ mutations! {
     "rule 12", "an address in memory decides", "plan/time.rs":
         "let spread = (self.request.admit.entropy >> 16) % PAUSE_SPREAD;" =>
         "let spread = core::ptr::from_ref(self.request).addr() as u64 % PAUSE_SPREAD;";
+    "F-022", "a quick path is waited for like a slow one", "first.rs":
+        "const TIMES: Nanos = 4;" => "const TIMES: Nanos = 400;";
     "F-026", "a silent path is asked again", "class.rs":
         "FirstTokenTimeout = \"target.first_token_timeout\", Target, Hard, No, Yes, Nothing, TtftBreach;" =>
         "FirstTokenTimeout = \"target.first_token_timeout\", Target, Hard, Once, Yes, Nothing, TtftBreach;";
