@@ -219,7 +219,11 @@ impl Got {
                 let last = self.events().last().is_some_and(|it| it == "[DONE]");
                 last && self.dones() == 1 && self.chunks().iter().filter(|it| finished(it)).count() == 1
             }
-            false => self.json()["choices"][0]["finish_reason"].is_string() || self.json()["outputs"].is_array(),
+            false => {
+                let it = self.json();
+                let vector = it["data"][0]["embedding"].as_array().is_some_and(|it| !it.is_empty());
+                vector || it["choices"][0]["finish_reason"].is_string() || it["outputs"].is_array()
+            }
         }
     }
 

@@ -56,7 +56,7 @@ impl Which {
     /// Lists all runs of a row.
     pub(crate) fn all(row: &'static Row, runs: usize) -> Vec<Which> {
         let variants = row.variants.iter();
-        let forms = variants.flat_map(|variant| row.forms.streams().iter().map(move |stream| (variant, *stream)));
+        let forms = variants.flat_map(|variant| row.streams(variant).iter().map(move |stream| (variant, *stream)));
         let which = |(variant, stream)| (0..runs).map(move |number| Which { variant, stream, number });
         forms.flat_map(which).collect()
     }

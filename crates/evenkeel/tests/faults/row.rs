@@ -32,6 +32,8 @@ pub(crate) struct Variant {
     pub(crate) fault: &'static str,
     /// Its route: one of `rows::routes`, or its own.
     pub(crate) route: &'static str,
+    /// The forms of its own, where they are not those of the row.
+    pub(crate) forms: Option<Forms>,
 }
 
 /// Streamed, plain, or both.
@@ -144,6 +146,11 @@ impl Row {
         Row { is_single: true, ..self }
     }
 
+    /// Returns for each form of a variant whether it streams.
+    pub(crate) fn streams(&self, variant: &Variant) -> &'static [bool] {
+        variant.forms.unwrap_or(self.forms).streams()
+    }
+
     /// Returns its name as a test: `up_06`.
     pub(crate) fn name(&self) -> String {
         self.id.to_lowercase().replace('-', "_")
@@ -153,12 +160,17 @@ impl Row {
 impl Variant {
     /// Makes the only variant of a ★ row.
     pub(crate) const fn starred(fault: &'static str) -> Variant {
-        Variant { name: "", fault, route: STARRED }
+        Variant { name: "", fault, route: STARRED, forms: None }
     }
 
     /// Makes one of several variants.
     pub(crate) const fn named(name: &'static str, fault: &'static str, route: &'static str) -> Variant {
-        Variant { name, fault, route }
+        Variant { name, fault, route, forms: None }
+    }
+
+    /// Lets it be played plain alone: what it asks for never streams.
+    pub(crate) const fn plain(self) -> Variant {
+        Variant { forms: Some(Forms::Plain), ..self }
     }
 }
 

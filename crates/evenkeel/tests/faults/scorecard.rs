@@ -149,24 +149,27 @@ fn view(played: &Played, side: Side) -> String {
 
 /// Says to which variants and forms a phrase belongs; nothing where it belongs to all.
 fn label(played: &Played, labels: &BTreeSet<(&str, bool)>) -> String {
-    let forms = played.row.forms.streams();
-    let variants: Vec<&str> = played.row.variants.iter().map(|it| it.name).collect();
+    let row = played.row;
     let form = |stream: bool| if stream { "streamed" } else { "plain" };
-    if labels.len() == variants.len() * forms.len() {
+    let all = |stream: bool| {
+        row.variants.iter().filter(move |it| row.streams(it).contains(&stream)).map(move |it| (it.name, stream))
+    };
+    if labels.iter().copied().eq(all(true).chain(all(false)).collect::<BTreeSet<_>>()) {
         return String::new();
     }
-    for stream in forms {
-        if labels.len() == variants.len() && variants.iter().all(|it| labels.contains(&(*it, *stream))) {
+    for stream in row.forms.streams() {
+        if labels.iter().copied().eq(all(*stream).collect::<BTreeSet<_>>()) {
             return form(*stream).to_owned();
         }
     }
     let mut names = Vec::new();
-    for variant in variants {
-        let of: Vec<bool> = forms.iter().copied().filter(|stream| labels.contains(&(variant, *stream))).collect();
+    for variant in row.variants {
+        let (name, forms) = (variant.name, row.streams(variant));
+        let of: Vec<bool> = forms.iter().copied().filter(|stream| labels.contains(&(name, *stream))).collect();
         match of[..] {
             [] => {}
-            _ if of.len() == forms.len() => names.push(variant.to_owned()),
-            _ => names.push(format!("{variant} {}", form(of[0])).trim().to_owned()),
+            _ if of.len() == forms.len() => names.push(name.to_owned()),
+            _ => names.push(format!("{name} {}", form(of[0])).trim().to_owned()),
         }
     }
     names.join(", ")

@@ -46,6 +46,9 @@ fn edit_chat(completion: &mut Completion, fault: &Fault) {
             for choice in &mut completion.choices {
                 (choice.say, choice.finish) = (Say::Text(Vec::new()), Some("stop".to_owned()));
             }
+            if let Some(usage) = &mut completion.usage {
+                (usage.completion, usage.total) = (0, usage.prompt);
+            }
         }
         Fault::FinishMissing {} => completion.choices.iter_mut().for_each(|choice| choice.finish = None),
         Fault::FinishReason { reason } => {

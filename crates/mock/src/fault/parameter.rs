@@ -144,7 +144,7 @@ pub enum Empty {
     NoContent,
     /// No choices.
     Choices,
-    /// Choices whose text is empty.
+    /// Choices whose text is empty, and a usage of 0 tokens.
     Text,
     /// No embeddings.
     Data,

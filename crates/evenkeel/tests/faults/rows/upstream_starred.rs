@@ -90,8 +90,13 @@ const SAME: &str = "
 
 /// Claims a whole answer of a tier, and that it is labelled as what it is.
 pub(super) fn answered(run: &mut Run, it: &Exchange, tier: u8) {
-    run.must(it.got.is_whole(), "a whole answer", &it.got);
     run.must(!it.got.said().is_empty(), "an answer that says something", &it.got);
+    whole(run, it, tier);
+}
+
+/// As [`answered`], of an answer that has no text.
+pub(super) fn whole(run: &mut Run, it: &Exchange, tier: u8) {
+    run.must(it.got.is_whole(), "a whole answer", &it.got);
     run.must_be(it.got.tier(), Some(tier), "the tier that answers");
     run.must_be(it.got.header("evenkeel-degraded"), if tier > 0 { "true" } else { "false" }, "`evenkeel-degraded`");
     run.must_be(&it.record["outcome"]["tier"], &tier.into(), "the tier in the record");

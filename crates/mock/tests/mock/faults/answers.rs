@@ -95,6 +95,8 @@ fn contents() -> Vec<Case> {
         }),
         (Plain, json!({"fault": "empty_answer", "what": "text"}), End, |seen| {
             assert_eq!(seen.json()["choices"][0]["message"]["content"], "");
+            let usage = &seen.json()["usage"];
+            assert_eq!((&usage["completion_tokens"], &usage["total_tokens"]), (&json!(0), &usage["prompt_tokens"]));
         }),
         (Stream, json!({"fault": "empty_answer", "what": "text"}), End, |seen| {
             assert_eq!((seen.tokens(), seen.finished(), seen.done()), (0, true, 1));

@@ -4,8 +4,9 @@ use serde_json::json;
 
 use super::{asked, first_result};
 use crate::{
+    exchange::Exchange,
     row::{Forms::Both, Row, SHORT, STARRED, Variant, act},
-    rows::upstream_starred::answered,
+    rows::upstream_starred::{answered, whole},
     run::{Run, Side},
 };
 
@@ -29,7 +30,9 @@ pub(crate) const ROWS: &[Row] = &[
             Variant::named("an error body", "{fault: error_in_body}", SHORT),
             Variant::named("no body", "{fault: empty_answer, what: body}", SHORT),
             Variant::named("no choices", "{fault: empty_answer, what: choices}", SHORT),
-            Variant::named("no text", "{fault: empty_answer, what: text}", SHORT),
+            Variant::named("no text and 0 tokens", "{fault: empty_answer, what: text}", SHORT),
+            Variant::named("no embeddings", "{fault: empty_answer, what: data}", VECTORS).plain(),
+            Variant::named("an empty embedding", "{fault: empty_answer, what: embedding}", VECTORS).plain(),
         ],
         act!(up_27),
     ),
@@ -59,6 +62,15 @@ pub(crate) const ROWS: &[Row] = &[
     ),
 ];
 
+/// Two models of one space of vectors.
+const VECTORS: &str = "
+    protocol: openai-embeddings
+    deadline: 8s
+    tiers:
+      - {name: primary, openai: {upstream: primary, model: MODEL}, space: s}
+      - {name: lower, openai: {upstream: lower, model: MODEL}, space: s}
+";
+
 async fn up_09(run: &mut Run) {
     let it = run.once().await;
     answered(run, &it, 1);
@@ -73,15 +85,38 @@ async fn up_09(run: &mut Run) {
 }
 
 async fn up_27(run: &mut Run) {
-    let it = run.once().await;
-    answered(run, &it, 1);
+    let it = if run.which.variant.forms.is_none() {
+        let it = run.once().await;
+        answered(run, &it, 1);
+        it
+    } else {
+        vectors(run).await
+    };
     asked(run, 1).await;
+    if run.is("no text and 0 tokens") {
+        let told = run.house.primary.say(&run.chat(&run.route)).await.usage();
+        run.must_be(&told["completion_tokens"], &0.into(), "the primary says that it has made none");
+    }
     let results = it.results("primary");
     let wanted = match run.which.variant.name {
         "an error body" => "target.error_in_body",
         _ => "target.empty_answer",
     };
     run.must(results.first() == Some(&wanted), wanted, &results);
+}
+
+/// Asks for two vectors of a primary that gives none, or empty ones.
+async fn vectors(run: &mut Run) -> Exchange {
+    run.break_primary().await;
+    let body = json!({"model": run.route, "input": ["a", "b"]}).to_string();
+    let headers = [("content-type", "application/json")];
+    let got = run.house.client.post(run.house.data, "/v1/embeddings", body.into(), &headers).await;
+    let it = run.recorded(got.unwrap_or_else(|error| panic!("no answer at all: {error}"))).await;
+    run.describe(&it).await;
+    whole(run, &it, 1);
+    let filled = (0..2).all(|at| it.got.json()["data"][at]["embedding"].as_array().is_some_and(|it| !it.is_empty()));
+    run.must(filled, "a vector for each input", &it.got);
+    it
 }
 
 async fn up_28(run: &mut Run) {
