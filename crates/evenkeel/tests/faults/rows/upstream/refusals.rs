@@ -54,8 +54,12 @@ pub(crate) const ROWS: &[Row] = &[
         "UP-26",
         Both,
         &[
-            Variant::named("declared", "{fault: status, status: 503}", LACKS_DECLARED),
-            Variant::named("not declared", "{fault: status, status: 503}", LACKS),
+            Variant::named("tools (declared)", "{fault: status, status: 503}", LACKS_DECLARED),
+            Variant::named("a JSON schema (declared)", "{fault: status, status: 503}", LACKS_DECLARED),
+            Variant::named("images (declared)", "{fault: status, status: 503}", LACKS_DECLARED),
+            Variant::named("tools (not declared)", "{fault: status, status: 503}", LACKS),
+            Variant::named("a JSON schema (not declared)", "{fault: status, status: 503}", LACKS),
+            Variant::named("images (not declared)", "{fault: status, status: 503}", LACKS),
         ],
         act!(up_26),
     ),
@@ -80,7 +84,7 @@ const OWN_UPSTREAM: &str = "
       - {name: lower, openai: {upstream: lower, model: MODEL}}
 ";
 
-/// A lower tier that says that it knows no tools.
+/// A lower tier that says that it knows no tools, no schemas and no images.
 const LACKS_DECLARED: &str = "
     protocol: openai-chat
     deadline: 8s
@@ -183,15 +187,29 @@ async fn up_26(run: &mut Run) {
     run.break_primary().await;
     let lacks = format!("{}-lacks", run.route);
     run.house.lower.set_faults(&lacks, "{fault: unsupported_feature}").await;
+    let (what, known) = run.which.variant.name.split_once(" (").expect("what is lacked, and how it is known");
     let mut body = run.chat(&run.route);
-    body["tools"] = json!([{"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}]);
+    match what {
+        "tools" => {
+            let function = json!({"name": "look", "parameters": {"type": "object"}});
+            body["tools"] = json!([{"type": "function", "function": function}]);
+        }
+        "a JSON schema" => {
+            let schema = json!({"name": "word", "schema": {"type": "object"}});
+            body["response_format"] = json!({"type": "json_schema", "json_schema": schema});
+        }
+        _ => {
+            let image = json!({"url": "data:image/png;base64,iVBORw0KGgo="});
+            body["messages"][0]["content"] = json!([{"type": "image_url", "image_url": image}]);
+        }
+    }
     let it = run.ask_with(&body, &[]).await;
     run.describe(&it).await;
     answered(run, &it, 2);
     let calls = run.house.lower.saw(&lacks).await.len();
     let skipped = it.record["candidates"][1]["reasons"].to_string();
-    if run.is("declared") {
-        run.must_be(calls, 0, "a tier that says it lacks tools is not called");
+    if known == "declared)" {
+        run.must_be(calls, 0, "a tier that says what it lacks is not called");
         run.must(skipped.contains("CAPABILITY_MISSING"), "its reason", &it.record["candidates"]);
         run.saw(Side::Record, "skipped: CAPABILITY_MISSING");
     } else {
