@@ -13,6 +13,11 @@ use serde_json::Value;
 
 use crate::process::{Serving, http};
 
+/// 64 MiB of zeros; several in a row are one more file of gzip, so that it never ends.
+const ZEROS: &[u8] = include_bytes!("../bombs/zeros.gz");
+/// 1 GiB of zeros, packed twice.
+const TWICE: &[u8] = include_bytes!("../bombs/zeros.gz.gz");
+
 /// What all bombs of a kind together may add to the peak.
 const MOST_KIB: u64 = 64 << 10;
 
@@ -29,12 +34,21 @@ fn serve(upstream: SocketAddr) -> Serving {
         .collect();
     let text = format!(
         "version: 1\nserver: {{listen: \"127.0.0.1:0\", admin: \"127.0.0.1:0\"}}\nupstreams: {{u: {{protocol: openai, url: \
-         \"http://{upstream}\"}}}}\nroutes:\n{routes}"
+         \"http://{upstream}\"}}}}\nroutes:\n{routes}{TENSORS}"
     );
     let file = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(file.path(), text).expect("written");
     Serving::start(file.path())
 }
+
+/// A route that knows what goes in, so that what comes is read.
+const TENSORS: &str = "  tensors:
+    protocol: oip
+    deadline: 20s
+    input: {tensor: x, columns: [a, b, c, d, e, f, g, h]}
+    output: {tensors: {score: {datatype: FP32, shape: [-1]}}}
+    tiers: [{name: d, fixed: {outputs: {score: 0.5}}}]
+";
 
 /// What a server sends for ever, or until the other side has enough; what comes of a plain request and of a stream.
 type Hostile = (&'static str, &'static [u8], &'static [u8], &'static str, &'static str);
@@ -83,8 +97,8 @@ const HOSTILE: [Hostile; 8] = [
     ("endless-events", EVENTS, EVENT, "target.wrong_content_type", "target.answer_too_large"),
     (
         "packed",
-        b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-encoding: gzip\r\n\r\n\x1f\x8b\x08",
-        b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+        b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-encoding: gzip\r\n\r\n",
+        ZEROS,
         "target.decode_failed",
         "target.decode_failed",
     ),
@@ -114,7 +128,7 @@ fn flood(mut stream: TcpStream) {
             break model;
         }
     };
-    let many = model.2.repeat(1_000);
+    let many = model.2.repeat((64 << 10) / model.2.len() + 1);
     let mut sent = stream.write_all(model.1);
     while sent.is_ok() {
         sent = stream.write_all(&many);
@@ -134,6 +148,20 @@ fn ask(address: SocketAddr, model: &str, stream: bool) -> (String, String) {
     let answer = String::from_utf8_lossy(&answer).into_owned();
     let decision = answer.lines().find_map(|line| line.strip_prefix("evenkeel-decision: ")).expect(&answer).to_owned();
     (answer, decision)
+}
+
+/// Posts a body that says that it is packed; returns the status.
+fn packed(address: SocketAddr, path: &str, coding: &str, body: &[u8]) -> u16 {
+    let mut client = TcpStream::connect(address).expect("taken");
+    let length = body.len();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: t\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-encoding: {coding}\r\n\
+         content-length: {length}\r\n\r\n"
+    );
+    client.write_all(&[head.as_bytes(), body].concat()).expect("sent");
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).expect("read");
+    answer.split(' ').nth(1).and_then(|it| it.parse().ok()).expect(&answer)
 }
 
 #[test]
@@ -159,22 +187,43 @@ fn se_10_servers_that_never_stop_cost_no_more_than_their_limits() {
 }
 
 #[test]
-fn se_09_cl_13_cl_14_hp_07_hp_13_small_inputs_stay_small_inside() {
+fn se_09_hp_13_what_is_packed_is_refused_and_not_unpacked() {
+    let serving = serve(hostile());
+    let before = serving.peak_memory();
+    for (coding, body) in [("gzip", ZEROS), ("gzip, gzip", TWICE), ("identity, gzip", ZEROS)] {
+        for path in ["/v1/chat/completions", "/v2/models/tensors/infer"] {
+            assert_eq!(packed(serving.data, path, coding, body), 415, "{path} {coding}");
+        }
+    }
+    let grown = serving.peak_memory() - before;
+    println!("{}", serde_json::json!({"bombs": "packed", "before_kib": before, "grown_kib": grown}));
+    assert!(grown < 16 << 10, "{grown} KiB more than {before}");
+}
+
+#[test]
+fn se_09_cl_13_cl_14_hp_07_small_inputs_stay_small_inside() {
     let serving = serve(hostile());
     let ready = || http(serving.data, "GET", "/v2/health/ready", "").0;
     assert_eq!(ready(), 200);
     let before = serving.peak_memory();
-    let post = |body: &str| http(serving.data, "POST", "/v1/chat/completions", body).0;
-    let infer = |body: &str| http(serving.data, "POST", "/v2/models/packed/infer", body).0;
-    let nested = format!("{{\"x\":{}", "[".repeat(1 << 20));
-    let shape =
-        r#"{"inputs":[{"name":"x","shape":[9223372036854775807,9223372036854775807],"datatype":"FP64","data":[1]}]}"#;
+    let post = |body: &str| http(serving.data, "POST", "/v1/chat/completions", body);
+    let infer = |body: &str| http(serving.data, "POST", "/v2/models/tensors/infer", body);
+    let sound = r#"{"inputs":[{"name":"x","shape":[1,8],"datatype":"FP32","data":[1,2,3,4,5,6,7,8]}]}"#;
+    assert_eq!(infer(sound).0, 200, "what follows differs from it in one thing");
+    let nested = format!("{{\"x\":{}{}}}", "[".repeat(1 << 19), "]".repeat(1 << 19));
+    let shape = sound.replace("[1,8]", "[9223372036854775807,8]");
     let many: String = (0..1_000_000).map(|at| format!("\"{at}\":0,")).collect();
     let keys = format!("{{{many}\"model\":\"nope\",\"messages\":[{{}}]}}");
     for _ in 0..8 {
-        assert_eq!((post(&nested), infer(&nested), infer(shape)), (400, 404, 404));
+        for (what, (status, answer)) in [
+            ("nested deeper than 128", post(&nested)),
+            ("nested deeper than 32", infer(&nested)),
+            ("has 9223372036854775807 rows", infer(&shape)),
+        ] {
+            assert!(status == 400 && answer.contains(what), "{status} {answer}, not {what}");
+        }
     }
-    assert_eq!(post(&keys), 404, "a million keys are skipped");
+    assert_eq!(post(&keys).0, 404, "a million keys are skipped");
     let grown = serving.peak_memory() - before;
     // A body is held once, in a buffer that doubles as it grows.
     let held = 4 * (keys.len() as u64 >> 10) + (8 << 10);
