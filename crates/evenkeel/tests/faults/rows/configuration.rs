@@ -85,15 +85,29 @@ async fn cf_01(run: &mut Run) {
     let good = config(run);
     let half = good[..good.len() / 2].to_owned() + "\n  x: [";
     let huge = format!("{good}\n# {}\n", "x".repeat(20_000_000));
-    for (what, text) in [
-        ("unknown keys", format!("{good}\nnonsense: 1\n")),
-        ("half-written", half),
-        ("empty", String::new()),
-        ("NaN", good.replace("deadline: 8s", "deadline: NaN")),
-        ("huge", huge),
+    // Nothing in a file is a weight but the shares of a ramp, and nothing names another tier or route: what goes round in a
+    // circle is an alias of YAML alone.
+    let ramp = |first: &str| good.replacen("stall: 1s", &format!("stall: 1s, breaker: {{ramp: [{first}, 1]}}"), 1);
+    let circle = good.replacen("tiers:", "tiers: &tiers", 1) + "      - *tiers\n";
+    for (what, why, text) in [
+        ("unknown keys", "nonsense", format!("{good}\nnonsense: 1\n")),
+        ("half-written", "not YAML", half),
+        ("empty", "the file is empty", String::new()),
+        ("a time of NaN", "NaN", good.replace("deadline: 8s", "deadline: NaN")),
+        ("a share of NaN", "ramp[0]", ramp(".nan")),
+        ("a share of 0", "ramp", ramp("0")),
+        ("a list that holds itself", "aliases", circle),
+        ("huge", "larger than 4 MiB", huge),
     ] {
         refuses(run, what, &text).await;
+        let (_, rejected) = ready(run).await;
+        run.must(rejected["messages"].to_string().contains(why), "for its own reason", &(what, rejected));
     }
+    save(run, &ramp("0.5"));
+    let applied = async || ready(run).await.1.is_null().then_some(());
+    let applied = run.until(applied).await;
+    run.must(applied.is_some(), "a share between them is taken", &ready(run).await);
+    run.saw(Side::Record, "no key is a weight but the shares of a ramp, and none names a tier or a route in a circle");
     save(run, &good);
 }
 

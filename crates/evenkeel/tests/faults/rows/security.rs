@@ -235,5 +235,6 @@ async fn se_10(run: &mut Run) {
     let results = it.results("primary");
     let fired = !results.is_empty() && results.iter().all(|it| limit.contains(it));
     run.must(fired, "the limit that fired", &results);
+    run.saw(Side::Client, "not played here: a bomb, events as fast as a socket takes them (`tests/it/bombs.rs` does)");
     run.grew_by_less_than(before, 48);
 }

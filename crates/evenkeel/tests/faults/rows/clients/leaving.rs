@@ -124,7 +124,10 @@ async fn cl_05(run: &mut Run) {
     // What was on the way is there all the same, and then the connection is closed.
     let heard = listen(&mut stream, Duration::from_secs(10)).await;
     run.must(heard.closed && !heard.text().contains("[DONE]"), "closed, and no false end", &heard.bytes.len());
-    run.saw(Side::Client, "closed by `write: 2s`, no `[DONE]`; not played: HTTP/2");
+    run.saw(
+        Side::Client,
+        "closed by `write: 2s`, no `[DONE]`; not played here: HTTP/2 (`gateway/tests/it/hostile/reading.rs` does)",
+    );
     run.saw(Side::Path, "cancelled, breaker closed");
     run.saw(Side::Record, "`cancelled.client_slow`");
 }

@@ -35,7 +35,7 @@ const TLS: &str =
     "  certified: {protocol: openai, url: \"https://RAW/v1\"}\n  lower: {protocol: openai, url: \"LOWER/v1\"}\n";
 
 /// What is wrong with a certificate. The gateway trusts public issuers alone, so each of these comes from a stranger as well;
-/// that each is refused for its own reason is shown where the issuer is trusted (`gateway/src/upstream/connect`).
+/// that each is refused for its own reason is shown where the issuer is trusted (`gateway/src/upstream/connect.rs`).
 const BAD: [&[u8]; 4] = [
     include_bytes!("../../certificates/expired.der"),
     include_bytes!("../../certificates/not-yet-valid.der"),
@@ -68,5 +68,10 @@ async fn up_20(run: &mut Run) {
     run.must_be(results.as_str(), "target.tls_failed", "hard, no retry");
     run.saw(Side::Client, outcome(&it.got));
     run.saw(Side::Path, format!("{} handshake", it.results("primary").len()));
+    run.saw(
+        Side::Record,
+        "not shown: which reason, for the gateway can be given no issuer to trust, and each certificate is of a stranger as well \
+         (`gateway/src/upstream/connect.rs` shows each by itself)",
+    );
     run.saw(Side::Record, format!("`{results}`; not built: warnings before a certificate ends"));
 }
