@@ -63,6 +63,11 @@ impl Run {
         Run { house, which, route, failed: Vec::new(), seen: Seen::default() }
     }
 
+    /// Makes a client of another route.
+    pub(crate) fn beside_at(&self, route: &str) -> Run {
+        Run { route: route.to_owned(), ..self.beside() }
+    }
+
     pub(crate) fn stream(&self) -> bool {
         self.which.stream
     }

@@ -7,7 +7,7 @@ use tokio::time::sleep;
 use super::upstream_starred::answered;
 use crate::{
     client::Got,
-    exchange::outcome,
+    exchange::{Exchange, outcome},
     process::Process,
     row::{
         Forms::{Plain, Streamed},
@@ -38,14 +38,24 @@ pub(crate) const ROWS: &[Row] = &[
 const SOME_END_SOON: &str = "{fault: slow_tokens, every_ms: 100, times: 30}, {fault: slow_tokens, every_ms: 3000}";
 const SOON: usize = 30;
 
-/// Clocks that run out while the process stands still.
+/// Clocks that run out while the process stands still; and, in a second route, the deadline.
 const FROZEN: &str = "
     protocol: openai-chat
     deadline: 20s
     tiers:
       - {name: primary, openai: {upstream: primary, model: MODEL}, first_token: 2s, stall: 2s}
       - {name: lower, openai: {upstream: lower, model: MODEL}}
+  MODEL-overdue:
+    protocol: openai-chat
+    deadline: 4s
+    tiers:
+      - {name: primary, openai: {upstream: primary, model: MODEL-overdue}}
+      - {name: lower, openai: {upstream: lower, model: MODEL-overdue}}
 ";
+/// How long the process stands still: for three times as long as its clocks run, and longer than the deadline of the second route.
+const STANDS_STILL: Duration = Duration::from_secs(6);
+/// How long after that an overdue request may take to end, beside what the machine is late by.
+const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// A model and a safe default.
 const ONE_MODEL: &str = "
@@ -249,24 +259,63 @@ fn torn_apart(all: &[Result<Got, String>]) -> String {
 async fn pr_09(run: &mut Run) {
     let whole = run.whole_text().await;
     run.break_primary().await;
-    let mut beside = run.beside();
-    let mut watching = run.beside();
+    let (mut beside, mut watching) = (run.beside(), run.beside());
+    let mut overdue = [false, true].map(|stream| overdue(run, stream));
+    overdue[0].set_primary("{fault: silence}").await;
+    let silent = run.beside_at(&overdue[0].route);
     let freezing = async {
         watching.begun().await;
+        let asked = watching.until(async || (silent.primary_saw().await.len() == 2).then_some(())).await;
+        watching.must(asked.is_some(), "both that will be overdue have asked", &());
         run.house.gateway.signal("STOP").await;
-        // It stands still for three times as long as its clocks run.
-        sleep(Duration::from_secs(6)).await;
+        sleep(STANDS_STILL).await;
         run.house.gateway.signal("CONT").await;
+        Instant::now()
     };
-    let (it, ()) = tokio::join!(beside.ask(), freezing);
+    let [plain, stream] = &mut overdue;
+    let (it, plain, stream, thawed) = tokio::join!(beside.ask(), ended(plain), ended(stream), freezing);
     run.failed.extend([beside.failed, watching.failed].concat());
+    for late in overdue {
+        run.failed.extend(late.failed);
+    }
+    over(run, [plain, stream], thawed).await;
     run.must(it.got.is_whole() || it.got.is_error(), "a whole answer or an honest end", &it.got);
     run.must(!it.got.is_whole() || it.got.said() == whole, "no word lost", &it.got);
-    run.must_be(run.breaker().await, "closed".to_owned(), "their silence is not the upstream's fault");
-    run.saw(Side::Client, outcome(&it.got));
+    let breakers = (run.breaker().await, silent.breaker().await);
+    run.must_be(breakers, ("closed".into(), "closed".into()), "their silence is not the upstream's fault");
+    run.saw(Side::Client, format!("{}, begun before; frozen for {STANDS_STILL:?}", outcome(&it.got)));
     run.saw(Side::Path, "breaker closed");
     let results: Vec<String> = it.results("primary").iter().map(|it| format!("`{it}`")).collect();
     let excused = !results.is_empty() && results.iter().all(|it| it == "`ok`" || it.contains("local_pause"));
     run.must(excused, "the record", &results);
     run.saw(Side::Record, results.join(", "));
+}
+
+/// Makes a client of the second route, whose deadline runs out.
+fn overdue(run: &Run, stream: bool) -> Run {
+    let mut late = run.beside_at(&format!("{}-overdue", run.route));
+    late.which.stream = stream;
+    late
+}
+
+/// Asks; returns when it was over, too.
+async fn ended(run: &mut Run) -> (Exchange, Instant) {
+    let it = run.ask().await;
+    let end = Instant::now();
+    (it, end)
+}
+
+/// Claims that requests whose deadline ran out in the meantime are over as soon as the process goes on, and blame nobody.
+async fn over(run: &mut Run, all: [(Exchange, Instant); 2], thawed: Instant) {
+    for (it, end) in all {
+        let refused = (it.got.status, it.got.error_code());
+        run.must_be(refused, (504, Some("deadline_exceeded".to_owned())), "an overdue request ends by its deadline");
+        let after = end.saturating_duration_since(thawed);
+        run.must(after < AT_ONCE + run.house.late.get(), "as soon as the process goes on", &after);
+        run.timed(Side::Client, "overdue, plain and streamed: over after the thaw in", after);
+        run.must_be(it.results("primary"), vec!["cancelled.local_pause"], "the record of an overdue request");
+        run.must_be(it.results("lower").len(), 0, "nobody is asked any more");
+        run.saw(Side::Client, format!("overdue: {}", outcome(&it.got)));
+        run.saw(Side::Record, format!("overdue: `{}`", it.results("primary").join("`, `")));
+    }
 }
