@@ -17,8 +17,8 @@ use crate::{
     catalogue,
     house::{House, Which},
     order::{self, Order},
-    row::Row,
-    run::{Run, Seen},
+    row::{Row, Variant},
+    run::{Run, Seen, Side},
     scorecard,
 };
 
@@ -146,10 +146,26 @@ async fn one(row: &'static Row) -> Played {
         }
     }
     let took = start.elapsed();
+    failed.extend(row.sometimes.into_iter().flat_map(|what| count(row, what, &mut seen)));
     watching.abort();
     failed.extend(house.judge(row.setting.ends).await);
     keep_log(row, &house, &failed);
     Played { row, runs: runs.len(), failed, seen, took }
+}
+
+/// Counts the streamed runs that saw something, and notes that in place of it. Returns the variants of which none did.
+fn count(row: &Row, what: &str, seen: &mut [(Which, Seen)]) -> Vec<String> {
+    let has = |seen: &Seen| seen.words.iter().any(|(_, words)| words == what);
+    let of = |variant: &Variant| seen.iter().any(|(which, seen)| std::ptr::eq(which.variant, variant) && has(seen));
+    let missed = row.variants.iter().filter(|it| !of(it)).map(|it| format!("{}: no run saw {what}", it.name)).collect();
+    let some = seen.iter().filter(|(_, seen)| has(seen)).count();
+    let streamed = seen.iter_mut().filter(|(which, _)| which.stream).map(|(_, seen)| seen).collect::<Vec<_>>();
+    let words = format!("{what} in {some} of {}", streamed.len());
+    for seen in streamed {
+        seen.words.retain(|(_, words)| words != what);
+        seen.words.push((Side::Record, words.clone()));
+    }
+    missed
 }
 
 /// Says whether a row is one of the sixteen.

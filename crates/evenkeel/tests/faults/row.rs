@@ -22,6 +22,8 @@ pub(crate) struct Row {
     pub(crate) is_long: bool,
     /// It changes the gateway itself, and so is played once.
     pub(crate) is_single: bool,
+    /// What a run of each variant that streams has to see, and a late machine keeps some of them from seeing.
+    pub(crate) sometimes: Option<&'static str>,
 }
 
 /// One way in which a fault is produced.
@@ -128,7 +130,7 @@ pub(crate) const MODELS_ONLY: &str = "
 impl Row {
     /// Makes a row of its one variant.
     pub(crate) const fn new(id: &'static str, forms: Forms, variants: &'static [Variant], act: Act) -> Row {
-        Row { id, forms, variants, setting: PLAIN, act, is_long: false, is_single: false }
+        Row { id, forms, variants, setting: PLAIN, act, is_long: false, is_single: false, sometimes: None }
     }
 
     /// Gives it another setting.
@@ -139,6 +141,11 @@ impl Row {
     /// Lets it begin first.
     pub(crate) const fn long(self) -> Row {
         Row { is_long: true, ..self }
+    }
+
+    /// Lets it fail where no streamed run of a variant sees something in the record.
+    pub(crate) const fn sees(self, what: &'static str) -> Row {
+        Row { sometimes: Some(what), ..self }
     }
 
     /// Lets it be played once.

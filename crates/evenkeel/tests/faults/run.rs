@@ -305,8 +305,13 @@ impl Run {
 
     /// Notes one request as each side saw it.
     pub(crate) async fn describe(&mut self, it: &Exchange) {
-        self.saw(Side::Client, outcome(&it.got));
         let primary = self.primary_saw().await;
+        self.describe_of(it, &primary);
+    }
+
+    /// Notes one request as each side saw it; some attempts at the primary are its own.
+    pub(crate) fn describe_of(&mut self, it: &Exchange, primary: &[Attempt]) {
+        self.saw(Side::Client, outcome(&it.got));
         let left = primary.iter().filter(|it| it.client_gone).count();
         let cancelled = if left > 0 { ", cancelled" } else { "" };
         self.saw(Side::Path, format!("P = {}{cancelled}", primary.len()));
