@@ -20,7 +20,7 @@ use crate::{
 /// more on a busy machine.
 const LET_GO: Duration = Duration::from_secs(15);
 /// How long a gateway without open requests may take to end; with one it would take the whole drain of 30 s.
-const STOP: Duration = Duration::from_secs(8);
+pub(crate) const STOP: Duration = Duration::from_secs(8);
 
 /// How often it is looked how late the machine is.
 const TICK: Duration = Duration::from_millis(20);
@@ -143,13 +143,18 @@ impl House {
     }
 
     /// Holds the process against what every row asks: it lives, it lost no record, it lets go of every socket, no task of it
-    /// panicked, and it ends at once when it is told to, so that no request is open. Returns what is wrong.
+    /// panicked, and it ends at once when it is told to, so that no request is open. Of one that `ends` by its row, only that it is
+    /// gone, and without a panic. Returns what is wrong.
     pub(crate) async fn judge(&self, ends: bool) -> Vec<String> {
         let mut wrong = Vec::new();
         if self.gateway.log_text().contains("panicked") {
             wrong.push("a task of the gateway panicked".to_owned());
         }
         if ends {
+            // Its numbers are gone with it, and so are its sockets; what it has logged is judged above, and its end by the row.
+            if self.gateway.runs().await {
+                wrong.push("the gateway is not ended, as the row says that it is".to_owned());
+            }
             return wrong;
         }
         if !self.gateway.runs().await {

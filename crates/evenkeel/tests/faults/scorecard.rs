@@ -20,9 +20,11 @@ against the bench and the catalogue.
 
 Every row stands for all its runs: each variant, streamed and plain where the fault concerns both, on a route of its own, side by side.
 \"P\" is the number of attempts that the primary saw for a request. Times are the least and the most of all runs, as measured on the machine
-that wrote this page; `VmHWM` is the most memory that the gateway ever had, a debug build. Each row also held: one terminal outcome and one record per request, the process alive, no panic, no record lost, no
-socket left open, and an end within seconds of SIGTERM, which an open request would have delayed by 30 s. ★ marks the sixteen well-known
-scenarios, with `retries: 2, deadline: 30s, total: 30s`, one fallback, and all else default.
+that wrote this page; `VmHWM` is the most memory that the gateway ever had, a debug build. Each row also held: one terminal outcome and
+one record per admitted request, the process alive, no panic, no record lost, no socket left open, and an end within seconds of SIGTERM,
+which an open request would have delayed by 30 s. The gateways of PR-07 and PR-08 are ended by the row itself: they held that the process
+is gone without a panic, and of outcomes and records what stands in their lines. ★ marks the sixteen well-known scenarios, with
+`retries: 2, deadline: 30s, total: 30s`, one fallback, and all else default.
 
 | id | fault | client's view seen | path's view seen | record seen | runs | mark |
 |---|---|---|---|---|---|---|

@@ -8,6 +8,7 @@ use super::upstream_starred::answered;
 use crate::{
     client::Got,
     exchange::{Exchange, outcome},
+    house::STOP,
     process::Process,
     row::{
         Forms::{Plain, Streamed},
@@ -238,6 +239,10 @@ async fn pr_08(run: &mut Run) {
     let data = again.address("serves at http://");
     let after = run.house.client.post(data, "/v1/chat/completions", body, &[]).await;
     run.must(after.as_ref().is_ok_and(Got::is_whole), "it serves again", &after);
+    again.signal("TERM").await;
+    let (code, took) = again.ended(STOP).await;
+    run.must_be(code, Some(0), "and ends when it is told to");
+    run.must(!again.log_text().contains("panicked"), "no task of it panics", &took);
     run.saw(Side::Client, format!("{}; after a restart {}", torn_apart(&ended), got(&[after])));
     let saw = run.primary_saw().await;
     let left = saw.iter().filter(|it| it.client_gone).count();
