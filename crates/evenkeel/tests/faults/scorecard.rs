@@ -1,6 +1,6 @@
 //! Scorecard: `docs/fault-scorecard.md`, written by a real run of the bench, and held against the catalogue by a test.
 
-use std::{collections::BTreeSet, fmt::Write as _};
+use std::{collections::BTreeSet, fmt::Write as _, process::Command};
 
 use crate::{
     catalogue::{self, Entry, cells, is_id},
@@ -11,6 +11,9 @@ use crate::{
 };
 
 const PAGE: &str = "docs/fault-scorecard.md";
+
+/// How the line begins that says of what the page was drawn; single rows that were played later do not change it.
+const DRAWN: &str = "All rows were last played together at commit";
 
 const HEAD: &str = "# Fault scorecard
 
@@ -25,7 +28,9 @@ one record per admitted request, the process alive, no panic, no record lost, no
 which an open request would have delayed by 30 s. The gateways of PR-07 and PR-08 are ended by the row itself: they held that the process
 is gone without a panic, and of outcomes and records what stands in their lines. ★ marks the sixteen well-known scenarios, with
 `retries: 2, deadline: 30s, total: 30s`, one fallback, and all else default.
+";
 
+const TABLE: &str = "
 | id | fault | client's view seen | path's view seen | record seen | runs | mark |
 |---|---|---|---|---|---|---|
 ";
@@ -35,6 +40,14 @@ pub(crate) fn write(played: &[Played]) {
     let before = std::fs::read_to_string(catalogue::file(PAGE)).unwrap_or_default();
     let (shown, _) = before.split_once("## Not played").unwrap_or((&before, ""));
     let (mut page, mut green, mut red) = (HEAD.to_owned(), 0, 0);
+    let drawn = match rows::all().count() == played.len() {
+        true => commit().map(|commit| format!("{DRAWN} `{commit}`.")),
+        false => shown.lines().find(|line| line.starts_with(DRAWN)).map(str::to_owned),
+    };
+    if let Some(drawn) = drawn {
+        writeln!(page, "\n{drawn}").expect("a String takes all");
+    }
+    page.push_str(TABLE);
     for entry in catalogue::read().iter().filter(|entry| rows::all().any(|row| row.id == entry.id)) {
         let line = match played.iter().find(|it| it.row.id == entry.id) {
             Some(row) => line(entry, row),
@@ -55,6 +68,17 @@ pub(crate) fn write(played: &[Played]) {
     }
     std::fs::write(catalogue::file(PAGE), page).expect("the page can be written");
     println!("wrote {PAGE}");
+}
+
+/// Returns the commit that is checked out, and whether there is more than it; none where nobody can tell.
+fn commit() -> Option<String> {
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git").args(arguments).current_dir(catalogue::file("")).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let changed = git(&["status", "--porcelain", "--", ".", &format!(":(exclude){PAGE}")])?;
+    let commit = git(&["rev-parse", "--short", "HEAD"])?;
+    Some(if changed.is_empty() { commit } else { format!("{commit}-dirty") })
 }
 
 /// Writes the line of a row.
