@@ -72,8 +72,9 @@ impl Request {
     fn is_worth_another(&self, attempt: &Attempt, how: Ended) -> bool {
         let path = self.generation.path(attempt.path);
         let open = self.commit == Commit::Held && !attempt.leased.path && matches!(path.place, Where::Remote(_));
-        // Also where it was another replica that kept silent, beside this one (F-026).
-        let open = open && !self.attempts.iter().any(|it| it.tier == attempt.tier && it.result.is_silence());
+        // Of this attempt its class says so; it may also be another replica that kept silent, beside this one (F-026).
+        let mut others = self.attempts.iter().filter(|it| it.tier == attempt.tier && it.attempt != attempt.id);
+        let open = open && !others.any(|it| it.result.is_silence());
         let turns = self.may_turn(attempt, how.result);
         open && match how.result.again_at(how.status) {
             Again::No => turns,

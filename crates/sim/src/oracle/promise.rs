@@ -100,7 +100,7 @@ impl Promises {
             if !result.left_nothing() {
                 watch.done.push(running.tier);
             }
-            if matches!(result, ResultCode::FirstTokenTimeout | ResultCode::KeepaliveOnly) {
+            if matches!(result, ResultCode::FirstTokenTimeout | ResultCode::TotalTimeout | ResultCode::KeepaliveOnly) {
                 watch.silent.push(running.tier);
             }
             watch.broke |= watch.committed == Some(attempt) && result.is_break();

@@ -107,6 +107,9 @@ mutations! {
     "F-026", "a silent path is asked again", "class.rs":
         "FirstTokenTimeout = \"target.first_token_timeout\", Target, Hard, No, Yes, Nothing, TtftBreach;" =>
         "FirstTokenTimeout = \"target.first_token_timeout\", Target, Hard, Once, Yes, Nothing, TtftBreach;";
+    "F-026", "a path that said nothing in all its time is asked again", "class.rs":
+        "TotalTimeout = \"target.total_timeout\", Target, Hard, No, Yes, Nothing, Timeout;" =>
+        "TotalTimeout = \"target.total_timeout\", Target, Hard, Once, Yes, Nothing, Timeout;";
     "F-031", "remote attempts are not counted", "request.rs":
         "self.remote += 1;" => "self.remote = 1;";
     "F-035", "what broke two models is asked of a third", "plan.rs":
