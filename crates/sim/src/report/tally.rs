@@ -75,10 +75,11 @@ impl Counts {
     }
 }
 
-/// Requests of a time, and how many of them tiers 0 answered.
+/// Requests of a time, and how many of them tiers 0 answered, and any tier.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Goodput {
     pub(crate) good: u64,
+    pub(crate) answered: u64,
     pub(crate) all: u64,
 }
 
@@ -224,7 +225,9 @@ impl Tally {
         };
         if decision.outcome.end != End::Refused(Refusal::ClientGone) {
             part.all += 1;
-            part.good += u64::from(decision.outcome.end == End::Answered && decision.outcome.tier == Some(0));
+            let answered = decision.outcome.end == End::Answered;
+            part.answered += u64::from(answered);
+            part.good += u64::from(answered && decision.outcome.tier == Some(0));
         }
     }
 

@@ -7,6 +7,9 @@ use crate::scenario::Scenario;
 
 /// Requests after the trouble, from which goodput is judged.
 const ENOUGH: u64 = 20;
+/// What is answered afterwards of what was answered before, by whichever tier, in permille (F-190). No scenario may ask for
+/// less: what it may say (`expect.restored`) is how much of it tiers 0 answer.
+const ANSWERED: u64 = 990;
 
 /// Returns what a whole run misses of what is expected.
 pub(crate) fn verdict(scenario: &Scenario, tally: &Tally) -> Vec<String> {
@@ -46,18 +49,67 @@ pub(crate) fn verdict(scenario: &Scenario, tally: &Tally) -> Vec<String> {
     misses
 }
 
-/// F-190: goodput is back at its share of what it was.
-fn restored(scenario: &Scenario, tally: &Tally) -> Option<String> {
+/// F-190: goodput is back at its share of what it was: answers of any tier, and, as far as the scenario says, of tiers 0.
+fn restored(scenario: &Scenario, tally: &Tally) -> Vec<String> {
     let (before, after) = (tally.before, tally.after);
-    if tally.trouble.is_none() || after.all < ENOUGH {
-        return None;
+    if tally.trouble.is_none() {
+        return Vec::new();
     }
-    // Nothing before the trouble counts as all of nothing.
-    let before = if before.all == 0 { (1, 1) } else { (before.good, before.all) };
-    let least = u128::from(scenario.expect.restored_permille);
-    let short = u128::from(after.good) * u128::from(before.1) * 1_000 < least * u128::from(before.0 * after.all);
-    short.then(|| {
-        let (good, all) = (after.good, after.all);
-        format!("expect.restored: tiers 0 answer {good} of {all} afterwards, {} of {} before", before.0, before.1)
-    })
+    if after.all < ENOUGH {
+        let few = after.all;
+        return vec![format!("F-190: {few} requests come once all is well; fewer than {ENOUGH} show nothing")];
+    }
+    let parts = [
+        ("F-190: all tiers", before.answered, after.answered, ANSWERED),
+        ("expect.restored: tiers 0", before.good, after.good, scenario.expect.restored_permille),
+    ];
+    let short = |(what, was, is, least): (&str, u64, u64, u64)| {
+        // Nothing before the trouble counts as all of nothing.
+        let (was, of) = if before.all == 0 { (1, 1) } else { (was, before.all) };
+        let share = u128::from(is) * u128::from(of) * 1_000;
+        (share < u128::from(least) * u128::from(was) * u128::from(after.all))
+            .then(|| format!("{what} answer {is} of {} afterwards, {was} of {of} before", after.all))
+    };
+    parts.into_iter().filter_map(short).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use evenkeel_core::SECOND;
+
+    use super::*;
+    use crate::report::tally::Goodput;
+
+    const PLAIN: &str = include_str!("../../../../scenarios/plain.yaml");
+
+    #[test]
+    fn f_190_goodput_is_judged_of_all_tiers_and_of_tiers_0_and_of_no_handful() {
+        let scenario = Scenario::read("plain.yaml", PLAIN, None).expect("nothing is wrong with it");
+        let told = |trouble, after: [u64; 3]| {
+            let mut tally = Tally::new(&Arc::clone(&scenario.revision), trouble, None);
+            let [good, answered, all] = after;
+            (tally.before, tally.after) =
+                (Goodput { good: 50, answered: 50, all: 50 }, Goodput { good, answered, all });
+            restored(&scenario, &tally)
+        };
+        let trouble = Some((SECOND, 2 * SECOND));
+        assert!(told(trouble, [198, 198, 200]).is_empty() && told(None, [0, 0, 0]).is_empty());
+        assert_eq!(
+            told(trouble, [197, 198, 200]),
+            ["expect.restored: tiers 0 answer 197 of 200 afterwards, 50 of 50 before"]
+        );
+        assert_eq!(
+            told(trouble, [197, 197, 200]),
+            [
+                "F-190: all tiers answer 197 of 200 afterwards, 50 of 50 before",
+                "expect.restored: tiers 0 answer 197 of 200 afterwards, 50 of 50 before"
+            ]
+        );
+        assert_eq!(
+            told(trouble, [19, 19, 19]),
+            ["F-190: 19 requests come once all is well; fewer than 20 show nothing"]
+        );
+    }
 }
