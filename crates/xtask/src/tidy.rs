@@ -7,6 +7,7 @@ mod docs;
 mod edges;
 mod headers;
 mod purity;
+mod rules;
 mod shape;
 mod source;
 mod words;
@@ -47,7 +48,8 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<Report> {
     let findings = shape::check(&rust);
     allow::filter(root, findings, &mut report)?;
     words::check(&text, &mut report);
-    docs::check(root, &rust, &text, &mut report)?;
+    rules::check(&rust, &text, &mut report);
+    docs::check(root, &text, &mut report);
     Ok(report)
 }
 

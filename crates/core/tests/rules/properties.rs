@@ -304,7 +304,7 @@ proptest! {
     }
 
     #[test]
-    fn rule_08_fail_over_is_immediate_and_switches_are_bounded(seed: u64) {
+    fn rule_08_f_182_fail_over_is_immediate_and_switches_are_bounded(seed: u64) {
         switches_are_bounded(seed)?;
     }
 
@@ -429,7 +429,7 @@ fn switches_are_bounded(seed: u64) -> Result<(), TestCaseError> {
 }
 
 #[test]
-fn rule_08_f_074_a_reload_bars_no_tier_that_was_not_barred() {
+fn rule_08_f_074_f_182_a_reload_bars_no_tier_that_was_not_barred() {
     // In these a reload finds replicas of which each was left alone at another time, and none is Closed.
     for seed in [9_921_831_092_147_271_753, 9_050_951_554_165_965_416, 17_942_231_957_478_949_513] {
         switches_are_bounded(seed).expect("a reload is no reason to leave a tier, and to come back within the dwell");
