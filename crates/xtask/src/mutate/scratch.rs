@@ -6,7 +6,7 @@
 use std::{
     fmt, fs,
     path::{Path, PathBuf},
-    process::{Command, ExitStatus, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     thread,
     time::Duration,
 };
@@ -128,15 +128,38 @@ impl Scratch {
             }
             thread::sleep(LOOK);
         }
-        child.kill()?;
-        child.wait()?;
+        end(&mut child)?;
         Ok(None)
     }
 }
 
+/// Ends a command and what it has started: the test of a broken rule, which would go on without it. No group of processes of its
+/// own for that: who interrupts this program from a terminal means the command, too.
+fn end(child: &mut Child) -> anyhow::Result<()> {
+    Command::new("pkill").args(["-KILL", "-P", &child.id().to_string()]).status().context("cannot run pkill")?;
+    child.kill()?;
+    child.wait()?;
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead, BufReader, Read};
+
     use super::*;
+
+    #[test]
+    fn a_command_that_is_ended_leaves_nothing_behind_that_goes_on() {
+        // The reader has its end once nobody is left who could write: neither the command, nor what it has started.
+        let script = "(sleep 20 >/dev/null; echo late) & echo begun; wait";
+        let mut child = Command::new("sh").args(["-c", script]).stdout(Stdio::piped()).spawn().expect("a shell");
+        let mut told = BufReader::new(child.stdout.take().expect("piped"));
+        let mut text = String::new();
+        told.read_line(&mut text).expect("it has begun");
+        end(&mut child).expect("it ends");
+        told.read_to_string(&mut text).expect("text");
+        assert_eq!(text, "begun\n");
+    }
 
     #[test]
     fn every_property_of_the_core_is_among_the_checks() {
