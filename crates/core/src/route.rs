@@ -5,7 +5,8 @@
 //!
 //! # Invariants
 //! - `ROUTE-1`: fail-over is immediate; fail-back waits until the path is Closed and the dwell is over (F-182).
-//! - `ROUTE-2`: per path, at most 1 + 2 × elapsed / dwell changes, the dwell being the breaker's `open` time (rule 8).
+//! - `ROUTE-2`: per path, at most 1 + 2 × elapsed / dwell changes since it was first left, be that while the route stood elsewhere;
+//!   the dwell is the breaker's `open` time (rule 8).
 //! - `ROUTE-3`: every transition names the path that moved, and the way down names what tripped it (G-001).
 //! - `ROUTE-4`: a route that is pinned does not start above its pin; where no model is left there and below, it is pinned no
 //!   more (F-183).

@@ -410,7 +410,12 @@ fn switches_are_bounded(seed: u64) -> Result<(), TestCaseError> {
         if let Output::Transition(transition) = output {
             prop_assert_eq!(transition.at, at);
             prop_assert!(transition.to < transition.from || transition.trip.is_some(), "a way down without a cause");
-            switches.entry((transition.route, transition.path)).or_default().push(at);
+            let times = switches.entry((transition.route, transition.path)).or_default();
+            if times.is_empty() && transition.to < transition.from {
+                // It was left while the route stood elsewhere, a dwell ago at the least.
+                times.push(at - dwell);
+            }
+            times.push(at);
         }
     }
     for (key, times) in switches {
@@ -433,5 +438,13 @@ fn rule_08_f_074_f_182_a_reload_bars_no_tier_that_was_not_barred() {
     // In these a reload finds replicas of which each was left alone at another time, and none is Closed.
     for seed in [9_921_831_092_147_271_753, 9_050_951_554_165_965_416, 17_942_231_957_478_949_513] {
         switches_are_bounded(seed).expect("a reload is no reason to leave a tier, and to come back within the dwell");
+    }
+}
+
+#[test]
+fn rule_08_f_182_a_path_that_was_left_unseen_comes_back_and_may_be_left_again_at_once() {
+    // In these the route stands at tier 0 as tier 1 opens; later it comes back to tier 1, which fails within the dwell.
+    for seed in [7_351_304_942_722_917_851, 15_500_130_291_984_536_220] {
+        switches_are_bounded(seed).expect("fail-over never waits");
     }
 }

@@ -201,7 +201,10 @@ impl Health {
             return broken(format!("a way down by `{name}` without a cause"));
         }
         let dwell = self.revision.paths[it.path.index()].breaker.open;
-        let (first, count) = self.switches[it.path.index()].get_or_insert((it.at, 0));
+        // Whose first switch is the way back was left while the route stood elsewhere, a dwell ago at the least.
+        let unseen = (it.at.saturating_sub(dwell), 1);
+        let begin = if it.to < it.from { unseen } else { (it.at, 0) };
+        let (first, count) = self.switches[it.path.index()].get_or_insert(begin);
         *count += 1;
         let most = 1 + 2 * (it.at - *first) / dwell;
         if *count > most {
