@@ -416,7 +416,7 @@ async fn f_131_an_answer_that_is_none_has_cost_what_it_told_all_the_same() {
     let record = kit.record(&got).await;
     assert_eq!(results(&record)[0], "target.empty_answer");
     let (prompt, completion, estimated) = usage(&record, 0);
-    assert!(prompt > 0 && completion > 0 && !estimated, "as it was told: {record}");
+    assert!(prompt > 0 && completion == 0 && !estimated, "as it was told, which is no guess: {record}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
