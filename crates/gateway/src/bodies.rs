@@ -4,8 +4,8 @@
 //! core's to say, from the share that goes in with a request.
 //!
 //! # Invariants
-//! - `BODY-1`: a byte of a body is counted once, as its client sent it, and given back when nobody holds that body any more,
-//!   however that ends.
+//! - `BODY-1`: a byte of a body is counted once, as it is held (what was compressed, in its full size), and given back when
+//!   nobody holds that body any more, however that ends.
 //!
 //! # When it misleads
 //! What is made of a body is not counted: the copy with another model name that an attempt sends (one for each on its way,
@@ -47,6 +47,13 @@ impl Held {
     pub(crate) fn grow(&mut self, bytes: u64, most: u64) -> bool {
         self.bytes += bytes;
         self.bodies.0.fetch_add(bytes, Relaxed).saturating_add(bytes) <= most
+    }
+}
+
+#[cfg(test)]
+impl Held {
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
     }
 }
 

@@ -17,6 +17,7 @@ mod path;
 mod probe;
 mod protocol;
 mod reply;
+mod rope;
 mod snapshot;
 mod splice;
 mod sse;

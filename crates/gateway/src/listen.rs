@@ -6,6 +6,7 @@ mod accept;
 mod address;
 mod admit;
 mod body;
+mod coding;
 mod completions;
 mod connection;
 mod connections;
@@ -21,7 +22,6 @@ mod terms;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
 use jiff::Timestamp;
@@ -32,6 +32,7 @@ use crate::{
     gateway::Shared,
     protocol::{front::Front, problem::Problem},
     reply::{self, Reply},
+    rope::Rope,
 };
 
 /// A request that is answered before it is admitted.
@@ -85,7 +86,7 @@ async fn handle(shared: &Arc<Shared>, request: Request<Incoming>) -> Response<Bo
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(verbs));
     }
     if head {
-        *response.body_mut() = Body::from(Bytes::new());
+        *response.body_mut() = Body::from(Rope::default());
     }
     response
 }
@@ -114,10 +115,10 @@ fn refuse(front: Front, fault: &Fault) -> Response<Body> {
     let mut headers = reply::json(HeaderMap::new());
     reply::hold_back(fault.problem.status(), &mut headers);
     if fault.problem == Problem::UnknownEncoding {
-        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip, deflate"));
     }
     let body = front.error_body(fault.problem, &fault.message, fault.param.as_deref());
-    send(Reply::Whole { status: fault.problem.status(), headers, body }, None)
+    send(Reply::Whole { status: fault.problem.status(), headers, body: body.into() }, None)
 }
 
 /// Turns a reply into a response; `presence` lives as long as somebody reads.

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use crate::{
     ask::Ask,
     protocol::{front::Front, problem::Problem},
+    rope::Rope,
     tensor::Parameter,
 };
 
@@ -16,7 +17,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) enum Reply {
     /// All at once.
-    Whole { status: u16, headers: HeaderMap, body: Bytes },
+    Whole { status: u16, headers: HeaderMap, body: Rope },
     /// Event by event.
     Stream { headers: HeaderMap, events: mpsc::Receiver<Bytes> },
 }
@@ -157,7 +158,7 @@ pub(crate) fn refused(front: Front, problem: Problem, message: &str, terms: Term
     if let Some(nanos) = terms.retry_after {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(nanos.div_ceil(1_000_000_000).clamp(1, 300)));
     }
-    Reply::Whole { status, headers, body: front.error_body(problem, message, None) }
+    Reply::Whole { status, headers, body: front.error_body(problem, message, None).into() }
 }
 
 /// Tells an SDK that it is not to repeat what was already tried here as often as it makes sense, and everybody when to

@@ -49,6 +49,9 @@ pub(crate) enum Misfit {
         /// Its product.
         wanted: u64,
     },
+    /// A truth value that is neither true nor false.
+    #[error("an element of BOOL is neither 0 nor 1")]
+    Truth,
 }
 
 /// Returns how many elements a shape has; none where a dimension or their product is beyond 63 bits.
@@ -72,7 +75,11 @@ impl Tensor {
             Some(size) => wanted.checked_mul(size as u64) == Some(data.len() as u64),
             None => BytesElements { rest: &data, broken: false }.fits(wanted),
         };
-        if fits { Ok(Self { name, datatype, shape, data }) } else { Err(Misfit::Count { shape, wanted }) }
+        match datatype {
+            _ if !fits => Err(Misfit::Count { shape, wanted }),
+            Datatype::Bool if data.iter().any(|byte| *byte > 1) => Err(Misfit::Truth),
+            _ => Ok(Self { name, datatype, shape, data }),
+        }
     }
 
     /// Makes an FP32 tensor.
@@ -188,6 +195,11 @@ impl Tensor {
         }
     }
 
+    /// Says whether JSON can carry it (OIP-11).
+    pub(crate) fn is_text(&self) -> bool {
+        self.datatype.has_json_form() && self.strings().all(|element| std::str::from_utf8(element).is_ok())
+    }
+
     /// Gives the same elements another shape.
     ///
     /// # Errors
@@ -202,6 +214,13 @@ pub(crate) fn push_bytes(out: &mut Vec<u8>, element: &[u8]) {
     let length = u32::try_from(element.len()).expect("an element is smaller than any body that may hold it");
     out.extend_from_slice(&length.to_le_bytes());
     out.extend_from_slice(element);
+}
+
+/// Returns the bytes of a BYTES tensor with one element.
+pub(crate) fn one_element(element: &[u8]) -> Bytes {
+    let mut out = Vec::with_capacity(element.len() + 4);
+    push_bytes(&mut out, element);
+    out.into()
 }
 
 /// Walks length-prefixed elements.

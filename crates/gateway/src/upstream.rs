@@ -24,11 +24,9 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use evenkeel_config::{Dialect, Secret, UpstreamProtocol, UpstreamSpec};
 use evenkeel_core::{Nanos, ResultCode};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_util::{
     client::legacy::{Client, connect::dns::GaiResolver},
@@ -36,6 +34,7 @@ use hyper_util::{
 };
 
 use self::{connect::Connector, resolve::Resolver};
+use crate::rope::Rope;
 
 /// The largest block of headers of an answer; what is larger is no answer (SE-10).
 const MOST_HEADERS: u32 = 64 << 10;
@@ -61,8 +60,8 @@ pub(crate) struct Upstream {
     /// By replica: it has been said that its probes are turned away.
     doubted: Vec<AtomicBool>,
     authorization: Option<HeaderValue>,
-    pooled: Client<Connector, Full<Bytes>>,
-    fresh: Client<Connector, Full<Bytes>>,
+    pooled: Client<Connector, Rope>,
+    fresh: Client<Connector, Rope>,
 }
 
 impl Upstream {
@@ -118,10 +117,10 @@ impl Upstream {
         &self,
         path: &str,
         headers: HeaderMap,
-        body: Bytes,
+        body: Rope,
         call: Call,
     ) -> Result<Response<Incoming>, ResultCode> {
-        let mut request = self.request(Method::POST, path, call.replica)?.map(|_| Full::new(body));
+        let mut request = self.request(Method::POST, path, call.replica)?.map(|_| body);
         request.headers_mut().extend(headers);
         let millis = HeaderValue::from(call.budget / 1_000_000);
         request.headers_mut().insert("x-envoy-expected-rq-timeout-ms", millis);
@@ -129,10 +128,10 @@ impl Upstream {
         client.request(request).await.map_err(|error| fault::classify(&error))
     }
 
-    fn request(&self, method: Method, path: &str, replica: usize) -> Result<Request<Full<Bytes>>, ResultCode> {
+    fn request(&self, method: Method, path: &str, replica: usize) -> Result<Request<Rope>, ResultCode> {
         let uri = format!("{}{path}", self.urls[replica]);
         let uri: Uri = uri.parse().map_err(|_| ResultCode::ConnectFailed)?;
-        let mut request = Request::new(Full::default());
+        let mut request = Request::new(Rope::default());
         (*request.method_mut(), *request.uri_mut()) = (method, uri);
         if let Some(authorization) = &self.authorization {
             request.headers_mut().insert(header::AUTHORIZATION, authorization.clone());
@@ -141,7 +140,7 @@ impl Upstream {
     }
 }
 
-fn client(spec: &UpstreamSpec, idle: usize, resolver: Resolver<GaiResolver>) -> Client<Connector, Full<Bytes>> {
+fn client(spec: &UpstreamSpec, idle: usize, resolver: Resolver<GaiResolver>) -> Client<Connector, Rope> {
     let mut builder = Client::builder(TokioExecutor::new());
     alive::http2(&mut builder, TokioTimer::new());
     builder

@@ -61,7 +61,8 @@ pub(crate) fn read(shared: &Shared, head: &Head, body: &[u8]) -> Call {
     let path = head.path().trim_end_matches('/');
     let mut call = match path.strip_prefix("/v2") {
         Some(rest) if rest.is_empty() || rest.starts_with('/') => {
-            oip::read(&shared.options.oip, &head.method, rest, body)
+            let body = oip::Body { bytes: body, json: head.header(oip::JSON_LENGTH) };
+            oip::read(&shared.options.oip, (&head.method, rest), body)
         }
         _ => openai::read(&shared.options, &head.method, path.strip_prefix("/v1").unwrap_or(path), body),
     };

@@ -15,7 +15,7 @@ use crate::{
         content::{self, Content},
         refusal, stream,
     },
-    protocol::{Ask, Call, Dialect, openai},
+    protocol::{Ask, Call, Dialect, oip, openai},
     reply::{Asked, Reply},
     server::Shared,
     wire::Script,
@@ -87,6 +87,12 @@ fn render(content: &Content, wait: Duration) -> Reply {
             reply
         }
         Content::Embeddings(embeddings) => Reply::plain(200, "application/json", embeddings.body()).late(wait),
-        Content::Infer(answer) => Reply::plain(200, "application/json", answer.body()).late(wait),
+        Content::Infer(answer) => match answer.body() {
+            (body, None) => Reply::plain(200, "application/json", body).late(wait),
+            (body, Some(json)) => {
+                let reply = Reply::plain(200, "application/octet-stream", body).late(wait);
+                reply.header(oip::JSON_LENGTH, json.to_string())
+            }
+        },
     }
 }

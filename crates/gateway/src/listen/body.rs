@@ -14,18 +14,14 @@ use tokio::{
     time::{Interval, MissedTickBehavior, interval_at},
 };
 
-use crate::{driver::request::Presence, sse};
+use crate::{driver::request::Presence, rope::Rope, sse};
 
 /// A stream that is silent this long gets a comment, so that nobody in between takes it for dead.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// Bytes of an answer that are handed on at once: what lies beyond them is ours to drop where nobody reads it (HP-10). It is
-/// also what a client of HTTP/2 must take in `server.write`, to count as one that reads.
-const PIECE: usize = 16 << 10;
-
 /// The body of a response.
 #[derive(Debug)]
 pub(crate) enum Body {
-    Whole(Option<Bytes>),
+    Whole(Rope),
     Stream(Stream),
 }
 
@@ -52,9 +48,9 @@ impl Body {
     }
 }
 
-impl From<Bytes> for Body {
-    fn from(bytes: Bytes) -> Self {
-        Self::Whole(Some(bytes))
+impl From<Rope> for Body {
+    fn from(rope: Rope) -> Self {
+        Self::Whole(rope)
     }
 }
 
@@ -64,7 +60,7 @@ impl hyper::body::Body for Body {
 
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         match self.get_mut() {
-            Self::Whole(whole) => Poll::Ready(piece(whole).map(|it| Ok(Frame::data(it)))),
+            Self::Whole(whole) => Poll::Ready(whole.next_piece().map(|it| Ok(Frame::data(it)))),
             Self::Stream(stream) => {
                 if let Poll::Ready(event) = stream.events.poll_recv(context) {
                     stream.silence.reset();
@@ -79,21 +75,13 @@ impl hyper::body::Body for Body {
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self, Self::Whole(None)) || matches!(self, Self::Whole(Some(rest)) if rest.is_empty())
+        matches!(self, Self::Whole(rest) if rest.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
+            Self::Whole(rope) => rope.size_hint(),
             Self::Stream(_) => SizeHint::default(),
         }
     }
-}
-
-/// Takes the next piece of an answer; none at its end.
-fn piece(whole: &mut Option<Bytes>) -> Option<Bytes> {
-    let mut rest = whole.take().filter(|it| !it.is_empty())?;
-    let piece = rest.split_to(rest.len().min(PIECE));
-    *whole = Some(rest).filter(|it| !it.is_empty());
-    Some(piece)
 }

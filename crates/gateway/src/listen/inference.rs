@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use super::{
     Fault,
     address::Model,
-    admit::{self, Prepared, Size},
+    admit::{self, Prepared, Received, Size},
     body::Body,
     send,
 };
@@ -18,7 +18,10 @@ use crate::{
     ask::{Inference, Question},
     gateway::{Phase, Shared},
     protocol::{
-        oip_rest::{metadata, request},
+        oip_rest::{
+            binary::{self, Divided},
+            metadata, request,
+        },
         problem::Problem,
     },
     reply::{self, Reply},
@@ -27,8 +30,8 @@ use crate::{
 
 /// The one version of a route.
 const VERSION: &str = "1";
-/// Says how long the JSON before binary tensors is.
-const BINARY: &str = "inference-header-content-length";
+/// Bytes of the JSON before the bytes of tensors.
+const MOST_JSON: usize = 8 << 20;
 
 /// Answers an inference.
 pub(super) async fn infer(
@@ -36,18 +39,30 @@ pub(super) async fn infer(
     model: &Model,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Fault> {
-    if request.headers().contains_key(BINARY) {
-        let message = "binary tensors are not offered yet; send the tensors as JSON, in `data`";
-        return Err(Fault::new(Problem::Invalid, "binary_tensors", message));
-    }
     let received = admit::receive(shared, request).await?;
-    admit::answer(shared, received, |applied, body| read(applied, model, body)).await
+    let divided = divide(&received)?;
+    admit::answer(shared, received, |applied, body| read(applied, model, (body, &divided))).await
 }
 
-fn read(applied: &Applied, model: &Model, body: &Bytes) -> Result<Prepared, Fault> {
+/// Finds out which bytes of a body are JSON.
+fn divide(received: &Received) -> Result<Divided, Fault> {
+    let divided = binary::divide(&received.headers, received.body.clone()).map_err(|_| {
+        let message = "Inference-Header-Content-Length must say once how many bytes of the body are JSON";
+        Fault::new(Problem::Invalid, "bad_request", message)
+    })?;
+    match &divided {
+        Divided::Tailed { json, .. } if json.len() > MOST_JSON => {
+            let message = format!("the JSON before the tensors is larger than {MOST_JSON} bytes");
+            Err(Fault::new(Problem::TooLarge, "too_large", message))
+        }
+        _ => Ok(divided),
+    }
+}
+
+fn read(applied: &Applied, model: &Model, (body, divided): (&Bytes, &Divided)) -> Result<Prepared, Fault> {
     let operation = Operation::Infer;
     let route = find(applied, model)?;
-    let infer = request::decode(body, &applied.contracts[route.index()])
+    let infer = request::decode(divided.clone(), &applied.contracts[route.index()])
         .map_err(|wrong| Fault::new(Problem::Invalid, "bad_request", wrong.message))?;
     let cost = (body.len() as u64 / 4).max(1) * 1_000;
     let question = Question::Infer(Inference { infer, version: VERSION.into() });
@@ -95,7 +110,7 @@ pub(super) fn look(shared: &Arc<Shared>, what: &Look) -> Result<Response<Body>, 
             metadata::model_ready(&model.name)
         }
     };
-    Ok(send(Reply::Whole { status: 200, headers: reply::json(HeaderMap::new()), body }, None))
+    Ok(send(Reply::Whole { status: 200, headers: reply::json(HeaderMap::new()), body: body.into() }, None))
 }
 
 /// Finds the route of a model; an unknown name is not repeated (CL-11).

@@ -32,7 +32,7 @@ pub(super) fn answer(shared: &Arc<Shared>, address: &Address) -> Result<Response
     match (body, address) {
         (Some(body), _) => {
             let headers = reply::json(HeaderMap::new());
-            Ok(send(Reply::Whole { status: 200, headers, body }, None))
+            Ok(send(Reply::Whole { status: 200, headers, body: body.into() }, None))
         }
         (None, Address::Decision(_)) => {
             let message = "there is no such decision among the last 10,000";

@@ -163,11 +163,12 @@ impl Drop for Watched {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rope::Rope;
 
     #[tokio::test]
     async fn hp_10_only_who_takes_back_many_and_most_of_its_requests_is_a_flood() {
         let pulse = Arc::new(Pulse::default());
-        (0..MOST_TAKEN_BACK).for_each(|_| drop(Watched::new(Body::from(Bytes::new()), pulse.ask(true))));
+        (0..MOST_TAKEN_BACK).for_each(|_| drop(Watched::new(Body::from(Rope::default()), pulse.ask(true))));
         (0..MOST_TAKEN_BACK).for_each(|_| drop(pulse.ask(true)));
         let flooded = async |pulse: &Pulse| {
             tokio::select! { biased; () = pulse.flooded() => true, () = std::future::ready(()) => false }

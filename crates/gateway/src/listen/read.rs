@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use evenkeel_config::Server;
 use http::{HeaderMap, header};
 use http_body_util::BodyExt;
 use hyper::body::Body;
 
-use super::Fault;
+use super::{
+    Fault,
+    coding::{Coding, Reading, Spoilt, Vessel},
+};
 use crate::{bodies::Held, protocol::problem::Problem};
 
 /// Bytes of a refused body that are read all the same, and for how long.
@@ -39,71 +42,57 @@ impl Bounds {
 enum Read {
     More,
     Done,
-    TooLarge,
-    NoRoom,
+    Spoilt(Spoilt),
 }
 
-/// Reads a body within its bounds, and counts it in `held`. After a refusal the connection is closed: what is still to come of the body is not worth
-/// waiting for.
+/// Reads a body within its bounds, takes off what it was compressed with, and counts it in `held`. After a refusal the
+/// connection is closed: what is still to come of the body is not worth waiting for.
 pub(super) async fn body<B>(headers: &HeaderMap, mut body: B, bounds: Bounds, held: &mut Held) -> Result<Bytes, Fault>
 where
     B: Body<Data = Bytes> + Unpin + Send + 'static,
     B::Error: Send,
 {
     let Bounds { most, window, least, all } = bounds;
-    let too_large = || {
-        let message = format!("the body is larger than {most} bytes (server.max_body)");
-        Fault::closing(Problem::TooLarge, "too_large", message)
-    };
     let declared = headers.get(header::CONTENT_LENGTH).and_then(|it| it.to_str().ok()).and_then(|it| it.parse().ok());
     if declared.is_some_and(|declared: u64| declared > most) {
         // Whoever asks first has not sent it, and to read on would tell it to (HP-09).
         if !headers.contains_key(header::EXPECT) {
             discard(body);
         }
-        return Err(too_large());
+        return Err(refuse(Spoilt::TooLarge, most));
     }
-    if headers.get_all(header::CONTENT_ENCODING).iter().any(|it| !it.as_bytes().eq_ignore_ascii_case(b"identity")) {
-        let message = "the body's Content-Encoding is not read here; send it as it is";
-        return Err(Fault::closing(Problem::UnknownEncoding, "unknown_encoding", message));
-    }
-    let mut whole = BytesMut::new();
+    let coding = Coding::of(headers).ok_or_else(|| {
+        let message = "the body's Content-Encoding is not read here; send it in gzip, in deflate, or as it is";
+        Fault::closing(Problem::UnknownEncoding, "unknown_encoding", message)
+    })?;
+    let mut whole = Reading::new(coding, Vessel::new(held, (most, all), declared.unwrap_or(0)));
     loop {
-        let before = whole.len();
         let reading = async {
-            while whole.len() - before < least {
+            let mut came = 0;
+            while came < least {
                 match body.frame().await {
                     None => return Ok(Read::Done),
                     Some(Ok(frame)) => {
                         let data = frame.into_data().unwrap_or_default();
-                        if !held.grow(data.len() as u64, all) {
-                            return Ok(Read::NoRoom);
+                        came += data.len();
+                        if let Err(spoilt) = whole.push(&data).await {
+                            return Ok(Read::Spoilt(spoilt));
                         }
-                        make_room(&mut whole, data.len(), declared.unwrap_or(0));
-                        whole.extend_from_slice(&data);
                     }
                     Some(Err(_)) => {
                         let message = "the body ended before its end, or is framed wrongly";
                         return Err(Fault::closing(Problem::Invalid, "body_cut", message));
                     }
                 }
-                if whole.len() as u64 > most {
-                    return Ok(Read::TooLarge);
-                }
             }
             Ok(Read::More)
         };
         match tokio::time::timeout(window, reading).await {
-            Ok(Ok(Read::Done)) => return Ok(whole.freeze()),
+            Ok(Ok(Read::Done)) => return whole.finish().map_err(|spoilt| refuse(spoilt, most)),
             Ok(Ok(Read::More)) => {}
-            Ok(Ok(Read::TooLarge)) => {
+            Ok(Ok(Read::Spoilt(spoilt))) => {
                 discard(body);
-                return Err(too_large());
-            }
-            Ok(Ok(Read::NoRoom)) => {
-                discard(body);
-                let message = "too many bytes of requests are held (server.body_bytes); come back later";
-                return Err(Fault::closing(Problem::Overloaded, "body_bytes", message));
+                return Err(refuse(spoilt, most));
             }
             Ok(Err(fault)) => return Err(fault),
             Err(_) => {
@@ -114,12 +103,20 @@ where
     }
 }
 
-/// Makes room for more of a body. What was declared is believed as far as three times what has come: a buffer that only
-/// doubles is copied, and held twice, more often than it must be, and one as large as declared would be a gift.
-fn make_room(whole: &mut BytesMut, more: usize, declared: u64) {
-    if whole.capacity() - whole.len() < more {
-        let left = usize::try_from(declared).unwrap_or(usize::MAX).saturating_sub(whole.len());
-        whole.reserve(left.min(3 * whole.len()).max(more));
+fn refuse(spoilt: Spoilt, most: u64) -> Fault {
+    match spoilt {
+        Spoilt::TooLarge => {
+            let message = format!("the body is larger than {most} bytes (server.max_body)");
+            Fault::closing(Problem::TooLarge, "too_large", message)
+        }
+        Spoilt::NoRoom => {
+            let message = "too many bytes of requests are held (server.body_bytes); come back later";
+            Fault::closing(Problem::Overloaded, "body_bytes", message)
+        }
+        Spoilt::Broken => {
+            let message = "the body is not what its Content-Encoding says";
+            Fault::closing(Problem::Invalid, "bad_encoding", message)
+        }
     }
 }
 

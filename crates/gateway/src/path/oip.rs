@@ -20,7 +20,7 @@ use super::{Attempting, Ended, Left, Path, Pieces, Site, read};
 use crate::{
     ask::{Ask, Inference, Question},
     protocol::oip_rest::{
-        answer,
+        answer, binary,
         error::{classify_http, error_body},
         request,
     },
@@ -72,16 +72,17 @@ impl Oip {
             Err(result) => return Ok(Ended { result, status: None, after: None, left: Left::Error(error_body(UNREAD)) }),
         };
         let mut headers = ask.headers.clone();
-        for name in [header::CONTENT_TYPE, header::ACCEPT] {
-            headers.insert(name, HeaderValue::from_static("application/json"));
-        }
-        let response = self.upstream.post(&format!("{}/infer", self.model), headers, body, call).await;
+        body.label(&mut headers);
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json, application/octet-stream"));
+        let response = self.upstream.post(&format!("{}/infer", self.model), headers, body.body, call).await;
         let response = response.inspect_err(|_| self.dialect.doubt())?;
         self.dialect.ask(&self.upstream);
         match response.status() {
             StatusCode::OK => {
-                let body = read(response.into_body(), self.max_answer).await?;
-                Ok(match answer::decode(&body, infer, &self.contract) {
+                let (head, body) = response.into_parts();
+                let body = read(body, self.max_answer).await?;
+                let body = binary::divide(&head.headers, body).map_err(|_| ResultCode::DecodeFailed)?;
+                Ok(match answer::decode(body, infer, &self.contract) {
                     Ok(answer) => Ended { result: ResultCode::Ok, status: Some(200), after: None, left: Left::Infer(answer) },
                     Err(result) => Ended::bare(result, Some(200)),
                 })

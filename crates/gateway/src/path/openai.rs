@@ -61,7 +61,7 @@ impl Openai {
             Question::Infer(_) => return Err(ResultCode::UnsupportedFeature),
         };
         let body = rewrite_model(&ask.body, span, &self.model);
-        let response = self.upstream.post(path, request_headers(ask), body, call).await?;
+        let response = self.upstream.post(path, request_headers(ask), body.into(), call).await?;
         match (response.status(), &ask.question) {
             // It was not asked for, and to unpack it is what a bomb wants (SE-10).
             (StatusCode::OK, _) if is_packed(response.headers()) => Ok(Ended::bare(ResultCode::DecodeFailed, Some(200))),

@@ -2,7 +2,8 @@
 //!
 //! # Invariants
 //! - `CONTRACT-1`: an answer that [`accept`](Contract::accept) lets through can be written in the client's form: every
-//!   wanted output is there, fits the contract, is finite unless the route allows otherwise, and has a JSON form.
+//!   wanted output is there, fits the contract, is finite unless the route allows otherwise, and has a JSON form or is
+//!   wanted as bytes.
 //!
 //! # Source
 //! `docs/design/protocols.md`, sections 2.2, 2.4 and 3.3 (`[n,1]` and `[n]` are one); TN-07 to TN-09, OIP-20, OIP-40.
@@ -242,11 +243,11 @@ impl Contract {
         let InferAnswer { parameters, outputs } = answer;
         let outputs =
             outputs.into_iter().filter(|Output { tensor, .. }| wanted(tensor.name()) && promised(tensor.name()));
-        let outputs = outputs.map(|output| self.output(output, request.batch())).collect::<Result<_, _>>()?;
+        let outputs = outputs.map(|output| self.output(output, request)).collect::<Result<_, _>>()?;
         Ok(InferAnswer { parameters, outputs })
     }
 
-    fn output(&self, output: Output, batch: u64) -> Result<Output, ResultCode> {
+    fn output(&self, output: Output, request: &Infer) -> Result<Output, ResultCode> {
         let Output { mut tensor, parameters } = output;
         if let Some(port) = self.outputs.iter().find(|port| port.name == tensor.name()) {
             if !port.datatypes.contains(&tensor.datatype()) {
@@ -255,7 +256,7 @@ impl Contract {
             let shape = port.shape_for(tensor.shape()).ok_or(ResultCode::ContractShape)?;
             // Rows in are rows out, where both sides count them.
             let counted = port.is_batched() && self.inputs.first().is_some_and(Port::is_batched);
-            if counted && shape.first() != Some(&batch) {
+            if counted && shape.first() != Some(&request.batch()) {
                 return Err(ResultCode::ContractShape);
             }
             tensor = tensor.reshape(shape).map_err(|_| ResultCode::ContractShape)?;
@@ -268,7 +269,7 @@ impl Contract {
         if !self.non_finite && tensor.has_non_finite() {
             return Err(ResultCode::ContractNonfinite);
         }
-        if !is_writable(&tensor) {
+        if !request.is_binary(tensor.name()) && !tensor.is_text() {
             return Err(ResultCode::ContractSchema);
         }
         Ok(Output { tensor, parameters })
@@ -277,11 +278,6 @@ impl Contract {
     fn input(&self, name: &str) -> Option<&Port> {
         self.inputs.iter().find(|port| port.name == name)
     }
-}
-
-/// Says whether JSON can carry a tensor (OIP-11).
-fn is_writable(tensor: &Tensor) -> bool {
-    tensor.datatype().has_json_form() && tensor.strings().all(|element| std::str::from_utf8(element).is_ok())
 }
 
 mod declared;

@@ -36,6 +36,8 @@ pub(crate) struct Infer {
     pub(crate) inputs: Vec<Input>,
     /// The outputs that are wanted; all, where none is named.
     pub(crate) outputs: Vec<Wanted>,
+    /// Whether outputs of which nothing else is said are wanted as bytes, and not as text.
+    pub(crate) binary: bool,
     /// Unknown members.
     pub(crate) extra: Extra,
 }
@@ -56,6 +58,8 @@ pub(crate) struct Input {
 pub(crate) struct Wanted {
     /// Its name.
     pub(crate) name: String,
+    /// Whether it is wanted as bytes; none where that is not said.
+    pub(crate) binary: Option<bool>,
     /// Its parameters.
     pub(crate) parameters: Parameters,
     /// Unknown members.
@@ -84,6 +88,12 @@ impl Infer {
     /// Finds an input.
     pub(crate) fn input(&self, name: &str) -> Option<&Tensor> {
         self.inputs.iter().map(|input| &input.tensor).find(|tensor| tensor.name() == name)
+    }
+
+    /// Says whether an output is wanted as bytes.
+    pub(crate) fn is_binary(&self, output: &str) -> bool {
+        let wanted = self.outputs.iter().find(|wanted| wanted.name == output);
+        wanted.and_then(|wanted| wanted.binary).unwrap_or(self.binary)
     }
 
     /// Returns the rows: the first dimension of the first input, 1 for a scalar. Rows without anything in them, which a

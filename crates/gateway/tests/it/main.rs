@@ -1,6 +1,7 @@
 //! The gateway in process, against models that break on demand, judged from both sides.
 #![expect(clippy::disallowed_methods, reason = "what a test starts ends with its runtime")]
 
+mod binary;
 mod client;
 mod commit;
 mod connect;

@@ -1,10 +1,11 @@
-//! OIP: the Open Inference Protocol over REST with JSON tensors: health, metadata, inference of declared models.
+//! OIP: the Open Inference Protocol over REST, tensors as JSON or as bytes: health, metadata, inference of declared models.
 //!
-//! It is not lenient: the dialect is *plain*, so non-finite inputs and unknown models are refused, as most servers do.
+//! It is not lenient: non-finite numbers in JSON and unknown models are refused, as most servers do.
 //!
 //! # Source
 //! `protocols.md`, sections 2.1, 2.2 and 3.
 
+mod binary;
 mod infer;
 mod model;
 mod tensor;
@@ -13,6 +14,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+pub(crate) use binary::JSON_LENGTH;
 pub(crate) use infer::{Answer, Infer, Output};
 pub use model::{Evaluate, OipAnswer, OipModel, TensorSpec};
 pub use tensor::{Tensor, TensorData};
@@ -23,8 +25,15 @@ use crate::reply::Reply;
 /// The one version that every model has.
 const VERSION: &str = "1";
 
+/// A body, and how many bytes of it are JSON, where that is said.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Body<'b> {
+    pub(super) bytes: &'b [u8],
+    pub(super) json: Option<&'b str>,
+}
+
 /// Understands a request below `/v2`.
-pub(super) fn read(models: &BTreeMap<String, OipModel>, method: &str, path: &str, body: &[u8]) -> Call {
+pub(super) fn read(models: &BTreeMap<String, OipModel>, (method, path): (&str, &str), body: Body<'_>) -> Call {
     let parts: Vec<&str> = path.split('/').skip(1).collect();
     let (model, verb) = match parts[..] {
         ["models", model] => (model, ""),
@@ -71,8 +80,9 @@ fn verb(right: bool, wanted: &str) -> Result<(), ApiError> {
 
 /// Answers what is asked of the server, not of a model.
 fn server(method: &str, path: &str, models: &BTreeMap<String, OipModel>) -> Result<Ask, ApiError> {
+    let extensions = ["binary_tensor_data", "parameters"];
     let answer = match path {
-        "" => json!({"name": "evenkeel-mock", "version": env!("CARGO_PKG_VERSION"), "extensions": ["parameters"]}),
+        "" => json!({"name": "evenkeel-mock", "version": env!("CARGO_PKG_VERSION"), "extensions": extensions}),
         "/health/live" => json!({"live": true}),
         "/health/ready" => json!({"ready": true}),
         "/models" => json!({"models": models.keys().collect::<Vec<_>>()}),

@@ -3,11 +3,11 @@
 use evenkeel_mock::{Evaluate, Mock, OipModel, Options, Tensor, TensorData, TensorSpec};
 use serde_json::{Value, json};
 
-use crate::client::{Seen, post, send};
+use crate::client::{Seen, exchange, post, send};
 
 async fn mock() -> Mock {
     let input = TensorSpec::new("x", "FP32", [-1, 2]);
-    let output = TensorSpec::new("y", "INT64", [-1, 1]);
+    let output = TensorSpec::new("y", "UINT64", [-1, 1]);
     let mut options = Options::default();
     options
         .oip
@@ -27,7 +27,7 @@ async fn oip_21_health_and_metadata_answer_with_and_without_a_slash() {
     assert_eq!(get(&mock, "/v2").await.json()["name"], "evenkeel-mock");
     assert_eq!(get(&mock, "/v2/").await.status(), 200);
     let model = get(&mock, "/v2/models/home%20value").await.json();
-    assert_eq!(model["outputs"], json!([{"name": "y", "datatype": "INT64", "shape": [-1, 1]}]));
+    assert_eq!(model["outputs"], json!([{"name": "y", "datatype": "UINT64", "shape": [-1, 1]}]));
     assert_eq!(get(&mock, "/v2/models/home%20value/versions/1/ready").await.json()["ready"], true);
 }
 
@@ -53,9 +53,30 @@ async fn oip_09_declared_outputs_follow_the_batch_and_keep_their_digits() {
     let seen = infer(&mock, &json!({"id": "7", "inputs": [input], "outputs": [{"name": "y"}]})).await;
     assert_eq!(
         seen.text(),
-        "{\"model_name\":\"home value\",\"model_version\":\"1\",\"id\":\"7\",\"outputs\":[{\"name\":\"y\",\"datatype\":\"INT64\",\
+        "{\"model_name\":\"home value\",\"model_version\":\"1\",\"id\":\"7\",\"outputs\":[{\"name\":\"y\",\"datatype\":\"UINT64\",\
          \"shape\":[3,1],\"data\":[18446744073709551615,2,18446744073709551615]}]}"
     );
+}
+
+#[tokio::test]
+async fn oip_05_tensors_come_and_go_as_bytes_where_that_is_asked() {
+    let mock = mock().await;
+    let size = json!({"binary_data_size": 8});
+    let inputs = json!([{"name": "x", "datatype": "FP32", "shape": [1, 2], "parameters": size}]);
+    let json = json!({"inputs": inputs, "outputs": [{"name": "y", "parameters": {"binary_data": true}}]}).to_string();
+    let ask = async |length: usize| {
+        let head = format!("POST /v2/models/home%20value/infer HTTP/1.1\r\nInference-Header-Content-Length: {length}");
+        // Two numbers, if odd ones.
+        let body = format!("{json}abcdefgh");
+        let head = format!("{head}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
+        exchange(mock.address(), &format!("{head}{body}"), usize::MAX).await
+    };
+    let seen = ask(json.len()).await;
+    assert_eq!(seen.status(), 200);
+    assert!(seen.raw.ends_with(&u64::MAX.to_le_bytes()), "as declared, in eight bytes");
+    for wrong in [json.len() + 1, json.len() - 1, json.len() + 9] {
+        assert_eq!(ask(wrong).await.status(), 400, "{wrong}");
+    }
 }
 
 #[tokio::test]

@@ -57,7 +57,7 @@ impl Task {
         match self.ended.iter().find(|it| it.0 == attempt).map(|it| &it.3) {
             Some(Left::Answer { headers, body, envelope, model, .. }) => {
                 let body = envelope.insert(body, &told.json(), model);
-                Reply::Whole { status: 200, headers: reply::json(told.headers(headers.clone())), body }
+                Reply::Whole { status: 200, headers: reply::json(told.headers(headers.clone())), body: body.into() }
             }
             Some(Left::Infer(answer)) => self.tensors(answer, disclosure),
             _ => self.refusal(Problem::Overloaded, "the answer was lost", None, disclosure),
@@ -67,15 +67,16 @@ impl Task {
     /// An inference, whoever made it.
     fn tensors(&self, answer: &InferAnswer, disclosure: &Disclosure) -> Reply {
         let told = self.told(disclosure);
-        let (version, id) = match &self.it.ask.question {
-            Question::Infer(Inference { infer, version }) => (version.as_str(), infer.id.as_deref()),
-            Question::Chat(_) | Question::Embeddings(_) => ("1", None),
+        let Question::Infer(Inference { infer, version }) = &self.it.ask.question else {
+            return self.refusal(Problem::Overloaded, "the answer was lost", None, disclosure);
         };
-        let body = oip_rest::answer::encode(
+        let written = oip_rest::answer::encode(
             answer,
-            oip_rest::answer::Told { route: told.route, version, id, evenkeel: &told.parameters() },
+            oip_rest::answer::Told { route: told.route, version, request: infer, evenkeel: &told.parameters() },
         );
-        Reply::Whole { status: 200, headers: reply::json(told.headers(HeaderMap::new())), body }
+        let mut headers = told.headers(HeaderMap::new());
+        written.label(&mut headers);
+        Reply::Whole { status: 200, headers, body: written.body }
     }
 
     fn refusal(&self, problem: Problem, message: &str, retry_after: Option<Nanos>, disclosure: &Disclosure) -> Reply {
@@ -87,7 +88,9 @@ impl Task {
         let told = self.told(disclosure);
         let headers = told.headers(HeaderMap::new());
         match self.it.applied.paths[path.index()].certain(&self.it.ask, &told.json()) {
-            Some(Certain::Whole(body)) => Reply::Whole { status: 200, headers: reply::json(headers), body },
+            Some(Certain::Whole(body)) => {
+                Reply::Whole { status: 200, headers: reply::json(headers), body: body.into() }
+            }
             Some(Certain::Events(events)) => stream_of(events, headers),
             Some(Certain::Infer(answer)) => self.tensors(&answer, disclosure),
             None => self.refusal(Problem::Exhausted, "no tier of this route can answer now", None, disclosure),
@@ -109,7 +112,7 @@ impl Task {
             Front::Openai => relay(&body, result),
             Front::Oip => oip_rest::error::relay(&body),
         };
-        Reply::Whole { status, headers, body }
+        Reply::Whole { status, headers, body: body.into() }
     }
 
     pub(super) fn refuse(&self, why: Refusal, retry_after: Option<Nanos>, disclosure: &Disclosure) -> Reply {

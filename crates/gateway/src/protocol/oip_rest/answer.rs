@@ -11,10 +11,11 @@ use bytes::Bytes;
 use evenkeel_core::ResultCode;
 
 use super::{
-    DEPTH, MAX_TENSORS,
+    DEPTH, MAX_TENSORS, Written,
+    binary::{self, Divided, Tail},
     data::{self, Nulls},
-    parameter::{self, Unread},
-    request,
+    parameter::{self, Found, Unread},
+    request::{self, Form},
 };
 use crate::{
     protocol::json::{self, Flaw, Kind, Reader},
@@ -25,11 +26,16 @@ use crate::{
 ///
 /// # Errors
 /// The result of the attempt that got it.
-pub(crate) fn decode(body: &Bytes, request: &Infer, contract: &Contract) -> Result<InferAnswer, ResultCode> {
-    if body.trim_ascii().is_empty() {
+pub(crate) fn decode(body: Divided, request: &Infer, contract: &Contract) -> Result<InferAnswer, ResultCode> {
+    let (json, tail) = match body {
+        Divided::Json(json) => (json, None),
+        Divided::Tailed { json, tail } => (json, Some(tail)),
+        Divided::Raw(_) => return Err(ResultCode::DecodeFailed),
+    };
+    if json.trim_ascii().is_empty() {
         return Err(ResultCode::EmptyAnswer);
     }
-    let answer = read(body).map_err(|Bad(result)| result)?;
+    let answer = read(&json, Tail::new(tail)).map_err(|Bad(result)| result)?;
     contract.accept(answer, request)
 }
 
@@ -40,35 +46,38 @@ pub(crate) struct Told<'a> {
     pub(crate) route: &'a str,
     /// The version that was asked for, or `1`.
     pub(crate) version: &'a str,
-    /// The client's id.
-    pub(crate) id: Option<&'a str>,
+    /// What was asked for: the client's id, and which outputs in bytes.
+    pub(crate) request: &'a Infer,
     /// What is said of the decision, each name with `evenkeel.` before it.
     pub(crate) evenkeel: &'a [(&'a str, Parameter)],
 }
 
 /// Writes an answer for a client. It must have been accepted by the route's contract.
-pub(crate) fn encode(answer: &InferAnswer, told: Told<'_>) -> Bytes {
-    let size: usize = answer.outputs.iter().map(|output| output.tensor.data().len() * 3 + 128).sum();
+pub(crate) fn encode(answer: &InferAnswer, told: Told<'_>) -> Written {
+    let is_binary = |tensor: &Tensor| told.request.is_binary(tensor.name());
+    let size = |tensor: &Tensor| if is_binary(tensor) { 192 } else { tensor.data().len() * 3 + 128 };
+    let size: usize = answer.outputs.iter().map(|output| size(&output.tensor)).sum();
     let mut out = Vec::with_capacity(size + 512);
     out.extend_from_slice(b"{\"model_name\":");
     json::push_string(&mut out, told.route);
     out.extend_from_slice(b",\"model_version\":");
     json::push_string(&mut out, told.version);
-    if let Some(id) = told.id {
+    if let Some(id) = &told.request.id {
         out.extend_from_slice(b",\"id\":");
         json::push_string(&mut out, id);
     }
     let theirs = answer.parameters.iter().map(|(name, parameter)| (name.as_str(), parameter));
-    parameter::write(&mut out, theirs.chain(told.evenkeel.iter().map(|(name, parameter)| (*name, parameter))));
+    parameter::write(&mut out, theirs.chain(told.evenkeel.iter().map(|(name, parameter)| (*name, parameter))), &None);
     out.extend_from_slice(b",\"outputs\":[");
     for (at, Output { tensor, parameters }) in answer.outputs.iter().enumerate() {
         out.extend_from_slice(if at > 0 { b",{\"name\":" } else { b"{\"name\":" });
         let parameters = parameters.iter().map(|(name, parameter)| (name.as_str(), parameter));
-        request::write_tensor(&mut out, tensor, |out| parameter::write(out, parameters));
+        let form = if is_binary(tensor) { Form::Tail } else { Form::Data };
+        request::write_tensor(&mut out, (tensor, form), |out, size| parameter::write(out, parameters, size));
         out.push(b'}');
     }
     out.extend_from_slice(b"]}");
-    out.into()
+    Written::new(out, answer.outputs.iter().map(|output| &output.tensor).filter(|tensor| is_binary(tensor)))
 }
 
 /// Why an answer is none.
@@ -86,7 +95,7 @@ impl From<Unread> for Bad {
     }
 }
 
-fn read(body: &Bytes) -> Result<InferAnswer, Bad> {
+fn read(body: &Bytes, mut tail: Tail) -> Result<InferAnswer, Bad> {
     let mut reader = Reader::new(body, DEPTH)?;
     let mut answer = InferAnswer::default();
     let mut error = false;
@@ -97,24 +106,28 @@ fn read(body: &Bytes) -> Result<InferAnswer, Bad> {
             ("outputs", Kind::Array) => {
                 let mut list = reader.array()?;
                 while reader.item(&mut list)? {
-                    let output = output(&mut reader, body)?;
+                    let output = output(&mut reader, body, &mut tail)?;
                     if answer.outputs.len() == MAX_TENSORS || answer.output(output.tensor.name()).is_some() {
                         return Err(Bad(ResultCode::DecodeFailed));
                     }
                     answer.outputs.push(output);
                 }
             }
-            ("parameters", Kind::Object) => answer.parameters = parameters(&mut reader)?,
+            ("parameters", Kind::Object) => answer.parameters = kept(parameter::read(&mut reader)?),
             _ => reader.pass()?,
         }
     }
     reader.end()?;
-    if error { Err(Bad(ResultCode::ErrorInBody)) } else { Ok(answer) }
+    match error {
+        true => Err(Bad(ResultCode::ErrorInBody)),
+        false if tail.left() > 0 => Err(Bad(ResultCode::DecodeFailed)),
+        false => Ok(answer),
+    }
 }
 
-fn output(reader: &mut Reader<'_>, body: &Bytes) -> Result<Output, Bad> {
+fn output(reader: &mut Reader<'_>, body: &Bytes, tail: &mut Tail) -> Result<Output, Bad> {
     let (mut name, mut datatype, mut shape, mut data) = (None, None, None, None);
-    let mut told = Parameters::new();
+    let (mut told, mut size) = (Parameters::new(), None);
     let mut inside = reader.object()?;
     while let Some(key) = reader.key(&mut inside)? {
         match (&*key.decode(), reader.kind()?) {
@@ -126,15 +139,23 @@ fn output(reader: &mut Reader<'_>, body: &Bytes) -> Result<Output, Bad> {
                 data = Some(reader.skip()?);
                 reader.tokens = false;
             }
-            ("parameters", Kind::Object) => told = parameters(reader)?,
+            ("parameters", Kind::Object) => {
+                let found = parameter::read(reader)?;
+                size = binary::size(&found).map_err(|()| Bad(ResultCode::DecodeFailed))?;
+                told = kept(found);
+            }
             _ => reader.pass()?,
         }
     }
     let broken = || Bad(ResultCode::DecodeFailed);
-    let (name, shape, data) = (name.ok_or_else(broken)?, shape.ok_or_else(broken)?, data.ok_or_else(broken)?);
+    let (name, shape) = (name.ok_or_else(broken)?, shape.ok_or_else(broken)?);
     let datatype = datatype.ok_or(Bad(ResultCode::ContractDtype))?;
-    let data = data::read(&body[data], datatype, &shape, Nulls::Nan).map_err(|_| broken())?;
-    let tensor = Tensor::new(name, datatype, shape, data.into()).map_err(|_| broken())?;
+    let data = match (size, data) {
+        (Some(size), None) => tail.take(size).ok_or_else(broken)?,
+        (None, Some(data)) => data::read(&body[data], datatype, &shape, Nulls::Nan).map_err(|_| broken())?.into(),
+        _ => return Err(broken()),
+    };
+    let tensor = Tensor::new(name, datatype, shape, data).map_err(|_| broken())?;
     Ok(Output { tensor, parameters: told })
 }
 
@@ -148,14 +169,14 @@ fn dimensions(reader: &mut Reader<'_>) -> Result<Vec<u64>, Bad> {
     Ok(shape)
 }
 
-/// Reads the parameters of an answer that a client may see: scalars, and none that speak of transport or of us.
-fn parameters(reader: &mut Reader<'_>) -> Result<Parameters, Unread> {
-    let mut parameters = parameter::scalars(parameter::read(reader)?);
+/// Keeps the parameters of an answer that a client may see: scalars, and none that speak of transport or of us.
+fn kept(found: Vec<(String, Found)>) -> Parameters {
+    let mut parameters = parameter::scalars(found);
     parameters.retain(|(name, _)| {
-        let transport = name.starts_with("shared_memory_") || matches!(name.as_str(), "binary_data_size" | "headers");
+        let transport = name.starts_with("shared_memory_") || matches!(name.as_str(), binary::SIZE | "headers");
         !transport && !name.starts_with("evenkeel.")
     });
-    Ok(parameters)
+    parameters
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::tensor::{Contract, Port};
 
 /// What the gateway does beyond the specification's minimum.
-const EXTENSIONS: [&str; 1] = ["parameters"];
+const EXTENSIONS: [&str; 2] = ["binary_tensor_data", "parameters"];
 
 #[derive(Serialize)]
 struct Model<'a> {
@@ -88,7 +88,10 @@ mod tests {
         assert_eq!(live(), r#"{"live":true}"#);
         assert_eq!(ready(), r#"{"ready":true}"#);
         assert_eq!(model_ready("a/b"), r#"{"name":"a/b","ready":true}"#);
-        assert_eq!(server("0.1.0"), r#"{"extensions":["parameters"],"name":"evenkeel","version":"0.1.0"}"#);
+        assert_eq!(
+            server("0.1.0"),
+            r#"{"extensions":["binary_tensor_data","parameters"],"name":"evenkeel","version":"0.1.0"}"#
+        );
         assert_eq!(models(["a", "b"].into_iter()), r#"{"models":["a","b"]}"#);
     }
 

@@ -91,10 +91,17 @@ fn number(text: &str) -> Option<Parameter> {
     text.parse().map(Parameter::Int).or_else(|_| text.parse().map(Parameter::Uint)).ok()
 }
 
+/// A parameter that says how a tensor travels, where one does.
+pub(super) type Transport = Option<(&'static str, Parameter)>;
+
 /// Appends `,"parameters":{…}`, unless there are none.
-pub(super) fn write<'p>(out: &mut Vec<u8>, parameters: impl IntoIterator<Item = (&'p str, &'p Parameter)>) {
+pub(super) fn write<'p>(
+    out: &mut Vec<u8>,
+    parameters: impl IntoIterator<Item = (&'p str, &'p Parameter)>,
+    transport: &Transport,
+) {
     let mut open = false;
-    for (name, parameter) in parameters {
+    let mut write = |name: &str, parameter: &Parameter| {
         out.extend_from_slice(if open { b"," } else { b",\"parameters\":{" });
         open = true;
         json::push_string(out, name);
@@ -107,7 +114,9 @@ pub(super) fn write<'p>(out: &mut Vec<u8>, parameters: impl IntoIterator<Item = 
             Parameter::String(value) => serde_json::to_writer(&mut *out, value),
         };
         written.expect("a scalar can be written into memory");
-    }
+    };
+    parameters.into_iter().for_each(|(name, parameter)| write(name, parameter));
+    transport.iter().for_each(|(name, parameter)| write(name, parameter));
     if open {
         out.push(b'}');
     }

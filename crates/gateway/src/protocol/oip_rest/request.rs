@@ -7,27 +7,36 @@
 //! # Source
 //! `docs/design/protocols.md`, sections 2.2, 2.4, 2.5 and 3.
 
+use std::fmt::Display;
+
 use bytes::Bytes;
 use evenkeel_core::ResultCode;
 
 use super::{
-    Dialect,
+    Dialect, Written,
+    binary::{self, Divided, Tail},
     data::{self, Nulls},
     draft::{Draft, Id, Others, Part},
     error::BadInfer,
-    parameter::{self, Found},
+    parameter::{self, Found, Transport},
 };
 use crate::{
     protocol::json,
-    tensor::{Contract, Datatype, Extra, Infer, Input, Parameter, Parameters, Tensor, Wanted},
+    tensor::{self, Contract, Datatype, Extra, Infer, Input, Parameter, Parameters, Tensor, Wanted},
 };
 
 /// Reads a request and checks it against the route's contract.
 ///
 /// # Errors
 /// Whatever the client got wrong; the answer is 400.
-pub(crate) fn decode(body: &Bytes, contract: &Contract) -> Result<Infer, BadInfer> {
-    let Draft { id, parameters, inputs, outputs, others } = Draft::read(body)?;
+pub(crate) fn decode(body: Divided, contract: &Contract) -> Result<Infer, BadInfer> {
+    let (body, tail) = match body {
+        Divided::Json(json) => (json, None),
+        Divided::Tailed { json, tail } => (json, Some(tail)),
+        Divided::Raw(bytes) => return raw(bytes, contract),
+    };
+    let mut tail = Tail::new(tail);
+    let Draft { id, parameters, inputs, outputs, others } = Draft::read(&body)?;
     let id = match id {
         Some(Id::Other) => return Err(BadInfer::new("'id' must be a string")),
         Some(Id::Text(id)) => Some(id).filter(|id| !id.is_empty()),
@@ -46,8 +55,11 @@ pub(crate) fn decode(body: &Bytes, contract: &Contract) -> Result<Infer, BadInfe
     }
     let shapes = inputs.iter().map(|input| (input.name.as_str(), input.shape.as_deref().unwrap_or_default()));
     contract.check_rows(shapes).map_err(BadInfer::new)?;
-    let tensors = inputs.iter().zip(datatypes).map(|(input, datatype)| tensor(body, input, datatype));
+    let tensors = inputs.iter().zip(datatypes).map(|(input, datatype)| tensor(&body, &mut tail, input, datatype));
     let tensors = tensors.collect::<Result<Vec<_>, _>>()?;
+    if tail.left() > 0 {
+        return Err(BadInfer::new(format_args!("{} bytes stand behind the last tensor", tail.left())));
+    }
     for tensor in &tensors {
         contract.check_values(tensor).map_err(BadInfer::new)?;
     }
@@ -57,19 +69,45 @@ pub(crate) fn decode(body: &Bytes, contract: &Contract) -> Result<Infer, BadInfe
     }
     let input = |(tensor, part): (Tensor, Part<'_>)| {
         let parameters = kept(part.parameters)?;
-        Ok(Input { tensor, parameters, extra: extra(body, part.others) })
+        Ok(Input { tensor, parameters, extra: extra(&body, part.others) })
     };
     let output = |part: Part<'_>| {
+        let binary = flag(&part.parameters, "binary_data")?;
         let parameters = kept(part.parameters)?;
-        Ok(Wanted { name: part.name, parameters, extra: extra(body, part.others) })
+        Ok(Wanted { name: part.name, binary, parameters, extra: extra(&body, part.others) })
     };
     Ok(Infer {
         id,
+        binary: flag(&parameters, "binary_data_output")?.unwrap_or(false),
         inputs: tensors.into_iter().zip(inputs).map(input).collect::<Result<_, BadInfer>>()?,
         outputs: outputs.into_iter().map(output).collect::<Result<_, BadInfer>>()?,
         parameters: kept(parameters)?,
-        extra: extra(body, others),
+        extra: extra(&body, others),
     })
+}
+
+/// Reads a body that is one tensor: which, only the contract can say. The answer is in bytes, too (OIP-06).
+fn raw(bytes: Bytes, contract: &Contract) -> Result<Infer, BadInfer> {
+    let [port] = contract.inputs.as_slice() else {
+        return Err(BadInfer::new("a body without JSON is taken by a route with exactly one declared input"));
+    };
+    let (datatype, mut shape) = (port.datatypes[0], port.shape.clone());
+    // One row, where the first dimension counts them.
+    shape.first_mut().filter(|first| **first < 0).into_iter().for_each(|first| *first = 1);
+    let closed: Option<Vec<u64>> = shape.iter().map(|dimension| u64::try_from(*dimension).ok()).collect();
+    let shape = closed.ok_or_else(|| {
+        BadInfer::new(format_args!("input '{}' has an open shape: its tensor cannot come without JSON", port.name))
+    })?;
+    let bytes = match datatype {
+        Datatype::Bytes => tensor::one_element(&bytes),
+        _ => bytes,
+    };
+    let wrong = |why: &dyn Display| BadInfer::new(format_args!("input '{}': {why}", port.name));
+    let tensor = Tensor::new(port.name.clone(), datatype, shape, bytes).map_err(|misfit| wrong(&misfit))?;
+    contract.check_values(&tensor).map_err(BadInfer::new)?;
+    let inputs = vec![Input { tensor, parameters: Parameters::new(), extra: Extra::new() }];
+    let (parameters, extra) = (Parameters::new(), Extra::new());
+    Ok(Infer { id: None, parameters, inputs, outputs: Vec::new(), binary: true, extra })
 }
 
 /// What an upstream is told beside the request.
@@ -87,26 +125,29 @@ pub(crate) struct Upstream<'a> {
 ///
 /// # Errors
 /// The upstream's form cannot carry it: `capability`, so that the tier is skipped.
-pub(crate) fn encode(request: &Infer, upstream: Upstream<'_>) -> Result<Bytes, ResultCode> {
+pub(crate) fn encode(request: &Infer, upstream: Upstream<'_>) -> Result<Written, ResultCode> {
     let dialect = upstream.dialect;
+    let binary = dialect.reads_binary();
     let tensors = || request.inputs.iter().map(|input| &input.tensor);
-    let carried = |tensor: &Tensor| {
-        let text = tensor.strings().all(|element| std::str::from_utf8(element).is_ok());
-        text && tensor.datatype().has_json_form() && (dialect.reads_tokens() || !tensor.has_non_finite())
-    };
-    if !tensors().all(carried) {
+    let carried = |tensor: &Tensor| tensor.is_text() && !tensor.has_non_finite();
+    if !binary && !tensors().all(carried) {
         return Err(ResultCode::UnsupportedFeature);
     }
-    let size: usize = tensors().map(|tensor| tensor.data().len() * 3 + 128).sum();
-    let mut out = Vec::with_capacity(size + 128);
+    let size = |tensor: &Tensor| if binary { 192 } else { tensor.data().len() * 3 + 128 };
+    let mut out = Vec::with_capacity(tensors().map(size).sum::<usize>() + 128);
     out.extend_from_slice(b"{\"id\":");
     json::push_string(&mut out, request.id.as_deref().unwrap_or(upstream.id));
     let timed: Parameters = request.parameters.iter().map(|one| shortened(one, upstream.budget_us)).collect();
-    write_parameters(&mut out, &timed, dialect);
+    // Where outputs are named, one server reads only what is said of each.
+    let all = (binary && request.outputs.is_empty()).then_some(("binary_data_output", Parameter::Bool(true)));
+    write_parameters(&mut out, &timed, dialect, &all);
     out.extend_from_slice(b",\"inputs\":[");
     for (at, input) in request.inputs.iter().enumerate() {
         out.extend_from_slice(if at > 0 { b",{\"name\":" } else { b"{\"name\":" });
-        write_tensor(&mut out, &input.tensor, |out| write_parameters(out, &input.parameters, dialect));
+        let form = if binary { Form::Tail } else { Form::Data };
+        write_tensor(&mut out, (&input.tensor, form), |out, size| {
+            write_parameters(out, &input.parameters, dialect, size);
+        });
         write_extra(&mut out, &input.extra);
         out.push(b'}');
     }
@@ -116,7 +157,8 @@ pub(crate) fn encode(request: &Infer, upstream: Upstream<'_>) -> Result<Bytes, R
         for (at, output) in request.outputs.iter().enumerate() {
             out.extend_from_slice(if at > 0 { b",{\"name\":" } else { b"{\"name\":" });
             json::push_string(&mut out, &output.name);
-            write_parameters(&mut out, &output.parameters, dialect);
+            let raw = binary.then_some(("binary_data", Parameter::Bool(true)));
+            write_parameters(&mut out, &output.parameters, dialect, &raw);
             write_extra(&mut out, &output.extra);
             out.push(b'}');
         }
@@ -124,20 +166,39 @@ pub(crate) fn encode(request: &Infer, upstream: Upstream<'_>) -> Result<Bytes, R
     }
     write_extra(&mut out, &request.extra);
     out.push(b'}');
-    Ok(out.into())
+    Ok(Written::new(out, tensors().filter(|_| binary)))
 }
 
-/// Writes the name, which is the value of a key already written, and everything else of a tensor.
-pub(super) fn write_tensor(out: &mut Vec<u8>, tensor: &Tensor, parameters: impl FnOnce(&mut Vec<u8>)) {
+/// Where the elements of a tensor stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// In `data`, as JSON.
+    Data,
+    /// Behind the JSON, as bytes.
+    Tail,
+}
+
+/// Writes the name, which is the value of a key already written, and everything else of a tensor but the bytes behind the
+/// JSON: `parameters` is told how many they are.
+pub(super) fn write_tensor(
+    out: &mut Vec<u8>,
+    (tensor, form): (&Tensor, Form),
+    parameters: impl FnOnce(&mut Vec<u8>, &Transport),
+) {
     json::push_string(out, tensor.name());
     out.extend_from_slice(b",\"shape\":");
     serde_json::to_writer(&mut *out, tensor.shape()).expect("numbers can be written into memory");
     out.extend_from_slice(b",\"datatype\":\"");
     out.extend_from_slice(tensor.datatype().name().as_bytes());
     out.push(b'"');
-    parameters(out);
-    out.extend_from_slice(b",\"data\":");
-    data::write(out, tensor);
+    match form {
+        Form::Data => {
+            parameters(out, &None);
+            out.extend_from_slice(b",\"data\":");
+            data::write(out, tensor);
+        }
+        Form::Tail => parameters(out, &Some((binary::SIZE, Parameter::Uint(tensor.data().len() as u64)))),
+    }
 }
 
 fn check_unique(what: &str, parts: &[Part<'_>]) -> Result<(), BadInfer> {
@@ -154,7 +215,6 @@ fn refuse(parameters: &[(String, Found)]) -> Result<(), BadInfer> {
     for (name, found) in parameters {
         let why = match (name.as_str(), found) {
             (name, _) if name.starts_with("shared_memory_") => "the region is on another host",
-            ("binary_data_size", _) => "binary tensors are not offered yet",
             ("classification", _) => "classification is not offered yet",
             ("sequence_id", Found::Scalar(id)) if !is_no_sequence(id) => "sequences are not offered yet",
             _ => continue,
@@ -185,16 +245,39 @@ fn shape<'p>(input: &'p Part<'_>) -> Result<&'p [u64], BadInfer> {
     input.shape.as_deref().ok_or_else(|| BadInfer::new(format_args!("input '{}' has no shape", input.name)))
 }
 
-fn tensor(body: &Bytes, input: &Part<'_>, datatype: Datatype) -> Result<Tensor, BadInfer> {
+fn tensor(body: &Bytes, tail: &mut Tail, input: &Part<'_>, datatype: Datatype) -> Result<Tensor, BadInfer> {
     let name = &input.name;
-    let wrong = |why: &dyn std::fmt::Display| BadInfer::new(format_args!("input '{name}': {why}"));
-    let span = input.data.clone().ok_or_else(|| wrong(&"has no data"))?;
+    let wrong = |why: &dyn Display| BadInfer::new(format_args!("input '{name}': {why}"));
     let shape = shape(input)?;
-    let data = data::read(&body[span], datatype, shape, Nulls::Refused).map_err(|bad| wrong(&bad))?;
-    Tensor::new(name.clone(), datatype, shape.into(), data.into()).map_err(|misfit| wrong(&misfit))
+    let size = binary::size(&input.parameters).map_err(|()| wrong(&"binary_data_size must be a number of bytes"))?;
+    let data = match (size, input.data.clone()) {
+        (None, None) => return Err(wrong(&"has no data")),
+        (None, Some(span)) => {
+            data::read(&body[span], datatype, shape, Nulls::Refused).map_err(|bad| wrong(&bad))?.into()
+        }
+        (Some(_), Some(_)) => return Err(wrong(&"has both data and binary_data_size")),
+        (Some(_), None) if !tail.is_there() => {
+            return Err(wrong(
+                &"has a binary_data_size, and no Inference-Header-Content-Length says where its bytes begin",
+            ));
+        }
+        (Some(size), None) => {
+            tail.take(size).ok_or_else(|| wrong(&format_args!("binary_data_size is {size}, fewer bytes are left")))?
+        }
+    };
+    Tensor::new(name.clone(), datatype, shape.into(), data).map_err(|misfit| wrong(&misfit))
 }
 
-/// Keeps the parameters that go on: ours do not, and neither do wishes for a binary answer, which we read as JSON.
+/// Reads a wish for bytes.
+fn flag(parameters: &[(String, Found)], name: &str) -> Result<Option<bool>, BadInfer> {
+    match parameters.iter().find(|(it, _)| it == name) {
+        None => Ok(None),
+        Some((_, Found::Scalar(Parameter::Bool(flag)))) => Ok(Some(*flag)),
+        Some(_) => Err(BadInfer::new(format_args!("parameter '{name}' must be true or false"))),
+    }
+}
+
+/// Keeps the parameters that go on: ours do not, and neither does how tensors travel on this side.
 fn kept(parameters: Vec<(String, Found)>) -> Result<Parameters, BadInfer> {
     if let Some((name, _)) = parameters.iter().find(|(_, found)| *found == Found::Other) {
         let message = format_args!("parameter '{name}' must be a string, true or false, or a number in range");
@@ -203,7 +286,8 @@ fn kept(parameters: Vec<(String, Found)>) -> Result<Parameters, BadInfer> {
     let mut parameters = parameter::scalars(parameters);
     parameters.retain(|(name, _)| {
         let sequence = matches!(name.as_str(), "sequence_id" | "sequence_start" | "sequence_end");
-        !sequence && !name.starts_with("evenkeel.") && !matches!(name.as_str(), "binary_data" | "binary_data_output")
+        let transport = matches!(name.as_str(), binary::SIZE | "binary_data" | "binary_data_output");
+        !sequence && !transport && !name.starts_with("evenkeel.")
     });
     Ok(parameters)
 }
@@ -224,9 +308,9 @@ fn shortened((name, parameter): &(String, Parameter), budget_us: u64) -> (String
     (name.clone(), parameter)
 }
 
-fn write_parameters(out: &mut Vec<u8>, parameters: &Parameters, dialect: Dialect) {
+fn write_parameters(out: &mut Vec<u8>, parameters: &Parameters, dialect: Dialect, transport: &Transport) {
     let told = parameters.iter().filter(|(name, _)| name != "content_type" || dialect.reads_content_type());
-    parameter::write(out, told.map(|(name, parameter)| (name.as_str(), parameter)));
+    parameter::write(out, told.map(|(name, parameter)| (name.as_str(), parameter)), transport);
 }
 
 fn write_extra(out: &mut Vec<u8>, extra: &Extra) {

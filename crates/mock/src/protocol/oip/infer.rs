@@ -11,7 +11,10 @@ use std::{collections::BTreeMap, fmt::Write as _};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{OipAnswer, OipModel, Tensor, TensorData, TensorSpec, VERSION};
+use super::{
+    Body, JSON_LENGTH, OipAnswer, OipModel, Tensor, TensorData, TensorSpec, VERSION,
+    binary::{self, Transport},
+};
 use crate::protocol::error::ApiError;
 
 /// The most elements of one tensor.
@@ -23,8 +26,10 @@ pub(crate) struct Infer {
     model: String,
     id: Option<String>,
     inputs: Vec<Tensor>,
-    /// The outputs asked for; none are all.
-    wanted: Vec<String>,
+    /// The outputs asked for, and whether as bytes; none are all.
+    wanted: Vec<(String, Option<bool>)>,
+    /// Whether outputs of which that is not said are asked for as bytes.
+    binary: bool,
 }
 
 /// An answer before it is written.
@@ -43,6 +48,8 @@ pub(crate) struct Output {
     pub(crate) shape: Vec<u64>,
     /// Each element as JSON text.
     pub(crate) data: Vec<String>,
+    /// Goes as bytes, if all its elements can.
+    pub(crate) binary: bool,
 }
 
 #[derive(Deserialize)]
@@ -51,6 +58,8 @@ struct Request {
     inputs: Vec<Sent>,
     #[serde(default)]
     outputs: Option<Vec<Wanted>>,
+    #[serde(default)]
+    parameters: Option<Transport>,
 }
 
 #[derive(Deserialize)]
@@ -58,41 +67,70 @@ struct Sent {
     name: String,
     shape: Vec<u64>,
     datatype: String,
-    data: Value,
+    #[serde(default)]
+    data: Option<Value>,
+    #[serde(default)]
+    parameters: Option<Transport>,
 }
 
 #[derive(Deserialize)]
 struct Wanted {
     name: String,
+    #[serde(default)]
+    parameters: Option<Transport>,
 }
 
 /// Understands an inference request.
-pub(super) fn read(name: &str, model: &OipModel, body: &[u8]) -> Result<Infer, ApiError> {
-    let request: Request = serde_json::from_slice(body)
+pub(super) fn read(name: &str, model: &OipModel, body: Body<'_>) -> Result<Infer, ApiError> {
+    let (json, mut tail) = match body.json {
+        None => (body.bytes, &[][..]),
+        Some(length) => {
+            let divided = length.parse().ok().and_then(|length| body.bytes.split_at_checked(length));
+            divided.ok_or_else(|| ApiError::invalid(format!("{JSON_LENGTH}: {length:?} is no length of this body")))?
+        }
+    };
+    let request: Request = serde_json::from_slice(json)
         .map_err(|error| ApiError::invalid(format!("the body is no inference request in JSON: {error}")))?;
     if request.inputs.is_empty() {
         return Err(ApiError::invalid("`inputs` is empty"));
     }
-    let inputs = request.inputs.into_iter().map(input).collect::<Result<Vec<_>, _>>()?;
+    let inputs = request.inputs.into_iter().map(|sent| input(sent, &mut tail)).collect::<Result<Vec<_>, _>>()?;
+    if !tail.is_empty() {
+        return Err(ApiError::invalid(format!("{} bytes stand behind the last tensor", tail.len())));
+    }
     check(model, &inputs)?;
-    let wanted: Vec<String> = request.outputs.unwrap_or_default().into_iter().map(|output| output.name).collect();
-    if let Some(unknown) = wanted.iter().find(|name| !model.outputs.iter().any(|output| output.name == **name)) {
+    let wish = |it: Wanted| (it.name, it.parameters.and_then(|it| it.binary_data));
+    let wanted: Vec<_> = request.outputs.unwrap_or_default().into_iter().map(wish).collect();
+    if let Some((unknown, _)) = wanted.iter().find(|(name, _)| !model.outputs.iter().any(|output| output.name == *name))
+    {
         return Err(ApiError::invalid(format!("no output {unknown:?}")));
     }
-    Ok(Infer { model: name.to_owned(), id: request.id.filter(|id| !id.is_empty()), inputs, wanted })
+    let binary = request.parameters.and_then(|it| it.binary_data_output).unwrap_or(false);
+    Ok(Infer { model: name.to_owned(), id: request.id.filter(|id| !id.is_empty()), inputs, wanted, binary })
 }
 
-fn input(sent: Sent) -> Result<Tensor, ApiError> {
-    let Sent { name, shape, datatype, data } = sent;
+fn input(sent: Sent, tail: &mut &[u8]) -> Result<Tensor, ApiError> {
+    let Sent { name, shape, datatype, data, parameters } = sent;
     let count = elements(&shape).ok_or_else(|| ApiError::invalid(format!("input {name:?} is too large")))?;
-    let mut flat = Vec::new();
-    flatten(data, &mut flat);
-    if flat.len() as u64 != count {
-        let message = format!("input {name:?} has {} elements, its shape {shape:?} has {count}", flat.len());
+    let data = match (data, parameters.and_then(|it| it.binary_data_size)) {
+        (Some(data), None) => {
+            let mut flat = Vec::new();
+            flatten(data, &mut flat);
+            TensorData::read(&datatype, flat)
+                .map_err(|wrong| ApiError::invalid(format!("input {name:?} holds {wrong}, which is no {datatype}")))?
+        }
+        (None, Some(size)) => {
+            let wrong = || ApiError::invalid(format!("input {name:?} is not {size} bytes of {datatype}"));
+            let (bytes, rest) = tail.split_at_checked(size).ok_or_else(wrong)?;
+            *tail = rest;
+            binary::read(&datatype, bytes).ok_or_else(wrong)?
+        }
+        _ => return Err(ApiError::invalid(format!("input {name:?} wants either data or binary_data_size"))),
+    };
+    if data.len() as u64 != count {
+        let message = format!("input {name:?} has {} elements, its shape {shape:?} has {count}", data.len());
         return Err(ApiError::invalid(message));
     }
-    let data = TensorData::read(&datatype, flat)
-        .map_err(|wrong| ApiError::invalid(format!("input {name:?} holds {wrong}, which is no {datatype}")))?;
     Ok(Tensor { name, datatype, shape, data })
 }
 
@@ -145,7 +183,11 @@ impl Infer {
                 .collect(),
         };
         if !self.wanted.is_empty() {
-            outputs.retain(|output| self.wanted.contains(&output.name));
+            outputs.retain(|output| self.wanted.iter().any(|(name, _)| *name == output.name));
+        }
+        for output in &mut outputs {
+            let wish = self.wanted.iter().find(|(name, _)| *name == output.name);
+            output.binary = wish.and_then(|(_, binary)| *binary).unwrap_or(self.binary);
         }
         Ok(Answer { model: self.model, id: self.id, outputs })
     }
@@ -163,17 +205,24 @@ fn declared(spec: &TensorSpec, values: &[Value], batch: u64) -> Result<Output, A
     let zero = [if spec.datatype == "BYTES" { json!("") } else { json!(0) }];
     let values = if values.is_empty() { &zero[..] } else { values };
     let data = values.iter().cycle().take(count as usize).map(Value::to_string).collect();
-    Ok(Output { name: spec.name.clone(), datatype: spec.datatype.clone(), shape, data })
+    Ok(Output { name: spec.name.clone(), datatype: spec.datatype.clone(), shape, data, binary: false })
 }
 
 impl From<Tensor> for Output {
     fn from(tensor: Tensor) -> Output {
         let data = tensor.data.write(&tensor.datatype);
-        Output { name: tensor.name, datatype: tensor.datatype, shape: tensor.shape, data }
+        Output { name: tensor.name, datatype: tensor.datatype, shape: tensor.shape, data, binary: false }
     }
 }
 
 impl Output {
+    /// Returns its elements as bytes, where it is to go so and they can.
+    fn bytes(&self) -> Option<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let mut all = self.data.iter().map(|element| binary::write(&mut bytes, &self.datatype, element));
+        (self.binary && all.all(|it| it.is_some())).then_some(bytes)
+    }
+
     /// Says whether its elements are floating-point numbers.
     pub(crate) fn is_float(&self) -> bool {
         matches!(self.datatype.as_str(), "FP16" | "FP32" | "FP64" | "BF16")
@@ -200,22 +249,34 @@ impl Output {
 }
 
 impl Answer {
-    /// Writes the answer.
-    pub(crate) fn body(&self) -> Vec<u8> {
+    /// Writes the answer; tells how many bytes of it are JSON, where others follow.
+    pub(crate) fn body(&self) -> (Vec<u8>, Option<usize>) {
         let quoted = |text: &str| Value::from(text).to_string();
         let mut body = format!("{{\"model_name\":{},\"model_version\":\"{VERSION}\"", quoted(&self.model));
         if let Some(id) = &self.id {
             write!(body, ",\"id\":{}", quoted(id)).expect("a String takes every byte");
         }
         body.push_str(",\"outputs\":[");
+        let mut tail = None;
         for (index, output) in self.outputs.iter().enumerate() {
             let comma = if index == 0 { "" } else { "," };
             let (name, datatype) = (quoted(&output.name), quoted(&output.datatype));
-            let (shape, data) = (json!(output.shape), output.data.join(","));
-            write!(body, "{comma}{{\"name\":{name},\"datatype\":{datatype},\"shape\":{shape},\"data\":[{data}]}}")
+            let shape = json!(output.shape);
+            let elements = match output.bytes() {
+                None => format!("\"data\":[{}]", output.data.join(",")),
+                Some(bytes) => {
+                    let size = bytes.len();
+                    tail.get_or_insert_with(Vec::new).extend(bytes);
+                    format!("\"parameters\":{{\"binary_data_size\":{size}}}")
+                }
+            };
+            write!(body, "{comma}{{\"name\":{name},\"datatype\":{datatype},\"shape\":{shape},{elements}}}")
                 .expect("a String takes every byte");
         }
         body.push_str("]}");
-        body.into_bytes()
+        let (mut body, json) = (body.into_bytes(), tail.is_some());
+        let json = json.then_some(body.len());
+        body.extend(tail.unwrap_or_default());
+        (body, json)
     }
 }

@@ -44,6 +44,16 @@ impl TensorData {
         })
     }
 
+    /// Returns how many elements there are.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            TensorData::Floats(all) => all.len(),
+            TensorData::Integers(all) => all.len(),
+            TensorData::Booleans(all) => all.len(),
+            TensorData::Texts(all) => all.len(),
+        }
+    }
+
     /// Writes each element as JSON; what is no finite number is a bare token, as servers write it.
     pub(super) fn write(&self, datatype: &str) -> Vec<String> {
         let float = |number: &f64| {

@@ -7,11 +7,22 @@ use crate::tensor::Port;
 
 fn request(members: &str) -> Infer {
     let body = format!(r#"{{"inputs":[{{"name":"x","shape":[1,2],"datatype":"FP32","data":[1,2]}}]{members}}}"#);
-    request::decode(&body.into(), &Contract::default()).expect("well-formed")
+    request::decode(Divided::Json(body.into()), &Contract::default()).expect("well-formed")
 }
 
 fn read(body: &str) -> Result<InferAnswer, R> {
-    decode(&Bytes::copy_from_slice(body.as_bytes()), &request(""), &Contract::default())
+    decode(Divided::Json(Bytes::copy_from_slice(body.as_bytes())), &request(""), &Contract::default())
+}
+
+/// What was written, all of it JSON.
+fn text(mut written: Written) -> String {
+    assert_eq!(written.json, None);
+    let whole: Vec<u8> = std::iter::from_fn(|| written.body.next_piece()).flatten().collect();
+    String::from_utf8(whole).expect("JSON is UTF-8")
+}
+
+fn json(answer: &InferAnswer, request: &Infer) -> String {
+    text(encode(answer, Told { route: "r", version: "1", request, evenkeel: &[] }))
 }
 
 fn output(members: &str) -> String {
@@ -85,10 +96,10 @@ fn oip_08_null_and_tokens_are_nan_and_break_the_contract() {
         let body = output(&format!(r#""shape":[2],"datatype":"FP32","data":[1,{value}]"#));
         assert_eq!(read(&body), Err(R::ContractNonfinite), "{value}");
         let open = Contract { non_finite: true, ..Contract::default() };
-        let answer = decode(&body.into(), &request(""), &open).expect("allowed");
+        let answer = decode(Divided::Json(body.into()), &request(""), &open).expect("allowed");
         let token = if value == "null" { "NaN" } else { value };
-        let written = encode(&answer, Told { route: "r", version: "1", id: None, evenkeel: &[] });
-        assert!(String::from_utf8_lossy(&written).contains(&format!("[1.0,{token}]")), "{written:?}");
+        let written = json(&answer, &request(""));
+        assert!(written.contains(&format!("[1.0,{token}]")), "{written}");
     }
     assert_eq!(read(&output(r#""shape":[1],"datatype":"INT32","data":[null]"#)), Err(R::DecodeFailed));
 }
@@ -97,10 +108,11 @@ fn oip_08_null_and_tokens_are_nan_and_break_the_contract() {
 fn oip_20_a_wanted_or_promised_output_that_is_absent_is_target() {
     let body = Bytes::from(output(r#""shape":[1],"datatype":"INT32","data":[1]"#));
     let wanted = request(r#","outputs":[{"name":"z"}]"#);
-    assert_eq!(decode(&body, &wanted, &Contract::default()), Err(R::OutputMissing));
+    let body = Divided::Json(body);
+    assert_eq!(decode(body.clone(), &wanted, &Contract::default()), Err(R::OutputMissing));
     let promised = Port::new("z", Datatype::Int32, &[-1]);
     let contract = Contract { outputs: vec![promised], ..Contract::default() };
-    assert_eq!(decode(&body, &request(""), &contract), Err(R::OutputMissing));
+    assert_eq!(decode(body, &request(""), &contract), Err(R::OutputMissing));
 }
 
 #[test]
@@ -114,7 +126,35 @@ fn oip_12_oip_16_the_client_reads_its_route_version_and_id() {
         r#"{"model_name":"route","model_version":"7","id":"ours","parameters":{"kept":1,"evenkeel.tier":1,"evenkeel.degraded":true},"#,
         r#""outputs":[{"name":"y","shape":[2,2],"datatype":"FP32","parameters":{"content_type":"np"},"data":[0.1,2.0,3.0,4.0]}]}"#
     );
-    assert_eq!(encode(&answer, Told { route: "route", version: "7", id: Some("ours"), evenkeel: &evenkeel }), golden);
-    let bare = encode(&InferAnswer::default(), Told { route: "r", version: "1", id: None, evenkeel: &[] });
+    let ours = request(r#","id":"ours""#);
+    let written = encode(&answer, Told { route: "route", version: "7", request: &ours, evenkeel: &evenkeel });
+    assert_eq!(text(written), golden);
+    let bare = json(&InferAnswer::default(), &request(""));
     assert_eq!(bare, r#"{"model_name":"r","model_version":"1","outputs":[]}"#, "OIP-14: nothing is written as null");
+}
+
+#[test]
+fn oip_01_oip_05_outputs_come_as_bytes_or_as_json_and_go_as_they_are_wanted() {
+    // The server ignored what it was asked for: one output in JSON, one behind it.
+    let theirs = r#"{"outputs":[{"name":"a","shape":[2],"datatype":"INT32","data":[1,2]},
+        {"name":"b","shape":[2],"datatype":"FP16","parameters":{"binary_data_size":4}}]}"#;
+    let body = |tail| Divided::Tailed { json: Bytes::from_static(theirs.as_bytes()), tail: Bytes::from_static(tail) };
+    let wanted = request(
+        r#","parameters":{"binary_data_output":true},"outputs":[{"name":"a","parameters":{"binary_data":false}},{"name":"b"}]"#,
+    );
+    let answer = decode(body(b"\x00\x3c\x00\xbc"), &wanted, &Contract::default()).expect("an answer");
+    assert_eq!(answer.output("b").expect("there").to_f64(), Some(vec![1.0, -1.0]));
+    let mut written = encode(&answer, Told { route: "r", version: "1", request: &wanted, evenkeel: &[] });
+    let golden = concat!(
+        r#"{"model_name":"r","model_version":"1","outputs":[{"name":"a","shape":[2],"datatype":"INT32","data":[1,2]},"#,
+        r#"{"name":"b","shape":[2],"datatype":"FP16","parameters":{"binary_data_size":4}}]}"#
+    );
+    assert_eq!(written.json, Some(golden.len()), "our own length, not theirs");
+    assert_eq!(written.body.next_piece().expect("JSON"), golden);
+    assert_eq!(written.body.next_piece().expect("bytes"), &b"\x00\x3c\x00\xbc"[..]);
+    for cut in [&b"\x00\x3c\x00"[..], b"\x00\x3c\x00\xbc\x00"] {
+        assert_eq!(decode(body(cut), &wanted, &Contract::default()), Err(R::DecodeFailed), "OIP-40");
+    }
+    // Who wants JSON cannot have half-precision numbers.
+    assert_eq!(decode(body(b"\x00\x3c\x00\xbc"), &request(""), &Contract::default()), Err(R::ContractSchema), "OIP-11");
 }
