@@ -83,7 +83,7 @@ impl<'a> Checks<'a> {
     }
 
     /// Checks a reference to an upstream.
-    pub(crate) fn upstream(&mut self, key: &Key, name: &str, protocol: UpstreamProtocol) {
+    pub(crate) fn upstream(&mut self, key: &Key, name: &str, protocols: &[UpstreamProtocol]) {
         let file = self.file;
         let Some(upstream) = file.upstreams.get(name) else {
             let hint = match nearest(name, file.upstreams.keys().map(String::as_str)) {
@@ -93,8 +93,10 @@ impl<'a> Checks<'a> {
             return self.error("unknown-upstream", key, format!("there is no upstream `{name}`"), hint);
         };
         let declared = Key::default().field("upstreams").field(name).field("protocol");
-        if upstream.protocol != protocol && !self.report.doubts(&declared) {
-            let message = format!("upstream `{name}` speaks `{}`, not `{}`", upstream.protocol.name(), protocol.name());
+        if !protocols.contains(&upstream.protocol) && !self.report.doubts(&declared) {
+            let wanted: Vec<_> = protocols.iter().map(|it| format!("`{}`", it.name())).collect();
+            let (speaks, wanted) = (upstream.protocol.name(), wanted.join(" or "));
+            let message = format!("upstream `{name}` speaks `{speaks}`, not {wanted}");
             self.error("wrong-protocol", key, message, "name an upstream of the path's own protocol");
         }
     }

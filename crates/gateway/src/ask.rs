@@ -28,6 +28,8 @@ pub(crate) struct Inference {
     pub(crate) infer: Infer,
     /// The version of the route that was asked for, or the one it has.
     pub(crate) version: String,
+    /// What its client speaks.
+    pub(crate) front: Front,
 }
 
 /// One request.
@@ -76,9 +78,9 @@ impl Ask {
 
     /// Returns what its client speaks.
     pub(crate) fn front(&self) -> Front {
-        match self.question {
+        match &self.question {
             Question::Chat(_) | Question::Embeddings(_) => Front::Openai,
-            Question::Infer(_) => Front::Oip,
+            Question::Infer(inference) => inference.front,
         }
     }
 }

@@ -11,6 +11,7 @@ mod completions;
 mod connection;
 mod connections;
 mod farewell;
+mod grpc;
 mod inference;
 mod inspect;
 mod proper;
@@ -64,6 +65,11 @@ async fn handle(shared: &Arc<Shared>, request: Request<Incoming>) -> Response<Bo
     let front = Address::front(request.uri().path());
     let version = request.version();
     let verbs = Address::of(request.uri().path()).verbs();
+    if grpc::is_asked(&request) {
+        let mut response = grpc::answer(shared, request).await;
+        identify(shared, asked_id, &mut response);
+        return response;
+    }
     let mut response = match route(shared, request).await {
         Ok(response) => response,
         Err(fault) => {
@@ -76,12 +82,7 @@ async fn handle(shared: &Arc<Shared>, request: Request<Incoming>) -> Response<Bo
             response
         }
     };
-    let decision = response.headers().get("evenkeel-decision").cloned();
-    // Every answer has an id that its client can name: its own, that of the decision, or one of its own kind.
-    let id = asked_id.or(decision).or_else(|| shared.entropy.ulid(Timestamp::now()).parse().ok());
-    if let Some(id) = id {
-        response.headers_mut().insert("x-request-id", id);
-    }
+    identify(shared, asked_id, &mut response);
     if response.status() == StatusCode::METHOD_NOT_ALLOWED {
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(verbs));
     }
@@ -89,6 +90,15 @@ async fn handle(shared: &Arc<Shared>, request: Request<Incoming>) -> Response<Bo
         *response.body_mut() = Body::from(Rope::default());
     }
     response
+}
+
+/// Gives an answer an id that its client can name: its own, that of the decision, or one of its own kind.
+fn identify(shared: &Shared, asked: Option<HeaderValue>, response: &mut Response<Body>) {
+    let decision = response.headers().get("evenkeel-decision").cloned();
+    let id = asked.or(decision).or_else(|| shared.entropy.ulid(Timestamp::now()).parse().ok());
+    if let Some(id) = id {
+        response.headers_mut().insert("x-request-id", id);
+    }
 }
 
 async fn route(shared: &Arc<Shared>, request: Request<Incoming>) -> Result<Response<Body>, Fault> {

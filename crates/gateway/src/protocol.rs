@@ -12,6 +12,7 @@
 
 pub(crate) mod front;
 pub(crate) mod json;
+pub(crate) mod oip_grpc;
 pub(crate) mod oip_rest;
 pub(crate) mod openai;
 pub(crate) mod problem;

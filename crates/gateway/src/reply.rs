@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     ask::Ask,
-    protocol::{front::Front, problem::Problem},
+    protocol::{front::Front, oip_grpc::status::Code, problem::Problem},
     rope::Rope,
     tensor::Parameter,
 };
@@ -135,6 +135,9 @@ pub(crate) fn events(mut headers: HeaderMap) -> HeaderMap {
     headers
 }
 
+/// Says how a call of gRPC ended; in a [`Reply`], that what stands in place of its body is a text.
+pub(crate) const GRPC_STATUS: &str = "grpc-status";
+
 /// What goes with a refusal.
 #[derive(Debug, Default)]
 pub(crate) struct Terms {
@@ -155,6 +158,9 @@ impl Terms {
 pub(crate) fn refused(front: Front, problem: Problem, message: &str, terms: Terms) -> Reply {
     let (mut headers, status) = (json(terms.headers), problem.status());
     hold_back(status, &mut headers);
+    if front == Front::OipGrpc {
+        headers.insert(GRPC_STATUS, HeaderValue::from(Code::of(problem).0));
+    }
     if let Some(nanos) = terms.retry_after {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(nanos.div_ceil(1_000_000_000).clamp(1, 300)));
     }

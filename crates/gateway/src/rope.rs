@@ -14,6 +14,9 @@ use hyper::body::{Body, Frame, SizeHint};
 /// a client of HTTP/2 must take in `server.write`, to count as one that reads.
 const PIECE: usize = 16 << 10;
 
+/// A piece of so many bytes is not worth to stand alone: it is copied sooner than it is sent by itself.
+pub(crate) const SMALL: usize = 4 << 10;
+
 /// Bytes, one piece behind the other.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Rope {
@@ -32,9 +35,21 @@ impl Rope {
         }
     }
 
+    /// Appends another rope.
+    pub(crate) fn append(&mut self, other: Self) {
+        self.push(other.first);
+        other.rest.into_iter().for_each(|piece| self.push(piece));
+    }
+
     /// Returns how many bytes there are.
     pub(crate) fn len(&self) -> usize {
         self.first.len() + self.rest.iter().map(Bytes::len).sum::<usize>()
+    }
+
+    /// Returns it as text; what is none is replaced.
+    pub(crate) fn to_text(&self) -> String {
+        let pieces: Vec<u8> = self.rest.iter().fold(self.first.to_vec(), |all, piece| [&all, &piece[..]].concat());
+        String::from_utf8_lossy(&pieces).into_owned()
     }
 
     /// Takes the next bytes, at most [`PIECE`] of them; none at the end.

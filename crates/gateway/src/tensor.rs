@@ -16,7 +16,7 @@ use thiserror::Error;
 pub(crate) use self::{
     contract::{Contract, Port},
     datatype::Datatype,
-    infer::{Extra, Infer, InferAnswer, Input, Output, Parameter, Parameters, Wanted},
+    infer::{Extra, Form, Infer, InferAnswer, Input, Output, Parameter, Parameters, Wanted},
     values::Values,
 };
 
@@ -279,4 +279,8 @@ fn brain(bits: u16) -> f32 {
 }
 
 #[cfg(test)]
+mod any;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use any::any_tensor;

@@ -9,12 +9,14 @@
 mod alive;
 mod connect;
 mod fault;
+mod grpc;
 mod line;
 pub(crate) mod push_back;
 mod ready;
 mod resolve;
 
 pub(crate) use fault::in_body;
+pub(crate) use grpc::Called;
 
 use std::{
     sync::{
@@ -84,6 +86,11 @@ impl Upstream {
         })
     }
 
+    /// Returns what it speaks.
+    pub(crate) fn protocol(&self) -> UpstreamProtocol {
+        self.protocol
+    }
+
     /// Returns the habits that are declared of an Open Inference Protocol server.
     pub(crate) fn dialect(&self) -> Dialect {
         self.dialect
@@ -149,5 +156,7 @@ fn client(spec: &UpstreamSpec, idle: usize, resolver: Resolver<GaiResolver>) -> 
         .pool_max_idle_per_host(idle)
         .http1_max_buf_size(MOST_HEADERS as usize)
         .http2_max_header_list_size(MOST_HEADERS)
+        // gRPC is spoken over HTTP/2 alone, also where nothing is encrypted and nobody can be asked.
+        .http2_only(spec.protocol == UpstreamProtocol::OipGrpc)
         .build(Connector::new(spec, resolver))
 }

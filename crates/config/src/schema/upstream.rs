@@ -44,7 +44,8 @@ pub(crate) struct Upstream {
     /// How long an idle connection is kept; shorter than the upstream keeps it (F-032).
     #[serde(default = "idle")]
     pub(crate) idle: Duration,
-    /// How its replicas are asked whether they are ready, or `off`; an `oip` server by `/v2/health/ready`, an `openai` one by
+    /// How its replicas are asked whether they are ready, or `off`; an `oip` server by `/v2/health/ready`, an
+    /// `oip-grpc` one by `ServerReady`, an `openai` one by
     /// `/models`, which costs nothing (F-111).
     #[serde(default)]
     pub(crate) probe: Probe,
@@ -58,6 +59,8 @@ pub enum UpstreamProtocol {
     Openai,
     /// The Open Inference Protocol over REST.
     Oip,
+    /// The Open Inference Protocol over gRPC.
+    OipGrpc,
 }
 
 /// The habits of an Open Inference Protocol server (`protocols.md`, section 3).
@@ -83,6 +86,7 @@ impl UpstreamProtocol {
         match self {
             Self::Openai => "openai",
             Self::Oip => "oip",
+            Self::OipGrpc => "oip-grpc",
         }
     }
 }

@@ -12,10 +12,10 @@ use super::{Fault, body::Body, read, send, terms};
 use crate::{
     ask::{Ask, Question},
     bodies::Held,
-    driver::request::{Submission, Terms, submit},
+    driver::request::{Presence, Submission, Terms, submit},
     gateway::Shared,
     protocol::{front::Front, problem::Problem},
-    reply,
+    reply::{self, Reply},
     snapshot::Applied,
 };
 
@@ -45,13 +45,20 @@ pub(super) struct Received {
     held: Arc<Held>,
 }
 
+impl Received {
+    /// Makes one of a body that is counted in `held`.
+    pub(super) fn new(headers: HeaderMap, body: Bytes, held: Held) -> Self {
+        Self { headers, body, held: Arc::new(held) }
+    }
+}
+
 /// Reads a request to its end.
 pub(super) async fn receive(shared: &Shared, request: Request<Incoming>) -> Result<Received, Fault> {
     let bounds = read::Bounds::of(&shared.applied.load().deployment.server);
     let (head, body) = request.into_parts();
     let mut held = shared.bodies.hold();
     let body = read::body(&head.headers, body, bounds, &mut held).await?;
-    Ok(Received { headers: head.headers, body, held: Arc::new(held) })
+    Ok(Received::new(head.headers, body, held))
 }
 
 /// Lets a request in, and waits for its answer. `prepare` reads it as the revision in force does.
@@ -60,6 +67,15 @@ pub(super) async fn answer(
     received: Received,
     prepare: impl Fn(&Applied, &Bytes) -> Result<Prepared, Fault>,
 ) -> Result<Response<Body>, Fault> {
+    ask(shared, received, prepare).await.map(|(reply, presence)| send(reply, presence))
+}
+
+/// Lets a request in, and waits for its reply, and the guard to keep until it was sent.
+pub(super) async fn ask(
+    shared: &Arc<Shared>,
+    received: Received,
+    prepare: impl Fn(&Applied, &Bytes) -> Result<Prepared, Fault>,
+) -> Result<(Reply, Option<Presence>), Fault> {
     let Received { headers, body, held } = received;
     let (max_tier, forwarded) = (terms::max_tier(&headers)?, terms::forwarded(&headers)?);
     let now = Timestamp::now();
@@ -89,15 +105,15 @@ pub(super) async fn answer(
         }
     };
     match reply.await {
-        Ok(reply) => Ok(send(reply, Some(presence))),
+        Ok(reply) => Ok((reply, Some(presence))),
         Err(_) => {
             shared.events.lost();
-            Ok(send(lost(front), None))
+            Ok((lost(front), None))
         }
     }
 }
 
-fn lost(front: Front) -> reply::Reply {
+fn lost(front: Front) -> Reply {
     let message = "the request was lost inside the gateway; it may be sent again";
     reply::refused(front, Problem::Overloaded, message, reply::Terms::soon())
 }

@@ -8,13 +8,14 @@ use std::{
 };
 
 use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use hyper::body::{Frame, SizeHint};
 use tokio::{
     sync::mpsc,
     time::{Interval, MissedTickBehavior, interval_at},
 };
 
-use crate::{driver::request::Presence, rope::Rope, sse};
+use crate::{driver::request::Presence, protocol::oip_grpc::status::Code, reply::GRPC_STATUS, rope::Rope, sse};
 
 /// A stream that is silent this long gets a comment, so that nobody in between takes it for dead.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -23,6 +24,27 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 pub(crate) enum Body {
     Whole(Rope),
     Stream(Stream),
+    /// Messages of gRPC, and how they end.
+    Messages(Messages),
+}
+
+/// Messages of gRPC.
+#[derive(Debug)]
+pub(crate) struct Messages {
+    /// What of the last one is to be sent.
+    rest: Rope,
+    /// Where others come from; none where there is only one.
+    others: Option<mpsc::Receiver<Said>>,
+    end: Option<HeaderMap>,
+}
+
+/// What a stream of messages says next.
+#[derive(Debug)]
+pub(crate) enum Said {
+    /// A message, with its length before it.
+    Message(Rope),
+    /// How it ended.
+    End(HeaderMap),
 }
 
 /// A stream, and the guard that says whether somebody reads it.
@@ -38,6 +60,17 @@ impl Body {
         let mut silence = interval_at(tokio::time::Instant::now() + KEEP_ALIVE, KEEP_ALIVE);
         silence.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self::Stream(Stream { events, silence, presence })
+    }
+
+    /// Makes the answer of a call of one message, which went well.
+    pub(super) fn message(message: Rope) -> Self {
+        let end = HeaderMap::from_iter([(HeaderName::from_static(GRPC_STATUS), HeaderValue::from(Code::OK.0))]);
+        Self::Messages(Messages { rest: message, others: None, end: Some(end) })
+    }
+
+    /// Makes the answer of a call of several; where nobody says how it ends, its client is told that nobody knows.
+    pub(super) fn messages(others: mpsc::Receiver<Said>) -> Self {
+        Self::Messages(Messages { rest: Rope::default(), others: Some(others), end: None })
     }
 
     /// Notes that the client does not read it; without that, one that is dropped has a client that is gone.
@@ -71,6 +104,7 @@ impl hyper::body::Body for Body {
                     Poll::Pending => Poll::Pending,
                 }
             }
+            Self::Messages(messages) => messages.poll(context).map(|frame| frame.map(Ok)),
         }
     }
 
@@ -81,7 +115,30 @@ impl hyper::body::Body for Body {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Whole(rope) => rope.size_hint(),
-            Self::Stream(_) => SizeHint::default(),
+            Self::Stream(_) | Self::Messages(_) => SizeHint::default(),
         }
     }
+}
+
+impl Messages {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Frame<Bytes>>> {
+        loop {
+            if let Some(piece) = self.rest.next_piece() {
+                return Poll::Ready(Some(Frame::data(piece)));
+            }
+            let Some(others) = &mut self.others else { return Poll::Ready(self.end.take().map(Frame::trailers)) };
+            match others.poll_recv(context) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Some(Said::Message(message))) => self.rest = message,
+                Poll::Ready(Some(Said::End(end))) => (self.others, self.end) = (None, Some(end)),
+                Poll::Ready(None) => (self.others, self.end) = (None, Some(lost())),
+            }
+        }
+    }
+}
+
+/// How a stream ends of which nobody has said how.
+fn lost() -> HeaderMap {
+    let code = HeaderValue::from(Code::INTERNAL.0);
+    HeaderMap::from_iter([(HeaderName::from_static(GRPC_STATUS), code)])
 }

@@ -12,7 +12,7 @@ use std::io::{self, Write};
 
 use bytes::{Bytes, BytesMut};
 use flate2::write::{MultiGzDecoder, ZlibDecoder};
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderName};
 
 use crate::bodies::Held;
 
@@ -39,9 +39,9 @@ pub(super) enum Coding {
 }
 
 impl Coding {
-    /// Reads how a body is compressed; none where that is not read here, as one coding upon another is.
-    pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
-        let mut codings = headers.get_all(header::CONTENT_ENCODING).iter().map(|value| value.as_bytes().trim_ascii());
+    /// Reads in a header how a body is compressed; none where that is not read here, as one coding upon another is.
+    pub(super) fn of(headers: &HeaderMap, name: &HeaderName) -> Option<Self> {
+        let mut codings = headers.get_all(name).iter().map(|value| value.as_bytes().trim_ascii());
         let named = |coding: &[u8]| match coding {
             it if it.eq_ignore_ascii_case(b"identity") => Some(Self::Identity),
             it if it.eq_ignore_ascii_case(b"gzip") || it.eq_ignore_ascii_case(b"x-gzip") => Some(Self::Gzip),
@@ -83,12 +83,19 @@ impl<'h> Reading<'h> {
 
     /// Returns the whole.
     pub(super) fn finish(self) -> Result<Bytes, Spoilt> {
+        // What a decoder still holds comes out here, and may be the byte too much.
         let vessel = match self {
             Self::Identity(vessel) => Ok(vessel),
-            Self::Gzip(decoder) => decoder.finish(),
-            Self::Deflate(decoder) => decoder.finish(),
+            Self::Gzip(mut decoder) => match decoder.try_finish() {
+                Ok(()) => decoder.finish().map_err(|_| Spoilt::Broken),
+                Err(_) => Err(decoder.get_ref().spoilt.unwrap_or(Spoilt::Broken)),
+            },
+            Self::Deflate(mut decoder) => match decoder.try_finish() {
+                Ok(()) => decoder.finish().map_err(|_| Spoilt::Broken),
+                Err(_) => Err(decoder.get_ref().spoilt.unwrap_or(Spoilt::Broken)),
+            },
         };
-        vessel.map(|vessel| vessel.whole.freeze()).map_err(|_| Spoilt::Broken)
+        vessel.map(|vessel| vessel.whole.freeze())
     }
 }
 
@@ -165,6 +172,8 @@ mod tests {
         write::{GzEncoder, ZlibEncoder},
     };
 
+    use http::header::CONTENT_ENCODING;
+
     use super::*;
     use crate::bodies::Bodies;
 
@@ -215,6 +224,10 @@ mod tests {
 
     #[tokio::test]
     async fn oip_02_a_bomb_is_refused_at_the_byte_that_goes_over_the_limit() {
+        let small = vec![0; (1 << 20) + 1];
+        for (coding, bomb) in [(Coding::Gzip, gzip(&small)), (Coding::Deflate, deflate(&small))] {
+            assert_eq!(read(coding, &bomb, 64 << 10).await.0, Err(Spoilt::TooLarge), "{coding:?}");
+        }
         let zeros = vec![0; 16 << 20];
         for (coding, bomb) in [(Coding::Gzip, gzip(&zeros)), (Coding::Deflate, deflate(&zeros))] {
             let (whole, held) = read(coding, &bomb, 64 << 10).await;
@@ -242,7 +255,8 @@ mod tests {
     #[test]
     fn one_coding_is_read_and_no_other() {
         let of = |values: &[&str]| {
-            Coding::of(&values.iter().map(|it| (header::CONTENT_ENCODING, it.parse().expect("a value"))).collect())
+            let headers = values.iter().map(|it| (CONTENT_ENCODING, it.parse().expect("a value"))).collect();
+            Coding::of(&headers, &CONTENT_ENCODING)
         };
         assert_eq!((of(&[]), of(&["identity"])), (Some(Coding::Identity), Some(Coding::Identity)));
         assert_eq!(

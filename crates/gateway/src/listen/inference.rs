@@ -18,6 +18,7 @@ use crate::{
     ask::{Inference, Question},
     gateway::{Phase, Shared},
     protocol::{
+        front::Front,
         oip_rest::{
             binary::{self, Divided},
             metadata, request,
@@ -29,7 +30,7 @@ use crate::{
 };
 
 /// The one version of a route.
-const VERSION: &str = "1";
+pub(super) const VERSION: &str = "1";
 /// Bytes of the JSON before the bytes of tensors.
 const MOST_JSON: usize = 8 << 20;
 
@@ -60,14 +61,18 @@ fn divide(received: &Received) -> Result<Divided, Fault> {
 }
 
 fn read(applied: &Applied, model: &Model, (body, divided): (&Bytes, &Divided)) -> Result<Prepared, Fault> {
-    let operation = Operation::Infer;
     let route = find(applied, model)?;
     let infer = request::decode(divided.clone(), &applied.contracts[route.index()])
         .map_err(|wrong| Fault::new(Problem::Invalid, "bad_request", wrong.message))?;
-    let cost = (body.len() as u64 / 4).max(1) * 1_000;
-    let question = Question::Infer(Inference { infer, version: VERSION.into() });
-    let size = Size { operation, cost, weight: weight_of_bytes(body.len() as u64), tokens: 0, needs: Features::NONE };
-    Ok(Prepared { route, question, size })
+    let question = Question::Infer(Inference { infer, version: VERSION.into(), front: Front::Oip });
+    Ok(Prepared { route, question, size: size(body.len()) })
+}
+
+/// Returns how large an inference is of which so many bytes came.
+pub(super) fn size(bytes: usize) -> Size {
+    let bytes = bytes as u64;
+    let (operation, needs) = (Operation::Infer, Features::NONE);
+    Size { operation, cost: (bytes / 4).max(1) * 1_000, weight: weight_of_bytes(bytes), tokens: 0, needs }
 }
 
 /// What can be looked at.
@@ -102,9 +107,7 @@ pub(super) fn look(shared: &Arc<Shared>, what: &Look) -> Result<Response<Body>, 
         }
         Look::ModelReady(model) => {
             find(&applied, model)?;
-            let (revision, states) = shared.driver.routes();
-            let state = revision.route(&model.name).map(|route| &states[route.index()]);
-            if !state.is_some_and(|it| it.tiers.iter().any(|tier| tier.eligible)) {
+            if !is_ready(shared, model) {
                 return Err(Fault::new(Problem::Exhausted, "not_ready", "no tier of this route can answer now"));
             }
             metadata::model_ready(&model.name)
@@ -113,8 +116,15 @@ pub(super) fn look(shared: &Arc<Shared>, what: &Look) -> Result<Response<Body>, 
     Ok(send(Reply::Whole { status: 200, headers: reply::json(HeaderMap::new()), body: body.into() }, None))
 }
 
+/// Says whether some tier of a route may answer now.
+pub(super) fn is_ready(shared: &Shared, model: &Model) -> bool {
+    let (revision, states) = shared.driver.routes();
+    let state = revision.route(&model.name).map(|route| &states[route.index()]);
+    state.is_some_and(|it| it.tiers.iter().any(|tier| tier.eligible))
+}
+
 /// Finds the route of a model; an unknown name is not repeated (CL-11).
-fn find(applied: &Applied, model: &Model) -> Result<RouteId, Fault> {
+pub(super) fn find(applied: &Applied, model: &Model) -> Result<RouteId, Fault> {
     let unknown = |why: &str| Fault::new(Problem::UnknownModel, "unknown_model", format!("{why}; see GET /v2/models"));
     if model.version.as_ref().is_some_and(|version| version != VERSION) {
         return Err(unknown("this route has version 1 only"));

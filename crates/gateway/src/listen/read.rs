@@ -59,9 +59,9 @@ where
         if !headers.contains_key(header::EXPECT) {
             discard(body);
         }
-        return Err(refuse(Spoilt::TooLarge, most));
+        return Err(too_large(most));
     }
-    let coding = Coding::of(headers).ok_or_else(|| {
+    let coding = Coding::of(headers, &header::CONTENT_ENCODING).ok_or_else(|| {
         let message = "the body's Content-Encoding is not read here; send it in gzip, in deflate, or as it is";
         Fault::closing(Problem::UnknownEncoding, "unknown_encoding", message)
     })?;
@@ -80,8 +80,7 @@ where
                         }
                     }
                     Some(Err(_)) => {
-                        let message = "the body ended before its end, or is framed wrongly";
-                        return Err(Fault::closing(Problem::Invalid, "body_cut", message));
+                        return Err(cut());
                     }
                 }
             }
@@ -95,20 +94,30 @@ where
                 return Err(refuse(spoilt, most));
             }
             Ok(Err(fault)) => return Err(fault),
-            Err(_) => {
-                let message = "the body came slower than 1 KiB/s for 10 s";
-                return Err(Fault::closing(Problem::TooSlow, "too_slow", message));
-            }
+            Err(_) => return Err(too_slow()),
         }
     }
 }
 
-fn refuse(spoilt: Spoilt, most: u64) -> Fault {
+pub(super) fn cut() -> Fault {
+    let message = "the body ended before its end, or is framed wrongly";
+    Fault::closing(Problem::Invalid, "body_cut", message)
+}
+
+pub(super) fn too_slow() -> Fault {
+    let message = "the body came slower than 1 KiB/s for 10 s";
+    Fault::closing(Problem::TooSlow, "too_slow", message)
+}
+
+pub(super) fn too_large(most: u64) -> Fault {
+    let message = format!("the body is larger than {most} bytes (server.max_body)");
+    Fault::closing(Problem::TooLarge, "too_large", message)
+}
+
+/// Says what is wrong with a body that cannot be had.
+pub(super) fn refuse(spoilt: Spoilt, most: u64) -> Fault {
     match spoilt {
-        Spoilt::TooLarge => {
-            let message = format!("the body is larger than {most} bytes (server.max_body)");
-            Fault::closing(Problem::TooLarge, "too_large", message)
-        }
+        Spoilt::TooLarge => too_large(most),
         Spoilt::NoRoom => {
             let message = "too many bytes of requests are held (server.body_bytes); come back later";
             Fault::closing(Problem::Overloaded, "body_bytes", message)

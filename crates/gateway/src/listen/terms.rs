@@ -55,7 +55,24 @@ pub(super) fn deadline(headers: &HeaderMap, stream: bool) -> Option<Nanos> {
         // A stream's deadline ends at its first content; a client's read timeout speaks of the whole.
         number(name, SECOND).filter(|_| !stream)
     });
-    envoy.into_iter().chain(stainless.into_iter().flatten()).min()
+    envoy.into_iter().chain(stainless.into_iter().flatten()).chain(grpc_timeout(headers)).min()
+}
+
+/// Reads `grpc-timeout`: at most eight digits, and a unit.
+fn grpc_timeout(headers: &HeaderMap) -> Option<Nanos> {
+    let timeout = headers.get("grpc-timeout")?.to_str().ok()?;
+    let (digits, unit) = timeout.split_at_checked(timeout.len().checked_sub(1)?)?;
+    let unit = match unit {
+        "H" => 3_600 * SECOND,
+        "M" => 60 * SECOND,
+        "S" => SECOND,
+        "m" => MILLISECOND,
+        "u" => 1_000,
+        "n" => 1,
+        _ => return None,
+    };
+    let number: u32 = digits.parse().ok().filter(|_| digits.len() <= 8)?;
+    Some(Nanos::from(number).saturating_mul(unit))
 }
 
 /// Reads `evenkeel-accept: max-tier=1` (F-168).
@@ -119,6 +136,25 @@ mod tests {
         assert_eq!(deadline(&headers(&[("x-envoy-expected-rq-timeout-ms", "1e300")]), false), Some(Nanos::MAX));
         let python = headers(&[("x-stainless-read-timeout", "20.0")]);
         assert_eq!(deadline(&python, false), Some(20 * SECOND), "as the Python SDK writes it");
+    }
+
+    #[test]
+    fn oip_29_f_021_a_grpc_timeout_is_a_deadline() {
+        for (timeout, expected) in [
+            ("250m", Some(250 * MILLISECOND)),
+            ("5S", Some(5 * SECOND)),
+            ("99999999H", Some(Nanos::MAX)),
+            ("7u", Some(7_000)),
+            ("0n", Some(0)),
+            ("100000000n", None),
+            ("S", None),
+            ("", None),
+            ("-1S", None),
+            ("5", None),
+            ("5s", None),
+        ] {
+            assert_eq!(deadline(&headers(&[("grpc-timeout", timeout)]), false), expected, "{timeout}");
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `oip`: a model on a server that speaks the Open Inference Protocol over REST.
+//! `oip`: a model on a server that speaks the Open Inference Protocol, over REST or over gRPC.
 //!
 //! The request is written in the dialect of the server; the answer is read in whatever dialect it came, and accepted by
 //! the contract of the route.
@@ -6,6 +6,7 @@
 //! Accepted: `oip: {upstream: triton, model: fraud, version: "3"}`. Rejected by `check`: an upstream that is not declared.
 
 mod dialect;
+mod grpc;
 
 use std::{sync::Arc, time::Duration};
 
@@ -49,16 +50,16 @@ pub(crate) struct Oip {
 impl Oip {
     pub(super) fn path(kind: &config::kind::Oip, site: Site<'_>) -> Result<Arc<dyn Path>, String> {
         let upstream = site.upstream.expect("the core makes a path with an upstream a remote one").clone();
-        let version = kind.version.as_ref().map(|it| format!("/versions/{}", encoded(it))).unwrap_or_default();
-        let dialect = Learned::new(upstream.dialect());
+        let (dialect, contract) = (Learned::new(upstream.dialect()), site.contract.clone());
+        let max_answer = usize::try_from(site.spec.max_answer).unwrap_or(usize::MAX);
         dialect.ask(&upstream);
-        Ok(Arc::new(Self {
-            model: format!("/v2/models/{}{version}", encoded(&kind.model)),
-            contract: site.contract.clone(),
-            max_answer: usize::try_from(site.spec.max_answer).unwrap_or(usize::MAX),
-            dialect,
-            upstream,
-        }))
+        if upstream.protocol() == config::UpstreamProtocol::OipGrpc {
+            let (model, version) = (kind.model.clone(), kind.version.clone().unwrap_or_default());
+            return Ok(Arc::new(grpc::OipGrpc { upstream, model, version, contract, dialect, max_answer }));
+        }
+        let version = kind.version.as_ref().map(|it| format!("/versions/{}", encoded(it))).unwrap_or_default();
+        let model = format!("/v2/models/{}{version}", encoded(&kind.model));
+        Ok(Arc::new(Self { upstream, model, contract, dialect, max_answer }))
     }
 
     async fn ask(&self, ask: &Ask, call: Call) -> Result<Ended, ResultCode> {

@@ -9,8 +9,10 @@ use super::{oip_rest, openai, problem::Problem};
 pub(crate) enum Front {
     /// OpenAI.
     Openai,
-    /// The Open Inference Protocol.
+    /// The Open Inference Protocol over REST.
     Oip,
+    /// The Open Inference Protocol over gRPC.
+    OipGrpc,
 }
 
 impl Front {
@@ -19,6 +21,8 @@ impl Front {
         match self {
             Self::Openai => openai::error::error_body(problem, message, param),
             Self::Oip => oip_rest::error::error_body(message),
+            // What is wrong is said beside the body; what follows is its text.
+            Self::OipGrpc => Bytes::copy_from_slice(message.as_bytes()),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Open Inference Protocol v2 over REST, with tensors as JSON or as bytes behind it: requests, answers, metadata, errors.
 //!
-//! Not here: gRPC, which is a codec of its own beside this one and meets it in [`Infer`] and [`InferAnswer`]; HTTP itself;
-//! upstreams' addresses.
+//! Not here: gRPC, whose messages are read beside this and meet it in the draft of a request, which is checked once for both,
+//! and in [`Infer`] and [`InferAnswer`]; HTTP itself; upstreams' addresses.
 //!
 //! # Source
 //! `docs/design/protocols.md`, sections 2 and 3.
@@ -11,24 +11,27 @@
 
 pub(crate) mod answer;
 pub(crate) mod binary;
+pub(super) mod check;
 mod data;
-mod draft;
+pub(super) mod draft;
 pub(crate) mod error;
 pub(crate) mod metadata;
-mod parameter;
+pub(super) mod parameter;
 pub(crate) mod request;
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
 
-use crate::{rope::Rope, tensor::Tensor};
+use crate::{
+    rope::{self, Rope},
+    tensor::Tensor,
+};
 
 /// The deepest nesting of a body.
 const DEPTH: u8 = 32;
 /// Tensors of a request or an answer, inputs and outputs each.
 const MAX_TENSORS: usize = 1024;
 /// Members of an object, unknown ones included; a small text must not become a large list (SE-09, SE-10).
-const MAX_MEMBERS: usize = 256;
+pub(super) const MAX_MEMBERS: usize = 256;
 
 /// A body for one of the two sides, and how much of it is JSON where bytes of tensors stand behind that.
 #[derive(Debug)]
@@ -38,13 +41,20 @@ pub(crate) struct Written {
 }
 
 impl Written {
-    /// Puts tensors behind the JSON, as they are: no byte of theirs is copied.
+    /// Puts tensors behind the JSON, as they are: what is large is not copied.
     fn new<'t>(json: Vec<u8>, tensors: impl Iterator<Item = &'t Tensor>) -> Self {
-        let (length, mut written) = (json.len(), Self { body: Rope::from(Bytes::from(json)), json: None });
-        for tensor in tensors {
-            written.body.push(tensor.data().clone());
+        let (length, mut json) = (json.len(), json);
+        let mut written = Self { body: Rope::default(), json: None };
+        for data in tensors.map(Tensor::data) {
             written.json = Some(length);
+            if data.len() <= rope::SMALL {
+                json.extend_from_slice(data);
+            } else {
+                written.body.push(std::mem::take(&mut json).into());
+                written.body.push(data.clone());
+            }
         }
+        written.body.push(json.into());
         written
     }
 

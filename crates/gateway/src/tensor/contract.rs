@@ -12,7 +12,7 @@ use evenkeel_core::ResultCode;
 use thiserror::Error;
 
 use super::{
-    Datatype, Infer, InferAnswer, Output, Tensor,
+    Datatype, Form, Infer, InferAnswer, Output, Tensor,
     values::{Stray, Values},
 };
 
@@ -269,7 +269,7 @@ impl Contract {
         if !self.non_finite && tensor.has_non_finite() {
             return Err(ResultCode::ContractNonfinite);
         }
-        if !request.is_binary(tensor.name()) && !tensor.is_text() {
+        if request.form_of(tensor.name()) == Form::Text && !tensor.is_text() {
             return Err(ResultCode::ContractSchema);
         }
         Ok(Output { tensor, parameters })

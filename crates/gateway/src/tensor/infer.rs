@@ -36,10 +36,21 @@ pub(crate) struct Infer {
     pub(crate) inputs: Vec<Input>,
     /// The outputs that are wanted; all, where none is named.
     pub(crate) outputs: Vec<Wanted>,
-    /// Whether outputs of which nothing else is said are wanted as bytes, and not as text.
-    pub(crate) binary: bool,
+    /// How outputs are wanted of which nothing else is said.
+    pub(crate) form: Form,
     /// Unknown members.
     pub(crate) extra: Extra,
+}
+
+/// How tensors are told to a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// As JSON.
+    Text,
+    /// As bytes.
+    Bytes,
+    /// As the lists of numbers that Protocol Buffers have.
+    Typed,
 }
 
 /// An input of a request.
@@ -90,10 +101,14 @@ impl Infer {
         self.inputs.iter().map(|input| &input.tensor).find(|tensor| tensor.name() == name)
     }
 
-    /// Says whether an output is wanted as bytes.
-    pub(crate) fn is_binary(&self, output: &str) -> bool {
+    /// Returns how an output is wanted.
+    pub(crate) fn form_of(&self, output: &str) -> Form {
         let wanted = self.outputs.iter().find(|wanted| wanted.name == output);
-        wanted.and_then(|wanted| wanted.binary).unwrap_or(self.binary)
+        match wanted.and_then(|wanted| wanted.binary) {
+            Some(true) => Form::Bytes,
+            Some(false) => Form::Text,
+            None => self.form,
+        }
     }
 
     /// Returns the rows: the first dimension of the first input, 1 for a scalar. Rows without anything in them, which a

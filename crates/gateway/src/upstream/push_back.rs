@@ -1,7 +1,8 @@
 //! Push-back: how long a server asks to be left alone (F-050).
 //!
 //! # Source
-//! RFC 9110, section 10.2.3; `retry-after-ms` is what OpenAI and Azure send beside it.
+//! RFC 9110, section 10.2.3; `retry-after-ms` is what OpenAI and Azure send beside it, `grpc-retry-pushback-ms` what gRPC has
+//! (gRFC A6: one that is negative says "do not", and so no time).
 
 use evenkeel_core::{MILLISECOND, Nanos, SECOND};
 use http::{HeaderMap, header};
@@ -9,14 +10,17 @@ use jiff::{Timestamp, fmt::rfc2822};
 
 /// Says whether a server said anything of the kind, readable or not.
 pub(crate) fn is_said(headers: &HeaderMap) -> bool {
-    headers.contains_key(header::RETRY_AFTER) || headers.contains_key("retry-after-ms")
+    [header::RETRY_AFTER.as_str(), "retry-after-ms", "grpc-retry-pushback-ms"]
+        .iter()
+        .any(|it| headers.contains_key(*it))
 }
 
 /// Reads the time that a server names: milliseconds first, since they are exact; a date in the past is no time, and what
 /// cannot be read was not said. The core bounds it.
 pub(crate) fn read(headers: &HeaderMap, now: Timestamp) -> Option<Nanos> {
     let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
-    let millis = text("retry-after-ms").and_then(|it| scaled(it, MILLISECOND));
+    let millis = ["retry-after-ms", "grpc-retry-pushback-ms"].into_iter().filter_map(text);
+    let millis = millis.filter_map(|it| scaled(it, MILLISECOND)).next();
     millis.or_else(|| {
         let said = text("retry-after")?;
         scaled(said, SECOND).or_else(|| date(said, now))
@@ -52,6 +56,8 @@ mod tests {
             ("retry-after", "NaN", None),
             ("retry-after", "", None),
             ("retry-after-ms", "250", Some(250 * MILLISECOND)),
+            ("grpc-retry-pushback-ms", "250", Some(250 * MILLISECOND)),
+            ("grpc-retry-pushback-ms", "-1", None),
         ] {
             let headers = HeaderMap::from_iter([(name.parse().expect("a name"), said.parse().expect("a value"))]);
             assert!(is_said(&headers));

@@ -5,12 +5,19 @@
 
 use evenkeel_config::UpstreamProtocol;
 use evenkeel_core::{Found, ResultCode};
-use http::{HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper_util::client::legacy;
 
-use super::{Upstream, fault};
+use super::{Call, Called, Upstream, fault};
+use crate::{
+    protocol::oip_grpc::{
+        look,
+        status::{Refused, classify},
+    },
+    rope::Rope,
+};
 
 /// Bytes of an answer that are read, so that its connection can be used again.
 const MOST: usize = 256 << 10;
@@ -21,6 +28,7 @@ impl Upstream {
         let path = match self.protocol {
             UpstreamProtocol::Openai => "/models",
             UpstreamProtocol::Oip => "/v2/health/ready",
+            UpstreamProtocol::OipGrpc => return self.says_that_it_is_ready(replica).await,
         };
         let Ok(mut request) = self.request(Method::GET, path, replica) else { return Some(Found::Unknown) };
         request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json"));
@@ -29,6 +37,26 @@ impl Upstream {
             Ok(response) => Some(self.said(response).await),
             Err(error) => unsaid(&error),
         }
+    }
+
+    /// Asks over gRPC. Who does not know the method tells nothing.
+    async fn says_that_it_is_ready(&self, replica: usize) -> Option<Found> {
+        let call = Call { replica, budget: u64::MAX, fresh: true };
+        Some(match self.call("ServerReady", HeaderMap::new(), (Rope::default(), MOST), call).await {
+            Ok(Called::Message(message)) => match look::is_said(message) {
+                Ok(true) => Found::Good,
+                Ok(false) => Found::Refused,
+                Err(_) => Found::Unknown,
+            },
+            Ok(Called::Refused { code, message, push_back, .. }) => {
+                let (_, status) = classify(Refused { code, message: &message, push_back });
+                StatusCode::from_u16(status).map_or(Found::Unknown, |status| read(self.protocol, status))
+            }
+            Ok(Called::Status { status, .. }) => read(self.protocol, status),
+            Err(ResultCode::OwnLimit) => return None,
+            Err(ResultCode::ConnectFailed | ResultCode::Reset | ResultCode::Unsent) => Found::Refused,
+            Err(_) => Found::Unknown,
+        })
     }
 
     async fn said(&self, response: Response<Incoming>) -> Found {
@@ -48,7 +76,7 @@ fn read(protocol: UpstreamProtocol, status: StatusCode) -> Found {
         (300..=399 | 401 | 403 | 404 | 405 | 501, _) => Found::Unknown,
         (500..=599, UpstreamProtocol::Openai) => Found::Busy,
         (_, UpstreamProtocol::Openai) => Found::Unknown,
-        (_, UpstreamProtocol::Oip) => Found::Refused,
+        (_, UpstreamProtocol::Oip | UpstreamProtocol::OipGrpc) => Found::Refused,
     }
 }
 

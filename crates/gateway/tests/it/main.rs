@@ -7,6 +7,7 @@ mod commit;
 mod connect;
 mod dialects;
 mod faults;
+mod grpc;
 mod hostile;
 mod inference;
 mod inference_faults;

@@ -34,7 +34,8 @@ pub(crate) type Block = Oip;
 impl PathKind for Block {
     fn check(&self, key: &Key, route: &Route, checks: &mut Checks<'_>) {
         checks.serves(key, route, &[RouteProtocol::Oip]);
-        checks.upstream(&key.field("upstream"), &self.upstream, UpstreamProtocol::Oip);
+        let protocols = [UpstreamProtocol::Oip, UpstreamProtocol::OipGrpc];
+        checks.upstream(&key.field("upstream"), &self.upstream, &protocols);
         checks.not_empty(
             &key.field("model"),
             &self.model,

@@ -31,7 +31,7 @@ pub(crate) type Block = Openai;
 impl PathKind for Block {
     fn check(&self, key: &Key, route: &Route, checks: &mut Checks<'_>) {
         checks.serves(key, route, &[RouteProtocol::OpenaiChat, RouteProtocol::OpenaiEmbeddings]);
-        checks.upstream(&key.field("upstream"), &self.upstream, UpstreamProtocol::Openai);
+        checks.upstream(&key.field("upstream"), &self.upstream, &[UpstreamProtocol::Openai]);
         checks.not_empty(
             &key.field("model"),
             &self.model,

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use evenkeel_core::{AttemptId, Disclosure, Nanos, PathId, Reason, Refusal, Rescue, ResultCode, Source, Where};
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use tokio::sync::mpsc;
 
 use super::{Finish, Task};
@@ -11,6 +11,7 @@ use crate::{
     path::{Certain, Chunk, Left},
     protocol::{
         front::Front,
+        oip_grpc::{self, status::Code},
         oip_rest,
         openai::error::{error_event, relay},
         problem::Problem,
@@ -67,16 +68,21 @@ impl Task {
     /// An inference, whoever made it.
     fn tensors(&self, answer: &InferAnswer, disclosure: &Disclosure) -> Reply {
         let told = self.told(disclosure);
-        let Question::Infer(Inference { infer, version }) = &self.it.ask.question else {
+        let Question::Infer(Inference { infer, version, front }) = &self.it.ask.question else {
             return self.refusal(Problem::Overloaded, "the answer was lost", None, disclosure);
         };
-        let written = oip_rest::answer::encode(
-            answer,
-            oip_rest::answer::Told { route: told.route, version, request: infer, evenkeel: &told.parameters() },
-        );
+        let parameters = told.parameters();
+        let said = oip_rest::answer::Told { route: told.route, version, request: infer, evenkeel: &parameters };
         let mut headers = told.headers(HeaderMap::new());
-        written.label(&mut headers);
-        Reply::Whole { status: 200, headers, body: written.body }
+        let body = match front {
+            Front::OipGrpc => oip_grpc::answer::encode(answer, said),
+            _ => {
+                let written = oip_rest::answer::encode(answer, said);
+                written.label(&mut headers);
+                written.body
+            }
+        };
+        Reply::Whole { status: 200, headers, body }
     }
 
     fn refusal(&self, problem: Problem, message: &str, retry_after: Option<Nanos>, disclosure: &Disclosure) -> Reply {
@@ -111,6 +117,10 @@ impl Task {
         let body = match self.it.ask.front() {
             Front::Openai => relay(&body, result),
             Front::Oip => oip_rest::error::relay(&body),
+            Front::OipGrpc => {
+                headers.insert(reply::GRPC_STATUS, HeaderValue::from(Code::of_status(status).0));
+                oip_rest::error::relayed(&body).into()
+            }
         };
         Reply::Whole { status, headers, body: body.into() }
     }

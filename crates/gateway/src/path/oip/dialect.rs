@@ -17,10 +17,15 @@ use std::{
 
 use arc_swap::ArcSwapOption;
 use evenkeel_config as config;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
-use crate::{path::read, protocol::oip_rest::Dialect, upstream::Upstream};
+use crate::{
+    path::read,
+    protocol::{oip_grpc::look, oip_rest::Dialect},
+    rope::Rope,
+    upstream::{Call, Called, Upstream},
+};
 
 /// How long a server is given to say what it is.
 const WAIT: Duration = Duration::from_secs(2);
@@ -86,6 +91,9 @@ impl Learned {
 /// Reads what a server says of itself: its name; or that it says nothing, which is plain. None where it could not speak,
 /// as one that starts behind a proxy.
 async fn said(upstream: &Upstream) -> Option<Dialect> {
+    if upstream.protocol() == config::UpstreamProtocol::OipGrpc {
+        return said_over_grpc(upstream).await;
+    }
     #[derive(Deserialize)]
     struct Server {
         name: String,
@@ -100,10 +108,25 @@ async fn said(upstream: &Upstream) -> Option<Dialect> {
     }
     let body = read(response.into_body(), MOST).await.ok()?;
     let Server { name } = serde_json::from_slice(&body).ok()?;
-    Some(match name.to_ascii_lowercase() {
+    Some(named(&name))
+}
+
+/// The same over gRPC.
+async fn said_over_grpc(upstream: &Upstream) -> Option<Dialect> {
+    let call = Call { replica: 0, budget: WAIT.as_nanos() as u64, fresh: false };
+    match upstream.call("ServerMetadata", HeaderMap::new(), (Rope::default(), MOST), call).await.ok()? {
+        Called::Message(message) => look::read_server(message).ok().map(|name| named(&name)),
+        // It has no such method.
+        Called::Refused { code: 12, .. } => Some(Dialect::Plain),
+        Called::Refused { .. } | Called::Status { .. } => None,
+    }
+}
+
+fn named(name: &str) -> Dialect {
+    match name.to_ascii_lowercase() {
         name if name.contains("triton") => Dialect::Triton,
         name if name.contains("mlserver") => Dialect::Mlserver,
         name if name.contains("kserve") => Dialect::Kserve,
         _ => Dialect::Plain,
-    })
+    }
 }

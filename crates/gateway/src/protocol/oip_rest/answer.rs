@@ -15,11 +15,11 @@ use super::{
     binary::{self, Divided, Tail},
     data::{self, Nulls},
     parameter::{self, Found, Unread},
-    request::{self, Form},
+    request::{self, Place},
 };
 use crate::{
     protocol::json::{self, Flaw, Kind, Reader},
-    tensor::{Contract, Datatype, Infer, InferAnswer, Output, Parameter, Parameters, Tensor},
+    tensor::{Contract, Datatype, Form, Infer, InferAnswer, Output, Parameter, Parameters, Tensor},
 };
 
 /// Reads the body of a 200, in whatever dialect, and accepts it by the contract.
@@ -54,7 +54,7 @@ pub(crate) struct Told<'a> {
 
 /// Writes an answer for a client. It must have been accepted by the route's contract.
 pub(crate) fn encode(answer: &InferAnswer, told: Told<'_>) -> Written {
-    let is_binary = |tensor: &Tensor| told.request.is_binary(tensor.name());
+    let is_binary = |tensor: &Tensor| told.request.form_of(tensor.name()) == Form::Bytes;
     let size = |tensor: &Tensor| if is_binary(tensor) { 192 } else { tensor.data().len() * 3 + 128 };
     let size: usize = answer.outputs.iter().map(|output| size(&output.tensor)).sum();
     let mut out = Vec::with_capacity(size + 512);
@@ -72,8 +72,8 @@ pub(crate) fn encode(answer: &InferAnswer, told: Told<'_>) -> Written {
     for (at, Output { tensor, parameters }) in answer.outputs.iter().enumerate() {
         out.extend_from_slice(if at > 0 { b",{\"name\":" } else { b"{\"name\":" });
         let parameters = parameters.iter().map(|(name, parameter)| (name.as_str(), parameter));
-        let form = if is_binary(tensor) { Form::Tail } else { Form::Data };
-        request::write_tensor(&mut out, (tensor, form), |out, size| parameter::write(out, parameters, size));
+        let place = if is_binary(tensor) { Place::Tail } else { Place::Data };
+        request::write_tensor(&mut out, (tensor, place), |out, size| parameter::write(out, parameters, size));
         out.push(b'}');
     }
     out.extend_from_slice(b"]}");
@@ -170,7 +170,7 @@ fn dimensions(reader: &mut Reader<'_>) -> Result<Vec<u64>, Bad> {
 }
 
 /// Keeps the parameters of an answer that a client may see: scalars, and none that speak of transport or of us.
-fn kept(found: Vec<(String, Found)>) -> Parameters {
+pub(in crate::protocol) fn kept(found: Vec<(String, Found)>) -> Parameters {
     let mut parameters = parameter::scalars(found);
     parameters.retain(|(name, _)| {
         let transport = name.starts_with("shared_memory_") || matches!(name.as_str(), binary::SIZE | "headers");

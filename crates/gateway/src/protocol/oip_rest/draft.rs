@@ -17,21 +17,21 @@ use super::{
 use crate::protocol::json::{Inside, Kind, Reader};
 
 /// Unknown members: their names, and where their values stand.
-pub(super) type Others<'a> = Vec<(Cow<'a, str>, Range<usize>)>;
+pub(in crate::protocol) type Others<'a> = Vec<(Cow<'a, str>, Range<usize>)>;
 
 /// A request, as written.
 #[derive(Debug, Default)]
-pub(super) struct Draft<'a> {
-    pub(super) id: Option<Id>,
-    pub(super) parameters: Vec<(String, Found)>,
-    pub(super) inputs: Option<Vec<Part<'a>>>,
-    pub(super) outputs: Vec<Part<'a>>,
-    pub(super) others: Others<'a>,
+pub(in crate::protocol) struct Draft<'a> {
+    pub(in crate::protocol) id: Option<Id>,
+    pub(in crate::protocol) parameters: Vec<(String, Found)>,
+    pub(in crate::protocol) inputs: Option<Vec<Part<'a>>>,
+    pub(in crate::protocol) outputs: Vec<Part<'a>>,
+    pub(in crate::protocol) others: Others<'a>,
 }
 
 /// An `id` that is there.
 #[derive(Debug)]
-pub(super) enum Id {
+pub(in crate::protocol) enum Id {
     /// As it should be.
     Text(String),
     /// A number, or worse.
@@ -40,13 +40,13 @@ pub(super) enum Id {
 
 /// An input or an output, as written.
 #[derive(Debug, Default)]
-pub(super) struct Part<'a> {
-    pub(super) name: String,
-    pub(super) datatype: Option<Cow<'a, str>>,
-    pub(super) shape: Option<Vec<u64>>,
-    pub(super) data: Option<Range<usize>>,
-    pub(super) parameters: Vec<(String, Found)>,
-    pub(super) others: Others<'a>,
+pub(in crate::protocol) struct Part<'a> {
+    pub(in crate::protocol) name: String,
+    pub(in crate::protocol) datatype: Option<Cow<'a, str>>,
+    pub(in crate::protocol) shape: Option<Vec<u64>>,
+    pub(in crate::protocol) data: Option<Range<usize>>,
+    pub(in crate::protocol) parameters: Vec<(String, Found)>,
+    pub(in crate::protocol) others: Others<'a>,
 }
 
 /// Which of the two lists of a request.

@@ -24,7 +24,7 @@ pub(crate) struct BadInfer {
 }
 
 impl BadInfer {
-    pub(super) fn new(message: impl Display) -> Self {
+    pub(in crate::protocol) fn new(message: impl Display) -> Self {
         Self { message: message.to_string() }
     }
 
@@ -56,8 +56,13 @@ pub(crate) fn error_body(message: &str) -> Bytes {
 
 /// Writes the body of an upstream's error that is for the client to see.
 pub(crate) fn relay(body: &[u8]) -> Bytes {
+    error_body(&relayed(body))
+}
+
+/// Returns the text of such an error.
+pub(crate) fn relayed(body: &[u8]) -> String {
     let told = ErrorObject::read(body).and_then(|error| error.message).map(|message| sanitise(&message));
-    error_body(told.filter(|told| !told.is_empty()).as_deref().unwrap_or("the model refused the request"))
+    told.filter(|told| !told.is_empty()).unwrap_or_else(|| "the model refused the request".into())
 }
 
 #[cfg(test)]

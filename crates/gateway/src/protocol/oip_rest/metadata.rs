@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::tensor::{Contract, Port};
 
 /// What the gateway does beyond the specification's minimum.
-const EXTENSIONS: [&str; 2] = ["binary_tensor_data", "parameters"];
+pub(crate) const EXTENSIONS: [&str; 2] = ["binary_tensor_data", "parameters"];
 
 #[derive(Serialize)]
 struct Model<'a> {

@@ -11,7 +11,7 @@ use crate::{
 
 /// What stands at a name.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Found {
+pub(in crate::protocol) enum Found {
     /// A scalar.
     Scalar(Parameter),
     /// Something else.

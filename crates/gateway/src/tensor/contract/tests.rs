@@ -27,7 +27,7 @@ fn request(rows: u64, outputs: &[&str]) -> Infer {
         parameters: vec![],
         inputs: vec![Input { tensor, parameters: vec![], extra: vec![] }],
         outputs: outputs.iter().map(wanted).collect(),
-        binary: false,
+        form: Form::Text,
         extra: vec![],
     }
 }

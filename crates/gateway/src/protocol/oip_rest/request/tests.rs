@@ -32,8 +32,9 @@ fn with(members: &str) -> String {
 
 fn sent(request: &Infer, dialect: Dialect) -> Result<String, ResultCode> {
     let mut written = encode(request, Upstream { id: "01KB", dialect, budget_us: 250_000 })?;
-    let json = written.body.next_piece().expect("JSON comes first");
-    Ok(String::from_utf8(json.into()).expect("JSON is UTF-8"))
+    let first = written.body.next_piece().expect("JSON comes first");
+    let json = first[..written.json.unwrap_or(first.len())].to_vec();
+    Ok(String::from_utf8(json).expect("JSON is UTF-8"))
 }
 
 /// Divides what was written as its reader does.

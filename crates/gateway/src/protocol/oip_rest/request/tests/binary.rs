@@ -1,6 +1,7 @@
 //! Tests of tensors that come and go as bytes.
 
 use super::*;
+use crate::tensor::any_tensor;
 
 fn tailed(json: &str, tail: &[u8]) -> Divided {
     Divided::Tailed { json: Bytes::copy_from_slice(json.as_bytes()), tail: Bytes::copy_from_slice(tail) }
@@ -70,7 +71,7 @@ fn oip_06_a_body_without_json_is_the_one_input_of_its_contract() {
     let raw = |bytes: &'static [u8], contract: &Contract| decode(Divided::Raw(Bytes::from_static(bytes)), contract);
     let infer = raw(b"\0\0\x80\x3f\0\0\0\x40", &of(Datatype::Fp32, &[-1, 2])).expect("a row");
     let x = infer.input("x").expect("there");
-    assert_eq!((x.shape(), x.to_f64(), infer.is_binary("y")), (&[1, 2][..], Some(vec![1.0, 2.0]), true));
+    assert_eq!((x.shape(), x.to_f64(), infer.form_of("y")), (&[1, 2][..], Some(vec![1.0, 2.0]), Form::Bytes));
     let text = raw(b"hello", &of(Datatype::Bytes, &[-1])).expect("one element");
     assert_eq!(text.input("x").expect("there").strings().collect::<Vec<_>>(), [b"hello"]);
     for (contract, words) in [
@@ -83,34 +84,11 @@ fn oip_06_a_body_without_json_is_the_one_input_of_its_contract() {
     }
 }
 
-/// Any tensor: every datatype, rank 0 to 5, dimensions that may be zero, any bits.
-fn tensors() -> impl Strategy<Value = Tensor> {
-    let shape = prop::collection::vec(0..4_u64, 0..=5);
-    (prop::sample::select(&Datatype::ALL[..]), shape).prop_flat_map(|(datatype, shape)| {
-        let count = shape.iter().product::<u64>() as usize;
-        let element = match datatype.size() {
-            Some(size) => prop::collection::vec(any::<u8>(), size).boxed(),
-            None => prop::collection::vec(any::<u8>(), 0..9).boxed(),
-        };
-        prop::collection::vec(element, count).prop_map(move |elements| {
-            let mut data = Vec::new();
-            for element in elements {
-                match datatype {
-                    Datatype::Bool => data.push(element[0] & 1),
-                    Datatype::Bytes => tensor::push_bytes(&mut data, &element),
-                    _ => data.extend(element),
-                }
-            }
-            Tensor::new("x".into(), datatype, shape.clone(), data.into()).expect("as many as the shape has")
-        })
-    })
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, rng_seed: RngSeed::Fixed(34), ..ProptestConfig::default() })]
 
     #[test]
-    fn oip_07_oip_09_every_tensor_comes_back_as_it_went(tensors in prop::collection::vec(tensors(), 1..4)) {
+    fn oip_07_oip_09_every_tensor_comes_back_as_it_went(tensors in prop::collection::vec(any_tensor(), 1..4)) {
         let named = |(at, tensor): (usize, Tensor)| {
             let (datatype, shape, data) = (tensor.datatype(), tensor.shape().to_vec(), tensor.data().clone());
             let tensor = Tensor::new(format!("x{at}"), datatype, shape, data).expect("another name");
@@ -121,7 +99,7 @@ proptest! {
             parameters: vec![],
             inputs: tensors.into_iter().enumerate().map(named).collect(),
             outputs: vec![],
-            binary: false,
+            form: Form::Text,
             extra: vec![],
         };
         let upstream = |dialect| Upstream { id: "01KB", dialect, budget_us: 1 };

@@ -1,0 +1,89 @@
+//! A model on a server that speaks the Open Inference Protocol over gRPC.
+//!
+//! The request goes as raw bytes, which every server reads; the answer is read raw or typed, as it came.
+
+use std::{sync::Arc, time::Duration};
+
+use evenkeel_core::ResultCode;
+use http::HeaderMap;
+
+use super::{Learned, READY};
+use crate::{
+    ask::{Ask, Inference, Question},
+    path::{Attempting, Ended, Left, Path, Pieces},
+    protocol::{
+        oip_grpc::{
+            answer, look,
+            request::{encode, encode_model},
+            status::{Refused, classify},
+        },
+        oip_rest::{error::error_body, request},
+    },
+    tensor::Contract,
+    upstream::{Call, Called, Upstream},
+};
+
+/// Bytes of an answer of yes or no.
+const MOST_SAID: usize = 1 << 10;
+
+/// A model on a gRPC server.
+pub(super) struct OipGrpc {
+    pub(super) upstream: Arc<Upstream>,
+    pub(super) model: String,
+    /// Its version; empty where the server chooses.
+    pub(super) version: String,
+    pub(super) contract: Arc<Contract>,
+    pub(super) dialect: Arc<Learned>,
+    pub(super) max_answer: usize,
+}
+
+impl OipGrpc {
+    async fn ask(&self, ask: &Ask, call: Call) -> Result<Ended, ResultCode> {
+        let Question::Infer(Inference { infer, .. }) = &ask.question else {
+            // `check` lets such a path stand on an `oip` route only.
+            return Err(ResultCode::UnsupportedFeature);
+        };
+        let told = request::Upstream { id: &ask.decision, dialect: self.dialect.now(), budget_us: call.budget / 1_000 };
+        let message = encode(infer, (&self.model, &self.version), told);
+        let called = self.upstream.call("ModelInfer", ask.headers.clone(), (message, self.max_answer), call).await;
+        let called = called.inspect_err(|_| self.dialect.doubt())?;
+        self.dialect.ask(&self.upstream);
+        Ok(match called {
+            Called::Message(message) => match answer::decode(message, infer, &self.contract) {
+                Ok(answer) => Ended { result: ResultCode::Ok, status: Some(200), after: None, left: Left::Infer(answer) },
+                Err(result) => Ended::bare(result, Some(200)),
+            },
+            Called::Refused { code, message, push_back, after } => {
+                let (mut result, status) = classify(Refused { code, message: &message, push_back });
+                // A model that is not loaded is no fault of the client, whatever its server says.
+                if result == ResultCode::CallerInvalid && !self.is_ready(call).await {
+                    result = ResultCode::ModelMissing;
+                }
+                Ended { result, status: Some(status), after, left: Left::Error(error_body(&message)) }
+            }
+            Called::Status { status, push_back, after } => {
+                let result = ResultCode::of_status(status.as_u16(), push_back);
+                Ended { result, status: Some(status.as_u16()), after, left: Left::Nothing }
+            }
+        })
+    }
+
+    /// Asks whether the model is ready. Who does not say in time is not said to be unready.
+    async fn is_ready(&self, call: Call) -> bool {
+        let message = encode_model(&self.model, &self.version);
+        let asking = self.upstream.call("ModelReady", HeaderMap::new(), (message, MOST_SAID), call);
+        match tokio::time::timeout(READY.min(Duration::from_nanos(call.budget)), asking).await {
+            Ok(Ok(Called::Message(message))) => look::is_said(message).unwrap_or(true),
+            // Who knows no such model says so in many ways, and who knows no such method says nothing.
+            Ok(Ok(Called::Refused { code, .. })) => code == 12,
+            Ok(Ok(Called::Status { .. }) | Err(_)) => false,
+            Err(_) => true,
+        }
+    }
+}
+
+impl Path for OipGrpc {
+    fn attempt(self: Arc<Self>, ask: Arc<Ask>, call: Call, _: Pieces) -> Attempting {
+        Box::pin(async move { self.ask(&ask, call).await.unwrap_or_else(|result| Ended::bare(result, None)) })
+    }
+}

@@ -1,0 +1,141 @@
+//! Answer: `ModelInferResponse`, read from an upstream and written for a client.
+//!
+//! # Source
+//! `docs/design/protocols.md`, sections 2.6 and 3; OIP-16, OIP-28, OIP-40.
+
+use bytes::Bytes;
+use evenkeel_core::ResultCode;
+
+use super::{
+    MAX_TENSORS, Malformed, contents, parameter,
+    request::{read_shape, write_shape},
+    wire::{Fields, Writer},
+    with_raw,
+};
+use crate::{
+    protocol::oip_rest::{
+        answer::{Told, kept},
+        parameter::Found,
+    },
+    rope::Rope,
+    tensor::{Contract, Datatype, Form, Infer, InferAnswer, Output, Tensor},
+};
+
+/// An output, as it came.
+#[derive(Default)]
+struct Sent {
+    name: String,
+    datatype: String,
+    shape: Vec<i64>,
+    parameters: Vec<(String, Found)>,
+    contents: Bytes,
+}
+
+/// Reads an answer, and accepts it by the contract.
+///
+/// # Errors
+/// The result of the attempt that got it.
+pub(crate) fn decode(message: Bytes, request: &Infer, contract: &Contract) -> Result<InferAnswer, ResultCode> {
+    let broken = |_| ResultCode::DecodeFailed;
+    let (mut parameters, mut sent, mut raw) = (Vec::new(), Vec::new(), Vec::new());
+    for field in Fields::of(message) {
+        match field.map_err(broken)? {
+            (4, value) => parameter::read(value.bytes().map_err(broken)?, &mut parameters).map_err(broken)?,
+            (5, value) => sent.push(Sent::read(value.bytes().map_err(broken)?).map_err(broken)?),
+            (6, value) => raw.push(value.bytes().map_err(broken)?),
+            _ => {}
+        }
+        if sent.len() > MAX_TENSORS || raw.len() > MAX_TENSORS {
+            return Err(ResultCode::DecodeFailed);
+        }
+    }
+    if !raw.is_empty() && raw.len() != sent.len() {
+        return Err(ResultCode::DecodeFailed);
+    }
+    let mut raw = raw.into_iter();
+    let mut answer = InferAnswer { parameters: kept(parameters), outputs: Vec::with_capacity(sent.len()) };
+    for sent in sent {
+        let output = sent.output(raw.next())?;
+        if answer.output(output.tensor.name()).is_some() {
+            return Err(ResultCode::DecodeFailed);
+        }
+        answer.outputs.push(output);
+    }
+    contract.accept(answer, request)
+}
+
+impl Sent {
+    fn read(message: Bytes) -> Result<Self, Malformed> {
+        let mut sent = Self::default();
+        for field in Fields::of(message) {
+            match field? {
+                (1, value) => sent.name = value.text()?,
+                (2, value) => sent.datatype = value.text()?,
+                (3, value) => read_shape(value, &mut sent.shape)?,
+                (4, value) => parameter::read(value.bytes()?, &mut sent.parameters)?,
+                (5, value) => sent.contents = value.bytes()?,
+                _ => {}
+            }
+        }
+        Ok(sent)
+    }
+
+    fn output(self, raw: Option<Bytes>) -> Result<Output, ResultCode> {
+        let Self { name, datatype, shape, parameters, contents } = self;
+        let datatype = Datatype::named(&datatype).ok_or(ResultCode::ContractDtype)?;
+        let natural = |dimension| u64::try_from(dimension).map_err(|_| ResultCode::DecodeFailed);
+        let shape = shape.into_iter().map(natural).collect::<Result<_, _>>()?;
+        let data = match raw {
+            Some(raw) if contents.is_empty() => raw,
+            Some(_) => return Err(ResultCode::DecodeFailed),
+            None => contents::read(contents, datatype).map_err(|_| ResultCode::DecodeFailed)?,
+        };
+        let tensor = Tensor::new(name, datatype, shape, data).map_err(|_| ResultCode::DecodeFailed)?;
+        Ok(Output { tensor, parameters: kept(parameters) })
+    }
+}
+
+/// Writes an answer for a client. It must have been accepted by the route's contract.
+pub(crate) fn encode(answer: &InferAnswer, told: Told<'_>) -> Rope {
+    let tensors = || answer.outputs.iter().map(|output| &output.tensor);
+    // Half-precision numbers have no other form.
+    let raw = told.request.form == Form::Bytes || tensors().any(|tensor| !tensor.datatype().has_json_form());
+    let mut out = Writer::default();
+    out.text(1, told.route);
+    out.text(2, told.version);
+    out.text(3, told.request.id.as_deref().unwrap_or_default());
+    let theirs = answer.parameters.iter().map(|(name, parameter)| (name.as_str(), parameter));
+    parameter::write(&mut out, 4, theirs.chain(told.evenkeel.iter().map(|(name, parameter)| (*name, parameter))));
+    for Output { tensor, parameters } in &answer.outputs {
+        out.message(5, |out| {
+            out.text(1, tensor.name());
+            out.text(2, tensor.datatype().name());
+            write_shape(out, 3, tensor.shape());
+            parameter::write(out, 4, parameters.iter().map(|(name, parameter)| (name.as_str(), parameter)));
+            if !raw {
+                out.message(5, |out| contents::write(out, tensor));
+            }
+        });
+    }
+    with_raw(out, 6, tensors().filter(|_| raw).map(Tensor::data))
+}
+
+/// Wraps an answer as one of a stream (`ModelStreamInferResponse`).
+pub(crate) fn in_stream(answer: Rope) -> Rope {
+    let mut out = Writer::default();
+    out.key(2, answer.len());
+    let mut rope = Rope::from(out.take());
+    rope.append(answer);
+    rope
+}
+
+/// Writes that one request of a stream could not be answered, and which.
+pub(crate) fn error_in_stream(message: &str, id: &str) -> Rope {
+    let mut out = Writer::default();
+    out.text(1, message);
+    out.message(2, |out| out.text(3, id));
+    Rope::from(out.take())
+}
+
+#[cfg(test)]
+mod tests;
