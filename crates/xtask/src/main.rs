@@ -1,6 +1,7 @@
-//! The verbs of those who work on Evenkeel: `cargo xtask tidy|bless|mutate|scorecard`.
+//! The verbs of those who work on Evenkeel: `cargo xtask tidy|bless|mutate|scorecard|interop`.
 
 mod bless;
+mod interop;
 mod mutate;
 mod scorecard;
 mod tidy;
@@ -18,6 +19,8 @@ usage: cargo xtask VERB
                     for all. Before a release, and after a change of a rule or of what watches it
   scorecard [ROW…]  plays rows of the fault catalogue over real sockets and writes docs/fault-scorecard.md anew; all rows
                     take about three minutes. After a change of what a row sees
+  interop           asks real servers of tensors with real clients, and writes docs/interop.md anew; needs the environments of
+                    `./test`; two minutes. After a change of what goes over the wire
 ";
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -37,6 +40,7 @@ fn main() -> anyhow::Result<ExitCode> {
         }
         Some("bless") => bless::run(root()),
         Some("mutate") => mutate::run(root(), arguments.get(1).map(String::as_str)),
+        Some("interop") => interop::run(root()),
         Some("scorecard") => scorecard::run(root(), &arguments[1..]),
         _ => anyhow::bail!("there is no such verb\n{HELP}"),
     }
@@ -70,7 +74,7 @@ mod tests {
         for not in ["mutate", "scorecard UP-34", "mutate help"] {
             assert!(!asks_for_help(&words(not)), "{not}");
         }
-        for verb in ["tidy", "bless", "mutate", "scorecard"] {
+        for verb in ["tidy", "bless", "mutate", "scorecard", "interop"] {
             assert!(HELP.contains(&format!("\n  {verb}")), "{verb}");
         }
     }

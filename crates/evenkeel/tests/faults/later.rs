@@ -3,7 +3,6 @@
 /// Reasons, and the rows that they stand for.
 const LATER: &[(&str, &[&str])] = &[
     ("the data plane takes no TLS connections yet", &["HP-14"]),
-    ("issue 4: gRPC and binary tensors are not built yet", &["HP-12", "TN-02"]),
     ("issue 4: stateful sequences are refused until then", &["TN-12"]),
     ("issue 9: the admin plane has neither tokens nor a check of `Host` yet", &["SE-06", "SE-07"]),
     ("issue 5: the cache is not built yet", &["CL-02", "DA-05", "DA-06", "DA-07", "DA-08", "DA-09", "DA-10"]),

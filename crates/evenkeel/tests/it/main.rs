@@ -10,6 +10,7 @@ mod drain;
 mod examples;
 mod guides;
 mod hedge;
+mod interop;
 mod mlserver;
 mod openai_sdk;
 mod outage;

@@ -1,4 +1,4 @@
-//! TN: the Open Inference Protocol, as far as REST with JSON goes.
+//! TN: the Open Inference Protocol: tensors that are not what they are said to be.
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -40,6 +40,7 @@ macro_rules! odd {
 /// The rows of this file.
 pub(crate) const ROWS: &[Row] = &[
     Row::new("TN-01", Plain, &[Variant::named("", "", PRICE)], act!(tn_01)).within(TENSORS),
+    Row::new("TN-02", Plain, &[Variant::named("", "", LOOSE)], act!(tn_02)).within(TENSORS),
     Row::new("TN-06", Plain, &[Variant::named("", "", PRICE)], act!(tn_06)).within(TENSORS),
     Row::new(
         "TN-07",
@@ -99,6 +100,15 @@ const PRICE: &str = "
       - {name: default, fixed: {outputs: {score: 0.5}}}
 ";
 
+/// No contract: what comes is held against itself alone.
+const LOOSE: &str = "
+    protocol: oip
+    deadline: 8s
+    tiers:
+      - {name: primary, oip: {upstream: primary, model: MODEL}, total: 4s}
+      - {name: default, fixed: {outputs: {score: 0.5}}}
+";
+
 /// Serves outputs for two rows that are each read without trouble, and are not what was promised.
 async fn odd(mut stream: TcpStream) {
     let request = String::from_utf8_lossy(&read_request(&mut stream).await).into_owned();
@@ -127,9 +137,12 @@ fn rows() -> Value {
 
 /// Asks the route for an inference.
 async fn infer(run: &Run, body: impl Into<Bytes>) -> Got {
+    infer_with(run, body, &[("content-type", "application/json")]).await
+}
+
+async fn infer_with(run: &Run, body: impl Into<Bytes>, headers: &[(&str, &str)]) -> Got {
     let path = format!("/v2/models/{}/infer", run.route);
-    let headers = [("content-type", "application/json")];
-    run.house.client.post(run.house.data, &path, body.into(), &headers).await.expect("an answer")
+    run.house.client.post(run.house.data, &path, body.into(), headers).await.expect("an answer")
 }
 
 /// Counts the inferences that the primary saw.
@@ -182,6 +195,41 @@ async fn tn_01(run: &mut Run) {
         ("an unknown datatype", with("[1,8]", "COMPLEX"), 400),
     ];
     refused(run, bodies).await;
+    run.grew_by_less_than(before, 8);
+}
+
+async fn tn_02(run: &mut Run) {
+    let before = run.house.gateway.peak_kib();
+    let texts = |size: usize| {
+        let size = json!({"binary_data_size": size});
+        json!({"inputs": [{"name": "x", "shape": [2], "datatype": "BYTES", "parameters": size}]}).to_string()
+    };
+    let whole = b"\x01\0\0\0a\x02\0\0\0bc";
+    let mut statuses = Vec::new();
+    for (what, json, tail, length) in [
+        ("an element longer than the tensor", texts(11), &b"\x01\0\0\0a\xff\xff\xff\xffbc"[..], None),
+        ("an element shorter than the tensor", texts(11), b"\x01\0\0\0a\x01\0\0\0bc", None),
+        ("one element for two", texts(5), b"\x01\0\0\0a", None),
+        ("a tensor longer than the body", texts(1 << 40), whole, None),
+        ("more bytes than tensors", texts(11), b"\x01\0\0\0a\x02\0\0\0bcd", None),
+        ("a header longer than the body", texts(11), whole, Some("1000000")),
+        ("a header that is no number", texts(11), whole, Some("-1")),
+    ] {
+        let length = length.map_or_else(|| json.len().to_string(), str::to_owned);
+        let headers = [("inference-header-content-length", length.as_str())];
+        let got = infer_with(run, [json.as_bytes(), tail].concat(), &headers).await;
+        run.must(
+            got.status == 400 && got.json()["error"].is_string(),
+            "refused in the protocol's own shape",
+            &(what, &got),
+        );
+        statuses.push(got.status);
+    }
+    let reached = inferences(run).await;
+    run.must_be(reached, 0, "none");
+    run.counted(statuses.len()).await;
+    run.saw(Side::Client, counts(statuses));
+    run.saw(Side::Path, format!("P = {reached}"));
     run.grew_by_less_than(before, 8);
 }
 
