@@ -7,12 +7,14 @@
 pub(crate) mod batch;
 mod contract;
 mod digest;
+mod only;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use evenkeel_core::{self as core, PathId, RouteId, UpstreamId};
 
 pub use contract::{Feature, FixedTensor, Input, Output, OutputTensor};
+pub use only::NotAlone;
 
 use crate::{
     outside::Outside,

@@ -23,7 +23,9 @@ mod shape;
 mod sources;
 mod tree;
 
-pub use compile::{Deployment, Feature, FixedTensor, Input, Output, OutputTensor, PathSpec, RouteSpec, UpstreamSpec};
+pub use compile::{
+    Deployment, Feature, FixedTensor, Input, NotAlone, Output, OutputTensor, PathSpec, RouteSpec, UpstreamSpec,
+};
 pub use describe::{EXAMPLE, json_schema, rules_schema};
 pub use diagnostic::{Diagnostic, Severity};
 pub use document::{Configuration, Findings, read_document};

@@ -5,6 +5,7 @@ mod config;
 mod demo;
 mod mock;
 mod serve;
+mod serve_path;
 mod simulate;
 
 use std::process::ExitCode;
@@ -33,6 +34,11 @@ enum Verb {
     /// The log goes to standard error, a line in JSON each. The environment variable EVENKEEL_LOG says which: a level (error,
     /// warn, info, debug, off; info where it is not set), or one for each part, such as warn,evenkeel::config=info.
     Serve(serve::Serve),
+    /// Serves one path that is computed in this process as an Open Inference Protocol server of its own.
+    ///
+    /// So a path can be isolated in a process or a container: the gateway then calls it as any `oip` upstream. It reloads and
+    /// drains as `serve` does.
+    ServePath(serve_path::ServePath),
     /// Reads a configuration and prints everything that is wrong with it.
     Check(check::Check),
     /// Prints the JSON schema or a commented example of a configuration.
@@ -54,6 +60,7 @@ impl Cli {
         match self.verb {
             Verb::Demo(verb) => verb.run(),
             Verb::Serve(verb) => verb.run(),
+            Verb::ServePath(verb) => verb.run(),
             Verb::Check(verb) => verb.run(),
             Verb::Config(verb) => verb.run(),
             Verb::Mock(verb) => verb.run(),

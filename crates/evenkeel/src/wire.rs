@@ -12,8 +12,9 @@ use std::{
 };
 
 use anyhow::Context;
-use evenkeel_config::{Deployment, Loaded, Sources, Unfit, load_file};
+use evenkeel_config::{Deployment, Loaded, NotAlone, Sources, Unfit, load_file};
 use evenkeel_control::{Admin, DataPlane, Reloader, watch};
+use evenkeel_core::PathId;
 use evenkeel_gateway::{Gateway, prove};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -22,9 +23,14 @@ use crate::descriptors;
 /// What is left of the drain after a second order to stop (F-175).
 const HURRY: Duration = Duration::from_secs(1);
 
+/// What is made of a configuration before it is served.
+pub(crate) type Cut = Arc<dyn Fn(&Deployment) -> Result<Deployment, NotAlone> + Send + Sync>;
+
 /// The data plane, as the control plane sees it.
 struct Plane {
     gateway: Gateway,
+    /// Where only a part of a configuration is served: which.
+    cut: Option<Cut>,
     /// Nanoseconds that open requests get at the end, as the configuration in force says.
     drain: AtomicU64,
 }
@@ -37,6 +43,13 @@ impl Plane {
 
 impl DataPlane for Plane {
     fn apply(&self, deployment: Arc<Deployment>) -> Result<(), Vec<Unfit>> {
+        let deployment = match &self.cut {
+            None => deployment,
+            Some(cut) => match cut(&deployment) {
+                Ok(part) => Arc::new(part),
+                Err(error) => return Err(vec![Unfit { path: PathId(0), message: error.to_string() }]),
+            },
+        };
         let drain = deployment.server.drain.0;
         self.gateway.apply(deployment)?;
         self.drain.store(drain, Relaxed);
@@ -67,6 +80,15 @@ pub(crate) fn read(config: &Path) -> Loaded {
 
 /// Serves what was read from a file until it is told to stop, and drains.
 pub(crate) async fn serve(deployment: Arc<Deployment>, read: Sources) -> anyhow::Result<()> {
+    serving(deployment, read, None).await
+}
+
+/// Serves a part of what was read, and of what is read later.
+pub(crate) async fn serve_cut(part: Arc<Deployment>, read: Sources, cut: Cut) -> anyhow::Result<()> {
+    serving(part, read, Some(cut)).await
+}
+
+async fn serving(deployment: Arc<Deployment>, read: Sources, cut: Option<Cut>) -> anyhow::Result<()> {
     // Before anybody is told that we are here: who is told may send a signal.
     let (mut stop, mut hang_up) = (Stop::new()?, signal(SignalKind::hangup())?);
     let descriptors = descriptors::raise();
@@ -76,7 +98,7 @@ pub(crate) async fn serve(deployment: Arc<Deployment>, read: Sources) -> anyhow:
     }
     let (drain, admin) = (AtomicU64::new(deployment.server.drain.0), deployment.server.admin.clone());
     let gateway = Gateway::start(deployment).await.context("cannot start")?;
-    let plane = Arc::new(Plane { gateway: gateway.clone(), drain });
+    let plane = Arc::new(Plane { gateway: gateway.clone(), cut, drain });
     let reloader = Arc::new(Reloader::new(read, plane.clone()));
     let admin = Admin::start(&admin, plane.clone(), reloader.clone()).await.context("cannot start")?;
     let (listen, admin_address, revision) = (gateway.address(), admin.address(), gateway.revision());

@@ -19,6 +19,7 @@ mod pause;
 mod process;
 mod readme;
 mod serve;
+mod serve_path;
 mod simulate;
 mod slow;
 mod under_load;

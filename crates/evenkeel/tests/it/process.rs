@@ -38,8 +38,17 @@ impl Serving {
     }
 
     pub(crate) fn start_with(config: &Path, variables: &[Variable<'_>]) -> Self {
+        Self::spawn(&["serve", "-c", config.to_str().expect("text")], variables)
+    }
+
+    /// Starts another verb that serves.
+    pub(crate) fn start_verb(arguments: &[&str]) -> Self {
+        Self::spawn(arguments, &[])
+    }
+
+    fn spawn(arguments: &[&str], variables: &[Variable<'_>]) -> Self {
         let log = NamedTempFile::new().expect("a file");
-        let (child, line) = spawn(&["serve", "-c", config.to_str().expect("text")], variables, &log);
+        let (child, line) = spawn(arguments, variables, &log);
         Self { child, log, data: address(&line, "serves at http://"), admin: address(&line, "admin at http://") }
     }
 
