@@ -12,7 +12,7 @@ use evenkeel_config::{Kind, PathSpec};
 use evenkeel_core::{Nanos, ResultCode};
 use http::HeaderMap;
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use tokio::sync::mpsc;
 
 use crate::{
@@ -25,6 +25,7 @@ use crate::{
             scan::Says,
         },
     },
+    rope,
     sse::{self, Event},
     tensor::{Contract, InferAnswer},
     upstream::{Call, Upstream, in_body},
@@ -208,12 +209,16 @@ pub(crate) struct Site<'a> {
 
 /// Reads a body up to a bound.
 async fn read(mut body: Incoming, most: usize) -> Result<Bytes, ResultCode> {
+    let declared = body.size_hint().exact().and_then(|it| usize::try_from(it).ok()).unwrap_or(0).min(most);
     let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| in_body(&error))?;
         let Ok(data) = frame.into_data() else { continue };
         if whole.len() + data.len() > most {
             return Err(ResultCode::AnswerTooLarge);
+        }
+        if whole.capacity() - whole.len() < data.len() {
+            whole.reserve(rope::trusted(declared, whole.len()).max(data.len()));
         }
         whole.extend_from_slice(&data);
     }

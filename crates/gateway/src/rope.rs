@@ -17,6 +17,17 @@ const PIECE: usize = 16 << 10;
 /// A piece of so many bytes is not worth to stand alone: it is copied sooner than it is sent by itself.
 pub(crate) const SMALL: usize = 4 << 10;
 
+/// Bytes that have to come before a declared length is believed.
+const EARNEST: usize = 4 << 20;
+
+/// Returns for how many bytes more room is made of what was declared, when so many have come: three times as many, and all
+/// of it behind the first megabytes. A buffer that only doubles is copied, and held twice, more often than it must be, and
+/// one as large as declared would be a gift.
+pub(crate) fn trusted(declared: usize, came: usize) -> usize {
+    let left = declared.saturating_sub(came);
+    if came >= EARNEST { left } else { left.min(3 * came) }
+}
+
 /// Bytes, one piece behind the other.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Rope {
@@ -91,6 +102,13 @@ impl Body for Rope {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_declared_length_is_believed_as_far_as_it_was_earned() {
+        let all = 64 << 20;
+        assert_eq!((trusted(all, 0), trusted(all, 1_000), trusted(1_500, 1_000)), (0, 3_000, 500));
+        assert_eq!((trusted(all, EARNEST), trusted(0, EARNEST)), (all - EARNEST, 0));
+    }
 
     #[test]
     fn pieces_come_in_order_none_empty_and_none_copied() {

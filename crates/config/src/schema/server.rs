@@ -15,7 +15,7 @@ pub struct Server {
     pub admin: String,
     /// The largest request body; a larger one is answered 413.
     pub max_body: Size,
-    /// Bytes of request bodies that are held at once, of all requests, as clients sent them; attempts hold a copy each besides.
+    /// Bytes of request bodies that are held at once, of all requests, uncompressed; attempts hold a copy each besides.
     /// The last fifth is for tiers of this process: requests
     /// that come when less is left are not sent to models, those of the lowest `priority` first; beyond it all are refused.
     pub body_bytes: Size,

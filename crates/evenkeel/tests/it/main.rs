@@ -11,6 +11,7 @@ mod examples;
 mod guides;
 mod hedge;
 mod interop;
+mod large;
 mod mlserver;
 mod openai_sdk;
 mod outage;

@@ -14,7 +14,7 @@ use bytes::{Bytes, BytesMut};
 use flate2::write::{MultiGzDecoder, ZlibDecoder};
 use http::{HeaderMap, HeaderName};
 
-use crate::bodies::Held;
+use crate::{bodies::Held, rope};
 
 /// Bytes of a step: deflate makes some thousand of one at most.
 const STEP: usize = 4 << 10;
@@ -142,13 +142,10 @@ impl<'h> Vessel<'h> {
         Ok(())
     }
 
-    /// Makes room for more of a body. What was declared is believed as far as three times what has come: a buffer that only
-    /// doubles is copied, and held twice, more often than it must be, and one as large as declared would be a gift.
     fn make_room(&mut self, more: usize) {
-        let whole = &mut self.whole;
-        if whole.capacity() - whole.len() < more {
-            let left = self.declared.saturating_sub(whole.len());
-            whole.reserve(left.min(3 * whole.len()).max(more));
+        if self.whole.capacity() - self.whole.len() < more {
+            let trusted = rope::trusted(self.declared, self.whole.len());
+            self.whole.reserve(trusted.max(more));
         }
     }
 }

@@ -11,7 +11,10 @@ use hyper::body::Incoming;
 use jiff::Timestamp;
 
 use super::{Call, Upstream, in_body, push_back};
-use crate::{protocol::oip_grpc::status::percent_decode, rope::Rope};
+use crate::{
+    protocol::oip_grpc::status::percent_decode,
+    rope::{self, Rope},
+};
 
 /// The service of the Open Inference Protocol.
 const SERVICE: &str = "/inference.GRPCInferenceService/";
@@ -88,7 +91,7 @@ async fn read(mut body: Incoming, most: usize) -> Result<(Bytes, Option<HeaderMa
             }
             Ok(data) => {
                 whole.extend_from_slice(&data);
-                reserve(&mut whole);
+                reserve(&mut whole, most);
             }
             Err(frame) => trailers = frame.into_trailers().ok(),
         }
@@ -96,14 +99,13 @@ async fn read(mut body: Incoming, most: usize) -> Result<(Bytes, Option<HeaderMa
     Ok((whole.freeze(), trailers))
 }
 
-/// Makes room for a message whose length is known, as far as three times what has come: it need not be copied as often as
-/// it doubles, and is not believed.
-fn reserve(whole: &mut BytesMut) {
+/// Makes room for a message whose length is known, as far as that is believed.
+fn reserve(whole: &mut BytesMut, most: usize) {
     if let Some(mut prefix) = whole.get(1..PREFIX)
         && whole.capacity() == whole.len()
     {
-        let left = (prefix.get_u32() as usize + PREFIX).saturating_sub(whole.len());
-        whole.reserve(left.min(3 * whole.len()));
+        let declared = (prefix.get_u32() as usize).min(most) + PREFIX;
+        whole.reserve(rope::trusted(declared, whole.len()));
     }
 }
 
