@@ -12,6 +12,8 @@
 
 pub(crate) mod front;
 pub(crate) mod json;
+#[cfg(test)]
+mod matrix;
 pub(crate) mod oip_grpc;
 pub(crate) mod oip_rest;
 pub(crate) mod openai;

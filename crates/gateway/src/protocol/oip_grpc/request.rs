@@ -84,8 +84,12 @@ impl Asked {
             let (raw, inputs) = (self.raw.len(), self.inputs.len());
             return Err(BadInfer::new(format_args!("{raw} raw_input_contents for {inputs} inputs")));
         }
-        let mut parts = self.inputs.iter().map(Sent::part);
-        let inputs = parts.by_ref().collect::<Result<Vec<_>, _>>()?;
+        for (list, parts) in [("inputs", &self.inputs), ("outputs", &self.outputs)] {
+            if let Some(at) = parts.iter().position(|it| it.name.is_empty()) {
+                return Err(BadInfer::new(format_args!("{list}[{at}].name must be given")));
+            }
+        }
+        let inputs = self.inputs.iter().map(Sent::part).collect::<Result<Vec<_>, _>>()?;
         let draft = Draft {
             id: Some(Id::Text(self.id.clone())),
             parameters: self.parameters.clone(),
