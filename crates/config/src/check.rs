@@ -5,6 +5,7 @@ mod contract;
 mod effect;
 mod ladder;
 mod limits;
+mod map;
 mod routes;
 mod upstreams;
 

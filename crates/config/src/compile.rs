@@ -7,6 +7,7 @@
 pub(crate) mod batch;
 mod contract;
 mod digest;
+mod map;
 mod only;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -14,6 +15,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use evenkeel_core::{self as core, PathId, RouteId, UpstreamId};
 
 pub use contract::{Feature, FixedTensor, Input, Output, OutputTensor};
+pub use map::{MapSource, MappedOutput, Pick};
 pub use only::NotAlone;
 
 use crate::{
@@ -23,7 +25,7 @@ use crate::{
         commit::Commit,
         file::File,
         first_token::FirstToken,
-        path::{Kind, PathKind, Target},
+        path::{Kind, PathKind, Site, Target},
         probe::Asked,
         route::{OnCapability, OnPolicy, Rescue, Route, RouteProtocol, WhenExhausted},
         scalar::{Duration, Limit, Ratio},
@@ -88,6 +90,8 @@ pub struct PathSpec {
     pub max_answer: u64,
     /// How long the end of a stream may take after its `finish_reason`, in nanoseconds.
     pub finalise: u64,
+    /// How outputs of its route are made of what it answers, sorted by name; the others are taken as they are.
+    pub map: Vec<MappedOutput>,
 }
 
 /// What only the gateway needs to know of a route.
@@ -120,8 +124,9 @@ pub(crate) fn compile(mut file: File, outside: &Outside) -> Deployment {
             let mut path = path(tier, RouteId(at as u16), it, (kind, place));
             path.domain = domain(tier, kind, &file.upstreams);
             revision.paths.push(path);
-            let (kind, max_answer) = (kind.ready(it, outside), tier.max_answer.0);
-            paths.push(PathSpec { kind, max_answer, finalise: tier.finalise().nanos() });
+            let site = Site { route: it, tier };
+            let (kind, max_answer) = (kind.ready(site, outside), tier.max_answer.0);
+            paths.push(PathSpec { kind, max_answer, finalise: tier.finalise().nanos(), map: map::map(site) });
         }
         revision.routes.push(route(name, it, first));
         routes.push(RouteSpec {
@@ -149,6 +154,9 @@ fn write_out(file: &mut File, outside: &Outside) {
             let by_kind = tier.kinds.given().first().map(|(_, kind)| kind.method(at));
             tier.method = tier.method.or(by_kind);
             tier.finalise = Some(tier.finalise());
+            for (name, mapped) in &mut tier.map {
+                mapped.from = mapped.source(name).map(str::to_owned);
+            }
             if let Some(features) = &mut tier.features {
                 features.sort_unstable();
                 features.dedup();

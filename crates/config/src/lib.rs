@@ -24,7 +24,8 @@ mod sources;
 mod tree;
 
 pub use compile::{
-    Deployment, Feature, FixedTensor, Input, NotAlone, Output, OutputTensor, PathSpec, RouteSpec, UpstreamSpec,
+    Deployment, Feature, FixedTensor, Input, MapSource, MappedOutput, NotAlone, Output, OutputTensor, PathSpec, Pick,
+    RouteSpec, UpstreamSpec,
 };
 pub use describe::{EXAMPLE, json_schema, rules_schema};
 pub use diagnostic::{Diagnostic, Severity};

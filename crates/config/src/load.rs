@@ -47,6 +47,8 @@ struct Declared {
     file: String,
     key: String,
     place: Place,
+    /// What to do where it cannot be made ready.
+    hint: &'static str,
 }
 
 impl Loaded {
@@ -58,10 +60,9 @@ impl Loaded {
     /// Takes note of paths that cannot be made ready: each is a mistake at the place of its declaration.
     pub fn refuse(&mut self, unfit: Vec<Unfit>) {
         for Unfit { path, message } in unfit {
-            let Declared { file, key, place: Place { line, column } } = self.paths[path.index()].clone();
-            let hint = "make the model anew, or take another file".into();
+            let Declared { file, key, place: Place { line, column }, hint } = self.paths[path.index()].clone();
             let (code, severity) = ("unfit-model", Severity::Error);
-            self.diagnostics.push(Diagnostic { code, severity, file, line, column, key, message, hint });
+            self.diagnostics.push(Diagnostic { code, severity, file, line, column, key, message, hint: hint.into() });
             self.deployment = None;
         }
     }
@@ -106,7 +107,11 @@ fn declared(name: &str, file: &File, tree: &Node) -> Vec<Declared> {
     let tiers = file.routes.iter().flat_map(|(route, it)| (0..it.tiers.len()).map(move |at| (route, at)));
     let declared = |(route, at): (&String, usize)| {
         let key = routes.field(route).field("tiers").index(at);
-        Declared { file: name.into(), place: tree.place_of(&key), key: key.to_string() }
+        let hint = match file.routes[route].tiers[at].map.is_empty() {
+            true => "make the model anew, or take another file",
+            false => "answer what `map` takes, or mend `map`",
+        };
+        Declared { file: name.into(), place: tree.place_of(&key), key: key.to_string(), hint }
     };
     tiers.map(declared).collect()
 }

@@ -93,7 +93,7 @@ impl RuleSet {
     }
 
     /// Returns all values of an output, and whether each is a whole answer, not a part of a sum.
-    pub(crate) fn values(&self, output: usize) -> impl Iterator<Item = (&Value, bool)> + Clone {
+    pub fn values(&self, output: usize) -> impl Iterator<Item = (&Value, bool)> + Clone {
         let answers = self.rules.iter().map(move |rule| (&rule.answer[output], self.mode == Mode::First));
         answers.chain([(&self.otherwise[output], true)])
     }

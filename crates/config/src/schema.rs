@@ -7,6 +7,7 @@ pub(crate) mod commit;
 pub(crate) mod contract;
 pub(crate) mod file;
 pub(crate) mod first_token;
+pub(crate) mod map;
 pub(crate) mod path;
 pub(crate) mod probe;
 pub(crate) mod route;

@@ -27,7 +27,7 @@ use crate::{
     },
     rope,
     sse::{self, Event},
-    tensor::{Contract, InferAnswer},
+    tensor::{Contract, InferAnswer, Mapping},
     upstream::{Call, Upstream, in_body},
 };
 
@@ -205,6 +205,13 @@ pub(crate) struct Site<'a> {
     pub(crate) upstream: Option<&'a Arc<Upstream>>,
     /// What its route takes and gives.
     pub(crate) contract: &'a Arc<Contract>,
+}
+
+impl Site<'_> {
+    /// Returns how what the path answers becomes what its route gives.
+    fn mapping(self) -> Result<Mapping, String> {
+        Mapping::new(self.spec, self.path, self.contract)
+    }
 }
 
 /// Reads a body up to a bound.

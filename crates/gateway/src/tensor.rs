@@ -17,6 +17,8 @@ pub(crate) use self::{
     contract::{Contract, Port},
     datatype::Datatype,
     infer::{Extra, Form, Infer, InferAnswer, Input, Output, Parameter, Parameters, Wanted},
+    mapping::Mapping,
+    prepared::Prepared,
     values::Values,
 };
 
@@ -24,6 +26,8 @@ mod contract;
 mod datatype;
 pub(crate) mod element;
 mod infer;
+mod mapping;
+mod prepared;
 mod values;
 
 /// A named array.
@@ -206,6 +210,19 @@ impl Tensor {
     /// It has another count of elements.
     pub(crate) fn reshape(self, shape: Vec<u64>) -> Result<Self, Misfit> {
         Self::new(self.name, self.datatype, shape, self.data)
+    }
+
+    /// Makes other elements, under the same name.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub(crate) fn remade(&self, datatype: Datatype, shape: &[u64], data: Vec<u8>) -> Result<Self, Misfit> {
+        Self::new(self.name.clone(), datatype, shape.into(), data.into())
+    }
+
+    /// Gives it another name.
+    pub(crate) fn named(self, name: &str) -> Self {
+        Self { name: name.into(), ..self }
     }
 }
 

@@ -9,6 +9,7 @@ use crate::{
     rules::RuleSet,
     schema::{
         contract::{Datatype, Feature, FeatureKind, Input, OutputTensor},
+        path::Site,
         route::{Route, RouteProtocol},
         tensor::{FixedOutput, WholeTensor},
         value::Value,
@@ -102,14 +103,18 @@ impl Checks<'_> {
 
     fn output_tensor(&mut self, key: &Key, tensor: &OutputTensor) {
         let shape = key.field("shape");
-        for (at, dimension) in tensor.shape.iter().enumerate() {
+        self.dimensions(&shape, &tensor.shape);
+        self.bounds(key, (tensor.min, tensor.max), tensor.datatype.is_number());
+    }
+
+    pub(super) fn dimensions(&mut self, key: &Key, shape: &[i64]) {
+        for (at, dimension) in shape.iter().enumerate() {
             if *dimension < -1 || (*dimension == -1 && at > 0) {
                 let message = format!("{dimension} is not a dimension");
                 let hint = "−1, the number of rows, in the first place; elsewhere a whole number from 0";
-                self.error("bad-shape", &shape.index(at), message, hint);
+                self.error("bad-shape", &key.index(at), message, hint);
             }
         }
-        self.bounds(key, (tensor.min, tensor.max), tensor.datatype.is_number());
     }
 
     fn bounds(&mut self, key: &Key, bounds: (Option<f64>, Option<f64>), number: bool) {
@@ -128,22 +133,24 @@ impl Checks<'_> {
     }
 
     /// Proves fixed outputs against the route's contract (F-163).
-    pub(crate) fn fixed_fits(&mut self, key: &Key, outputs: &BTreeMap<String, FixedOutput>, route: &Route) {
+    pub(crate) fn fixed_fits(&mut self, key: &Key, outputs: &BTreeMap<String, FixedOutput>, site: Site<'_>) {
         if outputs.is_empty() {
             self.error("empty", key, "there is no output", "write each output with its value");
         }
-        let contract = route.output.as_ref().map(|it| &it.tensors);
-        self.same_outputs(key, outputs.keys().map(String::as_str), route);
+        self.same_outputs(key, outputs.keys().map(String::as_str), site);
         for (name, output) in outputs {
-            let key = key.field(name);
-            let tensor = contract.and_then(|tensors| tensors.get(name));
-            match output {
-                FixedOutput::PerRow(value) => {
-                    self.one_value(&key, value, tensor);
-                    self.one_a_row(&key, tensor);
-                }
-                FixedOutput::Whole(whole) => self.whole_tensor(&key, whole, tensor),
+            self.fixed_output(&key.field(name), output, site.promised(name));
+        }
+    }
+
+    /// Proves an output that is written down against what the contract says of it.
+    pub(super) fn fixed_output(&mut self, key: &Key, output: &FixedOutput, tensor: Option<&OutputTensor>) {
+        match output {
+            FixedOutput::PerRow(value) => {
+                self.one_value(key, value, tensor);
+                self.one_a_row(key, tensor);
             }
+            FixedOutput::Whole(whole) => self.whole_tensor(key, whole, tensor),
         }
     }
 
@@ -188,25 +195,9 @@ impl Checks<'_> {
         }
     }
 
-    /// The outputs of an answer are those of the contract.
-    fn same_outputs<'n>(&mut self, key: &Key, names: impl Iterator<Item = &'n str> + Clone, route: &Route) {
-        let Some(output) = route.output.as_ref() else { return };
-        for name in output.tensors.keys().filter(|wanted| !names.clone().any(|name| name == *wanted)) {
-            let message = format!("the output `{name}` of the contract is missing");
-            self.error("breaks-contract", key, message, "answer every output of the route");
-        }
-        for name in names.filter(|name| !output.tensors.contains_key(*name)) {
-            let hint = match nearest(name, output.tensors.keys().map(String::as_str)) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => "declare it under `output` of the route, or remove it".into(),
-            };
-            self.error("breaks-contract", key, format!("the contract has no output `{name}`"), hint);
-        }
-    }
-
     /// Holds rules against the route's contract: inputs that it has, outputs that it wants (F-163).
-    pub(crate) fn rules_fit(&mut self, key: &Key, set: &RuleSet, route: &Route) {
-        let Some(input) = &route.input else {
+    pub(crate) fn rules_fit(&mut self, key: &Key, set: &RuleSet, site: Site<'_>) {
+        let Some(input) = &site.route.input else {
             let message = "rules name their inputs, and this route does not say what a request holds";
             return self.error("missing-input", key, message, "declare `input` on the route");
         };
@@ -223,11 +214,13 @@ impl Checks<'_> {
                 self.error("wrong-type", key, message, "use one type in both places");
             }
         }
-        self.same_outputs(key, set.outputs().iter().map(String::as_str), route);
-        let contract = route.output.as_ref().map(|it| &it.tensors);
+        self.same_outputs(key, set.outputs().iter().map(String::as_str), site);
         for (at, name) in set.outputs().iter().enumerate() {
-            let tensor = contract.and_then(|tensors| tensors.get(name));
+            let tensor = site.promised(name);
             self.rows_fit(key, name, tensor);
+            if set.values(at).any(|(_, whole)| !whole) {
+                self.sums_stay(key, name, site);
+            }
             self.rule_values(key, (name, set.values(at)), tensor);
         }
     }

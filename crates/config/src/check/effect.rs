@@ -41,7 +41,9 @@ impl Checks<'_> {
             let (written, most) = (route.max_batch, batch::most(route, &self.outside));
             if let (Some(written), Some(most)) = (written, most.filter(|most| written.is_some_and(|it| it > *most))) {
                 let key = Key::default().field("routes").field(name).field("max_batch");
-                let message = format!("{written} rows of a `rules` or `fixed` tier would be more than 16 MiB");
+                let message = format!(
+                    "{written} rows of a `rules` or `fixed` tier, or of what `map` writes, would be more than 16 MiB"
+                );
                 self.warning("no-effect", &key, message, format!("no more than {most} rows are taken: write that"));
             }
         }

@@ -8,7 +8,7 @@ use super::Checks;
 use crate::{
     schema::{
         breaker::Breaker,
-        path::{Kinds, PathKind, Target},
+        path::{Kinds, PathKind, Site, Target},
         route::{Route, RouteProtocol},
         scalar::Ratio,
         tier::Tier,
@@ -67,7 +67,7 @@ impl Checks<'_> {
             }
             if let Some((name, kind)) = self.one_kind(&key, tier) {
                 if !self.report.doubts(&route_key.field("protocol")) {
-                    kind.check(&key.field(name), route, self);
+                    kind.check(&key.field(name), Site { route, tier }, self);
                     self.effects(&key, route, kind);
                 }
                 certain = certain.or((kind.target() == Target::Certain).then_some(tier.name.as_str()));
@@ -77,6 +77,9 @@ impl Checks<'_> {
                 }
             }
             self.breaker(&key.field("breaker"), &tier.breaker);
+            if !self.report.doubts(&route_key.field("protocol")) {
+                self.map(route_key, &key.field("map"), Site { route, tier });
+            }
         }
     }
 

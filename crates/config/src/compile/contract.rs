@@ -1,7 +1,8 @@
 //! What an `oip` route takes and gives, as the gateway holds requests and answers against it.
 
 use crate::schema::{
-    contract::{self, Datatype, FeatureKind, NonFinite},
+    contract::{self, Datatype, FeatureKind, NonFinite, one_a_row},
+    tensor::FixedOutput,
     value::Value,
 };
 
@@ -64,6 +65,21 @@ pub struct FixedTensor {
     pub shape: Vec<i64>,
     /// Its elements; each fits the type.
     pub data: Vec<Value>,
+}
+
+impl FixedTensor {
+    /// Makes what an output becomes that is written down: one value is what the contract says of it, else one element a row.
+    pub(crate) fn new(name: &str, output: &FixedOutput, contract: Option<&contract::OutputTensor>) -> Self {
+        let (datatype, shape, data) = match output {
+            FixedOutput::PerRow(value) => (
+                contract.map_or(Datatype::of(value), |it| it.datatype),
+                contract.map_or_else(one_a_row, |it| it.shape.clone()),
+                vec![value.clone()],
+            ),
+            FixedOutput::Whole(it) => (it.dtype, it.shape.iter().map(|at| i64::from(*at)).collect(), it.data.clone()),
+        };
+        Self { name: name.into(), datatype, shape, data }
+    }
 }
 
 pub(super) fn input(it: &contract::Input) -> Input {

@@ -3,6 +3,7 @@
 mod any;
 mod keys;
 mod limits;
+mod map;
 mod oip;
 mod ten;
 mod told;

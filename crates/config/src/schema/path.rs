@@ -10,7 +10,11 @@ use serde::{Deserialize, Serialize};
 use crate::{
     check::Checks,
     outside::Outside,
-    schema::{route::Route, tier::Method},
+    schema::{
+        contract::OutputTensor,
+        route::Route,
+        tier::{Method, Tier},
+    },
     tree::Key,
 };
 
@@ -61,11 +65,11 @@ registry! {
 
 /// What the rest of the crate asks of a kind of path.
 pub(crate) trait PathKind {
-    /// Reports what is wrong with it, at `key`, in this route.
-    fn check(&self, key: &Key, route: &Route, checks: &mut Checks<'_>);
+    /// Reports what is wrong with it, at `key`, where it stands.
+    fn check(&self, key: &Key, site: Site<'_>, checks: &mut Checks<'_>);
 
     /// Makes what the gateway gets, of a path that was checked.
-    fn ready(&self, route: &Route, outside: &Outside) -> Kind;
+    fn ready(&self, site: Site<'_>, outside: &Outside) -> Kind;
 
     /// Returns what it calls, and so whether an attempt is made and counted.
     fn target(&self) -> Target<'_>;
@@ -104,6 +108,27 @@ pub(crate) trait PathKind {
     fn method(&self, tier: usize) -> Method {
         let methods = self.methods();
         methods[tier.min(methods.len() - 1)]
+    }
+}
+
+/// Where a path stands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Site<'a> {
+    pub(crate) route: &'a Route,
+    pub(crate) tier: &'a Tier,
+}
+
+impl<'a> Site<'a> {
+    /// Returns the output of the tier of which an output of the route is made; none where it is made of nothing.
+    pub(crate) fn source(self, output: &'a str) -> Option<&'a str> {
+        self.tier.map.get(output).map_or(Some(output), |mapped| mapped.source(output))
+    }
+
+    /// Returns what the route says of an output of the tier, where it takes it as it is, under whatever name.
+    pub(crate) fn promised(self, given: &str) -> Option<&'a OutputTensor> {
+        let as_it_is = |name: &str| self.tier.map.get(name).is_none_or(|mapped| !mapped.has_steps());
+        let mut tensors = self.route.output.as_ref()?.tensors.iter();
+        tensors.find(|(name, _)| self.source(name) == Some(given) && as_it_is(name)).map(|it| it.1)
     }
 }
 

@@ -58,7 +58,7 @@ pub(crate) struct Route {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) input: Option<Input>,
     /// Rows of one request, at most; larger ones are answered 400 (TN-06). By default 65,536 where `input` says what a
-    /// row is; in any case no more than `rules` and `fixed` tiers answer with 16 MiB.
+    /// row is; in any case no more than `rules` and `fixed` tiers answer, or a `map` writes, with 16 MiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub(crate) max_batch: Option<u64>,

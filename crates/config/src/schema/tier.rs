@@ -1,11 +1,14 @@
 //! `routes.NAME.tiers[]`: one ordered way to answer.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
     breaker::Breaker,
     first_token::FirstToken,
+    map::MappedOutput,
     path::Kinds,
     scalar::{Duration, Limit, Size},
 };
@@ -83,6 +86,10 @@ pub(crate) struct Tier {
     /// can answer; at most 300s (F-077).
     #[serde(default = "after_break")]
     pub(crate) after_break: Duration,
+    /// How outputs of the route are made of those of this tier, where it calls them otherwise or has others: by the names
+    /// that the route's `output` declares. An output that does not stand here is taken as it is.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) map: BTreeMap<String, MappedOutput>,
     /// When this path is cut off and how it comes back.
     #[serde(default)]
     pub(crate) breaker: Breaker,

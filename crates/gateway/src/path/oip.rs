@@ -1,7 +1,7 @@
 //! `oip`: a model on a server that speaks the Open Inference Protocol, over REST or over gRPC.
 //!
 //! The request is written in the dialect of the server; the answer is read in whatever dialect it came, and accepted by
-//! the contract of the route.
+//! the contract of the route, onto which its outputs are mapped.
 //!
 //! Accepted: `oip: {upstream: triton, model: fraud, version: "3"}`. Rejected by `check`: an upstream that is not declared.
 
@@ -25,7 +25,7 @@ use crate::{
         error::{classify_http, error_body},
         request,
     },
-    tensor::Contract,
+    tensor::Mapping,
     upstream::{Call, Upstream, push_back},
 };
 
@@ -42,7 +42,7 @@ pub(crate) struct Oip {
     upstream: Arc<Upstream>,
     /// `/v2/models/{model}`, with the version where one is named.
     model: String,
-    contract: Arc<Contract>,
+    mapping: Mapping,
     dialect: Arc<Learned>,
     max_answer: usize,
 }
@@ -50,16 +50,16 @@ pub(crate) struct Oip {
 impl Oip {
     pub(super) fn path(kind: &config::kind::Oip, site: Site<'_>) -> Result<Arc<dyn Path>, String> {
         let upstream = site.upstream.expect("the core makes a path with an upstream a remote one").clone();
-        let (dialect, contract) = (Learned::new(upstream.dialect()), site.contract.clone());
+        let (dialect, mapping) = (Learned::new(upstream.dialect()), site.mapping()?);
         let max_answer = usize::try_from(site.spec.max_answer).unwrap_or(usize::MAX);
         dialect.ask(&upstream);
         if upstream.protocol() == config::UpstreamProtocol::OipGrpc {
             let (model, version) = (kind.model.clone(), kind.version.clone().unwrap_or_default());
-            return Ok(Arc::new(grpc::OipGrpc { upstream, model, version, contract, dialect, max_answer }));
+            return Ok(Arc::new(grpc::OipGrpc { upstream, model, version, mapping, dialect, max_answer }));
         }
         let version = kind.version.as_ref().map(|it| format!("/versions/{}", encoded(it))).unwrap_or_default();
         let model = format!("/v2/models/{}{version}", encoded(&kind.model));
-        Ok(Arc::new(Self { upstream, model, contract, dialect, max_answer }))
+        Ok(Arc::new(Self { upstream, model, mapping, dialect, max_answer }))
     }
 
     async fn ask(&self, ask: &Ask, call: Call) -> Result<Ended, ResultCode> {
@@ -68,9 +68,11 @@ impl Oip {
             return Err(ResultCode::UnsupportedFeature);
         };
         let told = request::Upstream { id: &ask.decision, dialect: self.dialect.now(), budget_us: call.budget / 1_000 };
-        let body = match request::encode(infer, told) {
+        let body = match request::encode(&self.mapping.asked(infer), told) {
             Ok(body) => body,
-            Err(result) => return Ok(Ended { result, status: None, after: None, left: Left::Error(error_body(UNREAD)) }),
+            Err(result) => {
+                return Ok(Ended { result, status: None, after: None, left: Left::Error(error_body(UNREAD)) });
+            }
         };
         let mut headers = ask.headers.clone();
         body.label(&mut headers);
@@ -83,8 +85,10 @@ impl Oip {
                 let (head, body) = response.into_parts();
                 let body = read(body, self.max_answer).await?;
                 let body = binary::divide(&head.headers, body).map_err(|_| ResultCode::DecodeFailed)?;
-                Ok(match answer::decode(body, infer, &self.contract) {
-                    Ok(answer) => Ended { result: ResultCode::Ok, status: Some(200), after: None, left: Left::Infer(answer) },
+                Ok(match answer::decode(body, infer, &self.mapping) {
+                    Ok(answer) => {
+                        Ended { result: ResultCode::Ok, status: Some(200), after: None, left: Left::Infer(answer) }
+                    }
                     Err(result) => Ended::bare(result, Some(200)),
                 })
             }

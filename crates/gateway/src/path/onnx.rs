@@ -16,14 +16,14 @@ use sha2::{Digest, Sha256};
 use super::{Attempting, Ended, Left, Path, Pieces, Site, workers::Workers};
 use crate::{
     ask::{Ask, Inference, Question},
-    tensor::{Contract, Datatype, Infer, InferAnswer, Tensor},
+    tensor::{Datatype, Infer, InferAnswer, Mapping, Tensor},
     upstream::Call,
 };
 
 /// A model in this process.
 pub(crate) struct Onnx {
     model: Arc<Model>,
-    contract: Arc<Contract>,
+    mapping: Arc<Mapping>,
     workers: Workers,
 }
 
@@ -35,19 +35,20 @@ impl Onnx {
             return Err(format!("`{file}` was changed after the configuration was read; reload once it is whole"));
         }
         let model = Model::load(&bytes).map_err(|error| format!("`{file}`: {error}"))?;
-        fits(&model, site.contract).map_err(|why| format!("`{file}`: {why}"))?;
+        let mapping = Arc::new(site.mapping()?);
+        fits(&model, &mapping).map_err(|why| format!("`{file}`: {why}"))?;
         let workers = Workers::start(&site.path.name, kind.threads)?;
-        Ok(Arc::new(Self { model: Arc::new(model), contract: site.contract.clone(), workers }))
+        Ok(Arc::new(Self { model: Arc::new(model), mapping, workers }))
     }
 
     async fn answer(&self, ask: Arc<Ask>) -> Result<InferAnswer, ResultCode> {
-        let (model, contract) = (self.model.clone(), self.contract.clone());
+        let (model, mapping) = (self.model.clone(), self.mapping.clone());
         let compute = move |is_wanted: &dyn Fn() -> bool| {
             let Question::Infer(Inference { infer, .. }) = &ask.question else {
                 // `check` lets such a path stand on an `oip` route only.
                 return Err(ResultCode::UnsupportedFeature);
             };
-            contract.accept(compute(&model, infer, is_wanted)?, infer)
+            mapping.accept(compute(&model, infer, is_wanted)?, infer)
         };
         self.workers.run(compute).await?
     }
@@ -129,7 +130,8 @@ fn tensor(name: String, array: Array) -> Option<Tensor> {
 }
 
 /// Holds a model against what its route takes and gives, where the route says so.
-fn fits(model: &Model, contract: &Contract) -> Result<(), String> {
+fn fits(model: &Model, mapping: &Mapping) -> Result<(), String> {
+    let contract = mapping.contract();
     let names = |ports: &[Port]| ports.iter().map(|it| format!("`{}`", it.name)).collect::<Vec<_>>().join(", ");
     for input in model.inputs().iter().filter(|_| !contract.inputs.is_empty()) {
         let Some(port) = contract.inputs.iter().find(|port| port.name == input.name) else {
@@ -147,15 +149,13 @@ fn fits(model: &Model, contract: &Contract) -> Result<(), String> {
         }
     }
     for port in &contract.outputs {
-        let Some(output) = model.outputs().iter().find(|output| output.name == port.name) else {
-            let found = names(model.outputs());
-            return Err(format!("the model has no output `{}`, which the route promises; it has {found}", port.name));
+        let Some(name) = mapping.name_of(&port.name) else { continue };
+        let Some(output) = model.outputs().iter().find(|output| output.name == name) else {
+            let (found, why) = (names(model.outputs()), mapping.why(&port.name));
+            return Err(format!("the model has no output `{name}`, {why}; it has {found}"));
         };
-        let found = datatype(output.kind);
-        if !port.datatypes.contains(&found) {
-            let (found, wanted) = (found.name(), port.datatypes[0].name());
-            return Err(format!("output `{}` is {found} in the model and {wanted} in the route", port.name));
-        }
+        let width = output.shape.last().copied().flatten();
+        mapping.fits(port, datatype(output.kind), width).map_err(|why| format!("output `{name}` {why}"))?;
     }
     Ok(())
 }

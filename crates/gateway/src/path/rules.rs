@@ -11,7 +11,7 @@ use evenkeel_core::ResultCode;
 use super::{Attempting, Ended, Left, Path, Pieces, Site};
 use crate::{
     ask::{Ask, Inference, Question},
-    tensor::{Contract, Datatype, Infer, InferAnswer, Tensor, element},
+    tensor::{Datatype, Infer, InferAnswer, Mapping, Tensor, element},
     upstream::Call,
 };
 
@@ -23,7 +23,7 @@ pub(crate) struct Rules {
     rules: config::kind::Rules,
     /// Where each input of the rules stands in a request.
     places: Vec<Place>,
-    contract: Arc<Contract>,
+    mapping: Mapping,
 }
 
 /// Where an input stands.
@@ -43,7 +43,9 @@ impl Rules {
             column.map_or(Place::Tensor(name.clone()), |at| Place::Column { at, of: columns.len() })
         };
         let places = kind.set.inputs().iter().map(place).collect();
-        Ok(Arc::new(Self { rules: kind.clone(), places, contract: site.contract.clone() }))
+        let mapping = site.mapping()?;
+        mapping.proves(answers(kind))?;
+        Ok(Arc::new(Self { rules: kind.clone(), places, mapping }))
     }
 
     /// Reads the one tensor whose columns the inputs are.
@@ -69,13 +71,30 @@ impl Rules {
                 element::push(column, output.datatype.into(), value).ok_or(ResultCode::ContractRange)?;
             }
         }
-        let tensor = |(output, data): (&OutputTensor, Vec<u8>)| {
-            let shape = output.shape.iter().map(|dimension| u64::try_from(*dimension).unwrap_or(rows as u64)).collect();
-            Tensor::new(output.name.clone(), output.datatype.into(), shape, data.into())
-        };
-        let tensors = outputs.iter().zip(columns).map(tensor).collect::<Result<Vec<_>, _>>();
-        self.contract.accept(InferAnswer::of(tensors.map_err(|_| ResultCode::ContractShape)?), asked)
+        let tensors = outputs.iter().zip(columns).map(|(output, data)| tensor(output, data, rows as u64));
+        let tensors = tensors.collect::<Option<Vec<_>>>().ok_or(ResultCode::ContractShape)?;
+        self.mapping.accept(InferAnswer::of(tensors), asked)
     }
+}
+
+/// Returns every value that may be answered, each output in as many rows as the one with the most values (F-163).
+fn answers(rules: &config::kind::Rules) -> Option<(Vec<Tensor>, u64)> {
+    // Parts of a sum are no answers, and `check` lets nothing be done to one.
+    let whole = |at| rules.set.values(at).filter(|(_, whole)| *whole).map(|(value, _)| value);
+    let rows = (0..rules.outputs.len()).map(|at| whole(at).count()).max().unwrap_or(0);
+    let column = |(at, output): (usize, &OutputTensor)| {
+        let mut data = Vec::new();
+        let mut values = whole(at).cycle().take(rows);
+        values.try_for_each(|value| element::push(&mut data, output.datatype.into(), value))?;
+        tensor(output, data, rows as u64)
+    };
+    Some((rules.outputs.iter().enumerate().map(column).collect::<Option<_>>()?, rows as u64))
+}
+
+/// Makes the tensor of an output, one element a row.
+fn tensor(output: &OutputTensor, data: Vec<u8>, rows: u64) -> Option<Tensor> {
+    let shape = output.shape.iter().map(|dimension| u64::try_from(*dimension).unwrap_or(rows)).collect();
+    Tensor::new(output.name.clone(), output.datatype.into(), shape, data.into()).ok()
 }
 
 impl Path for Rules {

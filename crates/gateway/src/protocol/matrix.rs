@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     rope::Rope,
-    tensor::{Contract, Form, Infer, InferAnswer, Input, Tensor, Wanted, any_tensor},
+    tensor::{Contract, Form, Infer, InferAnswer, Input, Mapping, Tensor, Wanted, any_tensor},
 };
 
 const UPSTREAM: Upstream<'static> = Upstream { id: "01KB", dialect: Dialect::Plain, budget_us: 1_000 };
@@ -29,8 +29,8 @@ fn cases() -> ProptestConfig {
 }
 
 /// What goes in and out is held against itself alone.
-fn loose() -> Contract {
-    Contract { non_finite: true, ..Contract::default() }
+fn loose() -> Mapping {
+    Mapping::from(Contract { non_finite: true, ..Contract::default() })
 }
 
 fn whole(mut rope: Rope) -> Bytes {

@@ -141,7 +141,7 @@ impl Port {
     }
 
     /// Says whether the first dimension counts rows.
-    fn is_batched(&self) -> bool {
+    pub(crate) fn is_batched(&self) -> bool {
         self.shape.first().is_some_and(|first| *first < 0)
     }
 
@@ -232,17 +232,16 @@ impl Contract {
             return Err(ResultCode::EmptyAnswer);
         }
         let there = |name: &str| answer.output(name).is_some();
-        let wanted =
-            |name: &str| request.outputs.is_empty() || request.outputs.iter().any(|wanted| wanted.name == name);
         let promised = |name: &str| self.outputs.is_empty() || self.outputs.iter().any(|port| port.name == name);
         let named = request.outputs.iter().map(|wanted| wanted.name.as_str());
-        let mut due = named.chain(self.outputs.iter().map(|port| port.name.as_str()).filter(|name| wanted(name)));
+        let mut due =
+            named.chain(self.outputs.iter().map(|port| port.name.as_str()).filter(|name| request.wants(name)));
         if !due.all(there) {
             return Err(ResultCode::OutputMissing);
         }
         let InferAnswer { parameters, outputs } = answer;
         let outputs =
-            outputs.into_iter().filter(|Output { tensor, .. }| wanted(tensor.name()) && promised(tensor.name()));
+            outputs.into_iter().filter(|Output { tensor, .. }| request.wants(tensor.name()) && promised(tensor.name()));
         let outputs = outputs.map(|output| self.output(output, request)).collect::<Result<_, _>>()?;
         Ok(InferAnswer { parameters, outputs })
     }

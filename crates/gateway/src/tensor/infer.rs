@@ -101,6 +101,11 @@ impl Infer {
         self.inputs.iter().map(|input| &input.tensor).find(|tensor| tensor.name() == name)
     }
 
+    /// Says whether an output is wanted.
+    pub(crate) fn wants(&self, output: &str) -> bool {
+        self.outputs.is_empty() || self.outputs.iter().any(|wanted| wanted.name == output)
+    }
+
     /// Returns how an output is wanted.
     pub(crate) fn form_of(&self, output: &str) -> Form {
         let wanted = self.outputs.iter().find(|wanted| wanted.name == output);

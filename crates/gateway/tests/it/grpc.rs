@@ -12,7 +12,7 @@ use std::{
 use bytes::{BufMut, Bytes, BytesMut};
 use evenkeel_config::load_text;
 use evenkeel_gateway::Gateway;
-use evenkeel_mock::{OipModel, TensorSpec};
+use evenkeel_mock::{OipAnswer, OipModel, TensorSpec};
 use http::{HeaderMap, Request, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Frame, Incoming};
@@ -24,7 +24,8 @@ use prost::Message;
 use serde_json::json;
 
 use self::oracle::{
-    InferTensor, InferTensorContents, ModelInferRequest, ModelInferResponse, ModelStreamInferResponse, Scalar,
+    InferTensor, InferTensorContents, ModelInferRequest, ModelInferResponse, ModelStreamInferResponse, RequestedOutput,
+    Scalar,
 };
 use crate::client::{Kit, until};
 
@@ -41,6 +42,7 @@ routes:
     protocol: oip
     input: {tensor: x, columns: [a, b]}
     tiers: [{name: primary, oip: {upstream: big, model: m}, total: 1s, retries: 0}]
+  n: {protocol: oip, tiers: [{name: primary, oip: {upstream: big, model: n}, total: 1s, retries: 0}]}
   echo: {protocol: oip, tiers: [{name: default, fixed: {outputs: {y: 0.5}}}]}
 "#;
 
@@ -65,6 +67,21 @@ routes:
     tiers:
       - {name: primary, oip: {upstream: grpc, model: echo}, retries: 0, total: 300ms}
       - {name: default, fixed: {outputs: {y: 0.5}}}
+  mapped:
+    protocol: oip
+    input: {tensor: x, columns: [a, b]}
+    output: {tensors: {score: {datatype: FP32}, word: {datatype: BYTES}}}
+    tiers:
+      - name: primary
+        oip: {upstream: grpc, model: n}
+        map: {score: {from: proba, column: 1, datatype: FP32}, word: {from: class, labels: [no, yes]}}
+  missed:
+    protocol: oip
+    input: {tensor: x, columns: [a, b]}
+    output: {tensors: {score: {datatype: FP32}, word: {datatype: BYTES}}}
+    tiers:
+      - {name: primary, oip: {upstream: grpc, model: n}, map: {score: {from: proba, column: 1, datatype: FP32}, word: {from: class, labels: [no]}}}
+      - {name: second, oip: {upstream: rest, model: m}, map: {score: {from: y, datatype: FP32}, word: {default: unsure}}}
   saved:
     protocol: oip
     tiers:
@@ -92,7 +109,15 @@ impl Row {
     async fn start() -> Self {
         let input = TensorSpec::new("x", "FP32", [-1, 2]);
         let model = OipModel::declared(vec![input], TensorSpec::new("y", "FP64", [-1]), vec![json!(0.25), json!(-1)]);
-        let behind = Kit::of(BEHIND, Path::new("."), BTreeMap::from([("m".to_owned(), model)])).await;
+        let specs = [("proba", "FP64", vec![-1, 2]), ("class", "INT8", vec![-1, 1])];
+        let values = [("proba", vec![json!(0.25), json!(0.75)]), ("class", vec![json!(0), json!(1)])];
+        let other = OipModel {
+            inputs: model.inputs.clone(),
+            outputs: specs.map(|(name, datatype, shape)| TensorSpec::new(name, datatype, shape)).into(),
+            answer: OipAnswer::Declared(values.map(|(name, values)| (name.to_owned(), values)).into()),
+        };
+        let models = [("m", model), ("n", other)].map(|(name, it)| (name.to_owned(), it));
+        let behind = Kit::of(BEHIND, Path::new("."), BTreeMap::from(models)).await;
         let text = BEFORE.replace("BEHIND", &format!("http://{}", behind.gateway.address()));
         let deployment = load_text("before", &text, Path::new(".")).deployment.expect("it compiles");
         let before = Gateway::start(deployment).await.expect("it starts");
@@ -203,6 +228,45 @@ async fn oip_12_oip_16_oip_28_a_call_is_answered_in_its_own_form_over_either_kin
     }
     let record = row.behind.seen_by_primary().await;
     assert_eq!(record.iter().filter(|it| it.method == "POST").count(), 4);
+}
+
+/// The outputs of an answer, each with its bytes, however it came.
+fn outputs(answer: &ModelInferResponse) -> Vec<(String, String, Vec<i64>, Vec<u8>)> {
+    let output = |(at, it): (usize, &InferTensor)| {
+        let typed = it.contents.clone().unwrap_or_default();
+        let counted = |it: &Bytes| [&[it.len() as u8, 0, 0, 0], &it[..]].concat();
+        let bytes = match answer.raw_output_contents.get(at) {
+            Some(bytes) => bytes.to_vec(),
+            None if it.datatype == "FP32" => typed.fp32_contents.iter().flat_map(|it| it.to_le_bytes()).collect(),
+            None => typed.bytes_contents.iter().flat_map(counted).collect(),
+        };
+        (it.name.clone(), it.datatype.clone(), it.shape.clone(), bytes)
+    };
+    answer.outputs.iter().enumerate().map(output).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_sees_one_contract_over_either_kind_of_upstream_however_that_names_its_outputs() {
+    let row = Row::start().await;
+    let infer = async |route: &str, raw: bool, wanted: &[&str]| {
+        let named = |name: &&str| RequestedOutput { name: (*name).into(), ..RequestedOutput::default() };
+        let request = ModelInferRequest { outputs: wanted.iter().map(named).collect(), ..rows(route, raw) };
+        let (answer, said) = row.infer(&request).await.expect("an answer");
+        (said.headers["evenkeel-tier"].to_str().expect("text").to_owned(), outputs(&answer))
+    };
+    let score = |values: [f32; 2]| ("score".into(), "FP32".into(), vec![2], values.map(f32::to_le_bytes).concat());
+    let word = |bytes: &[u8]| ("word".into(), "BYTES".into(), vec![2], bytes.to_vec());
+    for raw in [true, false] {
+        let expected = vec![score([0.75; 2]), word(b"\x02\0\0\0no\x03\0\0\0yes")];
+        assert_eq!(infer("mapped", raw, &[]).await, ("0".into(), expected), "raw: {raw}");
+        let below = vec![score([0.25, -1.0]), word(&b"\x06\0\0\0unsure".repeat(2))];
+        assert_eq!(infer("missed", raw, &[]).await, ("1".into(), below), "raw: {raw}");
+    }
+    assert_eq!(infer("mapped", true, &["score"]).await, ("0".into(), vec![score([0.75; 2])]));
+    let seen = row.behind.seen_by_primary().await;
+    let last = seen.last().and_then(|it| it.body.as_deref()).expect("a body");
+    let last: serde_json::Value = serde_json::from_slice(last).expect("JSON");
+    assert_eq!(last["outputs"], json!([{"name": "proba"}]), "asked by its own name");
 }
 
 #[tokio::test(flavor = "multi_thread")]

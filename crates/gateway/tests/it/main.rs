@@ -11,6 +11,7 @@ mod grpc;
 mod hostile;
 mod inference;
 mod inference_faults;
+mod mapping;
 mod memory;
 mod models;
 mod probes;

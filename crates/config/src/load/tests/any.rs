@@ -46,12 +46,12 @@ routes:
   value:
     protocol: oip
     input: {tensor: x, columns: [a, b], features: {a: {type: int, min: 0, max: 9, required: true}}}
-    output: {tensors: {s: {datatype: FP32, shape: [-1], min: 0, max: 1}}, non_finite: allow}
+    output: {tensors: {s: {datatype: FP32, shape: [-1], min: 0, max: 1}, w: {datatype: BYTES}}, non_finite: allow}
     tiers:
-      - {name: p, oip: {upstream: b, model: m, version: "1"}}
-      - {name: o, onnx: {file: o.onnx, threads: 2}}
+      - {name: p, oip: {upstream: b, model: m, version: "1"}, map: {s: {from: t, column: 1, datatype: FP32, shape: [-1]}, w: {from: c, round: true, labels: [x]}}}
+      - {name: o, onnx: {file: o.onnx, threads: 2}, map: {w: {default: y}}}
       - {name: r, rules: {file: r.rules}}
-      - {name: f, fixed: {outputs: {s: {dtype: FP32, shape: [1], data: [0.5]}}}}
+      - {name: f, fixed: {outputs: {s: {dtype: FP32, shape: [1], data: [0.5]}}}, map: {w: {default: y}}}
 "#;
 
 const RULES: &str = r#"inputs: {a: int, b: float, c: category}

@@ -6,17 +6,12 @@ use evenkeel_core::{Features, MILLISECOND, Nanos};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Kind, PathKind, Target};
+use super::{Kind, PathKind, Site, Target};
 use crate::{
     check::Checks,
     compile::FixedTensor,
     outside::Outside,
-    schema::{
-        contract::{Datatype, one_a_row},
-        route::{Route, RouteProtocol},
-        tensor::FixedOutput,
-        tier::Method,
-    },
+    schema::{route::RouteProtocol, tensor::FixedOutput, tier::Method},
     tree::Key,
 };
 
@@ -43,14 +38,14 @@ pub struct Fixed {
 }
 
 impl PathKind for Block {
-    fn check(&self, key: &Key, route: &Route, checks: &mut Checks<'_>) {
-        checks.serves(key, route, &[RouteProtocol::OpenaiChat, RouteProtocol::Oip]);
-        let (wanted, unwanted, found) = match route.protocol {
+    fn check(&self, key: &Key, site: Site<'_>, checks: &mut Checks<'_>) {
+        checks.serves(key, site.route, &[RouteProtocol::OpenaiChat, RouteProtocol::Oip]);
+        let (wanted, unwanted, found) = match site.route.protocol {
             RouteProtocol::OpenaiChat => ("content", "outputs", (self.content.is_some(), self.outputs.is_some())),
             RouteProtocol::Oip => ("outputs", "content", (self.outputs.is_some(), self.content.is_some())),
             RouteProtocol::OpenaiEmbeddings => return,
         };
-        let protocol = route.protocol.name();
+        let protocol = site.route.protocol.name();
         if !found.0 {
             let message = format!("a fixed answer of an `{protocol}` route needs `{wanted}`");
             checks.error("missing-key", &key.field(wanted), message, "write what is to be answered");
@@ -68,26 +63,12 @@ impl PathKind for Block {
             );
         }
         if let (Some(outputs), true) = (&self.outputs, found.0) {
-            checks.fixed_fits(&key.field("outputs"), outputs, route);
+            checks.fixed_fits(&key.field("outputs"), outputs, site);
         }
     }
 
-    fn ready(&self, route: &Route, _: &Outside) -> Kind {
-        let tensors = route.output.as_ref().map(|it| &it.tensors);
-        let tensor = |(name, output): (&String, &FixedOutput)| {
-            let contract = tensors.and_then(|tensors| tensors.get(name));
-            let (datatype, shape, data) = match output {
-                FixedOutput::PerRow(value) => (
-                    contract.map_or(Datatype::of(value), |it| it.datatype),
-                    contract.map_or_else(one_a_row, |it| it.shape.clone()),
-                    vec![value.clone()],
-                ),
-                FixedOutput::Whole(it) => {
-                    (it.dtype, it.shape.iter().map(|at| i64::from(*at)).collect(), it.data.clone())
-                }
-            };
-            FixedTensor { name: name.clone(), datatype, shape, data }
-        };
+    fn ready(&self, site: Site<'_>, _: &Outside) -> Kind {
+        let tensor = |(name, output): (&String, &FixedOutput)| FixedTensor::new(name, output, site.promised(name));
         Kind::Fixed(Fixed {
             content: self.content.clone().unwrap_or_default(),
             outputs: self.outputs.iter().flatten().map(tensor).collect(),

@@ -4,12 +4,12 @@ use evenkeel_core::Nanos;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Kind, PathKind, Target};
+use super::{Kind, PathKind, Site, Target};
 use crate::{
     check::Checks,
     outside::Outside,
     schema::{
-        route::{Route, RouteProtocol},
+        route::RouteProtocol,
         upstream::{Dialect, UpstreamProtocol},
     },
     tree::Key,
@@ -32,8 +32,8 @@ pub struct Oip {
 pub(crate) type Block = Oip;
 
 impl PathKind for Block {
-    fn check(&self, key: &Key, route: &Route, checks: &mut Checks<'_>) {
-        checks.serves(key, route, &[RouteProtocol::Oip]);
+    fn check(&self, key: &Key, site: Site<'_>, checks: &mut Checks<'_>) {
+        checks.serves(key, site.route, &[RouteProtocol::Oip]);
         let protocols = [UpstreamProtocol::Oip, UpstreamProtocol::OipGrpc];
         checks.upstream(&key.field("upstream"), &self.upstream, &protocols);
         checks.not_empty(
@@ -58,7 +58,7 @@ impl PathKind for Block {
         }
     }
 
-    fn ready(&self, _: &Route, _: &Outside) -> Kind {
+    fn ready(&self, _: Site<'_>, _: &Outside) -> Kind {
         Kind::Oip(self.clone())
     }
 

@@ -6,13 +6,8 @@ use evenkeel_core::{MILLISECOND, Nanos};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Kind, PathKind, Target};
-use crate::{
-    check::Checks,
-    outside::Outside,
-    schema::route::{Route, RouteProtocol},
-    tree::Key,
-};
+use super::{Kind, PathKind, Site, Target};
+use crate::{check::Checks, outside::Outside, schema::route::RouteProtocol, tree::Key};
 
 /// A model that is computed in this process.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
@@ -39,12 +34,12 @@ pub struct Onnx {
 }
 
 impl PathKind for Block {
-    fn check(&self, key: &Key, route: &Route, checks: &mut Checks<'_>) {
-        checks.serves(key, route, &[RouteProtocol::Oip]);
+    fn check(&self, key: &Key, site: Site<'_>, checks: &mut Checks<'_>) {
+        checks.serves(key, site.route, &[RouteProtocol::Oip]);
         checks.model(&key.field("file"), &self.file);
     }
 
-    fn ready(&self, _: &Route, outside: &Outside) -> Kind {
+    fn ready(&self, _: Site<'_>, outside: &Outside) -> Kind {
         let file = outside.file(&self.file);
         Kind::Onnx(Onnx { file: file.path.clone(), sha256: file.sha256, threads: self.threads })
     }

@@ -4,14 +4,11 @@ use evenkeel_core::{Nanos, SECOND};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Kind, PathKind, Target};
+use super::{Kind, PathKind, Site, Target};
 use crate::{
     check::Checks,
     outside::Outside,
-    schema::{
-        route::{Route, RouteProtocol},
-        upstream::UpstreamProtocol,
-    },
+    schema::{route::RouteProtocol, upstream::UpstreamProtocol},
     tree::Key,
 };
 
@@ -29,8 +26,8 @@ pub struct Openai {
 pub(crate) type Block = Openai;
 
 impl PathKind for Block {
-    fn check(&self, key: &Key, route: &Route, checks: &mut Checks<'_>) {
-        checks.serves(key, route, &[RouteProtocol::OpenaiChat, RouteProtocol::OpenaiEmbeddings]);
+    fn check(&self, key: &Key, site: Site<'_>, checks: &mut Checks<'_>) {
+        checks.serves(key, site.route, &[RouteProtocol::OpenaiChat, RouteProtocol::OpenaiEmbeddings]);
         checks.upstream(&key.field("upstream"), &self.upstream, &[UpstreamProtocol::Openai]);
         checks.not_empty(
             &key.field("model"),
@@ -40,7 +37,7 @@ impl PathKind for Block {
         );
     }
 
-    fn ready(&self, _: &Route, _: &Outside) -> Kind {
+    fn ready(&self, _: Site<'_>, _: &Outside) -> Kind {
         Kind::Openai(self.clone())
     }
 

@@ -6,7 +6,7 @@ use evenkeel_core::{MILLISECOND, Nanos};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Kind, PathKind, Target};
+use super::{Kind, PathKind, Site, Target};
 use crate::{
     check::Checks,
     compile::OutputTensor,
@@ -14,7 +14,7 @@ use crate::{
     rules::{Answer, Row, RuleSet},
     schema::{
         contract::{self, Datatype, one_a_row},
-        route::{Route, RouteProtocol},
+        route::RouteProtocol,
         tier::Method,
         value::Value,
     },
@@ -83,18 +83,16 @@ fn output(set: &RuleSet, at: usize, contract: Option<&contract::OutputTensor>) -
 }
 
 impl PathKind for Block {
-    fn check(&self, key: &Key, route: &Route, checks: &mut Checks<'_>) {
-        checks.serves(key, route, &[RouteProtocol::Oip]);
+    fn check(&self, key: &Key, site: Site<'_>, checks: &mut Checks<'_>) {
+        checks.serves(key, site.route, &[RouteProtocol::Oip]);
         if let Some(set) = checks.rules(&key.field("file"), &self.file) {
-            checks.rules_fit(key, &set, route);
+            checks.rules_fit(key, &set, site);
         }
     }
 
-    fn ready(&self, route: &Route, outside: &Outside) -> Kind {
+    fn ready(&self, site: Site<'_>, outside: &Outside) -> Kind {
         let set = outside.rules(&self.file);
-        let tensors = route.output.as_ref().map(|it| &it.tensors);
-        let contract = |name: &String| tensors.and_then(|tensors| tensors.get(name));
-        let output = |(at, name): (usize, &String)| output(&set, at, contract(name));
+        let output = |(at, name): (usize, &String)| output(&set, at, site.promised(name));
         let outputs = set.outputs().iter().enumerate().map(output).collect();
         Kind::Rules(Rules { set, outputs })
     }

@@ -19,7 +19,7 @@ use crate::{
         },
         oip_rest::{error::error_body, request},
     },
-    tensor::Contract,
+    tensor::Mapping,
     upstream::{Call, Called, Upstream},
 };
 
@@ -32,7 +32,7 @@ pub(super) struct OipGrpc {
     pub(super) model: String,
     /// Its version; empty where the server chooses.
     pub(super) version: String,
-    pub(super) contract: Arc<Contract>,
+    pub(super) mapping: Mapping,
     pub(super) dialect: Arc<Learned>,
     pub(super) max_answer: usize,
 }
@@ -44,13 +44,15 @@ impl OipGrpc {
             return Err(ResultCode::UnsupportedFeature);
         };
         let told = request::Upstream { id: &ask.decision, dialect: self.dialect.now(), budget_us: call.budget / 1_000 };
-        let message = encode(infer, (&self.model, &self.version), told);
+        let message = encode(&self.mapping.asked(infer), (&self.model, &self.version), told);
         let called = self.upstream.call("ModelInfer", ask.headers.clone(), (message, self.max_answer), call).await;
         let called = called.inspect_err(|_| self.dialect.doubt())?;
         self.dialect.ask(&self.upstream);
         Ok(match called {
-            Called::Message(message) => match answer::decode(message, infer, &self.contract) {
-                Ok(answer) => Ended { result: ResultCode::Ok, status: Some(200), after: None, left: Left::Infer(answer) },
+            Called::Message(message) => match answer::decode(message, infer, &self.mapping) {
+                Ok(answer) => {
+                    Ended { result: ResultCode::Ok, status: Some(200), after: None, left: Left::Infer(answer) }
+                }
                 Err(result) => Ended::bare(result, Some(200)),
             },
             Called::Refused { code, message, push_back, after } => {

@@ -1,7 +1,7 @@
 //! What fits a route, what becomes an input, and what comes out.
 
 use super::{Datatype as D, *};
-use crate::tensor;
+use crate::tensor::{self, Contract};
 
 /// Takes `x`, FP32 [n, 8], and gives `score`, FP32 [n, 1].
 const HOME: &[u8] = include_bytes!("../../../../../examples/home-value/distilled.onnx");
@@ -21,7 +21,8 @@ fn contract(inputs: &[(&str, D, &[i64])], outputs: &[(&str, D)]) -> Contract {
 #[test]
 fn tn_13_a_model_that_does_not_fit_its_route_is_refused_with_both_sides_named() {
     let (home, kinds) = (Model::load(HOME).expect("it is sound"), Model::load(KINDS).expect("it is sound"));
-    let three: &[(&str, D, &[i64])] = &[("f64", D::Fp64, &[-1, 2]), ("i64", D::Int64, &[-1, 2]), ("i32", D::Int8, &[-1, 2])];
+    let three: &[(&str, D, &[i64])] =
+        &[("f64", D::Fp64, &[-1, 2]), ("i64", D::Int64, &[-1, 2]), ("i32", D::Int8, &[-1, 2])];
     let fit: &[(&Model, Contract)] = &[
         (&home, contract(&[], &[])),
         (&home, contract(&[("x", D::Fp32, &[-1, 8])], &[("score", D::Fp32)])),
@@ -30,7 +31,7 @@ fn tn_13_a_model_that_does_not_fit_its_route_is_refused_with_both_sides_named() 
         (&kinds, contract(three, &[("class i64", D::Int64), ("scaler f64", D::Fp32)])),
     ];
     for (model, contract) in fit {
-        assert_eq!(fits(model, contract), Ok(()), "{contract:?}");
+        assert_eq!(fits(model, &contract.clone().into()), Ok(()), "{contract:?}");
     }
     let unfit: &[(&Model, Contract, &str)] = &[
         (&home, contract(&[("y", D::Fp32, &[-1, 8])], &[]), "the model reads `x`, which is no input of the route"),
@@ -43,9 +44,58 @@ fn tn_13_a_model_that_does_not_fit_its_route_is_refused_with_both_sides_named() 
         (&kinds, contract(three, &[("class i64", D::Bytes)]), "output `class i64` is INT64 in the model and BYTES"),
     ];
     for (model, contract, words) in unfit {
-        let why = fits(model, contract).expect_err(words);
+        let why = fits(model, &contract.clone().into()).expect_err(words);
         assert!(why.contains(words), "{why:?} does not say {words:?}");
     }
+}
+
+#[test]
+fn tn_13_a_map_is_held_against_the_model_before_anybody_asks() {
+    let kinds = Model::load(KINDS).expect("it is sound");
+    let bytes = tensor::Port::new("word", D::Bytes, &[-1]);
+    let contract = |datatype| {
+        let outputs = vec![tensor::Port::new("label", datatype, &[-1]), bytes.clone()];
+        Arc::new(Contract { outputs, ..Contract::default() })
+    };
+    let check = |datatype: config::Datatype, label: config::Pick, word: config::Pick, expected: Result<(), &str>| {
+        let mapped = [("label", label), ("word", word)]
+            .map(|(name, pick)| config::MappedOutput { name: name.into(), source: config::MapSource::Picked(pick) });
+        let mapping = Mapping::of(&mapped, 1 << 20, &contract(datatype.into())).expect("no default");
+        let found = fits(&kinds, &mapping);
+        assert_eq!(found.as_ref().map_err(String::as_str), expected.as_ref().map(|()| &()).map_err(|it| *it));
+    };
+    let pick = |from: &str| config::Pick {
+        from: from.into(),
+        column: None,
+        datatype: None,
+        round: false,
+        shape: None,
+        labels: vec![],
+    };
+    let labels = |from: &str| config::Pick { labels: vec!["no".into(), "yes".into()], ..pick(from) };
+    let int8 = |from: &str, round| config::Pick { datatype: Some(config::Datatype::Int8), round, ..pick(from) };
+    let wide = config::Pick { column: Some(2), ..pick("scaler f64") };
+    let (class, real) = ("class i64", "scaler f64");
+    check(config::Datatype::Int64, pick(class), labels(class), Ok(()));
+    check(config::Datatype::Int8, int8(class, false), labels(class), Ok(()));
+    check(config::Datatype::Int8, int8(real, true), labels(class), Ok(()));
+    let words = "output `class i64` is INT64, and INT8 in the route: write `datatype: INT8`";
+    check(config::Datatype::Int8, pick(class), labels(class), Err(words));
+    let words = "output `scaler f64` is FP32, which does not become INT8 without `round: true`";
+    check(config::Datatype::Int8, int8(real, false), labels(class), Err(words));
+    let words = "output `scaler f64` is FP32, which does not become labels without `round: true`";
+    check(config::Datatype::Int64, pick(class), labels(real), Err(words));
+    let words = "output `scaler f64` has 2 columns, so that there is no column 2";
+    check(config::Datatype::Fp32, wide, labels(class), Err(words));
+    let missing = fits(&kinds, &{
+        let mapped = config::MappedOutput { name: "label".into(), source: config::MapSource::Picked(pick("nope")) };
+        Mapping::of(&[mapped], 1 << 20, &contract(D::Int64)).expect("no default")
+    });
+    assert!(
+        missing
+            .expect_err("absent")
+            .starts_with("the model has no output `nope`, of which `map` makes `label`; it has")
+    );
 }
 
 #[test]

@@ -18,7 +18,7 @@ use crate::{
         parameter::Found,
     },
     rope::Rope,
-    tensor::{Contract, Datatype, Form, Infer, InferAnswer, Output, Tensor},
+    tensor::{Datatype, Form, Infer, InferAnswer, Mapping, Output, Tensor},
 };
 
 /// An output, as it came.
@@ -31,11 +31,11 @@ struct Sent {
     contents: Bytes,
 }
 
-/// Reads an answer, and accepts it by the contract.
+/// Reads an answer, and accepts it as the route promises it.
 ///
 /// # Errors
 /// The result of the attempt that got it.
-pub(crate) fn decode(message: Bytes, request: &Infer, contract: &Contract) -> Result<InferAnswer, ResultCode> {
+pub(crate) fn decode(message: Bytes, request: &Infer, mapping: &Mapping) -> Result<InferAnswer, ResultCode> {
     let broken = |_| ResultCode::DecodeFailed;
     let (mut parameters, mut sent, mut raw) = (Vec::new(), Vec::new(), Vec::new());
     for field in Fields::of(message) {
@@ -61,7 +61,7 @@ pub(crate) fn decode(message: Bytes, request: &Infer, contract: &Contract) -> Re
         }
         answer.outputs.push(output);
     }
-    contract.accept(answer, request)
+    mapping.accept(answer, request)
 }
 
 impl Sent {

@@ -1,7 +1,7 @@
 //! Answer: an answer to a request for inference, read from an upstream and written for a client.
 //!
 //! # Invariants
-//! - `OIPANS-1`: an answer that was decoded is one that can be written: [`Contract::accept`] has seen it.
+//! - `OIPANS-1`: an answer that was decoded is one that can be written: [`Mapping::accept`] has seen it.
 //! - `OIPANS-2`: whoever answers, the client reads its route, its version and its id (OIP-12, OIP-16).
 //!
 //! # Source
@@ -19,14 +19,14 @@ use super::{
 };
 use crate::{
     protocol::json::{self, Flaw, Kind, Reader},
-    tensor::{Contract, Datatype, Form, Infer, InferAnswer, Output, Parameter, Parameters, Tensor},
+    tensor::{Datatype, Form, Infer, InferAnswer, Mapping, Output, Parameter, Parameters, Tensor},
 };
 
-/// Reads the body of a 200, in whatever dialect, and accepts it by the contract.
+/// Reads the body of a 200, in whatever dialect, and accepts it as the route promises it.
 ///
 /// # Errors
 /// The result of the attempt that got it.
-pub(crate) fn decode(body: Divided, request: &Infer, contract: &Contract) -> Result<InferAnswer, ResultCode> {
+pub(crate) fn decode(body: Divided, request: &Infer, mapping: &Mapping) -> Result<InferAnswer, ResultCode> {
     let (json, tail) = match body {
         Divided::Json(json) => (json, None),
         Divided::Tailed { json, tail } => (json, Some(tail)),
@@ -36,7 +36,7 @@ pub(crate) fn decode(body: Divided, request: &Infer, contract: &Contract) -> Res
         return Err(ResultCode::EmptyAnswer);
     }
     let answer = read(&json, Tail::new(tail)).map_err(|Bad(result)| result)?;
-    contract.accept(answer, request)
+    mapping.accept(answer, request)
 }
 
 /// What an answer says of itself to a client.

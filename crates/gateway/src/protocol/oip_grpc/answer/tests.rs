@@ -8,7 +8,7 @@ use super::{
     super::typed::contents,
     *,
 };
-use crate::tensor::{Input, Parameter, any_tensor};
+use crate::tensor::{Contract, Input, Parameter, any_tensor};
 
 fn request(form: Form) -> Infer {
     let tensor = Tensor::from_f32("x", vec![1], &[1.0]).expect("it fits");
@@ -16,8 +16,8 @@ fn request(form: Form) -> Infer {
     Infer { id: Some("mine".into()), parameters: vec![], inputs, outputs: vec![], form, extra: vec![] }
 }
 
-fn loose() -> Contract {
-    Contract { non_finite: true, ..Contract::default() }
+fn loose() -> Mapping {
+    Mapping::from(Contract { non_finite: true, ..Contract::default() })
 }
 
 fn whole(mut rope: Rope) -> Vec<u8> {

@@ -3,7 +3,7 @@
 use ResultCode as R;
 
 use super::*;
-use crate::tensor::Port;
+use crate::tensor::{Contract, Port};
 
 fn request(members: &str) -> Infer {
     let body = format!(r#"{{"inputs":[{{"name":"x","shape":[1,2],"datatype":"FP32","data":[1,2]}}]{members}}}"#);
@@ -11,7 +11,7 @@ fn request(members: &str) -> Infer {
 }
 
 fn read(body: &str) -> Result<InferAnswer, R> {
-    decode(Divided::Json(Bytes::copy_from_slice(body.as_bytes())), &request(""), &Contract::default())
+    decode(Divided::Json(Bytes::copy_from_slice(body.as_bytes())), &request(""), &Mapping::default())
 }
 
 /// What was written, all of it JSON.
@@ -96,7 +96,7 @@ fn oip_08_null_and_tokens_are_nan_and_break_the_contract() {
         let body = output(&format!(r#""shape":[2],"datatype":"FP32","data":[1,{value}]"#));
         assert_eq!(read(&body), Err(R::ContractNonfinite), "{value}");
         let open = Contract { non_finite: true, ..Contract::default() };
-        let answer = decode(Divided::Json(body.into()), &request(""), &open).expect("allowed");
+        let answer = decode(Divided::Json(body.into()), &request(""), &open.into()).expect("allowed");
         let token = if value == "null" { "NaN" } else { value };
         let written = json(&answer, &request(""));
         assert!(written.contains(&format!("[1.0,{token}]")), "{written}");
@@ -109,10 +109,10 @@ fn oip_20_a_wanted_or_promised_output_that_is_absent_is_target() {
     let body = Bytes::from(output(r#""shape":[1],"datatype":"INT32","data":[1]"#));
     let wanted = request(r#","outputs":[{"name":"z"}]"#);
     let body = Divided::Json(body);
-    assert_eq!(decode(body.clone(), &wanted, &Contract::default()), Err(R::OutputMissing));
+    assert_eq!(decode(body.clone(), &wanted, &Mapping::default()), Err(R::OutputMissing));
     let promised = Port::new("z", Datatype::Int32, &[-1]);
     let contract = Contract { outputs: vec![promised], ..Contract::default() };
-    assert_eq!(decode(body, &request(""), &contract), Err(R::OutputMissing));
+    assert_eq!(decode(body, &request(""), &contract.into()), Err(R::OutputMissing));
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn oip_01_oip_05_outputs_come_as_bytes_or_as_json_and_go_as_they_are_wanted() {
     let wanted = request(
         r#","parameters":{"binary_data_output":true},"outputs":[{"name":"a","parameters":{"binary_data":false}},{"name":"b"}]"#,
     );
-    let answer = decode(body(b"\x00\x3c\x00\xbc"), &wanted, &Contract::default()).expect("an answer");
+    let answer = decode(body(b"\x00\x3c\x00\xbc"), &wanted, &Mapping::default()).expect("an answer");
     assert_eq!(answer.output("b").expect("there").to_f64(), Some(vec![1.0, -1.0]));
     let mut written = encode(&answer, Told { route: "r", version: "1", request: &wanted, evenkeel: &[] });
     let golden = concat!(
@@ -153,8 +153,8 @@ fn oip_01_oip_05_outputs_come_as_bytes_or_as_json_and_go_as_they_are_wanted() {
     let whole: Vec<u8> = std::iter::from_fn(|| written.body.next_piece()).flatten().collect();
     assert_eq!(whole, [golden.as_bytes(), b"\x00\x3c\x00\xbc"].concat());
     for cut in [&b"\x00\x3c\x00"[..], b"\x00\x3c\x00\xbc\x00"] {
-        assert_eq!(decode(body(cut), &wanted, &Contract::default()), Err(R::DecodeFailed), "OIP-40");
+        assert_eq!(decode(body(cut), &wanted, &Mapping::default()), Err(R::DecodeFailed), "OIP-40");
     }
     // Who wants JSON cannot have half-precision numbers.
-    assert_eq!(decode(body(b"\x00\x3c\x00\xbc"), &request(""), &Contract::default()), Err(R::ContractSchema), "OIP-11");
+    assert_eq!(decode(body(b"\x00\x3c\x00\xbc"), &request(""), &Mapping::default()), Err(R::ContractSchema), "OIP-11");
 }
