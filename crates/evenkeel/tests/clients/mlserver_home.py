@@ -1,12 +1,12 @@
 """Prepares a folder from which a real MLServer answers the model `home-value`, with scikit-learn inside.
 
-Usage: mlserver_home.py DIR [--http-port N] [--grpc-port N] [--rows FILE]; then, in DIR: mlserver start .
+Usage: mlserver_home.py DIR [--http-port N] [--grpc-port N] [--rows FILE] [--plain]; then, in DIR: mlserver start .
 A port that is not given is a free one. Prints one JSON line: {"model", "http", "grpc", "ready"}; the server is ready
 when GET of `ready` is 200.
 
 The model is a small one, fitted here on the rows of the example, so that no other data is needed. It takes `x`, FP32
-[n, 8], and gives `score`, FP32 [n, 1]; MLServer's own runtime calls its outputs `predict` and `predict_proba`, and the
-tiers of a route name their outputs alike.
+[n, 8], and gives `score`, FP32 [n, 1]. With `--plain` MLServer's own runtime answers, which calls its outputs `predict`
+and `predict_proba`, and gives the second only to whoever asks for it.
 """
 
 import argparse
@@ -65,7 +65,7 @@ def write_json(file: Path, value: dict) -> None:
     file.write_text(json.dumps(value, indent=2) + "\n")
 
 
-def prepare(folder: Path, http_port: int, grpc_port: int, rows: Path) -> None:
+def prepare(folder: Path, http_port: int, grpc_port: int, rows: Path, plain: bool) -> None:
     """Writes the server's settings, and the model with its runtime."""
     model = folder / MODEL
     model.mkdir(parents=True, exist_ok=True)
@@ -88,6 +88,12 @@ def prepare(folder: Path, http_port: int, grpc_port: int, rows: Path) -> None:
         "inputs": [x],
         "outputs": [score],
     }
+    if plain:
+        settings = {
+            "name": MODEL,
+            "implementation": "mlserver_sklearn.SKLearnModel",
+            "parameters": parameters,
+        }
     write_json(model / "model-settings.json", settings)
     (model / "model.py").write_text(RUNTIME)
     joblib.dump(fit(rows), model / "model.joblib")
@@ -99,10 +105,11 @@ def main() -> None:
     arguments.add_argument("--http-port", type=int, default=0)
     arguments.add_argument("--grpc-port", type=int, default=0)
     arguments.add_argument("--rows", type=Path, default=ROWS)
+    arguments.add_argument("--plain", action="store_true")
     given = arguments.parse_args()
     free = free_ports(2)
     http_port, grpc_port = given.http_port or free[0], given.grpc_port or free[1]
-    prepare(given.folder, http_port, grpc_port, given.rows)
+    prepare(given.folder, http_port, grpc_port, given.rows, given.plain)
     base = f"http://127.0.0.1:{http_port}"
     print(json.dumps({"model": MODEL, "http": base, "grpc": grpc_port, "ready": f"{base}/v2/models/{MODEL}/ready"}))
 

@@ -44,7 +44,12 @@ struct MlServer {
 
 impl MlServer {
     fn start(bin: &Path, folder: &Path) -> Self {
-        let prepared = Command::new(bin.join("python")).arg(client("mlserver_home.py")).arg(folder).output();
+        Self::start_with(bin, folder, &[])
+    }
+
+    fn start_with(bin: &Path, folder: &Path, options: &[&str]) -> Self {
+        let prepared =
+            Command::new(bin.join("python")).arg(client("mlserver_home.py")).arg(folder).args(options).output();
         let prepared = prepared.expect("Python runs");
         assert!(prepared.status.success(), "{}", String::from_utf8_lossy(&prepared.stderr));
         let said: Value = serde_json::from_slice(&prepared.stdout).expect("JSON");
@@ -139,6 +144,46 @@ fn oip_12_oip_16_oip_24_oip_32_the_tritonclient_in_json_mode_works_with_a_real_s
     cases_are_fine(&bin, &serving, 0);
     drop(server);
     cases_are_fine(&bin, &serving, 1);
+}
+
+#[test]
+fn oip_20_a_server_that_names_its_outputs_otherwise_answers_under_the_names_of_the_route() {
+    if is_left_out("mlserver", "it runs MLServer") {
+        return;
+    }
+    let Some(bin) = environment() else {
+        return skip("mlserver", "no environment `mls` in the folder of test environments");
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = MlServer::start_with(&bin, &folder.path().join("server"), &["--plain"]);
+    let config = example(folder.path(), &server.url);
+    let text = std::fs::read_to_string(&config).expect("it was written");
+    let primary = "oip: {upstream: models, model: home-value}";
+    let map = "map: {score: {from: predict_proba, column: 1, datatype: FP32}}";
+    assert!(text.contains(primary), "{text}");
+    std::fs::write(&config, text.replace(primary, &format!("{primary}, {map}"))).expect("written");
+    let serving = Serving::start(&config);
+    let row = "[6.0553, 29, 6.21827, 1.03723, 1457, 2.46531, 33.8, -118.08]";
+    let ask = |outputs: &str| {
+        let body =
+            format!(r#"{{"inputs": [{{"name": "x", "datatype": "FP32", "shape": [1, 8], "data": {row}}}]{outputs}}}"#);
+        let (status, answer) = http(serving.data, "POST", "/v2/models/home-value/infer", &body);
+        let answer: Value = serde_json::from_str(&answer).expect("JSON");
+        let output = &answer["outputs"][0];
+        let named = (output["name"].clone(), output["datatype"].clone(), output["shape"].clone());
+        assert_eq!(named, ("score".into(), "FP32".into(), serde_json::json!([1])), "{status}: {answer}");
+        (answer["parameters"]["evenkeel.tier"].clone(), output["data"][0].as_f64().expect("a number"))
+    };
+    let (tier, score) = ask("");
+    assert!(tier == 0 && score > 0.5, "the probability of class 1, as it did not name it: {tier} {score}");
+    assert_eq!(
+        ask(r#", "outputs": [{"name": "score"}]"#),
+        (0.into(), score),
+        "nor does who asks for it see the other name"
+    );
+    drop(server);
+    let (tier, score) = ask("");
+    assert!(tier == 1 && score > 0.5, "{tier} {score}");
 }
 
 /// Every case of the client is as it should be, answered by this tier.
