@@ -7,6 +7,7 @@
 
 mod dialect;
 mod grpc;
+mod lacking;
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,21 +17,23 @@ use http::{HeaderValue, Response, StatusCode, header};
 use hyper::body::Incoming;
 use jiff::Timestamp;
 
-use self::dialect::Learned;
+use self::{dialect::Learned, lacking::Lacking};
 use super::{Attempting, Ended, Left, Path, Pieces, Site, read};
 use crate::{
     ask::{Ask, Inference, Question},
     protocol::oip_rest::{
         answer, binary,
         error::{classify_http, error_body},
-        request,
+        metadata, request,
     },
-    tensor::Mapping,
+    tensor::{Infer, Mapping},
     upstream::{Call, Upstream, push_back},
 };
 
 /// Bytes of an error body that are read.
 const MOST_ERROR: usize = 64 << 10;
+/// Bytes of what a model says of itself that are read.
+const MOST_SAID: usize = 64 << 10;
 /// What a client reads where no tier can take its request.
 const UNREAD: &str =
     "an input has values that the model's server cannot read as JSON (NaN, infinity, or bytes that are no text)";
@@ -45,21 +48,23 @@ pub(crate) struct Oip {
     mapping: Mapping,
     dialect: Arc<Learned>,
     max_answer: usize,
+    lacking: Lacking,
 }
 
 impl Oip {
     pub(super) fn path(kind: &config::kind::Oip, site: Site<'_>) -> Result<Arc<dyn Path>, String> {
         let upstream = site.upstream.expect("the core makes a path with an upstream a remote one").clone();
         let (dialect, mapping) = (Learned::new(upstream.dialect()), site.mapping()?);
+        let lacking = Lacking::default();
         let max_answer = usize::try_from(site.spec.max_answer).unwrap_or(usize::MAX);
         dialect.ask(&upstream);
         if upstream.protocol() == config::UpstreamProtocol::OipGrpc {
             let (model, version) = (kind.model.clone(), kind.version.clone().unwrap_or_default());
-            return Ok(Arc::new(grpc::OipGrpc { upstream, model, version, mapping, dialect, max_answer }));
+            return Ok(Arc::new(grpc::OipGrpc { upstream, model, version, mapping, dialect, max_answer, lacking }));
         }
         let version = kind.version.as_ref().map(|it| format!("/versions/{}", encoded(it))).unwrap_or_default();
         let model = format!("/v2/models/{}{version}", encoded(&kind.model));
-        Ok(Arc::new(Self { upstream, model, mapping, dialect, max_answer }))
+        Ok(Arc::new(Self { upstream, model, mapping, dialect, max_answer, lacking }))
     }
 
     async fn ask(&self, ask: &Ask, call: Call) -> Result<Ended, ResultCode> {
@@ -68,7 +73,8 @@ impl Oip {
             return Err(ResultCode::UnsupportedFeature);
         };
         let told = request::Upstream { id: &ask.decision, dialect: self.dialect.now(), budget_us: call.budget / 1_000 };
-        let body = match request::encode(&self.mapping.asked(infer), told) {
+        let asked = self.mapping.asked(infer);
+        let body = match request::encode(&asked, told) {
             Ok(body) => body,
             Err(result) => {
                 return Ok(Ended { result, status: None, after: None, left: Left::Error(error_body(UNREAD)) });
@@ -87,24 +93,31 @@ impl Oip {
                 let body = binary::divide(&head.headers, body).map_err(|_| ResultCode::DecodeFailed)?;
                 Ok(match answer::decode(body, infer, &self.mapping) {
                     Ok(answer) => {
+                        self.lacking.came(&self.mapping, &asked);
                         Ended { result: ResultCode::Ok, status: Some(200), after: None, left: Left::Infer(answer) }
                     }
                     Err(result) => Ended::bare(result, Some(200)),
                 })
             }
-            status => Ok(self.refused(status, response, call).await),
+            status => Ok(self.refused(status, response, (&asked, call)).await),
         }
     }
 
     /// Reads an error answer as far as somebody may have to see it.
-    async fn refused(&self, status: StatusCode, response: Response<Incoming>, call: Call) -> Ended {
+    async fn refused(&self, status: StatusCode, response: Response<Incoming>, made: (&Infer, Call)) -> Ended {
+        let (asked, call) = made;
         let headers = response.headers();
         let (push_back, after) = (push_back::is_said(headers), push_back::read(headers, Timestamp::now()));
         let body = read(response.into_body(), MOST_ERROR).await.unwrap_or_default();
         let mut result = classify_http(status.as_u16(), push_back);
-        // A model that is not loaded answers 400 on some servers, which is no fault of the client.
-        if result == ResultCode::CallerInvalid && !self.is_ready(call).await {
-            result = ResultCode::ModelMissing;
+        // A model that is not loaded answers 400 on some servers, and on most of them one that has no such output: neither is a
+        // fault of the client.
+        if result == ResultCode::CallerInvalid {
+            result = match self.is_ready(call).await {
+                false => ResultCode::ModelMissing,
+                true if self.lacks(asked, call).await => ResultCode::OutputMissing,
+                true => result,
+            };
         }
         Ended { result, status: Some(status.as_u16()), after, left: Left::Error(body) }
     }
@@ -117,6 +130,20 @@ impl Oip {
             Ok(Err(_)) => false,
             Err(_) => true,
         }
+    }
+
+    /// Says whether the model has not what it was asked for.
+    async fn lacks(&self, asked: &Infer, call: Call) -> bool {
+        self.lacking.explains((&self.mapping, asked), self.outputs(call)).await
+    }
+
+    /// Returns the outputs that the model says it has; none where it does not say in time.
+    async fn outputs(&self, call: Call) -> Option<Vec<String>> {
+        let said = async {
+            let response = self.upstream.look(&self.model, call.replica).await.ok()?;
+            metadata::read_outputs(&read(response.into_body(), MOST_SAID).await.ok()?)
+        };
+        tokio::time::timeout(READY, said).await.ok()?
     }
 }
 

@@ -43,6 +43,7 @@ routes:
     input: {tensor: x, columns: [a, b]}
     tiers: [{name: primary, oip: {upstream: big, model: m}, total: 1s, retries: 0}]
   n: {protocol: oip, tiers: [{name: primary, oip: {upstream: big, model: n}, total: 1s, retries: 0}]}
+  declared: {protocol: oip, output: {tensors: {y: {datatype: FP32}}}, tiers: [{name: default, fixed: {outputs: {y: 0.5}}}]}
   echo: {protocol: oip, tiers: [{name: default, fixed: {outputs: {y: 0.5}}}]}
 "#;
 
@@ -82,6 +83,12 @@ routes:
     tiers:
       - {name: primary, oip: {upstream: grpc, model: n}, map: {score: {from: proba, column: 1, datatype: FP32}, word: {from: class, labels: [no]}}}
       - {name: second, oip: {upstream: rest, model: m}, map: {score: {from: y, datatype: FP32}, word: {default: unsure}}}
+  wrong:
+    protocol: oip
+    output: {tensors: {y: {datatype: FP32}}}
+    tiers:
+      - {name: primary, oip: {upstream: grpc, model: declared}, map: {y: {from: z}}}
+      - {name: default, fixed: {outputs: {y: 0.5}}}
   saved:
     protocol: oip
     tiers:
@@ -477,6 +484,11 @@ async fn f_003_what_a_grpc_server_fails_at_has_the_class_that_it_would_have_over
     };
     let below = Some(Scalar::Int64(1));
     assert_eq!(result("missing").await, (below.clone(), "target.model_missing".into()));
+    assert_eq!(
+        result("wrong").await,
+        (below.clone(), "target.output_missing".into()),
+        "the map asks for what is not there"
+    );
     // The gateway behind has no tier left, and says when to come back.
     row.behind.break_primary("{fault: status, status: 500}");
     assert_eq!(result("saved").await, (below.clone(), "capacity.push_back".into()));

@@ -64,6 +64,13 @@ routes:
         map:
           action: {from: unknown, labels: [approve, review]}
           score: {default: 0.5}
+  wrong:
+    protocol: oip
+    deadline: 2s
+    output: {tensors: {action: {datatype: BYTES}}}
+    tiers:
+      - {name: primary, oip: {upstream: big, model: scorer}, total: 500ms, map: {action: {from: predicted, labels: [approve, review]}}}
+      - {name: default, fixed: {outputs: {action: nobody}}}
   narrow:
     protocol: oip
     deadline: 2s
@@ -196,6 +203,20 @@ async fn a_miss_is_quality_and_an_absent_output_target_and_the_next_tier_answers
     let got = kit.infer("loan", &body).await;
     assert_eq!((got.header("evenkeel-tier"), got.outputs().len()), ("1", 2), "{got:?}");
     assert_eq!(result(&got).await, "quality.contract_dtype");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn oip_20_a_server_that_refuses_an_output_which_the_map_names_is_not_blamed_on_its_client() {
+    let kit = kit().await;
+    let got = kit.infer("wrong", &rows(&[[1.0, 2.0]])).await;
+    assert_eq!((got.status, got.header("evenkeel-tier")), (200, "1"), "{got:?}");
+    assert_eq!(kit.record(&got).await["attempts"][0]["result"], "target.output_missing");
+    // What is wrong with the client's own request is its own fault, also behind a map.
+    let mut body = rows(&[[1.0, 2.0]]);
+    body["inputs"][0]["name"] = "z".into();
+    let got = kit.infer("narrow", &body).await;
+    assert_eq!(got.status, 400, "{got:?}");
+    assert_eq!(kit.record(&got).await["attempts"][0]["result"], "caller.caller_invalid");
 }
 
 #[test]

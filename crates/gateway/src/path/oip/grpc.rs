@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 use evenkeel_core::ResultCode;
 use http::HeaderMap;
 
-use super::{Learned, READY};
+use super::{Lacking, Learned, MOST_SAID, READY};
 use crate::{
     ask::{Ask, Inference, Question},
     path::{Attempting, Ended, Left, Path, Pieces},
@@ -19,12 +19,12 @@ use crate::{
         },
         oip_rest::{error::error_body, request},
     },
-    tensor::Mapping,
+    tensor::{Infer, Mapping},
     upstream::{Call, Called, Upstream},
 };
 
 /// Bytes of an answer of yes or no.
-const MOST_SAID: usize = 1 << 10;
+const MOST_ANSWERED: usize = 1 << 10;
 
 /// A model on a gRPC server.
 pub(super) struct OipGrpc {
@@ -35,6 +35,7 @@ pub(super) struct OipGrpc {
     pub(super) mapping: Mapping,
     pub(super) dialect: Arc<Learned>,
     pub(super) max_answer: usize,
+    pub(super) lacking: Lacking,
 }
 
 impl OipGrpc {
@@ -44,22 +45,29 @@ impl OipGrpc {
             return Err(ResultCode::UnsupportedFeature);
         };
         let told = request::Upstream { id: &ask.decision, dialect: self.dialect.now(), budget_us: call.budget / 1_000 };
-        let message = encode(&self.mapping.asked(infer), (&self.model, &self.version), told);
+        let asked = self.mapping.asked(infer);
+        let message = encode(&asked, (&self.model, &self.version), told);
         let called = self.upstream.call("ModelInfer", ask.headers.clone(), (message, self.max_answer), call).await;
         let called = called.inspect_err(|_| self.dialect.doubt())?;
         self.dialect.ask(&self.upstream);
         Ok(match called {
             Called::Message(message) => match answer::decode(message, infer, &self.mapping) {
                 Ok(answer) => {
+                    self.lacking.came(&self.mapping, &asked);
                     Ended { result: ResultCode::Ok, status: Some(200), after: None, left: Left::Infer(answer) }
                 }
                 Err(result) => Ended::bare(result, Some(200)),
             },
             Called::Refused { code, message, push_back, after } => {
                 let (mut result, status) = classify(Refused { code, message: &message, push_back });
-                // A model that is not loaded is no fault of the client, whatever its server says.
-                if result == ResultCode::CallerInvalid && !self.is_ready(call).await {
-                    result = ResultCode::ModelMissing;
+                // Neither a model that is not loaded is a fault of the client, nor one that has no such output, whatever its
+                // server says.
+                if result == ResultCode::CallerInvalid {
+                    result = match self.is_ready(call).await {
+                        false => ResultCode::ModelMissing,
+                        true if self.lacks(&asked, call).await => ResultCode::OutputMissing,
+                        true => result,
+                    };
                 }
                 Ended { result, status: Some(status), after, left: Left::Error(error_body(&message)) }
             }
@@ -73,13 +81,28 @@ impl OipGrpc {
     /// Asks whether the model is ready. Who does not say in time is not said to be unready.
     async fn is_ready(&self, call: Call) -> bool {
         let message = encode_model(&self.model, &self.version);
-        let asking = self.upstream.call("ModelReady", HeaderMap::new(), (message, MOST_SAID), call);
+        let asking = self.upstream.call("ModelReady", HeaderMap::new(), (message, MOST_ANSWERED), call);
         match tokio::time::timeout(READY.min(Duration::from_nanos(call.budget)), asking).await {
             Ok(Ok(Called::Message(message))) => look::is_said(message).unwrap_or(true),
             // Who knows no such model says so in many ways, and who knows no such method says nothing.
             Ok(Ok(Called::Refused { code, .. })) => code == 12,
             Ok(Ok(Called::Status { .. }) | Err(_)) => false,
             Err(_) => true,
+        }
+    }
+
+    /// Says whether the model has not what it was asked for.
+    async fn lacks(&self, asked: &Infer, call: Call) -> bool {
+        self.lacking.explains((&self.mapping, asked), self.outputs(call)).await
+    }
+
+    /// Returns the outputs that the model says it has; none where it does not say in time.
+    async fn outputs(&self, call: Call) -> Option<Vec<String>> {
+        let message = encode_model(&self.model, &self.version);
+        let asking = self.upstream.call("ModelMetadata", HeaderMap::new(), (message, MOST_SAID), call);
+        match tokio::time::timeout(READY.min(Duration::from_nanos(call.budget)), asking).await {
+            Ok(Ok(Called::Message(message))) => look::read_outputs(message).ok(),
+            _ => None,
         }
     }
 }

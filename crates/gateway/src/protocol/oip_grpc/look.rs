@@ -57,7 +57,7 @@ pub(crate) fn server(version: &str) -> Rope {
     Rope::from(out.take())
 }
 
-/// Reads the name of a server out of such an answer.
+/// Reads the name of a server out of such an answer, or of anything else that says its name first and a text second.
 pub(crate) fn read_server(message: Bytes) -> Result<String, Malformed> {
     read_model(message).map(|(name, _)| name)
 }
@@ -79,6 +79,17 @@ pub(crate) fn model(name: &str, version: &str, contract: &Contract) -> Rope {
     contract.inputs.iter().for_each(|port| place(4, port));
     contract.outputs.iter().for_each(|port| place(5, port));
     Rope::from(out.take())
+}
+
+/// Reads the names of the outputs out of such an answer.
+pub(crate) fn read_outputs(message: Bytes) -> Result<Vec<String>, Malformed> {
+    let mut names = Vec::new();
+    for field in Fields::of(message) {
+        if let (5, value) = field? {
+            names.push(read_server(value.bytes()?)?);
+        }
+    }
+    Ok(names)
 }
 
 /// What `grpc.health.v1` calls a service that answers, and one that does not.

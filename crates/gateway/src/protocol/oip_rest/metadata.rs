@@ -4,7 +4,7 @@
 //! `docs/design/protocols.md`, sections 2.1 and 2.4; OIP-16, OIP-32.
 
 use bytes::Bytes;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::tensor::{Contract, Port};
 
@@ -56,6 +56,20 @@ pub(crate) fn models<'a>(names: impl Iterator<Item = &'a str>) -> Bytes {
 pub(crate) fn model(name: &str, versions: &[String], contract: &Contract) -> Bytes {
     let (inputs, outputs) = (places(&contract.inputs), places(&contract.outputs));
     write(&Model { name, versions, platform: "evenkeel", inputs, outputs })
+}
+
+/// Reads the names of the outputs out of such an answer of a server; none where it is no such answer.
+pub(crate) fn read_outputs(body: &[u8]) -> Option<Vec<String>> {
+    #[derive(Deserialize)]
+    struct Named {
+        name: String,
+    }
+    #[derive(Deserialize)]
+    struct Model {
+        outputs: Option<Vec<Named>>,
+    }
+    let Model { outputs } = serde_json::from_slice(body).ok()?;
+    Some(outputs?.into_iter().map(|it| it.name).collect())
 }
 
 fn places(ports: &[Port]) -> Vec<Place<'_>> {
