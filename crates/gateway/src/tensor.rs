@@ -22,6 +22,7 @@ pub(crate) use self::{
     values::Values,
 };
 
+pub(crate) mod classify;
 mod contract;
 mod datatype;
 pub(crate) mod element;

@@ -140,7 +140,7 @@ proptest! {
     ) {
         let mut infer = asking(&tensor, Form::Bytes);
         if wants {
-            infer.outputs = vec![Wanted { name: "y".into(), binary: Some(true), parameters: vec![], extra: vec![] }];
+            infer.outputs = vec![Wanted { name: "y".into(), binary: Some(true), classes: None, parameters: vec![], extra: vec![] }];
         }
         for dialect in [Dialect::Plain, Dialect::Triton] {
             let Ok(Written { body, json }) = request::encode(&infer, Upstream { dialect, ..UPSTREAM }) else { continue };

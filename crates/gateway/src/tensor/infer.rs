@@ -71,6 +71,8 @@ pub(crate) struct Wanted {
     pub(crate) name: String,
     /// Whether it is wanted as bytes; none where that is not said.
     pub(crate) binary: Option<bool>,
+    /// How many of its largest values are wanted in place of all, with their places.
+    pub(crate) classes: Option<u32>,
     /// Its parameters.
     pub(crate) parameters: Parameters,
     /// Unknown members.

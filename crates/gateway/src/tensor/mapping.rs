@@ -183,7 +183,7 @@ impl Mapping {
 
 /// An output that is wanted, and nothing more said of it.
 fn bare(name: &str) -> Wanted {
-    Wanted { name: name.into(), binary: None, parameters: Parameters::new(), extra: Extra::new() }
+    Wanted { name: name.into(), binary: None, classes: None, parameters: Parameters::new(), extra: Extra::new() }
 }
 
 #[cfg(test)]

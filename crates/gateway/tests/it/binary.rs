@@ -23,6 +23,9 @@ routes:
   packed: {protocol: oip, tiers: [{name: primary, oip: {upstream: packs, model: m}, retries: 0}]}
   written: {protocol: oip, tiers: [{name: primary, oip: {upstream: writes, model: m}, retries: 0}]}
   fixed: {protocol: oip, tiers: [{name: default, fixed: {outputs: {y: 0.5, word: "é"}}}]}
+  classes:
+    protocol: oip
+    tiers: [{name: default, fixed: {outputs: {y: {dtype: FP32, shape: [1, 3], data: [0.1, 0.7, 0.2]}, word: "é"}}}]
   raw:
     protocol: oip
     input: {tensor: x, columns: [a, b]}
@@ -117,6 +120,36 @@ async fn a_path_in_process_answers_in_bytes_too() {
     let size = |at: usize| (outputs[at]["name"].as_str(), outputs[at]["parameters"]["binary_data_size"].as_u64());
     assert_eq!((size(0), size(1)), ((Some("word"), Some(18)), (Some("y"), Some(24))), "{json}");
     assert_eq!(tail, [word.into_bytes(), [0.5_f64.to_le_bytes(); 3].concat()].concat());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn oip_34_classes_are_made_here_whoever_answers() {
+    let kit = kit().await;
+    let ask = async |route: &str, name: &str, classes: Value| {
+        let wanted = json!([{"name": name, "parameters": {"classification": classes}}]);
+        kit.pack(route, packed(&wanted, &Value::Null)).await
+    };
+    let got = ask("classes", "y", json!(2)).await;
+    let y = &got.json()["outputs"][0];
+    assert_eq!(
+        (&y["datatype"], &y["shape"], &y["data"]),
+        (&json!("BYTES"), &json!([1, 2]), &json!(["0.700000:1", "0.200000:2"]))
+    );
+    // What the server is asked for is the whole output.
+    let got = ask("packed", "n", json!(1)).await;
+    assert_eq!(got.json()["outputs"][0]["data"], json!(["0:0", "0:0", "0:0"]), "{got:?}");
+    let sent = kit.seen_by_primary().await.pop().and_then(|it| it.body).expect("an inference");
+    assert!(!String::from_utf8_lossy(&sent).contains("classification"));
+    let none = ask("classes", "y", json!(0)).await;
+    assert_eq!(none.json()["outputs"][0]["datatype"], "FP32", "none is no wish");
+    for (name, classes, words) in [
+        ("word", json!(1), "no numbers"),
+        ("y", json!(-1), "number of classes"),
+        ("y", json!("a"), "number of classes"),
+    ] {
+        let refused = ask("classes", name, classes).await;
+        assert!(refused.status == 400 && refused.json()["error"].to_string().contains(words), "{refused:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

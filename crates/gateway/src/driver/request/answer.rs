@@ -18,7 +18,7 @@ use crate::{
     },
     reply::{self, Reply, Terms, Told},
     sse,
-    tensor::InferAnswer,
+    tensor::{Infer, InferAnswer, classify},
 };
 
 impl Task {
@@ -71,6 +71,11 @@ impl Task {
         let Question::Infer(Inference { infer, version, front }) = &self.it.ask.question else {
             return self.refusal(Problem::Overloaded, "the answer was lost", None, disclosure);
         };
+        let classified = match classified(answer, infer) {
+            Ok(classified) => classified,
+            Err(message) => return self.refusal(Problem::Invalid, &message, None, disclosure),
+        };
+        let answer = classified.as_ref().unwrap_or(answer);
         let parameters = told.parameters();
         let said = oip_rest::answer::Told { route: told.route, version, request: infer, evenkeel: &parameters };
         let mut headers = told.headers(HeaderMap::new());
@@ -150,6 +155,23 @@ impl Task {
             Disclosure { answered, degraded: at > 0, reason: Reason::InternalError, attempts: 0, rescue: Rescue::None };
         Some(self.certain(tier.path, &disclosure))
     }
+}
+
+/// Puts the classes of outputs in place of those of which they are wanted; none where that is nobody's wish.
+fn classified(answer: &InferAnswer, infer: &Infer) -> Result<Option<InferAnswer>, String> {
+    let wish = |name: &str| infer.outputs.iter().find(|it| it.name == name)?.classes;
+    if !answer.outputs.iter().any(|it| wish(it.tensor.name()).is_some()) {
+        return Ok(None);
+    }
+    let mut answer = answer.clone();
+    for output in &mut answer.outputs {
+        if let Some(most) = wish(output.tensor.name()) {
+            let classes = classify::classes(&output.tensor, most);
+            output.tensor = classes
+                .map_err(|why| format!("output '{}' cannot be told by its classes: {why}", output.tensor.name()))?;
+        }
+    }
+    Ok(Some(answer))
 }
 
 /// Writes held events, with the object `evenkeel` in the first.

@@ -57,7 +57,7 @@ mod tests {
     use crate::tensor::{Contract, Datatype, Form, Port, Wanted};
 
     fn asking(names: &[&str]) -> Infer {
-        let wanted = |name: &&str| Wanted { name: (*name).into(), binary: None, parameters: vec![], extra: vec![] };
+        let wanted = |name: &&str| Wanted { name: (*name).into(), binary: None, classes: None, parameters: vec![], extra: vec![] };
         let outputs = names.iter().map(wanted).collect();
         Infer { id: None, parameters: vec![], inputs: vec![], outputs, form: Form::Text, extra: vec![] }
     }

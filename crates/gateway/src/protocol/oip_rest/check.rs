@@ -19,6 +19,9 @@ use super::{
 };
 use crate::tensor::{Contract, Datatype, Extra, Form, Infer, Input, Parameter, Parameters, Tensor, Wanted};
 
+/// How many classes of an output are wanted; they are made here, of what a server answers (OIP-34).
+const CLASSES: &str = "classification";
+
 /// Checks a draft, whose inputs get their elements from `data`: of which input, its draft, its datatype.
 ///
 /// # Errors
@@ -67,8 +70,9 @@ pub(in crate::protocol) fn accept<'d>(
     };
     let output = |part: Part<'_>| {
         let binary = flag(&part.parameters, "binary_data")?;
+        let classes = classes(&part.parameters)?;
         let parameters = kept(part.parameters)?;
-        Ok(Wanted { name: part.name, binary, parameters, extra: extra(body, part.others) })
+        Ok(Wanted { name: part.name, binary, classes, parameters, extra: extra(body, part.others) })
     };
     let binary = flag(&parameters, "binary_data_output")?.unwrap_or(false);
     Ok(Infer {
@@ -95,7 +99,6 @@ fn refuse(parameters: &[(String, Found)]) -> Result<(), BadInfer> {
     for (name, found) in parameters {
         let why = match (name.as_str(), found) {
             (name, _) if name.starts_with("shared_memory_") => "the region is on another host",
-            ("classification", _) => "classification is not offered yet",
             ("sequence_id", Found::Scalar(id)) if !is_no_sequence(id) => "sequences are not offered yet",
             _ => continue,
         };
@@ -125,6 +128,19 @@ pub(super) fn shape<'p>(input: &'p Part<'_>) -> Result<&'p [u64], BadInfer> {
     input.shape.as_deref().ok_or_else(|| BadInfer::new(format_args!("input '{}' has no shape", input.name)))
 }
 
+/// Reads a wish for classes; none of them is no wish.
+fn classes(parameters: &[(String, Found)]) -> Result<Option<u32>, BadInfer> {
+    let wrong = || BadInfer::new("parameter 'classification' must be a number of classes");
+    match parameters.iter().find(|(it, _)| it == CLASSES) {
+        None => Ok(None),
+        Some((_, Found::Scalar(Parameter::Int(count)))) => match u32::try_from(*count) {
+            Ok(count) => Ok(Some(count).filter(|count| *count > 0)),
+            Err(_) => Err(wrong()),
+        },
+        Some(_) => Err(wrong()),
+    }
+}
+
 /// Reads a wish for bytes.
 fn flag(parameters: &[(String, Found)], name: &str) -> Result<Option<bool>, BadInfer> {
     match parameters.iter().find(|(it, _)| it == name) {
@@ -143,7 +159,7 @@ fn kept(parameters: Vec<(String, Found)>) -> Result<Parameters, BadInfer> {
     let mut parameters = parameter::scalars(parameters);
     parameters.retain(|(name, _)| {
         let sequence = matches!(name.as_str(), "sequence_id" | "sequence_start" | "sequence_end");
-        let transport = matches!(name.as_str(), binary::SIZE | "binary_data" | "binary_data_output");
+        let transport = matches!(name.as_str(), binary::SIZE | "binary_data" | "binary_data_output" | CLASSES);
         !sequence && !transport && !name.starts_with("evenkeel.")
     });
     Ok(parameters)

@@ -21,7 +21,8 @@ fn contract() -> Contract {
 fn request(rows: u64, outputs: &[&str]) -> Infer {
     let values = vec![0.0; usize::try_from(rows * 2).expect("few")];
     let tensor = Tensor::from_f32("x", vec![rows, 2], &values).expect("fits");
-    let wanted = |name: &&str| Wanted { name: (*name).into(), binary: None, parameters: vec![], extra: vec![] };
+    let wanted =
+        |name: &&str| Wanted { name: (*name).into(), binary: None, classes: None, parameters: vec![], extra: vec![] };
     Infer {
         id: None,
         parameters: vec![],

@@ -173,7 +173,6 @@ fn oip_19_what_hides_the_data_is_refused() {
     };
     check(&part(r#""shared_memory_region":"r","shared_memory_byte_size":4"#), "the region is on another host");
     check(&with(r#","outputs":[{"name":"y","parameters":{"shared_memory_region":"r"}}]"#), "on another host");
-    check(&with(r#","outputs":[{"name":"y","parameters":{"classification":3}}]"#), "classification is not offered yet");
     check(&with(r#","parameters":{"sequence_id":7,"sequence_start":true}"#), "sequences are not offered yet");
     check(&with(r#","parameters":{"sequence_id":"s"}"#), "sequences are not offered yet");
     for none in [r#""sequence_id":0,"sequence_start":false"#, r#""sequence_id":"""#] {
