@@ -344,7 +344,7 @@ async fn hp_12(run: &mut Run) {
     }
     run.saw(Side::Client, format!("`grpc-status`: {}", counts(&codes)));
     run.counted(codes.len()).await;
-    run.grew_by_less_than(before, 8);
+    run.grew_by_less_than(before, 16);
     serves_on(run, 0).await;
 }
 
@@ -358,6 +358,7 @@ async fn hp_13(run: &mut Run) {
         run.saw(Side::Client, format!("{coding}: {}", got.status));
         run.counted(1).await;
     }
-    run.grew_by_less_than(before, 32);
+    // Three runs of it at once unpack 384 MiB, if anybody does.
+    run.grew_by_less_than(before, 64);
     serves_on(run, 0).await;
 }
