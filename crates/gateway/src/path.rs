@@ -27,7 +27,7 @@ use crate::{
     },
     rope,
     sse::{self, Event},
-    tensor::{Contract, InferAnswer, Mapping},
+    tensor::{InferAnswer, Known, Mapping},
     upstream::{Call, Upstream, in_body},
 };
 
@@ -203,14 +203,16 @@ pub(crate) struct Site<'a> {
     /// What the core holds of it.
     pub(crate) path: &'a evenkeel_core::Path,
     pub(crate) upstream: Option<&'a Arc<Upstream>>,
-    /// What its route takes and gives.
-    pub(crate) contract: &'a Arc<Contract>,
+    /// What its route takes and gives, as far as that is known.
+    pub(crate) known: &'a Arc<Known>,
+    /// It is tier 0 of its route, whose model says what is not known.
+    pub(crate) is_first: bool,
 }
 
 impl Site<'_> {
     /// Returns how what the path answers becomes what its route gives.
     fn mapping(self) -> Result<Mapping, String> {
-        Mapping::new(self.spec, self.path, self.contract)
+        Mapping::new(self.spec, self.path, self.known.declared())
     }
 }
 

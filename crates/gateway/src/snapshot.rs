@@ -7,13 +7,13 @@
 
 use std::sync::Arc;
 
-use evenkeel_config::{Deployment, Unfit, UpstreamSpec};
+use evenkeel_config::{Deployment, PathSpec, Unfit, UpstreamSpec};
 use evenkeel_core::{PathId, Where};
 use jiff::Timestamp;
 
 use crate::{
     path::{self, Path, Site},
-    tensor::Contract,
+    tensor::{Contract, Known},
     upstream::Upstream,
 };
 
@@ -24,8 +24,8 @@ pub(crate) struct Applied {
     pub(crate) upstreams: Vec<Arc<Upstream>>,
     /// By path id.
     pub(crate) paths: Vec<Arc<dyn Path>>,
-    /// By route id: what its tensors must be.
-    pub(crate) contracts: Vec<Arc<Contract>>,
+    /// By route id: what its tensors must be, as far as that is known.
+    pub(crate) contracts: Vec<Arc<Known>>,
     /// `sha256:` and twelve hex digits.
     pub(crate) name: String,
     pub(crate) at: Timestamp,
@@ -33,12 +33,12 @@ pub(crate) struct Applied {
 
 /// Tries to make every path ready that needs no server; says which of them cannot be.
 pub fn prove(deployment: &Deployment) -> Vec<Unfit> {
-    let contracts: Vec<_> = deployment.routes.iter().map(|it| Arc::new(Contract::declared(it))).collect();
+    let contracts = contracts(deployment, None);
     let local = |(path, _): &(&evenkeel_core::Path, _)| !matches!(path.place, Where::Remote(_));
     let paths = deployment.revision.paths.iter().zip(&deployment.paths);
     let built = paths.enumerate().filter(|(_, it)| local(it)).map(|(at, (path, spec))| {
-        let contract = &contracts[path.route.index()];
-        let built = path::build(Site { spec, path, upstream: None, contract });
+        let (known, is_first) = known(deployment, &contracts, at);
+        let built = path::build(Site { spec, path, upstream: None, known, is_first });
         built.err().map(|message| Unfit { path: PathId(at as u16), message })
     });
     built.flatten().collect()
@@ -56,15 +56,15 @@ impl Applied {
         };
         let upstream = |spec| kept(spec).unwrap_or_else(|| Upstream::new(spec));
         let upstreams: Vec<Arc<Upstream>> = deployment.upstreams.iter().map(upstream).collect();
-        let contracts: Vec<_> = deployment.routes.iter().map(|it| Arc::new(Contract::declared(it))).collect();
+        let contracts = contracts(&deployment, before);
         let (mut paths, mut unfit) = (Vec::new(), Vec::new());
         for (at, (path, spec)) in deployment.revision.paths.iter().zip(&deployment.paths).enumerate() {
             let upstream = match path.place {
                 Where::Remote(upstream) => Some(&upstreams[upstream.index()]),
                 Where::Local | Where::Certain => None,
             };
-            let contract = &contracts[path.route.index()];
-            match path::build(Site { spec, path, upstream, contract }) {
+            let (known, is_first) = known(&deployment, &contracts, at);
+            match path::build(Site { spec, path, upstream, known, is_first }) {
                 Ok(path) => paths.push(path),
                 Err(message) => unfit.push(Unfit { path: PathId(at as u16), message }),
             }
@@ -75,6 +75,37 @@ impl Applied {
             false => Err(unfit),
         }
     }
+}
+
+/// Returns what requests of each route must be. What was learned of a model stays known while nothing that names it changes.
+fn contracts(deployment: &Deployment, before: Option<&Applied>) -> Vec<Arc<Known>> {
+    let old = |at: usize| {
+        let old = before?.deployment.revision.route(&deployment.revision.routes[at].name)?.index();
+        let same = first(&before?.deployment, old) == first(deployment, at);
+        Some(&before?.contracts[old]).filter(|_| same)
+    };
+    let contract = |(at, spec)| {
+        let known = Known::new(Contract::declared(spec));
+        old(at).into_iter().for_each(|old| known.inherit(old));
+        known
+    };
+    deployment.routes.iter().enumerate().map(contract).collect()
+}
+
+/// Returns what says what a route takes: its first path, and the server of that.
+fn first(deployment: &Deployment, route: usize) -> (&PathSpec, Option<&UpstreamSpec>) {
+    let path = deployment.revision.routes[route].tiers[0].path.index();
+    let upstream = match deployment.revision.paths[path].place {
+        Where::Remote(upstream) => Some(&deployment.upstreams[upstream.index()]),
+        Where::Local | Where::Certain => None,
+    };
+    (&deployment.paths[path], upstream)
+}
+
+/// Returns what is known of a path's route, and whether the path is the first of that.
+fn known<'k>(deployment: &Deployment, contracts: &'k [Arc<Known>], path: usize) -> (&'k Arc<Known>, bool) {
+    let route = deployment.revision.paths[path].route.index();
+    (&contracts[route], deployment.revision.routes[route].tiers[0].path.index() == path)
 }
 
 #[cfg(test)]

@@ -14,7 +14,10 @@ use bytes::Bytes;
 use thiserror::Error;
 
 pub(crate) use self::{
-    contract::{Contract, Port},
+    contract::{
+        Contract, Port,
+        known::{Known, Said, Signature},
+    },
     datatype::Datatype,
     infer::{Extra, Form, Infer, InferAnswer, Input, Output, Parameter, Parameters, Wanted},
     mapping::Mapping,

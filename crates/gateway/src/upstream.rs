@@ -86,6 +86,11 @@ impl Upstream {
         })
     }
 
+    /// Returns how many replicas it has, at least one.
+    pub(crate) fn replicas(&self) -> usize {
+        self.urls.len()
+    }
+
     /// Returns what it speaks.
     pub(crate) fn protocol(&self) -> UpstreamProtocol {
         self.protocol
@@ -114,6 +119,16 @@ impl Upstream {
             Err(ResultCode::Unsent) => self.fresh.request(request).await.map_err(|error| fault::classify(&error)),
             looked => looked,
         }
+    }
+
+    /// Reads what a replica says, on a connection of its own that is not kept: who is asked is who is there now.
+    ///
+    /// # Errors
+    /// As [`post`](Self::post).
+    pub(crate) async fn look_afresh(&self, path: &str, replica: usize) -> Result<Response<Incoming>, ResultCode> {
+        let mut request = self.request(Method::GET, path, replica)?;
+        request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        self.fresh.request(request).await.map_err(|error| fault::classify(&error))
     }
 
     /// Sends a request and returns the head of the answer.

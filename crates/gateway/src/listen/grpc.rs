@@ -122,7 +122,7 @@ fn malformed(_: Malformed) -> Fault {
 fn prepare(applied: &Applied, asked: &Asked, body: &Bytes) -> Result<Prepared, Fault> {
     let route = inference::find(applied, &model(&asked.model, &asked.version))?;
     let infer = asked
-        .check(&applied.contracts[route.index()])
+        .check(&applied.contracts[route.index()].now())
         .map_err(|wrong| Fault::new(Problem::Invalid, "bad_request", wrong.message))?;
     let size = inference::size(body.len());
     let question = Question::Infer(Inference { infer, version: inference::VERSION.into(), front: Front::OipGrpc });
@@ -150,7 +150,7 @@ fn tell(shared: &Arc<Shared>, method: &str, message: Bytes) -> Result<Rope, Faul
         "ModelMetadata" => {
             let model = asked()?;
             let route = inference::find(&applied, &model)?;
-            look::model(&model.name, inference::VERSION, &applied.contracts[route.index()])
+            look::model(&model.name, inference::VERSION, &applied.contracts[route.index()].now())
         }
         _ => return Err(unknown()),
     })

@@ -62,7 +62,7 @@ fn divide(received: &Received) -> Result<Divided, Fault> {
 
 fn read(applied: &Applied, model: &Model, (body, divided): (&Bytes, &Divided)) -> Result<Prepared, Fault> {
     let route = find(applied, model)?;
-    let infer = request::decode(divided.clone(), &applied.contracts[route.index()])
+    let infer = request::decode(divided.clone(), &applied.contracts[route.index()].now())
         .map_err(|wrong| Fault::new(Problem::Invalid, "bad_request", wrong.message))?;
     let question = Question::Infer(Inference { infer, version: VERSION.into(), front: Front::Oip });
     Ok(Prepared { route, question, size: size(body.len()) })
@@ -103,7 +103,7 @@ pub(super) fn look(shared: &Arc<Shared>, what: &Look) -> Result<Response<Body>, 
         }
         Look::Model(model) => {
             let route = find(&applied, model)?;
-            metadata::model(&model.name, &[VERSION.into()], &applied.contracts[route.index()])
+            metadata::model(&model.name, &[VERSION.into()], &applied.contracts[route.index()].now())
         }
         Look::ModelReady(model) => {
             find(&applied, model)?;

@@ -8,6 +8,9 @@
 mod dialect;
 mod grpc;
 mod lacking;
+mod learned;
+mod model;
+mod standing;
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,7 +20,11 @@ use http::{HeaderValue, Response, StatusCode, header};
 use hyper::body::Incoming;
 use jiff::Timestamp;
 
-use self::{dialect::Learned, lacking::Lacking};
+use self::{
+    lacking::Lacking,
+    learned::Learned,
+    model::{Model, Place},
+};
 use super::{Attempting, Ended, Left, Path, Pieces, Site, read};
 use crate::{
     ask::{Ask, Inference, Question},
@@ -46,7 +53,7 @@ pub(crate) struct Oip {
     /// `/v2/models/{model}`, with the version where one is named.
     model: String,
     mapping: Mapping,
-    dialect: Arc<Learned>,
+    learned: Learned,
     max_answer: usize,
     lacking: Lacking,
 }
@@ -54,17 +61,22 @@ pub(crate) struct Oip {
 impl Oip {
     pub(super) fn path(kind: &config::kind::Oip, site: Site<'_>) -> Result<Arc<dyn Path>, String> {
         let upstream = site.upstream.expect("the core makes a path with an upstream a remote one").clone();
-        let (dialect, mapping) = (Learned::new(upstream.dialect()), site.mapping()?);
-        let lacking = Lacking::default();
+        let (mapping, lacking) = (site.mapping()?, Lacking::default());
         let max_answer = usize::try_from(site.spec.max_answer).unwrap_or(usize::MAX);
-        dialect.ask(&upstream);
+        let learned = |place: Place| {
+            let known = Some(site.known).filter(|known| site.is_first && known.is_open());
+            let model = known.map(|known| Model::learn(upstream.clone(), place, known.clone()));
+            Learned::new(upstream.clone(), model)
+        };
         if upstream.protocol() == config::UpstreamProtocol::OipGrpc {
             let (model, version) = (kind.model.clone(), kind.version.clone().unwrap_or_default());
-            return Ok(Arc::new(grpc::OipGrpc { upstream, model, version, mapping, dialect, max_answer, lacking }));
+            let learned = learned(Place::Grpc(model.clone(), version.clone()));
+            return Ok(Arc::new(grpc::OipGrpc { upstream, model, version, mapping, learned, max_answer, lacking }));
         }
         let version = kind.version.as_ref().map(|it| format!("/versions/{}", encoded(it))).unwrap_or_default();
         let model = format!("/v2/models/{}{version}", encoded(&kind.model));
-        Ok(Arc::new(Self { upstream, model, mapping, dialect, max_answer, lacking }))
+        let learned = learned(Place::Rest(model.clone()));
+        Ok(Arc::new(Self { upstream, model, mapping, learned, max_answer, lacking }))
     }
 
     async fn ask(&self, ask: &Ask, call: Call) -> Result<Ended, ResultCode> {
@@ -72,7 +84,7 @@ impl Oip {
             // `check` lets such a path stand on an `oip` route only.
             return Err(ResultCode::UnsupportedFeature);
         };
-        let told = request::Upstream { id: &ask.decision, dialect: self.dialect.now(), budget_us: call.budget / 1_000 };
+        let told = request::Upstream { id: &ask.decision, dialect: self.learned.dialect(), budget_us: call.budget / 1_000 };
         let asked = self.mapping.asked(infer);
         let body = match request::encode(&asked, told) {
             Ok(body) => body,
@@ -84,8 +96,8 @@ impl Oip {
         body.label(&mut headers);
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json, application/octet-stream"));
         let response = self.upstream.post(&format!("{}/infer", self.model), headers, body.body, call).await;
-        let response = response.inspect_err(|_| self.dialect.doubt())?;
-        self.dialect.ask(&self.upstream);
+        let response = response.inspect_err(|_| self.learned.doubt())?;
+        self.learned.ask(call.replica);
         match response.status() {
             StatusCode::OK => {
                 let (head, body) = response.into_parts();

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use super::{Attempting, Ended, Left, Path, Pieces, Site, workers::Workers};
 use crate::{
     ask::{Ask, Inference, Question},
-    tensor::{Datatype, Infer, InferAnswer, Mapping, Tensor},
+    tensor::{self, Datatype, Infer, InferAnswer, Mapping, Signature, Tensor},
     upstream::Call,
 };
 
@@ -37,6 +37,9 @@ impl Onnx {
         let model = Model::load(&bytes).map_err(|error| format!("`{file}`: {error}"))?;
         let mapping = Arc::new(site.mapping()?);
         fits(&model, &mapping).map_err(|why| format!("`{file}`: {why}"))?;
+        if site.is_first {
+            site.known.learn(signature(&model));
+        }
         let workers = Workers::start(&site.path.name, kind.threads)?;
         Ok(Arc::new(Self { model: Arc::new(model), mapping, workers }))
     }
@@ -158,6 +161,19 @@ fn fits(model: &Model, mapping: &Mapping) -> Result<(), String> {
         mapping.fits(port, datatype(output.kind), width).map_err(|why| format!("output `{name}` {why}"))?;
     }
     Ok(())
+}
+
+/// Returns what a model takes and gives. Its inputs take numbers of any kind.
+fn signature(model: &Model) -> Signature {
+    let shape = |port: &Port| -> Vec<i64> { port.shape.iter().map(|it| it.map_or(-1, |it| it as i64)).collect() };
+    let place = |port: &Port| tensor::Port::new(&port.name, datatype(port.kind), &shape(port));
+    let input = |port: &Port| {
+        let mut input = place(port);
+        let others = Datatype::ALL.into_iter().filter(|it| *it != datatype(port.kind) && can_be(*it, port.kind));
+        input.datatypes.extend(others);
+        input
+    };
+    Signature { inputs: model.inputs().iter().map(input).collect(), outputs: model.outputs().iter().map(place).collect() }
 }
 
 /// Says whether values of a datatype can become what an input holds: numbers any number, all else itself only.

@@ -38,7 +38,7 @@ enum Place {
 impl Rules {
     pub(super) fn path(kind: &config::kind::Rules, site: Site<'_>) -> Result<Arc<dyn Path>, String> {
         let place = |(name, _): &(String, FeatureKind)| {
-            let columns = site.contract.inputs.first().map(|port| port.values.as_slice()).unwrap_or_default();
+            let columns = site.known.declared().inputs.first().map(|port| port.values.as_slice()).unwrap_or_default();
             let column = columns.iter().position(|it| it.column.as_deref() == Some(name));
             column.map_or(Place::Tensor(name.clone()), |at| Place::Column { at, of: columns.len() })
         };

@@ -27,6 +27,8 @@ pub(crate) struct Contract {
     pub(crate) max_batch: Option<u64>,
     /// Whether NaN and infinities may go to the client (`output: {non_finite: allow}`).
     pub(crate) non_finite: bool,
+    /// Whether a server said it of its model, and no file declares it: an open first dimension need not count rows then.
+    pub(crate) learned: bool,
 }
 
 /// A named place of a contract.
@@ -183,10 +185,13 @@ impl Contract {
     /// Checks the shape and the rows of an input.
     pub(crate) fn check_shape(&self, name: &str, shape: &[u64]) -> Result<(), Breach> {
         let port = self.input(name);
-        if let Some(port) = port.filter(|port| !port.takes(shape)) {
+        // A model of ours takes one value a row for a column, too.
+        let column = |port: &Port| self.learned && port.fits(&[shape, &[1]].concat());
+        if let Some(port) = port.filter(|port| !port.takes(shape) && !column(port)) {
             return Err(Breach::Shape { name: name.into(), found: shape.into(), wanted: port.shape.clone() });
         }
-        let batched = port.is_none_or(Port::is_batched);
+        // What the limit protects does not depend on what a server says (SE-09).
+        let batched = self.learned || port.is_none_or(Port::is_batched);
         match (shape.first().filter(|_| batched), self.max_batch) {
             (Some(found), Some(limit)) if *found > limit => {
                 Err(Breach::Batch { name: name.into(), found: *found, limit })
@@ -197,6 +202,9 @@ impl Contract {
 
     /// Checks that all inputs that count rows have the same number of them.
     pub(crate) fn check_rows<'a>(&self, shapes: impl Iterator<Item = (&'a str, &'a [u64])>) -> Result<(), Breach> {
+        if self.learned {
+            return Ok(());
+        }
         let counted = |(name, shape): (&'a str, &'a [u64])| {
             let rows = shape.first().filter(|_| self.input(name).is_some_and(Port::is_batched))?;
             Some((name, *rows))
@@ -280,5 +288,6 @@ impl Contract {
 }
 
 mod declared;
+pub(crate) mod known;
 #[cfg(test)]
 mod tests;

@@ -184,6 +184,13 @@ pub(crate) async fn post(address: std::net::SocketAddr, path: &str, body: &'stat
     read(client.request(request).await.expect("an answer")).await
 }
 
+/// Looks at a gateway that no kit has made.
+pub(crate) async fn get(address: std::net::SocketAddr, path: &str) -> Got {
+    let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
+    let request = Request::get(format!("http://{address}{path}")).body(Full::default()).expect("a request");
+    read(client.request(request).await.expect("an answer")).await
+}
+
 pub(crate) fn deployment(big: &Mock, small: &Mock) -> Arc<Deployment> {
     compiled(CONFIG, Path::new("."), (big, small))
 }

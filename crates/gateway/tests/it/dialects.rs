@@ -9,6 +9,7 @@ use serde_json::json;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
+    task::JoinSet,
 };
 
 use crate::client::post;
@@ -18,35 +19,53 @@ type Asked = (String, Vec<u8>);
 
 /// A server that calls itself by a name, answers every inference with one score, and keeps what it was asked.
 #[derive(Clone)]
-struct Server {
-    url: String,
+pub(crate) struct Server {
+    pub(crate) url: String,
     name: &'static str,
     /// What it says before it says its name: a status and a body, from the last to the first.
     before: Arc<Mutex<Vec<(u16, &'static str)>>>,
-    asked: Arc<Mutex<Vec<Asked>>>,
+    /// What it says of its model.
+    pub(crate) model: Arc<Mutex<(u16, String)>>,
+    pub(crate) asked: Arc<Mutex<Vec<Asked>>>,
+    /// What it runs; its connections, too.
+    tasks: Arc<Mutex<JoinSet<()>>>,
 }
 
 impl Server {
     async fn start(name: &'static str, before: &[(u16, &'static str)]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        Self::on(listener, name, before)
+    }
+
+    pub(crate) fn on(listener: TcpListener, name: &'static str, before: &[(u16, &'static str)]) -> Self {
         let url = format!("http://{}", listener.local_addr().expect("bound"));
         let before = Arc::new(Mutex::new(before.iter().rev().copied().collect()));
-        let server = Self { url, name, before, asked: Arc::default() };
+        let model = Arc::new(Mutex::new((404, String::new())));
+        let server = Self { url, name, before, model, asked: Arc::default(), tasks: Arc::default() };
         let listening = server.clone();
-        tokio::spawn(async move {
+        server.tasks.lock().spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(listening.clone().serve(stream));
+                listening.tasks.lock().spawn(listening.clone().serve(stream));
             }
         });
         server
     }
 
-    /// How often it was asked what it is.
-    fn looks(&self) -> usize {
-        self.asked.lock().iter().filter(|(line, _)| line.starts_with("GET")).count()
+    /// Ends it, its connections included.
+    pub(crate) async fn stop(&self) {
+        // Who listens is in the first, and a connection that came meanwhile in the second.
+        for _ in 0..2 {
+            let mut tasks = std::mem::take(&mut *self.tasks.lock());
+            tasks.shutdown().await;
+        }
     }
 
-    fn inferences(&self) -> Vec<Vec<u8>> {
+    /// How often it was asked what it is.
+    fn looks(&self) -> usize {
+        self.asked.lock().iter().filter(|(line, _)| line.starts_with("GET /v2 ")).count()
+    }
+
+    pub(crate) fn inferences(&self) -> Vec<Vec<u8>> {
         let asked = self.asked.lock();
         asked.iter().filter(|(line, _)| line.starts_with("POST")).map(|(_, body)| body.clone()).collect()
     }
@@ -70,9 +89,10 @@ impl Server {
             let said = json!({"name": self.name, "version": "1", "extensions": []}).to_string();
             let score =
                 json!({"outputs": [{"name": "y", "datatype": "FP32", "shape": [1], "data": [0.5]}]}).to_string();
-            let (status, answer) = match line.starts_with("GET /v2 ") {
-                true => self.before.lock().pop().map_or((200, said), |(status, body)| (status, body.to_owned())),
-                false => (200, score),
+            let (status, answer) = match line.split(' ').nth(1) {
+                Some("/v2") => self.before.lock().pop().map_or((200, said), |(status, body)| (status, body.to_owned())),
+                Some("/v2/models/m") => self.model.lock().clone(),
+                _ => (200, score),
             };
             self.asked.lock().push((line, body));
             let length = answer.len();
@@ -184,5 +204,5 @@ async fn oip_08_a_declared_dialect_is_believed() {
     assert!(sent.contains(r#""content_type":"np""#), "it has a meaning there: {sent}");
     let triton = gateway(&server, "triton").await;
     assert_eq!(tier(&triton).await, "0");
-    assert!(server.asked.lock().iter().all(|(line, _)| line.starts_with("POST")), "nobody was asked");
+    assert_eq!(server.looks(), 0, "nobody was asked");
 }

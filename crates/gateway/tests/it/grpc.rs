@@ -439,6 +439,31 @@ async fn oip_32_clients_can_look_around_and_ask_after_its_health() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_grpc_server_says_of_its_model_is_told_on_and_held_against_requests() {
+    let row = Row::start().await;
+    let told = async {
+        loop {
+            let model = row.call("ModelMetadata", &name("grpc"), &[]).await;
+            let model = Metadata::decode(model.messages[0].clone()).expect("what it takes");
+            match model.inputs.is_empty() {
+                true => tokio::time::sleep(Duration::from_millis(5)).await,
+                false => break model,
+            }
+        }
+    };
+    let told = tokio::time::timeout(Duration::from_secs(10), told).await.expect("soon it is known");
+    assert_eq!((told.name.as_str(), told.inputs.len(), told.outputs.len()), ("grpc", 1, 0));
+    let input = &told.inputs[0];
+    assert_eq!((input.name.as_str(), input.datatype.as_str(), &input.shape[..]), ("x", "FP32", &[-1, 2][..]));
+    let mut wrong = rows("grpc", true);
+    wrong.inputs[0].shape = vec![4, 1];
+    let said = row.infer(&wrong).await.expect_err("another shape");
+    assert_eq!((said.code, said.text.contains("expected [-1, 2]")), (3, true), "{said:?}");
+    assert!(said.headers.get("evenkeel-decision").is_none(), "before dispatch");
+    assert!(row.infer(&rows("grpc", true)).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn oip_25_large_messages_pass_and_one_over_the_limit_is_refused() {
     let row = Row::start().await;
     for (mebibytes, code) in [(5, 0), (60, 0), (65, 8)] {

@@ -5,6 +5,7 @@ mod binary;
 mod client;
 mod commit;
 mod connect;
+mod contracts;
 mod dialects;
 mod faults;
 mod grpc;

@@ -50,6 +50,24 @@ fn of_another_output() -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_model_in_process_says_at_once_what_its_route_takes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("home.onnx"), SOUND).expect("written");
+    let gateway = Gateway::start(deployment(folder.path())).await.expect("a gateway");
+    let told = client::get(gateway.address(), "/v2/models/home").await.json();
+    assert_eq!(told["inputs"], serde_json::json!([{"name": "x", "datatype": "FP32", "shape": [-1, 8]}]));
+    assert_eq!(told["outputs"], serde_json::json!([{"name": "score", "datatype": "FP32", "shape": [-1]}]), "declared");
+    let infer = async |body: &'static str| client::post(gateway.address(), "/v2/models/home/infer", body).await;
+    let short = r#"{"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 2], "data": [8, 20]}]}"#;
+    let refused = infer(short).await;
+    assert!(refused.status == 400 && refused.header("evenkeel-decision").is_empty(), "before anything: {refused:?}");
+    let whole =
+        r#"{"inputs": [{"name": "x", "datatype": "INT64", "shape": [1, 8], "data": [8, 20, 6, 1, 900, 3, 37, -122]}]}"#;
+    let got = infer(whole).await;
+    assert_eq!((got.status, got.header("evenkeel-path")), (200, "distilled"), "numbers are numbers: {got:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn tn_13_a_file_that_is_missing_damaged_changed_or_of_another_opset_is_refused_and_the_running_revision_stays() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("home.onnx");

@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 use evenkeel_core::ResultCode;
 use http::HeaderMap;
 
-use super::{Lacking, Learned, MOST_SAID, READY};
+use super::{Lacking, MOST_SAID, READY, learned::Learned};
 use crate::{
     ask::{Ask, Inference, Question},
     path::{Attempting, Ended, Left, Path, Pieces},
@@ -33,7 +33,7 @@ pub(super) struct OipGrpc {
     /// Its version; empty where the server chooses.
     pub(super) version: String,
     pub(super) mapping: Mapping,
-    pub(super) dialect: Arc<Learned>,
+    pub(super) learned: Learned,
     pub(super) max_answer: usize,
     pub(super) lacking: Lacking,
 }
@@ -44,12 +44,12 @@ impl OipGrpc {
             // `check` lets such a path stand on an `oip` route only.
             return Err(ResultCode::UnsupportedFeature);
         };
-        let told = request::Upstream { id: &ask.decision, dialect: self.dialect.now(), budget_us: call.budget / 1_000 };
+        let told = request::Upstream { id: &ask.decision, dialect: self.learned.dialect(), budget_us: call.budget / 1_000 };
         let asked = self.mapping.asked(infer);
         let message = encode(&asked, (&self.model, &self.version), told);
         let called = self.upstream.call("ModelInfer", ask.headers.clone(), (message, self.max_answer), call).await;
-        let called = called.inspect_err(|_| self.dialect.doubt())?;
-        self.dialect.ask(&self.upstream);
+        let called = called.inspect_err(|_| self.learned.doubt())?;
+        self.learned.ask(call.replica);
         Ok(match called {
             Called::Message(message) => match answer::decode(message, infer, &self.mapping) {
                 Ok(answer) => {

@@ -1,12 +1,12 @@
-//! Metadata: what a gateway and its routes say of themselves.
+//! Metadata: what a gateway and its routes say of themselves, and what a server says of its model.
 //!
 //! # Source
-//! `docs/design/protocols.md`, sections 2.1 and 2.4; OIP-16, OIP-32.
+//! `docs/design/protocols.md`, sections 2.1 and 2.4; OIP-16, OIP-18, OIP-32.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::tensor::{Contract, Port};
+use crate::tensor::{Contract, Port, Said, Signature};
 
 /// What the gateway does beyond the specification's minimum.
 pub(crate) const EXTENSIONS: [&str; 2] = ["binary_tensor_data", "parameters"];
@@ -72,6 +72,17 @@ pub(crate) fn read_outputs(body: &[u8]) -> Option<Vec<String>> {
     Some(outputs?.into_iter().map(|it| it.name).collect())
 }
 
+/// Reads such an answer of a server; none where it says nothing of its inputs, or what cannot be.
+pub(crate) fn read_model(body: &[u8]) -> Option<Signature> {
+    #[derive(Deserialize)]
+    struct Model {
+        inputs: Option<Vec<Said>>,
+        outputs: Option<Vec<Said>>,
+    }
+    let Model { inputs, outputs } = serde_json::from_slice(body).ok()?;
+    Signature::believed(inputs.unwrap_or_default(), outputs.unwrap_or_default())
+}
+
 fn places(ports: &[Port]) -> Vec<Place<'_>> {
     ports
         .iter()
@@ -107,6 +118,23 @@ mod tests {
             r#"{"extensions":["binary_tensor_data","parameters"],"name":"evenkeel","version":"0.1.0"}"#
         );
         assert_eq!(models(["a", "b"].into_iter()), r#"{"models":["a","b"]}"#);
+    }
+
+    #[test]
+    fn oip_18_metadata_that_are_empty_or_cannot_be_say_nothing() {
+        let read = |body: &str| read_model(body.as_bytes());
+        let own = model("r", &["1".into()], &contract());
+        let Signature { inputs, outputs } = read_model(&own).expect("what we write we can read");
+        assert_eq!((&*inputs[0].name, &*inputs[0].shape, &*outputs[0].name), ("x", &[-1, 4][..], "y"));
+        let x = r#"{"name":"x","datatype":"FP32","shape":[-1,4],"parameters":{"content_type":"np"}}"#;
+        assert!(read(&format!(r#"{{"name":"m","inputs":[{x}],"outputs":null}}"#)).is_some(), "and more than we write");
+        for empty in ["{}", r#"{"inputs":[],"outputs":[]}"#, r#"{"inputs":null}"#, "", "<html>", "[]", "null"] {
+            assert_eq!(read(empty), None, "{empty}");
+        }
+        for member in [r#""shape":[null]"#, r#""shape":[1.5]"#, r#""shape":"any""#, r#""dims":[1]"#] {
+            let input = format!(r#"{{"inputs":[{{"name":"x","datatype":"FP32",{member}}}]}}"#);
+            assert_eq!(read(&input), None, "{input}");
+        }
     }
 
     #[test]

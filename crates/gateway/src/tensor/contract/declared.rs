@@ -13,6 +13,7 @@ impl Contract {
             outputs: route.output.iter().flat_map(|it| &it.tensors).map(output).collect(),
             max_batch: route.max_batch,
             non_finite: route.output.as_ref().is_some_and(|it| it.non_finite),
+            learned: false,
         }
     }
 }

@@ -15,6 +15,7 @@ fn contract() -> Contract {
         outputs: vec![port("label", Datatype::Int64, &[-1]), port("score", Datatype::Fp32, &[-1, 3])],
         max_batch: Some(4),
         non_finite: false,
+        learned: false,
     }
 }
 
@@ -156,4 +157,19 @@ fn tn_09_values_are_held_to_the_ranges_of_their_places() {
     assert_eq!(output(&[0.0, 1.0]), Ok(()));
     assert_eq!(output(&[0.5, 1.01]), Err(R::ContractRange));
     assert_eq!(output(&[0.5, f32::NAN]), Err(R::ContractNonfinite), "what is not finite has its own rule");
+}
+
+#[test]
+fn what_a_server_says_binds_by_names_datatypes_and_shapes_alone() {
+    let optional = |port: Port| Port { required: false, ..port };
+    let inputs = vec![optional(port("x", Datatype::Fp32, &[-1, 1])), optional(port("y", Datatype::Fp32, &[3]))];
+    let learned = Contract { inputs, max_batch: Some(2), learned: true, ..Contract::default() };
+    assert_eq!(learned.check_names(["y"].into_iter()), Ok(()), "who knows whether it needs `x`");
+    assert!(learned.check_names(["y", "z"].into_iter()).is_err());
+    assert_eq!(learned.check_shape("x", &[2]), Ok(()), "one value a row is a column");
+    assert!(matches!(learned.check_shape("x", &[2, 2]), Err(Breach::Shape { .. })));
+    assert!(matches!(learned.check_shape("x", &[3, 1]), Err(Breach::Batch { .. })));
+    assert!(matches!(learned.check_shape("y", &[3]), Err(Breach::Batch { .. })), "SE-09: what it says is no promise");
+    let shapes = [("x", &[2_u64, 1][..]), ("x", &[1, 1][..])];
+    assert_eq!(learned.check_rows(shapes.into_iter()), Ok(()), "who knows what its first dimension counts");
 }

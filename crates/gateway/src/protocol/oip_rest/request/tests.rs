@@ -15,6 +15,7 @@ fn contract() -> Contract {
         outputs: vec![port("y", Datatype::Fp32, &[-1])],
         max_batch: Some(2),
         non_finite: false,
+        learned: false,
     }
 }
 
