@@ -160,6 +160,9 @@ results! {
     CallerTooLarge = "caller.caller_too_large", Caller, None, No, No, Nothing, CallerError;
     /// The caller's own, passed-through credential was refused.
     CallerAuth = "caller.caller_auth", Caller, None, No, No, Nothing, CallerError;
+    /// A server failed at a request unlike any that it has answered, while it answered others: the request is taken to be at
+    /// fault, and not with certainty, so that the next tier may be asked.
+    CallerSuspected = "caller.caller_suspected", Caller, None, No, Yes, Nothing, CallerError;
     /// Told to slow down.
     RateLimited = "capacity.rate_limited", Capacity, None, Told, Yes, Rate, Upstream429;
     /// A quota is spent.

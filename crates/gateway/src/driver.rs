@@ -9,7 +9,6 @@
 //! - `DRV-3`: a panic inside the core costs its open requests their answer, each told so, and nothing else: a new core
 //!   starts from the same revision (architecture, section 5).
 
-mod clock;
 pub(crate) mod hold;
 mod mailbox;
 pub(crate) mod request;
@@ -25,8 +24,9 @@ use evenkeel_core::{Admit, Core, Input, Nanos, Output, RequestId, Revision, Rout
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-pub(crate) use clock::Clock;
 pub(crate) use mailbox::Mailbox;
+
+use crate::clock::Clock;
 
 /// What a request's task takes out of its mailbox.
 #[derive(Debug)]
@@ -62,8 +62,7 @@ struct State {
 
 impl Driver {
     /// Starts a core and the task that waits for its timers; the task ends with the driver.
-    pub(crate) fn start(revision: Arc<Revision>, on_news: OnNews) -> Arc<Self> {
-        let clock = Clock::start();
+    pub(crate) fn start(clock: Clock, revision: Arc<Revision>, on_news: OnNews) -> Arc<Self> {
         let now = clock.now();
         let core = Core::new(now, revision);
         let state = State { core, mailboxes: BTreeMap::new(), requests: 0, now, armed: None };
@@ -249,7 +248,7 @@ mod tests {
     #[tokio::test]
     async fn a_panic_inside_the_core_is_contained_and_its_requests_are_told() {
         let revision = Arc::new(Revision::default());
-        let driver = Driver::start(revision.clone(), Box::new(|_| ()));
+        let driver = Driver::start(Clock::start(), revision.clone(), Box::new(|_| ()));
         let admit = |request| Admit {
             request,
             // A route that does not exist is a broken invariant, not an input that a client can make.

@@ -14,6 +14,7 @@ use tokio::{
 
 use crate::{
     bodies::Bodies,
+    clock::Clock,
     driver::Driver,
     entropy::Entropy,
     events::{Events, Happened},
@@ -88,7 +89,8 @@ impl Gateway {
     /// A path cannot be made ready, or the address cannot be listened on.
     pub async fn start(deployment: Arc<Deployment>) -> Result<Self, StartError> {
         let address = deployment.server.listen.clone();
-        let applied = Applied::new(deployment, None).map_err(StartError::Unfit)?;
+        let clock = Clock::start();
+        let applied = Applied::new(clock, deployment, None).map_err(StartError::Unfit)?;
         let fault = |source| StartError::Listen { address: address.clone(), source };
         let listener = bind(&address).await.map_err(fault)?;
         let address = listener.local_addr().map_err(fault)?;
@@ -99,7 +101,7 @@ impl Gateway {
             Output::Probe(probe) => drop(wanted.send(probe.clone())),
             output => watcher.news(output),
         });
-        let driver = Driver::start(applied.deployment.revision.clone(), on_news);
+        let driver = Driver::start(clock, applied.deployment.revision.clone(), on_news);
         events.applied(&applied.deployment.revision, &applied.name, applied.at);
         let gateway = Self(Arc::new(Shared {
             applied: ArcSwap::new(applied),
@@ -132,7 +134,7 @@ impl Gateway {
     /// # Errors
     /// The paths that cannot be made ready; then nothing has changed.
     pub fn apply(&self, deployment: Arc<Deployment>) -> Result<(), Vec<Unfit>> {
-        let applied = Applied::new(deployment, Some(&self.0.applied.load()))?;
+        let applied = Applied::new(self.0.driver.clock, deployment, Some(&self.0.applied.load()))?;
         let server = &self.0.applied.load().deployment.server;
         if (&server.listen, &server.admin) != (&applied.deployment.server.listen, &applied.deployment.server.admin) {
             tracing::warn!(target: "evenkeel::config", "a new `server.listen` or `server.admin` counts from the next start");

@@ -7,6 +7,7 @@
 mod ask;
 mod bill;
 mod bodies;
+mod clock;
 mod driver;
 mod entropy;
 mod events;

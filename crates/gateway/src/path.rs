@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use crate::{
     ask::Ask,
     bill::Counts,
+    clock::Clock,
     protocol::{
         json::Reader,
         openai::{
@@ -205,6 +206,8 @@ pub(crate) struct Site<'a> {
     pub(crate) upstream: Option<&'a Arc<Upstream>>,
     /// What its route takes and gives, as far as that is known.
     pub(crate) known: &'a Arc<Known>,
+    /// What time it is.
+    pub(crate) clock: Clock,
     /// It is tier 0 of its route, whose model says what is not known.
     pub(crate) is_first: bool,
 }

@@ -12,6 +12,7 @@ use evenkeel_core::{PathId, Where};
 use jiff::Timestamp;
 
 use crate::{
+    clock::Clock,
     path::{self, Path, Site},
     tensor::{Contract, Known},
     upstream::Upstream,
@@ -33,12 +34,12 @@ pub(crate) struct Applied {
 
 /// Tries to make every path ready that needs no server; says which of them cannot be.
 pub fn prove(deployment: &Deployment) -> Vec<Unfit> {
-    let contracts = contracts(deployment, None);
+    let (clock, contracts) = (Clock::start(), contracts(deployment, None));
     let local = |(path, _): &(&evenkeel_core::Path, _)| !matches!(path.place, Where::Remote(_));
     let paths = deployment.revision.paths.iter().zip(&deployment.paths);
     let built = paths.enumerate().filter(|(_, it)| local(it)).map(|(at, (path, spec))| {
         let (known, is_first) = known(deployment, &contracts, at);
-        let built = path::build(Site { spec, path, upstream: None, known, is_first });
+        let built = path::build(Site { spec, path, upstream: None, known, clock, is_first });
         built.err().map(|message| Unfit { path: PathId(at as u16), message })
     });
     built.flatten().collect()
@@ -49,7 +50,11 @@ impl Applied {
     ///
     /// # Errors
     /// The paths that cannot be built, all of them.
-    pub(crate) fn new(deployment: Arc<Deployment>, before: Option<&Self>) -> Result<Arc<Self>, Vec<Unfit>> {
+    pub(crate) fn new(
+        clock: Clock,
+        deployment: Arc<Deployment>,
+        before: Option<&Self>,
+    ) -> Result<Arc<Self>, Vec<Unfit>> {
         let kept = |spec: &UpstreamSpec| {
             let of = before?.deployment.upstreams.iter().zip(&before?.upstreams);
             of.into_iter().find(|(it, _)| *it == spec).map(|(_, upstream)| upstream.clone())
@@ -64,7 +69,7 @@ impl Applied {
                 Where::Local | Where::Certain => None,
             };
             let (known, is_first) = known(&deployment, &contracts, at);
-            match path::build(Site { spec, path, upstream, known, is_first }) {
+            match path::build(Site { spec, path, upstream, known, clock, is_first }) {
                 Ok(path) => paths.push(path),
                 Err(message) => unfit.push(Unfit { path: PathId(at as u16), message }),
             }
@@ -125,8 +130,8 @@ mod tests {
 
     #[test]
     fn cf_02_an_upstream_that_stays_what_it_was_keeps_its_connections() {
-        let before = Applied::new(deployment(""), None).expect("ready");
-        let after = Applied::new(deployment(", idle: 2s"), Some(&before)).expect("ready");
+        let before = Applied::new(Clock::start(), deployment(""), None).expect("ready");
+        let after = Applied::new(Clock::start(), deployment(", idle: 2s"), Some(&before)).expect("ready");
         let same: Vec<_> = before.upstreams.iter().zip(&after.upstreams).map(|(a, b)| Arc::ptr_eq(a, b)).collect();
         assert_eq!(same, [false, true]);
     }

@@ -9,6 +9,7 @@ fn f_011_evidence_and_repetition_are_independent_columns() {
         (R::OkSlow, E::Soft, A::No, N::No, C::Nothing),
         (R::Slow, E::Soft, A::No, N::Yes, C::Nothing),
         (R::CallerInvalid, E::None, A::No, N::No, C::Nothing),
+        (R::CallerSuspected, E::None, A::No, N::Yes, C::Nothing),
         (R::RateLimited, E::None, A::Told, N::Yes, C::Rate),
         (R::PushBack, E::None, A::Told, N::Yes, C::Replica),
         (R::OwnLimit, E::None, A::No, N::Yes, C::Nothing),
@@ -44,6 +45,7 @@ fn every_result_but_ok_has_a_reason_and_a_name_of_its_class() {
 fn f_002_a_callers_fault_below_tier_0_is_a_lack_of_that_tier() {
     assert_eq!(ResultCode::CallerInvalid.at_tier(0), ResultCode::CallerInvalid);
     assert_eq!(ResultCode::CallerInvalid.at_tier(1), ResultCode::UnsupportedFeature);
+    assert_eq!(ResultCode::CallerSuspected.at_tier(1), ResultCode::CallerSuspected);
     assert_eq!(ResultCode::CallerTooLarge.at_tier(2), ResultCode::MessageTooLarge);
     assert_eq!(ResultCode::Status5xx.at_tier(2), ResultCode::Status5xx);
 }

@@ -20,7 +20,9 @@ use crate::{
 impl Request {
     /// Ends a request that no tier answered, with the word that helps its client most (F-007, F-009, F-165 to F-168).
     pub(super) fn give_up(&mut self, now: Nanos, world: &mut World<'_>) {
-        if let Some((attempt, result)) = self.first_failure.filter(|it| it.1.next() != Next::Yes) {
+        // Who is to blame for a failure is told so, also where others were asked (OIP-39).
+        let own = |result: ResultCode| result.next() != Next::Yes || result.class() == Class::Caller;
+        if let Some((attempt, result)) = self.first_failure.filter(|it| own(it.1)) {
             return self.finish(now, world, End::Error(result), Some(Source::Error(attempt)));
         }
         let refused = self.facts.iter().any(|fact| fact.signal == Signal::MaxTier && fact.breached());

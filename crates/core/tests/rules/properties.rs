@@ -198,7 +198,11 @@ proptest! {
                 Output::Start(start) if start.request == request => Some(start.attempt),
                 _ => None,
             }).last();
-            let event = Event::Ended { result: ResultCode::CallerInvalid, status: Some(400), after: None };
+            let (result, status) = match world.dice.one_in(2) {
+                true => (ResultCode::CallerInvalid, Some(400)),
+                false => (ResultCode::CallerSuspected, Some(500)),
+            };
+            let event = Event::Ended { result, status, after: None };
             match attempt.filter(|_| world.dice.one_in(2)) {
                 Some(attempt) => world.feed(Input::Attempt { attempt, event }),
                 None => world.feed(Input::ClientGone { request }),

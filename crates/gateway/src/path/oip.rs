@@ -10,6 +10,7 @@ mod grpc;
 mod lacking;
 mod learned;
 mod model;
+mod signatures;
 mod standing;
 
 use std::{sync::Arc, time::Duration};
@@ -24,6 +25,7 @@ use self::{
     lacking::Lacking,
     learned::Learned,
     model::{Model, Place},
+    signatures::Signatures,
 };
 use super::{Attempting, Ended, Left, Path, Pieces, Site, read};
 use crate::{
@@ -54,6 +56,7 @@ pub(crate) struct Oip {
     model: String,
     mapping: Mapping,
     learned: Learned,
+    signatures: Signatures,
     max_answer: usize,
     lacking: Lacking,
 }
@@ -63,6 +66,7 @@ impl Oip {
         let upstream = site.upstream.expect("the core makes a path with an upstream a remote one").clone();
         let (mapping, lacking) = (site.mapping()?, Lacking::default());
         let max_answer = usize::try_from(site.spec.max_answer).unwrap_or(usize::MAX);
+        let signatures = Signatures::new(site.clock, site.known.clone());
         let learned = |place: Place| {
             let known = Some(site.known).filter(|known| site.is_first && known.is_open());
             let model = known.map(|known| Model::learn(upstream.clone(), place, known.clone()));
@@ -71,12 +75,13 @@ impl Oip {
         if upstream.protocol() == config::UpstreamProtocol::OipGrpc {
             let (model, version) = (kind.model.clone(), kind.version.clone().unwrap_or_default());
             let learned = learned(Place::Grpc(model.clone(), version.clone()));
-            return Ok(Arc::new(grpc::OipGrpc { upstream, model, version, mapping, learned, max_answer, lacking }));
+            let path = grpc::OipGrpc { upstream, model, version, mapping, learned, signatures, max_answer, lacking };
+            return Ok(Arc::new(path));
         }
         let version = kind.version.as_ref().map(|it| format!("/versions/{}", encoded(it))).unwrap_or_default();
         let model = format!("/v2/models/{}{version}", encoded(&kind.model));
         let learned = learned(Place::Rest(model.clone()));
-        Ok(Arc::new(Self { upstream, model, mapping, learned, max_answer, lacking }))
+        Ok(Arc::new(Self { upstream, model, mapping, learned, signatures, max_answer, lacking }))
     }
 
     async fn ask(&self, ask: &Ask, call: Call) -> Result<Ended, ResultCode> {
@@ -98,21 +103,22 @@ impl Oip {
         let response = self.upstream.post(&format!("{}/infer", self.model), headers, body.body, call).await;
         let response = response.inspect_err(|_| self.learned.doubt())?;
         self.learned.ask(call.replica);
-        match response.status() {
+        let ended = match response.status() {
             StatusCode::OK => {
                 let (head, body) = response.into_parts();
                 let body = read(body, self.max_answer).await?;
                 let body = binary::divide(&head.headers, body).map_err(|_| ResultCode::DecodeFailed)?;
-                Ok(match answer::decode(body, infer, &self.mapping) {
+                match answer::decode(body, infer, &self.mapping) {
                     Ok(answer) => {
                         self.lacking.came(&self.mapping, &asked);
                         Ended { result: ResultCode::Ok, status: Some(200), after: None, left: Left::Infer(answer) }
                     }
                     Err(result) => Ended::bare(result, Some(200)),
-                })
+                }
             }
-            status => Ok(self.refused(status, response, (&asked, call)).await),
-        }
+            status => self.refused(status, response, (&asked, call)).await,
+        };
+        Ok(self.signatures.judge(infer, ended))
     }
 
     /// Reads an error answer as far as somebody may have to see it.

@@ -282,6 +282,17 @@ impl Contract {
         Ok(Output { tensor, parameters })
     }
 
+    /// Returns the dimensions of an input by which kinds of requests differ: without the batch, and -1 for those that are open.
+    pub(crate) fn closed(&self, tensor: &Tensor) -> Vec<i64> {
+        let port = self.input(tensor.name());
+        let batched = port.is_none_or(Port::is_batched);
+        let closed = |(at, found): (usize, &u64)| match port.and_then(|port| port.shape.get(at)) {
+            Some(..0) => -1,
+            _ => i64::try_from(*found).unwrap_or(i64::MAX),
+        };
+        tensor.shape().iter().enumerate().skip(usize::from(batched)).map(closed).collect()
+    }
+
     fn input(&self, name: &str) -> Option<&Port> {
         self.inputs.iter().find(|port| port.name == name)
     }

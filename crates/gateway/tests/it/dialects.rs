@@ -17,6 +17,9 @@ use crate::client::post;
 /// The first line of a request, and its body.
 type Asked = (String, Vec<u8>);
 
+/// Says with which status an inference is answered, by its body.
+type Status = fn(&[u8]) -> u16;
+
 /// A server that calls itself by a name, answers every inference with one score, and keeps what it was asked.
 #[derive(Clone)]
 pub(crate) struct Server {
@@ -26,6 +29,8 @@ pub(crate) struct Server {
     before: Arc<Mutex<Vec<(u16, &'static str)>>>,
     /// What it says of its model.
     pub(crate) model: Arc<Mutex<(u16, String)>>,
+    /// With which status it answers an inference, by its body.
+    pub(crate) status: Arc<Mutex<Status>>,
     pub(crate) asked: Arc<Mutex<Vec<Asked>>>,
     /// What it runs; its connections, too.
     tasks: Arc<Mutex<JoinSet<()>>>,
@@ -41,7 +46,8 @@ impl Server {
         let url = format!("http://{}", listener.local_addr().expect("bound"));
         let before = Arc::new(Mutex::new(before.iter().rev().copied().collect()));
         let model = Arc::new(Mutex::new((404, String::new())));
-        let server = Self { url, name, before, model, asked: Arc::default(), tasks: Arc::default() };
+        let status = Arc::new(Mutex::new((|_| 200) as Status));
+        let server = Self { url, name, before, model, status, asked: Arc::default(), tasks: Arc::default() };
         let listening = server.clone();
         server.tasks.lock().spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -92,7 +98,10 @@ impl Server {
             let (status, answer) = match line.split(' ').nth(1) {
                 Some("/v2") => self.before.lock().pop().map_or((200, said), |(status, body)| (status, body.to_owned())),
                 Some("/v2/models/m") => self.model.lock().clone(),
-                _ => (200, score),
+                _ => match (self.status.lock())(&body) {
+                    200 => (200, score),
+                    status => (status, r#"{"error":"x has 3 features, expecting 2"}"#.into()),
+                },
             };
             self.asked.lock().push((line, body));
             let length = answer.len();

@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "what a test starts ends with its runtime")]
 
 mod binary;
+mod blame;
 mod client;
 mod commit;
 mod connect;

@@ -68,6 +68,9 @@ mutations! {
     "rule 5", "a caller's fault counts against the path", "class.rs":
         "CallerInvalid = \"caller.caller_invalid\", Caller, None, No, No, Nothing, CallerError;" =>
         "CallerInvalid = \"caller.caller_invalid\", Caller, Hard, No, No, Nothing, CallerError;";
+    "rule 5", "a suspected client counts against the path", "class.rs":
+        "CallerSuspected = \"caller.caller_suspected\", Caller, None, No, Yes, Nothing, CallerError;" =>
+        "CallerSuspected = \"caller.caller_suspected\", Caller, Hard, No, Yes, Nothing, CallerError;";
     "rule 5", "a client that leaves counts against the path", "class.rs":
         "ClientGone = \"cancelled.client_gone\", Cancelled, None, No, No, Nothing, ClientGone;" =>
         "ClientGone = \"cancelled.client_gone\", Cancelled, Hard, No, No, Nothing, ClientGone;";

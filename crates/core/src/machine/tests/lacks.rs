@@ -26,6 +26,44 @@ fn f_009_where_the_first_failure_was_another_the_default_may_answer() {
 }
 
 #[test]
+fn oip_39_f_002_who_is_suspected_costs_its_path_nothing_and_may_be_answered_below() {
+    let mut kit = Kit::new(revision(1));
+    for _ in 0..20 {
+        kit.admit(Operation::Chat);
+        kit.end(R::CallerSuspected, 500);
+        assert_eq!(kit.start().tier, 1, "the next tier at once, and the path not again");
+        kit.end(R::Ok, 200);
+    }
+    let decision = kit.decision();
+    assert_eq!((decision.reason, decision.outcome.tier), (Reason::CallerError, Some(1)));
+    let state = kit.core.route_state(kit.now, RouteId(0));
+    assert_eq!((state.tier, state.phase), (0, Phase::Normal), "rule 5");
+
+    kit.admit(Operation::Chat);
+    kit.end(R::CallerSuspected, 500);
+    kit.end(R::TotalTimeout, 0);
+    assert_eq!(kit.source(), Source::Certain(PathId(2)), "it may be another's fault after all");
+}
+
+#[test]
+fn oip_39_f_007_who_is_suspected_is_told_so_where_no_tier_can_answer() {
+    let mut bare = revision(1);
+    bare.routes[0].tiers.pop();
+    let mut kit = Kit::new(bare);
+    kit.admit(Operation::Chat);
+    let first = kit.start().attempt;
+    kit.end(R::CallerSuspected, 500);
+    kit.end(R::TotalTimeout, 0);
+    assert_eq!(kit.source(), Source::Error(first));
+    let outcome = kit.decision().outcome;
+    assert_eq!(
+        (outcome.status, outcome.end),
+        (400, End::Error(R::CallerSuspected)),
+        "no 503: to come back would not help"
+    );
+}
+
+#[test]
 fn f_036_after_context_exceeded_only_larger_windows_are_tried() {
     for (small, tried) in [(Some(8_000), false), (Some(32_000), true), (None, true)] {
         let mut revision = revision(1);

@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 use evenkeel_core::ResultCode;
 use http::HeaderMap;
 
-use super::{Lacking, MOST_SAID, READY, learned::Learned};
+use super::{Lacking, MOST_SAID, READY, learned::Learned, signatures::Signatures};
 use crate::{
     ask::{Ask, Inference, Question},
     path::{Attempting, Ended, Left, Path, Pieces},
@@ -34,6 +34,7 @@ pub(super) struct OipGrpc {
     pub(super) version: String,
     pub(super) mapping: Mapping,
     pub(super) learned: Learned,
+    pub(super) signatures: Signatures,
     pub(super) max_answer: usize,
     pub(super) lacking: Lacking,
 }
@@ -50,7 +51,7 @@ impl OipGrpc {
         let called = self.upstream.call("ModelInfer", ask.headers.clone(), (message, self.max_answer), call).await;
         let called = called.inspect_err(|_| self.learned.doubt())?;
         self.learned.ask(call.replica);
-        Ok(match called {
+        let ended = match called {
             Called::Message(message) => match answer::decode(message, infer, &self.mapping) {
                 Ok(answer) => {
                     self.lacking.came(&self.mapping, &asked);
@@ -75,7 +76,8 @@ impl OipGrpc {
                 let result = ResultCode::of_status(status.as_u16(), push_back);
                 Ended { result, status: Some(status.as_u16()), after, left: Left::Nothing }
             }
-        })
+        };
+        Ok(self.signatures.judge(infer, ended))
     }
 
     /// Asks whether the model is ready. Who does not say in time is not said to be unready.
