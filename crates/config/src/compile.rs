@@ -103,6 +103,8 @@ pub struct RouteSpec {
     pub max_batch: Option<u64>,
     /// What an `oip` route gives, where it says so.
     pub output: Option<Output>,
+    /// The versions that an `oip` route has, at least one; the first is meant where none is named.
+    pub versions: Vec<String>,
 }
 
 /// Compiles a file that was checked, with what it names outside.
@@ -133,6 +135,7 @@ pub(crate) fn compile(mut file: File, outside: &Outside) -> Deployment {
             input: it.input.as_ref().map(contract::input),
             max_batch: it.max_batch,
             output: it.output.as_ref().map(contract::output),
+            versions: it.versions.clone(),
         });
     }
     Deployment { revision: Arc::new(revision), server: file.server, upstreams, paths, routes }

@@ -19,16 +19,16 @@ use crate::{
 
 impl Checks<'_> {
     pub(super) fn contract(&mut self, route_key: &Key, route: &Route) {
-        let [input, output, most] = ["input", "output", "max_batch"].map(|name| route_key.field(name));
+        let keys = ["input", "output", "max_batch", "versions"].map(|name| route_key.field(name));
         if route.protocol != RouteProtocol::Oip && !self.report.doubts(&route_key.field("protocol")) {
-            for key in
-                [&input, &output, &most].into_iter().filter(|key| self.report.is_written(key)).collect::<Vec<_>>()
-            {
+            for key in keys.iter().filter(|key| self.report.is_written(key)).collect::<Vec<_>>() {
                 let message = format!("an `{}` route has no tensors", route.protocol.name());
                 self.error("misplaced-key", key, message, "remove it, or write `protocol: oip`");
             }
             return;
         }
+        let [input, output, _, versions] = keys;
+        self.versions(&versions, &route.versions);
         if let Some(it) = &route.input {
             self.input(&input, it);
         }
@@ -39,6 +39,19 @@ impl Checks<'_> {
         }
         for (name, tensor) in &it.tensors {
             self.output_tensor(&tensors.field(name), tensor);
+        }
+    }
+
+    fn versions(&mut self, key: &Key, versions: &[String]) {
+        for (at, version) in versions.iter().enumerate() {
+            let key = key.index(at);
+            if version.is_empty() || !version.bytes().all(|it| it.is_ascii_digit()) {
+                let message = format!("`{version}` is not a version that clients can name: those are digits");
+                self.error("version", &key, message, "for example \"7\"");
+            }
+            if versions[..at].contains(version) {
+                self.error("duplicate-name", &key, format!("`{version}` stands above"), "name each version once");
+            }
         }
     }
 

@@ -62,6 +62,11 @@ pub(crate) struct Route {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub(crate) max_batch: Option<u64>,
+    /// The versions under which an `oip` route is known to its clients, in digits; the first is meant where none is named. All
+    /// are the same route: which version of a model answers is the tier's to say.
+    #[serde(default = "versions")]
+    #[schemars(length(min = 1, max = 64))]
+    pub(crate) versions: Vec<String>,
     /// What an `oip` route gives.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) output: Option<Output>,
@@ -215,6 +220,10 @@ impl Default for RetryBudget {
     fn default() -> Self {
         Self { ratio: Ratio(100), floor: 3, per: Duration::seconds(10) }
     }
+}
+
+fn versions() -> Vec<String> {
+    vec!["1".into()]
 }
 
 fn max_attempts() -> u8 {

@@ -120,12 +120,12 @@ fn malformed(_: Malformed) -> Fault {
 }
 
 fn prepare(applied: &Applied, asked: &Asked, body: &Bytes) -> Result<Prepared, Fault> {
-    let route = inference::find(applied, &model(&asked.model, &asked.version))?;
+    let (route, version) = inference::find(applied, &model(&asked.model, &asked.version))?;
     let infer = asked
         .check(&applied.contracts[route.index()].now())
         .map_err(|wrong| Fault::new(Problem::Invalid, "bad_request", wrong.message))?;
     let size = inference::size(body.len());
-    let question = Question::Infer(Inference { infer, version: inference::VERSION.into(), front: Front::OipGrpc });
+    let question = Question::Infer(Inference { infer, version: version.into(), front: Front::OipGrpc });
     Ok(Prepared { route, question, size })
 }
 
@@ -149,8 +149,9 @@ fn tell(shared: &Arc<Shared>, method: &str, message: Bytes) -> Result<Rope, Faul
         }
         "ModelMetadata" => {
             let model = asked()?;
-            let route = inference::find(&applied, &model)?;
-            look::model(&model.name, inference::VERSION, &applied.contracts[route.index()].now())
+            let (route, _) = inference::find(&applied, &model)?;
+            let versions = &applied.deployment.routes[route.index()].versions;
+            look::model(&model.name, versions, &applied.contracts[route.index()].now())
         }
         _ => return Err(unknown()),
     })

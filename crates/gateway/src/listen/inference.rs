@@ -29,8 +29,6 @@ use crate::{
     snapshot::Applied,
 };
 
-/// The one version of a route.
-pub(super) const VERSION: &str = "1";
 /// Bytes of the JSON before the bytes of tensors.
 const MOST_JSON: usize = 8 << 20;
 
@@ -61,10 +59,10 @@ fn divide(received: &Received) -> Result<Divided, Fault> {
 }
 
 fn read(applied: &Applied, model: &Model, (body, divided): (&Bytes, &Divided)) -> Result<Prepared, Fault> {
-    let route = find(applied, model)?;
+    let (route, version) = find(applied, model)?;
     let infer = request::decode(divided.clone(), &applied.contracts[route.index()].now())
         .map_err(|wrong| Fault::new(Problem::Invalid, "bad_request", wrong.message))?;
-    let question = Question::Infer(Inference { infer, version: VERSION.into(), front: Front::Oip });
+    let question = Question::Infer(Inference { infer, version: version.into(), front: Front::Oip });
     Ok(Prepared { route, question, size: size(body.len()) })
 }
 
@@ -102,8 +100,9 @@ pub(super) fn look(shared: &Arc<Shared>, what: &Look) -> Result<Response<Body>, 
             metadata::models(speaks.map(|it| it.name.as_str()))
         }
         Look::Model(model) => {
-            let route = find(&applied, model)?;
-            metadata::model(&model.name, &[VERSION.into()], &applied.contracts[route.index()].now())
+            let (route, _) = find(&applied, model)?;
+            let versions = &applied.deployment.routes[route.index()].versions;
+            metadata::model(&model.name, versions, &applied.contracts[route.index()].now())
         }
         Look::ModelReady(model) => {
             find(&applied, model)?;
@@ -123,11 +122,13 @@ pub(super) fn is_ready(shared: &Shared, model: &Model) -> bool {
     state.is_some_and(|it| it.tiers.iter().any(|tier| tier.eligible))
 }
 
-/// Finds the route of a model; an unknown name is not repeated (CL-11).
-pub(super) fn find(applied: &Applied, model: &Model) -> Result<RouteId, Fault> {
+/// Finds the route of a model, and which of its versions is meant; an unknown name is not repeated (CL-11).
+pub(super) fn find<'a>(applied: &'a Applied, model: &Model) -> Result<(RouteId, &'a str), Fault> {
     let unknown = |why: &str| Fault::new(Problem::UnknownModel, "unknown_model", format!("{why}; see GET /v2/models"));
-    if model.version.as_ref().is_some_and(|version| version != VERSION) {
-        return Err(unknown("this route has version 1 only"));
-    }
-    admit::find(applied, &model.name, Operation::Infer).map_err(unknown)
+    let route = admit::find(applied, &model.name, Operation::Infer).map_err(unknown)?;
+    let versions = &applied.deployment.routes[route.index()].versions;
+    let meant = |version: &&String| model.version.as_ref().is_none_or(|asked| asked == *version);
+    let version = versions.iter().find(meant);
+    let version = version.ok_or_else(|| unknown(&format!("this route has version {} only", versions.join(", "))))?;
+    Ok((route, version))
 }

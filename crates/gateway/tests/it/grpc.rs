@@ -58,6 +58,7 @@ routes:
   rest: {protocol: oip, tiers: [{name: primary, oip: {upstream: rest, model: m}, retries: 0}]}
   grpc: {protocol: oip, tiers: [{name: primary, oip: {upstream: grpc, model: m}, retries: 0}]}
   echo: {protocol: oip, tiers: [{name: primary, oip: {upstream: grpc, model: echo}, retries: 0}]}
+  seven: {protocol: oip, versions: ["7", "12"], tiers: [{name: primary, oip: {upstream: grpc, model: echo}, retries: 0}]}
   missing:
     protocol: oip
     tiers:
@@ -307,6 +308,27 @@ async fn oip_17_oip_39_what_the_client_got_wrong_has_its_code_and_leaves_breaker
     );
     let state = row.before.route_state("grpc").expect("a route");
     assert!(state.tiers.iter().all(|tier| tier.breaker == "closed"), "no evidence: {state:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn oip_17_a_route_has_the_versions_that_it_declares() {
+    let row = Row::start().await;
+    for (asked, has) in [("", Some("7")), ("7", Some("7")), ("12", Some("12")), ("1", None), ("07", None)] {
+        let request = ModelInferRequest { model_version: asked.into(), ..rows("seven", true) };
+        let infer = row.infer(&request).await;
+        match has {
+            Some(version) => assert_eq!(infer.expect(version).0.model_version, version, "asked for {asked:?}"),
+            None => assert_eq!(infer.expect_err(asked).code, 5, "{asked}"),
+        }
+        let asked = Name { version: asked.into(), ..name("seven") };
+        let ready = row.call("ModelReady", &asked, &[]).await;
+        let told = row.call("ModelMetadata", &asked, &[]).await;
+        let code = if has.is_some() { 0 } else { 5 };
+        assert_eq!((ready.code, told.code), (code, code), "{asked:?}");
+        if let Some(told) = told.messages.first() {
+            assert_eq!(Metadata::decode(told.clone()).expect("what it takes").versions, ["7", "12"]);
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

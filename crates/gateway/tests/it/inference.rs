@@ -224,6 +224,39 @@ async fn a_route_is_ready_while_some_tier_of_it_may_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn oip_17_a_route_has_the_versions_that_it_declares_and_else_version_1() {
+    let config = "version: 1\nserver: {listen: \"127.0.0.1:0\", admin: \"127.0.0.1:0\"}\nroutes:\n  plain:\n    protocol: oip\n    \
+                  tiers: [{name: d, fixed: {outputs: {y: 0.5}}}]\n  many:\n    protocol: oip\n    versions: [\"7\", \"12\"]\n    \
+                  tiers: [{name: d, fixed: {outputs: {y: 0.5}}}]\n";
+    let kit = Kit::of(config, std::path::Path::new("."), BTreeMap::new()).await;
+    for (route, versions) in [("plain", &["1"][..]), ("many", &["7", "12"])] {
+        let told = json!(versions);
+        assert_eq!(kit.get(&format!("/v2/models/{route}")).await.json()["versions"], told);
+        let got = kit.infer(route, &rows(&[[1.0, 2.0]])).await;
+        assert_eq!(
+            (got.status, &got.json()["model_version"]),
+            (200, &versions[0].into()),
+            "{route}: none is the first"
+        );
+        for version in versions {
+            let at = format!("/v2/models/{route}/versions/{version}");
+            assert_eq!(kit.get(&at).await.json()["versions"], told, "{at}");
+            assert_eq!(kit.get(&format!("{at}/ready")).await.status, 200, "{at}");
+            let got = kit.post(&format!("{at}/infer"), rows(&[[1.0, 2.0]]).to_string(), &[]).await;
+            assert_eq!((got.status, &got.json()["model_version"]), (200, &(*version).into()), "{at}");
+        }
+    }
+    for at in ["plain/versions/7", "plain/versions/01", "many/versions/1", "many/versions/8"] {
+        let got = kit.get(&format!("/v2/models/{at}")).await;
+        assert_eq!(got.status, 404, "{at}: {got:?}");
+        let got = kit.post(&format!("/v2/models/{at}/infer"), rows(&[[1.0, 2.0]]).to_string(), &[]).await;
+        let has = if at.starts_with("plain") { "version 1 only" } else { "version 7, 12 only" };
+        let error = got.json()["error"].to_string();
+        assert!(got.status == 404 && error.contains(has), "{at}: {error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn tn_06_se_09_a_few_bytes_a_row_do_not_become_gigabytes() {
     let long = "x".repeat(10_000);
     let config = format!(

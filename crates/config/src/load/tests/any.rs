@@ -46,6 +46,7 @@ routes:
   value:
     protocol: oip
     input: {tensor: x, columns: [a, b], features: {a: {type: int, min: 0, max: 9, required: true}}}
+    versions: ["7", "8"]
     output: {tensors: {s: {datatype: FP32, shape: [-1], min: 0, max: 1}, w: {datatype: BYTES}}, non_finite: allow}
     tiers:
       - {name: p, oip: {upstream: b, model: m, version: "1"}, map: {s: {from: t, column: 1, datatype: FP32, shape: [-1]}, w: {from: c, round: true, labels: [x]}}}

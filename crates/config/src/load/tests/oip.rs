@@ -83,6 +83,7 @@ fn each_key_over_tensors_changes_what_is_compiled_and_its_name() {
         ("max: 1}}}", "max: 1}}, non_finite: allow}"),
         ("score: 0.5", "score: 0.4"),
         ("    tiers:", "    max_batch: 8\n    tiers:"),
+        ("    tiers:", "    versions: [\"7\"]\n    tiers:"),
     ] {
         let text = HOME.replace(from, to);
         assert_ne!(compiled(&text, folder.path()), plain, "{to} changes nothing");
@@ -242,6 +243,30 @@ fn contracts_that_contradict_themselves_are_refused() {
     let chat = with("").replace("    tiers:", "    output: {tensors: {x: {datatype: BOOL}}}\n    tiers:");
     assert_eq!(codes(&chat)[0], ("misplaced-key", 7));
     assert_eq!(codes(&with("").replace("    tiers:", "    max_batch: 8\n    tiers:"))[0], ("misplaced-key", 7));
+}
+
+#[test]
+fn oip_17_versions_are_digits_each_once_and_of_tensors_only() {
+    let versions = |written: &str| {
+        let loaded = turned("    tiers:", &format!("    versions: {written}\n    tiers:"));
+        let codes: Vec<_> = loaded.diagnostics.iter().map(|it| it.code).collect();
+        (loaded.deployment.map(|it| it.routes[0].versions.clone()), codes)
+    };
+    assert_eq!(versions("[\"7\", \"8\"]"), (Some(vec!["7".into(), "8".into()]), vec![]));
+    assert_eq!(versions("[7]").0, Some(vec!["7".into()]), "a number says the same");
+    for (wrong, code) in [
+        ("[]", "wrong-length"),
+        ("[\"\"]", "version"),
+        ("[v7]", "version"),
+        ("[\"7.1\"]", "version"),
+        ("[\"7\", \"7\"]", "duplicate-name"),
+    ] {
+        let (none, codes) = versions(wrong);
+        assert!(none.is_none() && codes.contains(&code), "{wrong}: {codes:?}");
+    }
+    let name = |to: &str| turned("    tiers:", to).deployment.map(|it| it.name());
+    assert_eq!(name("    versions: [\"1\"]\n    tiers:"), name("    tiers:"), "DIG-1");
+    assert_eq!(codes(&with("").replace("    tiers:", "    versions: [\"1\"]\n    tiers:"))[0], ("misplaced-key", 7));
 }
 
 #[test]

@@ -64,10 +64,10 @@ pub(crate) fn read_server(message: Bytes) -> Result<String, Malformed> {
 }
 
 /// Writes the answer of `ModelMetadata`.
-pub(crate) fn model(name: &str, version: &str, contract: &Contract) -> Rope {
+pub(crate) fn model(name: &str, versions: &[String], contract: &Contract) -> Rope {
     let mut out = Writer::default();
     out.text(1, name);
-    out.text(2, version);
+    versions.iter().for_each(|version| out.text(2, version));
     out.text(3, "evenkeel");
     let mut place = |field, port: &Port| {
         out.message(field, |out| {
@@ -151,12 +151,12 @@ mod tests {
             ..Contract::default()
         };
         let bytes = |mut rope: Rope| Bytes::from_iter(std::iter::from_fn(|| rope.next_piece()).flatten());
-        let message = bytes(model("r", "1", &contract));
+        let message = bytes(model("r", &["1".into()], &contract));
         let Signature { inputs, outputs } = read_signature(message.clone()).expect("what we write we can read");
         assert_eq!((&*inputs[0].name, inputs[0].datatypes[0], &*inputs[0].shape), ("x", Datatype::Fp32, &[-1, 4][..]));
         assert_eq!((&*outputs[0].name, outputs[0].datatypes[0], &*outputs[0].shape), ("y", Datatype::Int64, &[-1][..]));
         assert_eq!(read_signature(message.slice(..message.len() - 1)), None, "cut");
-        assert_eq!(read_signature(bytes(model("r", "1", &Contract::default()))), None, "empty");
+        assert_eq!(read_signature(bytes(model("r", &[], &Contract::default()))), None, "empty");
         assert_eq!(read_signature(Bytes::new()), None);
     }
 }
