@@ -95,7 +95,7 @@ fn oip_01_oip_05_oip_28_every_client_works_with_every_server_behind_the_gateway(
 }
 
 #[test]
-fn oip_12_oip_19_oip_21_oip_31_oip_32_what_the_examples_of_tritonclient_do_works_or_is_refused_in_words() {
+fn oip_12_oip_18_oip_19_oip_21_oip_31_oip_32_what_the_examples_of_tritonclient_do_works_or_is_refused_in_words() {
     if is_left_out("patterns", "it runs Triton, MLServer, kserve and Python") {
         return;
     }
@@ -106,6 +106,11 @@ fn oip_12_oip_19_oip_21_oip_31_oip_32_what_the_examples_of_tritonclient_do_works
     let servers = Server::start_all(folder.path());
     let serving = serve(folder.path(), &servers);
     let address = format!("http://{}", serving.data);
+    let told = |route: &str| get(serving.data, &format!("/v2/models/{route}"))["inputs"].clone();
+    let x = serde_json::json!([{"name": "x", "datatype": "FP32", "shape": [-1, 8]}]);
+    for (route, ..) in ROUTES.iter().filter(|it| it.2 != Some(2)) {
+        until("what it takes, as its server says it", || (told(route) == x).then_some(()));
+    }
     let mut failed = String::new();
     for (route, _, server) in ROUTES {
         let echo = (server == Some(0)).then(|| route.replace("triton", "echo"));
@@ -125,6 +130,7 @@ fn oip_12_oip_19_oip_21_oip_31_oip_32_what_the_examples_of_tritonclient_do_works
         }
     }
     assert!(failed.is_empty(), "{failed}");
+    assert_eq!(told("kserve-rest"), serde_json::json!([]), "OIP-18: kserve says nothing of its model");
 }
 
 #[test]
