@@ -225,6 +225,7 @@ fn route(name: &str, it: &Route, first: usize) -> core::Route {
             WhenExhausted::Refuse => core::WhenExhausted::Refuse,
         },
         rescue: it.rescue == Rescue::Splice,
+        imputed: core::ImputedPolicy::default(),
         commit: match it.commit {
             Commit::FirstContent => core::CommitPoint::FirstContent,
             Commit::NChars(characters) => core::CommitPoint::Chars(characters),

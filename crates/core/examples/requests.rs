@@ -50,6 +50,8 @@ fn admit(n: u64) -> Admit {
         max_tier: None,
         pure: true,
         bodies: Permille::new(0),
+        spent: 0,
+        imputed: Permille::new(0),
     }
 }
 
@@ -97,6 +99,7 @@ fn revision() -> Revision {
             commit: Default::default(),
             priority: Default::default(),
             rescue: true,
+            imputed: Default::default(),
             tiers: vec![
                 tier("primary", Method::Primary, 0),
                 tier("small", Method::Distilled, 1),

@@ -83,6 +83,8 @@ pub enum Signal {
     DefaultBarred,
     /// 1 where a content refusal leaves only the `default`, and this is another tier (F-008).
     OnlyDefault,
+    /// The share of imputed values in the row that has the most of them, in permille, against what the tier takes (F-037).
+    Imputed,
 }
 
 impl Signal {
@@ -99,6 +101,7 @@ impl Signal {
             Self::RouteHeld => "route_held_ns",
             Self::InFlight => "in_flight",
             Self::Bodies => "bodies_permille",
+            Self::Imputed => "imputed_permille",
             Self::Refusals => "probes_refused",
             Self::Replicas => "replicas_admitted",
             Self::Attempts => "remote_attempts",
@@ -180,6 +183,7 @@ impl Signal {
             Self::HedgeLate | Self::TokensSaid => Reason::LatencySpike,
             Self::FirstToken => Reason::TtftBreach,
             Self::HedgeCost => Reason::RetryBudgetEmpty,
+            Self::Imputed => Reason::FeatureMissing,
             Self::Refusals => Reason::HealthcheckFailed,
             Self::Replicas => Reason::NoEndpoints,
             Self::Attempts | Self::RetryBudget => Reason::RetryBudgetEmpty,

@@ -77,6 +77,10 @@ pub struct Admit {
     pub pure: bool,
     /// The share of the memory for request bodies that is in use, its own among them (F-087).
     pub bodies: Permille,
+    /// The time that was spent on it before it was admitted, fetching features: it comes out of the deadline (F-037).
+    pub spent: Nanos,
+    /// The share of imputed values among the enriched ones of the row that has the most of them (F-037).
+    pub imputed: Permille,
 }
 
 /// How an attempt that is to mend a broken stream compares with what was sent of it.

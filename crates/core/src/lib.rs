@@ -31,6 +31,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod aside;
 mod attempt;
 mod breaker;
 mod budget;
@@ -76,6 +77,7 @@ mod transition;
 mod unit;
 mod window;
 
+pub use aside::Aside;
 pub use breaker::BreakerState;
 pub use bytes::{Canonical, LogHash};
 pub use change::{BreakerChange, BreakerTurn, GateChange, GateKind, GateTurn};
@@ -96,8 +98,9 @@ pub use probe::{Found, Readiness};
 pub use rate::{RATE_WINDOW, least_tokens};
 pub use reason::{Reason, Severity};
 pub use revision::{
-    BreakerPolicy, BudgetPolicy, Clocks, CommitPoint, Features, FirstClock, LimitPolicy, Method, OnCapability,
-    OnPolicy, Operation, Path, ProbePolicy, Protocol, Rate, Revision, Route, Tier, Upstream, WhenExhausted, Where,
+    BreakerPolicy, BudgetPolicy, Clocks, CommitPoint, Features, FirstClock, ImputedPolicy, LimitPolicy, Method,
+    OnCapability, OnPolicy, Operation, Path, ProbePolicy, Protocol, Rate, Revision, Route, Tier, Upstream,
+    WhenExhausted, Where,
 };
 pub use route::{Phase, RouteState, TierState};
 pub use transition::{Transition, Trip};

@@ -265,6 +265,10 @@ impl<'a> Plan<'a> {
             let most = request.route().priority.share_of_bodies();
             add(Signal::Bodies, request.admit.bodies.thousandths().into(), most.thousandths().into());
         }
+        let imputed = request.route().imputed;
+        if tier < imputed.start_at {
+            add(Signal::Imputed, request.admit.imputed.thousandths().into(), imputed.most.thousandths().into());
+        }
         if matches!(path.place, Where::Remote(_)) {
             add(Signal::Attempts, u64::from(request.remote), u64::from(request.route().max_attempts));
         }

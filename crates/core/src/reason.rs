@@ -134,6 +134,7 @@ impl Reason {
                 | Self::CapabilityMissing
                 | Self::ClientMaxTier
                 | Self::RetryBudgetEmpty
+                | Self::FeatureMissing
                 | Self::SuspectRequest
         )
     }

@@ -159,12 +159,13 @@ impl Request {
         let Arrival { generation, phase, episode, held } = arrival;
         let route = generation.revision.routes[admit.route.index()].deadline;
         let deadline = admit.deadline.map_or(route, |client| client.min(route));
+        let at = now.saturating_sub(admit.spent);
         Self {
             generation,
             admit,
-            at: now,
+            at,
             deadline,
-            deadline_at: now.saturating_add(deadline),
+            deadline_at: at.saturating_add(deadline),
             phase,
             episode,
             held,

@@ -123,8 +123,26 @@ pub struct Route {
     pub priority: Priority,
     /// Whether a committed stream that broke is mended, where it can be (F-122).
     pub rescue: bool,
+    /// Which tiers are not asked about rows that are imputed for the greater part (F-037).
+    pub imputed: ImputedPolicy,
     /// Ordered ways to answer; tier 0 is the primary.
     pub tiers: Vec<Tier>,
+}
+
+/// Which tiers are not asked about rows in which too much is imputed: their models have never seen such rows (F-037). By
+/// default nothing is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImputedPolicy {
+    /// The share of imputed values that these tiers still take.
+    pub most: Permille,
+    /// The first tier that takes more; those above it are compared.
+    pub start_at: u8,
+}
+
+impl Default for ImputedPolicy {
+    fn default() -> Self {
+        Self { most: Permille::ALL, start_at: 0 }
+    }
 }
 
 /// What happens when no tier can answer now.

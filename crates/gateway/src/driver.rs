@@ -263,6 +263,8 @@ mod tests {
             max_tier: None,
             pure: true,
             bodies: evenkeel_core::Permille::new(0),
+            spent: 0,
+            imputed: evenkeel_core::Permille::new(0),
         };
         let (_, mail) = driver.admit(&revision, admit).expect("the revision is in force");
         assert!(matches!(mail.take().await, Mail::Lost), "DRV-3");

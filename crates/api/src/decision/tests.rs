@@ -47,6 +47,7 @@ fn revision() -> Revision {
             commit: Default::default(),
             priority: Default::default(),
             rescue: true,
+            imputed: Default::default(),
             tiers: vec![tier("primary", Method::Primary, 0), tier("default", Method::Default, 1)],
         }],
         paths: vec![path("primary", Where::Remote(UpstreamId(0))), path("default", Where::Certain)],
@@ -77,6 +78,8 @@ fn decided() -> core::Decision {
             max_tier: None,
             pure: true,
             bodies: evenkeel_core::Permille::new(0),
+            spent: 0,
+            imputed: evenkeel_core::Permille::new(0),
         }),
     );
     let mut decision = None;

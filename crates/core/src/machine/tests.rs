@@ -5,6 +5,7 @@ mod changes;
 mod clocks;
 mod commit;
 mod endings;
+mod enriched;
 mod first;
 mod gates;
 mod health;
@@ -82,6 +83,7 @@ fn revision(primary_replicas: usize) -> Revision {
             commit: Default::default(),
             priority: Default::default(),
             rescue: true,
+            imputed: Default::default(),
             tiers: vec![
                 tier("primary", Method::Primary, 0),
                 tier("small", Method::Distilled, 1),
@@ -135,6 +137,8 @@ impl Kit {
             max_tier: None,
             pure: true,
             bodies: crate::Permille::new(0),
+            spent: 0,
+            imputed: crate::Permille::new(0),
         };
         change(&mut admit);
         self.feed(Input::Admit(admit));

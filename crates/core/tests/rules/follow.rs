@@ -108,7 +108,9 @@ impl Oracle {
         let (count, path) = (tiers.len() as u8, tiers[usize::from(at)].path);
         let of = &self.revision.paths[path.index()];
         let barred = of.place == Where::Certain && self.incapable.contains(&admit.request);
+        let imputed = self.revision.routes[admit.route.index()].imputed;
         let able = !barred
+            && (at >= imputed.start_at || admit.imputed <= imputed.most)
             && admit.max_tier.is_none_or(|max| at <= max)
             && admit.needs.missing_in(of.features).is_empty()
             && of.context.is_none_or(|context| admit.tokens <= context);
@@ -118,7 +120,7 @@ impl Oracle {
 
     fn deadline(&self, request: RequestId) -> Nanos {
         let (at, admit, _) = &self.admits[&request];
-        at + self.revision.routes[admit.route.index()].deadline
+        at + self.revision.routes[admit.route.index()].deadline - admit.spent
     }
 
     fn started(&mut self, now: Nanos, start: &Start) -> Result<(), String> {

@@ -42,7 +42,7 @@ fn deadlines(seed: u64, history: &History) -> BTreeMap<RequestId, Nanos> {
         let route = revision.routes[admit.route.index()].deadline;
         admit.deadline.map_or(route, |client| client.min(route))
     };
-    history.admits().map(|(at, admit)| (admit.request, at + deadline(admit))).collect()
+    history.admits().map(|(at, admit)| (admit.request, at + deadline(admit).saturating_sub(admit.spent))).collect()
 }
 
 proptest! {

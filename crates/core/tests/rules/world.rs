@@ -210,6 +210,11 @@ impl World {
             Protocol::OpenaiEmbeddings => Operation::Embeddings,
             Protocol::Oip => Operation::Infer,
         };
+        // Of other bits than the lots of ramps.
+        let enriched = |entropy: u64| match operation {
+            Operation::Infer => (entropy % (200 * MILLISECOND), Permille::new(Permille::lot(entropy.rotate_left(32)))),
+            _ => (0, Permille::new(0)),
+        };
         let admit = Admit {
             request,
             route,
@@ -223,10 +228,14 @@ impl World {
             max_tier: self.dice.one_in(10).then_some(self.dice.0 as u8 % 3),
             pure: !self.dice.one_in(12),
             bodies: Permille::new(0),
+            spent: 0,
+            imputed: Permille::new(0),
         };
         let deadline = admit.deadline.map(|_| self.dice.below(3 * SECOND));
+        let (spent, imputed) = enriched(admit.entropy);
+        let spent = spent.min(self.now);
         self.open.push(request);
-        self.feed(Input::Admit(Admit { deadline, ..admit }));
+        self.feed(Input::Admit(Admit { deadline, spent, imputed, ..admit }));
         request
     }
 
@@ -474,6 +483,10 @@ pub(crate) fn plain_sample(seed: u64) -> Revision {
         commit: Default::default(),
         priority: Default::default(),
         rescue: true,
+        imputed: match protocol {
+            Protocol::Oip => ImputedPolicy { most: Permille::new(500), start_at: 1 },
+            _ => ImputedPolicy::default(),
+        },
         tiers: tiers.iter().map(|&(name, method, path)| Tier { name: name.into(), method, path }).collect(),
     };
     revision.routes = vec![route("chat", Protocol::OpenaiChat, &chat), route("infer", Protocol::Oip, &infer)];

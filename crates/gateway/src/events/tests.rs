@@ -60,6 +60,8 @@ impl Kit {
             max_tier: None,
             pure: true,
             bodies: evenkeel_core::Permille::new(0),
+            spent: 0,
+            imputed: evenkeel_core::Permille::new(0),
         };
         self.core.handle(self.now, Input::Admit(admit));
         let mut decided = None;

@@ -87,6 +87,8 @@ impl Forger {
             max_tier: None,
             pure: true,
             bodies: Permille::new(0),
+            spent: 0,
+            imputed: Permille::new(0),
         };
         let input = Input::Admit(admit);
         self.feed(input.clone(), &input, Some(request), forge);
@@ -272,6 +274,8 @@ fn f_034_f_036_f_126_a_path_that_is_asked_for_what_it_may_not_be_is_found() {
             max_tier: None,
             pure,
             bodies: Permille::new(0),
+            spent: 0,
+            imputed: Permille::new(0),
         };
         let mut promises = Promises::new(revision.clone());
         promises.admitted(0, &admit);

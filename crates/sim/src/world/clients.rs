@@ -119,6 +119,8 @@ impl World<'_> {
             max_tier: load.max_tier,
             pure: client.pure,
             bodies: evenkeel_core::Permille::new(0),
+            spent: 0,
+            imputed: evenkeel_core::Permille::new(0),
         };
         self.tally.asked(client.tokens);
         self.feed(Input::Admit(admit), Some(request));

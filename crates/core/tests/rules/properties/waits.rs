@@ -37,6 +37,7 @@ proptest! {
         world.run_until(world.now + 700 * SECOND);
         prop_assert_eq!((world.core.open(), world.core.waiting()), (0, 0), "WAIT-1: a place is never given back");
         let mut waits = 0;
+        let spent: BTreeMap<_, _> = world.history.admits().map(|(_, admit)| (admit.request, admit.spent)).collect();
         for decision in world.history.decisions() {
             let waited: Vec<_> = decision.facts.iter().filter(|fact| fact.signal == Signal::Waited).collect();
             let most = MOST.min(decision.deadline / 2);
@@ -48,10 +49,10 @@ proptest! {
                 prop_assert!(!forged.rederives(), "a record with another {} passes: {:?}", what, forged);
             }
             // By the clock of the world, whatever the record says: nothing but a wait takes the time of a request that nobody
-            // was asked for.
+            // was asked for, once it is admitted.
             let idle = matches!(decision.outcome.end, End::Refused(Refusal::Exhausted | Refusal::Overloaded));
             if idle && decision.attempts.is_empty() {
-                let may = waited.first().map_or(0, |fact| fact.threshold + LAG);
+                let may = waited.first().map_or(0, |fact| fact.threshold + LAG) + spent[&decision.request];
                 prop_assert!(decision.outcome.latency <= may, "WAIT-2: {:?}", decision);
             }
             waits += waited.len();

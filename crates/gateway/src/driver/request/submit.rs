@@ -100,6 +100,8 @@ impl Submission {
             max_tier,
             pure: self.ask.is_pure(),
             bodies,
+            spent: 0,
+            imputed: evenkeel_core::Permille::new(0),
         }
     }
 }
