@@ -33,6 +33,9 @@ pub struct Decision {
     pub episode: Option<String>,
     /// The deadline that held, in milliseconds.
     pub deadline_ms: u64,
+    /// What was fetched and imputed before; absent where the route is not enriched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enrichment: Option<Enrichment>,
     /// What was compared.
     pub inputs: Vec<Input>,
     /// Every tier with its verdict.
@@ -45,6 +48,33 @@ pub struct Decision {
     pub reason: String,
     /// The decision in words, rendered from the codes.
     pub explanation: String,
+}
+
+/// What was fetched for a request, and imputed in its rows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Enrichment {
+    /// The feature server.
+    pub upstream: String,
+    /// How it answered: `ok`, the result of an attempt, `breaker_open` or `nothing_missing`.
+    pub result: String,
+    /// Microseconds that it took.
+    pub duration_us: u64,
+    /// What was imputed.
+    pub imputed: Vec<Imputed>,
+}
+
+/// A feature that was imputed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Imputed {
+    /// Which.
+    pub feature: String,
+    /// What stands in: `last_known` or `default`.
+    pub from: String,
+    /// In how many rows.
+    pub rows: u64,
+    /// The greatest age of what stands in, in milliseconds; absent for a default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub age_ms: Option<u64>,
 }
 
 /// A number that entered a comparison, as compared.
@@ -163,6 +193,7 @@ impl Decision {
             phase: it.phase.name().into(),
             episode: it.episode.map(words::episode),
             deadline_ms: it.deadline / core::MILLISECOND,
+            enrichment: None,
             inputs: it.facts.iter().map(|fact| input(fact, route)).collect(),
             candidates: it.candidates.iter().map(|it| candidate(it, route)).collect(),
             attempts: it.attempts.iter().map(|attempt| self::attempt(attempt, &it.revision)).collect(),

@@ -50,8 +50,20 @@ pub struct RouteState {
     pub since: Timestamp,
     /// The revision in force.
     pub revision: String,
+    /// The feature server that enriches it; absent where none does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enrich: Option<FeatureServer>,
     /// Its tiers, in order.
     pub tiers: Vec<TierState>,
+}
+
+/// A feature server as it stands for a route.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FeatureServer {
+    /// The upstream.
+    pub upstream: String,
+    /// Its breaker: `closed`, `ramp`, `half_open`, `open`.
+    pub breaker: String,
 }
 
 /// A tier as it stands.

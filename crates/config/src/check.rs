@@ -3,6 +3,7 @@
 mod clocks;
 mod contract;
 mod effect;
+mod enrich;
 mod ladder;
 mod limits;
 mod map;

@@ -7,6 +7,7 @@
 pub(crate) mod batch;
 mod contract;
 mod digest;
+mod enrich;
 mod map;
 mod only;
 
@@ -15,6 +16,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use evenkeel_core::{self as core, PathId, RouteId, UpstreamId};
 
 pub use contract::{Feature, FixedTensor, Input, Output, OutputTensor};
+pub use enrich::{Enrich, Fetched, JoinKey};
 pub use map::{MapSource, MappedOutput, Pick};
 pub use only::NotAlone;
 
@@ -99,6 +101,8 @@ pub struct PathSpec {
 pub struct RouteSpec {
     /// What an `oip` route takes, where it says so.
     pub input: Option<Input>,
+    /// What is fetched where a client leaves it out.
+    pub enrich: Option<Enrich>,
     /// Rows of one request, at most; none where the first dimension of an input can mean anything.
     pub max_batch: Option<u64>,
     /// What an `oip` route gives, where it says so.
@@ -133,6 +137,7 @@ pub(crate) fn compile(mut file: File, outside: &Outside) -> Deployment {
         revision.routes.push(route(name, it, first));
         routes.push(RouteSpec {
             input: it.input.as_ref().map(contract::input),
+            enrich: it.enrich.as_ref().map(|enrich| enrich::enrich(enrich, it.input.as_ref(), id)),
             max_batch: it.max_batch,
             output: it.output.as_ref().map(contract::output),
             versions: it.versions.clone(),
@@ -188,7 +193,8 @@ fn core_upstream(it: &Upstream, spec: &UpstreamSpec) -> core::Upstream {
         name: spec.name.clone(),
         replicas: spec.urls.clone(),
         min_available: it.min_available,
-        probe: it.probe.asked().map(probe),
+        // Its breaker is beside the core, and nobody waits for it: there is nothing that a probe could spare.
+        probe: it.probe.asked().filter(|_| it.protocol != UpstreamProtocol::Feast).map(probe),
     }
 }
 
@@ -225,7 +231,7 @@ fn route(name: &str, it: &Route, first: usize) -> core::Route {
             WhenExhausted::Refuse => core::WhenExhausted::Refuse,
         },
         rescue: it.rescue == Rescue::Splice,
-        imputed: core::ImputedPolicy::default(),
+        imputed: enrich::imputed(it),
         commit: match it.commit {
             Commit::FirstContent => core::CommitPoint::FirstContent,
             Commit::NChars(characters) => core::CommitPoint::Chars(characters),

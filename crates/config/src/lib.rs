@@ -24,8 +24,8 @@ mod sources;
 mod tree;
 
 pub use compile::{
-    Deployment, Feature, FixedTensor, Input, MapSource, MappedOutput, NotAlone, Output, OutputTensor, PathSpec, Pick,
-    RouteSpec, UpstreamSpec,
+    Deployment, Enrich, Feature, Fetched, FixedTensor, Input, JoinKey, MapSource, MappedOutput, NotAlone, Output,
+    OutputTensor, PathSpec, Pick, RouteSpec, UpstreamSpec,
 };
 pub use describe::{EXAMPLE, json_schema, rules_schema};
 pub use diagnostic::{Diagnostic, Severity};
@@ -33,6 +33,7 @@ pub use document::{Configuration, Findings, read_document};
 pub use load::{Loaded, Unfit, load_file, load_text};
 pub use rules::{Answer, Row, RuleSet, Scalar};
 pub use schema::contract::{Datatype, FeatureKind};
+pub use schema::enrich::KeyKind;
 pub use schema::path::{Kind, kind};
 pub use schema::scalar::{Duration, Ratio, Size};
 pub use schema::server::Server;

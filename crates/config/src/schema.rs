@@ -5,6 +5,7 @@
 pub(crate) mod breaker;
 pub(crate) mod commit;
 pub(crate) mod contract;
+pub(crate) mod enrich;
 pub(crate) mod file;
 pub(crate) mod first_token;
 pub(crate) mod map;

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 
 use crate::{
+    enrich::Enriched,
     protocol::{
         front::Front,
         openai::peek::{ChatPeek, EmbeddingsPeek, begin_answer, peek_chat},
@@ -30,6 +31,8 @@ pub(crate) struct Inference {
     pub(crate) version: String,
     /// What its client speaks.
     pub(crate) front: Front,
+    /// What was fetched and imputed, where its route is enriched.
+    pub(crate) enriched: Option<Enriched>,
 }
 
 /// One request.
@@ -74,6 +77,14 @@ impl Ask {
             revision: self.revision.clone(),
             created: self.created,
         })
+    }
+
+    /// Returns what was fetched and imputed, where the route is enriched.
+    pub(crate) fn enriched(&self) -> Option<&Enriched> {
+        match &self.question {
+            Question::Infer(inference) => inference.enriched.as_ref(),
+            Question::Chat(_) | Question::Embeddings(_) => None,
+        }
     }
 
     /// Returns what its client speaks.

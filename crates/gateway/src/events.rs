@@ -17,13 +17,17 @@ mod trace;
 use std::sync::Arc;
 
 use evenkeel_api as api;
-use evenkeel_core::{AttemptId, Decision, Output, Revision, Transition};
+use evenkeel_core::{AttemptId, BreakerTurn, Decision, Output, Revision, Transition};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
 
 use self::{log::Log, metrics::Metrics, ring::Ring, share::Shares};
-use crate::{ask::Ask, bill::Spent};
+use crate::{
+    ask::Ask,
+    bill::Spent,
+    enrich::{Enriched, Plan},
+};
 
 /// Records that a subscriber may lag behind by.
 const LAG: usize = 4_096;
@@ -38,6 +42,8 @@ pub(crate) struct Record {
     pub(crate) decision: Decision,
     /// What its attempts have cost.
     pub(crate) spent: Vec<(AttemptId, Spent)>,
+    /// What was fetched and imputed, where its route is enriched.
+    pub(crate) enriched: Option<Enriched>,
 }
 
 /// Something that happened, for those who watch.
@@ -72,8 +78,12 @@ impl Events {
     /// Keeps the record of a request that is over.
     pub(crate) fn decision(&self, decision: Decision, ask: &Ask, spent: Vec<(AttemptId, Spent)>) {
         let trace = trace::context(&ask.headers);
-        let record = Arc::new(Record { id: ask.decision.clone(), at: Timestamp::now(), trace, decision, spent });
+        let (id, enriched) = (ask.decision.clone(), ask.enriched().cloned());
+        let record = Arc::new(Record { id, at: Timestamp::now(), trace, decision, spent, enriched });
         self.metrics.decision(&record.decision);
+        if let Some(enriched) = &record.enriched {
+            self.metrics.enriched(&record.decision, enriched);
+        }
         self.shares.lock().decision(&record.decision, record.at);
         if !self.log.decision(&record) {
             self.metrics.line_dropped();
@@ -109,6 +119,12 @@ impl Events {
         let _ = self.watchers.send(Happened::Transition(rendered));
     }
 
+    /// Keeps a change of the breaker of a feature server.
+    pub(crate) fn feature_server(&self, plan: &Plan, turn: &BreakerTurn) {
+        self.metrics.feature_server(plan, turn);
+        log::feature_server(plan, turn);
+    }
+
     /// Counts a request that was refused before it was admitted.
     pub(crate) fn refused(&self, kind: &'static str) {
         self.metrics.refused(kind);
@@ -139,6 +155,7 @@ impl Events {
 
 fn render(record: &Record) -> api::Decision {
     let mut rendered = api::Decision::render(&record.decision, &record.id, record.at, record.trace.clone());
+    rendered.enrichment = record.enriched.as_ref().map(Enriched::render);
     for (attempt, of) in rendered.attempts.iter_mut().zip(&record.decision.attempts) {
         let spent = record.spent.iter().find(|(it, _)| *it == of.attempt);
         attempt.usage = spent.map(|(_, Spent { usage, estimated })| api::Usage {

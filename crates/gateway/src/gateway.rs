@@ -153,6 +153,9 @@ impl Gateway {
     /// Returns all metrics in the text format of Prometheus.
     pub fn metrics(&self) -> String {
         let (revision, states) = self.0.driver.routes();
+        let (now, applied) = (self.0.driver.clock.now(), self.0.applied.load());
+        let enrichers = applied.enrichers.iter().flatten();
+        self.0.events.metrics.feature_servers(enrichers.map(|it| (&it.plan, it.breaker(now))));
         self.0.events.metrics.text(&revision, &states)
     }
 
@@ -168,7 +171,7 @@ impl Gateway {
 
     /// Returns how one route stands.
     pub fn route_state(&self, name: &str) -> Option<api::RouteState> {
-        status::one(&self.0.driver, &self.0.events, name, &self.revision())
+        status::one(&self.0.driver, &self.0.events, name, &self.0.applied.load())
     }
 
     /// Finds the record of a request among the last ones.

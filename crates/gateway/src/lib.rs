@@ -1,14 +1,15 @@
 //! The data plane: takes requests, lets the core decide, calls what it says, answers.
 //!
-//! A request's way: `listen` accepts, `protocol` reads just enough, `driver` feeds the core and runs its outputs, `path`
-//! calls, `reply` answers, `events` keeps the record. One direction: a protocol never knows tiers, a path never knows
-//! clients.
+//! A request's way: `listen` accepts, `protocol` reads just enough, `enrich` brings what was left out, `driver` feeds the
+//! core and runs its outputs, `path` calls, `reply` answers, `events` keeps the record. One direction: a protocol never
+//! knows tiers, a path never knows clients.
 
 mod ask;
 mod bill;
 mod bodies;
 mod clock;
 mod driver;
+mod enrich;
 mod entropy;
 mod events;
 mod gateway;

@@ -220,7 +220,7 @@ impl Site<'_> {
 }
 
 /// Reads a body up to a bound.
-async fn read(mut body: Incoming, most: usize) -> Result<Bytes, ResultCode> {
+pub(crate) async fn read(mut body: Incoming, most: usize) -> Result<Bytes, ResultCode> {
     let declared = body.size_hint().exact().and_then(|it| usize::try_from(it).ok()).unwrap_or(0).min(most);
     let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {

@@ -10,6 +10,7 @@
 //! # Source
 //! `docs/design/protocols.md`.
 
+pub(crate) mod feast;
 pub(crate) mod front;
 pub(crate) mod json;
 #[cfg(test)]

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     ask::Ask,
+    enrich::Enriched,
     protocol::{front::Front, oip_grpc::status::Code, problem::Problem},
     rope::Rope,
     tensor::Parameter,
@@ -47,6 +48,9 @@ struct Object<'a> {
     reason: &'a str,
     attempts: u8,
     revision: &'a str,
+    /// What was imputed in its input (F-037).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    imputed: Option<String>,
     /// What became of a stream that broke, and whose words are in it (F-130).
     #[serde(skip_serializing_if = "Option::is_none")]
     rescue: Option<&'a str>,
@@ -69,6 +73,9 @@ impl Told<'_> {
         put("evenkeel-revision", object.revision);
         put("evenkeel-degraded", if object.degraded { "true" } else { "false" });
         put("evenkeel-attempts", &object.attempts.to_string());
+        if let Some(imputed) = &object.imputed {
+            put("evenkeel-imputed", imputed);
+        }
         if let (Some(tier), Some(method), Some(path)) = (object.tier, object.method, object.path) {
             put("evenkeel-tier", &tier.to_string());
             put("evenkeel-method", method);
@@ -98,6 +105,7 @@ impl Told<'_> {
             let answered = [("evenkeel.tier", Parameter::Int(tier.into())), ("evenkeel.method", text(method))];
             parameters.splice(2..2, answered.into_iter().chain([("evenkeel.path", text(path))]));
         }
+        parameters.extend(object.imputed.map(|imputed| ("evenkeel.imputed", Parameter::String(imputed))));
         parameters
     }
 
@@ -115,6 +123,7 @@ impl Told<'_> {
             reason: self.disclosure.reason.name(),
             attempts: self.disclosure.attempts,
             revision: &self.ask.revision,
+            imputed: self.ask.enriched().and_then(Enriched::text),
             rescue: rescue.map(Rescue::name),
             parts: self.parts.iter().filter(|_| rescue.is_some()).map(|path| name(*path)).collect(),
         }

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 
 use crate::{
     clock::Clock,
+    enrich::{Enrich, Plan},
     path::{self, Path, Site},
     tensor::{Contract, Known},
     upstream::Upstream,
@@ -27,6 +28,8 @@ pub(crate) struct Applied {
     pub(crate) paths: Vec<Arc<dyn Path>>,
     /// By route id: what its tensors must be, as far as that is known.
     pub(crate) contracts: Vec<Arc<Known>>,
+    /// By route id: what brings the features that its clients leave out.
+    pub(crate) enrichers: Vec<Option<Arc<Enrich>>>,
     /// `sha256:` and twelve hex digits.
     pub(crate) name: String,
     pub(crate) at: Timestamp,
@@ -74,11 +77,19 @@ impl Applied {
                 Err(message) => unfit.push(Unfit { path: PathId(at as u16), message }),
             }
         }
-        let name = deployment.name();
-        match unfit.is_empty() {
-            true => Ok(Arc::new(Self { upstreams, paths, contracts, name, at: Timestamp::now(), deployment })),
-            false => Err(unfit),
+        if !unfit.is_empty() {
+            return Err(unfit);
         }
+        let (name, at) = (deployment.name(), Timestamp::now());
+        let enrichers = (0..deployment.routes.len()).map(|route| {
+            let columns = &contracts[route].declared().inputs.first()?.values;
+            let plan = Plan::of(&deployment, route, columns)?;
+            let upstream = &upstreams[deployment.routes[route].enrich.as_ref()?.upstream.index()];
+            let kept = before.into_iter().flat_map(|it| &it.enrichers).flatten().find(|it| it.serves(&plan, upstream));
+            Some(kept.cloned().unwrap_or_else(|| Arc::new(Enrich::new(plan, upstream.clone()))))
+        });
+        let enrichers = enrichers.collect();
+        Ok(Arc::new(Self { upstreams, paths, contracts, enrichers, name, at, deployment }))
     }
 }
 
@@ -90,7 +101,7 @@ fn contracts(deployment: &Deployment, before: Option<&Applied>) -> Vec<Arc<Known
         Some(&before?.contracts[old]).filter(|_| same)
     };
     let contract = |(at, spec)| {
-        let known = Known::new(Contract::declared(spec));
+        let known = Known::new(Contract::declared(spec), Contract::asked(spec));
         old(at).into_iter().for_each(|old| known.inherit(old));
         known
     };

@@ -1,9 +1,9 @@
 //! How routes stand now, from the core's own state and from what was answered lately.
 
-use evenkeel_api::{Gate, RouteBrief, RouteState, Status, TierState};
+use evenkeel_api::{FeatureServer, Gate, RouteBrief, RouteState, Status, TierState};
 use evenkeel_core::{self as core, Phase};
 
-use crate::{driver::Driver, events::Events};
+use crate::{driver::Driver, events::Events, snapshot::Applied};
 
 /// Returns all routes in brief.
 pub(crate) fn all(driver: &Driver) -> Status {
@@ -21,7 +21,7 @@ pub(crate) fn all(driver: &Driver) -> Status {
 }
 
 /// Returns one route in full.
-pub(crate) fn one(driver: &Driver, events: &Events, name: &str, revision: &str) -> Option<RouteState> {
+pub(crate) fn one(driver: &Driver, events: &Events, name: &str, applied: &Applied) -> Option<RouteState> {
     let (compiled, states) = driver.routes();
     let at = compiled.route(name)?;
     let (route, state) = (&compiled.routes[at.index()], &states[at.index()]);
@@ -45,6 +45,10 @@ pub(crate) fn one(driver: &Driver, events: &Events, name: &str, revision: &str) 
             last_exercised,
         }
     };
+    let enrich = applied.enrichers.iter().flatten().find(|it| it.plan.route == name).map(|it| FeatureServer {
+        upstream: it.plan.server.clone(),
+        breaker: it.breaker(driver.clock.now()).name().into(),
+    });
     Some(RouteState {
         route: name.into(),
         phase: state.phase.name().into(),
@@ -53,7 +57,8 @@ pub(crate) fn one(driver: &Driver, events: &Events, name: &str, revision: &str) 
         degraded: state.tier > 0,
         reason: state.reason.name().into(),
         since: driver.clock.wall(state.since),
-        revision: revision.into(),
+        revision: applied.name.clone(),
+        enrich,
         tiers: route.tiers.iter().zip(&state.tiers).enumerate().map(tier).collect(),
     })
 }

@@ -27,6 +27,7 @@ impl Checks<'_> {
             let key = routes.field(name);
             self.name_is_usable(&key, name);
             self.contract(&key, route);
+            self.enrich(&key, route);
             self.tiers(&key, route);
             self.last_tier(&key, route);
             self.route_effects(&key, route);
@@ -149,7 +150,7 @@ impl Checks<'_> {
         }
     }
 
-    fn breaker(&mut self, key: &Key, breaker: &Breaker) {
+    pub(super) fn breaker(&mut self, key: &Key, breaker: &Breaker) {
         let mut judge = |name: &str, wrong: bool, words: (&'static str, &str, &str)| {
             let key = key.field(name);
             if wrong && !self.report.doubts_within(&key) {

@@ -84,6 +84,7 @@ impl Checks<'_> {
                 let message = "an `openai` upstream has no dialect";
                 self.error("misplaced-key", &dialect, message, "remove it, or write `protocol: oip`");
             }
+            self.feature_server(&key, upstream);
             self.probe(&key.field("probe"), upstream);
             self.available(&key.field("min_available"), upstream);
             let tls = key.field("tls");
@@ -99,10 +100,11 @@ impl Checks<'_> {
         let file = self.file;
         let kinds = || file.routes.values().flat_map(|route| &route.tiers).flat_map(|tier| tier.kinds.given());
         for name in file.upstreams.keys().filter(|_| self.report.errors() == 0).collect::<Vec<_>>() {
-            if !kinds().any(|(_, kind)| kind.target() == Target::Upstream(name)) {
+            let brings = file.routes.values().flat_map(|route| &route.enrich).any(|it| it.upstream == *name);
+            if !brings && !kinds().any(|(_, kind)| kind.target() == Target::Upstream(name)) {
                 let key = Key::default().field("upstreams").field(name);
-                let message = format!("no tier calls upstream `{name}`");
-                self.warning("unused", &key, message, "remove it, or name it in a tier");
+                let message = format!("no tier calls upstream `{name}`, and no route is enriched by it");
+                self.warning("unused", &key, message, "remove it, or name it in a tier or under `enrich`");
             }
         }
     }

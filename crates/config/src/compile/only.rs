@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use evenkeel_core::{Method, PathId, Protocol, Revision, RouteId, Tier, Where};
+use evenkeel_core::{ImputedPolicy, Method, PathId, Protocol, Revision, RouteId, Tier, Where};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::Deployment;
+use super::{Deployment, RouteSpec};
 
 /// Why a tier cannot stand alone.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -67,7 +67,8 @@ impl Deployment {
         let tiers = vec![Tier { method, path: PathId(0), ..found.clone() }];
         let revision = Revision {
             digest: digest.finalize().into(),
-            routes: vec![evenkeel_core::Route { tiers, ..whole.clone() }],
+            // Whoever asks it has fetched what was missing.
+            routes: vec![evenkeel_core::Route { tiers, imputed: ImputedPolicy::default(), ..whole.clone() }],
             paths: vec![evenkeel_core::Path { route: RouteId(0), ..path.clone() }],
             upstreams: Vec::new(),
         };
@@ -76,7 +77,7 @@ impl Deployment {
             server: self.server.clone(),
             upstreams: Vec::new(),
             paths: vec![self.paths[found.path.index()].clone()],
-            routes: vec![self.routes[at.index()].clone()],
+            routes: vec![RouteSpec { enrich: None, ..self.routes[at.index()].clone() }],
         })
     }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     commit::Commit,
     contract::{Input, Output},
+    enrich::Enrich,
     scalar::{Duration, Ratio},
     tier::Tier,
 };
@@ -57,6 +58,9 @@ pub(crate) struct Route {
     /// What an `oip` route takes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) input: Option<Input>,
+    /// Features that a client of an `oip` route may leave out, and where they come from then (F-037).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) enrich: Option<Enrich>,
     /// Rows of one request, at most; larger ones are answered 400 (TN-06). By default 65,536 where `input` says what a
     /// row is; in any case no more than `rules` and `fixed` tiers answer, or a `map` writes, with 16 MiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]

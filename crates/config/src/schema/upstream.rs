@@ -1,17 +1,17 @@
-//! `upstreams.NAME`: a server that runs models.
+//! `upstreams.NAME`: a server that runs models, or brings features.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{probe::Probe, scalar::Duration};
 
-/// A server that runs models.
+/// A server that runs models, or one that brings features.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Upstream {
     /// What it speaks.
     pub(crate) protocol: UpstreamProtocol,
-    /// Its address, with the path that comes before `/chat/completions` or `/v2`, such as `https://api.openai.com/v1`.
+    /// Its address, with the path that comes before `/chat/completions`, `/v2` or `/get-online-features`, such as `https://api.openai.com/v1`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) url: Option<String>,
     /// Its addresses, where it has several replicas. Exactly one of `url` and `urls`.
@@ -46,7 +46,7 @@ pub(crate) struct Upstream {
     pub(crate) idle: Duration,
     /// How its replicas are asked whether they are ready, or `off`; an `oip` server by `/v2/health/ready`, an
     /// `oip-grpc` one by `ServerReady`, an `openai` one by
-    /// `/models`, which costs nothing (F-111).
+    /// `/models`, which costs nothing (F-111); a feature server is not asked.
     #[serde(default)]
     pub(crate) probe: Probe,
 }
@@ -61,6 +61,8 @@ pub enum UpstreamProtocol {
     Oip,
     /// The Open Inference Protocol over gRPC.
     OipGrpc,
+    /// The HTTP API of a Feast feature server, which runs no model: routes name it under `enrich`.
+    Feast,
 }
 
 /// The habits of an Open Inference Protocol server (`protocols.md`, section 3).
@@ -87,6 +89,7 @@ impl UpstreamProtocol {
             Self::Openai => "openai",
             Self::Oip => "oip",
             Self::OipGrpc => "oip-grpc",
+            Self::Feast => "feast",
         }
     }
 }

@@ -16,12 +16,13 @@ use std::{
 };
 
 use evenkeel_api::Transition;
-use evenkeel_core::{BreakerChange, End, GateChange, GateKind, GateTurn, Severity, digest_name};
+use evenkeel_core::{BreakerChange, BreakerTurn, End, GateChange, GateKind, GateTurn, Severity, digest_name};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use serde::Serialize;
 
 use super::Record;
+use crate::enrich::{Enriched, Plan};
 
 /// Lines that wait to be written.
 const WAITING: usize = 8_192;
@@ -60,6 +61,9 @@ pub(super) struct Line<'a> {
     broken: bool,
     latency_us: u64,
     attempts: Vec<[&'a str; 2]>,
+    /// As the client reads it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    imputed: Option<String>,
 }
 
 impl Log {
@@ -118,6 +122,7 @@ pub(super) fn line(record: &Record) -> Line<'_> {
         broken: matches!(decision.outcome.end, End::Broken(_)),
         latency_us: decision.outcome.latency / 1_000,
         attempts: decision.attempts.iter().map(|it| [name(it.path), it.result.name()]).collect(),
+        imputed: record.enriched.as_ref().and_then(Enriched::text),
     }
 }
 
@@ -181,6 +186,32 @@ pub(super) fn breaker(it: &BreakerChange) {
                 of = turn.trip.map(|trip| trip.of),
                 revision = digest_name(&revision.digest),
                 "a breaker has changed",
+            )
+        };
+    }
+    match turn.reason().severity() {
+        Severity::Info => line!(info),
+        Severity::Warning => line!(warn),
+        Severity::Critical => line!(error),
+    }
+}
+
+/// Writes the line of a change of the breaker of a feature server (F-037).
+pub(super) fn feature_server(plan: &Plan, turn: &BreakerTurn) {
+    macro_rules! line {
+        ($level:ident) => {
+            tracing::$level!(
+                target: "evenkeel::breaker",
+                route = plan.route,
+                upstream = plan.server,
+                from = turn.from.name(),
+                to = turn.to.name(),
+                reason = turn.reason().name(),
+                rule = turn.rule(),
+                result = turn.trip.and_then(|trip| trip.result).map(|result| result.name()),
+                bad = turn.trip.map(|trip| trip.bad),
+                of = turn.trip.map(|trip| trip.of),
+                "the breaker of a feature server has changed",
             )
         };
     }

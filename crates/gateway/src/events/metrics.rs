@@ -3,11 +3,13 @@
 //! # Invariants
 //! - `MET-1`: a label value comes from the configuration or from a closed vocabulary, never from a client (SE-08).
 
+mod features;
+
 use std::collections::BTreeMap;
 
 use evenkeel_core::{
-    AttemptRecord, BreakerChange, BreakerState, Decision, End, Found, GateChange, GateTurn, PathId, Phase, Reason,
-    Refusal, ReplicaId, ResultCode, Revision, RouteId, RouteState, Transition,
+    AttemptRecord, BreakerChange, BreakerState, BreakerTurn, Decision, End, Found, GateChange, GateTurn, PathId, Phase,
+    Reason, Refusal, ReplicaId, ResultCode, Revision, RouteId, RouteState, Transition,
 };
 use jiff::Timestamp;
 use parking_lot::Mutex;
@@ -17,8 +19,12 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use self::features::Features;
 use super::episode::Episodes;
-use crate::names;
+use crate::{
+    enrich::{Enriched, Plan},
+    names,
+};
 
 type Labels = Vec<(&'static str, String)>;
 type Counters = Family<Labels, Counter>;
@@ -54,6 +60,7 @@ pub(crate) struct Metrics {
     breaker_changes: Counters,
     gate_closed: Gauges,
     gate_changes: Counters,
+    features: Features,
     revision_info: Gauges,
     last_apply: Gauge,
     series: Mutex<Series>,
@@ -106,6 +113,7 @@ impl Metrics {
             breaker_changes: Counters::default(),
             gate_closed: Gauges::default(),
             gate_changes: Counters::default(),
+            features: Features::default(),
             revision_info: Gauges::default(),
             last_apply: Gauge::default(),
             series: Mutex::default(),
@@ -144,6 +152,7 @@ impl Metrics {
         it.register(names::GATE_CLOSED, "1 where a gate keeps requests from a path", self.gate_closed.clone());
         let changes = self.gate_changes.clone();
         it.register(names::GATE_CHANGES, "Gates that closed, or were lifted by an answer", changes);
+        self.features.register(it);
         it.register(names::REVISION_INFO, "1 for the revision in force", self.revision_info.clone());
         it.register(names::LAST_APPLY, "When a configuration was last applied", self.last_apply.clone());
         let build = Gauges::default();
@@ -198,6 +207,20 @@ impl Metrics {
         let duration = self.attempt_duration.get_or_create_owned(&labels);
         labels.push(("result", attempt.result.name().into()));
         AttemptSeries { attempts: self.attempts.get_or_create_owned(&labels), duration }
+    }
+
+    /// Counts what was fetched and imputed for a request that is over.
+    pub(super) fn enriched(&self, decision: &Decision, enriched: &Enriched) {
+        self.features.enriched(decision, enriched);
+    }
+
+    pub(super) fn feature_server(&self, plan: &Plan, turn: &BreakerTurn) {
+        self.features.turned(plan, turn);
+    }
+
+    /// Notes how the breakers of feature servers stand now.
+    pub(crate) fn feature_servers<'a>(&self, servers: impl Iterator<Item = (&'a Plan, BreakerState)>) {
+        self.features.stand(servers);
     }
 
     pub(super) fn transition(&self, it: &Transition) {

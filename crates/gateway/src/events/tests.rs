@@ -114,6 +114,7 @@ impl Kit {
 
 fn record(id: &str, decision: &Decision) -> Arc<Record> {
     Arc::new(Record {
+        enriched: None,
         id: id.into(),
         at: Timestamp::UNIX_EPOCH,
         trace: None,

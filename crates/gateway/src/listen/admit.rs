@@ -8,7 +8,7 @@ use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
 use jiff::Timestamp;
 
-use super::{Fault, body::Body, read, send, terms};
+use super::{Fault, body::Body, enriched, read, send, terms};
 use crate::{
     ask::{Ask, Question},
     bodies::Held,
@@ -83,9 +83,11 @@ pub(super) async fn ask(
     let (decision, entropy) = (shared.entropy.ulid(now), shared.entropy.draw());
     let (front, reply, presence) = loop {
         let applied = shared.applied.load_full();
-        let Prepared { route, question, size } = prepare(&applied, &body)?;
+        let prepared = prepare(&applied, &body)?;
+        let deadline = terms::deadline(&headers, prepared.size.operation.is_stream());
+        let completed = enriched::complete(shared, &applied, prepared, (deadline, entropy)).await;
+        let (Prepared { route, question, size }, spent) = completed?;
         let Size { operation, cost, weight, tokens, needs } = size;
-        let deadline = terms::deadline(&headers, operation.is_stream());
         let ask = Arc::new(Ask {
             question,
             body: body.clone(),
@@ -96,7 +98,7 @@ pub(super) async fn ask(
         });
         let front = ask.front();
         let bodies = shared.bodies.share(applied.deployment.server.body_bytes.0);
-        let terms = Terms { operation, entropy, deadline, max_tier, cost, weight, tokens, needs, bodies };
+        let terms = Terms { operation, entropy, deadline, max_tier, cost, weight, tokens, needs, bodies, spent };
         // None means that a reload came in between: the request is read again, as the new revision reads it.
         if let Some((reply, presence)) =
             submit(&shared.driver, &shared.events, Submission { applied, route, ask, terms, _held: held.clone() })

@@ -23,9 +23,7 @@ pub(super) fn answer(shared: &Arc<Shared>, address: &Address) -> Result<Response
         Address::Models => Some(models::list(routes.iter().map(|route| route.name.as_str()), created)),
         Address::Model(id) => routes.iter().any(|route| route.name == *id).then(|| models::one(id, created)),
         Address::Status => Some(json(&status::all(&shared.driver))),
-        Address::RouteState(name) => {
-            status::one(&shared.driver, &shared.events, name, &applied.name).map(|it| json(&it))
-        }
+        Address::RouteState(name) => status::one(&shared.driver, &shared.events, name, &applied).map(|it| json(&it)),
         Address::Decision(id) => shared.events.find(id).map(|it| json(&it)),
         _ => None,
     };

@@ -225,6 +225,11 @@ impl Contract {
         }
     }
 
+    /// Says whether values of an input may be missing.
+    pub(crate) fn may_lack(&self, name: &str) -> bool {
+        self.input(name).is_some_and(|port| port.values.iter().any(|it| it.missing))
+    }
+
     /// Checks that a wanted output exists.
     pub(crate) fn check_output(&self, name: &str) -> Result<(), Breach> {
         let known = self.outputs.is_empty() || self.outputs.iter().any(|port| port.name == name);

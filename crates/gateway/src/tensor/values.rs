@@ -7,6 +7,8 @@ use thiserror::Error;
 pub(crate) struct Values {
     /// The name of the column, where a tensor has several.
     pub(crate) column: Option<String>,
+    /// Whether NaN fits, for a value that is missing.
+    pub(crate) missing: bool,
     /// Whether NaN and infinities are refused, also where there is no bound.
     pub(crate) finite: bool,
     /// Whether only whole numbers fit.
@@ -35,6 +37,9 @@ impl Values {
     /// Says why a number does not fit, if it does not.
     pub(crate) fn stray(&self, number: f64) -> Option<Stray> {
         let nan = number.is_nan();
+        if nan && self.missing {
+            return None;
+        }
         let why = match (self.min, self.max) {
             (Some(min), _) if nan || number < min => format!("and must be at least {min}"),
             (_, Some(max)) if nan || number > max => format!("and must be at most {max}"),
@@ -52,7 +57,8 @@ mod tests {
 
     #[test]
     fn tn_09_a_number_is_held_to_its_bounds_and_nan_is_within_none() {
-        let age = Values { column: Some("age".into()), finite: true, whole: true, min: Some(0.0), max: Some(120.0) };
+        let column = Some("age".into());
+        let age = Values { column, finite: true, whole: true, min: Some(0.0), max: Some(120.0), ..Values::default() };
         for fits in [0.0, -0.0, 41.0, 120.0] {
             assert_eq!(age.stray(fits), None, "{fits}");
         }
@@ -64,6 +70,9 @@ mod tests {
         assert!(Values { whole: true, ..Values::default() }.stray(f64::NAN).is_some());
         assert!(Values { whole: true, ..Values::default() }.stray(f64::INFINITY).is_some());
         assert_eq!(Values::default().stray(f64::NAN), None);
+        let maybe = Values { missing: true, ..age.clone() };
+        assert_eq!((maybe.stray(f64::NAN), maybe.stray(40.0)), (None, None), "F-037");
+        assert!(maybe.stray(f64::INFINITY).is_some() && maybe.stray(-1.0).is_some());
         let income = Values { column: Some("income".into()), finite: true, ..Values::default() };
         for (number, words) in [(f64::NAN, "NaN"), (f64::NEG_INFINITY, "-inf")] {
             let stray = income.stray(number).expect(words).to_string();

@@ -28,6 +28,8 @@ impl Upstream {
         let path = match self.protocol {
             UpstreamProtocol::Openai => "/models",
             UpstreamProtocol::Oip => "/v2/health/ready",
+            // The core asks for no probe of it.
+            UpstreamProtocol::Feast => "/health",
             UpstreamProtocol::OipGrpc => return self.says_that_it_is_ready(replica).await,
         };
         let Ok(mut request) = self.request(Method::GET, path, replica) else { return Some(Found::Unknown) };
@@ -76,7 +78,7 @@ fn read(protocol: UpstreamProtocol, status: StatusCode) -> Found {
         (300..=399 | 401 | 403 | 404 | 405 | 501, _) => Found::Unknown,
         (500..=599, UpstreamProtocol::Openai) => Found::Busy,
         (_, UpstreamProtocol::Openai) => Found::Unknown,
-        (_, UpstreamProtocol::Oip | UpstreamProtocol::OipGrpc) => Found::Refused,
+        (_, UpstreamProtocol::Oip | UpstreamProtocol::OipGrpc | UpstreamProtocol::Feast) => Found::Refused,
     }
 }
 

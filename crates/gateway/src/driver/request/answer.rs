@@ -68,7 +68,7 @@ impl Task {
     /// An inference, whoever made it.
     fn tensors(&self, answer: &InferAnswer, disclosure: &Disclosure) -> Reply {
         let told = self.told(disclosure);
-        let Question::Infer(Inference { infer, version, front }) = &self.it.ask.question else {
+        let Question::Infer(Inference { infer, version, front, .. }) = &self.it.ask.question else {
             return self.refusal(Problem::Overloaded, "the answer was lost", None, disclosure);
         };
         let classified = match classified(answer, infer) {

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use evenkeel_core::{Admit, CommitPoint, Nanos, Operation, RequestId, RouteId};
+use evenkeel_core::{Admit, CommitPoint, Nanos, Operation, Permille, RequestId, RouteId};
 use http::HeaderMap;
 use tokio::sync::oneshot;
 
@@ -42,7 +42,9 @@ pub(crate) struct Terms {
     pub(crate) weight: u64,
     pub(crate) tokens: u64,
     pub(crate) needs: evenkeel_core::Features,
-    pub(crate) bodies: evenkeel_core::Permille,
+    pub(crate) bodies: Permille,
+    /// What was spent on it before.
+    pub(crate) spent: Nanos,
 }
 
 /// Admits a request and starts its task; returns where its reply arrives, and the guard to keep until it was sent. None
@@ -86,7 +88,8 @@ pub(crate) fn submit(
 
 impl Submission {
     fn admission(&self, request: RequestId) -> Admit {
-        let Terms { operation, entropy, deadline, max_tier, cost, weight, tokens, needs, bodies } = self.terms;
+        let Terms { operation, entropy, deadline, max_tier, cost, weight, tokens, needs, bodies, spent } = self.terms;
+        let imputed = self.ask.enriched().map_or(Permille::new(0), |it| it.share);
         Admit {
             request,
             route: self.route,
@@ -100,8 +103,8 @@ impl Submission {
             max_tier,
             pure: self.ask.is_pure(),
             bodies,
-            spent: 0,
-            imputed: evenkeel_core::Permille::new(0),
+            spent,
+            imputed,
         }
     }
 }

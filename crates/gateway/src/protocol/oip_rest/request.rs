@@ -38,7 +38,10 @@ pub(crate) fn decode(body: Divided, contract: &Contract) -> Result<Infer, BadInf
     };
     let mut tail = Tail::new(tail);
     let draft = Draft::read(&body)?;
-    let infer = check::accept(draft, &body, contract, |_, part, datatype| data(&body, &mut tail, part, datatype))?;
+    let infer = check::accept(draft, &body, contract, |_, part, datatype| {
+        let nulls = if contract.may_lack(&part.name) { Nulls::Nan } else { Nulls::Refused };
+        data((&body, nulls), &mut tail, part, datatype)
+    })?;
     match tail.left() {
         0 => Ok(infer),
         left => Err(BadInfer::new(format_args!("{left} bytes stand behind the last tensor"))),
@@ -160,14 +163,19 @@ pub(super) fn write_tensor(
 }
 
 /// Returns the elements of an input, from the JSON or from behind it.
-fn data(body: &Bytes, tail: &mut Tail, input: &Part<'_>, datatype: Datatype) -> Result<Bytes, BadInfer> {
+fn data(
+    (body, nulls): (&Bytes, Nulls),
+    tail: &mut Tail,
+    input: &Part<'_>,
+    datatype: Datatype,
+) -> Result<Bytes, BadInfer> {
     let wrong = |why: &dyn Display| BadInfer::new(format_args!("input '{}': {why}", input.name));
     let size = binary::size(&input.parameters).map_err(|()| wrong(&"binary_data_size must be a number of bytes"))?;
     Ok(match (size, input.data.clone()) {
         (None, None) => return Err(wrong(&"has no data")),
         (None, Some(span)) => {
             let shape = check::shape(input)?;
-            data::read(&body[span], datatype, shape, Nulls::Refused).map_err(|bad| wrong(&bad))?.into()
+            data::read(&body[span], datatype, shape, nulls).map_err(|bad| wrong(&bad))?.into()
         }
         (Some(_), Some(_)) => return Err(wrong(&"has both data and binary_data_size")),
         (Some(_), None) if !tail.is_there() => {

@@ -1,6 +1,6 @@
 //! The contract that a route declares in its configuration.
 
-use evenkeel_config::{self as config, FeatureKind, RouteSpec};
+use evenkeel_config::{self as config, FeatureKind, KeyKind, RouteSpec};
 
 use super::{Contract, Port};
 use crate::tensor::{Datatype, Values};
@@ -15,6 +15,24 @@ impl Contract {
             non_finite: route.output.as_ref().is_some_and(|it| it.non_finite),
             learned: false,
         }
+    }
+}
+
+impl Contract {
+    /// Makes the contract as a client of a route meets it: what is fetched may be missing, and whose it is may be said.
+    pub(crate) fn asked(route: &RouteSpec) -> Self {
+        let mut contract = Self::declared(route);
+        let (Some(enrich), Some(tensor)) = (&route.enrich, contract.inputs.first_mut()) else { return contract };
+        enrich.features.iter().for_each(|feature| tensor.values[feature.column].missing = true);
+        let key = |key: &config::JoinKey| {
+            let datatypes: &[Datatype] = match key.kind {
+                KeyKind::Int => &[Datatype::Int64, Datatype::Int32],
+                KeyKind::String => &[Datatype::Bytes],
+            };
+            Port { datatypes: datatypes.into(), required: false, ..Port::new(&key.input, datatypes[0], &[-1]) }
+        };
+        contract.inputs.extend(enrich.entity.iter().map(key));
+        contract
     }
 }
 
@@ -49,7 +67,7 @@ fn feature(it: &config::Feature) -> Port {
 fn values(it: &config::Feature) -> Values {
     let (whole, number) = (it.kind == FeatureKind::Int, matches!(it.kind, FeatureKind::Int | FeatureKind::Float));
     // Until a feature can say what its absence means, a number that is none would only be misread, by rules most of all.
-    Values { column: None, finite: number, whole, min: it.min, max: it.max }
+    Values { column: None, missing: false, finite: number, whole, min: it.min, max: it.max }
 }
 
 fn output(it: &config::OutputTensor) -> Port {

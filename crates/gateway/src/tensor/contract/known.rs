@@ -28,6 +28,8 @@ const MAX_RANK: usize = 16;
 #[derive(Debug)]
 pub(crate) struct Known {
     declared: Arc<Contract>,
+    /// The same as clients meet it: what is fetched for them may be missing.
+    asked: Arc<Contract>,
     learned: ArcSwapOption<(Signature, Arc<Contract>)>,
 }
 
@@ -48,9 +50,9 @@ pub(crate) struct Signature {
 }
 
 impl Known {
-    /// Begins with what is declared.
-    pub(crate) fn new(declared: Contract) -> Arc<Self> {
-        Arc::new(Self { declared: Arc::new(declared), learned: ArcSwapOption::empty() })
+    /// Begins with what is declared, of answers and of requests.
+    pub(crate) fn new(declared: Contract, asked: Contract) -> Arc<Self> {
+        Arc::new(Self { declared: Arc::new(declared), asked: Arc::new(asked), learned: ArcSwapOption::empty() })
     }
 
     /// Returns what the file declares, which is what answers are held against.
@@ -60,7 +62,7 @@ impl Known {
 
     /// Returns what requests are held against, and what clients are told.
     pub(crate) fn now(&self) -> Arc<Contract> {
-        self.learned.load().as_ref().map_or_else(|| self.declared.clone(), |learned| learned.1.clone())
+        self.learned.load().as_ref().map_or_else(|| self.asked.clone(), |learned| learned.1.clone())
     }
 
     /// Says whether there is anything to be learned: a file that declares inputs has said it all.
@@ -122,6 +124,10 @@ mod tests {
         Said { name: name.into(), datatype: datatype.into(), shape: shape.into() }
     }
 
+    fn of(declared: Contract) -> Arc<Known> {
+        Known::new(declared.clone(), declared)
+    }
+
     fn signature(input: &str) -> Signature {
         let (x, y) = (said(input, "FP32", &[-1, 4]), said("y", "INT64", &[-1]));
         Signature::believed(vec![x], vec![y]).expect("it can be true")
@@ -151,7 +157,7 @@ mod tests {
 
     #[test]
     fn what_was_learned_stays_until_something_else_is_learned() {
-        let known = Known::new(Contract::default());
+        let known = of(Contract::default());
         assert!(known.is_open() && known.now().inputs.is_empty());
         assert!(known.learn(signature("x")), "news");
         assert!(!known.learn(signature("x")), "no news");
@@ -165,18 +171,18 @@ mod tests {
     #[test]
     fn what_is_declared_is_not_learned() {
         let inputs = vec![Port::new("a", Datatype::Bool, &[-1])];
-        let known = Known::new(Contract { inputs, ..Contract::default() });
+        let known = of(Contract { inputs, ..Contract::default() });
         assert!(!known.is_open() && !known.learn(signature("x")));
         assert_eq!(known.now().inputs[0].name, "a");
 
         let outputs = vec![Port::new("b", Datatype::Bool, &[-1])];
-        let known = Known::new(Contract { outputs, max_batch: Some(3), non_finite: true, ..Contract::default() });
+        let known = of(Contract { outputs, max_batch: Some(3), non_finite: true, ..Contract::default() });
         assert!(known.learn(signature("x")));
         let now = known.now();
         assert_eq!((now.inputs[0].name.as_str(), now.outputs[0].name.as_str()), ("x", "b"));
         assert_eq!((now.max_batch, now.non_finite, now.learned), (Some(3), true, true));
 
-        let heir = Known::new(Contract::default());
+        let heir = of(Contract::default());
         heir.inherit(&known);
         assert_eq!((heir.now().outputs[0].name.as_str(), heir.now().max_batch), ("y", None), "as it was said");
     }

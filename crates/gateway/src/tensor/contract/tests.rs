@@ -135,7 +135,8 @@ fn inputs_are_held_to_names_datatype_shape_and_batch() {
 
 #[test]
 fn tn_09_values_are_held_to_the_ranges_of_their_places() {
-    let age = Values { column: Some("age".into()), finite: true, whole: true, min: Some(0.0), max: Some(120.0) };
+    let column = Some("age".into());
+    let age = Values { column, finite: true, whole: true, min: Some(0.0), max: Some(120.0), ..Values::default() };
     let x = Port { values: vec![Values::default(), age], ..port("x", Datatype::Fp32, &[-1, 2]) };
     let score = Port {
         values: vec![Values { min: Some(0.0), max: Some(1.0), ..Values::default() }],
