@@ -3,7 +3,7 @@
 //! The table is `docs/interop.md`; `EVENKEEL_INTEROP=1` (`cargo xtask interop`) writes it, and without that the test fails where
 //! what it sees is another table.
 
-mod servers;
+pub(crate) mod servers;
 
 use std::{
     collections::BTreeMap,

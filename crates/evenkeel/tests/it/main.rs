@@ -8,6 +8,7 @@ mod demo;
 mod descriptors;
 mod drain;
 mod examples;
+mod feast;
 mod guides;
 mod hedge;
 mod interop;

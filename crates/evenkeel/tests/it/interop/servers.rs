@@ -112,7 +112,7 @@ impl Drop for Server {
 }
 
 /// Runs a script that prepares a server, and returns what it says.
-fn told(environment_of: &str, script: &str, arguments: &[&str]) -> Value {
+pub(crate) fn told(environment_of: &str, script: &str, arguments: &[&str]) -> Value {
     let python = environment(environment_of).expect("it was looked for").join("python");
     let prepared = Command::new(python).arg(client(script)).args(arguments).output().expect("Python runs");
     assert!(prepared.status.success(), "{script}: {}", String::from_utf8_lossy(&prepared.stderr));
