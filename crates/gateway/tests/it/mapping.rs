@@ -211,10 +211,9 @@ async fn oip_20_a_server_that_refuses_an_output_which_the_map_names_is_not_blame
     let got = kit.infer("wrong", &rows(&[[1.0, 2.0]])).await;
     assert_eq!((got.status, got.header("evenkeel-tier")), (200, "1"), "{got:?}");
     assert_eq!(kit.record(&got).await["attempts"][0]["result"], "target.output_missing");
-    // What is wrong with the client's own request is its own fault, also behind a map.
-    let mut body = rows(&[[1.0, 2.0]]);
-    body["inputs"][0]["name"] = "z".into();
-    let got = kit.infer("narrow", &body).await;
+    // What a server with all outputs refuses is the client's own fault, also behind a map.
+    kit.break_primary("{fault: status, status: 400}");
+    let got = kit.infer("narrow", &rows(&[[1.0, 2.0]])).await;
     assert_eq!(got.status, 400, "{got:?}");
     assert_eq!(kit.record(&got).await["attempts"][0]["result"], "caller.caller_invalid");
 }
