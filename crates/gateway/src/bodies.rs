@@ -9,7 +9,7 @@
 //!
 //! # When it misleads
 //! What is made of a body is not counted: the copy with another model name that an attempt sends (one for each on its way,
-//! two at most at once), and the tensors of an inference, at most some four times its JSON. The process holds that much more.
+//! two at most at once), and the tensors of an inference, at most some four times its JSON, or eight times what is typed over gRPC. The process holds that much more.
 
 use std::sync::{
     Arc,

@@ -9,8 +9,8 @@ use crate::process::Serving;
 
 /// Bytes of the tensor.
 const SIZE: usize = 60 << 20;
-/// What it may cost at the most: itself, and what its buffer grew by too much.
-const MOST_KIB: u64 = (SIZE >> 10) as u64 * 3 / 2;
+/// What it may cost at the most: itself, and less than it once more, for the buffers that it grew out of.
+const MOST_KIB: u64 = (SIZE >> 10) as u64 * 7 / 4;
 
 /// Sends a tensor as bytes behind the JSON; returns the status.
 fn send(address: SocketAddr, route: &str) -> u16 {

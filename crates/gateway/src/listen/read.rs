@@ -66,6 +66,7 @@ where
         Fault::closing(Problem::UnknownEncoding, "unknown_encoding", message)
     })?;
     let mut whole = Reading::new(coding, Vessel::new(held, (most, all), declared.unwrap_or(0)));
+    let mut received = 0_u64;
     loop {
         let reading = async {
             let mut came = 0;
@@ -75,6 +76,11 @@ where
                     Some(Ok(frame)) => {
                         let data = frame.into_data().unwrap_or_default();
                         came += data.len();
+                        received += data.len() as u64;
+                        // What was compressed may be nothing at all, for ever.
+                        if received > most {
+                            return Ok(Read::Spoilt(Spoilt::TooLarge));
+                        }
                         if let Err(spoilt) = whole.push(&data).await {
                             return Ok(Read::Spoilt(spoilt));
                         }
@@ -190,6 +196,15 @@ mod tests {
         let large = Stuck(vec![&[0; 101]]);
         let fault = body(&HeaderMap::new(), large, bounds, &mut bodies.hold()).await.expect_err("it is too large");
         assert_eq!((fault.problem.status(), fault.kind, fault.close), (413, "too_large", true));
+    }
+
+    #[tokio::test]
+    async fn oip_02_a_body_that_is_compressed_from_nothing_does_not_go_on_for_ever() {
+        const NOTHING: &[u8] = b"\x1f\x8b\x08\0\0\0\0\0\0\xff\x03\0\0\0\0\0\0\0\0\0";
+        let bounds = Bounds { most: 100, window: Duration::from_secs(10), least: 1_000_000, all: 1_000 };
+        let headers = HeaderMap::from_iter([(header::CONTENT_ENCODING, "gzip".parse().expect("a value"))]);
+        let fault = body(&headers, Stuck(vec![NOTHING; 6]), bounds, &mut Arc::new(Bodies::default()).hold()).await;
+        assert_eq!(fault.expect_err("it is larger than a body may be").kind, "too_large");
     }
 
     #[tokio::test]

@@ -59,7 +59,7 @@ pub(super) fn deadline(headers: &HeaderMap, stream: bool) -> Option<Nanos> {
 }
 
 /// Reads `grpc-timeout`: at most eight digits, and a unit.
-fn grpc_timeout(headers: &HeaderMap) -> Option<Nanos> {
+pub(super) fn grpc_timeout(headers: &HeaderMap) -> Option<Nanos> {
     let timeout = headers.get("grpc-timeout")?.to_str().ok()?;
     let (digits, unit) = timeout.split_at_checked(timeout.len().checked_sub(1)?)?;
     let unit = match unit {
@@ -71,7 +71,8 @@ fn grpc_timeout(headers: &HeaderMap) -> Option<Nanos> {
         "n" => 1,
         _ => return None,
     };
-    let number: u32 = digits.parse().ok().filter(|_| digits.len() <= 8)?;
+    let plain = digits.len() <= 8 && digits.bytes().all(|digit| digit.is_ascii_digit());
+    let number: u32 = digits.parse().ok().filter(|_| plain)?;
     Some(Nanos::from(number).saturating_mul(unit))
 }
 
@@ -150,6 +151,7 @@ mod tests {
             ("S", None),
             ("", None),
             ("-1S", None),
+            ("+5S", None),
             ("5", None),
             ("5s", None),
         ] {

@@ -7,12 +7,14 @@
 //! `docs/design/protocols.md`, section 2.5; the classification extension of the Open Inference Protocol: `value:index`, floats
 //! with six digits, the largest first.
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, collections::BinaryHeap};
 
-use super::{Datatype, Tensor, push_bytes};
+use super::{Datatype, Tensor, brain, half, push_bytes};
 
-/// Classes of a request, in all: what is asked for with a number costs some thirty bytes each.
-const MOST: usize = 1_000_000;
+/// Classes of an output, in all: what is asked for with a number costs some thirty bytes each.
+const MOST: u64 = 1_000_000;
+/// Values that are looked at, in all: some tenths of a second of the task of a request.
+const MOST_VALUES: u64 = 16_000_000;
 
 /// Why an output cannot be told by its classes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,34 +23,58 @@ pub(crate) enum NoClasses {
     #[error("its elements are no numbers")]
     Text,
     /// They are too many.
-    #[error("they would be more than {MOST}")]
+    #[error("they would be more than {MOST}, or of more than {MOST_VALUES} values")]
     Many,
 }
 
-/// A value, by which classes are sorted.
+/// A value and its place. The greatest is the one that is told last: the smallest, of two that are alike the later, and what
+/// is no number.
+#[derive(Clone, Copy, Debug)]
+struct Class {
+    value: Value,
+    at: usize,
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Value {
     Integer(i128),
     Float(f64),
 }
 
-impl Value {
-    /// Sorts the largest first, and what is no number last.
+impl Ord for Class {
     fn cmp(&self, other: &Self) -> Ordering {
-        match (self, other) {
-            (Self::Float(one), Self::Float(other)) => match (one.is_nan(), other.is_nan()) {
-                (false, false) => other.total_cmp(one),
+        let by_value = match (self.value, other.value) {
+            (Value::Float(one), Value::Float(other)) => match (one.is_nan(), other.is_nan()) {
+                (false, false) => other.total_cmp(&one),
                 (one, other) => one.cmp(&other),
             },
-            (Self::Integer(one), Self::Integer(other)) => other.cmp(one),
+            (Value::Integer(one), Value::Integer(other)) => other.cmp(&one),
+            // All values of a tensor are of one kind.
             _ => Ordering::Equal,
-        }
+        };
+        by_value.then(self.at.cmp(&other.at))
     }
+}
 
-    fn text(self) -> String {
-        match self {
-            Self::Integer(value) => value.to_string(),
-            Self::Float(value) => format!("{value:.6}"),
+impl PartialOrd for Class {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Class {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Class {}
+
+impl Class {
+    fn text(&self) -> String {
+        match self.value {
+            Value::Integer(value) => format!("{value}:{}", self.at),
+            Value::Float(value) => format!("{value:.6}:{}", self.at),
         }
     }
 }
@@ -58,21 +84,25 @@ impl Value {
 /// # Errors
 /// There is no order among them, or they are too many.
 pub(crate) fn classes(tensor: &Tensor, most: u32) -> Result<Tensor, NoClasses> {
-    let values = values(tensor).ok_or(NoClasses::Text)?;
-    let width = tensor.shape().last().map_or(1, |width| usize::try_from(*width).unwrap_or(usize::MAX));
-    let count = width.min(usize::try_from(most).unwrap_or(usize::MAX));
-    let rows = values.len().checked_div(width).unwrap_or(0);
-    if rows.checked_mul(count).is_none_or(|all| all > MOST) {
+    let size = tensor.datatype().size().ok_or(NoClasses::Text)?;
+    let width = tensor.shape().last().copied().unwrap_or(1);
+    let (count, values) = (width.min(most.into()), (tensor.data().len() / size) as u64);
+    let rows = values.checked_div(width).unwrap_or(0);
+    if values > MOST_VALUES || rows * count > MOST {
         return Err(NoClasses::Many);
     }
+    let (width, count) = (width.max(1) as usize, count as usize);
     let mut data = Vec::new();
-    for row in values.chunks(width.max(1)) {
-        let mut order: Vec<usize> = (0..row.len()).collect();
-        // A stable sort: of two that are alike the first comes first.
-        order.sort_by(|one, other| row[*one].cmp(&row[*other]));
-        for index in order.into_iter().take(count) {
-            push_bytes(&mut data, format!("{}:{index}", row[index].text()).as_bytes());
+    for row in tensor.data().chunks_exact(width * size) {
+        // The least of those that are told stands on top, to go when a larger one comes.
+        let mut told = BinaryHeap::with_capacity(count + 1);
+        for (at, bytes) in row.chunks_exact(size).enumerate() {
+            told.push(Class { value: value(tensor.datatype(), bytes), at });
+            if told.len() > count {
+                told.pop();
+            }
         }
+        told.into_sorted_vec().iter().for_each(|class| push_bytes(&mut data, class.text().as_bytes()));
     }
     let mut shape = tensor.shape().to_vec();
     match shape.last_mut() {
@@ -82,24 +112,29 @@ pub(crate) fn classes(tensor: &Tensor, most: u32) -> Result<Tensor, NoClasses> {
     Ok(Tensor::new(tensor.name().into(), Datatype::Bytes, shape, data.into()).expect("as many as the shape has"))
 }
 
-fn values(tensor: &Tensor) -> Option<Vec<Value>> {
-    macro_rules! integers {
+/// Reads one element.
+fn value(datatype: Datatype, bytes: &[u8]) -> Value {
+    macro_rules! integer {
         ($type:ty) => {
-            tensor.values().map(|bytes| Value::Integer(<$type>::from_le_bytes(bytes).into())).collect()
+            Value::Integer(<$type>::from_le_bytes(bytes.try_into().expect("as long as the datatype")).into())
         };
     }
-    Some(match tensor.datatype() {
-        Datatype::Bool | Datatype::Uint8 => integers!(u8),
-        Datatype::Uint16 => integers!(u16),
-        Datatype::Uint32 => integers!(u32),
-        Datatype::Uint64 => integers!(u64),
-        Datatype::Int8 => integers!(i8),
-        Datatype::Int16 => integers!(i16),
-        Datatype::Int32 => integers!(i32),
-        Datatype::Int64 => integers!(i64),
-        Datatype::Bytes => return None,
-        _ => tensor.to_f64()?.into_iter().map(Value::Float).collect(),
-    })
+    match datatype {
+        Datatype::Bool | Datatype::Uint8 => integer!(u8),
+        Datatype::Uint16 => integer!(u16),
+        Datatype::Uint32 => integer!(u32),
+        Datatype::Uint64 => integer!(u64),
+        Datatype::Int8 => integer!(i8),
+        Datatype::Int16 => integer!(i16),
+        Datatype::Int32 => integer!(i32),
+        Datatype::Int64 => integer!(i64),
+        Datatype::Fp32 => Value::Float(f32::from_le_bytes(bytes.try_into().expect("four bytes")).into()),
+        Datatype::Fp64 => Value::Float(f64::from_le_bytes(bytes.try_into().expect("eight bytes"))),
+        Datatype::Fp16 => Value::Float(half(u16::from_le_bytes(bytes.try_into().expect("two bytes")))),
+        Datatype::Bf16 => Value::Float(brain(u16::from_le_bytes(bytes.try_into().expect("two bytes"))).into()),
+        // It has no size, and was refused for that.
+        Datatype::Bytes => Value::Integer(0),
+    }
 }
 
 #[cfg(test)]

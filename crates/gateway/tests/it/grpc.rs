@@ -366,7 +366,11 @@ impl Body for Sending {
 
 /// Begins a stream.
 async fn begin(to: &Gateway, method: &str, body: Sending) -> Incoming {
-    let request = Request::post(format!("http://{}/{method}", to.address()));
+    begin_within(to, method, body, "60S").await
+}
+
+async fn begin_within(to: &Gateway, method: &str, body: Sending, timeout: &str) -> Incoming {
+    let request = Request::post(format!("http://{}/{method}", to.address())).header("grpc-timeout", timeout);
     let request = request.header(header::CONTENT_TYPE, "application/grpc").body(body).expect("a request");
     client().request(request).await.expect("headers at once").into_body()
 }
@@ -452,9 +456,14 @@ async fn oip_32_clients_can_look_around_and_ask_after_its_health() {
     sender.send(framed(&name(""))).await.expect("it reads");
     let mut watching = begin(&row.before, "grpc.health.v1.Health/Watch", Sending(receiver)).await;
     assert_eq!(next::<Health>(&mut watching).await.expect("its health").status, 1);
+    let (unknown, receiver) = tokio::sync::mpsc::channel(1);
+    unknown.send(framed(&name("nope"))).await.expect("it reads");
+    let mut unknown = begin(&row.before, "grpc.health.v1.Health/Watch", Sending(receiver)).await;
+    assert_eq!(next::<Health>(&mut unknown).await.expect("its health").status, 3, "nobody knows it");
     let watched = async {
         assert_eq!(next::<Health>(&mut watching).await.expect("its health").status, 2, "it stops");
         assert_eq!(next::<Health>(&mut watching).await.expect_err("the end")["grpc-status"], "14");
+        assert_eq!(next::<Health>(&mut unknown).await.expect_err("the end")["grpc-status"], "14");
     };
     let drained = tokio::time::timeout(Duration::from_secs(10), row.before.shutdown(Duration::from_secs(60)));
     tokio::join!(drained, watched).0.expect("a drain is not held up by who watches");
@@ -483,6 +492,18 @@ async fn what_a_grpc_server_says_of_its_model_is_told_on_and_held_against_reques
     assert_eq!((said.code, said.text.contains("expected [-1, 2]")), (3, true), "{said:?}");
     assert!(said.headers.get("evenkeel-decision").is_none(), "before dispatch");
     assert!(row.infer(&rows("grpc", true)).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn oip_29_the_time_of_a_call_is_that_of_its_whole_stream() {
+    let row = Row::start().await;
+    let (sender, receiver) = tokio::sync::mpsc::channel(1);
+    let method = "inference.GRPCInferenceService/ModelStreamInfer";
+    let mut body = begin_within(&row.before, method, Sending(receiver), "500m").await;
+    sender.send(framed(&rows("grpc", true))).await.expect("it reads");
+    let answer: ModelStreamInferResponse = next(&mut body).await.expect("a message");
+    assert!(answer.error_message.is_empty(), "{answer:?}");
+    assert_eq!(next::<ModelStreamInferResponse>(&mut body).await.expect_err("the end")["grpc-status"], "4");
 }
 
 #[tokio::test(flavor = "multi_thread")]

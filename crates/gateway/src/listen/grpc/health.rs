@@ -40,11 +40,12 @@ pub(super) fn watch(shared: &Arc<Shared>, message: Bytes) -> Result<Response<Bod
     tokio::spawn(async move {
         let mut last = None;
         loop {
-            let health = if known { now(*phase.borrow_and_update()) } else { Health::Unknown };
+            let now = now(*phase.borrow_and_update());
+            let health = if known { now } else { Health::Unknown };
             if last.replace(health) != Some(health) && said.send(Said::message(look::health(health))).await.is_err() {
                 return;
             }
-            if health == Health::NotServing {
+            if now == Health::NotServing {
                 let mut end = HeaderMap::new();
                 status(&mut end, Code::UNAVAILABLE, "this replica is stopping");
                 // Who has left hears no end.

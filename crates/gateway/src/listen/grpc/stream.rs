@@ -3,17 +3,20 @@
 //! # Source
 //! `docs/design/protocols.md`, section 2.6; OIP-31.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, Response};
 use hyper::body::Incoming;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 
 use super::{Code, Fault, Frames, frames::framed, infer, part, respond, status};
 use crate::{
     gateway::{Phase, Shared, reached},
-    listen::body::{Body, Said},
+    listen::{
+        body::{Body, Said},
+        terms,
+    },
     protocol::oip_grpc::{
         answer::{error_in_stream, in_stream},
         request::Asked,
@@ -50,10 +53,16 @@ async fn converse(
 ) -> HeaderMap {
     let mut phase = shared.phase.subscribe();
     let mut end = HeaderMap::new();
+    // The time of the call is that of the whole stream.
+    let deadline = terms::grpc_timeout(&headers).map(|most| Instant::now() + Duration::from_nanos(most));
     loop {
         let mut held = shared.bodies.hold();
         let next = tokio::select! {
             biased;
+            () = passed(deadline) => {
+                status(&mut end, Code::DEADLINE_EXCEEDED, "the time of the stream is over");
+                return end;
+            }
             () = reached(&mut phase, Phase::Draining) => {
                 status(&mut end, Code::UNAVAILABLE, "this replica is stopping");
                 return end;
@@ -74,9 +83,8 @@ async fn converse(
             }
         };
         let id = id_of(&message);
-        let answer = match infer(shared, headers.clone(), message, held).await {
-            // Its guard lives until the answer is on its way.
-            Ok((reply, _presence)) => part(reply).1.map_err(|(_, message)| message),
+        let answer = match infer(shared, left(&headers, deadline), message, held).await {
+            Ok((reply, _)) => part(reply).1.map_err(|(_, message)| message),
             Err(Fault { kind, message, .. }) => {
                 shared.events.refused(kind);
                 Err(message)
@@ -87,6 +95,24 @@ async fn converse(
             return end;
         }
     }
+}
+
+/// Waits until a deadline has passed; for ever where there is none.
+async fn passed(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Returns the headers of a call with what is left of its time.
+fn left(headers: &HeaderMap, deadline: Option<Instant>) -> HeaderMap {
+    let mut headers = headers.clone();
+    if let Some(deadline) = deadline {
+        let left = deadline.saturating_duration_since(Instant::now()).as_millis().min(99_999_999);
+        headers.insert("grpc-timeout", format!("{left}m").parse().expect("digits and a letter"));
+    }
+    headers
 }
 
 /// Returns the id of a request, where it has one that can be read.

@@ -73,7 +73,7 @@ impl OipGrpc {
                 Ended { result, status: Some(status), after, left: Left::Error(error_body(&message)) }
             }
             Called::Status { status, push_back, after } => {
-                let result = ResultCode::of_status(status.as_u16(), push_back);
+                let result = of_proxy(status.as_u16(), push_back);
                 Ended { result, status: Some(status.as_u16()), after, left: Left::Nothing }
             }
         };
@@ -86,8 +86,9 @@ impl OipGrpc {
         let asking = self.upstream.call("ModelReady", HeaderMap::new(), (message, MOST_ANSWERED), call);
         match tokio::time::timeout(READY.min(Duration::from_nanos(call.budget)), asking).await {
             Ok(Ok(Called::Message(message))) => look::is_said(message).unwrap_or(true),
-            // Who knows no such model says so in many ways, and who knows no such method says nothing.
-            Ok(Ok(Called::Refused { code, .. })) => code == 12,
+            // Who knows no such model says so in many ways; who knows no such method, or has no time, says nothing.
+            Ok(Ok(Called::Refused { code, .. })) => matches!(code, 4 | 8 | 12 | 14),
+            Ok(Err(ResultCode::OwnLimit)) => true,
             Ok(Ok(Called::Status { .. }) | Err(_)) => false,
             Err(_) => true,
         }
@@ -112,5 +113,34 @@ impl OipGrpc {
 impl Path for OipGrpc {
     fn attempt(self: Arc<Self>, ask: Arc<Ask>, call: Call, _: Pieces) -> Attempting {
         Box::pin(async move { self.ask(&ask, call).await.unwrap_or_else(|result| Ended::bare(result, None)) })
+    }
+}
+
+/// Classifies a status of HTTP: no client has a hand in one, it is the word of a proxy, or of a server that speaks no gRPC.
+fn of_proxy(status: u16, push_back: bool) -> ResultCode {
+    match ResultCode::of_status(status, push_back) {
+        ResultCode::CallerInvalid => ResultCode::ProtocolError,
+        result => result,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f_003_a_server_that_speaks_no_grpc_is_no_fault_of_the_client() {
+        for (status, result) in [
+            (400, ResultCode::ProtocolError),
+            (405, ResultCode::ProtocolError),
+            (415, ResultCode::ProtocolError),
+            (401, ResultCode::CredentialRejected),
+            (404, ResultCode::ModelMissing),
+            (429, ResultCode::RateLimited),
+            (502, ResultCode::Status5xx),
+        ] {
+            assert_eq!(of_proxy(status, false), result, "{status}");
+        }
+        assert_eq!(of_proxy(503, true), ResultCode::PushBack);
     }
 }

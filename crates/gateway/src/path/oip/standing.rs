@@ -5,7 +5,8 @@
 //!
 //! # Invariants
 //! - `STAND-1`: nobody waits for the answer.
-//! - `STAND-2`: a server that cannot speak yet is asked again, with a pause in between.
+//! - `STAND-2`: a server that cannot speak yet is asked again; between any two questions there is a pause, and never are two on
+//!   their way.
 //!
 //! # Source
 //! `docs/design/protocols.md`, sections 2.4 and 3.
@@ -30,6 +31,8 @@ const PAUSE: Duration = Duration::from_millis(250);
 pub(super) struct Standing {
     /// Nobody has asked since the server was last out of reach.
     stale: AtomicBool,
+    /// A question is on its way, or the last one was not long ago.
+    busy: AtomicBool,
 }
 
 /// What came of a question.
@@ -45,7 +48,7 @@ pub(super) enum Heard {
 
 impl Standing {
     pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self { stale: AtomicBool::new(true) })
+        Arc::new(Self { stale: AtomicBool::new(true), busy: AtomicBool::new(false) })
     }
 
     /// Asks, where nobody has asked yet.
@@ -53,22 +56,26 @@ impl Standing {
     where
         F: Future<Output = Heard> + Send + 'static,
     {
-        if !self.stale.swap(false, Ordering::Relaxed) {
+        if !self.stale.load(Ordering::Relaxed) || self.busy.swap(true, Ordering::AcqRel) {
             return;
         }
+        self.stale.store(false, Ordering::Relaxed);
         let (this, asking) = (self.clone(), asking());
         #[expect(
             clippy::disallowed_methods,
             reason = "bounded by WAIT, and a server that was not asked in time is asked again"
         )]
         tokio::spawn(async move {
-            let pause = match tokio::time::timeout(WAIT, asking).await {
-                Ok(Heard::All) => return,
-                Ok(Heard::NothingFor(pause)) => pause,
-                Ok(Heard::Nothing) | Err(_) => PAUSE,
+            let (pause, all) = match tokio::time::timeout(WAIT, asking).await {
+                Ok(Heard::All) => (PAUSE, true),
+                Ok(Heard::NothingFor(pause)) => (pause, false),
+                Ok(Heard::Nothing) | Err(_) => (PAUSE, false),
             };
             tokio::time::sleep(pause).await;
-            this.doubt();
+            if !all {
+                this.doubt();
+            }
+            this.busy.store(false, Ordering::Release);
         });
     }
 
@@ -84,31 +91,35 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test]
-    async fn stand_1_a_question_is_put_once_and_again_when_its_answer_is_in_doubt() {
+    /// A question that counts how often it is put.
+    fn put(standing: &Arc<Standing>, asked: &Arc<AtomicUsize>) {
+        let asked = asked.clone();
+        standing.ask(|| async move {
+            asked.fetch_add(1, Ordering::Relaxed);
+            Heard::All
+        });
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stand_1_stand_2_a_question_is_put_once_and_again_when_its_answer_is_in_doubt_but_not_at_once() {
         let (standing, asked) = (Standing::new(), Arc::new(AtomicUsize::new(0)));
-        let put = || {
-            let asked = asked.clone();
-            standing.ask(|| async move {
-                asked.fetch_add(1, Ordering::Relaxed);
-                Heard::All
-            });
-        };
-        let settled = async || {
-            while Arc::strong_count(&standing) > 1 {
-                tokio::task::yield_now().await;
-            }
-            asked.load(Ordering::Relaxed)
-        };
-        put();
-        put();
-        assert_eq!(asked.load(Ordering::Relaxed), 0, "nobody waits");
-        assert_eq!(settled().await, 1);
-        put();
-        assert_eq!(settled().await, 1, "it has spoken");
-        standing.doubt();
-        put();
-        put();
-        assert_eq!(settled().await, 2);
+        let count = || asked.load(Ordering::Relaxed);
+        put(&standing, &asked);
+        put(&standing, &asked);
+        assert_eq!(count(), 0, "nobody waits");
+        tokio::time::sleep(2 * PAUSE).await;
+        put(&standing, &asked);
+        tokio::time::sleep(2 * PAUSE).await;
+        assert_eq!(count(), 1, "it has spoken");
+        // A server that fails again and again, between answers.
+        let begun = tokio::time::Instant::now();
+        for _ in 0..1_000 {
+            standing.doubt();
+            put(&standing, &asked);
+            tokio::time::sleep(PAUSE / 100).await;
+        }
+        let pauses = begun.elapsed().div_duration_f64(PAUSE);
+        let again = (count() - 1) as f64;
+        assert!(pauses > 9.0 && (again - pauses).abs() <= 2.0, "{again} in {pauses} pauses");
     }
 }

@@ -73,7 +73,9 @@ impl Sent {
                 (2, value) => sent.datatype = value.text()?,
                 (3, value) => read_shape(value, &mut sent.shape)?,
                 (4, value) => parameter::read(value.bytes()?, &mut sent.parameters)?,
-                (5, value) => sent.contents = value.bytes()?,
+                // A message that comes in parts is all of them, one behind the other.
+                (5, value) if sent.contents.is_empty() => sent.contents = value.bytes()?,
+                (5, value) => sent.contents = [sent.contents, value.bytes()?].concat().into(),
                 _ => {}
             }
         }
@@ -84,11 +86,11 @@ impl Sent {
         let Self { name, datatype, shape, parameters, contents } = self;
         let datatype = Datatype::named(&datatype).ok_or(ResultCode::ContractDtype)?;
         let natural = |dimension| u64::try_from(dimension).map_err(|_| ResultCode::DecodeFailed);
-        let shape = shape.into_iter().map(natural).collect::<Result<_, _>>()?;
+        let shape = shape.into_iter().map(natural).collect::<Result<Vec<_>, _>>()?;
         let data = match raw {
             Some(raw) if contents.is_empty() => raw,
             Some(_) => return Err(ResultCode::DecodeFailed),
-            None => contents::read(contents, datatype).map_err(|_| ResultCode::DecodeFailed)?,
+            None => contents::read(contents, datatype, &shape).map_err(|_| ResultCode::DecodeFailed)?,
         };
         let tensor = Tensor::new(name, datatype, shape, data).map_err(|_| ResultCode::DecodeFailed)?;
         Ok(Output { tensor, parameters: kept(parameters) })

@@ -2,6 +2,7 @@
 //!
 //! # Invariants
 //! - `CONTENTS-1`: no number wraps: one that its datatype does not hold is refused (OIP-10).
+//! - `CONTENTS-2`: no more is kept than the shape says, whatever came (SE-10): a number may be one byte here, and eight inside.
 //!
 //! # Source
 //! `docs/design/protocols.md`, section 2.6 (`InferTensorContents`).
@@ -32,6 +33,9 @@ pub(super) enum BadContents {
     /// A number that the datatype does not hold.
     #[error("a number is out of range for {0}")]
     Range(&'static str),
+    /// More of them than the shape says.
+    #[error("contents hold more than the {0} elements of the shape")]
+    Many(u64),
     /// Half-precision numbers, of which there is no list.
     #[error("{0} has no typed form; send it in raw_input_contents")]
     NoForm(&'static str),
@@ -59,16 +63,22 @@ fn list(datatype: Datatype) -> Option<(u32, &'static str)> {
     })
 }
 
-/// Reads the elements of a datatype.
+/// Reads the elements of a datatype, for a shape.
 ///
 /// # Errors
-/// They are not such elements, or stand elsewhere.
-pub(super) fn read(contents: Bytes, datatype: Datatype) -> Result<Bytes, BadContents> {
+/// They are not such elements, stand elsewhere, or are more than the shape has.
+pub(super) fn read(contents: Bytes, datatype: Datatype, shape: &[u64]) -> Result<Bytes, BadContents> {
     let (wanted, name) = list(datatype).ok_or(BadContents::NoForm(datatype.name()))?;
-    let mut data = Vec::new();
+    // What cannot be counted is refused by whoever makes the tensor.
+    let most = tensor::elements(shape).unwrap_or(0);
+    let (mut data, mut count) = (Vec::new(), 0);
+    let mut room = |more: u64| {
+        count += more;
+        if count > most { Err(BadContents::Many(most)) } else { Ok(()) }
+    };
     for field in Fields::of(contents) {
         match field? {
-            (field, value) if field == wanted => push(&mut data, datatype, value)?,
+            (field, value) if field == wanted => push(&mut data, datatype, value, &mut room)?,
             // An empty list is one that is not there.
             (1..=7, Value::Bytes(empty)) if empty.is_empty() => {}
             (1..=8, _) => return Err(BadContents::List { datatype: datatype.name(), wanted: name }),
@@ -79,15 +89,25 @@ pub(super) fn read(contents: Bytes, datatype: Datatype) -> Result<Bytes, BadCont
 }
 
 /// Appends what stands in one field: one element, or several at once.
-fn push(data: &mut Vec<u8>, datatype: Datatype, value: Value) -> Result<(), BadContents> {
+fn push(
+    data: &mut Vec<u8>,
+    datatype: Datatype,
+    value: Value,
+    room: &mut impl FnMut(u64) -> Result<(), BadContents>,
+) -> Result<(), BadContents> {
+    if !matches!(value, Value::Bytes(_)) || datatype == Datatype::Bytes {
+        room(1)?;
+    }
     match (datatype, value) {
         (Datatype::Bytes, Value::Bytes(element)) => tensor::push_bytes(data, &element),
         (Datatype::Fp32, Value::Fixed32(bits)) => data.extend(bits.to_le_bytes()),
         (Datatype::Fp64, Value::Fixed64(bits)) => data.extend(bits.to_le_bytes()),
         (Datatype::Fp32 | Datatype::Fp64, Value::Bytes(all)) => {
-            if !all.len().is_multiple_of(datatype.size().unwrap_or(1)) {
+            let size = datatype.size().unwrap_or(1);
+            if !all.len().is_multiple_of(size) {
                 return Err(BadContents::Malformed);
             }
+            room((all.len() / size) as u64)?;
             // The same bytes, so that they need not be looked at.
             data.extend_from_slice(&all);
         }
@@ -95,6 +115,7 @@ fn push(data: &mut Vec<u8>, datatype: Datatype, value: Value) -> Result<(), BadC
         (_, Value::Varint(number)) => push_integer(data, datatype, number)?,
         (_, Value::Bytes(mut all)) => {
             while all.has_remaining() {
+                room(1)?;
                 push_integer(data, datatype, wire::varint(&mut all)?)?;
             }
         }

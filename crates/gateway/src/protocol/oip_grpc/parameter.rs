@@ -14,10 +14,10 @@ use crate::{
     tensor::Parameter,
 };
 
-/// Reads an entry of a map of parameters, and puts it where the others are; the later of two with one name stands.
+/// Reads an entry of a map of parameters, and puts it where the others are.
 ///
 /// # Errors
-/// It is none, or there are too many.
+/// It is none, its name is there already, as no writer of a map does, or there are too many.
 pub(super) fn read(entry: Bytes, all: &mut Vec<(String, Found)>) -> Result<(), Malformed> {
     let (mut name, mut found) = (String::new(), Found::Other);
     for field in Fields::of(entry) {
@@ -27,8 +27,7 @@ pub(super) fn read(entry: Bytes, all: &mut Vec<(String, Found)>) -> Result<(), M
             _ => {}
         }
     }
-    all.retain(|(other, _)| *other != name);
-    if all.len() == MAX_MEMBERS {
+    if all.len() == MAX_MEMBERS || all.iter().any(|(other, _)| *other == name) {
         return Err(Malformed);
     }
     all.push((name, found));

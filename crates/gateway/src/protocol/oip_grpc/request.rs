@@ -99,7 +99,7 @@ impl Asked {
         };
         let mut infer = check::accept(draft, &Bytes::new(), contract, |at, part, datatype| match self.raw.get(at) {
             Some(raw) => Ok(raw.clone()),
-            None => contents::read(self.inputs[at].contents.clone(), datatype)
+            None => contents::read(self.inputs[at].contents.clone(), datatype, check::shape(part)?)
                 .map_err(|bad| BadInfer::new(format_args!("input '{}': {bad}", part.name))),
         })?;
         // What is said of binary data is meant for JSON.

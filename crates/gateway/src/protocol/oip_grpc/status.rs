@@ -104,6 +104,7 @@ pub(crate) fn percent_decode(message: &[u8]) -> String {
     let (mut out, mut rest) = (Vec::with_capacity(message.len()), message);
     while let [byte, tail @ ..] = rest {
         let code = (*byte == b'%').then(|| tail.first_chunk::<2>()).flatten();
+        let code = code.filter(|code| code.iter().all(u8::is_ascii_hexdigit));
         let code = code.and_then(|code| u8::from_str_radix(str::from_utf8(code).ok()?, 16).ok());
         out.push(code.unwrap_or(*byte));
         rest = if code.is_some() { &tail[2..] } else { tail };

@@ -124,7 +124,7 @@ fn datatype(input: &Part<'_>, contract: &Contract) -> Result<Datatype, BadInfer>
     Ok(datatype)
 }
 
-pub(super) fn shape<'p>(input: &'p Part<'_>) -> Result<&'p [u64], BadInfer> {
+pub(in crate::protocol) fn shape<'p>(input: &'p Part<'_>) -> Result<&'p [u64], BadInfer> {
     input.shape.as_deref().ok_or_else(|| BadInfer::new(format_args!("input '{}' has no shape", input.name)))
 }
 

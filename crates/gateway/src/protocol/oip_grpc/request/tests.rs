@@ -115,6 +115,7 @@ fn oip_27_raw_and_typed_are_never_mixed_and_each_is_whole() {
     check(vec![bare()], raw(2), "2 raw_input_contents for 1 inputs");
     check(vec![bare()], vec![], "input 'x': the shape [1, 2] wants 2 elements");
     check(vec![fp32(&[1, 2], &[1.0])], vec![], "wants 2 elements");
+    check(vec![fp32(&[1], &[1.0, 2.0])], vec![], "contents hold more than the 1 elements of the shape");
     check(vec![fp32(&[-1, 2], &[1.0, 2.0])], vec![], "input 'x' has a negative dimension");
     check(vec![InferTensor { datatype: "INT8".into(), ..fp32(&[1], &[1.0]) }], vec![], "INT8 stands in int_contents");
     check(vec![InferTensor { datatype: "FP16".into(), ..fp32(&[1], &[1.0]) }], vec![], "FP16 has no typed form");
