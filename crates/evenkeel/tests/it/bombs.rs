@@ -202,7 +202,7 @@ fn se_09_hp_13_what_is_packed_is_not_unpacked_beyond_the_limit_and_never_twice()
     }
     let grown = serving.peak_memory() - before;
     println!("{}", serde_json::json!({"bombs": "packed", "before_kib": before, "grown_kib": grown}));
-    assert!(grown < 16 << 10, "{grown} KiB more than {before}");
+    assert!(grown < 32 << 10, "{grown} KiB more than {before}");
 }
 
 #[test]
