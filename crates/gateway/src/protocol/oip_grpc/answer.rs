@@ -7,29 +7,16 @@ use bytes::Bytes;
 use evenkeel_core::ResultCode;
 
 use super::{
-    MAX_TENSORS, Malformed, contents, parameter,
-    request::{read_shape, write_shape},
+    MAX_TENSORS, contents, parameter,
+    request::{Sent, write_shape},
     wire::{Fields, Writer},
     with_raw,
 };
 use crate::{
-    protocol::oip_rest::{
-        answer::{Told, kept},
-        parameter::Found,
-    },
+    protocol::oip_rest::answer::{Told, kept},
     rope::Rope,
     tensor::{Datatype, Form, Infer, InferAnswer, Mapping, Output, Tensor},
 };
-
-/// An output, as it came.
-#[derive(Default)]
-struct Sent {
-    name: String,
-    datatype: String,
-    shape: Vec<i64>,
-    parameters: Vec<(String, Found)>,
-    contents: Bytes,
-}
 
 /// Reads an answer, and accepts it as the route promises it.
 ///
@@ -55,7 +42,7 @@ pub(crate) fn decode(message: Bytes, request: &Infer, mapping: &Mapping) -> Resu
     let mut raw = raw.into_iter();
     let mut answer = InferAnswer { parameters: kept(parameters), outputs: Vec::with_capacity(sent.len()) };
     for sent in sent {
-        let output = sent.output(raw.next())?;
+        let output = output(sent, raw.next())?;
         if answer.output(output.tensor.name()).is_some() {
             return Err(ResultCode::DecodeFailed);
         }
@@ -64,37 +51,19 @@ pub(crate) fn decode(message: Bytes, request: &Infer, mapping: &Mapping) -> Resu
     mapping.accept(answer, request)
 }
 
-impl Sent {
-    fn read(message: Bytes) -> Result<Self, Malformed> {
-        let mut sent = Self::default();
-        for field in Fields::of(message) {
-            match field? {
-                (1, value) => sent.name = value.text()?,
-                (2, value) => sent.datatype = value.text()?,
-                (3, value) => read_shape(value, &mut sent.shape)?,
-                (4, value) => parameter::read(value.bytes()?, &mut sent.parameters)?,
-                // A message that comes in parts is all of them, one behind the other.
-                (5, value) if sent.contents.is_empty() => sent.contents = value.bytes()?,
-                (5, value) => sent.contents = [sent.contents, value.bytes()?].concat().into(),
-                _ => {}
-            }
-        }
-        Ok(sent)
-    }
-
-    fn output(self, raw: Option<Bytes>) -> Result<Output, ResultCode> {
-        let Self { name, datatype, shape, parameters, contents } = self;
-        let datatype = Datatype::named(&datatype).ok_or(ResultCode::ContractDtype)?;
-        let natural = |dimension| u64::try_from(dimension).map_err(|_| ResultCode::DecodeFailed);
-        let shape = shape.into_iter().map(natural).collect::<Result<Vec<_>, _>>()?;
-        let data = match raw {
-            Some(raw) if contents.is_empty() => raw,
-            Some(_) => return Err(ResultCode::DecodeFailed),
-            None => contents::read(contents, datatype, &shape).map_err(|_| ResultCode::DecodeFailed)?,
-        };
-        let tensor = Tensor::new(name, datatype, shape, data).map_err(|_| ResultCode::DecodeFailed)?;
-        Ok(Output { tensor, parameters: kept(parameters) })
-    }
+/// Makes an output of what came, and of its bytes where they came apart.
+fn output(sent: Sent, raw: Option<Bytes>) -> Result<Output, ResultCode> {
+    let Sent { name, datatype, shape, parameters, contents } = sent;
+    let datatype = Datatype::named(&datatype).ok_or(ResultCode::ContractDtype)?;
+    let natural = |dimension| u64::try_from(dimension).map_err(|_| ResultCode::DecodeFailed);
+    let shape = shape.into_iter().map(natural).collect::<Result<Vec<_>, _>>()?;
+    let data = match raw {
+        Some(raw) if contents.is_empty() => raw,
+        Some(_) => return Err(ResultCode::DecodeFailed),
+        None => contents::read(contents, datatype, &shape).map_err(|_| ResultCode::DecodeFailed)?,
+    };
+    let tensor = Tensor::new(name, datatype, shape, data).map_err(|_| ResultCode::DecodeFailed)?;
+    Ok(Output { tensor, parameters: kept(parameters) })
 }
 
 /// Writes an answer for a client. It must have been accepted by the route's contract.

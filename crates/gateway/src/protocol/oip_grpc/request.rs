@@ -38,14 +38,14 @@ pub(crate) struct Asked {
     raw: Vec<Bytes>,
 }
 
-/// A tensor of a request: an input, or an output that is wanted.
+/// A tensor as it came: an input or an output, which are written alike, or an output that is wanted.
 #[derive(Clone, Debug, Default, PartialEq)]
-struct Sent {
-    name: String,
-    datatype: String,
-    shape: Vec<i64>,
-    parameters: Vec<(String, Found)>,
-    contents: Bytes,
+pub(super) struct Sent {
+    pub(super) name: String,
+    pub(super) datatype: String,
+    pub(super) shape: Vec<i64>,
+    pub(super) parameters: Vec<(String, Found)>,
+    pub(super) contents: Bytes,
 }
 
 impl Asked {
@@ -61,7 +61,7 @@ impl Asked {
                 (2, value) => asked.version = value.text()?,
                 (3, value) => asked.id = value.text()?,
                 (4, value) => parameter::read(value.bytes()?, &mut asked.parameters)?,
-                (5, value) => push(&mut asked.inputs, Sent::read_input(value.bytes()?)?)?,
+                (5, value) => push(&mut asked.inputs, Sent::read(value.bytes()?)?)?,
                 (6, value) => push(&mut asked.outputs, Sent::read_output(value.bytes()?)?)?,
                 (7, value) => push(&mut asked.raw, value.bytes()?)?,
                 _ => {}
@@ -118,7 +118,8 @@ fn push<T>(all: &mut Vec<T>, one: T) -> Result<(), Malformed> {
 }
 
 impl Sent {
-    fn read_input(message: Bytes) -> Result<Self, Malformed> {
+    /// Reads a tensor.
+    pub(super) fn read(message: Bytes) -> Result<Self, Malformed> {
         let mut sent = Self::default();
         // A message that comes in parts is all of them, one behind the other.
         let mut contents: Option<Vec<u8>> = None;

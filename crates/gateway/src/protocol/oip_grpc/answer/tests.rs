@@ -86,6 +86,22 @@ fn oip_40_what_is_no_whole_answer_is_a_failure() {
     assert_eq!(super::decode(Bytes::from_static(b"<html>"), &request(Form::Bytes), &loose()), Err(R::DecodeFailed));
 }
 
+#[test]
+fn contents_that_come_in_many_parts_are_all_of_them() {
+    // As often as the numbers are, each in a message of its own: field 5, and in it field 6 of four bytes.
+    let parts: Vec<u8> =
+        (0..40_000_u32).flat_map(|at| [&b"\x2a\x05\x35"[..], &(at as f32).to_le_bytes()].concat()).collect();
+    let shape =
+        InferTensor { name: "y".into(), datatype: "FP32".into(), shape: vec![40_000], ..InferTensor::default() };
+    let tensor = [shape.encode_to_vec(), parts].concat();
+    let mut message = b"\x2a".to_vec();
+    prost::encode_length_delimiter(tensor.len(), &mut message).expect("memory");
+    message.extend(tensor);
+    let answer = super::decode(message.into(), &request(Form::Typed), &loose()).expect("an answer");
+    let expected: Vec<f64> = (0..40_000).map(f64::from).collect();
+    assert_eq!(answer.outputs[0].tensor.to_f64(), Some(expected));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, rng_seed: RngSeed::Fixed(28), ..ProptestConfig::default() })]
 
