@@ -113,6 +113,16 @@ impl<'a> Checks<'a> {
         }
     }
 
+    /// Reads a file of certificates, or of a key.
+    pub(crate) fn pem(&mut self, key: &Key, file: &str) {
+        if self.report.doubts(key) {
+            return;
+        }
+        if let Err(message) = self.outside.fetch_pem(file) {
+            self.error("missing-file", key, message, "a relative path starts from the configuration's folder");
+        }
+    }
+
     /// Reads a rules file; its own mistakes are reported with its own lines.
     pub(crate) fn rules(&mut self, key: &Key, file: &str) -> Option<Arc<RuleSet>> {
         if self.report.doubts(key) {

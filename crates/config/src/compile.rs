@@ -45,6 +45,8 @@ pub struct Deployment {
     pub revision: Arc<core::Revision>,
     /// Addresses and limits of the process.
     pub server: Server,
+    /// What the data plane encrypts with.
+    pub certificate: Option<Certificate>,
     /// By [`UpstreamId`].
     pub upstreams: Vec<UpstreamSpec>,
     /// By [`PathId`].
@@ -58,6 +60,15 @@ impl Deployment {
     pub fn name(&self) -> String {
         core::digest_name(&self.revision.digest)
     }
+}
+
+/// A certificate with its key, both as PEM (RFC 7468).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certificate {
+    /// The server's own, then those of its issuers.
+    pub chain: Secret,
+    /// The private key.
+    pub key: Secret,
 }
 
 /// How to reach an upstream.
@@ -79,6 +90,8 @@ pub struct UpstreamSpec {
     pub connect: u64,
     /// How long the handshake of an encrypted connection may take, in nanoseconds.
     pub tls: u64,
+    /// Those who may have issued its certificate, as PEM; without it the public issuers.
+    pub issuers: Option<Secret>,
     /// How long an idle connection is kept, in nanoseconds.
     pub idle: u64,
 }
@@ -143,7 +156,10 @@ pub(crate) fn compile(mut file: File, outside: &Outside) -> Deployment {
             versions: it.versions.clone(),
         });
     }
-    Deployment { revision: Arc::new(revision), server: file.server, upstreams, paths, routes }
+    let certificate = file.server.tls.as_ref();
+    let certificate =
+        certificate.map(|it| Certificate { chain: outside.pem(&it.certificate), key: outside.pem(&it.key) });
+    Deployment { revision: Arc::new(revision), server: file.server, certificate, upstreams, paths, routes }
 }
 
 /// Writes the defaults out that depend on other keys, and in one way what can be written in several.
@@ -183,6 +199,7 @@ fn upstream(name: &str, it: &Upstream, outside: &Outside) -> UpstreamSpec {
         dns: it.dns.nanos(),
         connect: it.connect.nanos(),
         tls: it.tls.nanos(),
+        issuers: it.ca.as_ref().map(|file| outside.pem(file)),
         idle: it.idle.nanos(),
     }
 }

@@ -24,19 +24,19 @@ mod sources;
 mod tree;
 
 pub use compile::{
-    Deployment, Enrich, Feature, Fetched, FixedTensor, Input, JoinKey, MapSource, MappedOutput, NotAlone, Output,
-    OutputTensor, PathSpec, Pick, RouteSpec, UpstreamSpec,
+    Certificate, Deployment, Enrich, Feature, Fetched, FixedTensor, Input, JoinKey, MapSource, MappedOutput, NotAlone,
+    Output, OutputTensor, PathSpec, Pick, RouteSpec, UpstreamSpec,
 };
 pub use describe::{EXAMPLE, json_schema, rules_schema};
 pub use diagnostic::{Diagnostic, Severity};
 pub use document::{Configuration, Findings, read_document};
-pub use load::{Loaded, Unfit, load_file, load_text};
+pub use load::{Loaded, Part, Unfit, load_file, load_text};
 pub use rules::{Answer, Row, RuleSet, Scalar};
 pub use schema::contract::{Datatype, FeatureKind};
 pub use schema::enrich::KeyKind;
 pub use schema::path::{Kind, kind};
 pub use schema::scalar::{Duration, Ratio, Size};
-pub use schema::server::Server;
+pub use schema::server::{Server, Tls};
 pub use schema::upstream::{Dialect, UpstreamProtocol};
 pub use schema::value::Value;
 pub use secret::Secret;

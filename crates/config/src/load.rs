@@ -1,8 +1,8 @@
 //! Load: bytes to a deployment, or to everything that is wrong with them.
 
-use std::{io, path::Path, sync::Arc};
+use std::{collections::BTreeMap, io, path::Path, sync::Arc};
 
-use evenkeel_core::PathId;
+use evenkeel_core::{PathId, UpstreamId};
 
 use crate::{
     check::Checks,
@@ -28,22 +28,35 @@ pub struct Loaded {
     pub diagnostics: Vec<Diagnostic>,
     /// What was read, right or wrong.
     pub sources: Sources,
-    /// Where each path is declared, by its id.
-    paths: Vec<Declared>,
+    /// Where each part is declared.
+    parts: BTreeMap<Part, Declared>,
 }
 
-/// A path that cannot be made ready, found by whoever runs it: its model is damaged, or does not fit its route.
+/// A part that cannot be made ready, found by whoever runs it: a model is damaged, or does not fit its route; a certificate is
+/// none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unfit {
-    /// The path.
-    pub path: PathId,
+    /// Which part.
+    pub part: Part,
     /// What is wrong.
     pub message: String,
 }
 
-/// Where a path is declared.
+/// A part of a configuration that whoever runs it makes ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// A path.
+    Path(PathId),
+    /// The certificate of the data plane.
+    Certificate,
+    /// Who may have issued the certificate of an upstream.
+    Issuers(UpstreamId),
+}
+
+/// Where a part is declared.
 #[derive(Clone, Debug)]
 struct Declared {
+    code: &'static str,
     file: String,
     key: String,
     place: Place,
@@ -54,15 +67,15 @@ struct Declared {
 impl Loaded {
     fn unreadable(name: &str, unreadable: Unreadable) -> Self {
         let diagnostics = vec![unreadable.diagnostic(name, HINT)];
-        Self { deployment: None, diagnostics, sources: Sources::default(), paths: Vec::new() }
+        Self { deployment: None, diagnostics, sources: Sources::default(), parts: BTreeMap::new() }
     }
 
-    /// Takes note of paths that cannot be made ready: each is a mistake at the place of its declaration.
+    /// Takes note of parts that cannot be made ready: each is a mistake at the place of its declaration.
     pub fn refuse(&mut self, unfit: Vec<Unfit>) {
-        for Unfit { path, message } in unfit {
-            let Declared { file, key, place: Place { line, column }, hint } = self.paths[path.index()].clone();
-            let (code, severity) = ("unfit-model", Severity::Error);
-            self.diagnostics.push(Diagnostic { code, severity, file, line, column, key, message, hint: hint.into() });
+        for Unfit { part, message } in unfit {
+            let Declared { code, file, key, place: Place { line, column }, hint } = self.parts[&part].clone();
+            let (severity, hint) = (Severity::Error, hint.into());
+            self.diagnostics.push(Diagnostic { code, severity, file, line, column, key, message, hint });
             self.deployment = None;
         }
     }
@@ -96,24 +109,38 @@ pub fn load_text(name: &str, text: &str, base: &Path) -> Loaded {
     let file: File = serde_json::from_value(value).expect("SHAPE-1");
     let (diagnostics, outside) = Checks::run(&file, Report::new(name, &tree, doubts, found), base);
     let broken = diagnostics.iter().any(|it| it.severity == Severity::Error);
-    let paths = declared(name, &file, &tree);
+    let parts = declared(name, &file, &tree);
     let deployment = (!broken).then(|| Arc::new(compile(file, &outside)));
-    Loaded { deployment, diagnostics, sources: outside.sources(), paths }
+    Loaded { deployment, diagnostics, sources: outside.sources(), parts }
 }
 
-/// Finds where each path is declared, in the order in which `compile` numbers them.
-fn declared(name: &str, file: &File, tree: &Node) -> Vec<Declared> {
-    let routes = Key::default().field("routes");
-    let tiers = file.routes.iter().flat_map(|(route, it)| (0..it.tiers.len()).map(move |at| (route, at)));
-    let declared = |(route, at): (&String, usize)| {
-        let key = routes.field(route).field("tiers").index(at);
-        let hint = match file.routes[route].tiers[at].map.is_empty() {
+/// Finds where each part is declared, by the numbers that `compile` gives them.
+fn declared(name: &str, file: &File, tree: &Node) -> BTreeMap<Part, Declared> {
+    let top = Key::default();
+    let declared = |key: Key, code, hint| Declared {
+        code,
+        file: name.into(),
+        place: tree.place_of(&key),
+        key: key.to_string(),
+        hint,
+    };
+    let tiers = file.routes.iter().flat_map(|(route, it)| it.tiers.iter().enumerate().map(move |tier| (route, tier)));
+    let paths = tiers.enumerate().map(|(id, (route, (at, tier)))| {
+        let hint = match tier.map.is_empty() {
             true => "make the model anew, or take another file",
             false => "answer what `map` takes, or mend `map`",
         };
-        Declared { file: name.into(), place: tree.place_of(&key), key: key.to_string(), hint }
-    };
-    tiers.map(declared).collect()
+        let key = top.field("routes").field(route).field("tiers").index(at);
+        (Part::Path(PathId(id as u16)), declared(key, "unfit-model", hint))
+    });
+    let code = "unfit-certificate";
+    let hint = "name PEM files: the certificate first, then its issuers; and the key that belongs to it";
+    let own = (Part::Certificate, declared(top.field("server").field("tls"), code, hint));
+    let issuers = file.upstreams.keys().enumerate().map(|(id, upstream)| {
+        let key = top.field("upstreams").field(upstream).field("ca");
+        (Part::Issuers(UpstreamId(id as u16)), declared(key, code, "name a PEM file of certificates"))
+    });
+    paths.chain([own]).chain(issuers).collect()
 }
 
 /// Takes what was read for text.

@@ -1,4 +1,4 @@
-//! Outside: what a configuration names but does not contain, secrets, models and rules files, each read once.
+//! Outside: what a configuration names but does not contain, secrets, certificates, models and rules files, each read once.
 //!
 //! # Invariants
 //! - `OUT-1`: what was checked is what is compiled: nothing is read a second time, so a file that changes in between
@@ -23,6 +23,8 @@ use crate::{
 
 /// The largest rules file that is read.
 const MAX_RULES: u64 = 4 << 20;
+/// The largest file of certificates, or of a key, that is read: all public issuers have less.
+const MAX_PEM: u64 = 1 << 20;
 /// The largest model file that is read.
 const MAX_MODEL: u64 = 2 << 30;
 
@@ -39,6 +41,8 @@ pub(crate) struct Outside {
     /// The folder that relative paths start from.
     base: PathBuf,
     secrets: BTreeMap<String, Secret>,
+    /// Files of certificates and keys, as they are.
+    pems: BTreeMap<String, Secret>,
     files: BTreeMap<String, Result<NamedFile, String>>,
     rules: BTreeMap<String, Option<Arc<RuleSet>>>,
     /// Those files that were looked for, there or not.
@@ -55,6 +59,16 @@ impl Outside {
     pub(crate) fn fetch_secret(&mut self, reference: &str) -> Result<(), String> {
         let secret = Secret::resolve(reference, &self.base)?;
         self.secrets.insert(reference.into(), secret);
+        Ok(())
+    }
+
+    /// Reads a file of certificates, or of a key.
+    pub(crate) fn fetch_pem(&mut self, file: &str) -> Result<(), String> {
+        let path = self.base.join(file);
+        let mark = Mark::of(&path);
+        let read = text(&path, MAX_PEM).map(Secret::whole);
+        self.sources.name(&path, mark, read.as_ref().ok().map(|it| Sha256::digest(it.reveal()).into()));
+        self.pems.insert(file.into(), read?);
         Ok(())
     }
 
@@ -96,6 +110,11 @@ impl Outside {
     /// Returns a secret that was fetched.
     pub(crate) fn secret(&self, reference: &str) -> Secret {
         self.secrets.get(reference).cloned().expect("checked: the secret is there")
+    }
+
+    /// Returns a file of certificates, or of a key, that was fetched.
+    pub(crate) fn pem(&self, file: &str) -> Secret {
+        self.pems.get(file).cloned().expect("checked: the file is there")
     }
 
     /// Returns a file that was fetched.

@@ -20,6 +20,11 @@ impl Secret {
         &self.0
     }
 
+    /// Takes a whole file for one, such as a key.
+    pub(crate) fn whole(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+
     /// Resolves `${env:NAME}` or `${file:PATH}`; any other text is the value itself.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! Sources: the files that a configuration was read from, as they were when it was read.
 //!
 //! Not a watcher: whoever wants to know asks (`control`). Secrets are not among them: their content is no part of the
-//! revision, and an order to reload reads them again.
+//! revision, and an order to reload reads them again. Certificates and their keys are: who renews them gives no order.
 //!
 //! # Invariants
 //! - `SRC-1`: what counts is what was read, not what is there when somebody begins to look: a file that is saved in

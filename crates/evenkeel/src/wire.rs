@@ -12,7 +12,7 @@ use std::{
 };
 
 use anyhow::Context;
-use evenkeel_config::{Deployment, Loaded, NotAlone, Sources, Unfit, load_file};
+use evenkeel_config::{Deployment, Loaded, NotAlone, Part, Sources, Unfit, load_file};
 use evenkeel_control::{Admin, DataPlane, Reloader, watch};
 use evenkeel_core::PathId;
 use evenkeel_gateway::{Gateway, prove};
@@ -47,7 +47,7 @@ impl DataPlane for Plane {
             None => deployment,
             Some(cut) => match cut(&deployment) {
                 Ok(part) => Arc::new(part),
-                Err(error) => return Err(vec![Unfit { path: PathId(0), message: error.to_string() }]),
+                Err(error) => return Err(vec![Unfit { part: Part::Path(PathId(0)), message: error.to_string() }]),
             },
         };
         let drain = deployment.server.drain.0;
@@ -96,6 +96,7 @@ async fn serving(deployment: Arc<Deployment>, read: Sources, cut: Option<Cut>) -
     if descriptors.is_some_and(|descriptors| descriptors < 2 * most) {
         tracing::warn!(target: "evenkeel::serve", descriptors, connections = most, "the limit of open files is below two for each connection that `server.connections` allows; raise it, or lower the key");
     }
+    let scheme = if deployment.certificate.is_some() { "https" } else { "http" };
     let (drain, admin) = (AtomicU64::new(deployment.server.drain.0), deployment.server.admin.clone());
     let gateway = Gateway::start(deployment).await.context("cannot start")?;
     let plane = Arc::new(Plane { gateway: gateway.clone(), cut, drain });
@@ -103,7 +104,7 @@ async fn serving(deployment: Arc<Deployment>, read: Sources, cut: Option<Cut>) -
     let admin = Admin::start(&admin, plane.clone(), reloader.clone()).await.context("cannot start")?;
     let (listen, admin_address, revision) = (gateway.address(), admin.address(), gateway.revision());
     tracing::info!(target: "evenkeel::serve", %listen, admin = %admin_address, revision, "serving");
-    println!("evenkeel serves at http://{listen}, admin at http://{admin_address}");
+    println!("evenkeel serves at {scheme}://{listen}, admin at http://{admin_address}");
     #[expect(clippy::disallowed_methods, reason = "it is aborted before the drain begins")]
     let watching = tokio::spawn(watch(reloader.clone()));
     loop {

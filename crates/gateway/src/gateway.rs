@@ -69,8 +69,8 @@ pub(crate) async fn reached(phase: &mut watch::Receiver<Phase>, wanted: Phase) {
 /// Why a gateway could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// Paths that cannot be made ready.
-    #[error("make {} paths ready", .0.len())]
+    /// Paths, or certificates, that cannot be made ready.
+    #[error("make {} parts ready", .0.len())]
     Unfit(Vec<Unfit>),
     /// The address of the data plane cannot be listened on.
     #[error("listen on {address}")]
@@ -132,7 +132,7 @@ impl Gateway {
     /// Makes a deployment the one for new requests; open ones finish on theirs. The address stays what it was.
     ///
     /// # Errors
-    /// The paths that cannot be made ready; then nothing has changed.
+    /// The parts that cannot be made ready; then nothing has changed.
     pub fn apply(&self, deployment: Arc<Deployment>) -> Result<(), Vec<Unfit>> {
         let applied = Applied::new(self.0.driver.clock, deployment, Some(&self.0.applied.load()))?;
         let server = &self.0.applied.load().deployment.server;

@@ -25,6 +25,7 @@ mod splice;
 mod sse;
 mod status;
 mod tensor;
+mod tls;
 mod upstream;
 
 pub use events::Happened;

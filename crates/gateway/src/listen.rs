@@ -10,6 +10,7 @@ mod coding;
 mod completions;
 mod connection;
 mod connections;
+mod encrypt;
 mod enriched;
 mod farewell;
 mod grpc;

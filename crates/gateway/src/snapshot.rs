@@ -1,21 +1,23 @@
 //! Snapshot: the applied deployment with everything that it needs ready, swapped as a whole.
 //!
 //! # Invariants
-//! - `SNAP-1`: what is applied is complete: its paths are built, its models are loaded, its upstreams have their clients
-//!   (F-161). Where one path cannot be built, nothing is applied (TN-13).
+//! - `SNAP-1`: what is applied is complete: its paths are built, its models are loaded, its upstreams have their clients, its
+//!   certificate has its key (F-161). Where one of them cannot be, nothing is applied (TN-13).
 //! - `SNAP-2`: a request keeps the snapshot that it was admitted under (rule 9).
 
 use std::sync::Arc;
 
-use evenkeel_config::{Deployment, PathSpec, Unfit, UpstreamSpec};
-use evenkeel_core::{PathId, Where};
+use evenkeel_config::{Deployment, Part, PathSpec, Unfit, UpstreamSpec};
+use evenkeel_core::{PathId, UpstreamId, Where};
 use jiff::Timestamp;
+use rustls::ServerConfig;
 
 use crate::{
     clock::Clock,
     enrich::{Enrich, Plan},
     path::{self, Path, Site},
     tensor::{Contract, Known},
+    tls,
     upstream::Upstream,
 };
 
@@ -30,6 +32,8 @@ pub(crate) struct Applied {
     pub(crate) contracts: Vec<Arc<Known>>,
     /// By route id: what brings the features that its clients leave out.
     pub(crate) enrichers: Vec<Option<Arc<Enrich>>>,
+    /// What the data plane encrypts with.
+    pub(crate) tls: Option<Arc<ServerConfig>>,
     /// `sha256:` and twelve hex digits.
     pub(crate) name: String,
     pub(crate) at: Timestamp,
@@ -43,16 +47,27 @@ pub fn prove(deployment: &Deployment) -> Vec<Unfit> {
     let built = paths.enumerate().filter(|(_, it)| local(it)).map(|(at, (path, spec))| {
         let (known, is_first) = known(deployment, &contracts, at);
         let built = path::build(Site { spec, path, upstream: None, known, clock, is_first });
-        built.err().map(|message| Unfit { path: PathId(at as u16), message })
+        built.err().map(|message| Unfit { part: Part::Path(PathId(at as u16)), message })
     });
-    built.flatten().collect()
+    let certificate = deployment.certificate.as_ref().map(|it| unfit(Part::Certificate, tls::server(it)).err());
+    let issuers = deployment.upstreams.iter().enumerate();
+    let issuers = issuers.map(|(at, it)| {
+        let made = tls::client(it.issuers.as_ref());
+        unfit(Part::Issuers(UpstreamId(at as u16)), made).err()
+    });
+    built.chain(certificate).chain(issuers).flatten().collect()
+}
+
+/// Names the part that cannot be made ready.
+fn unfit<T>(part: Part, made: Result<T, String>) -> Result<T, Unfit> {
+    made.map_err(|message| Unfit { part, message })
 }
 
 impl Applied {
     /// Makes a deployment ready; an upstream that stays what it was keeps its connections (CF-02).
     ///
     /// # Errors
-    /// The paths that cannot be built, all of them.
+    /// The parts that cannot be made ready: certificates, else paths, all of them.
     pub(crate) fn new(
         clock: Clock,
         deployment: Arc<Deployment>,
@@ -62,10 +77,21 @@ impl Applied {
             let of = before?.deployment.upstreams.iter().zip(&before?.upstreams);
             of.into_iter().find(|(it, _)| *it == spec).map(|(_, upstream)| upstream.clone())
         };
-        let upstream = |spec| kept(spec).unwrap_or_else(|| Upstream::new(spec));
-        let upstreams: Vec<Arc<Upstream>> = deployment.upstreams.iter().map(upstream).collect();
+        let (mut paths, mut bad) = (Vec::new(), Vec::new());
+        let mut upstreams: Vec<Arc<Upstream>> = Vec::new();
+        for (at, spec) in deployment.upstreams.iter().enumerate() {
+            let new = || unfit(Part::Issuers(UpstreamId(at as u16)), Upstream::new(spec));
+            match kept(spec).map_or_else(new, Ok) {
+                Ok(upstream) => upstreams.push(upstream),
+                Err(unfit) => bad.push(unfit),
+            }
+        }
+        let tls = deployment.certificate.as_ref().map(|it| unfit(Part::Certificate, tls::server(it))).transpose();
+        let tls = tls.map_err(|unfit| bad.push(unfit)).unwrap_or_default();
+        if !bad.is_empty() {
+            return Err(bad);
+        }
         let contracts = contracts(&deployment, before);
-        let (mut paths, mut unfit) = (Vec::new(), Vec::new());
         for (at, (path, spec)) in deployment.revision.paths.iter().zip(&deployment.paths).enumerate() {
             let upstream = match path.place {
                 Where::Remote(upstream) => Some(&upstreams[upstream.index()]),
@@ -74,11 +100,11 @@ impl Applied {
             let (known, is_first) = known(&deployment, &contracts, at);
             match path::build(Site { spec, path, upstream, known, clock, is_first }) {
                 Ok(path) => paths.push(path),
-                Err(message) => unfit.push(Unfit { path: PathId(at as u16), message }),
+                Err(message) => bad.push(Unfit { part: Part::Path(PathId(at as u16)), message }),
             }
         }
-        if !unfit.is_empty() {
-            return Err(unfit);
+        if !bad.is_empty() {
+            return Err(bad);
         }
         let (name, at) = (deployment.name(), Timestamp::now());
         let enrichers = (0..deployment.routes.len()).map(|route| {
@@ -89,7 +115,7 @@ impl Applied {
             Some(kept.cloned().unwrap_or_else(|| Arc::new(Enrich::new(plan, upstream.clone()))))
         });
         let enrichers = enrichers.collect();
-        Ok(Arc::new(Self { upstreams, paths, contracts, enrichers, name, at, deployment }))
+        Ok(Arc::new(Self { upstreams, paths, contracts, enrichers, tls, name, at, deployment }))
     }
 }
 

@@ -36,7 +36,7 @@ use hyper_util::{
 };
 
 use self::{connect::Connector, resolve::Resolver};
-use crate::rope::Rope;
+use crate::{rope::Rope, tls};
 
 /// The largest block of headers of an answer; what is larger is no answer (SE-10).
 const MOST_HEADERS: u32 = 64 << 10;
@@ -67,7 +67,11 @@ pub(crate) struct Upstream {
 }
 
 impl Upstream {
-    pub(crate) fn new(spec: &UpstreamSpec) -> Arc<Self> {
+    /// Makes an upstream, without a connection yet.
+    ///
+    /// # Errors
+    /// What is wrong with the issuers that it trusts.
+    pub(crate) fn new(spec: &UpstreamSpec) -> Result<Arc<Self>, String> {
         let bearer = |secret: &Secret| {
             let mut value = HeaderValue::from_str(&format!("Bearer {}", secret.reveal())).ok()?;
             value.set_sensitive(true);
@@ -75,15 +79,17 @@ impl Upstream {
         };
         // What one learns of a name the other knows.
         let resolver = Resolver::new(GaiResolver::new(), Duration::from_nanos(spec.dns));
-        Arc::new(Self {
+        let tls = tls::client(spec.issuers.as_ref())?;
+        let client = |idle, resolver| client(spec, idle, Connector::new(spec, resolver, tls.clone()));
+        Ok(Arc::new(Self {
             urls: spec.urls.clone(),
             protocol: spec.protocol,
             dialect: spec.dialect,
             doubted: spec.urls.iter().map(|_| AtomicBool::new(false)).collect(),
             authorization: spec.api_key.as_ref().and_then(bearer),
-            pooled: client(spec, IDLE_CONNECTIONS, resolver.clone()),
-            fresh: client(spec, 0, resolver),
-        })
+            pooled: client(IDLE_CONNECTIONS, resolver.clone()),
+            fresh: client(0, resolver),
+        }))
     }
 
     /// Returns how many replicas it has, at least one.
@@ -162,7 +168,7 @@ impl Upstream {
     }
 }
 
-fn client(spec: &UpstreamSpec, idle: usize, resolver: Resolver<GaiResolver>) -> Client<Connector, Rope> {
+fn client(spec: &UpstreamSpec, idle: usize, connector: Connector) -> Client<Connector, Rope> {
     let mut builder = Client::builder(TokioExecutor::new());
     alive::http2(&mut builder, TokioTimer::new());
     builder
@@ -173,5 +179,5 @@ fn client(spec: &UpstreamSpec, idle: usize, resolver: Resolver<GaiResolver>) -> 
         .http2_max_header_list_size(MOST_HEADERS)
         // gRPC is spoken over HTTP/2 alone, also where nothing is encrypted and nobody can be asked.
         .http2_only(spec.protocol == UpstreamProtocol::OipGrpc)
-        .build(Connector::new(spec, resolver))
+        .build(connector)
 }

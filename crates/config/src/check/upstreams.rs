@@ -31,6 +31,11 @@ impl Checks<'_> {
             }
             read.ok().filter(|it| it.port() != 0)
         });
+        if let Some(tls) = &server.tls {
+            let key = key.field("tls");
+            self.pem(&key.field("certificate"), &tls.certificate);
+            self.pem(&key.field("key"), &tls.key);
+        }
         if server.max_body > server.body_bytes && !self.report.doubts_within(&key) {
             let message = "the largest body is larger than all bodies together may be, so it is refused always";
             self.error("order", &key.field("body_bytes"), message, "make it several times `max_body`");
@@ -87,10 +92,15 @@ impl Checks<'_> {
             self.feature_server(&key, upstream);
             self.probe(&key.field("probe"), upstream);
             self.available(&key.field("min_available"), upstream);
-            let tls = key.field("tls");
-            if self.report.is_written(&tls) && !upstream.addresses().any(|url| url.starts_with("https://")) {
-                let message = "`tls` changes nothing where no address begins with https";
-                self.warning("no-effect", &tls, message, "remove it");
+            if let Some(ca) = &upstream.ca {
+                self.pem(&key.field("ca"), ca);
+            }
+            let encrypted = upstream.addresses().any(|url| url.starts_with("https://"));
+            for key in ["tls", "ca"].map(|name| key.field(name)) {
+                if !encrypted && self.report.is_written(&key) {
+                    let message = "it changes nothing where no address begins with https";
+                    self.warning("no-effect", &key, message, "remove it");
+                }
             }
         }
     }

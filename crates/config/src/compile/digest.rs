@@ -5,7 +5,8 @@
 //!   integers in nanoseconds, sizes in bytes, fractions decimal strings, features sorted, addresses without a slash at the
 //!   end, and one of them alone under `url`.
 //! - `DIG-2`: a file that the configuration names counts with its content, a secret with its reference;
-//!   one that stands in the file itself with its digest.
+//!   one that stands in the file itself with its digest. Certificates and their keys count with their names: that they are
+//!   renewed decides nothing otherwise.
 //!
 //! # Source
 //! The form is that of RFC 8785 for what occurs here: sorted keys, no spaces, integers below 2^53, minimal escapes.

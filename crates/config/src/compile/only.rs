@@ -75,6 +75,7 @@ impl Deployment {
         Ok(Self {
             revision: Arc::new(revision),
             server: self.server.clone(),
+            certificate: self.certificate.clone(),
             upstreams: Vec::new(),
             paths: vec![self.paths[found.path.index()].clone()],
             routes: vec![RouteSpec { enrich: None, ..self.routes[at.index()].clone() }],

@@ -7,6 +7,7 @@ mod limits;
 mod map;
 mod oip;
 mod ten;
+mod tls;
 mod told;
 
 use super::*;

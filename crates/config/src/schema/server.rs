@@ -13,6 +13,9 @@ pub struct Server {
     pub listen: String,
     /// Address of the admin plane: metrics, health, readiness.
     pub admin: String,
+    /// What the data plane encrypts with; without it clients speak to it in the clear.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
     /// The largest request body; a larger one is answered 413.
     pub max_body: Size,
     /// Bytes of request bodies that are held at once, of all requests, uncompressed; attempts hold a copy each besides.
@@ -31,11 +34,22 @@ pub struct Server {
     pub drain: Duration,
 }
 
+/// Files of the data plane's own certificate; one that is replaced counts from the next connection on.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// A PEM file: the certificate of this server, then those of its issuers.
+    pub certificate: String,
+    /// A PEM file: the private key of that certificate.
+    pub key: String,
+}
+
 impl Default for Server {
     fn default() -> Self {
         Self {
             listen: "127.0.0.1:8080".into(),
             admin: "127.0.0.1:9090".into(),
+            tls: None,
             max_body: Size(64 << 20),
             body_bytes: Size(1 << 30),
             read_timeout: Duration::seconds(30),

@@ -41,6 +41,9 @@ pub(crate) struct Upstream {
     /// How long the handshake of an encrypted connection may take (F-032).
     #[serde(default = "tls")]
     pub(crate) tls: Duration,
+    /// A PEM file: the issuers whose certificates it may show, in place of the public ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ca: Option<String>,
     /// How long an idle connection is kept; shorter than the upstream keeps it (F-032).
     #[serde(default = "idle")]
     pub(crate) idle: Duration,

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use evenkeel_config::{Deployment, Unfit};
+use evenkeel_config::{Deployment, Part, Unfit};
 use evenkeel_core::PathId;
 
 use super::*;
@@ -21,7 +21,7 @@ struct Plane {
 impl DataPlane for Plane {
     fn apply(&self, deployment: Arc<Deployment>) -> Result<(), Vec<Unfit>> {
         if *self.unfit.lock() {
-            return Err(vec![Unfit { path: PathId(0), message: "the model is damaged".into() }]);
+            return Err(vec![Unfit { part: Part::Path(PathId(0)), message: "the model is damaged".into() }]);
         }
         assert!(!*self.broken.lock(), "a bug in an operator");
         self.applied.lock().push(deployment.name());

@@ -84,6 +84,8 @@ impl House {
         };
         let each = runs.iter().map(|it| row.setting.each.replace("MODEL", &it.route(row))).collect::<String>();
         let upstreams = format!("{}{each}", row.setting.upstreams);
+        let certificates = crate::catalogue::file("crates/evenkeel/tests/faults/certificates");
+        let upstreams = upstreams.replace("CERTIFICATES", &certificates.display().to_string());
         let mut upstreams = upstreams.replace("PRIMARY", &format!("http://{}", primary.models));
         upstreams = upstreams.replace("LOWER", &format!("http://{}", lower.models));
         if let Some(raw) = &raw {

@@ -2,6 +2,7 @@
 
 mod clients;
 mod configuration;
+mod encryption;
 mod overload;
 mod overload_starred;
 mod processes;
@@ -19,7 +20,7 @@ use crate::{later, row::Row};
 pub(crate) fn all() -> impl Iterator<Item = &'static Row> {
     [
         clients::ROWS,
-        &[protocols::ROWS, upstream_starred::ROWS],
+        &[protocols::ROWS, encryption::ROWS, upstream_starred::ROWS],
         upstream::ROWS,
         &[streams_starred::ROWS, streams::ROWS, tensors::ROWS, configuration::ROWS, processes::ROWS, security::ROWS],
         &[overload_starred::ROWS],

@@ -1,7 +1,8 @@
 //! Accept: takes connections while there is room, and leaves none behind when it stops.
 //!
 //! # Invariants
-//! - `ACC-1`: at most `server.connections` are served at once; whoever comes then is told so, not left to wait (F-087).
+//! - `ACC-1`: at most `server.connections` are served at once; whoever comes then is told so, not left to wait (F-087);
+//!   where connections are encrypted, by its end.
 //! - `ACC-2`: a connection that the system has taken for us is served, also when the listener closes right after (F-175).
 //! - `ACC-3`: whoever was told that it is connected, and whose word of that is on its way, still is (F-175).
 
@@ -85,7 +86,10 @@ fn take(shared: &Arc<Shared>) -> impl Fn(TcpStream) {
 
 #[expect(clippy::disallowed_methods, reason = "it holds its seat, and a drain waits until all seats are free")]
 fn seat(shared: &Arc<Shared>, stream: TcpStream) {
-    let most = shared.applied.load().deployment.server.connections as usize;
+    let (most, clear) = {
+        let applied = shared.applied.load();
+        (applied.deployment.server.connections as usize, applied.tls.is_none())
+    };
     // One seat is the listener's.
     if let Some(seat) = shared.connections.enter(most.saturating_add(1)) {
         let shared = shared.clone();
@@ -98,7 +102,8 @@ fn seat(shared: &Arc<Shared>, stream: TcpStream) {
     shared.events.refused("too_many_connections");
     if let Some(seat) = shared.turned_away.enter(MOST_TURNED_AWAY) {
         tokio::spawn(async move {
-            farewell::say(&stream, &Vec::from(farewell::TOO_MANY)).await;
+            let word = if clear { farewell::TOO_MANY.into() } else { Vec::new() };
+            farewell::say(&stream, &word).await;
             drop(seat);
         });
     }

@@ -7,6 +7,8 @@
 //!   streams it still takes.
 //! - `CONN-C`: what a client does not read costs what one connection may hold, and for `server.write` only (CL-05): over
 //!   HTTP/1 the connection is closed then, over HTTP/2 that answer is reset.
+//! - `CONN-D`: where the data plane encrypts nothing is served in the clear, and a certificate counts from the next connection
+//!   on: those that stand keep the one that they began with (HP-14).
 
 use std::{convert::Infallible, error::Error, pin::pin, sync::Arc, time::Duration};
 
@@ -16,9 +18,14 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::conn::auto,
 };
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    time::{Instant, timeout_at},
+};
 
 use super::{
+    encrypt::{Failure, encrypt},
     farewell, handle,
     pulse::{Pulse, Watched},
     socket::Socket,
@@ -47,22 +54,35 @@ enum End {
     NoHead,
     /// It makes us work for nothing.
     Flood,
+    /// Before it was encrypted.
+    Unencrypted(Failure),
 }
 
 /// Serves one connection to its end.
 pub(super) async fn serve(shared: Arc<Shared>, stream: TcpStream) {
     // Without it, small writes wait for the acknowledgement of the one before.
     let _ = stream.set_nodelay(true);
-    let (read, write) = {
-        let server = &shared.applied.load().deployment.server;
-        (Duration::from_nanos(server.read_timeout.0), Duration::from_nanos(server.write.0))
+    let (times, tls) = {
+        let applied = shared.applied.load();
+        let server = &applied.deployment.server;
+        let head_by = Instant::now() + Duration::from_nanos(server.read_timeout.0);
+        (Times { read: server.read_timeout.0, write: server.write.0, head_by }, applied.tls.clone())
     };
     let (stream, pulse) = (Arc::new(stream), Arc::new(Pulse::default()));
-    let end = attend(&shared, Socket::new(stream.clone(), pulse.clone(), write), &pulse, (read, write)).await;
+    let socket = Socket::new(stream.clone(), pulse.clone(), Duration::from_nanos(times.write));
+    let end = match &tls {
+        None => attend(&shared, socket, &pulse, times).await,
+        Some(tls) => match timeout_at(times.head_by, encrypt(&shared, (&stream, socket), tls)).await {
+            Ok(Ok(encrypted)) => attend(&shared, encrypted, &pulse, times).await,
+            Ok(Err(failure)) => End::Unencrypted(failure),
+            Err(_) => End::NoHead,
+        },
+    };
     let kind = match &end {
         End::Over(error) => error.as_deref().and_then(refusal),
         End::NoHead => Some(NO_HEAD),
         End::Flood => Some(BAD_HTTP2),
+        End::Unencrypted(failure) => failure.kind(),
     };
     // Nothing at all is refused nothing: an idle connection that is closed was not asked for anything.
     let kind = kind.filter(|kind| *kind != NO_HEAD || pulse.is_heard());
@@ -71,6 +91,9 @@ pub(super) async fn serve(shared: Arc<Shared>, stream: TcpStream) {
     }
     if *shared.phase.borrow() == Phase::Open {
         let word = match end {
+            End::Unencrypted(Failure::Clear) => farewell::NOT_ENCRYPTED.into(),
+            // In the clear nothing is said to who encrypts.
+            _ if tls.is_some() => Vec::new(),
             End::Flood => farewell::calm(),
             _ if kind == Some(NO_HEAD) => farewell::TOO_SLOW.into(),
             _ => Vec::new(),
@@ -79,14 +102,28 @@ pub(super) async fn serve(shared: Arc<Shared>, stream: TcpStream) {
     }
 }
 
+/// How long a client may take.
+#[derive(Clone, Copy)]
+struct Times {
+    /// For the head of a request, in nanoseconds.
+    read: u64,
+    /// For reading an answer, in nanoseconds.
+    write: u64,
+    /// Until the first head has come, the handshake before it included.
+    head_by: Instant,
+}
+
 /// What a head that does not come is counted as.
 const NO_HEAD: &str = "head_too_slow";
 /// What a client that breaks or strains the rules of HTTP/2 is counted as.
 const BAD_HTTP2: &str = "bad_http2";
 
 /// Runs a connection for as long as it may.
-async fn attend(shared: &Arc<Shared>, socket: Socket, pulse: &Arc<Pulse>, (read, write): (Duration, Duration)) -> End {
-    let builder = builder(read, write);
+async fn attend<S>(shared: &Arc<Shared>, stream: S, pulse: &Arc<Pulse>, times: Times) -> End
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let builder = builder(Duration::from_nanos(times.read), Duration::from_nanos(times.write));
     let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
         let version = request.version();
         let (shared, asked) = (shared.clone(), pulse.ask(version == Version::HTTP_2));
@@ -98,11 +135,11 @@ async fn attend(shared: &Arc<Shared>, socket: Socket, pulse: &Arc<Pulse>, (read,
             Ok::<_, Infallible>(response.map(|body| Watched::new(body, asked)))
         }
     });
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(socket), service));
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let mut phase = shared.phase.subscribe();
     // The HTTP library's own clock starts with the first bytes that show which version is spoken; whoever sends less than
     // that, or nothing, is let go by this one (CL-06).
-    let mut patience = pin!(tokio::time::sleep(read));
+    let mut patience = pin!(tokio::time::sleep_until(times.head_by));
     let mut waited = false;
     loop {
         tokio::select! {

@@ -17,6 +17,10 @@ pub(super) const TOO_SLOW: Refusal = Refusal(Problem::TooSlow, "the headers did 
 /// What a client hears that is one too many.
 pub(super) const TOO_MANY: Refusal = Refusal(Problem::Overloaded, "too many connections are open");
 
+/// What a client hears that does not encrypt.
+pub(super) const NOT_ENCRYPTED: Refusal =
+    Refusal(Problem::Invalid, "this port speaks TLS: write https:// in place of http://");
+
 /// Bytes that are read and thrown away, and how long for them to come.
 const DISCARDED: usize = 64 << 10;
 const LINGER: Duration = Duration::from_secs(1);

@@ -16,7 +16,7 @@ use std::{
 
 use evenkeel_config::UpstreamSpec;
 use http::{Uri, uri::Scheme};
-use hyper_rustls::{ConfigBuilderExt, HttpsConnector, MaybeHttpsStream};
+use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::{
     client::legacy::connect::{HttpConnector, dns::GaiResolver},
     rt::TokioIo,
@@ -54,15 +54,13 @@ pub(super) enum Handshake {
 }
 
 impl Connector {
-    pub(super) fn new(spec: &UpstreamSpec, resolver: Resolver<GaiResolver>) -> Self {
+    pub(super) fn new(spec: &UpstreamSpec, resolver: Resolver<GaiResolver>, tls: Arc<ClientConfig>) -> Self {
         let mut tcp = HttpConnector::new_with_resolver(resolver);
         tcp.set_connect_timeout(Some(Duration::from_nanos(spec.connect)));
         tcp.set_nodelay(true);
         alive::tcp(&mut tcp);
         tcp.enforce_http(false);
-        let mut tls = ClientConfig::builder().with_webpki_roots().with_no_client_auth();
-        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Self { tcp, tls: Arc::new(tls), handshake: Duration::from_nanos(spec.tls) }
+        Self { tcp, tls, handshake: Duration::from_nanos(spec.tls) }
     }
 }
 
@@ -161,6 +159,10 @@ mod tests {
         loaded.deployment.expect("nothing is wrong with it").upstreams[0].clone()
     }
 
+    fn connector(tls: ClientConfig) -> Connector {
+        Connector::new(&spec(), Resolver::new(GaiResolver::new(), Duration::from_secs(1)), Arc::new(tls))
+    }
+
     /// Serves one handshake with a certificate; returns where.
     fn certified(certificate: &'static [u8]) -> SocketAddr {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -177,13 +179,12 @@ mod tests {
         address
     }
 
-    /// Connects as the gateway does, but for whom it trusts: the issuer of the tests.
+    /// Connects as the gateway does, and trusts the issuer of the tests.
     async fn shake(certificate: &'static [u8]) -> Result<(), CertificateError> {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from(certificate!("ca"))).expect("an issuer");
-        let mut connector = Connector::new(&spec(), Resolver::new(GaiResolver::new(), Duration::from_secs(1)));
         let trusting = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-        connector.tls = Arc::new(trusting);
+        let mut connector = connector(trusting);
         let uri = format!("https://{}", certified(certificate)).parse().expect("an address");
         let Err(error) = connector.call(uri).await else { return Ok(()) };
         assert!(matches!(error.downcast_ref(), Some(Handshake::Failed(_))), "{error:?}");
@@ -212,7 +213,8 @@ mod tests {
     async fn alive_1_f_032_up_31_the_system_is_told_when_a_silent_peer_is_gone() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let uri = format!("http://{}", listener.local_addr().expect("its own")).parse().expect("an address");
-        let mut connector = Connector::new(&spec(), Resolver::new(GaiResolver::new(), Duration::from_secs(1)));
+        let mut connector =
+            connector(ClientConfig::builder().with_root_certificates(RootCertStore::empty()).with_no_client_auth());
         let stream = connector.tcp.call(uri).await.expect("it listens");
         let socket = socket2::SockRef::from(stream.inner());
         assert!(socket.keepalive().expect("an option"));

@@ -8,6 +8,7 @@ mod commit;
 mod connect;
 mod contracts;
 mod dialects;
+mod encrypted;
 mod enrich;
 mod faults;
 mod grpc;

@@ -1,0 +1,70 @@
+//! Files of certificates: read, watched, and no part of the revision.
+
+use super::*;
+use crate::secret::Secret;
+
+/// A folder with files of these names, whose content is their name.
+fn folder(files: &[&str]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    files.iter().for_each(|file| std::fs::write(folder.path().join(file), file).expect("written"));
+    folder
+}
+
+fn own(tls: &str) -> String {
+    format!("{}server: {{tls: {{{tls}}}}}\n", with(""))
+}
+
+#[test]
+fn each_file_counts_with_its_name_and_what_it_holds_is_handed_on() {
+    let folder = folder(&["a.pem", "b.pem"]);
+    let encrypted = |ca: &str| with("").replace("url: \"http:", &format!("{ca}url: \"https:"));
+    for (turned, plain) in [
+        (own("certificate: a.pem, key: b.pem"), with("")),
+        (own("certificate: a.pem, key: b.pem"), own("certificate: b.pem, key: b.pem")),
+        (own("certificate: a.pem, key: b.pem"), own("certificate: a.pem, key: a.pem")),
+        (encrypted("ca: a.pem, "), encrypted("")),
+        (encrypted("ca: a.pem, "), encrypted("ca: b.pem, ")),
+    ] {
+        let name = |text: &str| load_text("t", text, folder.path()).deployment.expect("it compiles").name();
+        assert_ne!(name(&turned), name(&plain), "{turned}");
+    }
+    let loaded = load_text("t", &own("certificate: a.pem, key: b.pem"), folder.path());
+    let certificate = loaded.deployment.expect("it compiles").certificate.clone().expect("there is one");
+    assert_eq!((certificate.chain.reveal(), certificate.key.reveal()), ("a.pem", "b.pem"));
+    assert!(!format!("{certificate:?}").contains("pem"), "SEC-1");
+    let loaded = load_text("t", &encrypted("ca: b.pem, "), folder.path());
+    let upstreams = &loaded.deployment.expect("it compiles").upstreams;
+    assert_eq!(upstreams[0].issuers.as_ref().map(Secret::reveal), Some("b.pem"));
+}
+
+#[test]
+fn hp_14_dig_2_what_is_renewed_is_noticed_and_is_the_same_revision() {
+    let folder = folder(&["a.pem", "b.pem"]);
+    let text = own("certificate: a.pem, key: b.pem");
+    let load = || load_text("t", &text, folder.path());
+    let mut before = load();
+    assert!(!before.sources.look(), "nothing has changed");
+    for file in ["a.pem", "b.pem"] {
+        std::fs::write(folder.path().join(file), "renewed").expect("written");
+        assert!(before.sources.look(), "{file}");
+    }
+    let name = |it: Loaded| it.deployment.expect("it compiles").name();
+    assert_eq!(name(before), name(load()));
+}
+
+#[test]
+fn a_file_that_is_not_there_or_changes_nothing_is_told() {
+    let folder = folder(&["a.pem"]);
+    let codes = |text: &str| {
+        let found = load_text("t", text, folder.path()).diagnostics;
+        let found = found.iter().filter(|it| it.code != "last-tier-can-fail");
+        found.map(|it| (it.code, it.key.clone())).collect::<Vec<_>>()
+    };
+    let key = |code, key: &str| (code, key.to_owned());
+    assert_eq!(codes(&own("certificate: a.pem, key: b.pem")), [key("missing-file", "server.tls.key")]);
+    assert_eq!(codes(&own("certificate: a.pem")), [key("missing-key", "server.tls.key")], "both are needed");
+    let clear = with("").replace("url:", "ca: a.pem, url:");
+    assert_eq!(codes(&clear), [key("no-effect", "upstreams.big.ca")]);
+    let encrypted = with("").replace("url: \"http:", "ca: a.pem, url: \"https:");
+    assert_eq!(codes(&encrypted), []);
+}

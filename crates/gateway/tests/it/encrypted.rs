@@ -1,0 +1,267 @@
+//! Encrypted connections on both sides: clients that encrypt, clients that should, servers of an issuer of one's own (HP-14).
+
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use evenkeel_config::{Deployment, load_text};
+use evenkeel_gateway::{Gateway, StartError, prove};
+use http::{Request, header};
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair};
+use rustls::{
+    ClientConfig, RootCertStore,
+    pki_types::{CertificateDer, ServerName, pem::PemObject},
+};
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+use tokio_rustls::{TlsConnector, client::TlsStream};
+
+use crate::client::{get, until};
+
+/// A gateway that encrypts; `SERVER` stands for more keys of it.
+const ENCRYPTS: &str = r#"
+version: 1
+server: {listen: "127.0.0.1:0", admin: "127.0.0.1:0", tls: {certificate: certificate.pem, key: key.pem}SERVER}
+routes:
+  echo:
+    protocol: oip
+    output: {tensors: {y: {datatype: FP32}}}
+    tiers: [{name: default, fixed: {outputs: {y: 0.5}}}]
+"#;
+
+/// One before it that calls it, over REST, over gRPC, and over REST without knowing its issuer.
+const BEFORE: &str = r#"
+version: 1
+server: {listen: "127.0.0.1:0", admin: "127.0.0.1:0"}
+upstreams:
+  rest: {protocol: oip, url: "https://BEHIND", dialect: plain, ca: issuer.pem}
+  grpc: {protocol: oip-grpc, url: "https://BEHIND", dialect: plain, ca: issuer.pem}
+  stranger: {protocol: oip, url: "https://BEHIND", dialect: plain}
+routes:
+  rest: {protocol: oip, tiers: [{name: primary, oip: {upstream: rest, model: echo}}]}
+  grpc: {protocol: oip, tiers: [{name: primary, oip: {upstream: grpc, model: echo}}]}
+  stranger: {protocol: oip, tiers: [{name: primary, oip: {upstream: stranger, model: echo}, retries: 0}, {name: default, fixed: {outputs: {y: 0.25}}}]}
+"#;
+
+const ASKED: &str = r#"{"inputs":[{"name":"x","shape":[1],"datatype":"FP32","data":[1]}]}"#;
+
+/// An issuer, and the folder in which a gateway finds what it has issued.
+struct Office {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+    folder: TempDir,
+}
+
+impl Office {
+    /// Opens with a first certificate.
+    fn open() -> Self {
+        let mut params = CertificateParams::new([]).expect("parameters");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name = named("issuer");
+        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("an issuer");
+        let office = Self { issuer, folder: tempfile::tempdir().expect("a folder") };
+        office.write("issuer.pem", &office.issuer.pem());
+        office.issue("first");
+        office
+    }
+
+    /// Puts another certificate for this machine into the place of the last, with a key of its own; returns its bytes.
+    fn issue(&self, name: &str) -> Vec<u8> {
+        let key = KeyPair::generate().expect("a key");
+        let mut params = CertificateParams::new(["localhost".into(), "127.0.0.1".into()]).expect("parameters");
+        params.distinguished_name = named(name);
+        let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
+        self.write("certificate.pem", &certificate.pem());
+        self.write("key.pem", &key.serialize_pem());
+        certificate.der().to_vec()
+    }
+
+    fn write(&self, file: &str, text: &str) {
+        std::fs::write(self.folder.path().join(file), text).expect("written");
+    }
+
+    fn compiled(&self, text: &str) -> Arc<Deployment> {
+        let loaded = load_text("test", text, self.folder.path());
+        loaded.deployment.unwrap_or_else(|| panic!("{:#?}", loaded.diagnostics))
+    }
+
+    async fn gateway(&self, server: &str) -> Gateway {
+        Gateway::start(self.compiled(&ENCRYPTS.replace("SERVER", server))).await.expect("it starts")
+    }
+
+    /// Connects, speaking one version of HTTP, to a gateway that is known by a name, or by its address alone, which no
+    /// handshake tells (RFC 6066, section 3).
+    async fn connect(&self, to: SocketAddr, protocol: &str, name: &'static str) -> TlsStream<TcpStream> {
+        let mut roots = RootCertStore::empty();
+        let issuer = CertificateDer::from_pem_slice(self.issuer.pem().as_bytes()).expect("PEM");
+        roots.add(issuer).expect("an issuer");
+        let mut config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+        config.alpn_protocols = vec![protocol.into()];
+        let stream = TcpStream::connect(to).await.expect("it listens");
+        let name = ServerName::try_from(name).expect("a name");
+        TlsConnector::from(Arc::new(config)).connect(name, stream).await.expect("it can show who it is")
+    }
+}
+
+fn named(name: &str) -> DistinguishedName {
+    let mut it = DistinguishedName::new();
+    it.push(DnType::CommonName, name);
+    it
+}
+
+/// Returns the certificate that was shown.
+fn shown(stream: &TlsStream<TcpStream>) -> Vec<u8> {
+    stream.get_ref().1.peer_certificates().expect("a certificate")[0].to_vec()
+}
+
+/// A request for a version of HTTP that names its host in the way of that.
+fn request(uri: &str) -> Request<Full<Bytes>> {
+    let request = Request::post(uri).header(header::HOST, "localhost");
+    request.body(Full::from(ASKED)).expect("a request")
+}
+
+/// Returns how often a kind was refused before admission.
+fn refused(gateway: &Gateway, kind: &str) -> Option<u64> {
+    let name = format!("evenkeel_refused_before_admission_total{{kind=\"{kind}\"}} ");
+    gateway.metrics().lines().find_map(|line| line.strip_prefix(&name)).map(|count| count.parse().expect("a count"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hp_14_both_versions_of_http_are_spoken_with_and_without_a_name() {
+    let office = Office::open();
+    let gateway = office.gateway("").await;
+    for name in ["localhost", "127.0.0.1"] {
+        let stream = office.connect(gateway.address(), "http/1.1", name).await;
+        assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
+        let (mut one, connection) = http1::handshake(TokioIo::new(stream)).await.expect("HTTP/1.1");
+        tokio::spawn(connection);
+        let answer = one.send_request(request("/v2/models/echo/infer")).await.expect("an answer");
+        assert_eq!(
+            (answer.status().as_u16(), &answer.headers()["evenkeel-tier"]),
+            (200, &"0".parse().expect("a value"))
+        );
+
+        let stream = office.connect(gateway.address(), "h2", name).await;
+        assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+        let (mut two, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.expect("HTTP/2");
+        tokio::spawn(connection);
+        let answer = two.send_request(request("https://localhost/v2/models/echo/infer")).await.expect("an answer");
+        assert_eq!(answer.status().as_u16(), 200);
+        let body = answer.into_body().collect().await.expect("to its end").to_bytes();
+        assert!(String::from_utf8_lossy(&body).contains("\"data\":[0.5]"), "{body:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hp_14_a_renewed_certificate_counts_from_the_next_connection_on_and_drops_none() {
+    let office = Office::open();
+    let gateway = office.gateway("").await;
+    let old = office.connect(gateway.address(), "http/1.1", "localhost").await;
+    let first = shown(&old);
+    let (mut asking, connection) = http1::handshake(TokioIo::new(old)).await.expect("HTTP/1.1");
+    tokio::spawn(connection);
+    let second = office.issue("second");
+    let revision = gateway.revision();
+    gateway.apply(office.compiled(&ENCRYPTS.replace("SERVER", ""))).expect("it fits");
+    assert_eq!(gateway.revision(), revision, "DIG-2: it decides nothing otherwise");
+    let new = office.connect(gateway.address(), "http/1.1", "localhost").await;
+    assert!(shown(&new) == second && first != second);
+    for _ in 0..2 {
+        let answer = asking.send_request(request("/v2/models/echo/infer")).await.expect("it stands");
+        assert_eq!(answer.status().as_u16(), 200);
+        answer.into_body().collect().await.expect("to its end");
+    }
+
+    // Half of it is renewed: the certificate is there, its key is not yet.
+    let key = std::fs::read_to_string(office.folder.path().join("key.pem")).expect("it is there");
+    office.issue("third");
+    office.write("key.pem", &key);
+    let unfit = gateway.apply(office.compiled(&ENCRYPTS.replace("SERVER", ""))).expect_err("it does not fit");
+    assert_eq!(unfit[0].message, "`key` is not the key of the certificate");
+    assert_eq!(shown(&office.connect(gateway.address(), "http/1.1", "localhost").await), second, "the last good one");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hp_14_who_does_not_encrypt_is_told_to_and_who_cannot_is_counted() {
+    let office = Office::open();
+    let gateway = office.gateway("").await;
+    let got = get(gateway.address(), "/v2/health/live").await;
+    assert_eq!((got.status, got.header("connection")), (400, "close"));
+    assert!(got.json()["error"]["message"].as_str().expect("words").contains("https://"), "{got:?}");
+    assert_eq!(until(|| refused(&gateway, "not_encrypted")).await, 1);
+
+    let mut broken = TcpStream::connect(gateway.address()).await.expect("it listens");
+    broken.write_all(&[22, 3, 1, 0, 4, 1, 0, 0, 0]).await.expect("written");
+    let mut said = Vec::new();
+    let _ = broken.read_to_end(&mut said).await;
+    assert_eq!(until(|| refused(&gateway, "tls_failed")).await, 1, "closed: {said:?}");
+    assert!(!said.starts_with(b"HTTP"), "nothing is said in the clear to who encrypts: {said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cl_06_a_handshake_that_does_not_end_is_given_up_within_the_time_of_a_head() {
+    let office = Office::open();
+    let gateway = office.gateway(", read_timeout: 150ms").await;
+    for begun in [&[22_u8, 3, 1][..], &[][..]] {
+        let mut slow = TcpStream::connect(gateway.address()).await.expect("it listens");
+        slow.write_all(begun).await.expect("written");
+        let closed = tokio::time::timeout(Duration::from_secs(20), slow.read_to_end(&mut Vec::new())).await;
+        closed.expect("it is let go").expect("closed in order");
+    }
+    // An encrypted connection on which no request comes is let go as well.
+    let mut idle = office.connect(gateway.address(), "http/1.1", "localhost").await;
+    let closed = tokio::time::timeout(Duration::from_secs(20), idle.read_to_end(&mut Vec::new())).await;
+    drop(closed.expect("it is let go"));
+    assert_eq!(until(|| refused(&gateway, "head_too_slow").filter(|count| *count >= 1)).await, 1, "the one that began");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_of_an_issuer_of_ones_own_is_trusted_where_that_is_named() {
+    let office = Office::open();
+    let behind = office.gateway("").await;
+    let text = BEFORE.replace("BEHIND", &behind.address().to_string());
+    let before = Gateway::start(office.compiled(&text)).await.expect("it starts");
+    for (route, tier, answer) in [("rest", "0", "[0.5]"), ("grpc", "0", "[0.5]"), ("stranger", "1", "[0.25]")] {
+        let got = crate::client::post(before.address(), &format!("/v2/models/{route}/infer"), ASKED).await;
+        assert_eq!((got.status, got.header("evenkeel-tier")), (200, tier), "{route}: {got:?}");
+        assert!(String::from_utf8_lossy(&got.body).contains(&format!("\"data\":{answer}")), "{route}: {got:?}");
+        let record = before.decision(got.header("evenkeel-decision")).expect("a record");
+        let result = if route == "stranger" { "target.tls_failed" } else { "ok" };
+        assert_eq!(record.attempts[0].result, result, "{route}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_certificate_is_refused_before_anything_starts() {
+    let office = Office::open();
+    let upstream = "version: 1\nserver: {listen: \"127.0.0.1:0\"}\nupstreams: {u: {protocol: oip, url: \"https://127.0.0.1:1\", ca: CA}}\n\
+                    routes: {r: {protocol: oip, tiers: [{name: t, oip: {upstream: u, model: m}}]}}\n";
+    let own = ENCRYPTS.replace("SERVER", "");
+    office.write("empty.pem", "nothing\n");
+    office.write("torn.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n");
+    office.write("no.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+    for (text, line, key, words) in [
+        (own.replace("key.pem", "certificate.pem"), 3, "server.tls", "`key` holds no private key"),
+        (own.replace("certificate.pem", "key.pem"), 3, "server.tls", "there is no certificate"),
+        (own.replace("certificate.pem", "torn.pem"), 3, "server.tls", "a certificate cannot be read"),
+        (own.replace("certificate.pem", "no.pem"), 3, "server.tls", "cannot be used"),
+        (upstream.replace("CA", "empty.pem"), 3, "upstreams.u.ca", "there is no certificate"),
+        (upstream.replace("CA", "no.pem"), 3, "upstreams.u.ca", "cannot be an issuer"),
+    ] {
+        let mut loaded = load_text("evenkeel.yaml", &text, office.folder.path());
+        let deployment = loaded.deployment.clone().unwrap_or_else(|| panic!("{:#?}", loaded.diagnostics));
+        loaded.refuse(prove(&deployment));
+        let told = loaded.diagnostics.last().expect("a mistake");
+        assert_eq!((told.code, told.line, told.key.as_str()), ("unfit-certificate", line, key), "{told}");
+        assert!(told.message.contains(words), "{told}");
+        let started = Gateway::start(deployment).await;
+        assert!(matches!(started, Err(StartError::Unfit(_))), "{words}: nothing starts");
+    }
+    let absent = load_text("evenkeel.yaml", &own.replace("key.pem", "absent.pem"), Path::new("."));
+    let told: Vec<_> = absent.diagnostics.iter().map(|it| (it.code, it.key.as_str())).collect();
+    assert_eq!(told, [("missing-file", "server.tls.certificate"), ("missing-file", "server.tls.key")]);
+}
