@@ -10,6 +10,7 @@ use tokio::{
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
+pub(crate) const DATA: u8 = 0;
 pub(crate) const HEADERS: u8 = 1;
 pub(crate) const RST_STREAM: u8 = 3;
 pub(crate) const SETTINGS: u8 = 4;
@@ -29,6 +30,7 @@ pub(crate) const GET: [(&str, &str); 4] =
 #[derive(Debug)]
 pub(crate) struct Frame {
     pub(crate) kind: u8,
+    pub(crate) flags: u8,
     pub(crate) stream: u32,
     pub(crate) payload: Vec<u8>,
 }
@@ -76,13 +78,19 @@ pub(crate) async fn talk(to: SocketAddr, bytes: &[u8], quiet: Duration) -> (Vec<
     (read(&heard), closed)
 }
 
+/// Reads the frames of a client that are whole, behind its preface.
+pub(crate) fn of_client(heard: &[u8]) -> Vec<Frame> {
+    read(heard.get(PREFACE.len()..).unwrap_or_default())
+}
+
 /// Reads the frames that are whole.
 fn read(mut heard: &[u8]) -> Vec<Frame> {
     let mut frames = Vec::new();
-    while let [a, b, c, kind, _, s, t, u, v, more @ ..] = heard {
+    while let [a, b, c, kind, flags, s, t, u, v, more @ ..] = heard {
         let length = u32::from_be_bytes([0, *a, *b, *c]) as usize;
         let Some((payload, after)) = more.split_at_checked(length) else { break };
-        frames.push(Frame { kind: *kind, stream: u32::from_be_bytes([*s, *t, *u, *v]), payload: payload.to_vec() });
+        let stream = u32::from_be_bytes([*s, *t, *u, *v]);
+        frames.push(Frame { kind: *kind, flags: *flags, stream, payload: payload.to_vec() });
         heard = after;
     }
     frames

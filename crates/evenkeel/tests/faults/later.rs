@@ -17,10 +17,6 @@ const LATER: &[(&str, &[&str])] = &[
     ),
     ("played over sockets by `tests/it/hedge.rs` and `bench/hedge`, which need two gateways side by side", &["OV-11"]),
     (
-        "needs an upstream that speaks HTTP/2 as no server does; tested frame by frame in `gateway/src/upstream`",
-        &["UP-12"],
-    ),
-    (
         "needs a resolver that lies, which only the system could put in place; tested in `gateway/src/upstream`",
         &["UP-19"],
     ),

@@ -7,6 +7,7 @@ mod readiness;
 mod refusals;
 mod replicas;
 mod silence;
+mod unprocessed;
 
 use serde_json::Value;
 
@@ -18,6 +19,7 @@ pub(super) const ROWS: &[&[Row]] = &[
     answers::ROWS,
     connections::ROWS,
     silence::ROWS,
+    unprocessed::ROWS,
     certificates::ROWS,
     readiness::ROWS,
     replicas::ROWS,
