@@ -102,7 +102,8 @@ async fn serve(stream: TcpStream) {
                 _ => {}
             }
         }
-        let last = held.first().filter(|_| held.len() == 2);
+        // Bodies end in any order.
+        let last = held.iter().min_by_key(|(stream, _)| *stream).filter(|_| held.len() == 2);
         if let Some((last, asked)) = last {
             // The second stream is above the last that is processed (RFC 9113, section 6.8).
             said.extend(frame(GOAWAY, 0, 0, &[last.to_be_bytes(), [0; 4]].concat()));
