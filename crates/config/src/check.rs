@@ -4,6 +4,7 @@ mod clocks;
 mod contract;
 mod effect;
 mod enrich;
+mod input;
 mod ladder;
 mod limits;
 mod map;

@@ -15,7 +15,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use evenkeel_core::{self as core, PathId, RouteId, UpstreamId};
 
-pub use contract::{Feature, FixedTensor, Input, Output, OutputTensor};
+pub use contract::{Feature, FixedTensor, Input, InputTensor, Output, OutputTensor};
 pub use enrich::{Enrich, Fetched, JoinKey};
 pub use map::{MapSource, MappedOutput, Pick};
 pub use only::NotAlone;
@@ -173,6 +173,7 @@ fn write_out(file: &mut File, outside: &Outside) {
     }
     for route in file.routes.values_mut() {
         route.deadline = Some(route.deadline());
+        contract::write_out(route, outside);
         route.max_batch = batch::most(route, outside);
         for (at, tier) in route.tiers.iter_mut().enumerate() {
             let by_kind = tier.kinds.given().first().map(|(_, kind)| kind.method(at));

@@ -17,6 +17,7 @@ mod load;
 mod outside;
 mod report;
 mod rules;
+mod sample;
 mod schema;
 mod secret;
 mod shape;
@@ -24,8 +25,8 @@ mod sources;
 mod tree;
 
 pub use compile::{
-    Certificate, Deployment, Enrich, Feature, Fetched, FixedTensor, Input, JoinKey, MapSource, MappedOutput, NotAlone,
-    Output, OutputTensor, PathSpec, Pick, RouteSpec, UpstreamSpec,
+    Certificate, Deployment, Enrich, Feature, Fetched, FixedTensor, Input, InputTensor, JoinKey, MapSource,
+    MappedOutput, NotAlone, Output, OutputTensor, PathSpec, Pick, RouteSpec, UpstreamSpec,
 };
 pub use describe::{EXAMPLE, json_schema, rules_schema};
 pub use diagnostic::{Diagnostic, Severity};

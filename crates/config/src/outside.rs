@@ -17,6 +17,8 @@ use sha2::{Digest, Sha256};
 use crate::{
     diagnostic::Diagnostic,
     rules::RuleSet,
+    sample,
+    schema::contract::InputTensor,
     secret::Secret,
     sources::{Mark, Sources},
 };
@@ -25,6 +27,8 @@ use crate::{
 const MAX_RULES: u64 = 4 << 20;
 /// The largest file of certificates, or of a key, that is read: all public issuers have less.
 const MAX_PEM: u64 = 1 << 20;
+/// The largest request that is read to see what a route takes.
+const MAX_SAMPLE: u64 = 64 << 20;
 /// The largest model file that is read.
 const MAX_MODEL: u64 = 2 << 30;
 
@@ -45,6 +49,8 @@ pub(crate) struct Outside {
     pems: BTreeMap<String, Secret>,
     files: BTreeMap<String, Result<NamedFile, String>>,
     rules: BTreeMap<String, Option<Arc<RuleSet>>>,
+    /// What the requests of these files hold.
+    samples: BTreeMap<String, BTreeMap<String, InputTensor>>,
     /// Those files that were looked for, there or not.
     sources: Sources,
 }
@@ -69,6 +75,17 @@ impl Outside {
         let read = text(&path, MAX_PEM).map(Secret::whole);
         self.sources.name(&path, mark, read.as_ref().ok().map(|it| Sha256::digest(it.reveal()).into()));
         self.pems.insert(file.into(), read?);
+        Ok(())
+    }
+
+    /// Reads a request that shows what a route takes.
+    pub(crate) fn fetch_sample(&mut self, file: &str) -> Result<(), String> {
+        let path = self.base.join(file);
+        let mark = Mark::of(&path);
+        let read = text(&path, MAX_SAMPLE);
+        self.sources.name(&path, mark, read.as_ref().ok().map(|it| Sha256::digest(it).into()));
+        let tensors = sample::read(&read?).map_err(|why| format!("`{}` {why}", path.display()))?;
+        self.samples.insert(file.into(), tensors);
         Ok(())
     }
 
@@ -121,6 +138,11 @@ impl Outside {
     pub(crate) fn file(&self, file: &str) -> &NamedFile {
         let read = self.files.get(file).and_then(|it| it.as_ref().ok());
         read.expect("checked: the file is there")
+    }
+
+    /// Returns what a request holds that was fetched; nothing of one that is no such request.
+    pub(crate) fn sample(&self, file: &str) -> BTreeMap<String, InputTensor> {
+        self.samples.get(file).cloned().unwrap_or_default()
     }
 
     /// Returns rules that were fetched.

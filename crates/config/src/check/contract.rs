@@ -1,14 +1,13 @@
 //! What must hold for `input` and `output`, and for the answers that can be held against them when the file is read.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::Checks;
 use crate::{
-    diagnostic::nearest,
     expr::Type,
     rules::RuleSet,
     schema::{
-        contract::{Datatype, Feature, FeatureKind, Input, OutputTensor},
+        contract::{Datatype, OutputTensor},
         path::Site,
         route::{Route, RouteProtocol},
         tensor::{FixedOutput, WholeTensor},
@@ -55,69 +54,11 @@ impl Checks<'_> {
         }
     }
 
-    fn input(&mut self, key: &Key, input: &Input) {
-        match (&input.tensor, input.columns.is_empty()) {
-            (Some(name), false) => self.not_empty(&key.field("tensor"), name, "the tensor has no name", "name it"),
-            (Some(_), true) => {
-                let message = "a tensor of columns needs their names";
-                self.error("missing-key", &key.field("columns"), message, "write them in order");
-            }
-            (None, false) => {
-                let message = "columns belong to a tensor, which has no name here";
-                self.error("missing-key", &key.field("tensor"), message, "write `tensor: NAME`");
-            }
-            (None, true) if input.features.is_empty() => {
-                let message = "neither `features` nor `tensor` and `columns` stand here";
-                self.error("empty", key, message, "say what a request holds, or leave `input` out");
-            }
-            (None, true) => {}
-        }
-        let mut columns = BTreeSet::new();
-        for (at, name) in input.columns.iter().enumerate() {
-            let key = key.field("columns").index(at);
-            self.not_empty(&key, name, "the column has no name", "name it");
-            if !columns.insert(name) {
-                self.error("duplicate-name", &key, format!("`{name}` stands above"), "name each column once");
-            }
-        }
-        for (name, feature) in &input.features {
-            let at = key.field("features").field(name);
-            self.feature(&at, feature);
-            if input.tensor.is_some() && !columns.is_empty() {
-                self.column(&at, (name.as_str(), feature), input);
-            }
-        }
-    }
-
-    /// What holds of a feature that is a column.
-    fn column(&mut self, key: &Key, feature: (&str, &Feature), input: &Input) {
-        let (name, feature) = feature;
-        if !input.columns.iter().any(|it| it == name) {
-            let hint = match nearest(name, input.columns.iter().map(String::as_str)) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => "add it to `columns`".into(),
-            };
-            self.error("unknown-column", key, format!("there is no column `{name}`"), hint);
-        }
-        if !matches!(feature.kind, FeatureKind::Float | FeatureKind::Int) {
-            let message = "a column of an FP32 tensor is a number";
-            self.error("wrong-type", &key.field("type"), message, "write float or int");
-        }
-        let required = key.field("required");
-        if self.report.is_written(&required) {
-            self.error("misplaced-key", &required, "a column is always there", "remove it");
-        }
-    }
-
-    fn feature(&mut self, key: &Key, feature: &Feature) {
-        let number = matches!(feature.kind, FeatureKind::Float | FeatureKind::Int);
-        self.bounds(key, (feature.min, feature.max), number);
-    }
-
     fn output_tensor(&mut self, key: &Key, tensor: &OutputTensor) {
         let shape = key.field("shape");
         self.dimensions(&shape, &tensor.shape);
         self.bounds(key, (tensor.min, tensor.max), tensor.datatype.is_number());
+        self.categories(&key.field("categories"), &tensor.categories, tensor.datatype == Datatype::Bytes);
     }
 
     pub(super) fn dimensions(&mut self, key: &Key, shape: &[i64]) {
@@ -130,7 +71,7 @@ impl Checks<'_> {
         }
     }
 
-    fn bounds(&mut self, key: &Key, bounds: (Option<f64>, Option<f64>), number: bool) {
+    pub(super) fn bounds(&mut self, key: &Key, bounds: (Option<f64>, Option<f64>), number: bool) {
         for (name, bound) in [("min", bounds.0), ("max", bounds.1)] {
             if bound.is_some() && !number {
                 let message = format!("`{name}` is for numbers");
@@ -167,7 +108,7 @@ impl Checks<'_> {
         }
     }
 
-    fn one_value(&mut self, key: &Key, value: &Value, tensor: Option<&OutputTensor>) {
+    pub(super) fn one_value(&mut self, key: &Key, value: &Value, tensor: Option<&OutputTensor>) {
         let Some(tensor) = tensor else { return };
         if let Err(message) = tensor.datatype.check(value).and_then(|()| tensor.check_range(value)) {
             self.error("breaks-contract", key, message, "look at the `output` of the route");
@@ -271,16 +212,15 @@ impl Checks<'_> {
     }
 }
 
-impl Input {
-    /// Returns the kind of an input; a column of which nothing is said is a number.
-    fn kind_of(&self, name: &str) -> Option<FeatureKind> {
-        let column = self.columns.iter().any(|it| it == name).then_some(FeatureKind::Float);
-        self.features.get(name).map(|it| it.kind).or(column)
-    }
-}
-
 impl OutputTensor {
+    /// Says whether the contract takes a value.
     fn check_range(&self, value: &Value) -> Result<(), String> {
+        if let Value::Text(text) = value
+            && !self.categories.is_empty()
+            && !self.categories.contains(text)
+        {
+            return Err(format!("{value} is none of the categories"));
+        }
         let Some(number) = value.number().map(|it| self.datatype.holds(it)) else { return Ok(()) };
         let [min, max] = [self.min, self.max].map(|bound| bound.map(|it| self.datatype.holds(it)));
         if min.is_some_and(|min| number < min) || max.is_some_and(|max| number > max) {
@@ -316,6 +256,8 @@ impl Datatype {
     /// Returns the least and the greatest number that it has, if it has numbers.
     pub(crate) fn range(self) -> Option<(f64, f64)> {
         match self {
+            Self::Fp16 => Some((-65_504.0, 65_504.0)),
+            Self::Bf16 => Some((-f64::from(f32::from_bits(0x7f7f_0000)), f64::from(f32::from_bits(0x7f7f_0000)))),
             Self::Fp32 => Some((f64::from(f32::MIN), f64::from(f32::MAX))),
             Self::Fp64 => Some((f64::MIN, f64::MAX)),
             _ => self.whole().map(|(least, most)| (least as f64, most as f64)),

@@ -10,6 +10,7 @@ use crate::{
         map::MappedOutput,
         path::Site,
         route::RouteProtocol,
+        value::Value,
     },
     tree::Key,
 };
@@ -68,6 +69,9 @@ impl Checks<'_> {
         if written && mapped.labels.is_empty() {
             self.error("empty", &key.field("labels"), "there is no label", "write one for each number, from 0");
         }
+        for (at, label) in mapped.labels.iter().enumerate().filter(|_| tensor.datatype == Datatype::Bytes) {
+            self.one_value(&key.field("labels").index(at), &Value::Text(label.clone()), Some(tensor));
+        }
         self.becomes(key, mapped, tensor);
         if let Some(shape) = &mapped.shape {
             let key = key.field("shape");
@@ -81,6 +85,11 @@ impl Checks<'_> {
 
     /// What the elements of a mapped output become is what the contract says of them.
     fn becomes(&mut self, key: &Key, mapped: &MappedOutput, tensor: &OutputTensor) {
+        if matches!(mapped.datatype, Some(Datatype::Fp16 | Datatype::Bf16)) {
+            let message = "nothing is converted to half precision";
+            let hint = "write FP32 here and in the `output` of the route";
+            return self.error("wrong-type", &key.field("datatype"), message, hint);
+        }
         let (labelled, wanted) = (!mapped.labels.is_empty(), tensor.datatype);
         let becomes = if labelled { Some(Datatype::Bytes) } else { mapped.datatype };
         if let Some(becomes) = becomes.filter(|it| *it != wanted) {

@@ -7,9 +7,11 @@
 //! - `BATCH-1`: no answer of `rules` or `fixed`, and nothing that `map` writes in its place, is larger than [`OWN_ANSWER`],
 //!   whatever is asked (SE-09).
 
+use std::collections::BTreeMap;
+
 use crate::{
     outside::Outside,
-    schema::{map::MappedOutput, route::Route, tensor::FixedOutput, tier::Tier},
+    schema::{contract::InputTensor, map::MappedOutput, route::Route, tensor::FixedOutput, tier::Tier},
 };
 
 /// Rows of a request where nothing is said; more make one request a burden to all others of its tier.
@@ -20,7 +22,7 @@ const OWN_ANSWER: u64 = 16 << 20;
 /// Returns the most rows of a request: as written, else [`MAX_BATCH`] where the input says what a row is; never more
 /// than answers made here may fill. None where the first dimension of an input can mean anything.
 pub(crate) fn most(route: &Route, outside: &Outside) -> Option<u64> {
-    let written = route.max_batch.or(route.input.is_some().then_some(MAX_BATCH));
+    let written = route.max_batch.or(counts_rows(route, outside).then_some(MAX_BATCH));
     let row = |tier: &Tier| {
         let own = tier.kinds.given().iter().map(|(_, kind)| kind.row(outside)).max().unwrap_or(0);
         own.saturating_add(mapped(tier, route))
@@ -28,6 +30,15 @@ pub(crate) fn most(route: &Route, outside: &Outside) -> Option<u64> {
     let widest = route.tiers.iter().map(row).max().unwrap_or(0);
     let held = OWN_ANSWER.checked_div(widest).map(|rows| rows.max(1));
     written.into_iter().chain(held).min()
+}
+
+/// Says whether the input of a route says what a row is.
+fn counts_rows(route: &Route, outside: &Outside) -> bool {
+    let Some(input) = &route.input else { return false };
+    let batched = |it: &InputTensor| it.shape.first() == Some(&-1);
+    let sampled = input.sample.as_ref().map(|file| outside.sample(file));
+    let mut tensors = input.tensors.values().chain(sampled.iter().flat_map(BTreeMap::values));
+    input.tensor.is_some() || !input.features.is_empty() || tensors.any(batched)
 }
 
 /// Returns the bytes, at most, that the map of a tier makes of one row.

@@ -1,9 +1,13 @@
 //! What an `oip` route takes and gives, as the gateway holds requests and answers against it.
 
-use crate::schema::{
-    contract::{self, Datatype, FeatureKind, NonFinite, one_a_row},
-    tensor::FixedOutput,
-    value::Value,
+use crate::{
+    outside::Outside,
+    schema::{
+        contract::{self, Datatype, FeatureKind, NonFinite, one_a_row},
+        route::Route,
+        tensor::FixedOutput,
+        value::Value,
+    },
 };
 
 /// What a route takes.
@@ -13,6 +17,27 @@ pub struct Input {
     pub tensor: Option<String>,
     /// In the order of the columns; tensors of their own are sorted by name.
     pub features: Vec<Feature>,
+    /// Tensors of any shape, sorted by name.
+    pub tensors: Vec<InputTensor>,
+}
+
+/// A tensor of a request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InputTensor {
+    /// The name.
+    pub name: String,
+    /// The type of its elements.
+    pub datatype: Datatype,
+    /// Its dimensions; −1 is any number, and in the first place that of the rows.
+    pub shape: Vec<i64>,
+    /// The least value that is accepted, as its elements hold it.
+    pub min: Option<f64>,
+    /// The greatest value that is accepted, as its elements hold it.
+    pub max: Option<f64>,
+    /// The texts that are accepted, sorted; any, where there is none.
+    pub categories: Vec<String>,
+    /// Whether a request without it is refused.
+    pub required: bool,
 }
 
 /// A feature: one value a row.
@@ -26,6 +51,8 @@ pub struct Feature {
     pub min: Option<f64>,
     /// The greatest value that is accepted.
     pub max: Option<f64>,
+    /// The words that are accepted, sorted; any, where there is none.
+    pub categories: Vec<String>,
     /// Whether a request without it is refused.
     pub required: bool,
 }
@@ -52,6 +79,8 @@ pub struct OutputTensor {
     pub min: Option<f64>,
     /// The greatest value that is accepted, as its elements hold it.
     pub max: Option<f64>,
+    /// The texts that are accepted, sorted; any, where there is none.
+    pub categories: Vec<String>,
 }
 
 /// A tensor of a fixed answer.
@@ -82,6 +111,19 @@ impl FixedTensor {
     }
 }
 
+/// Writes a contract in one way: what a sample says of tensors in their place, words of which the order says nothing sorted.
+pub(super) fn write_out(route: &mut Route, outside: &Outside) {
+    if let Some(input) = &mut route.input {
+        if let Some(file) = input.sample.take() {
+            input.tensors = outside.sample(&file);
+        }
+        let features = input.features.values_mut().map(|it| &mut it.categories);
+        features.chain(input.tensors.values_mut().map(|it| &mut it.categories)).for_each(|words| words.sort_unstable());
+    }
+    let outputs = route.output.iter_mut().flat_map(|it| it.tensors.values_mut());
+    outputs.for_each(|it| it.categories.sort_unstable());
+}
+
 pub(super) fn input(it: &contract::Input) -> Input {
     let feature = |name: &String| {
         let declared = it.features.get(name);
@@ -90,6 +132,7 @@ pub(super) fn input(it: &contract::Input) -> Input {
             kind: declared.map_or(FeatureKind::Float, |it| it.kind),
             min: declared.and_then(|it| it.min),
             max: declared.and_then(|it| it.max),
+            categories: declared.map_or_else(Vec::new, |it| it.categories.clone()),
             required: declared.is_none_or(|it| it.required),
         }
     };
@@ -97,7 +140,16 @@ pub(super) fn input(it: &contract::Input) -> Input {
         Some(_) => it.columns.iter().map(feature).collect(),
         None => it.features.keys().map(feature).collect(),
     };
-    Input { tensor: it.tensor.clone(), features }
+    let tensor = |(name, it): (&String, &contract::InputTensor)| InputTensor {
+        name: name.clone(),
+        datatype: it.datatype,
+        shape: it.shape.clone(),
+        min: it.min.map(|bound| it.datatype.holds(bound)),
+        max: it.max.map(|bound| it.datatype.holds(bound)),
+        categories: it.categories.clone(),
+        required: it.required,
+    };
+    Input { tensor: it.tensor.clone(), features, tensors: it.tensors.iter().map(tensor).collect() }
 }
 
 pub(super) fn output(it: &contract::Output) -> Output {
@@ -107,6 +159,7 @@ pub(super) fn output(it: &contract::Output) -> Output {
         shape: it.shape.clone(),
         min: it.min.map(|bound| it.datatype.holds(bound)),
         max: it.max.map(|bound| it.datatype.holds(bound)),
+        categories: it.categories.clone(),
     };
     Output { tensors: it.tensors.iter().map(tensor).collect(), non_finite: it.non_finite == NonFinite::Allow }
 }

@@ -1,6 +1,7 @@
 //! Files, right and wrong, by table.
 
 mod any;
+mod contract;
 mod enrich;
 mod keys;
 mod limits;

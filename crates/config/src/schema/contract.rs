@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What a route takes: named tensors of one value a row, or one tensor of rows and columns.
+/// What a route takes: named tensors of one value a row, one tensor of rows and columns, or tensors of any shape.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Input {
@@ -19,6 +19,38 @@ pub(crate) struct Input {
     /// What is known of each feature; of columns, only what is to be checked.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) features: BTreeMap<String, Feature>,
+    /// Tensors of any shape, beside features that are tensors of their own.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) tensors: BTreeMap<String, InputTensor>,
+    /// A file with a request as clients make it, in JSON: its tensors are what the route takes, with any number of rows.
+    /// Exactly one of `sample`, `tensor` with `columns`, and `features` or `tensors`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sample: Option<String>,
+}
+
+/// A tensor of a request.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct InputTensor {
+    /// The type of its elements.
+    pub(crate) datatype: Datatype,
+    /// Its dimensions; −1 is any number, and in the first place that of the rows, which is the same for all inputs.
+    #[serde(default = "one_a_row")]
+    #[schemars(length(max = 16))]
+    pub(crate) shape: Vec<i64>,
+    /// The least value that is accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) min: Option<f64>,
+    /// The greatest value that is accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) max: Option<f64>,
+    /// The texts that are accepted; without it, any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10_000))]
+    pub(crate) categories: Vec<String>,
+    /// Whether a request without it is refused.
+    #[serde(default = "required")]
+    pub(crate) required: bool,
 }
 
 /// What is known of a feature.
@@ -34,6 +66,10 @@ pub(crate) struct Feature {
     /// The greatest value that is accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) max: Option<f64>,
+    /// The words that are accepted; without it, any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10_000))]
+    pub(crate) categories: Vec<String>,
     /// Whether a request without it is refused; a column is always there.
     #[serde(default = "required")]
     pub(crate) required: bool,
@@ -82,6 +118,10 @@ pub(crate) struct OutputTensor {
     /// The greatest value that is accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) max: Option<f64>,
+    /// The texts that are accepted; without it, any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10_000))]
+    pub(crate) categories: Vec<String>,
 }
 
 /// What NaN and infinite values in an answer do.
@@ -95,7 +135,7 @@ pub(crate) enum NonFinite {
     Allow,
 }
 
-/// The type of a tensor's elements; those that have a form in JSON.
+/// The type of a tensor's elements. FP16 and BF16 have no form in JSON: they come and go as bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 #[expect(missing_docs, reason = "the names are those of the protocol")]
@@ -109,6 +149,8 @@ pub enum Datatype {
     Int16,
     Int32,
     Int64,
+    Fp16,
+    Bf16,
     Fp32,
     Fp64,
     Bytes,
@@ -127,6 +169,8 @@ impl Datatype {
             Self::Int16 => "INT16",
             Self::Int32 => "INT32",
             Self::Int64 => "INT64",
+            Self::Fp16 => "FP16",
+            Self::Bf16 => "BF16",
             Self::Fp32 => "FP32",
             Self::Fp64 => "FP64",
             Self::Bytes => "BYTES",
@@ -149,7 +193,7 @@ impl Datatype {
             Self::Int16 => Some((i16::MIN as i128, i16::MAX as i128)),
             Self::Int32 => Some((i32::MIN as i128, i32::MAX as i128)),
             Self::Int64 => Some((i64::MIN as i128, i64::MAX as i128)),
-            Self::Bool | Self::Fp32 | Self::Fp64 | Self::Bytes => None,
+            Self::Bool | Self::Fp16 | Self::Bf16 | Self::Fp32 | Self::Fp64 | Self::Bytes => None,
         }
     }
 }

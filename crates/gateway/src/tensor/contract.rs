@@ -120,14 +120,23 @@ impl Port {
 
     /// Finds the first value that does not fit, with its row.
     fn stray(&self, tensor: &Tensor) -> Option<(usize, Stray)> {
+        if tensor.datatype() == Datatype::Bytes {
+            return self.stray_text(tensor);
+        }
         let width = self.values.len();
         let free = self.values.iter().all(Values::is_free);
         let numbers = if free { None } else { tensor.to_f64() }?;
         let mut stray = numbers.iter().enumerate().filter_map(|(at, number)| {
             let stray = self.values[at % width].stray(*number)?;
-            Some((at / width, stray))
+            Some((if width > 1 { at / width } else { row_of(at, tensor.shape()) }, stray))
         });
         stray.next()
+    }
+
+    fn stray_text(&self, tensor: &Tensor) -> Option<(usize, Stray)> {
+        let values = self.values.first().filter(|it| !it.categories.is_empty())?;
+        let mut strays = tensor.strings().enumerate().filter_map(|(at, text)| Some((at, values.stray_text(text)?)));
+        strays.next().map(|(at, stray)| (row_of(at, tensor.shape()), stray))
     }
 
     /// Says whether a shape fits.
@@ -153,6 +162,12 @@ impl Port {
         let forms = [Some(shape.to_vec()), shorter, Some([shape, &[1]].concat())];
         forms.into_iter().flatten().find(|form| self.fits(form))
     }
+}
+
+/// Returns the row of an element.
+fn row_of(element: usize, shape: &[u64]) -> usize {
+    let width: u64 = shape.iter().skip(1).product();
+    element / usize::try_from(width).unwrap_or(usize::MAX).max(1)
 }
 
 impl Contract {

@@ -1,4 +1,4 @@
-//! Values: which numbers fit a place of a contract.
+//! Values: which numbers and texts fit a place of a contract.
 
 use thiserror::Error;
 
@@ -17,18 +17,33 @@ pub(crate) struct Values {
     pub(crate) min: Option<f64>,
     /// The greatest that fits.
     pub(crate) max: Option<f64>,
+    /// The texts that fit, sorted; any, where there is none.
+    pub(crate) categories: Vec<String>,
 }
+
+/// Characters of a text that does not fit that are told.
+const SHOWN: usize = 64;
 
 /// A value that does not fit.
 #[derive(Clone, Debug, PartialEq, Error)]
 #[error("{}{found} {why}", .column.as_ref().map_or(String::new(), |column| format!("'{column}' is ")))]
 pub(crate) struct Stray {
     column: Option<String>,
-    found: f64,
+    found: String,
     why: String,
 }
 
 impl Values {
+    /// Says why a text does not fit, if it does not.
+    pub(crate) fn stray_text(&self, text: &[u8]) -> Option<Stray> {
+        let known = self.categories.binary_search_by(|it| it.as_bytes().cmp(text)).is_ok();
+        if known || self.categories.is_empty() {
+            return None;
+        }
+        let shown: String = String::from_utf8_lossy(text).chars().take(SHOWN).collect();
+        Some(Stray { column: None, found: format!("{shown:?}"), why: "is none of the categories".into() })
+    }
+
     /// Says whether every number fits.
     pub(crate) fn is_free(&self) -> bool {
         !self.finite && !self.whole && self.min.is_none() && self.max.is_none()
@@ -47,7 +62,7 @@ impl Values {
             _ if self.whole && number.fract() != 0.0 => "and must be a whole number".into(),
             _ => return None,
         };
-        Some(Stray { column: self.column.clone(), found: number, why })
+        Some(Stray { column: self.column.clone(), found: number.to_string(), why })
     }
 }
 
@@ -67,6 +82,12 @@ mod tests {
         check(121.0, "'age' is 121 and must be at most 120");
         check(0.5, "'age' is 0.5 and must be a whole number");
         check(f64::NAN, "'age' is NaN and must be at least 0");
+        let grade = Values { categories: ["a", "b", "ü"].map(str::to_owned).into(), ..Values::default() };
+        assert_eq!(["a", "ü"].map(|it| grade.stray_text(it.as_bytes())), [None, None]);
+        let told = |text: &[u8]| grade.stray_text(text).expect("none of them").to_string();
+        assert_eq!(told(b"c\n"), r#""c\n" is none of the categories"#);
+        assert!(told(b"\xff").contains('\u{fffd}') && told(&[b'x'; 1000]).len() < 100 && !told(b"").is_empty());
+        assert_eq!(Values::default().stray_text(b"any"), None);
         assert!(Values { whole: true, ..Values::default() }.stray(f64::NAN).is_some());
         assert!(Values { whole: true, ..Values::default() }.stray(f64::INFINITY).is_some());
         assert_eq!(Values::default().stray(f64::NAN), None);

@@ -4,6 +4,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use evenkeel_config::{Deployment, load_text};
 use evenkeel_gateway::Gateway;
+use evenkeel_mock::{OipModel, TensorSpec};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -196,4 +197,102 @@ async fn what_was_learned_stays_through_a_reload_that_leaves_its_path_alone() {
     assert!(is_known(&model(&gateway).await), "only a tier below is new");
     gateway.apply(deployment(&server.url, "other", DEFAULT)).expect("it is ready");
     assert!(!is_known(&model(&gateway).await), "of this model nothing was said");
+}
+
+/// A route that declares tensors of any shape, over a model that answers a word.
+const LOOK: &str = r#"
+version: 1
+server: {listen: "127.0.0.1:0", admin: "127.0.0.1:0"}
+upstreams: {big: {protocol: oip, url: "BIG", dialect: plain}}
+routes:
+  look:
+    protocol: oip
+    input:
+      features: {where: {type: category, categories: [in, out]}}
+      tensors:
+        image: {datatype: UINT8, shape: [-1, 2, -1], max: 250}
+        tint: {datatype: FP32, shape: [2], required: false}
+    output: {tensors: {label: {datatype: BYTES, categories: [cat, dog]}}}
+    tiers:
+      - {name: primary, oip: {upstream: big, model: MODEL}, retries: 0}
+      - {name: default, fixed: {outputs: {label: cat}}}
+  sampled:
+    protocol: oip
+    input: {sample: request.json}
+    tiers: [{name: default, fixed: {outputs: {label: cat}}}]
+"#;
+
+/// A request of two rows.
+fn look() -> Value {
+    json!({"inputs": [
+        {"name": "image", "datatype": "UINT8", "shape": [2, 2, 1], "data": [1, 2, 3, 250]},
+        {"name": "where", "datatype": "BYTES", "shape": [2], "data": ["in", "out"]},
+    ]})
+}
+
+async fn looking(model: &str) -> Kit {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("request.json"), look().to_string()).expect("written");
+    let answers = |word: &str| {
+        let inputs = [("image", "UINT8", vec![-1, 2, -1]), ("where", "BYTES", vec![-1])];
+        let inputs = inputs.map(|(name, datatype, shape)| TensorSpec::new(name, datatype, shape));
+        OipModel::declared(inputs.into(), TensorSpec::new("label", "BYTES", [-1]), vec![json!("dog"), json!(word)])
+    };
+    let models = [("known", answers("cat")), ("unknown", answers("cow"))].map(|(name, it)| (name.to_owned(), it));
+    Kit::of(&LOOK.replace("MODEL", model), folder.path(), models.into()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_file_declares_of_tensors_is_told_and_held_against_requests_before_any_server_sees_them() {
+    let kit = looking("known").await;
+    let told = kit.model("look").await;
+    let port = |name: &str, datatype: &str, shape: Value| json!({"name": name, "datatype": datatype, "shape": shape});
+    let [image, place] = [port("image", "UINT8", json!([-1, 2, -1])), port("where", "BYTES", json!([-1]))];
+    assert_eq!(told["inputs"], json!([place, image, port("tint", "FP32", json!([2]))]));
+    let sampled = kit.model("sampled").await;
+    assert_eq!(
+        sampled["inputs"],
+        json!([port("image", "UINT8", json!([-1, 2, 1])), port("where", "BYTES", json!([-1]))])
+    );
+    for (route, input, key, value, words) in [
+        ("look", 0, "data", json!([1, 2, 3, 251]), "input 'image' row 1: 251 and must be at most 250"),
+        ("look", 0, "shape", json!([2, 1, 2]), "expected [-1, 2, -1]"),
+        ("look", 0, "shape", json!([4]), "expected [-1, 2, -1]"),
+        ("look", 0, "datatype", json!("INT8"), "is INT8, expected UINT8"),
+        ("look", 1, "data", json!(["in", "near"]), "input 'where' row 1: \"near\" is none of the categories"),
+        ("look", 1, "name", json!("place"), "unknown input 'place'"),
+        ("sampled", 0, "shape", json!([1, 2, 2]), "expected [-1, 2, 1]"),
+        ("sampled", 0, "datatype", json!("INT8"), "is INT8, expected UINT8"),
+    ] {
+        let mut body = look();
+        body["inputs"][input][key] = value;
+        let got = kit.infer(route, &body).await;
+        let error = got.json()["error"].as_str().unwrap_or_default().to_owned();
+        assert_eq!((got.status, error.contains(words)), (400, true), "{words}: {got:?}");
+    }
+    let mut fewer = look();
+    fewer["inputs"][1] = json!({"name": "where", "datatype": "BYTES", "shape": [1], "data": ["in"]});
+    let got = kit.infer("look", &fewer).await;
+    assert!(got.status == 400 && got.json()["error"].to_string().contains("has 1 rows"), "{got:?}");
+    fewer["inputs"][1].take();
+    assert_eq!(kit.infer("look", &fewer).await.status, 400, "an input that is needed is missing");
+    let mut tinted = look();
+    let tint = json!({"name": "tint", "datatype": "FP32", "shape": [3], "data": [0.5, 1, 0]});
+    tinted["inputs"].as_array_mut().expect("a list").push(tint);
+    assert_eq!(kit.infer("look", &tinted).await.status, 400, "what may be left out must fit where it is there");
+    assert_eq!(kit.seen_by_primary().await.iter().filter(|it| it.method == "POST").count(), 0, "nothing of it came");
+
+    let got = kit.infer("look", &look()).await;
+    assert_eq!((got.status, got.header("evenkeel-tier")), (200, "0"), "`tint` may be left out: {got:?}");
+    assert_eq!(got.json()["outputs"][0]["data"], json!(["dog", "cat"]));
+    assert_eq!(kit.infer("sampled", &look()).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_word_that_the_contract_does_not_have_is_no_answer() {
+    let kit = looking("unknown").await;
+    let got = kit.infer("look", &look()).await;
+    assert_eq!((got.status, got.header("evenkeel-tier")), (200, "1"), "{got:?}");
+    assert_eq!(got.json()["outputs"][0]["data"], json!(["cat", "cat"]));
+    assert_eq!(kit.record(&got).await["attempts"][0]["result"], "quality.contract_range");
 }

@@ -171,6 +171,7 @@ async fn hp_14_a_renewed_certificate_counts_from_the_next_connection_on_and_drop
     let new = office.connect(gateway.address(), "http/1.1", "localhost").await;
     assert!(shown(&new) == second && first != second);
     for _ in 0..2 {
+        asking.ready().await.expect("it stands");
         let answer = asking.send_request(request("/v2/models/echo/infer")).await.expect("it stands");
         assert_eq!(answer.status().as_u16(), 200);
         answer.into_body().collect().await.expect("to its end");

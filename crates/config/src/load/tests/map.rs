@@ -128,7 +128,8 @@ fn what_a_map_can_be_known_to_get_wrong_is_refused_with_its_line_and_a_hint() {
             "breaks-contract",
             "FP64 is not FP32, the type of the contract",
         ),
-        ("datatype: FP32, shape", "datatype: FP16, shape", 17, "unknown-word", ""),
+        ("datatype: FP32, shape", "datatype: FP8, shape", 17, "unknown-word", ""),
+        ("datatype: FP32, shape", "datatype: BF16, shape", 17, "wrong-type", "nothing is converted to half precision"),
         ("FP32, shape: [-1]", "FP32, round: true", 17, "misplaced-key", "nothing is rounded"),
         (score, "{from: p, round: true}", 17, "misplaced-key", "nothing is rounded"),
         ("shape: [-1]", "shape: [-1, 3]", 17, "breaks-contract", "the shape [-1, 3] is not [-1], that of the contract"),
@@ -179,6 +180,20 @@ fn what_a_map_can_be_known_to_get_wrong_is_refused_with_its_line_and_a_hint() {
             "the tier answers `action`, and `map` makes that of",
         ),
         ("score: {from: risk}", "score: {from: verdict}", 19, "breaks-contract", "the contract has no output `risk`"),
+        (
+            "action: {datatype: BYTES}",
+            "action: {datatype: BYTES, categories: [review, refuse]}",
+            16,
+            "breaks-contract",
+            "\"approve\" is none of the categories",
+        ),
+        (
+            "action: {datatype: BYTES}",
+            "action: {datatype: BYTES, categories: [approve]}",
+            16,
+            "breaks-contract",
+            "\"review\" is none of the categories",
+        ),
         ("max: 1}", "max: 0.5}", 19, "breaks-contract", "rules answer `risk`: 0.9 is out of range: 0 to 0.5"),
     ] {
         let found = turned(from, to).diagnostics;

@@ -190,7 +190,8 @@ fn whole_tensors_are_held_against_their_shape_and_the_contract() {
         ("{dtype: FP64, shape: [2], data: [0.5, 1]}", "breaks-contract"),
         ("{dtype: FP32, shape: [2], data: [0.5, 7]}", "breaks-contract"),
         ("{dtype: INT8, shape: [2], data: [0, 300]}", "breaks-contract"),
-        ("{dtype: FP16, shape: [2], data: [0, 1]}", "unknown-word"),
+        ("{dtype: FP16, shape: [2], data: [0, 1]}", "breaks-contract"),
+        ("{dtype: FP8, shape: [2], data: [0, 1]}", "unknown-word"),
         ("{shape: [2], data: [0, 1]}", "missing-key"),
         ("[0.5, 1]", "wrong-type"),
     ] {

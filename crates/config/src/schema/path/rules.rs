@@ -79,6 +79,8 @@ fn output(set: &RuleSet, at: usize, contract: Option<&contract::OutputTensor>) -
         shape: contract.map_or_else(one_a_row, |it| it.shape.clone()),
         min: bounds.map(|it| it.0),
         max: bounds.map(|it| it.1),
+        // All its values are held against them when the file is read.
+        categories: Vec::new(),
     }
 }
 

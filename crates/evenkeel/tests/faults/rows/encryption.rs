@@ -100,6 +100,7 @@ async fn ask(to: SocketAddr, client: TlsConnector, body: String, seen: Rc<Seen>)
             for _ in 0..REQUESTS {
                 let request = Request::post("/v1/chat/completions").header(header::HOST, "localhost");
                 let request = request.header(header::CONTENT_TYPE, "application/json");
+                asking.ready().await?;
                 let answer = asking.send_request(request.body(Full::<Bytes>::from(body.clone()))?).await?;
                 let (status, tier) = (answer.status(), answer.headers().get("evenkeel-tier").cloned());
                 answer.into_body().collect().await?;

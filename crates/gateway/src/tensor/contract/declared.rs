@@ -43,8 +43,15 @@ fn inputs(input: &config::Input) -> Vec<Port> {
             let width = input.features.len() as i64;
             vec![Port { values: columns.collect(), ..Port::new(name, Datatype::Fp32, &[-1, width]) }]
         }
-        None => input.features.iter().map(feature).collect(),
+        None => input.features.iter().map(feature).chain(input.tensors.iter().map(tensor)).collect(),
     }
+}
+
+fn tensor(it: &config::InputTensor) -> Port {
+    let bound = it.min.is_some() || it.max.is_some();
+    let categories = it.categories.clone();
+    let values = Values { finite: bound, min: it.min, max: it.max, categories, ..Values::default() };
+    Port { required: it.required, values: vec![values], ..Port::new(&it.name, it.datatype.into(), &it.shape) }
 }
 
 /// A feature that is a tensor of its own: one value a row.
@@ -67,11 +74,12 @@ fn feature(it: &config::Feature) -> Port {
 fn values(it: &config::Feature) -> Values {
     let (whole, number) = (it.kind == FeatureKind::Int, matches!(it.kind, FeatureKind::Int | FeatureKind::Float));
     // Until a feature can say what its absence means, a number that is none would only be misread, by rules most of all.
-    Values { column: None, missing: false, finite: number, whole, min: it.min, max: it.max }
+    let categories = it.categories.clone();
+    Values { column: None, missing: false, finite: number, whole, min: it.min, max: it.max, categories }
 }
 
 fn output(it: &config::OutputTensor) -> Port {
-    let values = Values { min: it.min, max: it.max, ..Values::default() };
+    let values = Values { min: it.min, max: it.max, categories: it.categories.clone(), ..Values::default() };
     Port { values: vec![values], ..Port::new(&it.name, it.datatype.into(), &it.shape) }
 }
 
