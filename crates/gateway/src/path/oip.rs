@@ -17,7 +17,7 @@ use std::{sync::Arc, time::Duration};
 
 use evenkeel_config as config;
 use evenkeel_core::ResultCode;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use hyper::body::Incoming;
 use jiff::Timestamp;
 
@@ -107,11 +107,14 @@ impl Oip {
             StatusCode::OK => {
                 let (head, body) = response.into_parts();
                 let body = read(body, self.max_answer).await?;
-                let body = binary::divide(&head.headers, body).map_err(|_| ResultCode::DecodeFailed)?;
-                match answer::decode(body, infer, &self.mapping) {
+                let body = binary::divide(&head.headers, body).map_err(|_| ResultCode::DecodeFailed);
+                match body.and_then(|body| answer::decode(body, infer, &self.mapping)) {
                     Ok(answer) => {
                         self.lacking.came(&self.mapping, &asked);
                         Ended { result: ResultCode::Ok, status: Some(200), after: None, left: Left::Infer(answer) }
+                    }
+                    Err(ResultCode::DecodeFailed) if is_page(&head.headers) => {
+                        Ended::bare(ResultCode::WrongContentType, Some(200))
                     }
                     Err(result) => Ended::bare(result, Some(200)),
                 }
@@ -169,6 +172,12 @@ impl Path for Oip {
     fn attempt(self: Arc<Self>, ask: Arc<Ask>, call: Call, _: Pieces) -> Attempting {
         Box::pin(async move { self.ask(&ask, call).await.unwrap_or_else(|result| Ended::bare(result, None)) })
     }
+}
+
+/// Says whether an answer says of itself that it is a page for people. What can be read all the same is read.
+fn is_page(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    kind.get(..9).is_some_and(|it| it.eq_ignore_ascii_case(b"text/html"))
 }
 
 /// Writes a name as one segment of a path (RFC 3986, section 3.3).

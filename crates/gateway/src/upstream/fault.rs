@@ -13,8 +13,13 @@ pub(super) fn classify(error: &legacy::Error) -> ResultCode {
     if error.is_connect() {
         return connecting(error);
     }
-    if find::<h2::Error>(error).is_some_and(is_not_begun) {
-        return ResultCode::Unsent;
+    if let Some(h2) = find::<h2::Error>(error) {
+        // No turns of bytes count here: streams are mixed, and one that was begun long ago ends with its connection, too.
+        return match () {
+            () if is_not_begun(h2) => ResultCode::Unsent,
+            () if h2.is_library() => ResultCode::ProtocolError,
+            () => ResultCode::Reset,
+        };
     }
     if let Some(hyper) = find::<hyper::Error>(error) {
         if hyper.is_canceled() {
@@ -50,7 +55,8 @@ pub(super) fn is_timeout(error: &legacy::Error) -> bool {
 pub(crate) fn in_body(error: &hyper::Error) -> ResultCode {
     let unreadable =
         |cause: &io::Error| matches!(cause.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData);
-    let framed = !chain(error).filter_map(|cause| cause.downcast_ref::<io::Error>()).any(unreadable);
+    let framed = !chain(error).filter_map(|cause| cause.downcast_ref::<io::Error>()).any(unreadable)
+        && !find::<h2::Error>(error).is_some_and(h2::Error::is_library);
     if framed && !error.is_parse() { ResultCode::Truncated } else { ResultCode::ProtocolError }
 }
 
@@ -94,7 +100,7 @@ pub(super) fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> 
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use http_body_util::Full;
+    use http_body_util::{BodyExt, Full};
     use hyper_util::{
         client::legacy::{Client, connect::HttpConnector},
         rt::TokioExecutor,
@@ -120,20 +126,32 @@ mod tests {
         [&length[1..], &[kind, 0], &stream.to_be_bytes(), &payload].concat()
     }
 
-    /// Says whether a request has come: its head, after the preface of 24 bytes.
-    fn is_asked(heard: &[u8]) -> bool {
-        let mut rest = heard.get(24..).unwrap_or_default();
+    /// The head of an answer of 200, and whether that is all of it.
+    fn head(stream: u32, is_all: bool) -> Vec<u8> {
+        [&[0, 0, 1, HEADERS, 4 | u8::from(is_all)], &stream.to_be_bytes()[..], &[0x88]].concat()
+    }
+
+    /// Counts the requests that have come: their heads, after the preface of 24 bytes.
+    fn asked(heard: &[u8]) -> usize {
+        let (mut rest, mut heads) = (heard.get(24..).unwrap_or_default(), 0);
         while let [a, b, c, kind, ..] = *rest {
-            if kind == HEADERS {
-                return true;
-            }
+            heads += usize::from(kind == HEADERS);
             rest = rest.get(9 + u32::from_be_bytes([0, a, b, c]) as usize..).unwrap_or_default();
         }
-        false
+        heads
     }
 
     /// Asks a server of HTTP/2 that answers a request with a frame, and closes.
     async fn told(answer: Vec<u8>) -> ResultCode {
+        after(None, answer).await
+    }
+
+    /// Asks a server of HTTP/2 that has answered before on the same connection.
+    async fn after_an_answer(first: Vec<u8>, answer: Vec<u8>) -> ResultCode {
+        after(Some(first), answer).await
+    }
+
+    async fn after(first: Option<Vec<u8>>, answer: Vec<u8>) -> ResultCode {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let uri = format!("http://{}/", listener.local_addr().expect("its own"));
         let client: Client<HttpConnector, Full<Bytes>> =
@@ -142,17 +160,42 @@ mod tests {
             let (mut stream, _) = listener.accept().await.expect("it comes");
             stream.write_all(&frame(SETTINGS, 0, &[])).await.expect("written");
             let mut heard = Vec::new();
-            while !is_asked(&heard) {
-                assert!(stream.read_buf(&mut heard).await.expect("it asks") > 0);
+            for (at, answer) in first.iter().chain([&answer]).enumerate() {
+                while asked(&heard) <= at {
+                    assert!(stream.read_buf(&mut heard).await.expect("it asks") > 0);
+                }
+                stream.write_all(answer).await.expect("written");
             }
-            stream.write_all(&answer).await.expect("written");
             stream.shutdown().await.expect("shut");
             // A reset would take away what was said.
             let _ = stream.read_to_end(&mut heard).await;
         };
         let request = http::Request::post(uri).body(Full::from("x")).expect("a request");
-        let (answer, ()) = tokio::join!(client.request(request), serving);
-        classify(&answer.expect_err("there is no answer"))
+        let asking = async {
+            if first.is_some() {
+                client.request(request.clone()).await.expect("it answers once");
+            }
+            client.request(request.clone()).await
+        };
+        let (answer, ()) = tokio::join!(asking, serving);
+        match answer {
+            Ok(begun) => in_body(&begun.collect().await.expect_err("there is no end")),
+            Err(error) => classify(&error),
+        }
+    }
+
+    #[tokio::test]
+    async fn oip_40_up_11_bytes_that_are_no_http_2_are_an_answer_of_a_broken_server_also_on_a_kept_connection() {
+        let noise = || (0..200_u8).map(|byte| byte.wrapping_mul(89) ^ 0xa7).collect::<Vec<u8>>();
+        assert_eq!(told(noise()).await, ResultCode::ProtocolError);
+        // A frame of a kind that is known, and longer than was agreed.
+        assert_eq!(told(vec![0xff, 0xff, 0xff, HEADERS, 0, 0, 0, 0, 1]).await, ResultCode::ProtocolError);
+        for again in [noise(), Vec::new()] {
+            let expected = if again.is_empty() { ResultCode::Reset } else { ResultCode::ProtocolError };
+            assert_eq!(after_an_answer(head(1, true), again).await, expected, "HTTP/2 says what was not begun");
+        }
+        assert_eq!(told([head(1, false), noise()].concat()).await, ResultCode::ProtocolError, "in the body");
+        assert_eq!(told(head(1, false)).await, ResultCode::Truncated, "a cut is none");
     }
 
     #[tokio::test]

@@ -14,7 +14,7 @@ const ROWS: &[Row] = &[
     ("UP-02", "{fault: rate_limited}", 1, "capacity.rate_limited", "UPSTREAM_429"),
     ("UP-07", "{fault: status, status: 503}", 2, "target.status_5xx", "UPSTREAM_5XX"),
     ("UP-09", "{fault: status, status: 502, body: html}", 2, "target.status_5xx", "UPSTREAM_5XX"),
-    ("UP-09", "{fault: wrong_content_type}", 1, "target.decode_failed", "UPSTREAM_PROTOCOL"),
+    ("UP-09", "{fault: wrong_content_type}", 1, "target.wrong_content_type", "UPSTREAM_PROTOCOL"),
     ("UP-10", "{fault: reset}", 2, "target.reset", "UPSTREAM_RESET"),
     ("UP-13", "{fault: refuse}", 0, "target.connect_failed", "CONNECT_FAILED"),
     ("UP-15", "{fault: silence}", 1, "target.total_timeout", "TIMEOUT"),
