@@ -3,6 +3,10 @@
 //! The table is `docs/interop.md`; `EVENKEEL_INTEROP=1` (`cargo xtask interop`) writes it, and without that the test fails where
 //! what it sees is another table.
 
+mod asking;
+mod broken;
+mod garbage;
+mod scene;
 pub(crate) mod servers;
 
 use std::{
@@ -272,6 +276,7 @@ fn page(seen: &[(&str, Vec<Cell>, Vec<Cell>)]) {
     for (at, words) in notes {
         writeln!(text, "{at}. `{words}`").expect("a String takes all");
     }
+    text += &scene::section();
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/interop.md");
     if std::env::var_os("EVENKEEL_INTEROP").is_some() {
         std::fs::write(&file, &text).expect("written");

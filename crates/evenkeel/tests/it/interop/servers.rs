@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::process::{environments, http};
+use crate::process::{environments, http, until};
 
 /// How long a server may take to load its models, on a busy machine.
 const READY: Duration = Duration::from_secs(120);
@@ -17,6 +17,8 @@ const READY: Duration = Duration::from_secs(120);
 /// A real server, running; killed at the end.
 pub(crate) struct Server {
     child: Child,
+    /// What starts it, on the same ports each time.
+    command: Command,
     /// Where it speaks REST.
     pub(crate) http: String,
     /// Where it speaks gRPC.
@@ -59,7 +61,7 @@ impl Server {
         command.args(["start", "."]).current_dir(&folder);
         let http = text(&told, "http").to_owned();
         let ready = text(&told, "ready").replace(&http, "");
-        Self { child: silent(command), grpc: format!("http://127.0.0.1:{}", told["grpc"]), http, ready }
+        Self { child: silent(&mut command), command, grpc: format!("http://127.0.0.1:{}", told["grpc"]), http, ready }
     }
 
     fn of(told: &Value) -> Self {
@@ -69,12 +71,12 @@ impl Server {
         let environment = told["environment"].as_object().expect("variables");
         command.envs(environment.iter().map(|(name, value)| (name, value.as_str().expect("text"))));
         let (http, grpc, ready) = (text(told, "http").into(), text(told, "grpc").into(), text(told, "ready").into());
-        Self { child: silent(command), http, grpc, ready }
+        Self { child: silent(&mut command), command, http, grpc, ready }
     }
 
     /// Waits until it is ready.
     fn wait(&self) {
-        let address: SocketAddr = self.http.strip_prefix("http://").expect("an address").parse().expect("an address");
+        let address = self.address();
         let begun = Instant::now();
         while std::net::TcpStream::connect(address).is_err() || http(address, "GET", &self.ready, "").0 != 200 {
             assert!(begun.elapsed() < READY, "{} is not ready after {READY:?}", self.http);
@@ -82,9 +84,24 @@ impl Server {
         }
     }
 
+    /// Where it speaks REST, as a socket has it.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.http.strip_prefix("http://").expect("an address").parse().expect("an address")
+    }
+
     /// SIGSTOP: it holds its connections, and says nothing.
     pub(crate) fn stop(&self) {
         self.signal("STOP");
+        // Each of its threads stops when it next gets a turn.
+        let threads = format!("/proc/{}/task", self.child.id());
+        until("a server that stands still", || {
+            let threads = std::fs::read_dir(&threads).ok()?;
+            let stopped = |thread: std::fs::DirEntry| {
+                let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+                stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('T'))
+            };
+            threads.flatten().all(stopped).then_some(())
+        });
     }
 
     /// SIGCONT.
@@ -101,6 +118,12 @@ impl Server {
     pub(crate) fn kill(&mut self) {
         self.child.kill().expect("killed");
         self.child.wait().expect("gone");
+    }
+
+    /// Starts it again after it was killed, on the same ports, and waits until it is ready.
+    pub(crate) fn restart(&mut self) {
+        self.child = silent(&mut self.command);
+        self.wait();
     }
 }
 
@@ -123,6 +146,6 @@ fn text<'v>(told: &'v Value, key: &str) -> &'v str {
     told[key].as_str().expect("text")
 }
 
-fn silent(mut command: Command) -> Child {
+fn silent(command: &mut Command) -> Child {
     command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it runs")
 }
