@@ -15,6 +15,7 @@ mod grpc;
 mod hostile;
 mod inference;
 mod inference_faults;
+mod inference_heads;
 mod mapping;
 mod memory;
 mod models;
