@@ -1,17 +1,30 @@
 //! Rules: what tests and pages say of them agrees, in both directions.
 //!
 //! - `NAMED-1`: an id that a test bears stands in a design page.
-//! - `NAMED-2`: a rule of `failures.md` is named by a test, or stands in the page's own list of those that are not, with the
-//!   reason; so that none is forgotten.
-//! - `NAMED-3`: a key in the column of defaults of that page is a field of the schema, where the rule is built.
+//! - `NAMED-2`: a rule of `failures.md`, or a number of the checklist of `protocols.md`, is named by a test, or stands in the
+//!   page's own list of those that are not, with the reason; so that none is forgotten.
+//! - `NAMED-3`: a key in the column of defaults of `failures.md` is a field of the schema, where the rule is built.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Report, Source};
 
-const PAGE: &str = "docs/design/failures.md";
-/// The heading of the list of rules that no test names.
-const UNNAMED: &str = "Rules that no test names";
+/// A page whose rules are named by tests.
+struct Page {
+    path: &'static str,
+    /// How an id begins, and how many digits follow.
+    id: (&'static str, usize),
+    /// Which cells of a row hold one.
+    cells: &'static [usize],
+    /// The heading, or the line, above the list of those that no test names.
+    unnamed: &'static str,
+}
+
+const FAILURES: Page =
+    Page { path: "docs/design/failures.md", id: ("F-", 3), cells: &[0], unnamed: "Rules that no test names" };
+/// The checklist stands in two halves, side by side.
+const PROTOCOLS: Page =
+    Page { path: "docs/design/protocols.md", id: ("OIP-", 2), cells: &[0, 2], unnamed: "Numbers that no test names" };
 /// Where the fields of the configuration are declared.
 const SCHEMA: &str = "crates/config/src/schema/";
 
@@ -51,9 +64,11 @@ pub(super) fn check(rust: &[Source], text: &[Source], report: &mut Report) {
         }
     }
     let schema: String = rust.iter().filter(|it| it.path.starts_with(SCHEMA)).map(|it| it.text.as_str()).collect();
-    if let Some(page) = text.iter().find(|it| it.path == PAGE) {
-        for (line, message) in forgotten(&page.text, &named).into_iter().chain(unbuilt(&page.text, &schema)) {
-            report.error(PAGE, line, message);
+    for (page, has_keys) in [(&FAILURES, true), (&PROTOCOLS, false)] {
+        let Some(source) = text.iter().find(|it| it.path == page.path) else { continue };
+        let unbuilt = if has_keys { unbuilt(&source.text, &schema) } else { Vec::new() };
+        for (line, message) in forgotten(page, &source.text, &named).into_iter().chain(unbuilt) {
+            report.error(page.path, line, message);
         }
     }
 }
@@ -82,23 +97,23 @@ fn is_known(id: &str, pages: &str) -> bool {
     }
 }
 
-/// Returns the rules of the page that are neither named nor listed, and what is listed without need (NAMED-2).
-fn forgotten(page: &str, named: &BTreeSet<String>) -> Vec<(usize, String)> {
-    let (rules, listed) = (rows(page), list(page));
+/// Returns the rules of a page that are neither named nor listed, and what is listed without need (NAMED-2).
+fn forgotten(page: &Page, text: &str, named: &BTreeSet<String>) -> Vec<(usize, String)> {
+    let (rules, listed) = (page.rows(text), page.list(text));
     let told = |message: &str, (id, line): (&str, usize)| (line, format!("{id} {message}"));
     let unnamed = rules.iter().filter(|(id, _)| !named.contains(**id) && !listed.contains_key(**id));
     let idle = listed.iter().filter(|(id, _)| named.contains(**id) || !rules.contains_key(**id));
-    let unnamed =
-        unnamed.map(|(id, row)| told(&format!("is named by no test, and not listed in \"{UNNAMED}\""), (id, row.0)));
+    let unnamed = unnamed
+        .map(|(id, row)| told(&format!("is named by no test, and not listed in \"{}\"", page.unnamed), (id, row.0)));
     let idle = idle.map(|(id, line)| told("is listed without a test, and has one, or is no rule", (id, *line)));
     unnamed.chain(idle).collect()
 }
 
-/// Returns the keys that the page gives defaults for and that the schema does not know, of rules that are built (NAMED-3).
+/// Returns the keys that `failures.md` gives defaults for and that the schema does not know, of rules that are built (NAMED-3).
 fn unbuilt(page: &str, schema: &str) -> Vec<(usize, String)> {
-    let listed = list(page);
+    let listed = FAILURES.list(page);
     let mut found = Vec::new();
-    for (id, (line, default)) in rows(page).iter().filter(|(id, _)| !listed.contains_key(**id)) {
+    for (id, (line, default)) in FAILURES.rows(page).iter().filter(|(id, _)| !listed.contains_key(**id)) {
         for code in default.split('`').skip(1).step_by(2) {
             let before = code.split(':').rev().skip(1);
             let keys =
@@ -111,30 +126,40 @@ fn unbuilt(page: &str, schema: &str) -> Vec<(usize, String)> {
     found
 }
 
-/// Returns the rules of the page: where each stands, and its cell of defaults, where its table has one.
-fn rows(page: &str) -> BTreeMap<&str, (usize, &str)> {
-    let (mut rules, mut has_default) = (BTreeMap::new(), false);
-    for (at, line) in page.lines().enumerate() {
-        let cells: Vec<&str> = line.strip_prefix("| ").unwrap_or_default().split(" | ").collect();
-        if cells[0] == "id" {
-            has_default = cells.get(2) == Some(&"default");
-        } else if is_id(cells[0]) {
-            rules.insert(cells[0], (at + 1, cells.get(2).filter(|_| has_default).copied().unwrap_or_default()));
+impl Page {
+    /// Returns its rules: where each stands, and its cell of defaults, where its table has one.
+    fn rows<'t>(&self, text: &'t str) -> BTreeMap<&'t str, (usize, &'t str)> {
+        let (mut rules, mut has_default) = (BTreeMap::new(), false);
+        for (at, line) in text.lines().enumerate() {
+            let cells: Vec<&str> =
+                line.strip_prefix("| ").unwrap_or_default().trim_end_matches(" |").split(" | ").collect();
+            if cells[0] == "id" {
+                has_default = cells.get(2) == Some(&"default");
+            }
+            let default = cells.get(2).filter(|_| has_default).copied().unwrap_or_default();
+            let ids = self.cells.iter().filter_map(|cell| cells.get(*cell)).filter(|cell| self.is_id(cell));
+            rules.extend(ids.map(|id| (*id, (at + 1, default))));
         }
+        rules
     }
-    rules
-}
 
-/// Returns the rules that the page lists as named by no test: points, each with its reason, a colon, and ids.
-fn list(page: &str) -> BTreeMap<&str, usize> {
-    let lines = page.lines().enumerate().skip_while(|(_, it)| !(it.starts_with("## ") && it.ends_with(UNNAMED)));
-    let points = lines.skip(1).take_while(|(_, it)| !it.starts_with("## ")).filter(|(_, it)| it.starts_with("- "));
-    let ids = points.filter_map(|(at, it)| Some((at + 1, it.rsplit_once(": ")?.1)));
-    ids.flat_map(|(line, ids)| ids.trim_end_matches('.').split(", ").map(move |id| (id, line))).collect()
-}
+    /// Returns the rules that it lists as named by no test: points, each with its reason, a colon, and ids.
+    fn list<'t>(&self, text: &'t str) -> BTreeMap<&'t str, usize> {
+        let is_above = |line: &str| {
+            line.trim_start_matches(|c: char| "#. ".contains(c) || c.is_ascii_digit()).trim_end_matches(':')
+                == self.unnamed
+        };
+        let lines = text.lines().enumerate().skip_while(|(_, it)| !is_above(it));
+        let points = lines.skip(1).take_while(|(_, it)| !it.starts_with('#')).filter(|(_, it)| it.starts_with("- "));
+        let ids = points.filter_map(|(at, it)| Some((at + 1, it.rsplit_once(": ")?.1)));
+        ids.flat_map(|(line, ids)| ids.trim_end_matches('.').split(", ").map(move |id| (id, line))).collect()
+    }
 
-fn is_id(word: &str) -> bool {
-    word.strip_prefix("F-").is_some_and(|it| it.len() == 3 && it.bytes().all(|byte| byte.is_ascii_digit()))
+    fn is_id(&self, word: &str) -> bool {
+        let (begins, digits) = self.id;
+        let number = word.strip_prefix(begins);
+        number.is_some_and(|it| it.len() == digits && it.bytes().all(|byte| byte.is_ascii_digit()))
+    }
 }
 
 #[cfg(test)]
@@ -165,11 +190,31 @@ mod tests {
     fn a_rule_that_no_test_names_is_found_and_one_that_is_listed_without_need() {
         let found = |named: &[&str]| {
             let named = named.iter().map(|it| (*it).to_owned()).collect();
-            forgotten(TEXT, &named).into_iter().map(|(line, it)| format!("{line} {}", &it[..12])).collect::<Vec<_>>()
+            forgotten(&FAILURES, TEXT, &named)
+                .into_iter()
+                .map(|(line, it)| format!("{line} {}", &it[..12]))
+                .collect::<Vec<_>>()
         };
         assert_eq!(found(&["F-001", "F-002", "F-003"]), ["15 F-005 is lis"], "it is no rule");
         assert_eq!(found(&["F-001", "F-003"]), ["7 F-002 is nam", "15 F-005 is lis"]);
         assert_eq!(found(&["F-001", "F-002", "F-003", "F-004"]), ["15 F-004 is lis", "15 F-005 is lis"]);
+    }
+
+    #[test]
+    fn a_checklist_in_two_halves_is_read_in_both_and_its_list_may_stand_under_a_line() {
+        let table = "### 3.4 Checklist\n| no. | requirement | no. | requirement |\n|---|---|---|---|\n\
+            | OIP-01 | x | OIP-21 | y |\n| OIP-02 | see OIP-09 | OIP-22 | y |\n";
+        let found = |text: &str, named: &[&str]| {
+            let named = named.iter().map(|it| (*it).to_owned()).collect();
+            let found = forgotten(&PROTOCOLS, text, &named);
+            found.into_iter().map(|(line, it)| format!("{line} {}", &it[..13])).collect::<Vec<_>>()
+        };
+        assert_eq!(found(table, &["OIP-01", "OIP-22"]), ["5 OIP-02 is nam", "4 OIP-21 is nam"]);
+        let listed = format!(
+            "{table}\nNumbers that no test names:\n\n- being built: OIP-02, OIP-21.\n\n## 4. Next\n- so: OIP-22.\n"
+        );
+        assert_eq!(found(&listed, &["OIP-01", "OIP-22"]), [""; 0]);
+        assert_eq!(found(&listed, &["OIP-01", "OIP-21", "OIP-22"]), ["9 OIP-21 is lis"], "it has a test by now");
     }
 
     #[test]
