@@ -81,11 +81,12 @@ pub(super) async fn ask(
     let now = Timestamp::now();
     let created = u64::try_from(now.as_second()).unwrap_or(0);
     let (decision, entropy) = (shared.entropy.ulid(now), shared.entropy.draw());
+    let mut before = 0;
     let (front, reply, presence) = loop {
         let applied = shared.applied.load_full();
         let prepared = prepare(&applied, &body)?;
         let deadline = terms::deadline(&headers, prepared.size.operation.is_stream());
-        let completed = enriched::complete(shared, &applied, prepared, (deadline, entropy)).await;
+        let completed = enriched::complete(shared, &applied, prepared, (deadline, before, entropy)).await;
         let (Prepared { route, question, size }, spent) = completed?;
         let Size { operation, cost, weight, tokens, needs } = size;
         let ask = Arc::new(Ask {
@@ -99,7 +100,9 @@ pub(super) async fn ask(
         let front = ask.front();
         let bodies = shared.bodies.share(applied.deployment.server.body_bytes.0);
         let terms = Terms { operation, entropy, deadline, max_tier, cost, weight, tokens, needs, bodies, spent };
-        // None means that a reload came in between: the request is read again, as the new revision reads it.
+        // None means that a reload came in between: the request is read again, as the new revision reads it, and what was
+        // fetched under the old one has cost it its time all the same.
+        before = spent;
         if let Some((reply, presence)) =
             submit(&shared.driver, &shared.events, Submission { applied, route, ask, terms, _held: held.clone() })
         {

@@ -8,7 +8,7 @@ use evenkeel_mock::{OipModel, TensorSpec};
 use serde_json::{Value, json};
 
 use self::server::{Feast, Mode};
-use crate::client::{Got, Kit};
+use crate::client::{Got, Kit, until};
 
 /// Columns that may be left out: `txn_7d`, whose last known value stands in for a day, and `avg`, of which only the default does.
 const CONFIG: &str = r#"
@@ -261,6 +261,30 @@ async fn f_037_nobody_waits_for_a_feature_server_whose_breaker_is_open_and_the_l
     // What is another one's is not known.
     let got = kit.infer("fraud", &rows(&[2], &json!([[7.0, null, null]]))).await;
     check_default_answer(&got, "customer 2");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f_037_f_021_a_reload_while_features_are_fetched_costs_the_time_of_both_fetches_and_no_more_than_there_is() {
+    let feast = Feast::start(&[(1, 7, 12.5, 60)]).await;
+    let kit = kit(&feast, ("", "")).await;
+    feast.set(Mode::Silent);
+    // The first fetch is given its whole 300 ms; half of what is left then are some 200 ms.
+    let hurry = [("x-envoy-expected-rq-timeout-ms", "700")];
+    let asking = kit.post("/v2/models/fraud/infer", one().to_string(), &hurry);
+    let reload = async {
+        until(|| (feast.asked().len() == 1).then_some(())).await;
+        let config = CONFIG.replace("FEAST", &feast.url()).replace("deadline: 3s", "deadline: 2s");
+        kit.gateway.apply(kit.compile(&config, std::path::Path::new("."))).expect("it applies");
+    };
+    let (got, ()) = tokio::join!(asking, reload);
+    check_default_answer(&got, "a reload");
+    assert_eq!(feast.asked().len(), 2, "the new revision asks for itself");
+    let record = kit.record(&got).await;
+    let [fetch, latency] =
+        [&record["enrichment"]["duration_us"], &record["outcome"]["latency_us"]].map(|it| it.as_u64().expect("a time"));
+    assert!(fetch < 290_000, "half of what is left: {record}");
+    assert!(latency >= 300_000 + fetch, "the time of both is the request's: {record}");
+    assert_eq!(record["deadline_ms"], 700, "{record}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
