@@ -9,6 +9,7 @@ mod ladder;
 mod limits;
 mod map;
 mod routes;
+mod sizes;
 mod upstreams;
 
 use std::{path::Path, sync::Arc};

@@ -232,7 +232,7 @@ impl Tensor {
 
 /// Appends one element of a BYTES tensor.
 pub(crate) fn push_bytes(out: &mut Vec<u8>, element: &[u8]) {
-    let length = u32::try_from(element.len()).expect("an element is smaller than any body that may hold it");
+    let length = u32::try_from(element.len()).expect("no body and no answer that may hold it is as large as that");
     out.extend_from_slice(&length.to_le_bytes());
     out.extend_from_slice(element);
 }

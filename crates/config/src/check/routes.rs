@@ -75,6 +75,7 @@ impl Checks<'_> {
                 self.method(&key, tier, (name, kind));
                 if matches!(kind.target(), Target::Upstream(_)) {
                     self.clocks(&key, route, tier);
+                    self.largest_answer(&key, tier);
                 }
             }
             self.breaker(&key.field("breaker"), &tier.breaker);

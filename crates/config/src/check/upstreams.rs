@@ -36,6 +36,7 @@ impl Checks<'_> {
             self.pem(&key.field("certificate"), &tls.certificate);
             self.pem(&key.field("key"), &tls.key);
         }
+        self.largest_body(&key, server);
         if server.max_body > server.body_bytes && !self.report.doubts_within(&key) {
             let message = "the largest body is larger than all bodies together may be, so it is refused always";
             self.error("order", &key.field("body_bytes"), message, "make it several times `max_body`");

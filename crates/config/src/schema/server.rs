@@ -16,7 +16,7 @@ pub struct Server {
     /// What the data plane encrypts with; without it clients speak to it in the clear.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
-    /// The largest request body; a larger one is answered 413.
+    /// The largest request body, at most 2 GiB; a larger one is answered 413.
     pub max_body: Size,
     /// Bytes of request bodies that are held at once, of all requests, uncompressed; attempts hold a copy each besides.
     /// The last fifth is for tiers of this process: requests

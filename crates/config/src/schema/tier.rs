@@ -47,7 +47,7 @@ pub(crate) struct Tier {
     #[serde(default = "retries")]
     #[schemars(range(min = 0, max = 8))]
     pub(crate) retries: u8,
-    /// The largest answer; a larger one is a failure of the path (F-121).
+    /// The largest answer, at most 2 GiB; a larger one is a failure of the path (F-121).
     #[serde(default = "max_answer")]
     pub(crate) max_answer: Size,
     /// Work at once at each replica, from all routes that name the same model there: `auto` until the server pushes back

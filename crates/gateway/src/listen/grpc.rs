@@ -178,6 +178,10 @@ fn part(reply: Reply) -> (HeaderMap, Result<Rope, (Code, String)>) {
         Reply::Stream { headers, .. } => (headers, Rope::default()),
     };
     match headers.remove(GRPC_STATUS).and_then(|code| code.to_str().ok()?.parse().ok()) {
+        None if body.len() > frames::MOST => {
+            let message = "the answer is larger than a message of gRPC can be";
+            (headers, Err((Code::RESOURCE_EXHAUSTED, message.into())))
+        }
         None => (headers, Ok(body)),
         Some(code) => (headers, Err((Code(code), body.to_text()))),
     }
@@ -210,4 +214,22 @@ fn respond(mut headers: HeaderMap, body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     *response.headers_mut() = headers;
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn oip_25_an_answer_that_no_message_can_hold_is_refused_and_no_panic() {
+        let piece = Bytes::from(vec![0; 1 << 20]);
+        let reply = |pieces: usize| {
+            let mut body = Rope::default();
+            (0..pieces).for_each(|_| body.push(piece.clone()));
+            part(Reply::Whole { status: 200, headers: HeaderMap::new(), body }).1
+        };
+        assert_eq!(reply(2_047).map(|it| it.len()), Ok(2_047 << 20));
+        let (code, message) = reply(2_048).expect_err("2 GiB");
+        assert_eq!((code.0, message.as_str()), (8, "the answer is larger than a message of gRPC can be"));
+    }
 }

@@ -31,6 +31,7 @@ fn cf_07_what_cannot_be_or_is_idle_is_told_with_its_line_and_key() {
             (error, "out-of-range", 10, "routes.chat.tiers[0].breaker.open"),
         ),
         ("", "", "        after_break: 400s\n", "", (error, "out-of-range", 10, "routes.chat.tiers[0].after_break")),
+        ("", "", "        max_answer: 3GiB\n", "", (error, "out-of-range", 10, "routes.chat.tiers[0].max_answer")),
         (
             "",
             "    deadline: 5s\n    slo: {latency: {p95: 6s}}\n",
@@ -84,6 +85,11 @@ fn a_text_says_what_is_wrong_and_what_to_write() {
         (server("drain: 0s"), "`0s` is no time at all", "write how long at least, such as 1ms"),
         (file("", "    deadline: 400d\n", "", ""), "`400d` is longer than 366d", "write 366d or less"),
         (server("max_body: 0B"), "`0B` holds nothing", "write 1B or more"),
+        (
+            server("max_body: 3GiB, body_bytes: 8GiB"),
+            "larger than anything that is read and sent in one piece",
+            "write 2GiB or less",
+        ),
         (
             server("listen: \"localhost:18080\""),
             "`localhost:18080` is not an address and a port, and names are not taken",

@@ -24,6 +24,8 @@ use crate::{bodies::Held, protocol::problem::Problem, rope::Rope};
 const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 /// Bytes before a message.
 const PREFIX: usize = 5;
+/// The largest message that is sent: readers of protocol buffers take no larger one, whatever its length can say.
+pub(super) const MOST: usize = i32::MAX as usize;
 
 /// The messages of a call.
 pub(super) struct Frames<B> {
@@ -132,11 +134,14 @@ fn bad_frame(message: &str) -> Fault {
     Fault::new(Problem::Invalid, "bad_frame", message)
 }
 
-/// Puts its length before a message.
+/// Puts its length before a message of at most [`MOST`] bytes.
 pub(super) fn framed(message: Rope) -> Rope {
     let mut prefix = BytesMut::with_capacity(PREFIX);
     prefix.put_u8(0);
-    prefix.put_u32(u32::try_from(message.len()).expect("no body that is held is as large as that"));
+    prefix.put_u32(
+        u32::try_from(message.len())
+            .expect("an answer that is larger is refused, and what we say of ourselves is small"),
+    );
     let mut framed = Rope::from(prefix.freeze());
     framed.append(message);
     framed
