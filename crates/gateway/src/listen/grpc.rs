@@ -71,7 +71,8 @@ async fn call(shared: &Arc<Shared>, request: Request<Incoming>) -> Result<Respon
     match (path.strip_prefix(INFERENCE), path.strip_prefix(HEALTH)) {
         (Some("ModelInfer"), _) => {
             let (message, held) = only(shared, frames).await?;
-            let (reply, _presence) = infer(shared, head.headers, message, held).await?;
+            let asked = Asked::read(message.clone()).map_err(malformed)?;
+            let (reply, _presence) = infer(shared, head.headers, (asked, message), held).await?;
             Ok(send(reply))
         }
         (Some("ModelStreamInfer"), _) => Ok(stream::answer(shared, head.headers, frames)),
@@ -102,14 +103,13 @@ async fn only(shared: &Shared, mut frames: Frames<Incoming>) -> Result<(Bytes, H
     Ok((message, held))
 }
 
-/// Answers one inference.
+/// Answers one inference, of which this message was read.
 async fn infer(
     shared: &Arc<Shared>,
     headers: HeaderMap,
-    message: Bytes,
+    (asked, message): (Asked, Bytes),
     held: Held,
 ) -> Result<(Reply, Option<Presence>), Fault> {
-    let asked = Asked::read(message.clone()).map_err(malformed)?;
     let received = Received::new(headers, message, held);
     admit::ask(shared, received, |applied, body| prepare(applied, &asked, body)).await
 }

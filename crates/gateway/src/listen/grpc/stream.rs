@@ -5,12 +5,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use http::{HeaderMap, Response};
 use hyper::body::Incoming;
 use tokio::{sync::mpsc, time::Instant};
 
-use super::{Code, Fault, Frames, frames::framed, infer, part, respond, status};
+use super::{Code, Fault, Frames, frames::framed, infer, malformed, part, respond, status};
 use crate::{
     gateway::{Phase, Shared, reached},
     listen::{
@@ -82,8 +81,14 @@ async fn converse(
                 return end;
             }
         };
-        let id = id_of(&message);
-        let answer = match infer(shared, left(&headers, deadline), message, held).await {
+        let asked = Asked::read(message.clone()).map_err(malformed);
+        // Where it cannot be read, nobody knows which it was.
+        let id = asked.as_ref().map(|asked| asked.id.clone()).unwrap_or_default();
+        let answered = match asked {
+            Ok(asked) => infer(shared, left(&headers, deadline), (asked, message), held).await,
+            Err(fault) => Err(fault),
+        };
+        let answer = match answered {
             Ok((reply, _)) => part(reply).1.map_err(|(_, message)| message),
             Err(Fault { kind, message, .. }) => {
                 shared.events.refused(kind);
@@ -113,11 +118,6 @@ fn left(headers: &HeaderMap, deadline: Option<Instant>) -> HeaderMap {
         headers.insert("grpc-timeout", format!("{left}m").parse().expect("digits and a letter"));
     }
     headers
-}
-
-/// Returns the id of a request, where it has one that can be read.
-fn id_of(message: &Bytes) -> String {
-    Asked::read(message.clone()).map(|asked| asked.id).unwrap_or_default()
 }
 
 impl Said {
