@@ -256,3 +256,18 @@ pub(crate) async fn until<T>(look: impl Fn() -> Option<T>) -> T {
     };
     tokio::time::timeout(Duration::from_secs(10), looking).await.expect("it comes within 10 s")
 }
+
+/// Asks until the answer is what a test waits for, such as what is learned in the background: nothing tells of that but an
+/// answer.
+pub(crate) async fn until_told<T>(tell: impl AsyncFn() -> T, told: impl Fn(&T) -> bool) -> T {
+    let asking = async {
+        loop {
+            let said = tell().await;
+            if told(&said) {
+                break said;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), asking).await.expect("soon it is known")
+}

@@ -1,6 +1,6 @@
 //! Contracts that no file declares: learned from what the server of tier 0 says of its model.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc};
 
 use evenkeel_config::{Deployment, load_text};
 use evenkeel_gateway::Gateway;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::{
-    client::{Got, Kit, get, post},
+    client::{Got, Kit, get, post, until_told},
     dialects::Server,
     inference::{kit, rows},
 };
@@ -20,20 +20,6 @@ const RIGHT: &str = r#"{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","d
 const WRONG: &str = r#"{"inputs":[{"name":"x","shape":[1,3],"datatype":"FP32","data":[1,2,3]}]}"#;
 
 const DEFAULT: &str = "      - {name: d, fixed: {outputs: {y: 0.0}}}\n";
-
-/// Asks until something is learned, or forgotten.
-async fn until_told(tell: impl AsyncFn() -> Value, told: impl Fn(&Value) -> bool) -> Value {
-    let asking = async {
-        loop {
-            let said = tell().await;
-            if told(&said) {
-                break said;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(10), asking).await.expect("soon it is known")
-}
 
 fn is_known(model: &Value) -> bool {
     model["inputs"] != json!([])

@@ -27,7 +27,7 @@ use self::oracle::{
     InferTensor, InferTensorContents, ModelInferRequest, ModelInferResponse, ModelStreamInferResponse, RequestedOutput,
     Scalar,
 };
-use crate::client::{Kit, until};
+use crate::client::{Kit, until, until_told};
 
 #[path = "../../src/protocol/oip_grpc/oracle.rs"]
 mod oracle;
@@ -472,17 +472,11 @@ async fn oip_32_clients_can_look_around_and_ask_after_its_health() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_grpc_server_says_of_its_model_is_told_on_and_held_against_requests() {
     let row = Row::start().await;
-    let told = async {
-        loop {
-            let model = row.call("ModelMetadata", &name("grpc"), &[]).await;
-            let model = Metadata::decode(model.messages[0].clone()).expect("what it takes");
-            match model.inputs.is_empty() {
-                true => tokio::time::sleep(Duration::from_millis(5)).await,
-                false => break model,
-            }
-        }
+    let tell = async || {
+        let model = row.call("ModelMetadata", &name("grpc"), &[]).await;
+        Metadata::decode(model.messages[0].clone()).expect("what it takes")
     };
-    let told = tokio::time::timeout(Duration::from_secs(10), told).await.expect("soon it is known");
+    let told = until_told(tell, |model| !model.inputs.is_empty()).await;
     assert_eq!((told.name.as_str(), told.inputs.len(), told.outputs.len()), ("grpc", 1, 0));
     let input = &told.inputs[0];
     assert_eq!((input.name.as_str(), input.datatype.as_str(), &input.shape[..]), ("x", "FP32", &[-1, 2][..]));
