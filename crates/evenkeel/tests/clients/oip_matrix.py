@@ -1,12 +1,14 @@
 """Asks models with one unmodified client of the Open Inference Protocol, and prints what it made of the answers.
 
-Usage: oip_matrix.py CLIENT HTTP GRPC MODEL...; CLIENT is one of `CLIENTS`, HTTP and GRPC are addresses (http://HOST:PORT). Each
+Usage: oip_matrix.py CLIENT HTTP GRPC MODEL...; CLIENT is one of `CLIENTS`, HTTP and GRPC are addresses (http://HOST:PORT, or
+https://HOST:PORT, whose certificate is of the issuer in the file that the variable `OIP_CA` names). Each
 model takes `x`, FP32 [n, 8], and gives `score`. Prints one JSON line a model: {"client", "model", "ok", "scores", "detail"};
 `ok` says that two rows went in and two scores came out, `detail` what went wrong.
 """
 
 import asyncio
 import json
+import os
 import sys
 
 import numpy as np
@@ -24,11 +26,17 @@ def host(address: str) -> str:
     return address.split("://")[-1].rstrip("/")
 
 
+def issuer(address: str) -> str | None:
+    return os.environ["OIP_CA"] if address.startswith("https://") else None
+
+
 def tritonclient_http(binary: bool):
     def ask(http: str, grpc: str, model: str) -> np.ndarray:
         import tritonclient.http as triton
 
-        client = triton.InferenceServerClient(host(http), network_timeout=20.0)
+        ca = issuer(http)
+        tls = {"ssl": True, "ssl_options": {"ca_certs": ca}} if ca else {}
+        client = triton.InferenceServerClient(host(http), network_timeout=20.0, **tls)
         x = triton.InferInput("x", list(ROWS.shape), "FP32")
         x.set_data_from_numpy(ROWS, binary_data=binary)
         wanted = [triton.InferRequestedOutput("score", binary_data=binary)]
@@ -42,7 +50,8 @@ def tritonclient_http(binary: bool):
 def tritonclient_grpc(http: str, grpc: str, model: str) -> np.ndarray:
     import tritonclient.grpc as triton
 
-    client = triton.InferenceServerClient(host(grpc))
+    ca = issuer(grpc)
+    client = triton.InferenceServerClient(host(grpc), ssl=ca is not None, root_certificates=ca)
     x = triton.InferInput("x", list(ROWS.shape), "FP32")
     x.set_data_from_numpy(ROWS)
     scores = client.infer(model, [x], client_timeout=20.0).as_numpy("score")
@@ -62,7 +71,8 @@ def kserve_rest(binary: bool):
     async def asking(http: str, model: str) -> np.ndarray:
         from kserve import InferenceRESTClient, RESTConfig
 
-        async with InferenceRESTClient(RESTConfig(protocol="v2", retries=0, timeout=20)) as client:
+        verify = issuer(http) or True
+        async with InferenceRESTClient(RESTConfig(protocol="v2", retries=0, timeout=20, verify=verify)) as client:
             answer = await client.infer(http, kserve_request(model, binary), model_name=model)
         return next(it for it in answer.outputs if it.name == "score").as_numpy()
 
@@ -73,7 +83,8 @@ def kserve_grpc(http: str, grpc: str, model: str) -> np.ndarray:
     async def asking() -> np.ndarray:
         from kserve import InferenceGRPCClient
 
-        client = InferenceGRPCClient(url=host(grpc), retries=0, timeout=20)
+        ca = issuer(grpc)
+        client = InferenceGRPCClient(host(grpc), use_ssl=ca is not None, root_certificates=ca, retries=0, timeout=20)
         answer = await client.infer(kserve_request(model, True))
         await client.close()
         return next(it for it in answer.outputs if it.name == "score").as_numpy()

@@ -5,6 +5,7 @@
 
 mod asking;
 mod broken;
+mod encrypted;
 mod garbage;
 mod scene;
 pub(crate) mod servers;
@@ -20,7 +21,7 @@ use std::{
 use serde_json::Value;
 
 use self::servers::{Server, client, environment};
-use crate::process::{Serving, get, http, is_left_out, skip, until};
+use crate::process::{Serving, Variable, get, http, is_left_out, skip, until};
 
 /// A client of `oip_matrix.py`: its name there, how the table calls it, and the environment that has it.
 const CLIENTS: [(&str, &str, &str); 6] = [
@@ -223,12 +224,23 @@ fn serve(folder: &Path, servers: &[Server]) -> Serving {
 }
 
 /// Asks models at an address with one client.
-fn ask((name, _, environment_of): &(&str, &str, &str), (http, grpc): (&str, &str), models: &[&str]) -> Vec<Cell> {
+fn ask(client: &(&str, &str, &str), at: (&str, &str), models: &[&str]) -> Vec<Cell> {
+    ask_with(client, at, models, &[])
+}
+
+/// The same with variables of the environment.
+fn ask_with(
+    (name, _, environment_of): &(&str, &str, &str),
+    (http, grpc): (&str, &str),
+    models: &[&str],
+    variables: &[Variable<'_>],
+) -> Vec<Cell> {
     let python = environment(environment_of).expect("it was looked for").join("python");
     let asked = Command::new(python)
         .arg(client("oip_matrix.py"))
         .args([name, http, grpc])
         .args(models)
+        .envs(variables.iter().copied())
         .stderr(Stdio::piped())
         .output()
         .expect("Python runs");
@@ -302,6 +314,7 @@ fn first_line(detail: &str) -> String {
 const HEAD: &str = "# Clients and servers of the Open Inference Protocol\n\n\
 Written by `cargo xtask interop`, and held by a test: unmodified clients against real servers, two rows in FP32, two scores back. In each\n\
 cell first what the client gets through Evenkeel, then what it gets when it talks to the server itself.\n\n\
-tritonclient 2.73.0 and kserve 0.21.0 as clients; Triton 2.51.0, MLServer 1.7.1, kserve 0.21.0 as servers.\n\n\
+tritonclient 2.73.0 and kserve 0.21.0 as clients; Triton 2.51.0, MLServer 1.7.1, kserve 0.21.0 as servers. Each client also works\n\
+over TLS (`server.tls`), which a test of its own holds.\n\n\
 | behind the gateway | tritonclient HTTP, JSON | tritonclient HTTP, binary | tritonclient gRPC | kserve REST, JSON | kserve REST, binary | kserve gRPC |\n\
 |---|---|---|---|---|---|---|\n";

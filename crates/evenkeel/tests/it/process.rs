@@ -49,7 +49,8 @@ impl Serving {
     fn spawn(arguments: &[&str], variables: &[Variable<'_>]) -> Self {
         let log = NamedTempFile::new().expect("a file");
         let (child, line) = spawn(arguments, variables, &log);
-        Self { child, log, data: address(&line, "serves at http://"), admin: address(&line, "admin at http://") }
+        let data = if line.contains("serves at https://") { "serves at https://" } else { "serves at http://" };
+        Self { child, log, data: address(&line, data), admin: address(&line, "admin at http://") }
     }
 
     /// Starts it with few open files allowed, and many if it asks.
