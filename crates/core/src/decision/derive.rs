@@ -113,10 +113,14 @@ impl Evidence<'_> {
         }
         // Nobody waits for longer than it may (WAIT-2).
         let mut waits = self.facts.iter().filter(|fact| fact.signal == Signal::Waited);
-        if waits.next().is_some_and(Fact::breached) || waits.next().is_some() {
+        let waited = waits.next();
+        if waited.is_some_and(Fact::breached) || waits.next().is_some() {
             return false;
         }
-        let reached = self.attempts.iter().map(|attempt| attempt.tier).chain(answered).max();
+        // Who has waited starts again from the top: what was found of those that were passed over before is forgotten.
+        let before = if waited.is_some() { self.attempts.len().saturating_sub(1) } else { 0 };
+        let unasked = answered.filter(|tier| !asked(*tier));
+        let reached = self.attempts[before..].iter().map(|attempt| attempt.tier).chain(unasked).max();
         (0..=reached.unwrap_or(0)).all(|tier| match asked(tier) || answered == Some(tier) {
             true => !barred(tier),
             false => barred(tier) || reached.is_none(),

@@ -209,3 +209,25 @@ fn f_166_nobody_waits_for_what_is_known_to_come_too_late_or_never() {
     kit.admit_as(Operation::Chat, |admit| admit.bodies = Permille::new(1_000));
     assert_eq!((kit.core.open(), kit.retry_after()), (0, SECOND), "it found no memory, and holds some");
 }
+
+#[test]
+fn rule_10_a_request_that_asked_the_last_tier_and_waited_for_the_first_rederives() {
+    let mut revision = revision(1);
+    revision.routes[0].tiers[2].method = Method::Rules;
+    revision.paths[2].place = Where::Local;
+    let mut kit = Kit::new(revision);
+    // Both models are throttled for longer than anybody waits for it at once.
+    kit.admit(Operation::Chat);
+    for _ in 0..2 {
+        kit.event(Event::Ended { result: R::RateLimited, status: Some(429), after: Some(4 * SECOND) });
+    }
+    kit.end(R::Ok, 200);
+    kit.until(kit.now + 2 * SECOND);
+    kit.admit(Operation::Chat);
+    assert_eq!(kit.start().tier, 2);
+    kit.end(R::DecodeFailed, 200);
+    kit.until(kit.now + 3 * SECOND);
+    assert_eq!(kit.start().tier, 0, "it waited for it");
+    kit.end(R::Ok, 200);
+    assert_eq!(kit.decision().outcome.tier, Some(0));
+}
