@@ -137,9 +137,21 @@ pub struct Attempt {
     /// Whether any of what it said had gone to the client before its end.
     #[serde(default)]
     pub sent: bool,
+    /// What became of its rows; absent where its route does not judge rows by themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<Rows>,
     /// What it cost in tokens; absent where nothing was heard of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+}
+
+/// The rows that an attempt was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rows {
+    /// How many.
+    pub asked: u64,
+    /// Of how many its answer went to the client; none, unless the request was answered.
+    pub kept: u64,
 }
 
 /// What an attempt cost, in tokens.
@@ -239,6 +251,7 @@ fn attempt(it: &core::AttemptRecord, revision: &core::Revision) -> Attempt {
         probe: it.probe,
         role: it.role.name().into(),
         sent: it.sent,
+        rows: it.rows.map(|it| Rows { asked: it.asked, kept: it.kept }),
         usage: None,
     }
 }

@@ -9,6 +9,7 @@ mod ladder;
 mod limits;
 mod map;
 mod routes;
+mod rows;
 mod sizes;
 mod upstreams;
 

@@ -21,6 +21,7 @@ pub use map::{MapSource, MappedOutput, Pick};
 pub use only::NotAlone;
 
 use crate::{
+    confidence::Accept,
     outside::Outside,
     schema::{
         breaker::Breaker,
@@ -107,6 +108,8 @@ pub struct PathSpec {
     pub finalise: u64,
     /// How outputs of its route are made of what it answers, sorted by name; the others are taken as they are.
     pub map: Vec<MappedOutput>,
+    /// How sure it must be of each row of its answer; none where nobody asks.
+    pub accept: Option<Accept>,
 }
 
 /// What only the gateway needs to know of a route.
@@ -145,7 +148,8 @@ pub(crate) fn compile(mut file: File, outside: &Outside) -> Deployment {
             revision.paths.push(path);
             let site = Site { route: it, tier };
             let (kind, max_answer) = (kind.ready(site, outside), tier.max_answer.0);
-            paths.push(PathSpec { kind, max_answer, finalise: tier.finalise().nanos(), map: map::map(site) });
+            let (finalise, map) = (tier.finalise().nanos(), map::map(site));
+            paths.push(PathSpec { kind, max_answer, finalise, map, accept: accept(site) });
         }
         revision.routes.push(route(name, it, first));
         routes.push(RouteSpec {
@@ -308,6 +312,7 @@ fn path(tier: &Tier, id: RouteId, route: &Route, kind: (&dyn PathKind, core::Whe
         effects: tier.effects,
         prefill: tier.prefill,
         after_break: tier.after_break.nanos(),
+        accept: tier.accept.as_ref().map(|it| it.rows.in_core()),
         breaker: breaker(&tier.breaker),
     }
 }
@@ -320,6 +325,12 @@ fn domain(tier: &Tier, kind: &dyn PathKind, upstreams: &BTreeMap<String, Upstrea
     let alone = upstream.addresses().count() == 1;
     // A blank sets it apart from declared names, which have none (`check`).
     declared.or_else(|| alone.then(|| format!("{name} {}", kind.model().unwrap_or_default())))
+}
+
+/// Returns how sure a tier must be of its answer.
+fn accept(site: Site<'_>) -> Option<Accept> {
+    let outputs = &site.route.output.as_ref()?.tensors;
+    site.tier.accept.as_ref().map(|it| Accept::new(it, outputs).expect("checked: it is a number"))
 }
 
 fn feature(it: Capability) -> core::Features {

@@ -10,6 +10,7 @@
 //! - `EXPR-3`: what can still go wrong is arithmetic (overflow, division by zero), an order that NaN does not have, and
 //!   a value that is absent; it comes out as an error, never as a panic.
 
+mod outputs;
 mod parse;
 mod typing;
 
@@ -25,6 +26,7 @@ use cel::{
     context::VariableResolver,
 };
 
+pub use outputs::{Take, Taken};
 pub(crate) use typing::Type;
 
 /// The operators and functions of the language; which of them may be used is up to `typing`.
@@ -56,6 +58,9 @@ pub trait Row: Send + Sync {
 /// The inputs of an expression: names with their types, sorted by name.
 pub(crate) type Inputs = [(String, Type)];
 
+/// What an expression takes of outputs, each with its type.
+pub(crate) type Named = Vec<(Taken, Type)>;
+
 /// Something that is wrong with an expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Problem {
@@ -65,7 +70,7 @@ pub(crate) struct Problem {
     pub(crate) hint: String,
 }
 
-/// A condition: an expression that is true or false.
+/// An expression: a condition, which is true or false, or a number.
 #[derive(Clone, Debug)]
 pub(crate) struct Expr {
     tree: IdedExpr,
@@ -81,23 +86,71 @@ impl Expr {
     /// Everything that is wrong with it: syntax, size, unknown names, types.
     pub(crate) fn compile(source: &str, inputs: &Inputs) -> Result<Self, Vec<Problem>> {
         let parsed = parse::parse(source)?;
-        let typed = typing::check(&parsed, inputs, Type::Bool)?;
+        let typed = typing::check(&parsed, inputs, typing::Wanted::Condition)?;
         Ok(Self { parts: typing::parts(&parsed.tree), constant: typed.names == 0, tree: parsed.tree })
     }
 
-    /// Computes it for a row.
+    /// Reads a number over the outputs of a model: `of` says of which type each is that it names, or what is wrong with that.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub(crate) fn over_outputs(
+        source: &str,
+        mut of: impl FnMut(&Taken) -> Result<Type, (String, String)>,
+    ) -> Result<(Self, Named), Vec<Problem>> {
+        let mut parsed = parse::parse(source)?;
+        let (mut taken, mut problems) = (Vec::new(), Vec::new());
+        for place in outputs::name(&mut parsed.tree) {
+            match of(&place.taken) {
+                Ok(found) => taken.push((place.taken, found)),
+                Err((message, hint)) => problems.push(Problem { at: parsed.at_id(place.node), message, hint }),
+            }
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        taken.sort_by_key(|(taken, _)| taken.name());
+        taken.dedup();
+        let inputs: Vec<_> = taken.iter().map(|(taken, found)| (taken.name(), *found)).collect();
+        let typed = typing::check(&parsed, &inputs, typing::Wanted::Number)?;
+        let expr = Self { parts: typing::parts(&parsed.tree), constant: typed.names == 0, tree: parsed.tree };
+        Ok((expr, taken))
+    }
+
+    /// Computes a condition for a row.
     ///
     /// # Errors
     /// Why it cannot be computed for this row.
     pub(crate) fn holds(&self, inputs: &Inputs, row: &dyn Row) -> Result<bool, String> {
+        self.compute(inputs, row, |value| match value.downcast_ref::<CelBool>() {
+            Some(it) => Ok(*it.inner()),
+            None => Err("the condition is neither true nor false".into()),
+        })
+    }
+
+    /// Computes a number for a row.
+    ///
+    /// # Errors
+    /// Why it cannot be computed for this row.
+    pub(crate) fn number(&self, inputs: &Inputs, row: &dyn Row) -> Result<f64, String> {
+        self.compute(inputs, row, |value| match (value.downcast_ref::<CelDouble>(), value.downcast_ref::<CelInt>()) {
+            (Some(it), _) => Ok(*it.inner()),
+            (_, Some(it)) => Ok(*it.inner() as f64),
+            _ => Err("it is no number".into()),
+        })
+    }
+
+    fn compute<T>(
+        &self,
+        inputs: &Inputs,
+        row: &dyn Row,
+        read: impl FnOnce(CowVal<'_, '_>) -> Result<T, String>,
+    ) -> Result<T, String> {
         let lookup = Lookup { inputs, row };
         let mut context = Context::with_env(LANGUAGE.clone());
         context.set_variable_resolver(&lookup);
         match cel::Value::resolve_val(&self.tree, &context) {
-            Ok(value) => match value.downcast_ref::<CelBool>() {
-                Some(it) => Ok(*it.inner()),
-                None => Err("the condition is neither true nor false".into()),
-            },
+            Ok(value) => read(value),
             Err(error) => Err(words(&error)),
         }
     }

@@ -9,6 +9,7 @@
 
 mod check;
 mod compile;
+mod confidence;
 mod describe;
 mod diagnostic;
 mod document;
@@ -28,6 +29,7 @@ pub use compile::{
     Certificate, Deployment, Enrich, Feature, Fetched, FixedTensor, Input, InputTensor, JoinKey, MapSource,
     MappedOutput, NotAlone, Output, OutputTensor, PathSpec, Pick, RouteSpec, UpstreamSpec,
 };
+pub use confidence::{Accept, Confidence, Take, Taken};
 pub use describe::{EXAMPLE, json_schema, rules_schema};
 pub use diagnostic::{Diagnostic, Severity};
 pub use document::{Configuration, Findings, read_document};

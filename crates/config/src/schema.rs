@@ -2,6 +2,7 @@
 //!
 //! Each field is declared once, here; the JSON schema, the shape check and the example follow from it.
 
+pub(crate) mod accept;
 pub(crate) mod breaker;
 pub(crate) mod commit;
 pub(crate) mod contract;
@@ -12,6 +13,7 @@ pub(crate) mod map;
 pub(crate) mod path;
 pub(crate) mod probe;
 pub(crate) mod route;
+pub(crate) mod rows;
 pub(crate) mod rules;
 pub(crate) mod scalar;
 pub(crate) mod server;

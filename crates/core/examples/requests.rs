@@ -52,6 +52,7 @@ fn admit(n: u64) -> Admit {
         bodies: Permille::new(0),
         spent: 0,
         imputed: Permille::new(0),
+        rows: Default::default(),
     }
 }
 
@@ -76,6 +77,7 @@ fn revision() -> Revision {
         effects: false,
         prefill: false,
         after_break: 2 * SECOND,
+        accept: None,
         breaker: BreakerPolicy::default(),
     };
     let tier = |name: &str, method, path| Tier { name: name.into(), method, path: PathId(path) };

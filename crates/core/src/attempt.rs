@@ -9,7 +9,7 @@
 use crate::{
     class::ResultCode,
     clock::Nanos,
-    decision::{AttemptRecord, Role},
+    decision::{AttemptRecord, KeptRows, Role},
     fact::{Fact, Signal},
     id::{AttemptId, PathId, ReplicaId},
     path::Leased,
@@ -47,6 +47,9 @@ pub(crate) struct Attempt {
     paused: Nanos,
     /// It has said less than a stream of its path must (F-029).
     slow: bool,
+    /// Rows that it is asked for, where somebody counts them, and those of its answer that its tier does not accept (OIP-35).
+    pub(crate) rows: u64,
+    pub(crate) low: Option<u64>,
 }
 
 /// What an attempt is started with.
@@ -104,6 +107,8 @@ impl Attempt {
             alive: false,
             paused: 0,
             slow: false,
+            rows: 0,
+            low: None,
         }
     }
 
@@ -231,6 +236,7 @@ impl Attempt {
             probe: self.leased.path,
             role: self.role,
             sent: self.sent,
+            rows: (self.rows > 0).then_some(KeptRows { asked: self.rows, kept: 0 }),
         }
     }
 

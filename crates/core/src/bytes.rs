@@ -52,11 +52,12 @@ pub trait Canonical {
 impl Canonical for Output {
     fn feed(&self, hash: &mut LogHash) {
         match self {
-            Self::Start(Start { request, attempt, tier, path, replica, budget, fresh, role }) => {
+            Self::Start(Start { request, attempt, tier, path, replica, budget, fresh, role, rows }) => {
                 let (tier, path, replica) = (u64::from(*tier), u64::from(path.0), u64::from(replica.0));
                 let how = u64::from(*fresh) + 2 * (*role as u64);
                 let numbers = [1, request.0, attempt.0, tier, path, replica, *budget, how];
-                numbers.into_iter().for_each(|n| hash.number(n));
+                let rows = Some(*rows).filter(|rows| *rows > 0);
+                numbers.into_iter().chain(rows).for_each(|n| hash.number(n));
             }
             Self::Cancel { request, attempt, why } => {
                 [2, request.0, attempt.0].into_iter().for_each(|n| hash.number(n));
@@ -72,6 +73,7 @@ impl Canonical for Output {
                 [3, request.0, attempt.0].into_iter().for_each(|n| hash.number(n));
                 disclosure.feed(hash);
             }
+            Self::Keep { request, attempt } => [12, request.0, attempt.0].into_iter().for_each(|n| hash.number(n)),
             Self::Answer { request, source, disclosure } => {
                 [4, request.0].into_iter().for_each(|n| hash.number(n));
                 source.feed(hash);
@@ -250,6 +252,7 @@ impl Canonical for AttemptRecord {
         let (first, status) = (option(*first_content), option(status.map(u64::from)));
         let numbers = [attempt.0, tier, path, replica, *start, *duration, first, status, probe, sent];
         numbers.into_iter().for_each(|n| hash.number(n));
+        self.rows.iter().flat_map(|it| [it.asked, it.kept]).for_each(|n| hash.number(n));
     }
 }
 

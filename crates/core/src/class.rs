@@ -154,6 +154,8 @@ results! {
     OkEventSkipped = "ok_event_skipped", Ok, Soft, No, No, Nothing, None;
     /// Complete, but it said less than a stream of its path must (F-029).
     OkSlow = "ok_slow", Ok, Soft, No, No, Nothing, None;
+    /// Complete, and kept but for some rows, for which the next tier is asked (OIP-35).
+    OkPart = "ok_part", Ok, Success, No, Yes, Nothing, None;
     /// The request is malformed or impossible.
     CallerInvalid = "caller.caller_invalid", Caller, None, No, No, Nothing, CallerError;
     /// The request is larger than we accept.
@@ -239,6 +241,8 @@ results! {
     ContractNonfinite = "quality.contract_nonfinite", Quality, Soft, No, Yes, Nothing, OutputInvalid;
     /// A value that the contract does not allow.
     ContractRange = "quality.contract_range", Quality, Soft, No, Yes, Nothing, OutputOutOfRange;
+    /// Rows of it are below the confidence that its tier accepts, and more than it bears (OIP-35).
+    LowConfidence = "quality.low_confidence", Quality, None, No, Yes, Nothing, LowConfidence;
     /// The client went away.
     ClientGone = "cancelled.client_gone", Cancelled, None, No, No, Nothing, ClientGone;
     /// The client does not read.
@@ -254,6 +258,11 @@ results! {
 }
 
 impl ResultCode {
+    /// Says whether it ends what else runs for the same answer: nobody at the same model would say more (F-095).
+    pub const fn decides(self) -> bool {
+        self.is_ok() || matches!(self, Self::LowConfidence) || !matches!(self.next(), Next::Yes)
+    }
+
     /// Says whether the answer counts as given.
     pub const fn is_ok(self) -> bool {
         matches!(self.class(), Class::Ok)

@@ -25,7 +25,7 @@ use crate::{
 /// What was decided about a tier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It answered.
+    /// It answered, at least for some rows.
     Selected,
     /// Its own state or answer spoke against it.
     Rejected,
@@ -131,6 +131,17 @@ pub struct AttemptRecord {
     pub role: Role,
     /// Whether any of what it said had gone to the client before its end (F-120).
     pub sent: bool,
+    /// What became of its rows, where its route judges rows by themselves (OIP-35).
+    pub rows: Option<KeptRows>,
+}
+
+/// The rows that an attempt was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeptRows {
+    /// How many.
+    pub asked: u64,
+    /// Of how many its answer is the client's.
+    pub kept: u64,
 }
 
 /// How a request ended.
@@ -149,7 +160,7 @@ pub enum End {
 /// What became of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// The tier that answered, or whose stream broke; none on a refusal or an error passed on.
+    /// The tier that answered, the lowest of several, or whose stream broke; none on a refusal or an error passed on.
     pub tier: Option<u8>,
     /// How it ended.
     pub end: End,

@@ -83,8 +83,14 @@ pub enum Signal {
     DefaultBarred,
     /// 1 where a content refusal leaves only the `default`, and this is another tier (F-008).
     OnlyDefault,
-    /// The share of imputed values in the row that has the most of them, in permille, against what the tier takes (F-037).
+    /// The share of imputed values in the row that decides, in permille, against what the tier takes (F-037).
     Imputed,
+    /// Rows that are left for a tier above the one for which rows were set apart, against the one that it needs (OIP-35).
+    RowsFit,
+    /// Rows that were set apart from those that an answer is about, against none (OIP-35).
+    RowsApart,
+    /// Rows of an answer that are below what its tier accepts, against those that it bears (OIP-35).
+    RowsLow,
 }
 
 impl Signal {
@@ -102,6 +108,9 @@ impl Signal {
             Self::InFlight => "in_flight",
             Self::Bodies => "bodies_permille",
             Self::Imputed => "imputed_permille",
+            Self::RowsFit => "rows_fit",
+            Self::RowsApart => "rows_apart",
+            Self::RowsLow => "rows_low",
             Self::Refusals => "probes_refused",
             Self::Replicas => "replicas_admitted",
             Self::Attempts => "remote_attempts",
@@ -140,7 +149,12 @@ impl Signal {
 
     /// Says whether it was measured on an attempt that ran, and so says nothing about whether the tier may be asked.
     pub const fn is_about_answer(self) -> bool {
-        matches!(self, Self::FirstToken | Self::TokensSaid)
+        matches!(self, Self::FirstToken | Self::TokensSaid) || self.is_about_rows()
+    }
+
+    /// Says whether it was measured on the rows of an answer.
+    pub const fn is_about_rows(self) -> bool {
+        matches!(self, Self::RowsApart | Self::RowsLow)
     }
 
     /// Says whether it was asked for an attempt beside a slow one: a breach is no reason against the tier.
@@ -157,7 +171,7 @@ impl Signal {
     /// Returns the comparison that breaches.
     pub const fn breached_when(self) -> Comparison {
         match self {
-            Self::TimeLeft | Self::Replicas | Self::RetryTime | Self::TokensSaid => Comparison::Below,
+            Self::TimeLeft | Self::Replicas | Self::RetryTime | Self::TokensSaid | Self::RowsFit => Comparison::Below,
             Self::HedgeSamples | Self::HedgePushed | Self::HedgeLowered | Self::HedgeWins => Comparison::Below,
             Self::Leases | Self::RampLot | Self::Refusals | Self::Attempts | Self::GateWaiters => Comparison::AtLeast,
             Self::FirstToken => Comparison::AtLeast,
@@ -183,7 +197,8 @@ impl Signal {
             Self::HedgeLate | Self::TokensSaid => Reason::LatencySpike,
             Self::FirstToken => Reason::TtftBreach,
             Self::HedgeCost => Reason::RetryBudgetEmpty,
-            Self::Imputed => Reason::FeatureMissing,
+            Self::Imputed | Self::RowsFit | Self::RowsApart => Reason::FeatureMissing,
+            Self::RowsLow => Reason::LowConfidence,
             Self::Refusals => Reason::HealthcheckFailed,
             Self::Replicas => Reason::NoEndpoints,
             Self::Attempts | Self::RetryBudget => Reason::RetryBudgetEmpty,

@@ -8,6 +8,7 @@ use crate::{
     id::{AttemptId, ProbeId, RequestId, RouteId},
     probe::Found,
     revision::{Features, Operation, Revision},
+    rows::Rows,
     unit::Permille,
 };
 
@@ -81,6 +82,8 @@ pub struct Admit {
     pub spent: Nanos,
     /// The share of imputed values among the enriched ones of the row that has the most of them (F-037).
     pub imputed: Permille,
+    /// Its rows, where its route judges rows by themselves (OIP-35).
+    pub rows: Rows,
 }
 
 /// How an attempt that is to mend a broken stream compares with what was sent of it.
@@ -108,6 +111,12 @@ pub enum Event {
     Slow {
         /// Tokens, estimated rather high than low.
         said: u64,
+    },
+    /// The rows of its answer, which is whole, were looked at, and so many of them are below what its tier accepts. Told before
+    /// its end, and only where its tier says when that moves an answer.
+    Judged {
+        /// Rows of low confidence.
+        low: u64,
     },
     /// Bytes that are neither, such as a keep-alive: a sign of life and no progress.
     Alive,

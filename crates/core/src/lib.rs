@@ -21,7 +21,7 @@
 //!
 //! # Reading order
 //! `clock`, `class`, `reason`, `revision` are words. `breaker`, `flap`, `ramp`, `domain`, `limiter`, `budget`, `latency`,
-//! `first`, `slow`, `load`, `probe`, `plan` are policies.
+//! `first`, `slow`, `load`, `rows`, `probe`, `plan` are policies.
 //! `attempt`, `commit`, `request`, `route`, `machine` are machines. `decision` is what remains of a request.
 #![no_std]
 #![forbid(unsafe_code)]
@@ -70,6 +70,7 @@ mod reason;
 mod request;
 mod revision;
 mod route;
+mod rows;
 mod size;
 mod slow;
 mod timer;
@@ -83,7 +84,7 @@ pub use bytes::{Canonical, LogHash};
 pub use change::{BreakerChange, BreakerTurn, GateChange, GateKind, GateTurn};
 pub use class::{Again, Class, Closes, Evidence, Next, ResultCode};
 pub use clock::{MICROSECOND, MILLISECOND, Nanos, SECOND};
-pub use decision::{AttemptRecord, Candidate, Decision, End, Outcome, Rescue, Role, Verdict};
+pub use decision::{AttemptRecord, Candidate, Decision, End, KeptRows, Outcome, Rescue, Role, Verdict};
 pub use digest::digest_name;
 pub use domain::Shut;
 pub use fact::{Comparison, Fact, Signal};
@@ -103,5 +104,6 @@ pub use revision::{
     WhenExhausted, Where,
 };
 pub use route::{Phase, RouteState, TierState};
+pub use rows::{RowRule, Rows};
 pub use transition::{Transition, Trip};
 pub use unit::Permille;

@@ -36,7 +36,15 @@ pub enum Output {
         /// What the client is told.
         disclosure: Disclosure,
     },
-    /// The request is answered: terminal.
+    /// What this attempt answered is kept, but for the rows that its tier does not accept; the rest is asked of the tiers
+    /// below (OIP-35).
+    Keep {
+        /// Whose answer.
+        request: RequestId,
+        /// Which attempt.
+        attempt: AttemptId,
+    },
+    /// The request is answered, together with what was kept before: terminal.
     Answer {
         /// Which request.
         request: RequestId,
@@ -96,6 +104,8 @@ pub struct Start {
     pub fresh: bool,
     /// Whether it is to answer, or to mend a stream that broke.
     pub role: Role,
+    /// How many rows it is asked for, of those that are left; 0 where nobody counts them (OIP-35).
+    pub rows: u64,
 }
 
 /// A probe to be made (F-111).
@@ -175,7 +185,7 @@ pub enum Refusal {
 /// What a client is told about its answer, at the moment when its first byte leaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Disclosure {
-    /// The tier and how it answers; none on a refusal.
+    /// The tier and how it answers, the lowest where several did; none on a refusal.
     pub answered: Option<(u8, Method, PathId)>,
     /// Whether another tier than 0 answered.
     pub degraded: bool,

@@ -266,7 +266,10 @@ impl<'a> Plan<'a> {
             add(Signal::Bodies, request.admit.bodies.thousandths().into(), most.thousandths().into());
         }
         let imputed = request.route().imputed;
-        if tier < imputed.start_at {
+        if imputed.sets_apart(tier) {
+            // Where none was set apart, the tier takes what there is, be it nothing.
+            add(Signal::RowsFit, request.rows_of(tier), request.rows.apart.min(1));
+        } else if tier < imputed.start_at {
             add(Signal::Imputed, request.admit.imputed.thousandths().into(), imputed.most.thousandths().into());
         }
         if matches!(path.place, Where::Remote(_)) {

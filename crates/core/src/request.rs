@@ -17,6 +17,7 @@ mod outcome;
 mod pace;
 mod recover;
 mod retry;
+mod rows;
 mod show;
 mod wait;
 
@@ -49,6 +50,7 @@ use crate::{
     probe::Probes,
     revision::{CommitPoint, OnCapability, OnPolicy, Route, Where},
     route::Phase,
+    rows::Rows,
     timer::Timers,
 };
 
@@ -116,6 +118,8 @@ pub(crate) struct Request {
     waited: Waited,
     /// Paths at which a hard failure of this request has been counted in a streak (F-065).
     counted: Vec<u32>,
+    /// What is left of its rows (OIP-35).
+    pub(crate) rows: Rows,
 }
 
 /// How an attempt ended.
@@ -159,7 +163,7 @@ impl Request {
         let Arrival { generation, phase, episode, held } = arrival;
         let route = generation.revision.routes[admit.route.index()].deadline;
         let deadline = admit.deadline.map_or(route, |client| client.min(route));
-        let at = now.saturating_sub(admit.spent);
+        let (at, rows) = (now.saturating_sub(admit.spent), admit.rows);
         Self {
             generation,
             admit,
@@ -190,6 +194,7 @@ impl Request {
             pending: Vec::new(),
             waited: Waited::default(),
             counted: Vec::new(),
+            rows,
         }
     }
 
@@ -283,6 +288,10 @@ impl Request {
         match event {
             Event::Alive => return attempt.alive(),
             Event::Slow { said } => return self.drags(now, said, world),
+            Event::Judged { low } => {
+                attempt.low = Some(low);
+                return;
+            }
             // Only what was cancelled is closed before it has ended.
             Event::Closed => return,
             Event::Unrepeatable => {
@@ -393,6 +402,8 @@ impl Request {
         let id = AttemptId(*world.attempts);
         *world.attempts += 1;
         let mut attempt = Attempt::start(now, Target { id, tier, path, replica, role }, timing);
+        let rows = self.rows_of(tier);
+        attempt.rows = rows;
         let slot = self.generation.slot(path);
         let lane = world.paths.state_mut(slot).lane(self.generation.path(path), self.admit.operation);
         attempt.leased = lane.start(now, id, replica, attempt.due());
@@ -420,6 +431,7 @@ impl Request {
             budget,
             fresh,
             role,
+            rows,
         }));
         self.current = Some(attempt);
     }
@@ -439,13 +451,14 @@ impl Request {
         let Some(attempt) = self.current.take_if(|attempt| attempt.id == id) else {
             return;
         };
-        let how = Ended { result: attempt.verified(how.result), ..how };
-        let Ended { result, status, .. } = how;
+        let (result, rows) = self.judge(&attempt, attempt.verified(how.result));
+        let how = Ended { result, ..how };
+        let Ended { status, .. } = how;
         self.hedge.due = None;
-        if result.next() != Next::Yes || result.is_ok() {
+        if result.decides() {
             self.win(now, world);
         }
-        self.keep(attempt.record(now, self.at, result, status));
+        self.keep(AttemptRecord { rows, ..attempt.record(now, self.at, result, status) });
         if !result.is_ok() {
             self.first_failure.get_or_insert((id, result));
         }
@@ -474,6 +487,9 @@ impl Request {
 
     /// Says what an attempt's result means for the request, once the path will not be asked again.
     fn after(&mut self, now: Nanos, attempt: &Attempt, result: ResultCode, world: &mut World<'_>) {
+        if result == ResultCode::OkPart {
+            self.keep_part(world, attempt);
+        }
         let route = self.route();
         let goes_on = match result.next() {
             Next::Yes => true,

@@ -14,6 +14,7 @@ use crate::{
     clock::Nanos,
     id::{PathId, RouteId, UpstreamId},
     priority::Priority,
+    rows::RowRule,
     unit::Permille,
 };
 
@@ -137,11 +138,20 @@ pub struct ImputedPolicy {
     pub most: Permille,
     /// The first tier that takes more; those above it are compared.
     pub start_at: u8,
+    /// Rows with more are set apart one by one for that tier; else the whole request is (OIP-35).
+    pub split: bool,
+}
+
+impl ImputedPolicy {
+    /// Says whether a tier is asked without the rows that were set apart.
+    pub const fn sets_apart(&self, tier: u8) -> bool {
+        self.split && tier < self.start_at
+    }
 }
 
 impl Default for ImputedPolicy {
     fn default() -> Self {
-        Self { most: Permille::ALL, start_at: 0 }
+        Self { most: Permille::ALL, start_at: 0, split: false }
     }
 }
 
@@ -274,6 +284,8 @@ pub struct Path {
     pub prefill: bool,
     /// How long new streams are kept off it after one broke that had begun to be sent (F-077).
     pub after_break: Nanos,
+    /// When rows of low confidence move its answer to the tiers below; none where nobody looks at them (OIP-35).
+    pub accept: Option<RowRule>,
     /// When it is cut off and how it comes back.
     pub breaker: BreakerPolicy,
 }

@@ -79,6 +79,20 @@ impl Ask {
         })
     }
 
+    /// Returns the same with other tensors, or another wish for some; none where it is no inference.
+    pub(crate) fn asking(&self, infer: Infer) -> Option<Self> {
+        let Question::Infer(Inference { version, front, enriched, .. }) = &self.question else { return None };
+        let inference = Inference { infer, version: version.clone(), front: *front, enriched: enriched.clone() };
+        Some(Self {
+            question: Question::Infer(inference),
+            body: self.body.clone(),
+            headers: self.headers.clone(),
+            decision: self.decision.clone(),
+            revision: self.revision.clone(),
+            created: self.created,
+        })
+    }
+
     /// Returns what was fetched and imputed, where the route is enriched.
     pub(crate) fn enriched(&self) -> Option<&Enriched> {
         match &self.question {

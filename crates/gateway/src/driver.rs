@@ -181,6 +181,7 @@ impl State {
             Output::Start(start) => start.request,
             Output::Cancel { request, .. }
             | Output::Commit { request, .. }
+            | Output::Keep { request, .. }
             | Output::Answer { request, .. }
             | Output::Refuse { request, .. } => *request,
             Output::Decision(decision) => decision.request,
@@ -265,6 +266,7 @@ mod tests {
             bodies: evenkeel_core::Permille::new(0),
             spent: 0,
             imputed: evenkeel_core::Permille::new(0),
+            rows: Default::default(),
         };
         let (_, mail) = driver.admit(&revision, admit).expect("the revision is in force");
         assert!(matches!(mail.take().await, Mail::Lost), "DRV-3");

@@ -30,7 +30,7 @@ use parking_lot::Mutex;
 use self::{
     choice::{Choice, Value},
     known::Known,
-    told::Tally,
+    told::{Rule, Tally},
     want::Wanted,
 };
 pub(crate) use self::{told::Enriched, want::Unasked};
@@ -149,7 +149,8 @@ impl Enrich {
             let input = at.expect("what is missing is missing in it");
             let mut tally = Tally::new(choices.len());
             input.tensor = self.fill(&input.tensor, &wanted.rows, (&choices, &mut tally));
-            enriched.count(&tally, self.plan.spec.features.iter().map(|it| it.name.as_str()));
+            let rule = Rule { rows: self.plan.spec.rows, most: self.plan.spec.most_imputed };
+            enriched.count((&tally, rule), self.plan.spec.features.iter().map(|it| it.name.as_str()));
         }
         enriched.spent = moment.clock.now().saturating_sub(begun);
         Ok(Done { infer, enriched, turn })

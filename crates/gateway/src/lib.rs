@@ -13,6 +13,7 @@ mod enrich;
 mod entropy;
 mod events;
 mod gateway;
+mod judge;
 mod listen;
 mod names;
 mod path;

@@ -149,6 +149,8 @@ pub(crate) enum Left {
     Answer { headers: HeaderMap, body: Bytes, envelope: Box<Envelope>, model: Arc<str>, counts: Counts },
     /// The tensors of an inference, accepted by the route's contract.
     Infer(InferAnswer),
+    /// The same, and the rows of which its model is not sure enough, in ascending order (OIP-35).
+    Judged(InferAnswer, Vec<usize>),
     /// A body that is whole and no answer, and what it cost.
     NoAnswer(Bytes, Counts),
     /// The body of an error, which may be the client's to see.

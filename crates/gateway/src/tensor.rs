@@ -32,6 +32,7 @@ pub(crate) mod element;
 mod infer;
 mod mapping;
 mod prepared;
+mod rows;
 mod values;
 
 /// A named array.

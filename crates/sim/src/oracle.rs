@@ -5,7 +5,7 @@
 //!
 //! | rule | held by |
 //! |---|---|
-//! | 1, 2, 3, 7, 9, 10, F-034, F-036, F-051, F-122 to F-126, F-166 | `promise`: what one request may see |
+//! | 1, 2, 3, 7, 9, 10, F-034, F-036, F-051, F-122 to F-126, F-166, OIP-35 | `promise`: what one request may see |
 //! | 4, 5, 8 | `health`: breakers and switches |
 //! | 4, 5, 8 | `replicas`: the breakers of replicas, each by itself |
 //! | 6 | `purse`: re-attempts |
@@ -107,13 +107,14 @@ impl Oracle {
                 }
                 let heard = watch.and_then(|it| it.running(*attempt).copied().map(|running| (running, it.alone())));
                 let Some((running, alone)) = heard else { return self.health.before(now, core, false) };
+                let event = self.promises.read(&running, *event);
                 let neutral = matches!(event, Event::Ended { result, .. }
                     if result.at_tier(running.tier).evidence() == Evidence::None);
                 self.health.before(now, core, neutral && alone);
-                self.health.event(now, &running, *event);
+                self.health.event(now, &running, event);
                 if let Event::Ended { result, after, .. } = event {
                     let result = result.at_tier(running.tier);
-                    self.told.ended(now, &running, result, *after);
+                    self.told.ended(now, &running, result, after);
                     self.promises.ended(running.request, *attempt, result);
                 }
             }
@@ -174,6 +175,7 @@ impl Oracle {
             Output::Commit { request, attempt, disclosure } => {
                 self.promises.committed(now, *request, *attempt, disclosure)
             }
+            Output::Keep { request, attempt } => self.promises.kept(*request, *attempt),
             Output::Answer { request, source, disclosure } => {
                 self.promises.answered(now, *request, *source, disclosure)
             }

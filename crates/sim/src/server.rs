@@ -37,6 +37,8 @@ pub(crate) struct Model {
     pub(crate) ignores_cancel: bool,
     /// Which words it says.
     pub(crate) words: u32,
+    /// The share of rows of which it is not sure, in thousandths.
+    pub(crate) low: u16,
 }
 
 impl Model {
@@ -60,6 +62,7 @@ impl Model {
             quota: script.quota.map(|it| (it.requests, it.per.nanos())),
             ignores_cancel: script.ignores_cancel,
             words: script.words,
+            low: script.low.0,
         }
     }
 

@@ -26,6 +26,8 @@ pub(crate) struct Load {
     pub(crate) prompt: Spread,
     /// What they need beyond plain text, and the share that does, in thousandths.
     pub(crate) needs: [(Features, u16); 2],
+    /// Rows of a request, and the share of those that are set apart, in thousandths.
+    pub(crate) rows: (u32, u16),
     /// The share that changes something, in thousandths.
     pub(crate) effects: u16,
     pub(crate) patience: Option<Nanos>,
@@ -88,6 +90,7 @@ mod tests {
             streams: 0,
             prompt,
             needs: [(Features::NONE, 0); 2],
+            rows: (0, 0),
             effects: 0,
             patience: None,
             impatient: 0,

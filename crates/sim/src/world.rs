@@ -247,6 +247,7 @@ impl<'s> World<'s> {
             Output::Refuse { request, why, retry_after, .. } => self.refused(request, why, retry_after),
             Output::Probe(probe) => self.ask_replica(&probe),
             Output::Commit { .. }
+            | Output::Keep { .. }
             | Output::Transition(_)
             | Output::Breaker(_)
             | Output::Gate(_)

@@ -30,6 +30,7 @@ fn revision() -> Revision {
         effects: false,
         prefill: false,
         after_break: 2 * SECOND,
+        accept: None,
         breaker: BreakerPolicy::default(),
     };
     let tier = |name: &str, method, path| Tier { name: name.into(), method, path: PathId(path) };
@@ -80,6 +81,7 @@ fn decided() -> core::Decision {
             bodies: evenkeel_core::Permille::new(0),
             spent: 0,
             imputed: evenkeel_core::Permille::new(0),
+            rows: Default::default(),
         }),
     );
     let mut decision = None;

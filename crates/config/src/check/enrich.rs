@@ -9,6 +9,7 @@ use crate::{
         contract::{Datatype, FeatureKind, Input},
         enrich::{Enrich, Fetched, JoinKey},
         route::{Route, RouteProtocol},
+        rows::Rows,
         scalar::{Duration, Ratio},
         upstream::{Upstream, UpstreamProtocol},
     },
@@ -29,6 +30,7 @@ impl Checks<'_> {
         self.breaker(&key.field("breaker"), &it.breaker);
         self.enrich_clock(&key.field("timeout"), route, it.timeout);
         self.most_imputed(&key, route, it);
+        self.rows(route_key, &key.field("rows"), (route, it.rows));
         let Some((tensor, input)) = route.input.as_ref().and_then(|input| Some((input.tensor.as_ref()?, input))) else {
             let message = "features fill columns of a tensor, and this route does not say that it has one";
             return self.error(
@@ -61,6 +63,11 @@ impl Checks<'_> {
         if !all && it.start_at.is_none() && route.tiers.len() < 2 {
             let message = "there is no tier below the first, so such rows would have no answer";
             self.error("no-tier", &most, message, "add a tier, or leave `max_imputed` out");
+        }
+        let rows = key.field("rows");
+        if all && it.rows != Rows::Any && !self.report.doubts(&most) {
+            let message = "without `max_imputed` every tier takes every row, so none moves";
+            self.warning("no-effect", &rows, message, "write `max_imputed`, or remove it");
         }
         let Some(name) = &it.start_at else { return };
         if all && !self.report.doubts(&most) {

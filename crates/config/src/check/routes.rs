@@ -81,6 +81,7 @@ impl Checks<'_> {
             self.breaker(&key.field("breaker"), &tier.breaker);
             if !self.report.doubts(&route_key.field("protocol")) {
                 self.map(route_key, &key.field("map"), Site { route, tier });
+                self.accept(route_key, &key.field("accept"), Site { route, tier });
             }
         }
     }

@@ -7,6 +7,7 @@ use crate::schema::{
     contract::Input,
     enrich::{self, KeyKind},
     route::Route,
+    rows::Rows,
     scalar::Duration,
 };
 
@@ -19,6 +20,10 @@ pub struct Enrich {
     pub entity: Vec<JoinKey>,
     /// How long the answer may take, in nanoseconds.
     pub timeout: u64,
+    /// The share of imputed values above which a row is not for the tiers above the one that takes it.
+    pub most_imputed: core::Permille,
+    /// Which rows decide.
+    pub rows: core::RowRule,
     /// When the feature server is cut off and how it comes back.
     pub breaker: core::BreakerPolicy,
     /// What is fetched, in the order of the names of the columns.
@@ -78,6 +83,8 @@ pub(super) fn enrich(it: &enrich::Enrich, input: Option<&Input>, id: impl Fn(&st
         upstream: id(&it.upstream),
         entity: it.entity.iter().map(key).collect(),
         timeout: it.timeout.nanos(),
+        most_imputed: permille(it.max_imputed),
+        rows: it.rows.in_core(),
         breaker: breaker(&it.breaker),
         features: it.features.iter().map(fetched).collect(),
     }
@@ -87,5 +94,9 @@ pub(super) fn enrich(it: &enrich::Enrich, input: Option<&Input>, id: impl Fn(&st
 pub(super) fn imputed(route: &Route) -> core::ImputedPolicy {
     let Some(it) = &route.enrich else { return core::ImputedPolicy::default() };
     let named = it.start_at.as_ref().and_then(|name| route.tiers.iter().position(|tier| tier.name == *name));
-    core::ImputedPolicy { most: permille(it.max_imputed), start_at: named.unwrap_or(1) as u8 }
+    core::ImputedPolicy {
+        most: permille(it.max_imputed),
+        start_at: named.unwrap_or(1) as u8,
+        split: it.rows == Rows::Split,
+    }
 }

@@ -6,7 +6,7 @@ use evenkeel_core::{ImputedPolicy, Method, PathId, Protocol, Revision, RouteId, 
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::{Deployment, RouteSpec};
+use super::{Deployment, PathSpec, RouteSpec};
 
 /// Why a tier cannot stand alone.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -69,7 +69,8 @@ impl Deployment {
             digest: digest.finalize().into(),
             // Whoever asks it has fetched what was missing.
             routes: vec![evenkeel_core::Route { tiers, imputed: ImputedPolicy::default(), ..whole.clone() }],
-            paths: vec![evenkeel_core::Path { route: RouteId(0), ..path.clone() }],
+            // And nobody stands below it who would take what it is not sure of.
+            paths: vec![evenkeel_core::Path { route: RouteId(0), accept: None, ..path.clone() }],
             upstreams: Vec::new(),
         };
         Ok(Self {
@@ -77,7 +78,7 @@ impl Deployment {
             server: self.server.clone(),
             certificate: self.certificate.clone(),
             upstreams: Vec::new(),
-            paths: vec![self.paths[found.path.index()].clone()],
+            paths: vec![PathSpec { accept: None, ..self.paths[found.path.index()].clone() }],
             routes: vec![RouteSpec { enrich: None, ..self.routes[at.index()].clone() }],
         })
     }

@@ -24,7 +24,12 @@ pub(super) struct Parsed {
 impl Parsed {
     /// Returns the position of the character where a node begins.
     pub(super) fn at(&self, node: &IdedExpr) -> usize {
-        let start = self.source.offset_for(node.id).map_or(0, |(start, _)| start as usize);
+        self.at_id(node.id)
+    }
+
+    /// The same, of the node with this number.
+    pub(super) fn at_id(&self, node: u64) -> usize {
+        let start = self.source.offset_for(node).map_or(0, |(start, _)| start as usize);
         characters(&self.source.source, start)
     }
 }

@@ -60,17 +60,50 @@ pub(super) struct Typed {
     pub(super) names: usize,
 }
 
-/// Checks an expression against its inputs and the type that it should have.
-pub(super) fn check(parsed: &Parsed, inputs: &Inputs, wanted: Type) -> Result<Typed, Vec<Problem>> {
-    let mut typing = Typing { parsed, inputs, problems: Vec::new(), nodes: 0, depth: 0, names: 0 };
+/// What an expression is wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// To hold or not, for the inputs of rules.
+    Condition,
+    /// To be compared, for the outputs of a model.
+    Number,
+}
+
+impl Wanted {
+    const fn fits(self, found: Type) -> bool {
+        match self {
+            Self::Condition => matches!(found, Type::Bool),
+            Self::Number => found.is_number(),
+        }
+    }
+
+    /// Names what it is, and how to come to it.
+    const fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Condition => (Type::Bool.name(), "compare it with something"),
+            Self::Number => ("a number", "choose between two numbers, as in `outputs.sure ? 1.0 : 0.0`"),
+        }
+    }
+
+    const fn declare(self) -> &'static str {
+        match self {
+            Self::Condition => "declare it under `inputs`",
+            Self::Number => "outputs are written `outputs.NAME`",
+        }
+    }
+}
+
+/// Checks an expression against its inputs and what it is wanted for.
+pub(super) fn check(parsed: &Parsed, inputs: &Inputs, wanted: Wanted) -> Result<Typed, Vec<Problem>> {
+    let mut typing = Typing { parsed, inputs, wanted, problems: Vec::new(), nodes: 0, depth: 0, names: 0 };
     let found = typing.of(&parsed.tree);
     if typing.nodes > MAX_NODES {
         let message = format!("the expression has {} parts, more than {MAX_NODES}", typing.nodes);
         typing.problem(&parsed.tree, message, "split the rule");
     }
-    if let Some(found) = found.filter(|found| *found != wanted) {
-        let message = format!("the whole is {}, not {}", found.name(), wanted.name());
-        typing.problem(&parsed.tree, message, "compare it with something");
+    if let Some(found) = found.filter(|found| !wanted.fits(*found)) {
+        let (words, hint) = wanted.words();
+        typing.problem(&parsed.tree, format!("the whole is {}, not {words}", found.name()), hint);
     }
     if typing.problems.is_empty() { Ok(Typed { names: typing.names }) } else { Err(typing.problems) }
 }
@@ -78,6 +111,7 @@ pub(super) fn check(parsed: &Parsed, inputs: &Inputs, wanted: Type) -> Result<Ty
 struct Typing<'a> {
     parsed: &'a Parsed,
     inputs: &'a Inputs,
+    wanted: Wanted,
     problems: Vec<Problem>,
     nodes: usize,
     depth: usize,
@@ -140,7 +174,7 @@ impl Typing<'_> {
         }
         let hint = match nearest(name, self.inputs.iter().map(|(input, _)| input.as_str())) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => "declare it under `inputs`".into(),
+            None => self.wanted.declare().into(),
         };
         self.problem(node, format!("there is no input `{name}`"), hint);
         None

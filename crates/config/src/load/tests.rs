@@ -7,6 +7,7 @@ mod keys;
 mod limits;
 mod map;
 mod oip;
+mod rows;
 mod ten;
 mod tls;
 mod told;
@@ -153,7 +154,7 @@ fn values_are_what_is_written_and_never_guessed() {
         ("method: retrieval", "method"),
         ("method: ensemble", "method"),
         ("method: rules", "method"),
-        ("accept: {at_least: 0.5}", "unknown-key"),
+        ("calibrate_to: primary", "unknown-key"),
     ] {
         let loaded = load(&with(&format!("        {line}\n")));
         let errors: Vec<_> = loaded.diagnostics.iter().filter(|it| it.severity == Severity::Error).collect();

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     breaker::Breaker,
+    rows::Rows,
     scalar::{Duration, Ratio},
 };
 
@@ -30,6 +31,9 @@ pub(crate) struct Enrich {
     /// The first tier that takes rows with more imputed than that; by default the second one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) start_at: Option<String>,
+    /// Which rows with more than that decide where a batch starts; with `split` each row starts by itself (OIP-35).
+    #[serde(default)]
+    pub(crate) rows: Rows,
     /// When the feature server is cut off and how it comes back; the values are imputed meanwhile, and nothing waits.
     #[serde(default)]
     pub(crate) breaker: Breaker,

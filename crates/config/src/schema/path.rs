@@ -74,6 +74,11 @@ pub(crate) trait PathKind {
     /// Returns what it calls, and so whether an attempt is made and counted.
     fn target(&self) -> Target<'_>;
 
+    /// Says whether an output of it is one tensor, however many rows there are.
+    fn is_whole(&self) -> bool {
+        false
+    }
+
     /// Returns the name of the model at its upstream.
     fn model(&self) -> Option<&str> {
         None

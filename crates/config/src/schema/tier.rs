@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    accept::Accept,
     breaker::Breaker,
     first_token::FirstToken,
     map::MappedOutput,
@@ -90,6 +91,10 @@ pub(crate) struct Tier {
     /// that the route's `output` declares. An output that does not stand here is taken as it is.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) map: BTreeMap<String, MappedOutput>,
+    /// How sure a model of an `oip` route must be of each row of its answer; without it every answer that meets the contract is
+    /// accepted (OIP-35).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) accept: Option<Accept>,
     /// When this path is cut off and how it comes back.
     #[serde(default)]
     pub(crate) breaker: Breaker,

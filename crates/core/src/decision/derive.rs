@@ -49,17 +49,17 @@ pub(crate) struct Evidence<'a> {
 }
 
 impl Evidence<'_> {
-    /// Derives the verdict of every tier, the tier that answered, and the reason.
+    /// Derives the verdict of every tier, the tier that answered, the lowest of several, and the reason.
     pub(crate) fn derive(&self, revision: &Revision, route: RouteId) -> Derived {
         let tiers = &revision.routes[route.index()].tiers;
-        let tier = (0..tiers.len() as u8).find(|&tier| self.answers(revision, tiers[tier as usize].path, tier));
+        let tier = (0..tiers.len() as u8).rev().find(|&tier| self.answers(revision, tiers[tier as usize].path, tier));
         let candidates: Vec<_> =
             (0..tiers.len() as u8).map(|at| self.candidate(at, tier, tiers[at as usize].method)).collect();
         let reason = self.reason(tier, &candidates);
         Derived { tier, candidates, reason }
     }
 
-    /// Says whether the tier gave what the client got.
+    /// Says whether the tier gave what the client got, or some rows of it.
     fn answers(&self, revision: &Revision, path: PathId, tier: u8) -> bool {
         let tried = || self.attempts.iter().filter(|attempt| attempt.tier == tier);
         match self.end {
@@ -111,6 +111,18 @@ impl Evidence<'_> {
         if self.attempts.iter().any(|attempt| slow(attempt) && !measured(attempt)) {
             return false;
         }
+        // No answer is left, or kept in part, for rows that nobody compared (OIP-35).
+        let compared = |attempt: &AttemptRecord, which: &[Signal]| {
+            let mut facts = self.facts.iter().filter(|fact| fact.tier == attempt.tier && fact.breached());
+            facts.any(|fact| which.contains(&fact.signal))
+        };
+        if !self.attempts.iter().all(|attempt| match attempt.result {
+            ResultCode::LowConfidence => compared(attempt, &[Signal::RowsLow]),
+            ResultCode::OkPart => compared(attempt, &[Signal::RowsLow, Signal::RowsApart]),
+            _ => true,
+        }) {
+            return false;
+        }
         // Nobody waits for longer than it may (WAIT-2).
         let mut waits = self.facts.iter().filter(|fact| fact.signal == Signal::Waited);
         let waited = waits.next();
@@ -142,7 +154,10 @@ impl Evidence<'_> {
     }
 
     fn candidate(&self, at: u8, answered: Option<u8>, method: Method) -> Candidate {
-        if answered == Some(at) {
+        if answered.is_some() && self.has(at, |result| result == ResultCode::OkPart) {
+            return Candidate { tier: at, verdict: Verdict::Selected, reasons: self.why_in_part(at) };
+        }
+        if answered == Some(at) || self.is_whole(at) {
             return Candidate { tier: at, verdict: Verdict::Selected, reasons: [self.why_selected(at, method)].into() };
         }
         let mut reasons: Vec<Reason> = Vec::new();
@@ -162,6 +177,21 @@ impl Evidence<'_> {
         Candidate { tier: at, verdict, reasons }
     }
 
+    fn has(&self, tier: u8, which: impl Fn(ResultCode) -> bool) -> bool {
+        self.attempts.iter().any(|attempt| attempt.tier == tier && which(attempt.result))
+    }
+
+    /// Says whether an attempt on a tier answered all that was left.
+    fn is_whole(&self, tier: u8) -> bool {
+        self.end == End::Answered && self.has(tier, |result| result.is_ok() && result != ResultCode::OkPart)
+    }
+
+    /// Returns why a tier answered for some rows only (OIP-35).
+    fn why_in_part(&self, tier: u8) -> Vec<Reason> {
+        let about = |fact: &&Fact| fact.tier == tier && fact.signal.is_about_rows() && fact.breached();
+        self.facts.iter().filter(about).map(|fact| fact.signal.reason()).collect()
+    }
+
     fn why_selected(&self, tier: u8, method: Method) -> Reason {
         let probe = self.attempts.iter().rev().find(|attempt| attempt.tier == tier).is_some_and(|it| it.probe);
         match (probe, tier, method) {
@@ -172,7 +202,8 @@ impl Evidence<'_> {
         }
     }
 
-    /// The reason of a degraded answer is that of the first tier rejected; of an end without an answer, the end's own.
+    /// The reason of a degraded answer is that of the first tier that did not give all of it; of an end without an answer, the
+    /// end's own.
     fn reason(&self, tier: Option<u8>, candidates: &[Candidate]) -> Reason {
         match self.end {
             End::Error(result) | End::Broken(result) => result.reason().unwrap_or(Reason::InternalError),
@@ -183,7 +214,8 @@ impl Evidence<'_> {
             End::Refused(Refusal::Draining) => Reason::Draining,
             End::Refused(Refusal::ClientGone) => Reason::ClientGone,
             End::Answered => {
-                let above = candidates.iter().take(usize::from(tier.unwrap_or(0)));
+                // One that answered all that was left had been barred before, and waited for.
+                let above = candidates.iter().take(usize::from(tier.unwrap_or(0))).filter(|it| !self.is_whole(it.tier));
                 let first = above.chain(candidates.get(usize::from(tier.unwrap_or(0)))).next();
                 first.and_then(|candidate| candidate.reasons.first().copied()).unwrap_or(Reason::InternalError)
             }

@@ -12,6 +12,7 @@ mod health;
 mod hedges;
 mod lacks;
 mod limits;
+mod parts;
 mod pins;
 mod probes;
 mod recover;
@@ -60,6 +61,7 @@ fn revision(primary_replicas: usize) -> Revision {
         effects: false,
         prefill: false,
         after_break: 2 * SECOND,
+        accept: None,
         breaker: BreakerPolicy::default(),
     };
     let tier = |name: &str, method, path| Tier { name: name.into(), method, path: PathId(path) };
@@ -139,6 +141,7 @@ impl Kit {
             bodies: crate::Permille::new(0),
             spent: 0,
             imputed: crate::Permille::new(0),
+            rows: Default::default(),
         };
         change(&mut admit);
         self.feed(Input::Admit(admit));

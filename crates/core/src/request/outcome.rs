@@ -55,7 +55,7 @@ impl Request {
         }
         self.flush(now, world);
         let request = self.admit.request;
-        let tier = source.and_then(|source| self.tier_of(source));
+        let tier = source.and_then(|source| self.tier_of(source)).map(|tier| self.lowest(tier));
         let evidence = Evidence { facts: &self.facts, attempts: &self.attempts, end };
         let derived = evidence.derive(&self.generation.revision, self.admit.route);
         let disclosure =
@@ -100,6 +100,12 @@ impl Request {
             Source::Certain(path) => self.route().tiers.iter().position(|tier| tier.path == path).map(|at| at as u8),
             Source::Error(_) => None,
         }
+    }
+
+    /// Returns the lowest of the tiers whose answers are put together, the last of which is this one (OIP-35).
+    fn lowest(&self, last: u8) -> u8 {
+        let parts = self.attempts.iter().filter(|attempt| attempt.result == ResultCode::OkPart);
+        parts.map(|attempt| attempt.tier).fold(last, u8::max)
     }
 
     fn decision(&mut self, outcome: Outcome, derived: Derived) -> Decision {

@@ -23,6 +23,10 @@ pub(crate) struct Oracle {
     /// Attempts of which the client gets what they say.
     sent: BTreeSet<AttemptId>,
     counted: BTreeSet<(RequestId, PathId)>,
+    /// Rows that are left of a request: those that any tier takes, and those that were set apart (OIP-35).
+    rows: BTreeMap<RequestId, (u64, u64)>,
+    /// Attempts of whose answer so many rows are low.
+    low: BTreeMap<AttemptId, u64>,
     /// Requests that a tier could not do before anything else failed: no safe default hides that (F-009).
     incapable: BTreeSet<RequestId>,
     failed: BTreeSet<RequestId>,
@@ -45,6 +49,8 @@ impl Oracle {
             slow: BTreeSet::new(),
             sent: BTreeSet::new(),
             counted: BTreeSet::new(),
+            rows: BTreeMap::new(),
+            low: BTreeMap::new(),
             incapable: BTreeSet::new(),
             failed: BTreeSet::new(),
             expected: None,
@@ -65,6 +71,7 @@ impl Oracle {
         match entry {
             Entry::Input(Input::Admit(admit)) => {
                 self.admits.insert(admit.request, (now, admit.clone(), self.reloads));
+                self.rows.insert(admit.request, (admit.rows.all - admit.rows.apart, admit.rows.apart));
                 self.expected = Some((admit.request, self.first_tier(now, admit)));
             }
             Entry::Input(Input::Attempt { attempt, event }) => self.hear(now, *attempt, *event),
@@ -109,13 +116,40 @@ impl Oracle {
         let of = &self.revision.paths[path.index()];
         let barred = of.place == Where::Certain && self.incapable.contains(&admit.request);
         let imputed = self.revision.routes[admit.route.index()].imputed;
+        let (free, apart) = self.rows[&admit.request];
+        let taken = match imputed.split {
+            true => free > 0 || apart == 0,
+            false => admit.imputed <= imputed.most,
+        };
         let able = !barred
-            && (at >= imputed.start_at || admit.imputed <= imputed.most)
+            && (at >= imputed.start_at || taken)
             && admit.max_tier.is_none_or(|max| at <= max)
             && admit.needs.missing_in(of.features).is_empty()
             && of.context.is_none_or(|context| admit.tokens <= context);
         let alone = !(at + 1..count).any(|below| self.admits(now, admit, (below, reloads)));
         able && self.model.admits(now, (path, admit.operation), Asker { entropy: admit.entropy, reloads, alone })
+    }
+
+    /// Reads a whole answer row by row, by the letter of `protocols.md`, section 3.2.
+    fn judged(&mut self, start: &Start, result: ResultCode) -> ResultCode {
+        let imputed = self.revision.routes[self.admits[&start.request].1.route.index()].imputed;
+        let accept = self.revision.paths[start.path.index()].accept;
+        let (free, apart) = self.rows[&start.request];
+        let waits = if imputed.split && start.tier < imputed.start_at { apart } else { 0 };
+        let asked = free + apart - waits;
+        let low = self.low.get(&start.attempt).map_or(0, |low| (*low).min(asked));
+        let (moves, left) = match accept {
+            None => (false, 0),
+            Some(RowRule::Any) => (low > 0, 0),
+            Some(RowRule::All) => (low > 0 && low == asked, 0),
+            Some(RowRule::Share(share)) => (low > 0 && low * 1_000 >= asked * u64::from(share.thousandths()), 0),
+            Some(RowRule::Split) => (low > 0 && low == asked, low),
+        };
+        if moves {
+            return ResultCode::LowConfidence;
+        }
+        self.rows.insert(start.request, (left, waits));
+        if left + waits > 0 { ResultCode::OkPart } else { result }
     }
 
     fn deadline(&self, request: RequestId) -> Nanos {
@@ -150,11 +184,14 @@ impl Oracle {
 
     fn hear(&mut self, now: Nanos, attempt: AttemptId, event: Event) {
         let Some(start) = self.running.get(&attempt).cloned() else { return };
-        let (_, admit, reloads) = &self.admits[&start.request];
+        let (_, admit, reloads) = self.admits[&start.request].clone();
         let key = (start.path, admit.operation);
         let renewed = now + self.revision.paths[start.path.index()].clocks.stall + 1;
         match event {
             Event::Alive | Event::Closed | Event::Unrepeatable => {}
+            Event::Judged { low } => {
+                self.low.insert(attempt, low);
+            }
             Event::Slow { said } if said < least_tokens(self.revision.paths[start.path.index()].min_rate) => {
                 self.slow.insert(attempt);
             }
@@ -175,6 +212,7 @@ impl Oracle {
                     () if slow => ResultCode::OkSlow,
                     () => result,
                 };
+                let result = if result.is_ok() { self.judged(&start, result) } else { result };
                 if !result.is_ok() && self.failed.insert(start.request) && result.next() == Next::Capable {
                     self.incapable.insert(start.request);
                 }
@@ -186,11 +224,7 @@ impl Oracle {
                 }
                 self.model.stream_ended(now, start.path, (attempt, result), self.sent.contains(&attempt));
                 let entropy = admit.entropy ^ attempt.0;
-                self.model.ended(
-                    now,
-                    key,
-                    &Heard { attempt, result, status, repeated, entropy, after, reloads: *reloads },
-                );
+                self.model.ended(now, key, &Heard { attempt, result, status, repeated, entropy, after, reloads });
             }
         }
     }

@@ -215,6 +215,13 @@ impl World {
             Operation::Infer => (entropy % (200 * MILLISECOND), Permille::new(Permille::lot(entropy.rotate_left(32)))),
             _ => (0, Permille::new(0)),
         };
+        let rows = |entropy: u64| match operation {
+            Operation::Infer => {
+                let all = 1 + (entropy >> 8) % 6;
+                Rows { all, apart: (entropy >> 16) % (all + 1) }
+            }
+            _ => Rows::default(),
+        };
         let admit = Admit {
             request,
             route,
@@ -230,12 +237,14 @@ impl World {
             bodies: Permille::new(0),
             spent: 0,
             imputed: Permille::new(0),
+            rows: Default::default(),
         };
         let deadline = admit.deadline.map(|_| self.dice.below(3 * SECOND));
         let (spent, imputed) = enriched(admit.entropy);
         let spent = spent.min(self.now);
         self.open.push(request);
-        self.feed(Input::Admit(Admit { deadline, spent, imputed, ..admit }));
+        let rows = rows(admit.entropy);
+        self.feed(Input::Admit(Admit { deadline, spent, imputed, rows, ..admit }));
         request
     }
 
@@ -256,7 +265,12 @@ impl World {
                 let stream = self.operation_of(start.request).is_stream();
                 let attempt = start.attempt;
                 let (later, illness) = self.manner(&start);
+                let accept = self.core.revision().paths[start.path.index()].accept;
                 for (after, event) in self.script(illness, stream) {
+                    if accept.is_some() && matches!(event, Event::Ended { result: ResultCode::Ok, .. }) {
+                        let low = self.dice.below(8).saturating_sub(3);
+                        self.come(later + after, attempt, Input::Attempt { attempt, event: Event::Judged { low } });
+                    }
                     self.come(later + after, attempt, Input::Attempt { attempt, event });
                 }
                 if start.role != Role::Answer {
@@ -289,6 +303,7 @@ impl World {
                 self.history.states.push((self.now, states));
             }
             Output::Commit { .. }
+            | Output::Keep { .. }
             | Output::Decision(_)
             | Output::CancelIgnored { .. }
             | Output::Probe(_)
@@ -457,6 +472,7 @@ pub(crate) fn plain_sample(seed: u64) -> Revision {
             effects: changes && name == "small",
             prefill: goes_on && matches!(place, Where::Remote(_)),
             after_break: 700 * MILLISECOND,
+            accept: None,
             breaker,
         });
         PathId(revision.paths.len() as u16 - 1)
@@ -470,6 +486,7 @@ pub(crate) fn plain_sample(seed: u64) -> Revision {
     let infer = [
         ("primary", Method::Primary, add(1, "primary", remote(0))),
         ("distilled", Method::Distilled, add(1, "distilled", Where::Local)),
+        ("rules", Method::Rules, add(1, "rules", Where::Local)),
     ];
     let route = |name: &str, protocol, tiers: &[(&str, Method, PathId)]| Route {
         name: name.into(),
@@ -484,11 +501,19 @@ pub(crate) fn plain_sample(seed: u64) -> Revision {
         priority: Default::default(),
         rescue: true,
         imputed: match protocol {
-            Protocol::Oip => ImputedPolicy { most: Permille::new(500), start_at: 1 },
+            Protocol::Oip => ImputedPolicy {
+                most: Permille::new(500),
+                start_at: 1 + (seed >> 5) as u8 % 2,
+                split: seed >> 1 & 1 == 1,
+            },
             _ => ImputedPolicy::default(),
         },
         tiers: tiers.iter().map(|&(name, method, path)| Tier { name: name.into(), method, path }).collect(),
     };
     revision.routes = vec![route("chat", Protocol::OpenaiChat, &chat), route("infer", Protocol::Oip, &infer)];
+    let rules = [None, Some(RowRule::Any), Some(RowRule::Split), Some(RowRule::Share(Permille::new(400)))];
+    for (at, (.., path)) in infer[..2].iter().enumerate() {
+        revision.paths[path.index()].accept = rules[((seed / 3) >> (2 * at)) as usize % 4];
+    }
     revision
 }

@@ -10,6 +10,7 @@
 
 mod answer;
 mod attempts;
+mod batch;
 mod client;
 mod recover;
 mod submit;
@@ -23,6 +24,7 @@ use http::HeaderMap;
 use self::{
     answer::{labelled, skipped},
     attempts::{Beside, Happened, Running, beside, next},
+    batch::Batch,
     client::{Client, UNEXCUSED, Unread},
     recover::Mending,
 };
@@ -65,6 +67,8 @@ struct Task {
     beside: Option<Beside>,
     /// What attempts that are over left for the client, in case it is theirs to see.
     ended: Vec<(AttemptId, Option<u16>, ResultCode, Left)>,
+    /// Which of its rows are answered, where its route judges rows by themselves.
+    batch: Batch,
     hold: Hold,
     /// Headers that the running attempt brought, and who answers in it.
     headers: HeaderMap,
@@ -138,6 +142,7 @@ impl Task {
                 self.over(*decision).await;
                 return true;
             }
+            Output::Keep { attempt, .. } => self.keep(attempt),
             Output::Transition(_)
             | Output::Breaker(_)
             | Output::Gate(_)
@@ -200,6 +205,9 @@ impl Task {
     /// Keeps what the running attempt has left, and tells the core how it ended.
     fn ended(&mut self, ended: Ended) {
         let Ended { result, status, after, left } = ended;
+        if let Left::Judged(_, low) = &left {
+            self.tell(Event::Judged { low: low.len() as u64 });
+        }
         let Some(running) = self.attempt.take() else { return };
         match &left {
             Left::Answer { counts, .. } => self.bill.add(running.id, *counts),
@@ -209,6 +217,15 @@ impl Task {
         }
         self.ended.push((running.id, status, result, left));
         self.driver.feed(Input::Attempt { attempt: running.id, event: Event::Ended { result, status, after } });
+    }
+
+    /// Keeps what an attempt has answered in part.
+    fn keep(&mut self, attempt: AttemptId) {
+        match self.ended.iter().find(|it| it.0 == attempt).map(|it| &it.3) {
+            Some(Left::Judged(answer, low)) => self.batch.keep(answer, low),
+            Some(Left::Infer(answer)) => self.batch.keep(answer, &[]),
+            _ => {}
+        }
     }
 
     fn tell(&mut self, event: Event) {
@@ -298,6 +315,7 @@ impl Task {
     /// The core that held this request is gone: the safe default where there is one, else an explicit error.
     async fn lost(&mut self) {
         (self.attempt, self.beside) = (None, None);
+        self.batch.forget();
         self.events.lost();
         let message = "the decision was lost; the request may be sent again";
         if self.client.is_streaming() {

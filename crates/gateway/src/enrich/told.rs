@@ -5,7 +5,7 @@
 //! - `TOLD-2`: what a client reads has at most [`MOST_NAMED`] entries, and says how many more there are.
 
 use evenkeel_api as api;
-use evenkeel_core::{Nanos, Permille, SECOND};
+use evenkeel_core::{Nanos, Permille, RowRule, SECOND};
 
 use super::choice::Choice;
 
@@ -23,8 +23,10 @@ pub(crate) struct Enriched {
     pub(crate) spent: Nanos,
     /// What was imputed, in the order of the features.
     pub(crate) imputed: Vec<Imputed>,
-    /// The share of imputed values in the row that has the most of them.
+    /// The share of imputed values in the row that decides: the one that has the most of them, or as its route says.
     pub(crate) share: Permille,
+    /// The rows that have more than the upper tiers take, in ascending order, where each starts by itself (OIP-35).
+    pub(crate) apart: Vec<usize>,
 }
 
 /// A feature that was imputed, in one way.
@@ -60,18 +62,25 @@ pub(super) struct Tally {
     /// By feature: the rows in which the last known value stands in, and those in which the default does, each with the greatest
     /// age.
     places: Vec<[(u64, u64); 2]>,
-    /// Imputed features of the row that has the most of them.
-    most: u64,
+    /// Imputed features of each row.
+    rows: Vec<u8>,
+}
+
+/// Which rows decide where a batch starts, and what the upper tiers take of one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rule {
+    pub(super) rows: RowRule,
+    pub(super) most: Permille,
 }
 
 impl Tally {
     pub(super) fn new(features: usize) -> Self {
-        Self { places: vec![[(0, 0); 2]; features], most: 0 }
+        Self { places: vec![[(0, 0); 2]; features], rows: Vec::new() }
     }
 
     /// Takes note of what the places of a row got, each with its feature.
     pub(super) fn row(&mut self, choices: impl Iterator<Item = (usize, Choice)>) {
-        let mut imputed = 0;
+        let mut imputed = 0_u8;
         for (feature, choice) in choices {
             let [known, default] = &mut self.places[feature];
             let (place, age) = match choice {
@@ -80,9 +89,33 @@ impl Tally {
                 Choice::Default(_) => (default, 0),
             };
             (place.0, place.1) = (place.0 + 1, place.1.max(age));
-            imputed += 1;
+            imputed = imputed.saturating_add(1);
         }
-        self.most = self.most.max(imputed);
+        self.rows.push(imputed);
+    }
+
+    /// Returns the share of a row in which so many are imputed, rounded up.
+    fn share(&self, imputed: u8) -> Permille {
+        let share = (usize::from(imputed) * 1_000).div_ceil(self.places.len().max(1));
+        Permille::new(share.min(1_000) as u16)
+    }
+
+    /// Returns the share of the row that decides: of those that have the most, as many may be as the rule bears.
+    fn deciding(&self, rule: Rule) -> Permille {
+        let mut rows = self.rows.clone();
+        rows.sort_unstable_by(|a, b| b.cmp(a));
+        let borne = match rule.rows {
+            // Where each starts by itself, the batch as a whole starts below only where all do.
+            RowRule::Split => RowRule::All,
+            rule => rule,
+        };
+        let at = usize::try_from(borne.borne(rows.len() as u64)).unwrap_or(usize::MAX);
+        rows.get(at).map_or(Permille::new(0), |imputed| self.share(*imputed))
+    }
+
+    fn apart(&self, rule: Rule) -> Vec<usize> {
+        let rows = self.rows.iter().enumerate().filter(|(_, imputed)| self.share(**imputed) > rule.most);
+        if rule.rows == RowRule::Split { rows.map(|(row, _)| row).collect() } else { Vec::new() }
     }
 }
 
@@ -95,13 +128,19 @@ impl Imputed {
 
 impl Enriched {
     pub(super) fn new(server: &str, result: &'static str) -> Self {
-        Self { server: server.into(), result, spent: 0, imputed: Vec::new(), share: Permille::new(0) }
+        Self {
+            server: server.into(),
+            result,
+            spent: 0,
+            imputed: Vec::new(),
+            share: Permille::new(0),
+            apart: Vec::new(),
+        }
     }
 
     /// Takes over what was counted, of features with these names.
-    pub(super) fn count<'a>(&mut self, tally: &Tally, names: impl Iterator<Item = &'a str>) {
-        let share = (tally.most * 1_000).div_ceil(tally.places.len().max(1) as u64);
-        self.share = Permille::new(share.min(1_000) as u16);
+    pub(super) fn count<'a>(&mut self, (tally, rule): (&Tally, Rule), names: impl Iterator<Item = &'a str>) {
+        (self.share, self.apart) = (tally.deciding(rule), tally.apart(rule));
         for (name, place) in names.zip(&tally.places) {
             let stands = [Stand::LastKnown, Stand::Default].into_iter().zip(place);
             self.imputed.extend(stands.filter(|(_, (rows, _))| *rows > 0).map(|(stand, (rows, age))| Imputed {
@@ -150,10 +189,35 @@ mod tests {
 
     /// What is told of rows, each with the choices for its features.
     fn told(features: &[&str], rows: &[&[(usize, Choice)]]) -> Enriched {
+        by(RowRule::Any, features, rows)
+    }
+
+    fn by(rule: RowRule, features: &[&str], rows: &[&[(usize, Choice)]]) -> Enriched {
         let (mut tally, mut enriched) = (Tally::new(features.len()), Enriched::new("feast", "ok"));
         rows.iter().for_each(|row| tally.row(row.iter().copied()));
-        enriched.count(&tally, features.iter().copied());
+        let rule = Rule { rows: rule, most: Permille::new(500) };
+        enriched.count((&tally, rule), features.iter().copied());
         enriched
+    }
+
+    #[test]
+    fn oip_35_the_row_that_decides_is_the_one_of_the_rule() {
+        let row = [0, 1, 2].map(|at| (at, Choice::Default(0.0)));
+        let rows: Vec<&[_]> = [2, 0, 3, 1, 1].into_iter().map(|some| &row[..some]).collect();
+        let share = |permille| RowRule::Share(Permille::new(permille));
+        for (rule, expected, apart) in [
+            (RowRule::Any, 1_000, vec![]),
+            (RowRule::All, 0, vec![]),
+            (share(200), 1_000, vec![]),
+            (share(201), 667, vec![]),
+            (share(600), 334, vec![]),
+            (share(1_000), 0, vec![]),
+            (RowRule::Split, 0, vec![0, 2]),
+        ] {
+            let enriched = by(rule, &["a", "b", "c"], &rows);
+            assert_eq!((enriched.share.thousandths(), enriched.apart), (expected, apart), "{rule:?}");
+        }
+        assert_eq!(by(RowRule::All, &["a", "b", "c"], &[]).share.thousandths(), 0, "no rows");
     }
 
     #[test]

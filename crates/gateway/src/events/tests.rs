@@ -62,6 +62,7 @@ impl Kit {
             bodies: evenkeel_core::Permille::new(0),
             spent: 0,
             imputed: evenkeel_core::Permille::new(0),
+            rows: Default::default(),
         };
         self.core.handle(self.now, Input::Admit(admit));
         let mut decided = None;

@@ -1,5 +1,6 @@
 //! Routes that a feature server enriches, against a small one that breaks on demand (F-037).
 
+mod rows;
 mod server;
 
 use std::{collections::BTreeMap, time::Duration};
@@ -40,7 +41,12 @@ routes:
 /// Starts a gateway over a feature server, with a piece of its configuration replaced.
 async fn kit(feast: &Feast, (from, to): (&str, &str)) -> Kit {
     assert!(CONFIG.contains(from), "{from}");
-    let config = CONFIG.replace(from, to).replace("FEAST", &feast.url());
+    over(feast, &CONFIG.replace(from, to)).await
+}
+
+/// The same of a whole configuration.
+async fn over(feast: &Feast, config: &str) -> Kit {
+    let config = config.replace("FEAST", &feast.url());
     let input = TensorSpec::new("x", "FP32", [-1, 3]);
     let model = OipModel::declared(vec![input], TensorSpec::new("score", "FP32", [-1]), vec![json!(0.25)]);
     Kit::of(&config, std::path::Path::new("."), BTreeMap::from([("fraud".to_owned(), model)])).await

@@ -22,4 +22,5 @@ mod models;
 mod probes;
 mod requests;
 mod rescue;
+mod rows;
 mod streams;

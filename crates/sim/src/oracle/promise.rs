@@ -1,13 +1,13 @@
 //! Promise: what one request may see (rules 1, 2, 3, 7, 9, 10; F-026, F-031, F-034, F-036,
-//! F-043, F-051, F-052, F-126, F-166).
+//! F-043, F-051, F-052, F-126, F-166; OIP-35).
 //!
 //! Open requests are watched in a table by their place; a place is free again once the record of its request is out.
 
 use std::sync::Arc;
 
 use evenkeel_core::{
-    Admit, AttemptId, Class, CommitPoint, Core, Decision, Disclosure, End, Nanos, Refusal, RequestId, Rescue,
-    ResultCode, Revision, Role, SECOND, Source, Start, Where,
+    Admit, AttemptId, Class, CommitPoint, Core, Decision, Disclosure, End, Event, Nanos, Refusal, RequestId, Rescue,
+    ResultCode, Revision, Role, RowRule, Rows, SECOND, Source, Start, Where,
 };
 
 use super::{
@@ -88,6 +88,8 @@ impl Promises {
             broke: false,
             mends: None,
             matched: None,
+            rows: admit.rows,
+            part: None,
             over: None,
         });
     }
@@ -113,6 +115,41 @@ impl Promises {
             && watch.running(attempt).is_some()
         {
             watch.matched = Some(attempt);
+        }
+    }
+
+    /// Reads what an attempt reports as the rule of its tier says: what its answer comes to, row by row (OIP-35).
+    pub(super) fn read(&mut self, running: &Running, event: Event) -> Event {
+        let Ok((watch, revision)) = self.open_one(running.request) else { return event };
+        let Some(it) = watch.running.iter_mut().flatten().find(|it| it.attempt == running.attempt) else {
+            return event;
+        };
+        match event {
+            Event::Judged { low } => it.low = Some(low),
+            Event::Ended { result, status, after } if result.is_ok() && watch.rows.all > 0 => {
+                let takes_all = !revision.routes[watch.admit.route.index()].imputed.sets_apart(it.tier);
+                let judged = revision.paths[it.path.index()].accept.zip(it.low).unwrap_or((RowRule::Any, 0));
+                let left = watch.rows.left(takes_all, judged.0, judged.1.min(watch.rows.asked(takes_all)));
+                let result = match left {
+                    None => ResultCode::LowConfidence,
+                    Some(Rows { all: 0, .. }) => result,
+                    Some(_) => ResultCode::OkPart,
+                };
+                watch.part = Some(running.attempt).filter(|_| result == ResultCode::OkPart);
+                watch.rows = left.unwrap_or(watch.rows);
+                return Event::Ended { result, status, after };
+            }
+            _ => {}
+        }
+        event
+    }
+
+    /// Judges what is to be kept: an answer in part, at once (OIP-35).
+    pub(super) fn kept(&mut self, request: RequestId, attempt: AttemptId) -> Result<(), Broken> {
+        let (watch, _) = self.open_one(request)?;
+        match watch.part.take() {
+            Some(part) if part == attempt && watch.over.is_none() => Ok(()),
+            _ => Err(("OIP-35", Some(request), format!("{attempt:?} is kept, which did not answer in part"))),
         }
     }
 
@@ -155,6 +192,7 @@ impl Promises {
             return Err(("F-026", Some(request), format!("tier {} was silent, and is asked again", start.tier)));
         }
         watch.may_ask(start, &revision.paths[start.path.index()])?;
+        watch.asks_for_rows(start, route)?;
         watch.in_patience(now)?;
         if mends {
             (watch.mends, watch.matched) = (Some(start.role), None);
@@ -165,8 +203,7 @@ impl Promises {
         if watch.remote > route.max_attempts {
             return Err(("F-031", Some(request), format!("{} remote attempts", watch.remote)));
         }
-        let (tier, path, replica, operation) = (start.tier, start.path, start.replica, watch.admit.operation);
-        watch.running[free] = Some(Running { attempt: start.attempt, request, tier, path, replica, operation });
+        watch.running[free] = Some(Running::of(start, watch.admit.operation));
         let again = match watch.last {
             _ if mends => Again::Paid,
             _ if other.is_some() => Again::Hedge,
@@ -236,6 +273,9 @@ impl Promises {
         }
         if disclosure.degraded != told.is_some_and(|tier| tier > 0) {
             return Err(("rule 10", Some(request), "the client is told something else than the tier".into()));
+        }
+        if matches!(source, Source::Attempt(_)) && watch.rows.all > 0 {
+            return Err(("OIP-35", Some(request), format!("it is answered, and {} rows are not", watch.rows.all)));
         }
         if told.is_some() && watch.admit.max_tier.is_some_and(|most| told > Some(most)) {
             return Err(("F-168", Some(request), "a tier answers that the client does not accept".into()));

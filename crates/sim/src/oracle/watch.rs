@@ -1,7 +1,8 @@
 //! Watch: one open request as the oracle sees it, and its attempts.
 
 use evenkeel_core::{
-    Admit, AttemptId, Features, Nanos, Operation, Path, PathId, ReplicaId, RequestId, ResultCode, Role, SECOND, Start,
+    Admit, AttemptId, Features, Nanos, Operation, Path, PathId, ReplicaId, RequestId, ResultCode, Role, Route, Rows,
+    SECOND, Start,
 };
 
 use super::Broken;
@@ -21,6 +22,16 @@ pub(super) struct Running {
     pub(super) path: PathId,
     pub(super) replica: ReplicaId,
     pub(super) operation: Operation,
+    /// Rows of its answer that its tier does not accept, where somebody looked.
+    pub(super) low: Option<u64>,
+}
+
+impl Running {
+    /// An attempt that has just been started.
+    pub(super) fn of(start: &Start, operation: Operation) -> Self {
+        let Start { request, attempt, tier, path, replica, .. } = *start;
+        Self { attempt, request, tier, path, replica, operation, low: None }
+    }
 }
 
 /// An open request.
@@ -51,6 +62,9 @@ pub(super) struct Watch {
     /// What was started last to mend it, and the attempt that has said again what was sent.
     pub(super) mends: Option<Role>,
     pub(super) matched: Option<AttemptId>,
+    /// Rows that are still to be answered, and the attempt whose answer is to be kept in part (OIP-35).
+    pub(super) rows: Rows,
+    pub(super) part: Option<AttemptId>,
     /// The terminal outcome is out, with the tier that the client was told.
     pub(super) over: Option<Option<u8>>,
 }
@@ -84,6 +98,15 @@ impl Watch {
         let (waited, most) = (now - self.at, PATIENCE.min((self.deadline_at - self.at) / 2));
         match self.starts == 0 && waited > most {
             true => Err(("F-166", Some(self.admit.request), format!("it waited {waited} ns, and may wait {most}"))),
+            false => Ok(()),
+        }
+    }
+
+    /// OIP-35: a tier is asked for the rows that are left for it, once what was answered before is kept.
+    pub(super) fn asks_for_rows(&self, start: &Start, route: &Route) -> Result<(), Broken> {
+        let asked = self.rows.asked(!route.imputed.sets_apart(start.tier));
+        match self.part.is_some() || start.rows != asked {
+            true => Err(("OIP-35", Some(self.admit.request), format!("{start:?}, where {asked} rows are left for it"))),
             false => Ok(()),
         }
     }

@@ -120,6 +120,21 @@ impl Check<'_, '_> {
             let message = format!("nothing {does} on an `{protocol}` route");
             self.findings.error("misplaced-key", &key.field(name), message, "remove it");
         }
+        let of = &self.revision.routes[route.index()];
+        let judges = of.tiers.iter().any(|tier| self.revision.paths[tier.path.index()].accept.is_some());
+        let rows = [
+            ("rows", it.rows > 0, judges || of.imputed.split, "`accept`, or `rows: split` under `enrich`"),
+            ("imputed", it.imputed.0 > 0, of.imputed.split, "`rows: split` under `enrich`"),
+        ];
+        for (name, .., wants) in rows.into_iter().filter(|(_, given, judged, _)| *given && !judged) {
+            let message = format!("`{}` does not judge rows by that", of.name);
+            self.findings.error(
+                "misplaced-key",
+                &key.field(name),
+                message,
+                format!("remove it, or give the route {wants}"),
+            );
+        }
         let endless = script.workload.iter().any(|it| it.length.is_none());
         if at == 0 && !endless {
             let hint = "leave `for` out of one entry, so that it goes on once all is well again";
@@ -136,6 +151,7 @@ impl Check<'_, '_> {
             streams: it.streams.0,
             prompt: tokens(&it.prompt),
             needs: [(Features::TOOLS, it.tools.0), (Features::JSON, it.json.0)],
+            rows: (it.rows, it.imputed.0),
             effects: it.effects.0,
             patience: it.patience.map(Duration::nanos),
             impatient: it.impatient.0,

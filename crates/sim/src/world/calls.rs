@@ -64,6 +64,8 @@ pub(crate) struct Call {
     pub(crate) said: u32,
     /// Since when its pieces are counted for its rate, and how many there were then.
     pub(crate) counted: Option<(Nanos, u32)>,
+    /// Rows that it is asked for.
+    pub(crate) rows: u64,
     /// What it is to say again of a stream that broke, until it has.
     pub(crate) mends: Option<Mends>,
 }

@@ -1,6 +1,6 @@
 //! Clients: they ask, wait, lose patience, and ask again.
 
-use evenkeel_core::{Admit, Features, Input, MILLISECOND, Nanos, Refusal, RequestId, weight_of_tokens};
+use evenkeel_core::{Admit, Features, Input, MILLISECOND, Nanos, Refusal, RequestId, Rows, weight_of_tokens};
 
 use super::{What, World};
 
@@ -106,6 +106,9 @@ impl World<'_> {
             let waits = patience / 2 + dice.below(patience);
             self.queue.add(self.now + waits.max(1), What::Leave(request));
         }
+        let (all, apart) = load.rows;
+        let apart = (0..all).filter(|_| dice.share(apart)).count() as u64;
+        let rows = Rows { all: all.into(), apart };
         let admit = Admit {
             request,
             route: load.route,
@@ -121,6 +124,7 @@ impl World<'_> {
             bodies: evenkeel_core::Permille::new(0),
             spent: 0,
             imputed: evenkeel_core::Permille::new(0),
+            rows,
         };
         self.tally.asked(client.tokens);
         self.feed(Input::Admit(admit), Some(request));

@@ -53,6 +53,9 @@ impl Trace {
             Output::Commit { request, attempt, .. } => {
                 format!("commit request {}: attempt {}", number(*request), attempt.0)
             }
+            Output::Keep { request, attempt } => {
+                format!("keep of request {} what attempt {} accepts", number(*request), attempt.0)
+            }
             Output::Answer { request, source, .. } => format!("answer request {}: {source:?}", number(*request)),
             Output::Refuse { request, why, retry_after, .. } => {
                 let after = retry_after.map_or(String::new(), |after| format!(", retry after {}", time(after)));

@@ -47,6 +47,7 @@ impl World<'_> {
             hold,
             said,
             counted: None,
+            rows: start.rows,
             mends,
         };
         let reference = self.calls.add(call);
@@ -146,6 +147,10 @@ impl World<'_> {
                 return self.feed(input, Some(request));
             }
             (0, Ending::Finish(Finish { result, status, after, .. })) => {
+                let judged = result.is_ok().then(|| self.judged(reference)).flatten();
+                if let Some(low) = judged {
+                    self.feed(Input::Attempt { attempt, event: Event::Judged { low } }, Some(request));
+                }
                 self.leave_server(reference);
                 Event::Ended { result, status, after }
             }
@@ -174,6 +179,15 @@ impl World<'_> {
         if let Some(mends) = mends.filter(|_| speaks) {
             self.compare(reference, mends, said + 1);
         }
+    }
+
+    /// Draws how many rows of an answer are of low confidence, where its path has them looked at (OIP-35).
+    fn judged(&mut self, reference: CallRef) -> Option<u64> {
+        let (rows, path, upstream) = self.calls.find(reference).map(|call| (call.rows, call.path, call.upstream))?;
+        self.scenario.revision.paths[path.index()].accept?;
+        let low = upstream.map_or(0, |it| self.scenario.servers[usize::from(it)].low);
+        let dice = &mut self.dice[2];
+        Some((0..rows).filter(|_| dice.share(low)).count() as u64)
     }
 
     /// Counts what a call says; returns how much it was in a window that is over, where its path asks for more (F-029).

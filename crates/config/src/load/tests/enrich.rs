@@ -40,7 +40,11 @@ fn f_037_a_route_is_enriched_by_columns_of_its_tensor() {
     assert_eq!((it.features[0].view.as_str(), it.features[0].feature.as_str()), ("stats", "avg_amount"));
     assert_eq!((it.features[0].max_age, it.features[0].keep), (None, None));
     let imputed = deployment.revision.routes[0].imputed;
-    assert_eq!(imputed, ImputedPolicy { most: Permille::ALL, start_at: 1 }, "compared, and never too much");
+    assert_eq!(
+        imputed,
+        ImputedPolicy { most: Permille::ALL, start_at: 1, split: false },
+        "compared, and never too much"
+    );
     assert!(deployment.revision.upstreams[0].probe.is_none());
     assert_eq!(codes(FRAUD).iter().filter(|it| it.0 != "unreachable").count(), 0, "{:?}", codes(FRAUD));
 }
@@ -70,7 +74,7 @@ fn f_037_each_key_changes_what_is_compiled_and_its_name() {
     }
     let third = turned("upstream: feast\n", "upstream: feast\n      max_imputed: 0.5\n      start_at: third\n");
     let third = load(&third).deployment.expect("compiles").revision.routes[0].imputed;
-    assert_eq!(third, ImputedPolicy { most: Permille::new(500), start_at: 2 });
+    assert_eq!(third, ImputedPolicy { most: Permille::new(500), start_at: 2, split: false });
 }
 
 #[test]

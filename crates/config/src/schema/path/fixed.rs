@@ -79,6 +79,10 @@ impl PathKind for Block {
         Target::Certain
     }
 
+    fn is_whole(&self) -> bool {
+        self.outputs.iter().flat_map(BTreeMap::values).any(|output| matches!(output, FixedOutput::Whole(_)))
+    }
+
     fn row(&self, _: &Outside) -> u64 {
         let repeated = |output: &FixedOutput| match output {
             FixedOutput::PerRow(value) => value.size(),

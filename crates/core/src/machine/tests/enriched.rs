@@ -6,7 +6,7 @@ use crate::{ImputedPolicy, Permille};
 /// Tiers from the second on take rows in which more than half of what is enriched is imputed.
 fn enriched() -> Revision {
     let mut revision = revision(1);
-    revision.routes[0].imputed = ImputedPolicy { most: Permille::new(500), start_at: 1 };
+    revision.routes[0].imputed = ImputedPolicy { most: Permille::new(500), start_at: 1, split: false };
     revision
 }
 

@@ -60,8 +60,16 @@ impl Task {
                 let body = envelope.insert(body, &told.json(), model);
                 Reply::Whole { status: 200, headers: reply::json(told.headers(headers.clone())), body: body.into() }
             }
-            Some(Left::Infer(answer)) => self.tensors(answer, disclosure),
+            Some(Left::Infer(answer) | Left::Judged(answer, _)) => self.together(answer.clone(), disclosure),
             _ => self.refusal(Problem::Overloaded, "the answer was lost", None, disclosure),
+        }
+    }
+
+    /// An inference, together with the rows of it that others have answered (OIP-35).
+    fn together(&self, last: InferAnswer, disclosure: &Disclosure) -> Reply {
+        match self.batch.whole(last) {
+            Some(whole) => self.tensors(&whole, disclosure),
+            None => self.refusal(Problem::Overloaded, "the answer was lost", None, disclosure),
         }
     }
 
@@ -76,7 +84,9 @@ impl Task {
             Err(message) => return self.refusal(Problem::Invalid, &message, None, disclosure),
         };
         let answer = classified.as_ref().unwrap_or(answer);
-        let parameters = told.parameters();
+        let mut parameters = told.parameters();
+        let last = self.batch.last().unwrap_or_default();
+        parameters.extend(self.batch.told((last, disclosure.reason)));
         let said = oip_rest::answer::Told { route: told.route, version, request: infer, evenkeel: &parameters };
         let mut headers = told.headers(HeaderMap::new());
         let body = match front {
@@ -95,15 +105,20 @@ impl Task {
         reply::refused(self.it.ask.front(), problem, message, Terms { headers, retry_after })
     }
 
-    fn certain(&self, path: PathId, disclosure: &Disclosure) -> Reply {
+    fn certain(&mut self, path: PathId, disclosure: &Disclosure) -> Reply {
+        let revision = &self.it.applied.deployment.revision;
+        let route = &revision.routes[self.it.route.index()];
+        let tier = route.tiers.iter().position(|tier| tier.path == path).unwrap_or_default() as u8;
+        let ask = self.batch.ask(&self.it.ask, (tier, route.imputed));
         let told = self.told(disclosure);
         let headers = told.headers(HeaderMap::new());
-        match self.it.applied.paths[path.index()].certain(&self.it.ask, &told.json()) {
+        let certain = ask.and_then(|ask| self.it.applied.paths[path.index()].certain(&ask, &told.json()));
+        match certain {
             Some(Certain::Whole(body)) => {
                 Reply::Whole { status: 200, headers: reply::json(headers), body: body.into() }
             }
             Some(Certain::Events(events)) => stream_of(events, headers),
-            Some(Certain::Infer(answer)) => self.tensors(&answer, disclosure),
+            Some(Certain::Infer(answer)) => self.together(answer, disclosure),
             None => self.refusal(Problem::Exhausted, "no tier of this route can answer now", None, disclosure),
         }
     }
@@ -145,7 +160,7 @@ impl Task {
     }
 
     /// The answer of the first tier that cannot fail, where there is one.
-    pub(super) fn safe_default(&self) -> Option<Reply> {
+    pub(super) fn safe_default(&mut self) -> Option<Reply> {
         let revision = &self.it.applied.deployment.revision;
         let tiers = &revision.routes[self.it.route.index()].tiers;
         let (at, tier) =

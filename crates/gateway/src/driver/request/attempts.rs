@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use super::{Task, recover::Mending};
 use crate::{
     driver::hold::Hold,
+    judge,
     path::{Attempting, Ended, Piece},
     upstream::Call,
 };
@@ -63,9 +64,17 @@ impl Task {
         let deployment = &self.it.applied.deployment;
         let most = usize::try_from(deployment.paths[start.path.index()].max_answer).unwrap_or(usize::MAX);
         self.hold = Hold::new(deployment.revision.routes[self.it.route.index()].commit, most);
-        let future = match start.role {
-            Role::Answer | Role::Splice => path.attempt(self.it.ask.clone(), call, out),
-            Role::Continue => {
+        let accept = deployment.paths[start.path.index()].accept.clone();
+        let imputed = deployment.revision.routes[self.it.route.index()].imputed;
+        let ask = self.batch.ask(&self.it.ask, (start.tier, imputed));
+        debug_assert_eq!(self.batch.asked(), start.rows, "BATCH-2: the core counts the same rows");
+        let future = match (start.role, ask) {
+            (Role::Answer | Role::Splice, None) => lost(),
+            (Role::Answer | Role::Splice, Some(ask)) => match accept {
+                Some(accept) => judge::attempt(path, &ask, call, accept),
+                None => path.attempt(ask, call, out),
+            },
+            (Role::Continue, _) => {
                 self.bill.goes_on(start.attempt, self.sent.text().len());
                 self.go_on(&path, call, out)
             }
@@ -103,6 +112,11 @@ impl Task {
         self.hold = Hold::new(CommitPoint::FirstContent, 0);
         self.told_at = 0;
     }
+}
+
+/// An attempt for rows that cannot be told apart.
+fn lost() -> Attempting {
+    Box::pin(std::future::ready(Ended::bare(ResultCode::PathPanic, None)))
 }
 
 /// What a running attempt does next.

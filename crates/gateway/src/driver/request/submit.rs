@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 
 use super::{
     Task,
+    batch::{self, Batch},
     client::{Client, Presence},
 };
 use crate::{
@@ -62,6 +63,7 @@ pub(crate) fn submit(
         attempt: None,
         beside: None,
         ended: Vec::new(),
+        batch: Batch::of(&it),
         hold: Hold::new(CommitPoint::FirstContent, 0),
         headers: HeaderMap::new(),
         model: "".into(),
@@ -105,6 +107,7 @@ impl Submission {
             bodies,
             spent,
             imputed,
+            rows: batch::rows(self),
         }
     }
 }

@@ -38,6 +38,13 @@ pub(crate) struct Load {
     /// The share that wants JSON, on a chat route.
     #[serde(default = "none")]
     pub(crate) json: Ratio,
+    /// Rows of a request, on an `oip` route that judges them by themselves (OIP-35).
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 10_000))]
+    pub(crate) rows: u32,
+    /// The share of rows in which more is imputed than the upper tiers take, on an `oip` route that splits by that.
+    #[serde(default = "none")]
+    pub(crate) imputed: Ratio,
     /// The share that changes something, so that it is not asked twice of a path (F-034).
     #[serde(default = "none")]
     pub(crate) effects: Ratio,

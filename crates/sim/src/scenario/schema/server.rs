@@ -30,6 +30,8 @@ pub(crate) struct Server {
     pub(crate) ignores_cancel: bool,
     /// Which words it says: servers with the same number say the same, so that one can finish what another began (F-123).
     pub(crate) words: u32,
+    /// The share of rows that it answers with less confidence than a tier with `accept` takes (OIP-35).
+    pub(crate) low: Ratio,
 }
 
 impl Default for Server {
@@ -45,6 +47,7 @@ impl Default for Server {
             quota: None,
             ignores_cancel: false,
             words: 0,
+            low: Ratio(0),
         }
     }
 }

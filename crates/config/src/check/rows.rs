@@ -1,0 +1,101 @@
+//! What must hold for `accept` and `rows`: a number over outputs that count rows, and rows that can be told apart.
+
+use super::Checks;
+use crate::{
+    confidence::Confidence,
+    schema::{
+        accept::Accept,
+        path::Site,
+        route::{Route, RouteProtocol},
+        rows::Rows,
+        tensor::FixedOutput,
+        tier::Tier,
+    },
+    tree::Key,
+};
+
+impl Checks<'_> {
+    pub(super) fn accept(&mut self, route_key: &Key, key: &Key, site: Site<'_>) {
+        let Site { route, tier } = site;
+        let Some(it) = &tier.accept else { return };
+        if route.protocol != RouteProtocol::Oip {
+            let message = format!("the answers of an `{}` route have no rows", route.protocol.name());
+            return self.error("misplaced-key", key, message, "remove it");
+        }
+        let kinds = tier.kinds.given();
+        if let Some((name, _)) = kinds.iter().find(|(name, _)| !matches!(*name, "oip" | "onnx")) {
+            let message = format!("`{name}` is no model: it is as sure of each answer as of any");
+            return self.error("misplaced-key", key, message, "remove it, or write it on a tier with `oip` or `onnx`");
+        }
+        self.rows(route_key, &key.field("rows"), (route, it.rows));
+        self.confidence(route_key, key, (route, it));
+    }
+
+    fn confidence(&mut self, route_key: &Key, key: &Key, (route, it): (&Route, &Accept)) {
+        let least = key.field("at_least");
+        if !it.at_least.is_finite() && !self.report.doubts(&least) {
+            self.error("out-of-range", &least, "it is no number that can be reached", "write a finite number");
+        }
+        let Some(output) = &route.output else {
+            if !self.report.doubts_within(&route_key.field("output")) {
+                let message = "a confidence is taken of the outputs of the route, and it does not say which they are";
+                self.error("missing-output", key, message, "declare `output` on the route");
+            }
+            return;
+        };
+        let key = key.field("confidence");
+        if self.report.doubts(&key) {
+            return;
+        }
+        for it in Confidence::read(&it.confidence, &output.tensors).err().into_iter().flatten() {
+            self.report.error_in("bad-expression", &key, it.at, (it.message, it.hint));
+        }
+    }
+
+    /// A rule that needs to know how many rows there are, or which is which.
+    pub(super) fn rows(&mut self, route_key: &Key, key: &Key, (route, rows): (&Route, Rows)) {
+        if rows == Rows::Any || self.report.doubts_within(key) {
+            return;
+        }
+        if route.input.is_none() {
+            if !self.report.doubts_within(&route_key.field("input")) {
+                let message = format!("`{}` counts rows, and this route does not say that it has any", rows.name());
+                self.error("missing-input", key, message, "declare `input` on the route, or write any");
+            }
+            return;
+        }
+        if rows == Rows::Split {
+            self.splits(route_key, key, route);
+        }
+    }
+
+    /// Rows that are answered by several tiers are put together again: each output has some for each of them.
+    fn splits(&mut self, route_key: &Key, key: &Key, route: &Route) {
+        let Some(output) = &route.output else {
+            if !self.report.doubts_within(&route_key.field("output")) {
+                let message = "answers are put together row by row, and this route does not say what it answers";
+                self.error("missing-output", key, message, "declare `output` on the route");
+            }
+            return;
+        };
+        for (name, tensor) in &output.tensors {
+            if tensor.shape.first() != Some(&-1) {
+                let message =
+                    format!("the output `{name}` has no rows to be put together: its shape is {:?}", tensor.shape);
+                self.error("no-rows", key, message, "make its first dimension -1, or write any");
+            }
+        }
+        for (at, tier) in route.tiers.iter().enumerate() {
+            let key = route_key.field("tiers").index(at);
+            if tier.kinds.given().iter().any(|(_, kind)| kind.is_whole()) || has_whole_default(tier) {
+                let message =
+                    format!("tier `{}` answers one tensor for all rows, and this route splits them", tier.name);
+                self.error("no-rows", &key, message, "write one value, which is repeated for each row");
+            }
+        }
+    }
+}
+
+fn has_whole_default(tier: &Tier) -> bool {
+    tier.map.values().any(|it| matches!(it.default, Some(FixedOutput::Whole(_))))
+}

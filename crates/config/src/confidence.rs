@@ -1,0 +1,138 @@
+//! Confidence: how sure a model is of a row of its answer, as an expression over its outputs says.
+//!
+//! It does not know tensors: whoever has them hands it one row at a time.
+//!
+//! Accepted: `outputs.score`, `outputs.score > 0.5 ? outputs.score : 1.0 - outputs.score`, `max(outputs.probabilities)`. Rejected by
+//! `check`: an output that the route does not promise, and an expression that is no number.
+//!
+//! # Invariants
+//! - `CONF-1`: what cannot be computed, and what is no number, is below every threshold (OIP-35).
+//! - `CONF-2`: an expression over FP32 is held against the threshold as FP32, so that 0.7 is at least 0.7.
+
+use std::{cmp::Ordering, collections::BTreeMap};
+
+use evenkeel_core::RowRule;
+
+pub use crate::expr::{Take, Taken};
+use crate::{
+    diagnostic::nearest,
+    expr::{Expr, Inputs, Problem, Row, Type},
+    schema::{
+        accept,
+        contract::{Datatype, OutputTensor},
+    },
+};
+
+/// How sure a model must be of each row of its answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Accept {
+    /// How sure it is.
+    pub confidence: Confidence,
+    /// The least that is accepted.
+    pub at_least: f64,
+    /// When rows below that move.
+    pub rows: RowRule,
+}
+
+/// An expression that is a number, over the outputs of a route.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Confidence {
+    expr: Expr,
+    /// By the name that stands for each, sorted.
+    types: Vec<(String, Type)>,
+    taken: Vec<Taken>,
+    /// An output of FP32 is in it.
+    single: bool,
+}
+
+impl Accept {
+    pub(crate) fn new(it: &accept::Accept, outputs: &BTreeMap<String, OutputTensor>) -> Result<Self, Vec<Problem>> {
+        let confidence = Confidence::read(&it.confidence, outputs)?;
+        Ok(Self { confidence, at_least: it.at_least, rows: it.rows.in_core() })
+    }
+
+    /// Says whether a row is accepted. Its values are asked for by their positions among [`Confidence::taken`].
+    pub fn accepts(&self, row: &dyn Row) -> bool {
+        let Confidence { expr, types, single, .. } = &self.confidence;
+        let Ok(confidence) = expr.number(types as &Inputs, row) else { return false };
+        let order = match single {
+            true => (confidence as f32).partial_cmp(&(self.at_least as f32)),
+            false => confidence.partial_cmp(&self.at_least),
+        };
+        matches!(order, Some(Ordering::Greater | Ordering::Equal))
+    }
+}
+
+impl Confidence {
+    /// Reads an expression over these outputs.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub(crate) fn read(source: &str, outputs: &BTreeMap<String, OutputTensor>) -> Result<Self, Vec<Problem>> {
+        let mut single = false;
+        let typed = |taken: &Taken| {
+            let found = of(taken, outputs)?;
+            single |= outputs[&taken.output].datatype == Datatype::Fp32;
+            Ok(found)
+        };
+        let (expr, taken) = Expr::over_outputs(source, typed)?;
+        if taken.is_empty() {
+            let (message, hint) =
+                ("it names no output, so it says the same of every answer", "for example `outputs.score`");
+            return Err(vec![Problem { at: 0, message: message.into(), hint: hint.into() }]);
+        }
+        let types = taken.iter().map(|(taken, found)| (taken.name(), *found)).collect();
+        Ok(Self { expr, types, taken: taken.into_iter().map(|(taken, _)| taken).collect(), single })
+    }
+
+    /// Returns what it takes of which outputs, in the positions that [`Row::value`] is asked for.
+    pub fn taken(&self) -> &[Taken] {
+        &self.taken
+    }
+}
+
+/// Returns the type of what is taken of an output; or why it cannot be, with a hint.
+fn of(taken: &Taken, outputs: &BTreeMap<String, OutputTensor>) -> Result<Type, (String, String)> {
+    let Taken { output: name, take } = taken;
+    let Some(tensor) = outputs.get(name) else {
+        let hint = match nearest(name, outputs.keys().map(String::as_str)) {
+            Some(near) => format!("did you mean `outputs.{near}`?"),
+            None => "declare it under `output` of the route".into(),
+        };
+        return Err((format!("the route has no output `{name}`"), hint));
+    };
+    let wide = || {
+        let row = tensor.shape.get(1..).unwrap_or_default();
+        row.iter().try_fold(1_u64, |all, it| all.checked_mul(u64::try_from(*it).ok()?))
+    };
+    let width = match tensor.shape.first() {
+        Some(..0) => wide(),
+        _ => {
+            let message = format!("the output `{name}` has not one value a row: its shape is {:?}", tensor.shape);
+            return Err((message, "name an output whose first dimension is -1".into()));
+        }
+    };
+    let found = match tensor.datatype {
+        Datatype::Fp32 | Datatype::Fp64 => Type::Float,
+        Datatype::Bool => Type::Bool,
+        Datatype::Bytes => Type::Text,
+        _ => Type::Int,
+    };
+    let shown = format!("outputs.{name}");
+    match (take, width) {
+        (Take::Only, Some(1)) => Ok(found),
+        (Take::Only, _) => Err((
+            format!("`{shown}` has several values a row"),
+            format!("write `{shown}[0]`, `max({shown})` or `min({shown})`"),
+        )),
+        (Take::At(at), Some(width)) if (*at as u64) < width => Ok(found),
+        (Take::At(at), _) => Err((format!("`{shown}` has no place {at} in a row"), "places count from 0".into())),
+        (Take::Max | Take::Min, _) if !tensor.datatype.is_number() => {
+            Err((format!("`{shown}` has no order of size"), "name an output of numbers".into()))
+        }
+        (Take::Max | Take::Min, _) => Ok(found),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,183 @@
+//! Judge: looks at each row of a model's answer, and says of which the model is not sure enough (OIP-35).
+//!
+//! It measures: how many such rows move an answer is the core's to say. It stands behind the path, so it sees what the route
+//! promises, whoever answered, and whatever the client asked for: an output that it needs is asked for as well, and left out
+//! again.
+//!
+//! # Invariants
+//! - `JUDGE-1`: what a client gets has the outputs that it asked for, judged or not.
+//!
+//! # Source
+//! `docs/design/protocols.md`, section 3.2; OIP-34.
+
+use std::{borrow::Cow, cmp::Ordering, sync::Arc};
+
+use evenkeel_config::{Accept, Row, Scalar, Take, Taken};
+
+use crate::{
+    ask::{Ask, Inference, Question},
+    path::{Attempting, Left, Path},
+    tensor::{Datatype, Extra, Infer, InferAnswer, Parameters, Tensor, Wanted},
+    upstream::Call,
+};
+
+/// Rows that are looked at before others get their turn.
+const TURN: usize = 64;
+
+/// Makes an attempt, and has its answer looked at.
+pub(crate) fn attempt(path: Arc<dyn Path>, ask: &Arc<Ask>, call: Call, accept: Accept) -> Attempting {
+    let wanted = match &ask.question {
+        Question::Infer(Inference { infer, .. }) => infer.outputs.clone(),
+        Question::Chat(_) | Question::Embeddings(_) => Vec::new(),
+    };
+    let asked = with_outputs(ask, &accept);
+    Box::pin(async move {
+        let mut ended = path.attempt(asked, call, None).await;
+        if let Left::Infer(answer) = ended.left {
+            let low = low(&answer, &accept).await;
+            ended.left = Left::Judged(reduced(answer, &wanted), low);
+        }
+        ended
+    })
+}
+
+/// Returns a request in which every output is asked for that is looked at.
+fn with_outputs(ask: &Arc<Ask>, accept: &Accept) -> Arc<Ask> {
+    let Question::Infer(Inference { infer, .. }) = &ask.question else { return ask.clone() };
+    let mut outputs = Cow::Borrowed(&infer.outputs);
+    for Taken { output, .. } in accept.confidence.taken() {
+        // Where none is named, all are wanted.
+        if !outputs.is_empty() && !outputs.iter().any(|it| it.name == *output) {
+            outputs.to_mut().push(bare(output));
+        }
+    }
+    match outputs {
+        Cow::Borrowed(_) => ask.clone(),
+        Cow::Owned(outputs) => ask.asking(Infer { outputs, ..infer.clone() }).map_or_else(|| ask.clone(), Arc::new),
+    }
+}
+
+fn bare(name: &str) -> Wanted {
+    Wanted { name: name.into(), binary: None, classes: None, parameters: Parameters::new(), extra: Extra::new() }
+}
+
+/// Leaves out what only the judge had asked for.
+fn reduced(mut answer: InferAnswer, wanted: &[Wanted]) -> InferAnswer {
+    answer.outputs.retain(|it| wanted.is_empty() || wanted.iter().any(|wanted| wanted.name == it.tensor.name()));
+    answer
+}
+
+/// Returns the rows of an answer that are not accepted, in ascending order.
+async fn low(answer: &InferAnswer, accept: &Accept) -> Vec<usize> {
+    let columns: Vec<Column<'_>> = accept.confidence.taken().iter().map(|it| Column::of(answer, it)).collect();
+    // An output that counts other rows than the others leaves rows without a value, and those are not accepted.
+    let rows = columns.iter().map(Column::rows).max().unwrap_or(0);
+    let mut low = Vec::new();
+    for row in 0..rows {
+        if row > 0 && row % TURN == 0 {
+            tokio::task::yield_now().await;
+        }
+        if !accept.accepts(&At { columns: &columns, row }) {
+            low.push(row);
+        }
+    }
+    low
+}
+
+/// What is taken of each row of an output.
+enum Column<'a> {
+    Whole(Vec<Option<i64>>),
+    Numbers(Vec<f64>),
+    Flags(Vec<bool>),
+    Texts(Vec<&'a [u8]>),
+}
+
+impl<'a> Column<'a> {
+    fn of(answer: &'a InferAnswer, taken: &Taken) -> Self {
+        let Some(tensor) = answer.output(&taken.output) else { return Self::Numbers(Vec::new()) };
+        let width = tensor.shape().iter().skip(1).product::<u64>().max(1) as usize;
+        match tensor.datatype() {
+            Datatype::Bool => Self::Flags(picked(tensor.data().iter().map(|it| *it != 0).collect(), width, taken.take)),
+            Datatype::Bytes => Self::Texts(picked(tensor.strings().collect(), width, taken.take)),
+            _ => match whole(tensor) {
+                Some(values) => {
+                    let order = |a: &Option<i64>, b: &Option<i64>| a.zip(*b).map(|(a, b)| a.cmp(&b));
+                    Self::Whole(chosen(values, width, taken.take, order))
+                }
+                None => Self::Numbers(chosen(tensor.to_f64().unwrap_or_default(), width, taken.take, f64::partial_cmp)),
+            },
+        }
+    }
+
+    fn rows(&self) -> usize {
+        match self {
+            Self::Whole(it) => it.len(),
+            Self::Numbers(it) => it.len(),
+            Self::Flags(it) => it.len(),
+            Self::Texts(it) => it.len(),
+        }
+    }
+}
+
+/// Takes one value of each row.
+fn picked<T: Copy>(values: Vec<T>, width: usize, take: Take) -> Vec<T> {
+    let at = if let Take::At(at) = take { at } else { 0 };
+    if width == 1 { values } else { values.chunks_exact(width).filter_map(|row| row.get(at).copied()).collect() }
+}
+
+/// Takes one value of each row, or the largest or smallest; what has no order, not even with itself, is both.
+fn chosen<T: Copy>(values: Vec<T>, width: usize, take: Take, order: impl Fn(&T, &T) -> Option<Ordering>) -> Vec<T> {
+    let wanted = match take {
+        Take::Only | Take::At(_) => return picked(values, width, take),
+        Take::Max => Ordering::Greater,
+        Take::Min => Ordering::Less,
+    };
+    let best = |best: T, it: T| match (order(&best, &best), order(&it, &it), order(&it, &best)) {
+        (None, ..) => best,
+        (_, None, _) => it,
+        (.., found) if found == Some(wanted) => it,
+        _ => best,
+    };
+    values.chunks_exact(width).filter_map(|row| row.iter().copied().reduce(best)).collect()
+}
+
+/// Reads whole numbers; one beyond 63 bits is none. Nothing for a tensor of anything else.
+fn whole(tensor: &Tensor) -> Option<Vec<Option<i64>>> {
+    macro_rules! values {
+        ($type:ty) => {
+            tensor.values().map(|bytes| i64::try_from(<$type>::from_le_bytes(bytes)).ok()).collect()
+        };
+    }
+    Some(match tensor.datatype() {
+        Datatype::Uint8 => values!(u8),
+        Datatype::Uint16 => values!(u16),
+        Datatype::Uint32 => values!(u32),
+        Datatype::Uint64 => values!(u64),
+        Datatype::Int8 => values!(i8),
+        Datatype::Int16 => values!(i16),
+        Datatype::Int32 => values!(i32),
+        Datatype::Int64 => values!(i64),
+        _ => return None,
+    })
+}
+
+/// One row.
+struct At<'a> {
+    columns: &'a [Column<'a>],
+    row: usize,
+}
+
+impl Row for At<'_> {
+    fn value(&self, input: usize) -> Option<Scalar<'_>> {
+        let row = self.row;
+        match &self.columns[input] {
+            Column::Whole(values) => values.get(row).copied().flatten().map(Scalar::Int),
+            Column::Numbers(values) => values.get(row).copied().map(Scalar::Float),
+            Column::Flags(values) => values.get(row).copied().map(Scalar::Bool),
+            Column::Texts(values) => std::str::from_utf8(values.get(row)?).ok().map(Scalar::Text),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,58 @@
+//! Rows that are looked at, of every kind of output.
+
+use super::*;
+
+fn accept(confidence: &str) -> Accept {
+    let text = format!(
+        "version: 1\nupstreams: {{u: {{protocol: oip, url: \"http://127.0.0.1:1\"}}}}\nroutes:\n  r:\n    protocol: oip\n    output:\n      \
+         tensors:\n        score: {{datatype: FP32}}\n        p: {{datatype: FP32, shape: [-1, 3]}}\n        n: {{datatype: UINT64, \
+         shape: [-1, 2]}}\n        sure: {{datatype: BOOL}}\n        action: {{datatype: BYTES, shape: [-1, 2]}}\n    tiers:\n      - {{name: \
+         t, oip: {{upstream: u, model: m}}, accept: {{confidence: \"{confidence}\", at_least: 0.5}}}}\n"
+    );
+    let loaded = evenkeel_config::load_text("evenkeel.yaml", &text, std::path::Path::new("."));
+    let deployment = loaded.deployment.unwrap_or_else(|| panic!("{confidence}: {:#?}", loaded.diagnostics));
+    deployment.paths[0].accept.clone().expect("it stands there")
+}
+
+async fn check(confidence: &str, tensors: Vec<Tensor>, expected: &[usize]) {
+    let found = low(&InferAnswer::of(tensors), &accept(confidence)).await;
+    assert_eq!(found, expected, "{confidence}");
+}
+
+#[tokio::test]
+async fn oip_35_a_row_is_looked_at_by_what_its_model_says_of_it() {
+    let score = |values: &[f32]| Tensor::from_f32("score", vec![values.len() as u64], values).expect("it fits");
+    check("outputs.score", vec![score(&[0.4, 0.5, f32::NAN, 0.9])], &[0, 2]).await;
+    check("outputs.score", vec![score(&[])], &[]).await;
+    check("outputs.score", vec![], &[]).await;
+
+    let p = [0.2, 0.3, 0.5, 0.4, 0.3, 0.3, 0.9, f32::NAN, 0.1];
+    let p = || Tensor::from_f32("p", vec![3, 3], &p).expect("it fits");
+    check("max(outputs.p)", vec![p()], &[1, 2]).await;
+    check("min(outputs.p) + 0.25", vec![p()], &[0, 2]).await;
+    check("outputs.p[0]", vec![p()], &[0, 1]).await;
+
+    let flags = Tensor::from_bools("sure", vec![2], &[true, false]).expect("it fits");
+    check("outputs.sure ? 1.0 : 0.0", vec![flags], &[1]).await;
+    let texts =
+        Tensor::from_bytes("action", vec![3, 2], &[&b"a"[..], b"x", b"b", b"x", b"c", b"\xFF"]).expect("it fits");
+    check("outputs.action[1] == 'x' && outputs.action[0] != 'b' ? 1.0 : 0.0", vec![texts], &[1, 2]).await;
+    let bytes = [1, 2, u64::MAX, 0].iter().flat_map(|it: &u64| it.to_le_bytes()).collect::<Vec<_>>();
+    let n = Tensor::new("n".into(), Datatype::Uint64, vec![2, 2], bytes.into()).expect("it fits");
+    check("max(outputs.n)", vec![n.clone()], &[1]).await;
+    check("double(min(outputs.n)) / 2.0", vec![n], &[1]).await;
+}
+
+#[tokio::test]
+async fn oip_35_rows_that_an_output_lacks_are_not_accepted() {
+    let score = Tensor::from_f32("score", vec![1], &[0.9]).expect("it fits");
+    let sure = Tensor::from_bools("sure", vec![3], &[true; 3]).expect("it fits");
+    check("outputs.sure ? outputs.score : 0.0", vec![score, sure], &[1, 2]).await;
+}
+
+#[tokio::test]
+async fn oip_35_many_rows_are_looked_at_in_turns() {
+    let values: Vec<f32> = (0..10 * TURN).map(|at| if at % TURN == 3 { 0.1 } else { 0.8 }).collect();
+    let score = Tensor::from_f32("score", vec![values.len() as u64], &values).expect("it fits");
+    check("outputs.score", vec![score], &(0..10).map(|at| at * TURN + 3).collect::<Vec<_>>()).await;
+}
