@@ -57,12 +57,17 @@ impl Checks<'_> {
         if rows == Rows::Any || self.report.doubts_within(key) {
             return;
         }
-        if route.input.is_none() {
+        let Some(input) = &route.input else {
             if !self.report.doubts_within(&route_key.field("input")) {
                 let message = format!("`{}` counts rows, and this route does not say that it has any", rows.name());
                 self.error("missing-input", key, message, "declare `input` on the route, or write any");
             }
             return;
+        };
+        let sampled = input.sample.as_ref().map(|file| self.outside.sample(file)).unwrap_or_default();
+        for (name, it) in input.tensors.iter().chain(&sampled).filter(|(_, it)| it.shape.first() != Some(&-1)) {
+            let message = format!("the input `{name}` has no rows to be told apart: its shape is {:?}", it.shape);
+            self.error("no-rows", key, message, "make its first dimension -1, or write any");
         }
         if rows == Rows::Split {
             self.splits(route_key, key, route);

@@ -4,7 +4,13 @@ use super::*;
 use crate::expr::Scalar;
 
 fn outputs() -> BTreeMap<String, OutputTensor> {
-    let tensor = |datatype, shape: &[i64]| OutputTensor { datatype, shape: shape.into(), min: None, max: None };
+    let tensor = |datatype, shape: &[i64]| OutputTensor {
+        datatype,
+        shape: shape.into(),
+        min: None,
+        max: None,
+        categories: vec![],
+    };
     [
         ("score", tensor(Datatype::Fp32, &[-1])),
         ("exact", tensor(Datatype::Fp64, &[-1, 1])),

@@ -113,3 +113,26 @@ fn a_contract_that_cannot_be_is_refused_with_its_place() {
     let found = load_text("t", &cow, folder.path()).diagnostics;
     assert!(found[0].code == "breaks-contract" && found[0].message.contains("none of the categories"), "{found:?}");
 }
+
+#[test]
+fn oip_35_rows_are_told_apart_where_every_input_has_them() {
+    let folder = folder(
+        r#"{"inputs":[{"name":"x","datatype":"INT8","shape":[2],"data":[1,2]},{"name":"k","datatype":"INT8","shape":[],"data":[1]}]}"#,
+    );
+    let accepted = |input: &str, rows: &str| {
+        let accept = format!("accept: {{confidence: \"outputs.p\", at_least: 0.5, rows: {rows}}}");
+        let text = ROUTE.replace("INPUT", input).replace("model: look}}", &format!("model: look}}, {accept}}}"));
+        let text =
+            text.replace("{label: cat}", "{label: cat, p: 1.0}").replace("{label: {", "{p: {datatype: FP32}, label: {");
+        let found = load_text("t", &text, folder.path()).diagnostics;
+        found.into_iter().map(|it| (it.code, it.key)).collect::<Vec<_>>()
+    };
+    let key = "routes.look.tiers[0].accept.rows".to_owned();
+    for rows in ["all", "{fraction: 0.5}", "split"] {
+        assert_eq!(accepted("{tensors: {x: {datatype: INT8, shape: [-1, 2]}}}", rows), [], "{rows}");
+        let one = "{tensors: {x: {datatype: INT8}, k: {datatype: INT8, shape: [3]}}}";
+        assert_eq!(accepted(one, rows), [("no-rows", key.clone())], "{rows}");
+        assert_eq!(accepted("{sample: request.json}", rows), [("no-rows", key.clone())], "{rows}");
+    }
+    assert_eq!(accepted("{sample: request.json}", "any"), []);
+}
