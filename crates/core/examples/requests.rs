@@ -53,6 +53,7 @@ fn admit(n: u64) -> Admit {
         spent: 0,
         imputed: Permille::new(0),
         rows: Default::default(),
+        sequence: None,
     }
 }
 

@@ -91,6 +91,8 @@ pub enum Signal {
     RowsApart,
     /// Rows of an answer that are below what its tier accepts, against those that it bears (OIP-35).
     RowsLow,
+    /// 1 where the state of the request's sequence is not at this tier (OIP-36).
+    Sequence,
 }
 
 impl Signal {
@@ -111,6 +113,7 @@ impl Signal {
             Self::RowsFit => "rows_fit",
             Self::RowsApart => "rows_apart",
             Self::RowsLow => "rows_low",
+            Self::Sequence => "sequence_elsewhere",
             Self::Refusals => "probes_refused",
             Self::Replicas => "replicas_admitted",
             Self::Attempts => "remote_attempts",
@@ -208,6 +211,8 @@ impl Signal {
             Self::FeaturesMissing | Self::Context | Self::LargerContext | Self::DefaultBarred | Self::Unrepeatable => {
                 Reason::CapabilityMissing
             }
+            // What has begun elsewhere cannot be gone on with here.
+            Self::Sequence => Reason::CapabilityMissing,
             Self::OnlyDefault => Reason::SafetyBlock,
             // It lacks nothing that was asked for: a canned answer is no end of another one.
             Self::NoModel => Reason::LowerPreference,

@@ -9,6 +9,7 @@ use crate::{
     probe::Found,
     revision::{Features, Operation, Revision},
     rows::Rows,
+    sequence::Sequence,
     unit::Permille,
 };
 
@@ -84,6 +85,8 @@ pub struct Admit {
     pub imputed: Permille,
     /// Its rows, where its route judges rows by themselves (OIP-35).
     pub rows: Rows,
+    /// The sequence that it belongs to (OIP-36).
+    pub sequence: Option<Sequence>,
 }
 
 /// How an attempt that is to mend a broken stream compares with what was sent of it.

@@ -21,7 +21,7 @@
 //!
 //! # Reading order
 //! `clock`, `class`, `reason`, `revision` are words. `breaker`, `flap`, `ramp`, `domain`, `limiter`, `budget`, `latency`,
-//! `first`, `slow`, `load`, `rows`, `probe`, `plan` are policies.
+//! `first`, `slow`, `load`, `rows`, `probe`, `sequence`, `plan` are policies.
 //! `attempt`, `commit`, `request`, `route`, `machine` are machines. `decision` is what remains of a request.
 #![no_std]
 #![forbid(unsafe_code)]
@@ -71,6 +71,7 @@ mod request;
 mod revision;
 mod route;
 mod rows;
+mod sequence;
 mod size;
 mod slow;
 mod timer;
@@ -105,5 +106,6 @@ pub use revision::{
 };
 pub use route::{Phase, RouteState, TierState};
 pub use rows::{RowRule, Rows};
+pub use sequence::Sequence;
 pub use transition::{Transition, Trip};
 pub use unit::Permille;

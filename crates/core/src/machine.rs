@@ -33,6 +33,7 @@ use crate::{
     request::{Arrival, Request, World},
     revision::{Operation, Revision, Where},
     route::{Look, RouteMachine, RouteState},
+    sequence::Sequences,
     timer::{Owner, Timers},
 };
 
@@ -77,6 +78,7 @@ pub struct Core {
     probes: Probes,
     routes: BTreeMap<String, RouteSlot>,
     requests: BTreeMap<RequestId, Request>,
+    sequences: Sequences,
     running: BTreeMap<AttemptId, RequestId>,
     timers: Timers,
     outputs: VecDeque<Output>,
@@ -99,6 +101,7 @@ impl Core {
             probes: Probes::default(),
             routes: BTreeMap::new(),
             requests: BTreeMap::new(),
+            sequences: Sequences::default(),
             running: BTreeMap::new(),
             timers: Timers::default(),
             outputs: VecDeque::new(),
@@ -189,6 +192,11 @@ impl Core {
         self.gates.waiting() + self.routes.values().map(|route| route.waiting.len()).sum::<usize>()
     }
 
+    /// Returns how many sequences it keeps a path and a replica for, those among them that are being begun.
+    pub fn sequences(&self) -> usize {
+        self.sequences.len()
+    }
+
     /// Returns how many requests are open.
     pub fn open(&self) -> usize {
         self.requests.len()
@@ -226,17 +234,23 @@ impl Core {
 
     fn admit(&mut self, now: Nanos, admit: Admit) {
         let (id, route) = (admit.request, admit.route);
+        let barred = match () {
+            () if self.draining => Some(Refusal::Draining),
+            () if self.requests.len() >= MAX_OPEN => Some(Refusal::Overloaded),
+            () => None,
+        };
+        let join = || self.sequences.join(&admit, &self.generation.revision);
+        let (member, barred) = match barred.map_or_else(join, Err) {
+            Ok(member) => (member, None),
+            Err(why) => (None, Some(why)),
+        };
         let slot = &self.routes[&self.generation.revision.routes[route.index()].name];
         let arrival = Arrival {
             generation: self.generation.clone(),
             phase: slot.machine.phase(&self.generation, route, &self.paths),
             episode: slot.machine.episode(),
             held: slot.machine.held(now),
-        };
-        let barred = match () {
-            () if self.draining => Some(Refusal::Draining),
-            () if self.requests.len() >= MAX_OPEN => Some(Refusal::Overloaded),
-            () => None,
+            member,
         };
         self.requests.insert(id, Request::new(now, admit, arrival));
         self.with(id, |request, world| match barred {
@@ -267,6 +281,7 @@ impl Core {
 
     fn timeout(&mut self, now: Nanos) {
         let heard = core::mem::replace(&mut self.heard, now);
+        self.sequences.expire(now);
         let late = self.timers.next().map_or(0, |(at, _)| now.saturating_sub(at));
         if late >= PAUSE {
             // With a moment more, to hear what has come in the meantime.
@@ -328,6 +343,9 @@ impl Core {
             self.running.extend(after.into_iter().flatten().map(|attempt| (attempt, id)));
         }
         if request.is_over() {
+            if let Some(member) = request.member.take() {
+                self.sequences.settle(self.heard, member);
+            }
             self.requests.remove(&id);
             self.timers.disarm(Owner::Request(id));
         } else if let Some(due) = request.due() {

@@ -180,6 +180,10 @@ pub enum Refusal {
     Draining,
     /// Nobody is there to read an answer.
     ClientGone,
+    /// Nothing has the state of its sequence any more, or what has it may not be asked: it is to be begun again (OIP-36).
+    SequenceLost,
+    /// The start of its sequence is still being answered (OIP-36).
+    SequenceBusy,
 }
 
 /// What a client is told about its answer, at the moment when its first byte leaves.

@@ -150,7 +150,8 @@ impl<'a> Plan<'a> {
         if let Some(left) = before.credential.and_then(closed) {
             add(Signal::CredentialFor, left, 0);
         }
-        if let Some(left) = before.replicas.iter().map(|&gate| closed(gate).unwrap_or(0)).min().filter(|left| *left > 0)
+        if let Some(left) =
+            self.replica_gates(tier).map(|gate| closed(gate).unwrap_or(0)).min().filter(|left| *left > 0)
         {
             add(Signal::GateFor, left, 0);
         }
@@ -167,12 +168,19 @@ impl<'a> Plan<'a> {
         let before = self.before(tier);
         let left = |gate: &u32| self.gates.at(*gate).opens_in(self.now);
         let shared = before.domain.iter().chain(&before.credential).map(left).max();
-        shared.max(before.replicas.iter().map(left).min()).unwrap_or(0)
+        shared.max(self.replica_gates(tier).map(|gate| left(&gate)).min()).unwrap_or(0)
     }
 
-    /// Says whether the gate of a replica lets a request pass.
+    /// Returns the gates of the replicas that the request may be asked of.
+    fn replica_gates(&self, tier: u8) -> impl Iterator<Item = u32> {
+        let gates = self.before(tier).replicas.iter().enumerate();
+        gates.filter(|(replica, _)| self.request.may_ask(*replica)).map(|(_, gate)| *gate)
+    }
+
+    /// Says whether the gate of a replica lets a request pass, and its sequence does not hold it elsewhere.
     pub(crate) fn passable(&self, tier: u8, replica: usize) -> bool {
-        self.before(tier).replicas.get(replica).is_none_or(|&gate| self.gates.at(gate).admits(self.now))
+        let gate = self.before(tier).replicas.get(replica);
+        self.request.may_ask(replica) && gate.is_none_or(|&gate| self.gates.at(gate).admits(self.now))
     }
 
     /// Says whether one replica of a tier may be asked, by its breaker, its gate and its limiter: all may have moved while a
@@ -265,12 +273,15 @@ impl<'a> Plan<'a> {
             let most = request.route().priority.share_of_bodies();
             add(Signal::Bodies, request.admit.bodies.thousandths().into(), most.thousandths().into());
         }
-        let imputed = request.route().imputed;
+        let imputed = request.imputed();
         if imputed.sets_apart(tier) {
             // Where none was set apart, the tier takes what there is, be it nothing.
             add(Signal::RowsFit, request.rows_of(tier), request.rows.apart.min(1));
         } else if tier < imputed.start_at {
             add(Signal::Imputed, request.admit.imputed.thousandths().into(), imputed.most.thousandths().into());
+        }
+        if let Some(lacks) = request.lacks_state(tier) {
+            add(Signal::Sequence, lacks.into(), 0);
         }
         if matches!(path.place, Where::Remote(_)) {
             add(Signal::Attempts, u64::from(request.remote), u64::from(request.route().max_attempts));

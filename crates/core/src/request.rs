@@ -18,6 +18,7 @@ mod pace;
 mod recover;
 mod retry;
 mod rows;
+mod sequence;
 mod show;
 mod wait;
 
@@ -51,6 +52,7 @@ use crate::{
     revision::{CommitPoint, OnCapability, OnPolicy, Route, Where},
     route::Phase,
     rows::Rows,
+    sequence::Member,
     timer::Timers,
 };
 
@@ -85,6 +87,8 @@ pub(crate) struct Request {
     episode: Option<u32>,
     /// Where its route is pinned.
     pub(crate) held: Option<Held>,
+    /// Its place in a sequence (OIP-36).
+    pub(crate) member: Option<Member>,
     facts: Vec<Fact>,
     attempts: Vec<AttemptRecord>,
     commit: Commit,
@@ -156,11 +160,12 @@ pub(crate) struct Arrival {
     pub(crate) phase: Phase,
     pub(crate) episode: Option<u32>,
     pub(crate) held: Option<Held>,
+    pub(crate) member: Option<Member>,
 }
 
 impl Request {
     pub(crate) fn new(now: Nanos, admit: Admit, arrival: Arrival) -> Self {
-        let Arrival { generation, phase, episode, held } = arrival;
+        let Arrival { generation, phase, episode, held, member } = arrival;
         let route = generation.revision.routes[admit.route.index()].deadline;
         let deadline = admit.deadline.map_or(route, |client| client.min(route));
         let (at, rows) = (now.saturating_sub(admit.spent), admit.rows);
@@ -173,6 +178,7 @@ impl Request {
             phase,
             episode,
             held,
+            member,
             facts: Vec::with_capacity(4),
             attempts: Vec::with_capacity(1),
             commit: Commit::Held,
@@ -224,7 +230,7 @@ impl Request {
 
     /// Says whether a path may be asked for it a second time (F-034).
     fn may_repeat(&self, path: PathId) -> bool {
-        self.admit.pure && !self.generation.path(path).effects
+        self.admit.pure && self.admit.sequence.is_none() && !self.generation.path(path).effects
     }
 
     /// Returns the attempts that run.

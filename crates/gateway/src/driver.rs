@@ -267,6 +267,7 @@ mod tests {
             spent: 0,
             imputed: evenkeel_core::Permille::new(0),
             rows: Default::default(),
+            sequence: None,
         };
         let (_, mail) = driver.admit(&revision, admit).expect("the revision is in force");
         assert!(matches!(mail.take().await, Mail::Lost), "DRV-3");

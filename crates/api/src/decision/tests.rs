@@ -82,6 +82,7 @@ fn decided() -> core::Decision {
             spent: 0,
             imputed: evenkeel_core::Permille::new(0),
             rows: Default::default(),
+            sequence: None,
         }),
     );
     let mut decision = None;

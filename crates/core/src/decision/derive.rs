@@ -213,6 +213,12 @@ impl Evidence<'_> {
             End::Refused(Refusal::Overloaded) => Reason::CapacityExhausted,
             End::Refused(Refusal::Draining) => Reason::Draining,
             End::Refused(Refusal::ClientGone) => Reason::ClientGone,
+            // What speaks against the tier that had its state; nothing does where none has it.
+            End::Refused(Refusal::SequenceLost) => {
+                let rejected = candidates.iter().find(|candidate| candidate.verdict == Verdict::Rejected);
+                rejected.and_then(|it| it.reasons.first().copied()).unwrap_or(Reason::CapabilityMissing)
+            }
+            End::Refused(Refusal::SequenceBusy) => Reason::CallerError,
             End::Answered => {
                 // One that answered all that was left had been barred before, and waited for.
                 let above = candidates.iter().take(usize::from(tier.unwrap_or(0))).filter(|it| !self.is_whole(it.tier));

@@ -19,6 +19,7 @@ mod recover;
 mod refusals;
 mod replicas;
 mod retries;
+mod sequences;
 mod slow;
 mod waits;
 
@@ -142,6 +143,7 @@ impl Kit {
             spent: 0,
             imputed: crate::Permille::new(0),
             rows: Default::default(),
+            sequence: None,
         };
         change(&mut admit);
         self.feed(Input::Admit(admit));

@@ -22,11 +22,12 @@ impl Request {
     pub(super) fn give_up(&mut self, now: Nanos, world: &mut World<'_>) {
         // Who is to blame for a failure is told so, also where others were asked (OIP-39).
         let own = |result: ResultCode| result.next() != Next::Yes || result.class() == Class::Caller;
-        if let Some((attempt, result)) = self.first_failure.filter(|it| own(it.1)) {
+        if let Some((attempt, result)) = self.first_failure.filter(|it| own(it.1) && !self.loses(it.1)) {
             return self.finish(now, world, End::Error(result), Some(Source::Error(attempt)));
         }
         let refused = self.facts.iter().any(|fact| fact.signal == Signal::MaxTier && fact.breached());
         let why = match now >= self.deadline_at {
+            _ if self.has_lost() => Refusal::SequenceLost,
             _ if refused => Refusal::Degradation,
             true => Refusal::Deadline,
             false if self.lacks_room() => Refusal::Overloaded,
@@ -54,6 +55,7 @@ impl Request {
             return;
         }
         self.flush(now, world);
+        self.leave_sequence(end, source);
         let request = self.admit.request;
         let tier = source.and_then(|source| self.tier_of(source)).map(|tier| self.lowest(tier));
         let evidence = Evidence { facts: &self.facts, attempts: &self.attempts, end };
@@ -136,6 +138,7 @@ impl Request {
             }
             End::Refused(Refusal::Deadline) => 504,
             End::Refused(Refusal::ClientGone) => 499,
+            End::Refused(Refusal::SequenceLost | Refusal::SequenceBusy) => 409,
             End::Refused(_) => 503,
         }
     }
@@ -143,7 +146,8 @@ impl Request {
     /// Returns when the soonest tier that the next request like this one could be answered by may be asked, those that this one
     /// has asked among them, one to 300 seconds (F-056, F-165).
     fn retry_after(&self, now: Nanos, world: &World<'_>, why: Refusal) -> Option<Nanos> {
-        if matches!(why, Refusal::ClientGone) {
+        // To come back with the same request helps nobody who is to begin again.
+        if matches!(why, Refusal::ClientGone | Refusal::SequenceLost | Refusal::SequenceBusy) {
             return None;
         }
         let could = |tier| if self.asked(tier) { self.could(tier) } else { self.barred(tier) };

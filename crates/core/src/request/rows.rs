@@ -13,13 +13,20 @@ use crate::{
     fact::{Fact, Signal},
     output::Output,
     request::{Request, World},
+    revision::ImputedPolicy,
     rows::RowRule,
 };
 
 impl Request {
+    /// Returns how imputed rows are taken: those of a sequence all or none (OIP-36).
+    pub(crate) fn imputed(&self) -> ImputedPolicy {
+        let imputed = self.route().imputed;
+        ImputedPolicy { split: imputed.split && self.admit.sequence.is_none(), ..imputed }
+    }
+
     /// Returns how many rows a tier is asked for.
     pub(crate) fn rows_of(&self, tier: u8) -> u64 {
-        self.rows.asked(!self.route().imputed.sets_apart(tier))
+        self.rows.asked(!self.imputed().sets_apart(tier))
     }
 
     /// Reads a whole answer as the rule of its tier says, with what was compared for that on the record; returns what it came
@@ -29,10 +36,14 @@ impl Request {
         if !result.is_ok() {
             return (result, kept(0));
         }
-        let (tier, takes_all) = (attempt.tier, !self.route().imputed.sets_apart(attempt.tier));
+        let (tier, takes_all) = (attempt.tier, !self.imputed().sets_apart(attempt.tier));
         // An answer that nobody has looked at has nothing against it.
         let judged = self.generation.path(attempt.path).accept.zip(attempt.low);
-        let (rule, low) = judged.unwrap_or((RowRule::Any, 0));
+        let (rule, low) = match judged.unwrap_or((RowRule::Any, 0)) {
+            // The rows of a sequence stay together (OIP-36).
+            (RowRule::Split, low) if self.admit.sequence.is_some() => (RowRule::Any, low),
+            judged => judged,
+        };
         let low = low.min(attempt.rows);
         if judged.is_some() {
             self.facts.push(Fact::new(tier, Signal::RowsLow, low, rule.borne(attempt.rows)));

@@ -4,6 +4,7 @@ mod again;
 mod mends;
 mod parts;
 mod replicas;
+mod sequences;
 mod waits;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -170,7 +171,8 @@ proptest! {
         }
         for (_, output) in history.outputs() {
             if let Output::Refuse { why, retry_after, .. } = output {
-                prop_assert_eq!(retry_after.is_none(), *why == Refusal::ClientGone);
+                let silent = [Refusal::ClientGone, Refusal::SequenceLost, Refusal::SequenceBusy].contains(why);
+                prop_assert_eq!(retry_after.is_none(), silent);
                 prop_assert!(retry_after.is_none_or(|after| (SECOND..=300 * SECOND).contains(&after)), "F-165");
             }
         }

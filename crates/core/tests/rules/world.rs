@@ -110,6 +110,8 @@ pub(crate) struct World {
     pub(crate) churn: bool,
     /// Some clients give less time than the route does.
     pub(crate) impatience: bool,
+    /// Some calls belong to sequences.
+    pub(crate) sequences: bool,
     /// Timeouts reach the core up to this late, as those of a busy shell do.
     pub(crate) lag: Nanos,
     /// How late the next one will be.
@@ -137,6 +139,7 @@ impl World {
             grey: BTreeMap::new(),
             churn: true,
             impatience: true,
+            sequences: true,
             lag: LAG,
             late: 0,
         }
@@ -149,9 +152,9 @@ impl World {
     }
 
     /// Plays it as the naive model can follow: every client is patient, since an impatient one's clock is not the path's
-    /// fault; every upstream is one replica; every timeout is on time.
+    /// fault; every upstream is one replica; every timeout is on time; and no call belongs to a sequence.
     pub(crate) fn play_plainly(seed: u64, arrivals: usize) -> History {
-        Self { impatience: false, lag: 0, ..Self::new(seed, plain_sample(seed)) }.history_of(arrivals)
+        Self { impatience: false, sequences: false, lag: 0, ..Self::new(seed, plain_sample(seed)) }.history_of(arrivals)
     }
 
     fn history_of(mut self, arrivals: usize) -> History {
@@ -238,14 +241,23 @@ impl World {
             spent: 0,
             imputed: Permille::new(0),
             rows: Default::default(),
+            sequence: None,
         };
         let deadline = admit.deadline.map(|_| self.dice.below(3 * SECOND));
         let (spent, imputed) = enriched(admit.entropy);
         let spent = spent.min(self.now);
+        let sequence = self.sequence_of(&admit);
         self.open.push(request);
         let rows = rows(admit.entropy);
-        self.feed(Input::Admit(Admit { deadline, spent, imputed, rows, ..admit }));
+        self.feed(Input::Admit(Admit { deadline, spent, imputed, rows, sequence, ..admit }));
         request
+    }
+
+    /// One call in three belongs to one of a few sequences, by bits that nothing else is drawn from.
+    fn sequence_of(&self, admit: &Admit) -> Option<Sequence> {
+        let bits = Dice(admit.entropy).roll();
+        let some = self.sequences && admit.operation == Operation::Infer && bits.is_multiple_of(3);
+        some.then(|| Sequence { key: (bits >> 8 & 3).into(), start: bits >> 16 & 3 == 0, end: bits >> 24 & 7 == 0 })
     }
 
     pub(crate) fn feed(&mut self, input: Input) {

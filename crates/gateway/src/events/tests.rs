@@ -63,6 +63,7 @@ impl Kit {
             spent: 0,
             imputed: evenkeel_core::Permille::new(0),
             rows: Default::default(),
+            sequence: None,
         };
         self.core.handle(self.now, Input::Admit(admit));
         let mut decided = None;

@@ -37,12 +37,14 @@ pub(crate) enum Problem {
     DegradationRefused,
     /// The deadline passed (F-167).
     DeadlineExceeded,
+    /// A sequence cannot be gone on with (OIP-36).
+    SequenceLost,
 }
 
 impl Problem {
     /// Every problem, in the order of the table.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Invalid,
         Self::UnknownModel,
         Self::UnknownUrl,
@@ -56,6 +58,7 @@ impl Problem {
         Self::Exhausted,
         Self::DegradationRefused,
         Self::DeadlineExceeded,
+        Self::SequenceLost,
     ];
 
     /// Returns the HTTP status.
@@ -65,6 +68,7 @@ impl Problem {
             Self::UnknownModel | Self::UnknownUrl => 404,
             Self::MethodNotAllowed => 405,
             Self::TooSlow => 408,
+            Self::SequenceLost => 409,
             Self::TooLarge => 413,
             Self::UnknownEncoding | Self::UnknownMedia => 415,
             Self::NotOffered => 501,
@@ -80,6 +84,7 @@ impl Problem {
             Refusal::Deadline => Some(Self::DeadlineExceeded),
             Refusal::Degradation => Some(Self::DegradationRefused),
             Refusal::Overloaded | Refusal::Draining => Some(Self::Overloaded),
+            Refusal::SequenceLost | Refusal::SequenceBusy => Some(Self::SequenceLost),
             Refusal::ClientGone => None,
         }
     }

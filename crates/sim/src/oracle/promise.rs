@@ -294,7 +294,8 @@ impl Promises {
         let (watch, revision) = self.open_one(request)?;
         let bounds = SECOND..=300 * SECOND;
         let gone = why == Refusal::ClientGone;
-        if retry_after.is_none() != gone || retry_after.is_some_and(|after| !bounds.contains(&after)) {
+        let silent = gone || matches!(why, Refusal::SequenceLost | Refusal::SequenceBusy);
+        if retry_after.is_none() != silent || retry_after.is_some_and(|after| !bounds.contains(&after)) {
             return Err(("F-165", Some(request), format!("refused with a Retry-After of {retry_after:?} ns")));
         }
         if watch.committed.is_some() && !gone {

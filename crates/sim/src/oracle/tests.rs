@@ -90,6 +90,7 @@ impl Forger {
             spent: 0,
             imputed: Permille::new(0),
             rows: Default::default(),
+            sequence: None,
         };
         let input = Input::Admit(admit);
         self.feed(input.clone(), &input, Some(request), forge);
@@ -279,6 +280,7 @@ fn f_034_f_036_f_126_a_path_that_is_asked_for_what_it_may_not_be_is_found() {
             spent: 0,
             imputed: Permille::new(0),
             rows: Default::default(),
+            sequence: None,
         };
         let mut promises = Promises::new(revision.clone());
         promises.admitted(0, &admit);

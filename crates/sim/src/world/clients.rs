@@ -125,6 +125,7 @@ impl World<'_> {
             spent: 0,
             imputed: evenkeel_core::Permille::new(0),
             rows,
+            sequence: None,
         };
         self.tally.asked(client.tokens);
         self.feed(Input::Admit(admit), Some(request));

@@ -115,6 +115,9 @@ mutations! {
         "TotalTimeout = \"target.total_timeout\", Target, Hard, Once, Yes, Nothing, Timeout;";
     "F-031", "remote attempts are not counted", "request.rs":
         "self.remote += 1;" => "self.remote = 1;";
+    "F-034", "a sequence goes on at another replica", "plan.rs":
+        "self.request.may_ask(replica) && gate.is_none_or(|&gate| self.gates.at(gate).admits(self.now))" =>
+        "gate.is_none_or(|&gate| self.gates.at(gate).admits(self.now))";
     "F-035", "what broke two models is asked of a third", "plan.rs":
         "u64::from(self.request.crashes) > CHANCE" => "u64::from(self.request.crashes) > CHANCE + 100";
     "F-043", "free retries have no end", "request/retry.rs":

@@ -17,18 +17,20 @@ proptest! {
         let revision = sample(seed);
         for decision in history.decisions().filter(|it| it.operation == Operation::Infer) {
             let rows = admits[&decision.request].rows;
+            // Those of a sequence stay together (OIP-36).
+            let may_split = admits[&decision.request].sequence.is_none();
             let route = &revision.routes[decision.route.index()];
             let (mut kept, mut kept_apart) = (0, false);
             for attempt in &decision.attempts {
                 let of = attempt.rows.expect("each request has rows");
-                let waits = route.imputed.split && attempt.tier < route.imputed.start_at && !kept_apart;
+                let waits = may_split && route.imputed.split && attempt.tier < route.imputed.start_at && !kept_apart;
                 let left = rows.all - kept - if waits { rows.apart } else { 0 };
                 prop_assert!(of.asked == left, "{:?} is asked for {} of {}", attempt, of.asked, left);
                 prop_assert!(of.kept <= of.asked && of.asked > 0);
                 let whole = of.kept == of.asked;
                 match attempt.result {
                     ResultCode::OkPart => {
-                        let splits = revision.paths[attempt.path.index()].accept == Some(RowRule::Split);
+                        let splits = may_split && revision.paths[attempt.path.index()].accept == Some(RowRule::Split);
                         prop_assert!(of.kept > 0 && (splits || waits), "ROWS-1: {:?}", attempt);
                         prop_assert!(whole || splits);
                     }

@@ -153,6 +153,10 @@ impl Task {
             Refusal::Overloaded => "there is more work than room; come back later",
             Refusal::Draining => "this replica is stopping",
             Refusal::ClientGone => "the client went away",
+            Refusal::SequenceLost => {
+                "the sequence is lost: nothing has its state any more; begin it again with sequence_start"
+            }
+            Refusal::SequenceBusy => "the start of this sequence is still being answered; go on when it has been",
         };
         // Nobody reads the reply to a client that is gone.
         let problem = Problem::of(why).unwrap_or(Problem::Overloaded);

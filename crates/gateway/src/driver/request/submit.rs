@@ -108,6 +108,7 @@ impl Submission {
             spent,
             imputed,
             rows: batch::rows(self),
+            sequence: None,
         }
     }
 }

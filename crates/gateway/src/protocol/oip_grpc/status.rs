@@ -19,6 +19,7 @@ impl Code {
     pub(crate) const NOT_FOUND: Self = Self(5);
     pub(crate) const PERMISSION_DENIED: Self = Self(7);
     pub(crate) const RESOURCE_EXHAUSTED: Self = Self(8);
+    pub(crate) const FAILED_PRECONDITION: Self = Self(9);
     pub(crate) const ABORTED: Self = Self(10);
     pub(crate) const UNIMPLEMENTED: Self = Self(12);
     pub(crate) const INTERNAL: Self = Self(13);
@@ -34,6 +35,7 @@ impl Code {
                 Self::UNIMPLEMENTED
             }
             Problem::TooLarge => Self::RESOURCE_EXHAUSTED,
+            Problem::SequenceLost => Self::FAILED_PRECONDITION,
             Problem::TooSlow | Problem::DeadlineExceeded => Self::DEADLINE_EXCEEDED,
             Problem::Overloaded | Problem::Exhausted | Problem::DegradationRefused => Self::UNAVAILABLE,
         }

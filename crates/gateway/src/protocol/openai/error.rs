@@ -164,6 +164,8 @@ const fn words(problem: Problem) -> (&'static str, &'static str) {
         Problem::Exhausted => (DEGRADED, "all_tiers_exhausted"),
         Problem::DegradationRefused => (DEGRADED, "degradation_refused"),
         Problem::DeadlineExceeded => (DEGRADED, "deadline_exceeded"),
+        // This dialect has no sequences.
+        Problem::SequenceLost => (REQUEST, "sequence_lost"),
     }
 }
 
