@@ -9,6 +9,7 @@ use crate::{
         front::Front,
         openai::peek::{ChatPeek, EmbeddingsPeek, begin_answer, peek_chat},
     },
+    sequence::Turn,
     tensor::Infer,
 };
 
@@ -33,6 +34,8 @@ pub(crate) struct Inference {
     pub(crate) front: Front,
     /// What was fetched and imputed, where its route is enriched.
     pub(crate) enriched: Option<Enriched>,
+    /// Its place in a sequence.
+    pub(crate) turn: Option<Box<Turn>>,
 }
 
 /// One request.
@@ -59,7 +62,15 @@ impl Ask {
 
     /// Says whether it may be asked twice (F-034).
     pub(crate) fn is_pure(&self) -> bool {
-        !matches!(&self.question, Question::Chat(peek) if peek.store)
+        !matches!(&self.question, Question::Chat(peek) if peek.store) && self.turn().is_none()
+    }
+
+    /// Returns its place in a sequence, where it belongs to one.
+    pub(crate) fn turn(&self) -> Option<&Turn> {
+        match &self.question {
+            Question::Infer(inference) => inference.turn.as_deref(),
+            Question::Chat(_) | Question::Embeddings(_) => None,
+        }
     }
 
     /// Returns the same with an answer begun behind its messages, for a model to go on with it (F-126); none where its
@@ -81,8 +92,9 @@ impl Ask {
 
     /// Returns the same with other tensors, or another wish for some; none where it is no inference.
     pub(crate) fn asking(&self, infer: Infer) -> Option<Self> {
-        let Question::Infer(Inference { version, front, enriched, .. }) = &self.question else { return None };
-        let inference = Inference { infer, version: version.clone(), front: *front, enriched: enriched.clone() };
+        let Question::Infer(Inference { version, front, enriched, turn, .. }) = &self.question else { return None };
+        let (version, enriched, turn) = (version.clone(), enriched.clone(), turn.clone());
+        let inference = Inference { infer, version, front: *front, enriched, turn };
         Some(Self {
             question: Question::Infer(inference),
             body: self.body.clone(),

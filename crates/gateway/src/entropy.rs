@@ -9,6 +9,18 @@ use std::{
 use jiff::Timestamp;
 use ulid::Ulid;
 
+/// Draws a secret: 128 bits of the operating system's, spread over 256.
+#[expect(clippy::disallowed_methods, reason = "this is where entropy comes in, and a secret is not logged")]
+pub(crate) fn secret() -> [u8; 32] {
+    // The standard library keys its hash maps from the operating system; nobody else hashes with this key.
+    let state = RandomState::new();
+    let mut secret = [0; 32];
+    for (at, part) in secret.chunks_mut(8).enumerate() {
+        part.copy_from_slice(&state.hash_one(at).to_le_bytes());
+    }
+    secret
+}
+
 /// A stream of uniform bits: SplitMix64 (Steele and others, 2014), seeded once by the operating system.
 #[derive(Debug)]
 pub(crate) struct Entropy(AtomicU64);

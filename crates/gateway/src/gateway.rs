@@ -20,6 +20,7 @@ use crate::{
     events::{Events, Happened},
     listen::{self, Connections},
     probe,
+    sequence::Names,
     snapshot::Applied,
     status,
 };
@@ -34,6 +35,7 @@ pub(crate) struct Shared {
     pub(crate) driver: Arc<Driver>,
     pub(crate) events: Arc<Events>,
     pub(crate) entropy: Entropy,
+    pub(crate) sequences: Names,
     /// Bytes of request bodies that are held.
     pub(crate) bodies: Arc<Bodies>,
     address: SocketAddr,
@@ -108,6 +110,7 @@ impl Gateway {
             driver,
             events,
             entropy: Entropy::seeded(),
+            sequences: Names::drawn(),
             bodies: Arc::default(),
             address,
             phase: watch::Sender::new(Phase::Open),

@@ -21,6 +21,7 @@ mod probe;
 mod protocol;
 mod reply;
 mod rope;
+mod sequence;
 mod snapshot;
 mod splice;
 mod sse;

@@ -42,5 +42,5 @@ pub use fault::{
 };
 pub use log::{Attempt, Count, Ending};
 pub use options::{Options, Pace};
-pub use protocol::{Evaluate, OipAnswer, OipModel, Tensor, TensorData, TensorSpec};
+pub use protocol::{Evaluate, OipAnswer, OipModel, Sums, Tensor, TensorData, TensorSpec};
 pub use server::{Mock, ServeError, serve};

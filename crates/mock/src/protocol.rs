@@ -9,7 +9,7 @@ pub(crate) mod error;
 pub(crate) mod oip;
 pub(crate) mod openai;
 
-pub use oip::{Evaluate, OipAnswer, OipModel, Tensor, TensorData, TensorSpec};
+pub use oip::{Evaluate, OipAnswer, OipModel, Sums, Tensor, TensorData, TensorSpec};
 
 use crate::{
     reply::Reply,

@@ -22,7 +22,7 @@ use evenkeel_core::{AttemptId, Decision, Disclosure, Event, Input, Nanos, Output
 use http::HeaderMap;
 
 use self::{
-    answer::{labelled, skipped},
+    answer::{SEQUENCE_LOST, labelled, skipped},
     attempts::{Beside, Happened, Running, beside, next},
     batch::Batch,
     client::{Client, UNEXCUSED, Unread},
@@ -322,9 +322,14 @@ impl Task {
             let _ = self.client.send(error_event(ResultCode::PathPanic, message, "{}"), UNEXCUSED).await;
             return;
         }
-        let reply = self
-            .safe_default()
-            .unwrap_or_else(|| reply::refused(self.it.ask.front(), Problem::Overloaded, message, reply::Terms::soon()));
+        let front = self.it.ask.front();
+        let reply = match self.it.ask.turn() {
+            // Whatever would answer now has not its state, and nothing is known of it any more.
+            Some(_) => reply::refused(front, Problem::SequenceLost, SEQUENCE_LOST, reply::Terms::default()),
+            None => self
+                .safe_default()
+                .unwrap_or_else(|| reply::refused(front, Problem::Overloaded, message, reply::Terms::soon())),
+        };
         self.client.reply(reply);
     }
 }

@@ -87,7 +87,11 @@ pub(super) async fn ask(
         let prepared = prepare(&applied, &body)?;
         let deadline = terms::deadline(&headers, prepared.size.operation.is_stream());
         let completed = enriched::complete(shared, &applied, prepared, (deadline, before, entropy)).await;
-        let (Prepared { route, question, size }, spent) = completed?;
+        let (Prepared { route, mut question, size }, spent) = completed?;
+        if let Question::Infer(inference) = &mut question {
+            let route = &applied.deployment.revision.routes[route.index()].name;
+            inference.turn = shared.sequences.name(&mut inference.infer, route, &headers).map(Box::new);
+        }
         let Size { operation, cost, weight, tokens, needs } = size;
         let ask = Arc::new(Ask {
             question,

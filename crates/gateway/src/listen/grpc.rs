@@ -125,7 +125,13 @@ fn prepare(applied: &Applied, asked: &Asked, body: &Bytes) -> Result<Prepared, F
         .check(&applied.contracts[route.index()].now())
         .map_err(|wrong| Fault::new(Problem::Invalid, "bad_request", wrong.message))?;
     let size = inference::size(body.len());
-    let question = Question::Infer(Inference { infer, version: version.into(), front: Front::OipGrpc, enriched: None });
+    let question = Question::Infer(Inference {
+        infer,
+        version: version.into(),
+        front: Front::OipGrpc,
+        enriched: None,
+        turn: None,
+    });
     Ok(Prepared { route, question, size })
 }
 

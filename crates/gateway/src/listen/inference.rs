@@ -62,7 +62,8 @@ fn read(applied: &Applied, model: &Model, (body, divided): (&Bytes, &Divided)) -
     let (route, version) = find(applied, model)?;
     let infer = request::decode(divided.clone(), &applied.contracts[route.index()].now())
         .map_err(|wrong| Fault::new(Problem::Invalid, "bad_request", wrong.message))?;
-    let question = Question::Infer(Inference { infer, version: version.into(), front: Front::Oip, enriched: None });
+    let question =
+        Question::Infer(Inference { infer, version: version.into(), front: Front::Oip, enriched: None, turn: None });
     Ok(Prepared { route, question, size: size(body.len()) })
 }
 

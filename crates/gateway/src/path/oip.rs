@@ -121,7 +121,7 @@ impl Oip {
             }
             status => self.refused(status, response, (&asked, call)).await,
         };
-        Ok(self.signatures.judge(infer, ended))
+        Ok(self.signatures.judge(infer, forgotten(ask, ended)))
     }
 
     /// Reads an error answer as far as somebody may have to see it.
@@ -178,6 +178,14 @@ impl Path for Oip {
 fn is_page(headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
     kind.get(..9).is_some_and(|it| it.eq_ignore_ascii_case(b"text/html"))
+}
+
+/// Reads what is said by a server that knows nothing of a sequence: whose fault that is cannot be seen, and nobody else can go
+/// on with it (OIP-36).
+fn forgotten(ask: &Ask, ended: Ended) -> Ended {
+    let (Left::Error(body), Some(status), Some(turn)) = (&ended.left, ended.status, ask.turn()) else { return ended };
+    let unknown = ended.result == ResultCode::CallerInvalid && turn.is_unknown_to(status, &String::from_utf8_lossy(body));
+    if unknown { Ended { result: ResultCode::CallerSuspected, ..ended } } else { ended }
 }
 
 /// Writes a name as one segment of a path (RFC 3986, section 3.3).

@@ -31,6 +31,7 @@ use crate::client::{Kit, until, until_told};
 
 #[path = "../../src/protocol/oip_grpc/oracle.rs"]
 mod oracle;
+mod sequences;
 
 /// What stands before the models.
 const BEHIND: &str = r#"
@@ -44,6 +45,7 @@ routes:
     tiers: [{name: primary, oip: {upstream: big, model: m}, total: 1s, retries: 0}]
   n: {protocol: oip, tiers: [{name: primary, oip: {upstream: big, model: n}, total: 1s, retries: 0}]}
   declared: {protocol: oip, output: {tensors: {y: {datatype: FP32}}}, tiers: [{name: default, fixed: {outputs: {y: 0.5}}}]}
+  sum: {protocol: oip, tiers: [{name: primary, oip: {upstream: big, model: sum}, total: 1s}]}
   echo: {protocol: oip, tiers: [{name: default, fixed: {outputs: {y: 0.5}}}]}
 "#;
 
@@ -57,6 +59,8 @@ upstreams:
 routes:
   rest: {protocol: oip, tiers: [{name: primary, oip: {upstream: rest, model: m}, retries: 0}]}
   grpc: {protocol: oip, tiers: [{name: primary, oip: {upstream: grpc, model: m}, retries: 0}]}
+  sum: {protocol: oip, tiers: [{name: primary, oip: {upstream: grpc, model: sum}}]}
+  sum-rest: {protocol: oip, tiers: [{name: primary, oip: {upstream: rest, model: sum}}]}
   echo: {protocol: oip, tiers: [{name: primary, oip: {upstream: grpc, model: echo}, retries: 0}]}
   seven: {protocol: oip, versions: ["7", "12"], tiers: [{name: primary, oip: {upstream: grpc, model: echo}, retries: 0}]}
   missing:
@@ -124,7 +128,8 @@ impl Row {
             outputs: specs.map(|(name, datatype, shape)| TensorSpec::new(name, datatype, shape)).into(),
             answer: OipAnswer::Declared(values.map(|(name, values)| (name.to_owned(), values)).into()),
         };
-        let models = [("m", model), ("n", other)].map(|(name, it)| (name.to_owned(), it));
+        let sum = OipModel::summed(vec![TensorSpec::new("x", "FP32", [1])], TensorSpec::new("y", "FP32", [1]));
+        let models = [("m", model), ("n", other), ("sum", sum)].map(|(name, it)| (name.to_owned(), it));
         let behind = Kit::of(BEHIND, Path::new("."), BTreeMap::from(models)).await;
         let text = BEFORE.replace("BEHIND", &format!("http://{}", behind.gateway.address()));
         let deployment = load_text("before", &text, Path::new(".")).deployment.expect("it compiles");

@@ -23,4 +23,5 @@ mod probes;
 mod requests;
 mod rescue;
 mod rows;
+mod sequences;
 mod streams;

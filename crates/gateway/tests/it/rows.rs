@@ -103,6 +103,25 @@ fn attempt(path: &str, result: &str, asked: u64, kept: u64) -> (String, String, 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn oip_36_oip_35_rows_of_a_sequence_are_not_split() {
+    let kit = kit("split").await;
+    let of_sequence = |start: bool, sure: &[[f64; 2]]| {
+        let mut body = rows(sure);
+        body["parameters"] = json!({"sequence_id": 1, "sequence_start": start});
+        body
+    };
+    let got = ask(&kit, &of_sequence(true, &[[0.9, 0.8], [0.2, 0.8], [0.9, 0.8]])).await;
+    assert_eq!((got.status, got.header("evenkeel-tier")), (200, "1"), "{got:?}");
+    assert_eq!(labels(&got), ["second:r0", "second:r1", "second:r2"], "one that is low moves them all");
+    assert_eq!(got.json()["parameters"].get("evenkeel.row_tiers"), None);
+    // The first model is sure of all, and has not begun it.
+    let got = ask(&kit, &of_sequence(false, &[[0.9, 0.8], [0.9, 0.8]])).await;
+    assert_eq!((got.status, labels(&got)), (200, vec!["second:r0".into(), "second:r1".into()]));
+    let got = ask(&kit, &of_sequence(false, &[[0.9, 0.8], [0.9, 0.2]])).await;
+    assert_eq!((got.status, got.header("evenkeel-reason")), (409, "LOW_CONFIDENCE"), "{got:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn oip_35_bad_rows_move_the_whole_batch_as_the_rule_says() {
     let low = |bad: usize| rows(&(0..5).map(|at| [if at < bad { 0.2 } else { 0.9 }, 0.8]).collect::<Vec<_>>());
     for (rule, bad, tier) in [

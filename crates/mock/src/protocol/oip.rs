@@ -8,6 +8,7 @@
 mod binary;
 mod infer;
 mod model;
+mod sequence;
 mod tensor;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use serde_json::{Value, json};
 pub(crate) use binary::JSON_LENGTH;
 pub(crate) use infer::{Answer, Infer, Output};
 pub use model::{Evaluate, OipAnswer, OipModel, TensorSpec};
+pub use sequence::Sums;
 pub use tensor::{Tensor, TensorData};
 
 use super::{Ask, Call, Dialect, Work, error::ApiError, percent_decode};

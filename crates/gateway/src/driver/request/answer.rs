@@ -17,9 +17,14 @@ use crate::{
         problem::Problem,
     },
     reply::{self, Reply, Terms, Told},
+    sequence::Turn,
     sse,
     tensor::{Infer, InferAnswer, classify},
 };
+
+/// What a client is told that wants to go on with what is not there.
+pub(super) const SEQUENCE_LOST: &str =
+    "the sequence is lost: nothing has its state any more; begin it again with sequence_start";
 
 impl Task {
     pub(super) fn told<'a>(&'a self, disclosure: &'a Disclosure) -> Told<'a> {
@@ -87,6 +92,7 @@ impl Task {
         let mut parameters = told.parameters();
         let last = self.batch.last().unwrap_or_default();
         parameters.extend(self.batch.told((last, disclosure.reason)));
+        parameters.extend(self.it.ask.turn().map(Turn::told).into_iter().flatten());
         let said = oip_rest::answer::Told { route: told.route, version, request: infer, evenkeel: &parameters };
         let mut headers = told.headers(HeaderMap::new());
         let body = match front {
@@ -153,9 +159,7 @@ impl Task {
             Refusal::Overloaded => "there is more work than room; come back later",
             Refusal::Draining => "this replica is stopping",
             Refusal::ClientGone => "the client went away",
-            Refusal::SequenceLost => {
-                "the sequence is lost: nothing has its state any more; begin it again with sequence_start"
-            }
+            Refusal::SequenceLost => SEQUENCE_LOST,
             Refusal::SequenceBusy => "the start of this sequence is still being answered; go on when it has been",
         };
         // Nobody reads the reply to a client that is gone.

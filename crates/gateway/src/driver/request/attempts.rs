@@ -65,8 +65,7 @@ impl Task {
         let most = usize::try_from(deployment.paths[start.path.index()].max_answer).unwrap_or(usize::MAX);
         self.hold = Hold::new(deployment.revision.routes[self.it.route.index()].commit, most);
         let accept = deployment.paths[start.path.index()].accept.clone();
-        let imputed = deployment.revision.routes[self.it.route.index()].imputed;
-        let ask = self.batch.ask(&self.it.ask, (start.tier, imputed));
+        let ask = self.batch.ask(&self.it.ask, (start.tier, self.it.imputed()));
         debug_assert_eq!(self.batch.asked(), start.rows, "BATCH-2: the core counts the same rows");
         let future = match (start.role, ask) {
             (Role::Answer | Role::Splice, None) => lost(),

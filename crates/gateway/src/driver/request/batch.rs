@@ -55,10 +55,10 @@ pub(super) fn rows(it: &Submission) -> Rows {
     };
     let route = &revision.routes[it.route.index()];
     let judged = route.tiers.iter().any(|tier| revision.paths[tier.path.index()].accept.is_some());
-    if !judged && !route.imputed.split {
+    if !judged && !it.imputed().split {
         return Rows::default();
     }
-    let apart = enriched.as_ref().map_or(0, |it| it.apart.len() as u64);
+    let apart = enriched.as_ref().filter(|_| it.imputed().split).map_or(0, |it| it.apart.len() as u64);
     Rows { all: infer.batch(), apart }
 }
 
@@ -184,6 +184,7 @@ mod tests {
                 },
                 version: "1".into(),
                 front: Front::Oip,
+                turn: None,
                 enriched: None,
             }),
             body: Default::default(),

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use evenkeel_core::{Admit, CommitPoint, Nanos, Operation, Permille, RequestId, RouteId};
+use evenkeel_core::{Admit, CommitPoint, ImputedPolicy, Nanos, Operation, Permille, RequestId, RouteId};
 use http::HeaderMap;
 use tokio::sync::oneshot;
 
@@ -89,6 +89,12 @@ pub(crate) fn submit(
 }
 
 impl Submission {
+    /// Returns how the route takes imputed rows: those of a sequence all or none (OIP-36).
+    pub(super) fn imputed(&self) -> ImputedPolicy {
+        let imputed = self.applied.deployment.revision.routes[self.route.index()].imputed;
+        ImputedPolicy { split: imputed.split && self.ask.turn().is_none(), ..imputed }
+    }
+
     fn admission(&self, request: RequestId) -> Admit {
         let Terms { operation, entropy, deadline, max_tier, cost, weight, tokens, needs, bodies, spent } = self.terms;
         let imputed = self.ask.enriched().map_or(Permille::new(0), |it| it.share);
@@ -108,7 +114,7 @@ impl Submission {
             spent,
             imputed,
             rows: batch::rows(self),
-            sequence: None,
+            sequence: self.ask.turn().map(|turn| turn.sequence),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 use evenkeel_core::ResultCode;
 use http::HeaderMap;
 
-use super::{Lacking, MOST_SAID, READY, learned::Learned, signatures::Signatures};
+use super::{Lacking, MOST_SAID, READY, forgotten, learned::Learned, signatures::Signatures};
 use crate::{
     ask::{Ask, Inference, Question},
     path::{Attempting, Ended, Left, Path, Pieces},
@@ -70,6 +70,8 @@ impl OipGrpc {
                         true => result,
                     };
                 }
+                // A gateway says so that a sequence is lost.
+                let status = if code == 9 && ask.turn().is_some() { 409 } else { status };
                 Ended { result, status: Some(status), after, left: Left::Error(error_body(&message)) }
             }
             Called::Status { status, push_back, after } => {
@@ -77,7 +79,7 @@ impl OipGrpc {
                 Ended { result, status: Some(status.as_u16()), after, left: Left::Nothing }
             }
         };
-        Ok(self.signatures.judge(infer, ended))
+        Ok(self.signatures.judge(infer, forgotten(ask, ended)))
     }
 
     /// Asks whether the model is ready. Who does not say in time is not said to be unready.

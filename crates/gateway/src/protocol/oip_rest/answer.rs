@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     protocol::json::{self, Flaw, Kind, Reader},
+    sequence,
     tensor::{Datatype, Form, Infer, InferAnswer, Mapping, Output, Parameter, Parameters, Tensor},
 };
 
@@ -169,12 +170,14 @@ fn dimensions(reader: &mut Reader<'_>) -> Result<Vec<u64>, Bad> {
     Ok(shape)
 }
 
-/// Keeps the parameters of an answer that a client may see: scalars, and none that speak of transport or of us.
+/// Keeps the parameters of an answer that a client may see: scalars, and none that speak of transport, of us, or of a sequence,
+/// which a server knows by another id.
 pub(in crate::protocol) fn kept(found: Vec<(String, Found)>) -> Parameters {
     let mut parameters = parameter::scalars(found);
     parameters.retain(|(name, _)| {
         let transport = name.starts_with("shared_memory_") || matches!(name.as_str(), binary::SIZE | "headers");
-        !transport && !name.starts_with("evenkeel.")
+        let sequence = matches!(name.as_str(), sequence::ID | sequence::START | sequence::END);
+        !transport && !sequence && !name.starts_with("evenkeel.")
     });
     parameters
 }

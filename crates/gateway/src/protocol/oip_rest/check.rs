@@ -17,7 +17,10 @@ use super::{
     error::BadInfer,
     parameter::{self, Found},
 };
-use crate::tensor::{Contract, Datatype, Extra, Form, Infer, Input, Parameter, Parameters, Tensor, Wanted};
+use crate::{
+    sequence,
+    tensor::{Contract, Datatype, Extra, Form, Infer, Input, Parameter, Parameters, Tensor, Wanted},
+};
 
 /// How many classes of an output are wanted; they are made here, of what a server answers (OIP-34).
 const CLASSES: &str = "classification";
@@ -45,6 +48,7 @@ pub(in crate::protocol) fn accept<'d>(
         refuse(&part.parameters)?;
     }
     refuse(&parameters)?;
+    let sequence = sequence(&parameters)?;
     let datatypes = inputs.iter().map(|input| datatype(input, contract)).collect::<Result<Vec<_>, _>>()?;
     for input in &inputs {
         contract.check_shape(&input.name, shape(input)?).map_err(BadInfer::new)?;
@@ -80,7 +84,7 @@ pub(in crate::protocol) fn accept<'d>(
         form: if binary { Form::Bytes } else { Form::Text },
         inputs: tensors.into_iter().zip(inputs).map(input).collect::<Result<_, BadInfer>>()?,
         outputs: outputs.into_iter().map(output).collect::<Result<_, BadInfer>>()?,
-        parameters: kept(parameters)?,
+        parameters: kept(parameters)?.into_iter().chain(sequence).collect(),
         extra: extra(body, others),
     })
 }
@@ -99,7 +103,6 @@ fn refuse(parameters: &[(String, Found)]) -> Result<(), BadInfer> {
     for (name, found) in parameters {
         let why = match (name.as_str(), found) {
             (name, _) if name.starts_with("shared_memory_") => "the region is on another host",
-            ("sequence_id", Found::Scalar(id)) if !is_no_sequence(id) => "sequences are not offered yet",
             _ => continue,
         };
         return Err(BadInfer::new(format_args!("parameter '{name}': {why}")));
@@ -107,12 +110,22 @@ fn refuse(parameters: &[(String, Found)]) -> Result<(), BadInfer> {
     Ok(())
 }
 
-fn is_no_sequence(id: &Parameter) -> bool {
-    match id {
-        Parameter::Int(id) => *id == 0,
-        Parameter::String(id) => id.is_empty(),
-        _ => false,
-    }
+/// Reads to which sequence a request belongs, and that it begins or ends it; nothing where it belongs to none, whatever else is
+/// said of one (OIP-36).
+fn sequence(parameters: &[(String, Found)]) -> Result<Parameters, BadInfer> {
+    let id = match parameters.iter().find(|(name, _)| name == sequence::ID) {
+        None | Some((_, Found::Scalar(Parameter::Int(0)))) => return Ok(Parameters::new()),
+        Some((_, Found::Scalar(Parameter::String(id)))) if id.is_empty() => return Ok(Parameters::new()),
+        Some((_, Found::Scalar(id @ (Parameter::Int(1..) | Parameter::Uint(_) | Parameter::String(_))))) => id.clone(),
+        Some(_) => return Err(BadInfer::new("parameter 'sequence_id' must be a whole number from 0 or a string")),
+    };
+    let flag = |name: &str| flag(parameters, name).map(|it| Parameter::Bool(it.unwrap_or(false)));
+    let named = |name: &str, value| (name.to_owned(), value);
+    Ok(vec![
+        named(sequence::ID, id),
+        named(sequence::START, flag(sequence::START)?),
+        named(sequence::END, flag(sequence::END)?),
+    ])
 }
 
 fn datatype(input: &Part<'_>, contract: &Contract) -> Result<Datatype, BadInfer> {
@@ -150,7 +163,8 @@ fn flag(parameters: &[(String, Found)], name: &str) -> Result<Option<bool>, BadI
     }
 }
 
-/// Keeps the parameters that go on: ours do not, and neither does how tensors travel on this side.
+/// Keeps the parameters that go on as they are: ours do not, nor does how tensors travel on this side, nor what is said of a
+/// sequence, which is read by itself.
 fn kept(parameters: Vec<(String, Found)>) -> Result<Parameters, BadInfer> {
     if let Some((name, _)) = parameters.iter().find(|(_, found)| *found == Found::Other) {
         let message = format_args!("parameter '{name}' must be a string, true or false, or a number in range");
@@ -158,7 +172,7 @@ fn kept(parameters: Vec<(String, Found)>) -> Result<Parameters, BadInfer> {
     }
     let mut parameters = parameter::scalars(parameters);
     parameters.retain(|(name, _)| {
-        let sequence = matches!(name.as_str(), "sequence_id" | "sequence_start" | "sequence_end");
+        let sequence = matches!(name.as_str(), sequence::ID | sequence::START | sequence::END);
         let transport = matches!(name.as_str(), binary::SIZE | "binary_data" | "binary_data_output" | CLASSES);
         !sequence && !transport && !name.starts_with("evenkeel.")
     });

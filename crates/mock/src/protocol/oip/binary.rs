@@ -13,13 +13,12 @@ use super::TensorData;
 /// Says how many bytes of a body are JSON.
 pub(crate) const JSON_LENGTH: &str = "inference-header-content-length";
 
-/// What is said of how tensors travel, of a request or of one tensor.
+/// What is said of how one tensor travels.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Transport {
     pub(super) binary_data_size: Option<usize>,
     pub(super) binary_data: Option<bool>,
-    pub(super) binary_data_output: Option<bool>,
 }
 
 /// Reads the elements of a datatype from their bytes; none where they are no such elements.

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::{
     Body, JSON_LENGTH, OipAnswer, OipModel, Tensor, TensorData, TensorSpec, VERSION,
     binary::{self, Transport},
+    sequence::Turn,
 };
 use crate::protocol::error::ApiError;
 
@@ -30,6 +31,7 @@ pub(crate) struct Infer {
     wanted: Vec<(String, Option<bool>)>,
     /// Whether outputs of which that is not said are asked for as bytes.
     binary: bool,
+    turn: Option<Turn>,
 }
 
 /// An answer before it is written.
@@ -59,7 +61,16 @@ struct Request {
     #[serde(default)]
     outputs: Option<Vec<Wanted>>,
     #[serde(default)]
-    parameters: Option<Transport>,
+    parameters: Option<Parameters>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Parameters {
+    binary_data_output: Option<bool>,
+    sequence_id: Option<Value>,
+    sequence_start: Option<bool>,
+    sequence_end: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -105,8 +116,10 @@ pub(super) fn read(name: &str, model: &OipModel, body: Body<'_>) -> Result<Infer
     {
         return Err(ApiError::invalid(format!("no output {unknown:?}")));
     }
-    let binary = request.parameters.and_then(|it| it.binary_data_output).unwrap_or(false);
-    Ok(Infer { model: name.to_owned(), id: request.id.filter(|id| !id.is_empty()), inputs, wanted, binary })
+    let said = request.parameters.unwrap_or_default();
+    let binary = said.binary_data_output.unwrap_or(false);
+    let turn = Turn::read(said.sequence_id.as_ref(), [said.sequence_start, said.sequence_end]);
+    Ok(Infer { model: name.to_owned(), id: request.id.filter(|id| !id.is_empty()), inputs, wanted, binary, turn })
 }
 
 fn input(sent: Sent, tail: &mut &[u8]) -> Result<Tensor, ApiError> {
@@ -175,6 +188,10 @@ impl Infer {
                 .iter()
                 .map(|spec| declared(spec, values.get(&spec.name).map_or(&[], Vec::as_slice), batch))
                 .collect::<Result<Vec<_>, _>>()?,
+            OipAnswer::Summed(sums) => {
+                let sum = [Value::from(sums.add(self.turn.as_ref(), &self.inputs)?)];
+                model.outputs.iter().map(|spec| declared(spec, &sum, batch)).collect::<Result<Vec<_>, _>>()?
+            }
             OipAnswer::Evaluated(evaluator) => evaluator
                 .evaluate(&self.inputs)
                 .map_err(|why| ApiError::new(500, "server_error", "server_error", why))?

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Tensor;
+use super::{Sums, Tensor};
 
 /// A named tensor of a model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -45,6 +45,8 @@ pub enum OipAnswer {
     Declared(BTreeMap<String, Vec<Value>>),
     /// Computed from the inputs.
     Evaluated(Arc<dyn Evaluate>),
+    /// The sum of all numbers of the sequence so far, in every place of every output.
+    Summed(Sums),
 }
 
 /// A model that computes its outputs, such as an ONNX file behind an evaluator.
@@ -70,11 +72,17 @@ impl OipModel {
         OipModel { inputs, outputs, answer: OipAnswer::Evaluated(Arc::new(model)) }
     }
 
+    /// Makes a model with one output, which is the sum of all that came in a sequence.
+    pub fn summed(inputs: Vec<TensorSpec>, output: TensorSpec) -> OipModel {
+        OipModel { inputs, outputs: vec![output], answer: OipAnswer::Summed(Sums::default()) }
+    }
+
     /// Returns what the metadata call the platform.
     pub(super) fn platform(&self) -> &'static str {
         match self.answer {
             OipAnswer::Declared(_) => "declared",
             OipAnswer::Evaluated(_) => "evaluated",
+            OipAnswer::Summed(_) => "summed",
         }
     }
 }

@@ -174,12 +174,29 @@ fn oip_19_what_hides_the_data_is_refused() {
     };
     check(&part(r#""shared_memory_region":"r","shared_memory_byte_size":4"#), "the region is on another host");
     check(&with(r#","outputs":[{"name":"y","parameters":{"shared_memory_region":"r"}}]"#), "on another host");
-    check(&with(r#","parameters":{"sequence_id":7,"sequence_start":true}"#), "sequences are not offered yet");
-    check(&with(r#","parameters":{"sequence_id":"s"}"#), "sequences are not offered yet");
-    for none in [r#""sequence_id":0,"sequence_start":false"#, r#""sequence_id":"""#] {
-        let infer = free(&with(&format!(",\"parameters\":{{{none}}}"))).expect("no sequence");
-        assert!(infer.parameters.is_empty(), "{none}");
+}
+
+#[test]
+fn oip_36_a_request_says_to_which_sequence_it_belongs() {
+    let with = |parameters: &str| with(&format!(r#","parameters":{{{parameters}}}"#));
+    let check = |parameters: &str, id: Parameter, flags: [bool; 2]| {
+        let infer = free(&with(parameters)).expect(parameters);
+        let named = |name: &str, value| (name.to_owned(), value);
+        let [start, end] = flags.map(Parameter::Bool);
+        let expected = [named("sequence_id", id), named("sequence_start", start), named("sequence_end", end)];
+        assert_eq!(infer.parameters, expected, "{parameters}");
+    };
+    check(r#""sequence_id":7,"sequence_start":true"#, Parameter::Int(7), [true, false]);
+    check(r#""sequence_end":true,"sequence_id":"s""#, Parameter::String("s".into()), [false, true]);
+    check(r#""sequence_id":18446744073709551615"#, Parameter::Uint(u64::MAX), [false, false]);
+    for none in [r#""sequence_id":0,"sequence_start":false"#, r#""sequence_id":"""#, r#""sequence_start":true"#] {
+        assert!(free(&with(none)).expect("no sequence").parameters.is_empty(), "{none}");
     }
+    for wrong in ["-7", "1.5", "true", "[]", "18446744073709551616"] {
+        let refused = free(&with(&format!(r#""sequence_id":{wrong}"#))).expect_err(wrong);
+        assert!(refused.message.contains("'sequence_id' must be"), "{wrong}: {}", refused.message);
+    }
+    assert!(free(&with(r#""sequence_id":1,"sequence_end":"yes""#)).is_err());
 }
 
 #[test]
