@@ -1,7 +1,8 @@
 """Does with the unmodified tritonclient what its published examples do, over HTTP and gRPC, and prints what it made of it.
 
-Usage: oip_patterns.py HTTP GRPC MODEL [ECHO]; HTTP and GRPC are addresses (http://HOST:PORT). MODEL takes `x`, FP32 [n, 8], and gives
-`score`; ECHO, where there is one, gives back the BYTES of `text`. Prints one JSON line a case: {"case", "ok", "detail"}. `ok` says that
+Usage: oip_patterns.py HTTP GRPC MODEL [ECHO SUM BRIEF]; HTTP and GRPC are addresses (http://HOST:PORT). MODEL takes `x`, FP32 [n, 8], and gives
+`score`; ECHO, where there is one, gives back the BYTES of `text`, SUM adds up the `number` of a sequence into `total`, and BRIEF does
+so and forgets it within a second. Prints one JSON line a case: {"case", "ok", "detail"}. `ok` says that
 the client got what the case is about: an answer, or for the cases that are named in REFUSED an exception whose text is `detail`.
 """
 
@@ -9,6 +10,7 @@ import asyncio
 import json
 import queue
 import sys
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -21,17 +23,19 @@ from tritonclient.utils import InferenceServerException
 ROWS = np.array([[6.0553, 29.0, 6.21827, 1.03723, 1457.0, 2.46531, 33.8, -118.08]] * 3, dtype=np.float32)
 TEXTS = np.array(["", "é".encode(), b"\x00\xff not UTF-8"], dtype=object)
 
+# What is sent in a sequence, and what comes back; and the ids of two of them, of either kind.
+NUMBERS, TOTALS = [11, 7, 5, 3, 2, 0, 1], [11, 18, 23, 26, 28, 28, 29]
+NAMES = [1_000_001, "año"]
+
 REFUSED = {
     "http shared memory",
     "http repository",
     "http statistics",
     "http trace",
-    "http sequence",
     "grpc shared memory",
     "grpc repository",
     "grpc statistics",
     "grpc trace",
-    "grpc sequence",
     "grpc shared memory in a tensor",
     "http shared memory in a tensor",
 }
@@ -42,11 +46,11 @@ def host(address: str) -> str:
 
 
 class Asking:
-    def __init__(self, http_at: str, grpc_at: str, model: str, echo: str | None) -> None:
+    def __init__(self, http_at: str, grpc_at: str, model: str, echo: str | None, summing: str | None, brief: str | None) -> None:
         self.at = (host(http_at), host(grpc_at))
         self.http = http.InferenceServerClient(self.at[0], network_timeout=20.0, concurrency=2)
         self.grpc = grpc.InferenceServerClient(self.at[1])
-        self.model, self.echo = model, echo
+        self.model, self.echo, self.sum, self.brief = model, echo, summing, brief
 
     def rows(self, module):
         x = module.InferInput("x", list(ROWS.shape), "FP32")
@@ -103,6 +107,65 @@ class Asking:
         assert seen == ["0", "1", "2"], seen
         return str(seen)
 
+    def sequences(self, module, client) -> str:
+        """Two sequences side by side, one call each at a time; one that is over is not gone on with."""
+        seen = []
+        for at, value in enumerate(NUMBERS):
+            for name in NAMES:
+                flags = {"sequence_start": at == 0, "sequence_end": at == len(NUMBERS) - 1}
+                answer = client.infer(self.sum, number(module, value), sequence_id=name, **flags)
+                seen.append(total(answer))
+        assert seen == [it for it in TOTALS for _ in NAMES], seen
+        for name in NAMES:
+            self.lost(module, client, self.sum, name)
+        return str(seen)
+
+    def lost(self, module, client, model: str, name) -> None:
+        try:
+            client.infer(model, number(module, 1), sequence_id=name)
+        except InferenceServerException as error:
+            assert "begin it again" in error.message(), error
+            assert error.status() in ("409", "StatusCode.FAILED_PRECONDITION"), error
+            return
+        raise AssertionError(f"{name} goes on")
+
+    def forgotten(self, module, client) -> str:
+        """A server that has forgotten a sequence has lost it, which is no fault of its client."""
+        for name in NAMES:
+            client.infer(self.brief, number(module, 1), sequence_id=name, sequence_start=True)
+        time.sleep(1.5)
+        for name in NAMES:
+            self.lost(module, client, self.brief, name)
+            answer = client.infer(self.brief, number(module, 5), sequence_id=name, sequence_start=True)
+            assert total(answer) == 5, answer
+        return "begun again"
+
+    def sequence_stream(self) -> str:
+        """Two sequences in one stream, all of it sent before anything is answered."""
+        done: queue.Queue = queue.Queue()
+        self.grpc.start_stream(lambda result, error: done.put((result, error)))
+        for ask in turns(grpc):
+            self.grpc.async_stream_infer(self.sum, **ask)
+        seen = []
+        for _ in range(len(NUMBERS) * len(NAMES)):
+            result, error = done.get(timeout=20)
+            assert error is None, error
+            seen.append((result.get_response().id, total(result)))
+        self.grpc.stop_stream()
+        return streamed(seen)
+
+    async def sequence_stream_aio(self) -> str:
+        async def asked():
+            for ask in turns(grpc):
+                yield {"model_name": self.sum, **ask}
+
+        seen = []
+        async with grpc_aio.InferenceServerClient(self.at[1]) as client:
+            async for result, error in client.stream_infer(asked()):
+                assert error is None, error
+                seen.append((result.get_response().id, total(result)))
+        return streamed(seen)
+
     def options(self, module, client) -> str:
         answer = client.infer(self.model, self.rows(module), request_id="mine", timeout=500_000, priority=1)
         head = answer.get_response()
@@ -113,6 +176,29 @@ class Asking:
         x = module.InferInput("x", list(ROWS.shape), "FP32")
         x.set_shared_memory("region", ROWS.nbytes)
         return [x]
+
+
+def number(module, value: int) -> list:
+    it = module.InferInput("number", [1, 1], "INT32")
+    it.set_data_from_numpy(np.array([[value]], dtype=np.int32))
+    return [it]
+
+
+def total(answer) -> int:
+    return int(answer.as_numpy("total").flatten()[0])
+
+
+def turns(module):
+    """The requests of two sequences, one of each in turn."""
+    for at, value in enumerate(NUMBERS):
+        for name in NAMES:
+            flags = {"sequence_start": at == 0, "sequence_end": at == len(NUMBERS) - 1}
+            yield {"inputs": number(module, value), "request_id": f"{name}_{at}", "sequence_id": name, **flags}
+
+
+def streamed(seen: list) -> str:
+    assert seen == [(f"{name}_{at}", it) for at, it in enumerate(TOTALS) for name in NAMES], seen
+    return str(seen)
 
 
 def true(value: bool) -> str:
@@ -147,12 +233,19 @@ def cases(it: Asking) -> dict[str, Callable[[], object]]:
             f"{name} repository": lambda c=client: c.load_model(it.model),
             f"{name} statistics": lambda c=client: c.get_inference_statistics(it.model),
             f"{name} trace": lambda c=client: c.get_trace_settings(),
-            f"{name} sequence": lambda m=module, c=client: c.infer(
-                it.model, it.rows(m), sequence_id=7, sequence_start=True
+            # A model without a state takes it as well.
+            f"{name} sequence": lambda m=module, c=client: it.fine(
+                c.infer(it.model, it.rows(m), sequence_id=7, sequence_start=True, sequence_end=True)
             ),
         }
         if it.echo:
             over[f"{name} bytes"] = lambda m=module, c=client: it.texts(m, c)
+        if it.sum:
+            over[f"{name} sequences"] = lambda m=module, c=client: it.sequences(m, c)
+            over[f"{name} forgotten sequence"] = lambda m=module, c=client: it.forgotten(m, c)
+    if it.sum:
+        over["grpc sequence stream"] = it.sequence_stream
+        over["grpc asyncio sequence stream"] = lambda: asyncio.run(it.sequence_stream_aio())
     return over | {
         "http gzip": lambda: it.fine(
             it.http.infer(
@@ -186,8 +279,8 @@ def seen(case: str, call: Callable[[], object]) -> dict:
 
 
 def main() -> None:
-    http_at, grpc_at, model, *echo = sys.argv[1:]
-    asking = Asking(http_at, grpc_at, model, echo[0] if echo else None)
+    http_at, grpc_at, model, *more = sys.argv[1:]
+    asking = Asking(http_at, grpc_at, model, *(more or (None, None, None)))
     told = []
     for case, call in cases(asking).items():
         told.append(seen(case, call))

@@ -4,7 +4,8 @@ Usage: triton_home.py DIR. The server's binary is the one that PyPI's nvidia-pyt
 repository. Prints one JSON line: {"model", "http", "grpc", "ready", "command", "environment"}: the server is started by
 `command` with `environment` added, and is ready when GET of `ready` is 200.
 
-`home-value` takes `x`, FP32 [n, 8], and gives `score`, FP32 [n, 1]; `echo` gives back BYTES; `nan` gives what is no number;
+`home-value` takes `x`, FP32 [n, 8], and gives `score`, FP32 [n, 1]; `echo` gives back BYTES; `sum` adds up `number`, INT32 [1, 1], of a
+sequence into `total`, and `brief` does so with a short memory; `nan` gives what is no number;
 `boom` raises; `slow` needs a second.
 """
 
@@ -27,6 +28,15 @@ MODELS = {
         'input { name: "text" data_type: TYPE_STRING dims: [-1] } output { name: "text" data_type: TYPE_STRING dims: [-1] }',
         "return [pb.Tensor('text', pb.get_input_tensor_by_name(request, 'text').as_numpy())]",
     ),
+    "sum": (
+        "max_batch_size: 4 sequence_batching { max_sequence_idle_microseconds: 60000000 oldest { max_candidate_sequences: 64 } "
+        'control_input { name: "START" control { kind: CONTROL_SEQUENCE_START int32_false_true: [0, 1] } } } '
+        'input { name: "number" data_type: TYPE_INT32 dims: [1] } output { name: "total" data_type: TYPE_INT32 dims: [1] }',
+        "number, start = (pb.get_input_tensor_by_name(request, it).as_numpy()[0, 0] for it in ('number', 'START'))\n"
+        "        key = request.correlation_id()\n"
+        "        self.totals[key] = int(number) + (0 if start else self.totals[key])\n"
+        "        return [pb.Tensor('total', np.array([[self.totals[key]]], dtype=np.int32))]",
+    ),
     "nan": (
         'max_batch_size: 64 input { name: "x" data_type: TYPE_FP32 dims: [8] } '
         'output { name: "score" data_type: TYPE_FP32 dims: [1] }',
@@ -47,6 +57,9 @@ MODELS = {
     ),
 }
 
+# The same, but it forgets a sequence of which it has heard nothing for a fifth of a second.
+MODELS["brief"] = (MODELS["sum"][0].replace("60000000", "200000"), MODELS["sum"][1])
+
 MODEL = '''import time
 
 import numpy as np
@@ -54,6 +67,8 @@ import triton_python_backend_utils as pb
 
 
 class TritonPythonModel:
+    totals = {}
+
     def one(self, request):
         {body}
 

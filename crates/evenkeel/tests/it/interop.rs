@@ -100,7 +100,8 @@ fn oip_01_oip_05_oip_28_every_client_works_with_every_server_behind_the_gateway(
 }
 
 #[test]
-fn oip_12_oip_18_oip_19_oip_21_oip_31_oip_32_what_the_examples_of_tritonclient_do_works_or_is_refused_in_words() {
+fn oip_12_oip_18_oip_19_oip_21_oip_31_oip_32_oip_36_what_the_examples_of_tritonclient_do_works_or_is_refused_in_words()
+{
     if is_left_out("patterns", "it runs Triton, MLServer, kserve and Python") {
         return;
     }
@@ -118,17 +119,18 @@ fn oip_12_oip_18_oip_19_oip_21_oip_31_oip_32_what_the_examples_of_tritonclient_d
     }
     let mut failed = String::new();
     for (route, _, server) in ROUTES {
-        let echo = (server == Some(0)).then(|| route.replace("triton", "echo"));
+        let more = ["echo", "sum", "brief"].map(|model| route.replace("triton", model));
+        let more = &more[..if server == Some(0) { 3 } else { 0 }];
         let python = environment("tri").expect("it was looked for").join("python");
         let asked = Command::new(python)
             .arg(client("oip_patterns.py"))
             .args([&address, &address, route])
-            .args(echo.as_deref())
+            .args(more)
             .output()
             .expect("Python runs");
         let printed = String::from_utf8_lossy(&asked.stdout);
         let cases: Vec<Value> = printed.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
-        let expected = if echo.is_some() { 41 } else { 39 };
+        let expected = if more.is_empty() { 39 } else { 47 };
         assert_eq!(cases.len(), expected, "{printed}{}", String::from_utf8_lossy(&asked.stderr));
         for case in cases.iter().filter(|case| case["ok"] != true) {
             writeln!(failed, "{route}: {case}").expect("a String takes all");
@@ -173,8 +175,20 @@ fn up_10_up_15_each_server_is_stopped_and_killed_in_turn_and_no_client_notices()
         servers[server].go_on();
         until("the way back", || (ask(route).0 == 0).then_some(()));
     }
+    // A state goes with its server, and a tier that has none is not asked for it.
+    let go_on = |route: &str, start: bool| {
+        let parameters = format!(r#"{{"sequence_id":"s","sequence_start":{start}}}"#);
+        let number = r#"{"name":"number","shape":[1,1],"datatype":"INT32","data":[1]}"#;
+        let body = format!(r#"{{"parameters":{parameters},"inputs":[{number}]}}"#);
+        http(serving.data, "POST", &format!("/v2/models/{route}/infer"), &body).0
+    };
+    let sums = ["sum-rest", "sum-grpc"];
+    assert_eq!(sums.map(|route| (go_on(route, true), go_on(route, false))), [(200, 200); 2], "TN-12: it stands");
     for (at, name) in ["triton", "mlserver", "kserve"].into_iter().enumerate() {
         servers[at].kill();
+        if at == 0 {
+            assert_eq!(sums.map(|route| go_on(route, false)), [409; 2], "TN-12: it is lost");
+        }
         for route in [format!("{name}-rest"), format!("{name}-grpc")] {
             let (tier, decision) = ask(&route);
             let record = get(serving.data, &format!("/v1/decisions/{decision}"));
@@ -212,9 +226,11 @@ fn serve(folder: &Path, servers: &[Server]) -> Serving {
             .expect("a String takes all");
     }
     for kind in ["rest", "grpc"] {
-        let tier = format!("oip: {{upstream: triton-{kind}, model: echo}}");
-        writeln!(text, "  echo-{kind}: {{protocol: oip, tiers: [{{name: primary, {tier}}}]}}")
-            .expect("a String takes all");
+        for model in ["echo", "sum", "brief"] {
+            let tier = format!("oip: {{upstream: triton-{kind}, model: {model}}}");
+            writeln!(text, "  {model}-{kind}: {{protocol: oip, tiers: [{{name: primary, {tier}}}]}}")
+                .expect("a String takes all");
+        }
     }
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/home-value");
     std::fs::copy(example.join("distilled.onnx"), folder.join("distilled.onnx")).expect("copied");
