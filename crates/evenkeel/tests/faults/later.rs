@@ -2,7 +2,6 @@
 
 /// Reasons, and the rows that they stand for.
 const LATER: &[(&str, &[&str])] = &[
-    ("issue 4: stateful sequences are refused until then", &["TN-12"]),
     ("issue 9: the admin plane has neither tokens nor a check of `Host` yet", &["SE-06", "SE-07"]),
     ("issue 5: the cache is not built yet", &["CL-02", "DA-05", "DA-06", "DA-07", "DA-08", "DA-09", "DA-10"]),
     ("issue 5: ensembles are not built yet", &["TN-11"]),

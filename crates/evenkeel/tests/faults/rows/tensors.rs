@@ -1,9 +1,12 @@
 //! TN: the Open Inference Protocol: tensors that are not what they are said to be.
 
+mod sequences;
+
 use bytes::Bytes;
 use serde_json::{Value, json};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
+use self::sequences::tn_12;
 use crate::{
     client::Got,
     exchange::outcome,
@@ -73,6 +76,18 @@ pub(crate) const ROWS: &[Row] = &[
     )
     .within(TENSORS),
     Row::new("TN-09", Plain, &[Variant::named("", "{fault: output_out_of_range}", PRICE)], act!(tn_09)).within(TENSORS),
+    Row::new(
+        "TN-12",
+        Plain,
+        &[
+            Variant::named("reset", "{fault: reset}", PRICE),
+            Variant::named("500", "{fault: status, status: 500}", PRICE),
+            Variant::named("an output missing", "{fault: output_missing}", PRICE),
+            Variant::named("NaN", "{fault: output_nonfinite, row: 1}", PRICE),
+        ],
+        act!(tn_12),
+    )
+    .within(TENSORS),
     Row::new("TN-13", Plain, &[Variant::named("", "", PRICE)], act!(tn_13)).within(TENSORS).single(),
 ];
 
