@@ -75,7 +75,7 @@ pub struct Admit {
     pub tokens: u64,
     /// The lowest tier that the client accepts (F-168).
     pub max_tier: Option<u8>,
-    /// Whether it may be asked twice: it keeps nothing, and belongs to no sequence (F-034).
+    /// Whether it may be asked twice, for all that is known beside its sequence: nothing is kept of it (F-034).
     pub pure: bool,
     /// The share of the memory for request bodies that is in use, its own among them (F-087).
     pub bodies: Permille,

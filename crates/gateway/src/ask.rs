@@ -60,9 +60,9 @@ impl Ask {
         matches!(&self.question, Question::Chat(peek) if peek.stream)
     }
 
-    /// Says whether it may be asked twice (F-034).
+    /// Says whether it may be asked twice (F-034); how it stands with what belongs to a sequence, the core knows.
     pub(crate) fn is_pure(&self) -> bool {
-        !matches!(&self.question, Question::Chat(peek) if peek.store) && self.turn().is_none()
+        !matches!(&self.question, Question::Chat(peek) if peek.store)
     }
 
     /// Returns its place in a sequence, where it belongs to one.

@@ -24,7 +24,7 @@ impl Request {
         let (attempt, result, status) = ended;
         let slot = self.generation.slot(attempt.path);
         // Whether a reused connection had gone is known only once another is tried.
-        let unknown = result == ResultCode::Unsent && !self.may_repeat(attempt.path);
+        let unknown = result == ResultCode::Unsent && !self.may_resend(attempt.path);
         let evidence = if unknown { Evidence::None } else { evidence(attempt, result) };
         let entropy = self.admit.entropy ^ attempt.id.0;
         let repeated = self.counted.contains(&slot);

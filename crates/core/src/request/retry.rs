@@ -105,7 +105,8 @@ impl Request {
         let (tier, result) = (attempt.tier, how.result);
         let against = |signal, value, threshold| Err(Some(Fact::new(tier, signal, value, threshold)));
         // What may have changed something is not asked for again (F-034).
-        if !self.may_repeat(attempt.path) && !result.left_nothing() {
+        let resent = result == ResultCode::Unsent && self.may_resend(attempt.path);
+        if !self.may_repeat(attempt.path) && !result.left_nothing() && !resent {
             return against(Signal::Unrepeatable, 1, 0);
         }
         let most = self.route().max_attempts;

@@ -8,7 +8,7 @@ use crate::{
     class::{Class, ResultCode},
     decision::End,
     fact::{Fact, Signal},
-    id::ReplicaId,
+    id::{PathId, ReplicaId},
     output::{Refusal, Source},
     reason::Reason,
     request::Request,
@@ -19,6 +19,12 @@ impl Request {
     /// Returns its place in a sequence that has begun before it.
     fn later(&self) -> Option<&Member> {
         self.member.as_ref().filter(|member| !member.starts())
+    }
+
+    /// Says whether a path may be asked again that has probably not been asked at all: to begin a sequence a second time is to
+    /// begin it, but to go on with it twice is another sequence.
+    pub(super) fn may_resend(&self, path: PathId) -> bool {
+        self.admit.pure && self.later().is_none() && !self.generation.path(path).effects
     }
 
     /// Says whether the state of its sequence is elsewhere than at a tier; none where it may be answered by any.

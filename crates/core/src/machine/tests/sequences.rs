@@ -62,6 +62,21 @@ fn oip_36_a_start_may_fall_to_another_tier_and_what_follows_stays_there() {
 }
 
 #[test]
+fn oip_36_f_043_a_start_that_was_not_taken_is_sent_again_and_what_follows_is_not() {
+    let mut kit = Kit::new(revision(1));
+    kit.member(true, false);
+    kit.end(R::Unsent, 0);
+    assert_eq!((kit.starts().last(), kit.start().fresh), (Some(&(0, 0)), true));
+    kit.end(R::Ok, 200);
+    assert_eq!(kit.results(), ["target.unsent", "ok"]);
+    kit.member(false, false);
+    kit.end(R::Unsent, 0);
+    assert_eq!(kit.results(), ["target.unsent"], "whether it was added up is not known");
+    assert_eq!(kit.last_refusal(), Some(Refusal::SequenceLost));
+    assert_eq!(kit.breaker(0), BreakerState::Closed, "nor whether that was its fault");
+}
+
+#[test]
 fn oip_36_what_fails_in_the_middle_is_lost_whatever_stands_below() {
     for result in [R::Status5xx, R::Reset, R::Unsent, R::DecodeFailed, R::ContractShape, R::CallerSuspected] {
         let mut kit = Kit::new(revision(2));

@@ -66,7 +66,9 @@ impl Seen {
             Err(format!("{what}: {request:?} of {of:?} at {may:?}: {outcome:?} {attempts:?} {facts:?}"))
         };
         let again = decision.attempts.windows(2).filter(|pair| pair[0].path == pair[1].path);
-        if again.into_iter().any(|pair| !pair[0].result.left_nothing()) {
+        // A start that was probably not taken may be sent again, what follows may not.
+        let resent = |result| may.is_none() && result == ResultCode::Unsent;
+        if again.into_iter().any(|pair| !pair[0].result.left_nothing() && !resent(pair[0].result)) {
             return fault("asked twice");
         }
         if may.is_some() && decision.attempts.iter().any(|it| it.tier != decision.attempts[0].tier) {

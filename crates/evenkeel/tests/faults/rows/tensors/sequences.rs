@@ -36,6 +36,8 @@ pub(super) async fn tn_12(run: &mut Run) {
     run.break_primary().await;
     let got = turn(run, "one", false).await;
     let results = lost(run, &got, 1).await;
+    let reached = inferences(run).await;
+    run.must_be(reached, 2, "the start, and once what went wrong");
     let mut statuses = vec![got.status];
     run.saw(Side::Record, results.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", "));
     let got = turn(run, "one", false).await;
@@ -47,8 +49,6 @@ pub(super) async fn tn_12(run: &mut Run) {
         run.must(got.status == 200 && got.tier() == Some(1), "the lower tier has the other one", &got);
         run.saw(Side::Client, format!("start broken: {}", outcome(&got)));
     }
-    let reached = inferences(run).await;
-    run.must_be(reached, 3, "once for each that was sent to it");
     run.set_primary("").await;
     let got = turn(run, "two", false).await;
     run.must(got.status == 200 && got.tier() == Some(1), "and stays there while the primary is well", &got);
