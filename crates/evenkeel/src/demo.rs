@@ -27,7 +27,7 @@ pub(crate) use summary::Summary;
 use summary::Tally;
 
 use self::script::Stage;
-use crate::served::served;
+use crate::{output, served::served};
 
 /// The configuration; the addresses of the mocks are put in.
 const CONFIG: &str = include_str!("demo/evenkeel.yaml");
@@ -43,7 +43,7 @@ pub(crate) async fn run(length: Duration) -> anyhow::Result<Summary> {
     let deployment = compile(&text, folder.path())?;
     let bad = compile(&text.replace("distilled.onnx", "per-cent.onnx"), folder.path())?;
     let gateway = Gateway::start(deployment.clone()).await?;
-    eprintln!("{}", picture::legend(gateway.address()));
+    output::note(picture::legend(gateway.address()));
     let start = Instant::now();
     let tally = Arc::new(Mutex::new(Tally::new(&deployment.revision)));
     #[expect(clippy::disallowed_methods, reason = "it is aborted at the end of the demo")]

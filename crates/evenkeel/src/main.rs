@@ -5,6 +5,7 @@ mod cmd;
 mod demo;
 mod descriptors;
 mod log;
+mod output;
 mod served;
 mod wire;
 
@@ -20,8 +21,10 @@ fn main() -> ExitCode {
     let _ = rustls::crypto::ring::default_provider().install_default();
     match cmd::Cli::parse().run() {
         Ok(code) => code,
+        // Who has read enough has got what it wanted.
+        Err(error) if error.is::<output::Unread>() => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("evenkeel: {error:#}");
+            output::note(format_args!("evenkeel: {error:#}"));
             ExitCode::from(2)
         }
     }

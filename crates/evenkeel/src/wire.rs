@@ -18,7 +18,7 @@ use evenkeel_core::PathId;
 use evenkeel_gateway::{Gateway, prove};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::descriptors;
+use crate::{descriptors, output};
 
 /// What is left of the drain after a second order to stop (F-175).
 const HURRY: Duration = Duration::from_secs(1);
@@ -104,7 +104,8 @@ async fn serving(deployment: Arc<Deployment>, read: Sources, cut: Option<Cut>) -
     let admin = Admin::start(&admin, plane.clone(), reloader.clone()).await.context("cannot start")?;
     let (listen, admin_address, revision) = (gateway.address(), admin.address(), gateway.revision());
     tracing::info!(target: "evenkeel::serve", %listen, admin = %admin_address, revision, "serving");
-    println!("evenkeel serves at {scheme}://{listen}, admin at http://{admin_address}");
+    let told = format!("evenkeel serves at {scheme}://{listen}, admin at http://{admin_address}");
+    output::whoever_reads(output::line(told))?;
     #[expect(clippy::disallowed_methods, reason = "it is aborted before the drain begins")]
     let watching = tokio::spawn(watch(reloader.clone()));
     loop {

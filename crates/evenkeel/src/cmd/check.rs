@@ -3,10 +3,11 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::Args;
+use evenkeel_config::Loaded;
 use serde_json::json;
 
 use super::counted;
-use crate::wire;
+use crate::{output, wire};
 
 /// Reads a configuration and prints everything that is wrong with it.
 #[derive(Debug, Args)]
@@ -29,25 +30,27 @@ impl Check {
         let loaded = wire::read(&self.file);
         let warnings = loaded.diagnostics.len() - loaded.errors();
         let ok = loaded.deployment.is_some() && !(self.deny_warnings && warnings > 0);
-        if self.json {
-            println!("{}", json!({"ok": ok, "diagnostics": loaded.diagnostics}));
-            return Ok(code(ok));
-        }
-        for diagnostic in &loaded.diagnostics {
-            println!("{diagnostic}");
-        }
-        match &loaded.deployment {
-            Some(_) if !ok => println!("{}: {}, denied", self.file.display(), counted(warnings, "warning")),
-            Some(deployment) => {
-                let routes = counted(deployment.revision.routes.len(), "route");
-                println!("{}: fine ({routes}, {})", self.file.display(), deployment.name());
-            }
-            None => println!("{}: {}", self.file.display(), counted(loaded.errors(), "error")),
-        }
-        Ok(code(ok))
+        let printed = match self.json {
+            true => output::line(json!({"ok": ok, "diagnostics": loaded.diagnostics})),
+            false => self.tell(&loaded, ok),
+        };
+        output::whoever_reads(printed)?;
+        Ok(ExitCode::from(u8::from(!ok)))
     }
-}
 
-fn code(ok: bool) -> ExitCode {
-    ExitCode::from(u8::from(!ok))
+    /// Prints what was found, and what comes of it.
+    fn tell(&self, loaded: &Loaded, ok: bool) -> anyhow::Result<()> {
+        for diagnostic in &loaded.diagnostics {
+            output::line(diagnostic)?;
+        }
+        let warnings = loaded.diagnostics.len() - loaded.errors();
+        let verdict = match &loaded.deployment {
+            Some(_) if !ok => format!("{}, denied", counted(warnings, "warning")),
+            Some(deployment) => {
+                format!("fine ({}, {})", counted(deployment.revision.routes.len(), "route"), deployment.name())
+            }
+            None => counted(loaded.errors(), "error"),
+        };
+        output::line(format_args!("{}: {verdict}", self.file.display()))
+    }
 }

@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
+use crate::output;
+
 /// Prints the JSON schema or a commented example of a configuration.
 #[derive(Debug, Args)]
 pub(super) struct Config {
@@ -22,8 +24,8 @@ enum What {
 impl Config {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         match self.what {
-            What::Schema => println!("{}", serde_json::to_string_pretty(&evenkeel_config::json_schema())?),
-            What::Example => print!("{}", evenkeel_config::EXAMPLE),
+            What::Schema => output::line(serde_json::to_string_pretty(&evenkeel_config::json_schema())?)?,
+            What::Example => output::text(evenkeel_config::EXAMPLE)?,
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -4,7 +4,7 @@ use std::{process::ExitCode, time::Duration};
 
 use clap::Args;
 
-use crate::demo;
+use crate::{demo, output};
 
 /// Everything in one process: mock models, the gateway, traffic, a scripted outage. Needs no file and no network.
 #[derive(Debug, Args)]
@@ -20,12 +20,12 @@ pub(super) struct Demo {
 impl Demo {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let summary = super::runtime()?.block_on(demo::run(self.length))?;
-        match self.json {
-            true => println!("{}", serde_json::to_string(&summary)?),
-            false => print!("{summary}"),
-        }
+        output::whoever_reads(match self.json {
+            true => output::line(serde_json::to_string(&summary)?),
+            false => output::text(&summary),
+        })?;
         for cause in &summary.causes {
-            eprintln!("evenkeel demo: {cause}");
+            output::note(format_args!("evenkeel demo: {cause}"));
         }
         Ok(ExitCode::from(u8::from(!summary.is_whole())))
     }

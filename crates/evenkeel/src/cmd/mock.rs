@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::Args;
 use evenkeel_mock::{Mock as Server, Options, parse_faults_yaml};
 
-use crate::{descriptors, served::served, wire};
+use crate::{descriptors, output, served::served, wire};
 
 /// Runs a model server that breaks on demand. `PUT /mock/faults` switches faults, `GET /mock/log` shows what it saw.
 #[derive(Debug, Args)]
@@ -54,11 +54,9 @@ impl Mock {
         super::runtime()?.block_on(async {
             let mut stop = wire::Stop::new()?;
             let mock = Server::start(options).await.context("cannot start")?;
-            println!(
-                "models at http://{0}/v1 and http://{0}/v2, control at http://{1}/mock",
-                mock.address(),
-                mock.control_address()
-            );
+            let (models, control) = (mock.address(), mock.control_address());
+            let told = format!("models at http://{models}/v1 and http://{models}/v2, control at http://{control}/mock");
+            output::whoever_reads(output::line(told))?;
             stop.ordered().await;
             mock.stop().await;
             Ok(ExitCode::SUCCESS)

@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::Args;
 
 use super::counted;
-use crate::{log, wire};
+use crate::{log, output, wire};
 
 /// Runs the gateway. A saved file or SIGHUP reloads; SIGTERM drains, a second one hurries.
 #[derive(Debug, Args)]
@@ -19,7 +19,7 @@ impl Serve {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let loaded = wire::read(&self.config);
         for diagnostic in &loaded.diagnostics {
-            eprintln!("{diagnostic}");
+            output::note(diagnostic);
         }
         let Some(deployment) = loaded.deployment.clone() else {
             anyhow::bail!("cannot serve {}: {}", self.config.display(), counted(loaded.errors(), "error"));

@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc};
 use clap::Args;
 
 use super::counted;
-use crate::{log, wire};
+use crate::{log, output, wire};
 
 /// Serves one path alone, as the model of its route's name.
 #[derive(Debug, Args)]
@@ -43,7 +43,7 @@ impl ServePath {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let loaded = wire::read(&self.config);
         for diagnostic in &loaded.diagnostics {
-            eprintln!("{diagnostic}");
+            output::note(diagnostic);
         }
         let Some(whole) = &loaded.deployment else {
             anyhow::bail!("cannot serve {}: {}", self.config.display(), counted(loaded.errors(), "error"));

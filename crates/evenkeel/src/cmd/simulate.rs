@@ -14,6 +14,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::counted;
+use crate::output;
 
 /// Failing seeds of a scenario that are printed; `--json` has all.
 const TOLD: usize = 5;
@@ -61,12 +62,12 @@ impl Simulate {
     fn play(&self) -> anyhow::Result<bool> {
         let scenarios = self.load(self.config.as_ref())?;
         let reports: Vec<Report> = scenarios.iter().map(|it| play(it, self.seed, self.requests)).collect();
-        if self.json {
-            println!("{}", json!({"runs": reports.iter().map(Report::to_json).collect::<Vec<_>>()}));
+        output::whoever_reads(if self.json {
+            output::line(json!({"runs": reports.iter().map(Report::to_json).collect::<Vec<_>>()}))
         } else {
             let reports: Vec<String> = reports.iter().map(ToString::to_string).collect();
-            print!("{}", reports.join("\n"));
-        }
+            output::text(reports.join("\n"))
+        })?;
         Ok(reports.iter().all(Report::holds))
     }
 
@@ -75,13 +76,13 @@ impl Simulate {
         let scenarios = self.load(self.config.as_ref())?;
         let bar = self.bar(scenarios.len());
         if !self.json {
-            bar.suspend(|| println!("{}", Sweep::head()));
+            bar.suspend(|| output::line(Sweep::head()))?;
         }
         let mut sweeps = Vec::new();
         for scenario in &scenarios {
             let sweep = sweep(scenario, self.seeds(), &|| bar.inc(1));
             if !self.json {
-                bar.suspend(|| told(&sweep));
+                bar.suspend(|| told(&sweep))?;
             }
             sweeps.push(sweep);
         }
@@ -89,14 +90,13 @@ impl Simulate {
         let requests: u64 = sweeps.iter().map(Sweep::requests).sum();
         let (seeds, took) = (sweeps.iter().map(|it| it.seeds).sum::<u64>(), bar.elapsed().as_secs_f64());
         let holds = sweeps.iter().all(Sweep::holds);
-        if self.json {
-            println!("{}", json!({"holds": holds, "sweeps": sweeps.iter().map(Sweep::to_json).collect::<Vec<_>>()}));
+        output::whoever_reads(if self.json {
+            output::line(json!({"holds": holds, "sweeps": sweeps.iter().map(Sweep::to_json).collect::<Vec<_>>()}))
         } else {
             let words = if holds { "every rule and every expectation holds" } else { "something does not hold" };
             let seeds = counted(seeds as usize, "seed");
-            println!("{seeds}, {requests} requests in {took:.1} s: {words}");
-            println!("{}", Sweep::legend());
-        }
+            output::line(format_args!("{seeds}, {requests} requests in {took:.1} s: {words}\n{}", Sweep::legend()))
+        })?;
         Ok(holds)
     }
 
@@ -109,13 +109,13 @@ impl Simulate {
             a.iter().zip(&b).map(|(a, b)| [a, b].map(|it| sweep(it, self.seeds(), &|| bar.inc(1)))).collect();
         bar.finish_and_clear();
         let names = configs.each_ref().map(|it| it.display().to_string());
-        if self.json {
+        output::whoever_reads(if self.json {
             let pairs: Vec<_> = pairs.iter().map(|[a, b]| json!({"a": a.to_json(), "b": b.to_json()})).collect();
-            println!("{}", json!({"a": names[0], "b": names[1], "scenarios": pairs}));
+            output::line(json!({"a": names[0], "b": names[1], "scenarios": pairs}))
         } else {
             let tables: Vec<_> = pairs.iter().map(|[a, b]| compare([&names[0], &names[1]], [a, b])).collect();
-            print!("{}", tables.join("\n"));
-        }
+            output::text(tables.join("\n"))
+        })?;
         Ok(pairs.iter().flatten().all(Sweep::holds))
     }
 
@@ -154,13 +154,15 @@ impl Simulate {
 }
 
 /// Prints a sweep, and how to see again what failed.
-fn told(sweep: &Sweep) {
-    println!("{sweep}");
+fn told(sweep: &Sweep) -> anyhow::Result<()> {
+    output::line(sweep)?;
     for failure in sweep.failures.iter().take(TOLD) {
-        println!("  seed {}: {}\n    {}", failure.seed, failure.what.join("; "), failure.command);
+        let (seed, what) = (failure.seed, failure.what.join("; "));
+        output::line(format_args!("  seed {seed}: {what}\n    {}", failure.command))?;
     }
-    if let Some(more @ 1..) = sweep.failures.len().checked_sub(TOLD) {
-        println!("  and {more} more");
+    match sweep.failures.len().checked_sub(TOLD) {
+        Some(more @ 1..) => output::line(format_args!("  and {more} more")),
+        _ => Ok(()),
     }
 }
 
@@ -172,5 +174,5 @@ fn read(config: &Path) -> anyhow::Result<Arc<Deployment>> {
 }
 
 fn say(diagnostics: &[Diagnostic]) {
-    diagnostics.iter().for_each(|it| eprintln!("{it}"));
+    diagnostics.iter().for_each(output::note);
 }

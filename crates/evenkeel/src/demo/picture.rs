@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use tokio::time::{Instant, interval};
 
 use super::summary::Tally;
+use crate::output;
 
 /// Returns what a reader needs for the picture, and where to ask while it lasts.
 pub(super) fn legend(gateway: SocketAddr) -> String {
@@ -29,7 +30,7 @@ async fn lines(gateway: &Gateway, tally: &Mutex<Tally>) {
     loop {
         ticks.tick().await;
         for line in describe(gateway, tally) {
-            eprintln!("{:>3} s  {line}", start.elapsed().as_secs());
+            output::note(format_args!("{:>3} s  {line}", start.elapsed().as_secs()));
         }
     }
 }

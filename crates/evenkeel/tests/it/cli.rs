@@ -155,3 +155,49 @@ fn help_says_what_a_user_looks_for_there() {
         assert!(output.status.success() && printed.contains(words), "{arguments:?} without {words}: {printed}");
     }
 }
+
+#[test]
+fn who_stops_reading_is_told_nothing_and_no_verb_panics() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let wrong = folder.path().join("e.yaml");
+    std::fs::write(&wrong, TEN_MISTAKES).expect("written");
+    let wrong = wrong.to_str().expect("text");
+    let scenarios = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios");
+    let plain = scenarios.join("plain.yaml");
+    let plain = plain.to_str().expect("text");
+    let small = folder.path().join("small.yaml");
+    std::fs::write(
+        &small,
+        "version: 1\nroutes: {r: {protocol: openai-chat, tiers: [{name: t, fixed: {content: x}}]}}\n",
+    )
+    .expect("written");
+    // What a verb has found out is its exit code, whoever reads it.
+    for (arguments, code) in [
+        (&["config", "example"][..], 0),
+        (&["config", "schema"], 0),
+        (&["check", small.to_str().expect("text")], 0),
+        (&["check", wrong], 1),
+        (&["check", wrong, "--json"], 1),
+        (&["simulate", plain], 0),
+        (&["simulate", plain, "--json"], 0),
+        (&["simulate", plain, "--seeds", "2"], 0),
+        (&["simulate", plain, "--seeds", "2", "--json"], 0),
+        (&["simulate", "--help"], 0),
+    ] {
+        for both in [false, true] {
+            let closed = || {
+                let (reader, writer) = std::io::pipe().expect("a pipe");
+                drop(reader);
+                writer
+            };
+            let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_evenkeel"));
+            command.args(arguments).stdout(closed());
+            if both {
+                command.stderr(closed());
+            }
+            let output = command.output().expect("the binary runs");
+            let told = text(&output.stderr);
+            assert_eq!((output.status.code(), told.as_str()), (Some(code), ""), "{arguments:?}, both: {both}");
+        }
+    }
+}
