@@ -6,9 +6,10 @@ FP32 [n, 1].
 """
 
 import json
-import socket
 import sys
 from pathlib import Path
+
+from ports import free_ports
 
 
 def serve(http_port: int, grpc_port: int) -> None:
@@ -30,15 +31,6 @@ def serve(http_port: int, grpc_port: int) -> None:
             return InferResponse(response_id=payload.id or "none", model_name=self.name, infer_outputs=[output])
 
     ModelServer(http_port=http_port, grpc_port=grpc_port, workers=1).start([HomeValue()])
-
-
-def free_ports(count: int) -> list[int]:
-    """Returns ports that nobody listens on; held open together, so that they differ."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [it.getsockname()[1] for it in sockets]
-    for it in sockets:
-        it.close()
-    return ports
 
 
 def main() -> None:

@@ -12,11 +12,11 @@ and `predict_proba`, and gives the second only to whoever asks for it.
 import argparse
 import csv
 import json
-import socket
 from pathlib import Path
 
 import joblib
 import numpy as np
+from ports import free_ports
 from sklearn.ensemble import GradientBoostingClassifier
 
 MODEL = "home-value"
@@ -50,15 +50,6 @@ def fit(rows: Path) -> GradientBoostingClassifier:
         table = np.array([row[1:] for row in list(csv.reader(text))[1:]], dtype=np.float32)
     model = GradientBoostingClassifier(n_estimators=20, max_depth=3, random_state=0)
     return model.fit(table[:, :-1], table[:, -1].astype(int))
-
-
-def free_ports(count: int) -> list[int]:
-    """Returns ports that nobody listens on; held open together, so that they differ."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [it.getsockname()[1] for it in sockets]
-    for it in sockets:
-        it.close()
-    return ports
 
 
 def write_json(file: Path, value: dict) -> None:

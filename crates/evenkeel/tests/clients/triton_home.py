@@ -11,10 +11,11 @@ sequence into `total`, and `brief` does so with a short memory; `nan` gives what
 
 import json
 import os
-import socket
 import sys
 import sysconfig
 from pathlib import Path
+
+from ports import free_ports
 
 MODELS = {
     "home-value": (
@@ -75,15 +76,6 @@ class TritonPythonModel:
     def execute(self, requests):
         return [pb.InferenceResponse(self.one(request)) for request in requests]
 '''
-
-
-def free_ports(count: int) -> list[int]:
-    """Returns ports that nobody listens on; held open together, so that they differ."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [it.getsockname()[1] for it in sockets]
-    for it in sockets:
-        it.close()
-    return ports
 
 
 def prepare(folder: Path, server: Path) -> None:

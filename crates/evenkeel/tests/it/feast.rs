@@ -10,8 +10,8 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    interop::servers::{environment, told},
-    process::{Serving, get, http, is_left_out, skip, until},
+    interop::servers::{are_left_out, told},
+    process::{Serving, get, http, until},
 };
 
 /// `txn_7d` may be an hour old to be good, and a day to stand in; of `avg_amount` any age will do. Where two of three values are
@@ -109,11 +109,8 @@ fn ask(serving: &Serving, customers: &[i64]) -> (Vec<f64>, String, Value) {
 
 #[test]
 fn f_037_a_real_feast_enriches_a_route_and_costs_no_answer_when_it_is_slow_or_gone() {
-    if is_left_out("feast", "it runs Feast") {
+    if are_left_out("feast", &["fea"]) {
         return;
-    }
-    if environment("fea").is_none() {
-        return skip("feast", "no environment `fea` in the folder of test environments");
     }
     let folder = tempfile::tempdir().expect("a folder");
     let feast = Feast::start(&folder.path().join("feast"));

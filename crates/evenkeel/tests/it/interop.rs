@@ -21,7 +21,7 @@ use std::{
 use serde_json::Value;
 
 use self::servers::{Server, client, environment};
-use crate::process::{Serving, Variable, get, http, is_left_out, skip, until};
+use crate::process::{Serving, Variable, get, http, until};
 
 /// A client of `oip_matrix.py`: its name there, how the table calls it, and the environment that has it.
 const CLIENTS: [(&str, &str, &str); 6] = [
@@ -54,11 +54,8 @@ struct Cell {
 
 #[test]
 fn oip_01_oip_05_oip_28_every_client_works_with_every_server_behind_the_gateway() {
-    if is_left_out("interop", "it runs Triton, MLServer, kserve and Python") {
+    if servers::are_left_out("interop", &["tri", "mls", "ks"]) {
         return;
-    }
-    if let Some(missing) = ["tri", "mls", "ks"].into_iter().find(|name| environment(name).is_none()) {
-        return skip("interop", &format!("no environment `{missing}` in the folder of test environments"));
     }
     let folder = tempfile::tempdir().expect("a folder");
     let servers = Server::start_all(folder.path());
@@ -102,11 +99,8 @@ fn oip_01_oip_05_oip_28_every_client_works_with_every_server_behind_the_gateway(
 #[test]
 fn oip_12_oip_18_oip_19_oip_21_oip_31_oip_32_oip_36_what_the_examples_of_tritonclient_do_works_or_is_refused_in_words()
 {
-    if is_left_out("patterns", "it runs Triton, MLServer, kserve and Python") {
+    if servers::are_left_out("patterns", &["tri", "mls", "ks"]) {
         return;
-    }
-    if let Some(missing) = ["tri", "mls", "ks"].into_iter().find(|name| environment(name).is_none()) {
-        return skip("patterns", &format!("no environment `{missing}` in the folder of test environments"));
     }
     let folder = tempfile::tempdir().expect("a folder");
     let servers = Server::start_all(folder.path());
@@ -142,11 +136,8 @@ fn oip_12_oip_18_oip_19_oip_21_oip_31_oip_32_oip_36_what_the_examples_of_tritonc
 
 #[test]
 fn up_10_up_15_each_server_is_stopped_and_killed_in_turn_and_no_client_notices() {
-    if is_left_out("servers", "it runs Triton, MLServer, kserve and Python") {
+    if servers::are_left_out("servers", &["tri", "mls", "ks"]) {
         return;
-    }
-    if let Some(missing) = ["tri", "mls", "ks"].into_iter().find(|name| environment(name).is_none()) {
-        return skip("servers", &format!("no environment `{missing}` in the folder of test environments"));
     }
     let folder = tempfile::tempdir().expect("a folder");
     let mut servers = Server::start_all(folder.path());

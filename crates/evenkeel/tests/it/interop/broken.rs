@@ -25,12 +25,9 @@ use super::{
     asking::{Asking, Front, Got, Mistake},
     garbage::{Garbage, Proxy},
     scene::{Scene, WAYS},
-    servers::{Server, environment},
+    servers::{self, Server},
 };
-use crate::{
-    process::{is_left_out, skip},
-    under_load::{moment, watch as watch_gateway},
-};
+use crate::under_load::{moment, watch as watch_gateway};
 
 const NAMES: [&str; 3] = ["triton", "mlserver", "kserve"];
 /// Answers of tier 0 in a row, on each route, after which a server counts as mended.
@@ -92,11 +89,8 @@ impl Stage {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn oip_39_oip_40_up_10_up_15_real_servers_are_killed_stopped_and_spoiled_under_load_and_no_client_notices() {
-    if is_left_out("broken", "it runs Triton, MLServer, kserve and Python") {
+    if servers::are_left_out("broken", &["tri", "mls", "ks"]) {
         return;
-    }
-    if let Some(missing) = ["tri", "mls", "ks"].into_iter().find(|name| environment(name).is_none()) {
-        return skip("broken", &format!("no environment `{missing}` in the folder of test environments"));
     }
     let folder = tempfile::tempdir().expect("a folder");
     let servers = tokio::task::block_in_place(|| Server::start_all(folder.path()));

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
-use super::{CLIENTS, ask_with, environment};
-use crate::process::{Serving, is_left_out, skip};
+use super::{CLIENTS, ask_with, servers};
+use crate::process::Serving;
 
 /// A model in process behind TLS.
 const CONFIG: &str = "version: 1
@@ -16,11 +16,8 @@ routes:
 
 #[test]
 fn hp_14_every_client_works_over_tls() {
-    if is_left_out("interop", "it runs Python") {
+    if servers::are_left_out("interop", &["tri", "ks"]) {
         return;
-    }
-    if let Some(missing) = ["tri", "ks"].into_iter().find(|name| environment(name).is_none()) {
-        return skip("interop", &format!("no environment `{missing}` in the folder of test environments"));
     }
     let folder = tempfile::tempdir().expect("a folder");
     let issuer = certify(folder.path());

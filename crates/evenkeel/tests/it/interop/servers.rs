@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::process::{environments, http, until};
+use crate::process::{environments, http, is_left_out, skip, until};
 
 /// How long a server may take to load its models, on a busy machine.
 const READY: Duration = Duration::from_secs(120);
@@ -29,6 +29,18 @@ pub(crate) struct Server {
 /// Returns the folder of an environment's programs, where it is installed.
 pub(crate) fn environment(name: &str) -> Option<PathBuf> {
     Some(environments().join(name).join("bin")).filter(|bin| bin.join("python").exists())
+}
+
+/// Says whether a test that needs these environments is left out, and notes why.
+pub(crate) fn are_left_out(test: &str, environments: &[&str]) -> bool {
+    if is_left_out(test, "it runs servers of others, and Python") {
+        return true;
+    }
+    let missing = environments.iter().find(|name| environment(name).is_none());
+    if let Some(missing) = missing {
+        skip(test, &format!("no environment `{missing}` in the folder of test environments"));
+    }
+    missing.is_some()
 }
 
 /// Returns a script of the tests.
