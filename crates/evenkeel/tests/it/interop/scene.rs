@@ -81,7 +81,7 @@ impl Scene {
             Self::Spoiled(Garbage::Scrambled) => "the head is right, the body is scrambled",
             Self::Spoiled(Garbage::Half) => "200 with half a document, half a message",
             Self::Spoiled(Garbage::Page) => "200 with a page of HTML",
-            Self::Stopped => "SIGSTOP, for four clocks of the tier",
+            Self::Stopped => "SIGSTOP, for two clocks of the tier",
             Self::Killed => "SIGKILL, and a start on the same ports",
             Self::Mending => "it is mended",
         }
