@@ -232,6 +232,11 @@ impl Contract {
         }
     }
 
+    /// Says whether the first dimension of an input is the number of rows.
+    pub(crate) fn counts_rows(&self, input: &str) -> bool {
+        !self.learned && self.input(input).is_some_and(Port::is_batched)
+    }
+
     /// Checks the values of an input.
     pub(crate) fn check_values(&self, tensor: &Tensor) -> Result<(), Breach> {
         match self.input(tensor.name()).and_then(|port| port.stray(tensor)) {
@@ -282,8 +287,8 @@ impl Contract {
             }
             let shape = port.shape_for(tensor.shape()).ok_or(ResultCode::ContractShape)?;
             // Rows in are rows out, where both sides count them.
-            let counted = port.is_batched() && self.inputs.first().is_some_and(Port::is_batched);
-            if counted && shape.first() != Some(&request.batch()) {
+            let counts = request.inputs.first().is_some_and(|it| self.counts_rows(it.tensor.name()));
+            if port.is_batched() && counts && shape.first() != Some(&request.batch()) {
                 return Err(ResultCode::ContractShape);
             }
             tensor = tensor.reshape(shape).map_err(|_| ResultCode::ContractShape)?;

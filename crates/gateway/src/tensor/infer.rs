@@ -118,7 +118,7 @@ impl Infer {
         }
     }
 
-    /// Returns the rows: the first dimension of the first input, 1 for a scalar. Rows without anything in them, which a
+    /// Returns the rows: the first dimension of the first input, 1 for a scalar; those that have rows by the contract stand first. Rows without anything in them, which a
     /// shape can claim any number of, are none.
     pub(crate) fn batch(&self) -> u64 {
         let shape = self.inputs.first().map(|input| input.tensor.shape()).unwrap_or_default();

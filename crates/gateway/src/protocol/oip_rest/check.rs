@@ -79,10 +79,13 @@ pub(in crate::protocol) fn accept<'d>(
         Ok(Wanted { name: part.name, binary, classes, parameters, extra: extra(body, part.others) })
     };
     let binary = flag(&parameters, "binary_data_output")?.unwrap_or(false);
+    let mut inputs = tensors.into_iter().zip(inputs).map(input).collect::<Result<Vec<_>, BadInfer>>()?;
+    // Those that have rows come first: whoever counts rows looks at the first one.
+    inputs.sort_by_key(|it| !contract.counts_rows(it.tensor.name()));
     Ok(Infer {
         id,
         form: if binary { Form::Bytes } else { Form::Text },
-        inputs: tensors.into_iter().zip(inputs).map(input).collect::<Result<_, BadInfer>>()?,
+        inputs,
         outputs: outputs.into_iter().map(output).collect::<Result<_, BadInfer>>()?,
         parameters: kept(parameters)?.into_iter().chain(sequence).collect(),
         extra: extra(body, others),

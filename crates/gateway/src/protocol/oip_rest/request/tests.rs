@@ -52,6 +52,7 @@ fn divided(Written { mut body, json }: Written) -> Divided {
 }
 
 mod binary;
+mod rows;
 
 #[test]
 fn a_request_is_read_and_written_again() {
