@@ -41,7 +41,7 @@ pub struct Confidence {
     /// By the name that stands for each, sorted.
     types: Vec<(String, Type)>,
     taken: Vec<Taken>,
-    /// An output of FP32 is in it.
+    /// An output of FP32, or of fewer digits, is in it.
     single: bool,
 }
 
@@ -72,7 +72,7 @@ impl Confidence {
         let mut single = false;
         let typed = |taken: &Taken| {
             let found = of(taken, outputs)?;
-            single |= outputs[&taken.output].datatype == Datatype::Fp32;
+            single |= matches!(outputs[&taken.output].datatype, Datatype::Fp16 | Datatype::Bf16 | Datatype::Fp32);
             Ok(found)
         };
         let (expr, taken) = Expr::over_outputs(source, typed)?;
@@ -113,7 +113,7 @@ fn of(taken: &Taken, outputs: &BTreeMap<String, OutputTensor>) -> Result<Type, (
         }
     };
     let found = match tensor.datatype {
-        Datatype::Fp32 | Datatype::Fp64 => Type::Float,
+        Datatype::Fp16 | Datatype::Bf16 | Datatype::Fp32 | Datatype::Fp64 => Type::Float,
         Datatype::Bool => Type::Bool,
         Datatype::Bytes => Type::Text,
         _ => Type::Int,

@@ -58,7 +58,8 @@ fn with_outputs(ask: &Arc<Ask>, accept: &Accept) -> Arc<Ask> {
 }
 
 fn bare(name: &str) -> Wanted {
-    Wanted { name: name.into(), binary: None, classes: None, parameters: Parameters::new(), extra: Extra::new() }
+    // As bytes, in which everything has a form: no client reads it.
+    Wanted { name: name.into(), binary: Some(true), classes: None, parameters: Parameters::new(), extra: Extra::new() }
 }
 
 /// Leaves out what only the judge had asked for.

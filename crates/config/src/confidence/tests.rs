@@ -14,6 +14,7 @@ fn outputs() -> BTreeMap<String, OutputTensor> {
     [
         ("score", tensor(Datatype::Fp32, &[-1])),
         ("exact", tensor(Datatype::Fp64, &[-1, 1])),
+        ("half", tensor(Datatype::Fp16, &[-1])),
         ("votes", tensor(Datatype::Int64, &[-1])),
         ("p", tensor(Datatype::Fp32, &[-1, 3])),
         ("sure", tensor(Datatype::Bool, &[-1])),
@@ -54,6 +55,7 @@ fn oip_35_a_row_is_accepted_from_its_threshold_on_and_what_is_no_number_is_not()
         ("outputs.exact", 0.7, Some(Float(0.7)), true),
         ("outputs.exact", 0.7, Some(Float(single)), false),
         ("outputs['two-words']", -1.0, Some(Float(-1.0)), true),
+        ("outputs.half", 0.5, Some(Float(0.5)), true),
         ("outputs.votes", 3.0, Some(Int(3)), true),
         ("outputs.votes", 3.5, Some(Int(3)), false),
         ("6 / outputs.votes", 2.0, Some(Int(0)), false),

@@ -1,6 +1,10 @@
 //! Rows that are looked at, of every kind of output.
 
+use bytes::Bytes;
+use http::HeaderMap;
+
 use super::*;
+use crate::{protocol::front::Front, tensor::Form};
 
 fn accept(confidence: &str) -> Accept {
     let text = format!(
@@ -48,6 +52,30 @@ async fn oip_35_rows_that_an_output_lacks_are_not_accepted() {
     let score = Tensor::from_f32("score", vec![1], &[0.9]).expect("it fits");
     let sure = Tensor::from_bools("sure", vec![3], &[true; 3]).expect("it fits");
     check("outputs.sure ? outputs.score : 0.0", vec![score, sure], &[1, 2]).await;
+}
+
+#[test]
+fn oip_35_what_only_the_judge_needs_is_asked_for_in_a_form_that_everything_has() {
+    let infer = |names: &[&str]| Infer {
+        id: None,
+        parameters: Vec::new(),
+        inputs: Vec::new(),
+        outputs: names.iter().map(|name| Wanted { binary: None, ..bare(name) }).collect(),
+        form: Form::Text,
+        extra: Vec::new(),
+    };
+    let asked = |names: &[&str]| {
+        let question =
+            Question::Infer(Inference { infer: infer(names), version: "1".into(), front: Front::Oip, enriched: None });
+        let (decision, revision) = (String::new(), String::new());
+        let ask = Ask { question, body: Bytes::new(), headers: HeaderMap::new(), decision, revision, created: 0 };
+        let asked = with_outputs(&Arc::new(ask), &accept("outputs.score"));
+        let Question::Infer(Inference { infer, .. }) = &asked.question else { panic!("it is one") };
+        infer.outputs.iter().map(|it| (it.name.clone(), infer.form_of(&it.name))).collect::<Vec<_>>()
+    };
+    assert_eq!(asked(&["sure"]), [("sure".into(), Form::Text), ("score".into(), Form::Bytes)]);
+    assert_eq!(asked(&["score"]), [("score".into(), Form::Text)]);
+    assert_eq!(asked(&[]), [], "all are wanted");
 }
 
 #[tokio::test]
