@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use evenkeel_core::{ImputedPolicy, Reason, Rows};
+use evenkeel_core::{ImputedPolicy, Reason, RowRule, Rows, Tier};
 
 use super::Submission;
 use crate::{
@@ -20,13 +20,15 @@ use crate::{
 /// The rows of a request.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
-    /// How many there are; 0 where nobody counts them.
+    /// How many there are; 0 where none goes its own way.
     all: usize,
     /// Those that are still to be answered, in ascending order.
     left: Vec<usize>,
     /// Of each row, why it goes on by itself.
     why: Vec<Option<Reason>>,
     kept: Vec<Part>,
+    /// Something that the core takes for kept could not be.
+    lost: bool,
     /// What the tier is asked that was started last.
     asked: Option<Asked>,
 }
@@ -63,13 +65,20 @@ pub(super) fn rows(it: &Submission) -> Rows {
 }
 
 impl Batch {
-    /// Begins with all rows.
+    /// Begins with all rows, where they may go different ways; else nobody has to know which they are.
     pub(super) fn of(it: &Submission) -> Self {
+        let revision = &it.applied.deployment.revision;
+        let route = &revision.routes[it.route.index()];
+        let splits = |tier: &Tier| revision.paths[tier.path.index()].accept == Some(RowRule::Split);
+        let set_apart = it.imputed().split;
+        if !set_apart && !route.tiers.iter().any(splits) {
+            return Self::default();
+        }
         let all = usize::try_from(rows(it).all).unwrap_or(0);
         let mut why = vec![None; all];
-        let apart = it.ask.enriched().map(|it| it.apart.as_slice()).unwrap_or_default();
+        let apart = it.ask.enriched().filter(|_| set_apart).map(|it| it.apart.as_slice()).unwrap_or_default();
         apart.iter().for_each(|row| why[*row] = Some(Reason::FeatureMissing));
-        Self { all, left: (0..all).collect(), why, kept: Vec::new(), asked: None }
+        Self { all, left: (0..all).collect(), why, ..Self::default() }
     }
 
     /// Returns what a tier is asked: all that is left, or what of that was not set apart from it. None where that cannot be told
@@ -97,9 +106,9 @@ impl Batch {
         self.asked.as_ref().map(|asked| asked.tier)
     }
 
-    /// Returns how many rows the tier is asked for that was started last; 0 where nobody counts them.
-    pub(super) fn asked(&self) -> u64 {
-        self.asked.as_ref().map_or(0, |asked| asked.rows.len() as u64)
+    /// Says whether the tier that was started last is asked for so many rows, as the core counts them.
+    pub(super) fn agrees(&self, rows: u64) -> bool {
+        self.asked.as_ref().is_none_or(|asked| asked.rows.len() as u64 == rows)
     }
 
     /// Keeps what the tier that was started last has answered, but for some of its rows.
@@ -114,17 +123,19 @@ impl Batch {
                 kept.push(*row);
             }
         }
-        if let Some(answer) = answer.rows(&places) {
-            self.left.retain(|row| kept.binary_search(row).is_err());
-            self.kept.push(Part { tier, rows: kept, answer });
-        }
+        let Some(answer) = answer.rows(&places) else {
+            self.lost = true;
+            return;
+        };
+        self.left.retain(|row| kept.binary_search(row).is_err());
+        self.kept.push(Part { tier, rows: kept, answer });
     }
 
     /// Puts what was kept together with what answers the rest; none where that leaves rows out. Where nothing was kept, it is
     /// what answers.
     pub(super) fn whole(&self, last: InferAnswer) -> Option<InferAnswer> {
-        if self.kept.is_empty() {
-            return Some(last);
+        if self.kept.is_empty() || self.lost {
+            return Some(last).filter(|_| !self.lost);
         }
         let mut parts: Vec<(&[usize], &InferAnswer)> = self.kept.iter().map(|it| (&it.rows[..], &it.answer)).collect();
         parts.push((&self.left, &last));
@@ -214,6 +225,14 @@ mod tests {
         assert_eq!(text(0), ("evenkeel.row_tiers", "0,2,0,1,1".into()));
         assert_eq!(text(1), ("evenkeel.row_reasons", ",LOW_CONFIDENCE,,LOW_CONFIDENCE,LOW_CONFIDENCE".into()));
         assert_eq!(batch.whole(answer(&[])), None, "BATCH-1");
+    }
+
+    #[test]
+    fn oip_35_batch_1_an_answer_with_other_rows_than_were_asked_for_loses_the_whole() {
+        let mut batch = Batch { all: 3, left: (0..3).collect(), why: vec![None; 3], ..Batch::default() };
+        asks(&mut batch, 0);
+        batch.keep(&answer(&[0, 1]), &[1]);
+        assert_eq!(batch.whole(answer(&[7])), None);
     }
 
     #[test]
