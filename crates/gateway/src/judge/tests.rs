@@ -65,8 +65,13 @@ fn oip_35_what_only_the_judge_needs_is_asked_for_in_a_form_that_everything_has()
         extra: Vec::new(),
     };
     let asked = |names: &[&str]| {
-        let question =
-            Question::Infer(Inference { infer: infer(names), version: "1".into(), front: Front::Oip, enriched: None });
+        let question = Question::Infer(Inference {
+            infer: infer(names),
+            version: "1".into(),
+            front: Front::Oip,
+            enriched: None,
+            turn: None,
+        });
         let (decision, revision) = (String::new(), String::new());
         let ask = Ask { question, body: Bytes::new(), headers: HeaderMap::new(), decision, revision, created: 0 };
         let asked = with_outputs(&Arc::new(ask), &accept("outputs.score"));

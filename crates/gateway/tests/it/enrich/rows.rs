@@ -61,3 +61,13 @@ async fn oip_35_f_037_a_split_batch_starts_row_by_row() {
     assert_eq!(record["attempts"][0]["rows"], json!({"asked": 2, "kept": 2}));
     assert_eq!(record["attempts"][0]["result"], "ok_part");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn oip_35_oip_36_the_rows_of_a_sequence_stay_together() {
+    let (_feast, kit) = judged("split").await;
+    let mut body = rows(&[1, 2], &json!([[0, null, null], [1, null, null]]));
+    body["parameters"] = json!({"sequence_id": 7, "sequence_start": true});
+    let got = kit.infer("fraud", &body).await;
+    assert_eq!((got.status, got.scores().len()), (200, 2), "{got:?}");
+    assert_eq!(got.json()["parameters"].get("evenkeel.row_tiers"), None, "nothing was split: {got:?}");
+}
