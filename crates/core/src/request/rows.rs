@@ -44,7 +44,8 @@ impl Request {
             (RowRule::Split, low) if self.admit.sequence.is_some() => (RowRule::Any, low),
             judged => judged,
         };
-        let low = low.min(attempt.rows);
+        // Where nobody has counted rows, each that is low is one too many.
+        let low = if attempt.rows > 0 { low.min(attempt.rows) } else { low };
         if judged.is_some() {
             self.facts.push(Fact::new(tier, Signal::RowsLow, low, rule.borne(attempt.rows)));
         }

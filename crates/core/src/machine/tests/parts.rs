@@ -78,6 +78,18 @@ fn oip_35_an_answer_is_left_where_more_rows_are_low_than_its_tier_bears() {
 }
 
 #[test]
+fn oip_35_where_nobody_has_counted_rows_each_that_is_low_is_one_too_many() {
+    for rule in [RowRule::Any, RowRule::All, RowRule::Split] {
+        let mut kit = Kit::new(judged(rule, None));
+        kit.batch(0, 0);
+        kit.low(2);
+        kit.end(R::Ok, 200);
+        let decision = kit.decision();
+        assert_eq!((decision.outcome.tier, decision.attempts[0].rows), (Some(1), None), "{rule:?}");
+    }
+}
+
+#[test]
 fn oip_35_low_confidence_is_no_evidence_and_is_not_asked_for_again() {
     let mut kit = Kit::new(judged(RowRule::Any, None));
     for _ in 0..60 {
