@@ -162,6 +162,14 @@ mutations! {
         "(State::Out { .. }, None) => self.state = State::Closed,";
     "F-113", "two refusals take a replica out", "probe.rs":
         "self.out |= self.refused >= OUT_AFTER;" => "self.out |= self.refused + 1 >= OUT_AFTER;";
+    "OIP-35", "rows that were answered are asked for again", "request/rows.rs":
+        "self.rows = left;" => "";
+    "OIP-35", "a part of an answer is kept where all rows are to move", "rows.rs":
+        "let split = matches!(rule, RowRule::Split) && bad < asked;" => "let split = bad < asked;";
+    "OIP-35", "nobody is told to keep what was answered in part", "request.rs":
+        "self.keep_part(world, attempt);" => "";
+    "OIP-35", "rows that were set apart are asked for all the same", "revision.rs":
+        "self.split && tier < self.start_at" => "self.split && tier >= self.start_at";
 }
 
 #[cfg(test)]
