@@ -155,6 +155,10 @@ mutations! {
         "let left = most.saturating_sub(now.saturating_sub(since));" => "let left = most;";
     "F-166", "each wait counts as the first", "request/wait.rs":
         "self.waited.recovery = Some(Patience { since, most });" => "let _ = Patience { since, most };";
+    "F-166", "who looked again stands at the end", "request/wait.rs":
+        "world.waiting.sort_unstable();" => "";
+    "F-166", "room that comes free is for whoever comes", "machine.rs":
+        "self.with(waiter, |it, world| it.look_again(now, world));" => "let _ = waiter;";
     "F-183", "a route falls as often as its path", "pin.rs":
         "const MOST: usize = 6;" => "const MOST: usize = 600;";
     "F-112", "a good probe closes what it had opened", "breaker.rs":
