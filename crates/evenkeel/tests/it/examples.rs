@@ -28,6 +28,20 @@ fn every_example_passes_its_check() {
     assert_eq!(checked, 3, "examples, each with a test of its own below");
 }
 
+/// Copies a folder with everything in it.
+fn copy(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).expect("the folder is there") {
+        let from = entry.expect("readable").path();
+        let to = to.join(from.file_name().expect("a name"));
+        if from.is_dir() {
+            std::fs::create_dir(&to).expect("made");
+            copy(&from, &to);
+        } else {
+            std::fs::copy(&from, to).expect("copied");
+        }
+    }
+}
+
 /// An example with its mocks in their order, and its gateway, all on free ports.
 struct Example {
     mocks: Vec<Mocking>,
@@ -40,10 +54,7 @@ impl Example {
     /// Starts what its README starts; `mocks` are the arguments of each, which stands at 8090 and from there on.
     fn start(name: &str, mocks: &[&[&str]]) -> Self {
         let (example, folder) = (examples().join(name), tempfile::tempdir().expect("a folder"));
-        for entry in std::fs::read_dir(&example).expect("the folder is there") {
-            let from = entry.expect("readable").path();
-            std::fs::copy(&from, folder.path().join(from.file_name().expect("a name"))).expect("copied");
-        }
+        copy(&example, folder.path());
         let file = folder.path().join("evenkeel.yaml");
         let mut text = std::fs::read_to_string(&file).expect("the file is there");
         let mocks: Vec<Mocking> = mocks.iter().map(|arguments| Mocking::start(arguments)).collect();
