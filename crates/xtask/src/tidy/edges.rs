@@ -10,12 +10,13 @@ use serde_json::Value;
 use super::Report;
 
 /// The level of each crate; a crate may depend on lower levels only. Tests may use the mock.
-const LEVELS: [(&str, u8); 11] = [
+const LEVELS: [(&str, u8); 12] = [
     ("core", 0),
     ("signals", 1),
     ("config", 2),
     ("api", 2),
     ("onnx", 2),
+    ("retrieval", 2),
     ("gateway", 3),
     ("control", 3),
     ("sim", 3),

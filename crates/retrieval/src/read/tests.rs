@@ -1,0 +1,104 @@
+//! Folders as people have them, and what is left out of them.
+
+use std::fs;
+
+use super::*;
+
+fn read(files: &[(&str, &[u8])]) -> (Vec<Document>, Vec<(String, String)>) {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, content) in files {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().expect("in the folder")).expect("made");
+        fs::write(path, content).expect("written");
+    }
+    let (found, left) = Folder { path: folder.path().into(), language: Language::of("en") }.list();
+    let (mut documents, mut left): (Vec<_>, Vec<_>) =
+        (Vec::new(), left.into_iter().map(|it| (it.place, it.why.to_string())).collect());
+    for file in found {
+        file.read(|place, read| match read {
+            Ok(document) => documents.push(document),
+            Err(why) => left.push((place.to_owned(), why.to_string())),
+        });
+    }
+    (documents, left)
+}
+
+#[test]
+fn every_kind_of_document_is_read_with_what_it_says_of_itself() {
+    let (documents, left) = read(&[
+        ("a.md", b"---\nid: one\ntitle: First\nverified_at: 1970-01-02\nexpires_at: 1970-01-03\nsource: http://x\nlanguage: de\n---\nText"),
+        ("b/c.html", b"<html lang=fr><head><title>T</title><meta name=verified_at content=1970-01-02></head><p>Corps"),
+        ("b/d.txt", b"---\nverified_at: 1970-01-02\n---\nFirst line\nsecond"),
+        ("e.jsonl", b"{\"id\":\"five\",\"title\":\"F\",\"body\":\"B\",\"verified_at\":\"1970-01-02\",\"source\":\"s\",\"more\":[1]}\n\n{\"body\":\"C\",\"verified_at\":\"1970-01-02\"}\n"),
+    ]);
+    assert_eq!(left, []);
+    let seen: Vec<_> = documents.iter().map(|it| (&*it.id, &*it.title, &*it.source, it.language.code())).collect();
+    let expected = [
+        ("one", "First", "http://x", "de"),
+        ("b/c", "T", "b/c", "fr"),
+        ("b/d", "First line", "b/d", "en"),
+        ("five", "F", "s", "en"),
+        ("e.jsonl:3", "C", "e.jsonl:3", "en"),
+    ];
+    assert_eq!(seen, expected);
+    assert!(documents.iter().all(|it| it.verified_at == 86_400));
+    assert_eq!(documents.iter().map(|it| it.expires_at).collect::<Vec<_>>(), [Some(172_800), None, None, None, None]);
+}
+
+#[test]
+fn a_folder_may_say_when_its_documents_were_verified() {
+    let (documents, left) = read(&[
+        ("defaults.json", br#"{"verified_at": "1970-01-02", "source": "the handbook"}"#),
+        ("a.md", b"# A\ntext"),
+        ("b/defaults.json", br#"{"verified_at": "1970-01-03"}"#),
+        ("b/c.md", b"text"),
+        ("d.md", b"---\nverified_at: 1970-01-04\n---\ntext"),
+    ]);
+    assert_eq!(left, []);
+    let seen: Vec<_> = documents.iter().map(|it| (&*it.id, it.verified_at / 86_400, &*it.source)).collect();
+    assert_eq!(seen, [("a", 1, "the handbook"), ("b/c", 2, "the handbook"), ("d", 3, "the handbook")]);
+}
+
+#[test]
+fn ret_4_whatever_is_no_document_is_named_with_the_reason() {
+    let (documents, left) = read(&[
+        ("a.md", b"no head"),
+        ("b.png", b"\x89PNG"),
+        ("c.md", b"---\nverified_at: 1970-01-02\n---\n\n"),
+        ("d.md", b"---\nverified_at: soon\n---\ntext"),
+        ("e.md", b"---\nverified_at: 1970-01-02\n---\n\xff"),
+        ("f.jsonl", b"{\"body\": 1}\nnot json\n{\"body\":\"x\",\"verified_at\":\"1970-01-02\"}"),
+        ("g/defaults.json", b"{"),
+        ("g/h.md", b"---\nverified_at: 1970-01-02\nexpires_at: 2026\n---\ntext"),
+        (".git/x.md", b"hidden"),
+    ]);
+    assert_eq!(documents.len(), 1, "the third line of f.jsonl");
+    let reasons = |place: &str| left.iter().find(|it| it.0 == place).map(|it| it.1.as_str()).unwrap_or_default();
+    for (place, part) in [
+        ("a.md", "it says no `verified_at`"),
+        ("b.png", "no kind of file"),
+        ("c.md", "no text"),
+        ("d.md", "its `verified_at` is `soon`"),
+        ("e.md", "not UTF-8 from byte 32"),
+        ("f.jsonl:1", "not what a document is"),
+        ("f.jsonl:2", "not what a document is"),
+        ("g/defaults.json", "not what a document is"),
+        ("g/h.md", "its `expires_at` is `2026`"),
+    ] {
+        assert!(reasons(place).contains(part), "{place}: {}", reasons(place));
+    }
+    assert_eq!(left.len(), 9);
+}
+
+#[test]
+fn a_file_that_is_too_large_is_not_read() {
+    let large = vec![b'a'; (MAX_FILE + 1) as usize];
+    let (documents, left) = read(&[("a.md", &large)]);
+    assert_eq!((documents.len(), left[0].1.as_str()), (0, "it has more than 4 MiB"));
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_named() {
+    let (found, left) = Folder { path: "/nowhere/at/all".into(), language: Language::of("en") }.list();
+    assert!(found.is_empty() && left[0].place == "." && left[0].why.is_wrong());
+}
