@@ -3,6 +3,7 @@
 mod check;
 mod config;
 mod demo;
+mod index;
 mod mock;
 mod serve;
 mod serve_path;
@@ -43,6 +44,8 @@ enum Verb {
     Check(check::Check),
     /// Prints the JSON schema or a commented example of a configuration.
     Config(config::Config),
+    /// Builds the document index of a `retrieval` path, and asks it.
+    Index(index::Index),
     /// Runs a model server that breaks on demand.
     ///
     /// PUT /mock/faults switches faults, GET /mock/log shows what it saw. docs/guides/mock.md lists the faults, with an example
@@ -63,6 +66,7 @@ impl Cli {
             Verb::ServePath(verb) => verb.run(),
             Verb::Check(verb) => verb.run(),
             Verb::Config(verb) => verb.run(),
+            Verb::Index(verb) => verb.run(),
             Verb::Mock(verb) => verb.run(),
             Verb::Simulate(verb) => verb.run(),
         }

@@ -11,6 +11,7 @@ mod examples;
 mod feast;
 mod guides;
 mod hedge;
+mod index;
 mod interop;
 mod large;
 mod mlserver;

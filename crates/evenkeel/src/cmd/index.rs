@@ -1,0 +1,170 @@
+//! `evenkeel index`: the document index of a `retrieval` path: built of a folder, and asked.
+
+use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
+
+use anyhow::Context;
+use clap::{Args, Subcommand};
+use evenkeel_retrieval::{BuildError, Built, Folder, Index as Documents, Language, Left, Progress, build};
+use indicatif::{ProgressBar, ProgressStyle};
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::counted;
+
+/// Files after which a line is printed where no bar can be.
+const LINE: usize = 10_000;
+
+/// Builds the document index of a `retrieval` path, and asks it.
+#[derive(Debug, Args)]
+pub(super) struct Index {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Makes an index of a folder of documents, or brings it up to date: what has not changed is not indexed again.
+    ///
+    /// Markdown (.md), HTML (.html), plain text (.txt) and lines of JSON (.jsonl) are read. A document says when it was verified
+    /// (`verified_at`), at its head or in a `defaults.json` of its folder; what nobody has verified, or has expired, never answers.
+    /// Exit code 0: every document is in; 1: some are not, each named with its reason, and the others are; 2: there is no index.
+    Build(Build),
+    /// Prints what an index finds for a question, with the confidence that `min_score` is compared with.
+    Search(Search),
+}
+
+#[derive(Debug, Args)]
+struct Build {
+    /// The folder of documents.
+    folder: PathBuf,
+    /// The folder of the index; it is made where it is not there.
+    #[arg(short, long, value_name = "INDEX")]
+    output: PathBuf,
+    /// The language of documents that do not say theirs, by its code in ISO 639-1.
+    #[arg(long, default_value = "en")]
+    language: String,
+    /// Prints one object in JSON instead of text.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct Search {
+    /// The folder of the index.
+    index: PathBuf,
+    /// The question.
+    #[arg(required = true)]
+    words: Vec<String>,
+    /// How many documents to print.
+    #[arg(long, default_value_t = 3)]
+    most: usize,
+    /// Prints one object in JSON instead of text.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Index {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        match self.verb {
+            Verb::Build(build) => build.run(),
+            Verb::Search(search) => search.run(),
+        }
+    }
+}
+
+impl Build {
+    fn run(self) -> anyhow::Result<ExitCode> {
+        let language = Language::of(&self.language);
+        anyhow::ensure!(language.code() != "und", "cannot index in `{}`: no such language is known", self.language);
+        anyhow::ensure!(self.folder.is_dir(), "cannot read {}: it is no folder", self.folder.display());
+        let bar = self.bar();
+        let folder = Folder { path: self.folder.clone(), language };
+        let built = build(&folder, &self.output, |at| tell(&bar, at));
+        bar.finish_and_clear();
+        let built = match built {
+            Err(BuildError::Nothing(path, left)) => {
+                left.iter().for_each(say);
+                anyhow::bail!("cannot make {}: {} has no document to index", self.output.display(), path.display());
+            }
+            built => built.with_context(|| format!("cannot make {}", self.output.display()))?,
+        };
+        let wrong = built.left.iter().filter(|it| it.why.is_wrong()).count();
+        if self.json {
+            println!("{}", report(&built, wrong == 0));
+        } else {
+            built.left.iter().for_each(say);
+            self.print(&built, wrong);
+        }
+        Ok(ExitCode::from(u8::from(wrong > 0)))
+    }
+
+    /// A bar where somebody sees it.
+    fn bar(&self) -> ProgressBar {
+        if self.json || !std::io::stderr().is_terminal() {
+            return ProgressBar::hidden();
+        }
+        let bar = ProgressBar::new(0);
+        let style = ProgressStyle::with_template("{bar:40} {pos}/{len} files, {per_sec}, {eta} left");
+        bar.set_style(style.expect("the template is right"));
+        bar
+    }
+
+    fn print(&self, built: &Built, wrong: usize) {
+        let Built { documents, added, changed, removed, kept, left, bytes, languages, anew } = built;
+        if let Some(why) = anew {
+            println!("built anew: {why}");
+        }
+        let languages: Vec<_> = languages.iter().map(|(code, number)| format!("{number} {code}")).collect();
+        println!(
+            "{}: {} ({}), {:.1} MiB: {added} new, {changed} changed, {removed} removed, {kept} as they were",
+            self.output.display(),
+            counted(usize::try_from(*documents).unwrap_or(usize::MAX), "document"),
+            languages.join(", "),
+            *bytes as f64 / f64::from(1 << 20),
+        );
+        if !left.is_empty() {
+            println!("left out: {}, {wrong} of them to be mended", left.len());
+        }
+    }
+}
+
+/// Says how far a build is: on the bar, or now and then on a line.
+fn tell(bar: &ProgressBar, at: Progress) {
+    bar.set_length(at.of as u64);
+    bar.set_position(at.read as u64);
+    if bar.is_hidden() && at.read > 0 && at.read.is_multiple_of(LINE) {
+        eprintln!("{} of {} files", at.read, at.of);
+    }
+}
+
+/// Names what was left out.
+fn say(left: &Left) {
+    eprintln!("{}: left out: {}", left.place, left.why);
+}
+
+fn report(built: &Built, ok: bool) -> serde_json::Value {
+    let left = built.left.iter();
+    let left = left.map(|it| json!({"place": it.place, "why": it.why.to_string(), "wrong": it.why.is_wrong()}));
+    let left: Vec<_> = left.collect();
+    let Built { documents, added, changed, removed, kept, bytes, languages, anew, .. } = built;
+    json!({
+        "ok": ok, "documents": documents, "added": added, "changed": changed, "removed": removed, "kept": kept,
+        "bytes": bytes, "languages": languages, "anew": anew, "left": left,
+    })
+}
+
+impl Search {
+    fn run(self) -> anyhow::Result<ExitCode> {
+        let index = Documents::open(&self.index).context("cannot search")?;
+        let hits = index.search(&self.words.join(" "), Timestamp::now().as_second(), self.most)?;
+        if self.json {
+            let hit = |it: &evenkeel_retrieval::Hit| json!({"id": it.id, "title": it.title, "source": it.source, "confidence": it.confidence, "passage": it.passage});
+            println!("{}", json!({"hits": hits.iter().map(hit).collect::<Vec<_>>()}));
+        } else {
+            for hit in &hits {
+                println!("{:.3}  {}  {}  ({})\n{}\n", hit.confidence, hit.id, hit.title, hit.source, hit.passage);
+            }
+        }
+        Ok(ExitCode::from(u8::from(hits.is_empty())))
+    }
+}
