@@ -143,6 +143,18 @@ pub struct Attempt {
     /// What it cost in tokens; absent where nothing was heard of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+    /// The documents that a retrieval path found, the best first: those it answered with, or was not confident enough of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub documents: Vec<Document>,
+}
+
+/// A document that was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Document {
+    /// Its id.
+    pub id: String,
+    /// How well it fits, in thousandths, as it was compared with `min_score`.
+    pub confidence_permille: u16,
 }
 
 /// The rows that an attempt was asked for.
@@ -253,6 +265,7 @@ fn attempt(it: &core::AttemptRecord, revision: &core::Revision) -> Attempt {
         sent: it.sent,
         rows: it.rows.map(|it| Rows { asked: it.asked, kept: it.kept }),
         usage: None,
+        documents: Vec::new(),
     }
 }
 

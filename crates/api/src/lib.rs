@@ -9,7 +9,7 @@ mod status;
 mod transition;
 mod words;
 
-pub use decision::{Attempt, Candidate, Decision, Enrichment, Imputed, Input, Outcome, Rows, Usage};
+pub use decision::{Attempt, Candidate, Decision, Document, Enrichment, Imputed, Input, Outcome, Rows, Usage};
 pub use ready::{Ready, Rejected};
 pub use status::{FeatureServer, Gate, RouteBrief, RouteState, Status, TierState};
 pub use transition::{Transition, Trip};

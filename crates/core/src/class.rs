@@ -255,6 +255,8 @@ results! {
     HedgeLost = "cancelled.hedge_lost", Cancelled, None, No, No, Nothing, HedgeWon;
     /// This process stops.
     Drained = "cancelled.drained", Cancelled, None, No, No, Nothing, Draining;
+    /// No document fits the question well enough to answer it.
+    RetrievalBelowScore = "quality.retrieval_below_score", Quality, None, No, Yes, Nothing, RetrievalBelowScore;
 }
 
 impl ResultCode {

@@ -27,6 +27,7 @@ use crate::{
     ask::Ask,
     bill::Spent,
     enrich::{Enriched, Plan},
+    path::Found,
 };
 
 /// Records that a subscriber may lag behind by.
@@ -42,9 +43,14 @@ pub(crate) struct Record {
     pub(crate) decision: Decision,
     /// What its attempts have cost.
     pub(crate) spent: Vec<(AttemptId, Spent)>,
+    /// The documents that they found.
+    pub(crate) found: Vec<(AttemptId, Vec<Found>)>,
     /// What was fetched and imputed, where its route is enriched.
     pub(crate) enriched: Option<Enriched>,
 }
+
+/// What attempts have cost, and the documents that they found.
+pub(crate) type Attempts = (Vec<(AttemptId, Spent)>, Vec<(AttemptId, Vec<Found>)>);
 
 /// Something that happened, for those who watch.
 #[derive(Clone, Debug)]
@@ -75,11 +81,12 @@ impl Events {
         }
     }
 
-    /// Keeps the record of a request that is over.
-    pub(crate) fn decision(&self, decision: Decision, ask: &Ask, spent: Vec<(AttemptId, Spent)>) {
+    /// Keeps the record of a request that is over, with what only the shell knows of its attempts.
+    pub(crate) fn decision(&self, decision: Decision, ask: &Ask, attempts: Attempts) {
+        let (spent, found) = attempts;
         let trace = trace::context(&ask.headers);
         let (id, enriched) = (ask.decision.clone(), ask.enriched().cloned());
-        let record = Arc::new(Record { id, at: Timestamp::now(), trace, decision, spent, enriched });
+        let record = Arc::new(Record { id, at: Timestamp::now(), trace, decision, spent, found, enriched });
         self.metrics.decision(&record.decision);
         if let Some(enriched) = &record.enriched {
             self.metrics.enriched(&record.decision, enriched);
@@ -163,6 +170,9 @@ fn render(record: &Record) -> api::Decision {
             completion_tokens: usage.completion_tokens,
             estimated: *estimated,
         });
+        let found = record.found.iter().find(|(it, _)| *it == of.attempt).map(|it| it.1.iter());
+        let document = |it: &Found| api::Document { id: it.id.clone(), confidence_permille: it.confidence_permille };
+        attempt.documents = found.into_iter().flatten().map(document).collect();
     }
     rendered
 }

@@ -155,6 +155,26 @@ pub(crate) enum Left {
     NoAnswer(Bytes, Counts),
     /// The body of an error, which may be the client's to see.
     Error(Bytes),
+    /// The documents that were found, the best first, and the rest of what it left.
+    Found(Vec<Found>, Box<Left>),
+}
+
+impl Left {
+    /// Takes out the documents that were found.
+    pub(crate) fn documents(self) -> (Vec<Found>, Self) {
+        match self {
+            Self::Found(documents, left) => (documents, *left),
+            left => (Vec::new(), left),
+        }
+    }
+}
+
+/// A document that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub(crate) id: String,
+    /// How well it fits, in thousandths, as it was compared.
+    pub(crate) confidence_permille: u16,
 }
 
 /// The answer of a path that cannot fail.
@@ -172,6 +192,11 @@ impl Ended {
     /// An end with nothing to show.
     pub(crate) fn bare(result: ResultCode, status: Option<u16>) -> Self {
         Self { result, status, after: None, left: Left::Nothing }
+    }
+
+    /// Adds the documents that were found.
+    pub(crate) fn with(self, documents: Vec<Found>) -> Self {
+        Self { left: Left::Found(documents, Box::new(self.left)), ..self }
     }
 }
 
@@ -194,6 +219,7 @@ macro_rules! registry {
 registry! {
     openai: Openai,
     oip: Oip,
+    retrieval: Retrieval,
     onnx: Onnx,
     rules: Rules,
     fixed: Fixed,

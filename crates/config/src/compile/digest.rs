@@ -30,9 +30,9 @@ pub(super) fn of(file: &File, outside: &Outside) -> [u8; 32] {
     for (name, route) in &file.routes {
         for (at, tier) in route.tiers.iter().enumerate() {
             for (kind, path) in tier.kinds.given() {
-                if let Some(file) = path.file() {
-                    let sha256 = hex(&outside.file(file).sha256);
-                    canonical["routes"][name]["tiers"][at][kind]["file"] = json!(format!("sha256:{sha256}"));
+                if let Some((key, file)) = path.file() {
+                    let sha256 = hex(&outside.file(&file).sha256);
+                    canonical["routes"][name]["tiers"][at][kind][key] = json!(format!("sha256:{sha256}"));
                 }
             }
         }

@@ -3,6 +3,8 @@
 //! A new kind is a file here with its fields, and a line in the registry; `gateway/path` has a file and a line alike.
 //! (The registry declares the modules, so `cargo fmt` does not find their files: `rustfmt schema/path/*.rs` does.)
 
+use std::borrow::Cow;
+
 use evenkeel_core::{Features, Nanos, Where};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -55,6 +57,8 @@ registry! {
     openai: Openai,
     /// A model on an Open Inference Protocol server.
     oip: Oip,
+    /// The passages of verified documents that fit a question.
+    retrieval: Retrieval,
     /// A model that is computed in this process.
     onnx: Onnx,
     /// Rules that an expert can read.
@@ -84,8 +88,8 @@ pub(crate) trait PathKind {
         None
     }
 
-    /// Returns the file that it names, where its content belongs to the configuration.
-    fn file(&self) -> Option<&str> {
+    /// Returns the file that it names, and under which key, where its content belongs to the configuration.
+    fn file(&self) -> Option<(&'static str, Cow<'_, str>)> {
         None
     }
 

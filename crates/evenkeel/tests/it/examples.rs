@@ -18,8 +18,12 @@ fn examples() -> PathBuf {
 fn every_example_passes_its_check() {
     let mut checked = 0;
     for entry in std::fs::read_dir(examples()).expect("the folder is there") {
-        let file = entry.expect("readable").path().join("evenkeel.yaml");
-        if file.is_file() {
+        let example = entry.expect("readable").path();
+        if example.join("evenkeel.yaml").is_file() {
+            let folder = tempfile::tempdir().expect("a folder");
+            copy(&example, folder.path());
+            index(folder.path());
+            let file = folder.path().join("evenkeel.yaml");
             let output = evenkeel(&["check", file.to_str().expect("text")]);
             assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
             checked += 1;
@@ -42,6 +46,16 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
+/// Builds the index of the documents that an example has, as its README says.
+fn index(example: &Path) {
+    let (documents, index) = (example.join("help-centre"), example.join("help-centre.index"));
+    if documents.is_dir() {
+        let [documents, index] = [documents, index].map(|it| it.to_str().expect("text").to_owned());
+        let output = evenkeel(&["index", "build", &documents, "-o", &index]);
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
 /// An example with its mocks in their order, and its gateway, all on free ports.
 struct Example {
     mocks: Vec<Mocking>,
@@ -55,6 +69,7 @@ impl Example {
     fn start(name: &str, mocks: &[&[&str]]) -> Self {
         let (example, folder) = (examples().join(name), tempfile::tempdir().expect("a folder"));
         copy(&example, folder.path());
+        index(folder.path());
         let file = folder.path().join("evenkeel.yaml");
         let mut text = std::fs::read_to_string(&file).expect("the file is there");
         let mocks: Vec<Mocking> = mocks.iter().map(|arguments| Mocking::start(arguments)).collect();

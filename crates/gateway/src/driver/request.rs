@@ -39,7 +39,7 @@ use super::{
 use crate::{
     bill::{Bill, Counts},
     events::Events,
-    path::{Chunk, Ended, Left, Meaning, Piece},
+    path::{Chunk, Ended, Found, Left, Meaning, Piece},
     protocol::{
         openai::{envelope::Identity, error::error_event},
         problem::Problem,
@@ -88,6 +88,8 @@ struct Task {
     begun: Option<AttemptId>,
     /// What the attempts have cost.
     bill: Bill,
+    /// The documents that they found.
+    found: Vec<(AttemptId, Vec<Found>)>,
     finish: Option<Finish>,
     /// When the core last heard of progress.
     told_at: Nanos,
@@ -209,6 +211,10 @@ impl Task {
             self.tell(Event::Judged { low: low.len() as u64 });
         }
         let Some(running) = self.attempt.take() else { return };
+        let (documents, left) = left.documents();
+        if !documents.is_empty() {
+            self.found.push((running.id, documents));
+        }
         match &left {
             Left::Answer { counts, .. } => self.bill.add(running.id, *counts),
             // Of an error nobody knows whether it cost anything, unless it says so (BILL-2).
@@ -296,7 +302,7 @@ impl Task {
     async fn over(&mut self, decision: Decision) {
         (self.attempt, self.beside) = (None, None);
         let spent = std::mem::take(&mut self.bill).settle(&self.it.ask);
-        self.events.decision(decision, &self.it.ask, spent);
+        self.events.decision(decision, &self.it.ask, (spent, std::mem::take(&mut self.found)));
         match self.finish.take() {
             Some(Finish::Reply(reply)) => self.client.reply(reply),
             Some(Finish::Events(events)) => {

@@ -122,6 +122,7 @@ fn record(id: &str, decision: &Decision) -> Arc<Record> {
         trace: None,
         decision: decision.clone(),
         spent: Vec::new(),
+        found: Vec::new(),
     })
 }
 

@@ -40,7 +40,7 @@ impl Onnx {
         if site.is_first {
             site.known.learn(signature(&model));
         }
-        let workers = Workers::start(&site.path.name, kind.threads)?;
+        let workers = Workers::start(&format!("onnx {}", site.path.name), kind.threads)?;
         Ok(Arc::new(Self { model: Arc::new(model), mapping, workers }))
     }
 

@@ -24,13 +24,13 @@ type Job = Box<dyn FnOnce() + Send>;
 pub(super) struct Workers(Sender<Job>);
 
 impl Workers {
-    /// Starts so many threads.
+    /// Starts so many threads of a name.
     pub(super) fn start(name: &str, threads: u16) -> Result<Self, String> {
         let (sender, jobs) = channel();
         let jobs = Arc::new(Mutex::new(jobs));
         for _ in 0..threads {
             let jobs = jobs.clone();
-            let thread = thread::Builder::new().name(format!("onnx {name}"));
+            let thread = thread::Builder::new().name(name.into());
             thread.spawn(move || work(&jobs)).map_err(|error| format!("a thread cannot be started: {error}"))?;
         }
         Ok(Self(sender))

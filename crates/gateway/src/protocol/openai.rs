@@ -14,4 +14,5 @@ pub(crate) mod event;
 pub(crate) mod models;
 pub(crate) mod own;
 pub(crate) mod peek;
+pub(crate) mod question;
 pub(crate) mod scan;

@@ -22,6 +22,7 @@ mod models;
 mod probes;
 mod requests;
 mod rescue;
+mod retrieval;
 mod rows;
 mod sequences;
 mod streams;

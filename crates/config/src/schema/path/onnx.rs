@@ -1,6 +1,6 @@
 //! `onnx`: a model that is computed in this process, on threads of its own.
 
-use std::path::PathBuf;
+use std::{borrow::Cow, path::PathBuf};
 
 use evenkeel_core::{MILLISECOND, Nanos};
 use schemars::JsonSchema;
@@ -48,8 +48,8 @@ impl PathKind for Block {
         Target::Model
     }
 
-    fn file(&self) -> Option<&str> {
-        Some(&self.file)
+    fn file(&self) -> Option<(&'static str, Cow<'_, str>)> {
+        Some(("file", self.file.as_str().into()))
     }
 
     fn need(&self) -> Nanos {

@@ -103,8 +103,8 @@ impl PathKind for Block {
         Target::Rules
     }
 
-    fn file(&self) -> Option<&str> {
-        Some(&self.file)
+    fn file(&self) -> Option<(&'static str, Cow<'_, str>)> {
+        Some(("file", self.file.as_str().into()))
     }
 
     fn row(&self, outside: &Outside) -> u64 {

@@ -1,12 +1,14 @@
 //! The support chat: a stream whose model only says that it is alive, and a replica that is gone.
 
+use serde_json::Value;
+
 use super::Example;
-use crate::process::{get, http};
+use crate::process::{get, http, until};
 
 #[test]
 fn the_support_chat_answers_as_its_readme_says() {
     let mut chat = Example::start("support-chat", &[&[], &[], &[]]);
-    let [body, keepalive] = chat.shown().map(str::to_owned);
+    let [body, keepalive, _] = chat.shown().map(str::to_owned);
     // Whole, from that tier, and why.
     let stream = |chat: &Example, tier: u8, reason: &str| {
         let answer = chat.ask("/v1/chat/completions", &body);
@@ -35,4 +37,63 @@ fn the_support_chat_answers_as_its_readme_says() {
         http(chat.serving.data, "POST", "/v1/chat/completions", &body.replacen("\"model\"", schema, 1));
     assert!(status == 503 && answer.contains("all_tiers_exhausted"), "{status} {answer}");
     assert_eq!(asked(), before);
+}
+
+#[test]
+fn with_every_model_gone_the_documents_answer_and_what_they_do_not_know_reaches_the_default() {
+    let mut chat = Example::start("support-chat", &[&[], &[], &[]]);
+    let [_, _, question] = chat.shown().map(str::to_owned);
+    chat.mocks.clear();
+    let ask = |chat: &Example, question: &str, stream: bool| {
+        let body = serde_json::json!({"model": "support-chat", "stream": stream, "messages": [{"role": "user", "content": question}]});
+        chat.ask("/v1/chat/completions", &body.to_string())
+    };
+
+    let answer: Value = serde_json::from_str(&chat.ask("/v1/chat/completions", &question)).expect("JSON");
+    let said = answer["choices"][0]["message"]["content"].as_str().expect("text");
+    assert_eq!(
+        (answer["evenkeel"]["tier"].as_u64(), answer["evenkeel"]["method"].as_str()),
+        (Some(2), Some("retrieval"))
+    );
+    assert!(said.contains("Source: ") && said.contains("https://doc.rust-lang.org/"), "cited: {said}");
+    let id = answer["evenkeel"]["decision"].as_str().expect("an id");
+    let record = get(chat.serving.data, &format!("/v1/decisions/{id}"));
+    let attempts = record["attempts"].as_array().expect("a list");
+    let documents = attempts.last().and_then(|it| it["documents"].as_array()).expect("documents");
+    let ids = documents.iter().filter_map(|it| it["id"].as_str());
+    assert!(
+        ids.clone().any(|id| said.contains(&format!("[{id}]"))),
+        "those that answered stand in the record: {record}"
+    );
+
+    // Real questions, of the half that the search was made with.
+    for (question, id) in [
+        ("How do I set lint levels for the whole package in the manifest?", "manifest-the-lints-section"),
+        ("How do I write my own cargo subcommand?", "external-tools-custom-subcommands"),
+        ("How do I publish to our internal registry?", "registries-publishing-to-an-alternate-registry"),
+    ] {
+        let streamed = ask(&chat, question, true);
+        assert!(streamed.contains("\"method\":\"retrieval\"") && streamed.contains("data: [DONE]"), "{streamed}");
+        assert!(streamed.contains(&format!("[{id}]")), "{question}: {streamed}");
+    }
+    for question in ["Where is my parcel?", "Why is the sky blue?"] {
+        let answer: Value = serde_json::from_str(&ask(&chat, question, false)).expect("JSON");
+        assert_eq!(
+            (answer["evenkeel"]["tier"].as_u64(), answer["evenkeel"]["method"].as_str()),
+            (Some(3), Some("default"))
+        );
+    }
+
+    // "A running gateway takes the new index": what is gone from the folder does not answer any more.
+    let before = answer["evenkeel"]["revision"].clone();
+    let documents = chat.folder.path().join("help-centre");
+    std::fs::remove_file(documents.join("external-tools-custom-subcommands.html")).expect("removed");
+    super::index(chat.folder.path());
+    let revision = || {
+        let answer: Value =
+            serde_json::from_str(&ask(&chat, "How do I write my own cargo subcommand?", false)).expect("JSON");
+        (answer["evenkeel"]["revision"] != before).then(|| answer.to_string())
+    };
+    let answer = until("the new index", revision);
+    assert!(!answer.contains("[external-tools-custom-subcommands]"), "{answer}");
 }

@@ -75,6 +75,7 @@ pub(crate) fn submit(
         parts: Vec::new(),
         begun: None,
         bill: Bill::default(),
+        found: Vec::new(),
         finish: None,
         told_at: 0,
         unread: false,

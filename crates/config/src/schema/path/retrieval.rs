@@ -1,0 +1,173 @@
+//! `retrieval`: the passages of verified documents that fit a question, searched in this process.
+
+use std::{borrow::Cow, path::PathBuf};
+
+use evenkeel_core::{Features, MILLISECOND, Nanos};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Kind, PathKind, Site, Target};
+use crate::{
+    check::Checks,
+    outside::Outside,
+    schema::{route::RouteProtocol, scalar::Ratio, tier::Method},
+    tree::Key,
+};
+
+/// The file of an index that names all the others with their checksums: who knows it knows the index.
+const NAMES_ALL: &str = "index.json";
+
+/// The passages of verified documents that fit a question, searched in this process.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Retrieval")]
+pub(crate) struct Block {
+    /// The folder of the index, as `evenkeel index build` makes it; a relative path starts from the configuration's folder.
+    index: String,
+    /// The least confidence with which a document answers; below it the next tier is asked. At 0.5, in the project's example,
+    /// questions that documents answer part from those that none does; `evenkeel index search` shows the confidence.
+    #[serde(default = "half")]
+    min_score: Ratio,
+    /// What is answered.
+    #[serde(default)]
+    answer: Answer,
+    /// How many questions are searched for at once, each on a thread.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 256))]
+    threads: u16,
+}
+
+/// What a retrieval path answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Answer {
+    /// The passages as they stand in the documents, each with its source.
+    #[default]
+    Extract,
+}
+
+/// An index, as it was when the configuration was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retrieval {
+    /// Its folder.
+    pub index: PathBuf,
+    /// SHA-256 of its `index.json`; another index is another revision.
+    pub sha256: [u8; 32],
+    /// The least confidence with which a document answers, in thousandths.
+    pub min_score_permille: u16,
+    /// How many questions are searched for at once, each on a thread.
+    pub threads: u16,
+}
+
+impl Block {
+    fn names_all(&self) -> String {
+        format!("{}/{NAMES_ALL}", self.index.trim_end_matches('/'))
+    }
+}
+
+impl PathKind for Block {
+    fn check(&self, key: &Key, site: Site<'_>, checks: &mut Checks<'_>) {
+        checks.serves(key, site.route, &[RouteProtocol::OpenaiChat]);
+        checks.model(&key.field("index"), &self.names_all());
+    }
+
+    fn ready(&self, _: Site<'_>, outside: &Outside) -> Kind {
+        let file = outside.file(&self.names_all());
+        Kind::Retrieval(Retrieval {
+            index: file.path.parent().map(PathBuf::from).unwrap_or_default(),
+            sha256: file.sha256,
+            min_score_permille: self.min_score.0,
+            threads: self.threads,
+        })
+    }
+
+    fn target(&self) -> Target<'_> {
+        Target::Model
+    }
+
+    fn file(&self) -> Option<(&'static str, Cow<'_, str>)> {
+        Some(("index", self.names_all().into()))
+    }
+
+    fn need(&self) -> Nanos {
+        500 * MILLISECOND
+    }
+
+    /// It reads the words of the last question and quotes: it calls no tool that must be called, and writes no JSON.
+    fn features(&self) -> Features {
+        Features::TOOLS.with(Features::N)
+    }
+
+    fn methods(&self) -> &'static [Method] {
+        &[Method::Retrieval]
+    }
+}
+
+fn half() -> Ratio {
+    Ratio(500)
+}
+
+fn one() -> u16 {
+    1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Retrieval;
+    use crate::{Kind, Loaded, load_text};
+
+    /// Loads a route with a tier of this kind, in a folder with an index of this text.
+    fn loaded(protocol: &str, retrieval: &str, index: &str) -> (Loaded, tempfile::TempDir) {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::create_dir(folder.path().join("help")).expect("made");
+        std::fs::write(folder.path().join("help/index.json"), index).expect("written");
+        let text = format!(
+            "version: 1\nroutes: {{r: {{protocol: {protocol}, tiers: [{{name: documents, retrieval: {retrieval}}}, {{name: d, fixed: \
+             {{content: x}}}}]}}}}\n"
+        );
+        (load_text("e.yaml", &text, folder.path()), folder)
+    }
+
+    fn codes(protocol: &str, retrieval: &str) -> Vec<&'static str> {
+        loaded(protocol, retrieval, "{}").0.diagnostics.iter().map(|it| it.code).collect()
+    }
+
+    #[test]
+    fn an_index_is_checked_like_any_other_kind() {
+        assert!(codes("openai-chat", "{index: ./help, min_score: 0.55, answer: extract, threads: 2}").is_empty());
+        assert!(codes("openai-chat", "{index: help/}").is_empty());
+        assert_eq!(codes("openai-chat", "{}"), ["missing-key"]);
+        assert_eq!(codes("openai-chat", "{index: nowhere}"), ["missing-file"]);
+        assert_eq!(codes("openai-chat", "{index: help, min_score: 1.5}"), ["out-of-range"]);
+        assert_eq!(codes("openai-chat", "{index: help, answer: augment}"), ["unknown-word"]);
+        assert_eq!(codes("openai-chat", "{index: help, threads: 0}"), ["out-of-range"]);
+        assert_eq!(codes("openai-chat", "{index: help, augment: small}"), ["unknown-key"]);
+        assert!(codes("openai-embeddings", "{index: help}").contains(&"not-a-vector"));
+    }
+
+    #[test]
+    fn each_field_changes_what_the_gateway_gets_and_the_revision() {
+        let read = |retrieval: &str, index: &str| {
+            let (loaded, _folder) = loaded("openai-chat", retrieval, index);
+            let deployment = loaded.deployment.expect("compiles");
+            let Kind::Retrieval(Retrieval { min_score_permille, threads, .. }) = deployment.paths[0].kind else {
+                panic!("{:?}", deployment.paths[0].kind)
+            };
+            (min_score_permille, threads, deployment.name())
+        };
+        let plain = read("{index: help}", "{}");
+        assert_eq!((plain.0, plain.1), (500, 1));
+        assert_eq!(
+            plain,
+            read("{index: ./help/, min_score: 0.5, answer: extract, threads: 1}", "{}"),
+            "what is meant alike"
+        );
+        let others = [
+            read("{index: help, min_score: 0.55}", "{}"),
+            read("{index: help, threads: 2}", "{}"),
+            read("{index: help}", "{ }"),
+        ];
+        assert_eq!((others[0].0, others[1].1), (550, 2));
+        assert!(others.iter().all(|other| other.2 != plain.2), "another index is another revision");
+    }
+}

@@ -1,0 +1,151 @@
+//! `retrieval`: the passages of verified documents that fit a question, each with its source, found on threads of its own.
+//!
+//! What is asked is the last message of the user. Where no document fits it as well as `min_score` wants, the path declines, and
+//! the next tier is asked: that is no failure of the path. An answer is made of the best passage of each of up to three documents.
+//!
+//! Accepted: `retrieval: {index: ./help-centre.index, min_score: 0.5}`. Rejected when it is made ready: an index that is damaged,
+//! foreign, of another version, or was built again since the configuration was read.
+//!
+//! # When it misleads
+//! A question that only makes sense after the messages before it ("and on Windows?") is searched for as it stands.
+
+mod speak;
+
+use std::sync::Arc;
+
+use evenkeel_config as config;
+use evenkeel_core::ResultCode;
+use evenkeel_retrieval::{Hit, Index};
+use http::HeaderMap;
+
+use super::{Attempting, Ended, Found, Left, Path, Pieces, Site, workers::Workers};
+use crate::{
+    ask::{Ask, Question},
+    clock::Clock,
+    protocol::openai::{
+        answer::judge_chat,
+        own::{Meta, own_chat},
+        question::last_question,
+    },
+    upstream::Call,
+};
+
+/// Documents that are quoted in one answer.
+const MOST: usize = 3;
+
+/// Documents that answer.
+pub(crate) struct Retrieval {
+    index: Arc<Index>,
+    min_score_permille: u16,
+    name: Arc<str>,
+    clock: Clock,
+    workers: Workers,
+}
+
+impl Retrieval {
+    pub(super) fn path(kind: &config::kind::Retrieval, site: Site<'_>) -> Result<Arc<dyn Path>, String> {
+        let index = Index::open(&kind.index).map_err(|error| error.to_string())?;
+        if index.digest() != kind.sha256 {
+            let index = kind.index.display();
+            return Err(format!("`{index}` was built again after the configuration was read; reload once it is whole"));
+        }
+        let name = site.path.name.as_str();
+        Ok(Arc::new(Self {
+            index: Arc::new(index),
+            min_score_permille: kind.min_score_permille,
+            name: name.into(),
+            clock: site.clock,
+            workers: Workers::start(&format!("search {name}"), kind.threads)?,
+        }))
+    }
+
+    /// Finds the documents, the best first, each with its confidence in thousandths.
+    async fn find(&self, ask: Arc<Ask>) -> Result<Vec<(Hit, u16)>, ResultCode> {
+        let (index, now) = (self.index.clone(), self.clock.wall(self.clock.now()).as_second());
+        let search = move |_: &dyn Fn() -> bool| {
+            let Some(question) = last_question(&ask.body) else { return Ok(Vec::new()) };
+            index.search(&question, now, MOST)
+        };
+        // The files were whole when they were opened: what cannot be read now is what a panic is.
+        let hits = self.workers.run(search).await?.map_err(|_| ResultCode::PathPanic)?;
+        Ok(hits.into_iter().map(|hit| (permille(hit.confidence), hit)).map(|(score, hit)| (hit, score)).collect())
+    }
+
+    async fn answer(&self, ask: Arc<Ask>, pieces: Pieces) -> Result<Ended, ResultCode> {
+        let Question::Chat(peek) = &ask.question else {
+            // `check` lets such a path stand on a chat route only.
+            return Err(ResultCode::UnsupportedFeature);
+        };
+        let hits = self.find(ask.clone()).await?;
+        let documents: Vec<_> =
+            hits.iter().map(|(hit, score)| Found { id: hit.id.clone(), confidence_permille: *score }).collect();
+        let fit: Vec<_> =
+            hits.into_iter().filter(|(_, score)| *score >= self.min_score_permille).map(|it| it.0).collect();
+        if fit.is_empty() {
+            return Ok(Ended::bare(ResultCode::RetrievalBelowScore, None).with(documents));
+        }
+        let said = quoted(&fit);
+        let Ask { decision, created, revision, .. } = &*ask;
+        let meta = Meta { decision, created: *created, path: &self.name, revision, evenkeel: "null" };
+        let ended = match pieces {
+            Some(pieces) => speak::stream(&said, (peek, meta), &self.name, pieces).await,
+            None => {
+                let body = own_chat(&said, peek.n, meta);
+                // Judged like anybody's answer: a path is believed nothing.
+                let judged = judge_chat(&body, peek).map_err(|none| none.result)?;
+                let (headers, model) = (HeaderMap::new(), self.name.clone());
+                let left = Left::Answer { counts: judged.counts(), headers, body, envelope: judged.envelope, model };
+                Ended { result: ResultCode::Ok, status: None, after: None, left }
+            }
+        };
+        Ok(ended.with(documents))
+    }
+}
+
+impl Path for Retrieval {
+    fn attempt(self: Arc<Self>, ask: Arc<Ask>, _: Call, pieces: Pieces) -> Attempting {
+        Box::pin(async move {
+            match self.answer(ask, pieces).await {
+                Ok(ended) => ended,
+                Err(result) => Ended::bare(result, None),
+            }
+        })
+    }
+}
+
+/// Returns a confidence as it is compared and recorded.
+fn permille(confidence: f64) -> u16 {
+    (confidence * 1000.0).floor().clamp(0.0, 1000.0) as u16
+}
+
+/// Writes passages as an answer, each with where it is from.
+fn quoted(hits: &[Hit]) -> String {
+    let quote =
+        |Hit { passage, title, source, id, .. }: &Hit| format!("{passage}\n\nSource: {title} ({source}) [{id}]");
+    hits.iter().map(quote).collect::<Vec<_>>().join("\n\n---\n\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passages_are_quoted_each_with_its_source() {
+        let hit = |id: &str| Hit {
+            id: id.into(),
+            title: format!("About {id}"),
+            source: format!("http://shop/{id}"),
+            verified_at: 0,
+            confidence: 0.9,
+            passage: "Words.".into(),
+        };
+        let expected =
+            "Words.\n\nSource: About a (http://shop/a) [a]\n\n---\n\nWords.\n\nSource: About b (http://shop/b) [b]";
+        assert_eq!(quoted(&[hit("a"), hit("b")]), expected);
+    }
+
+    #[test]
+    fn a_confidence_is_compared_as_it_is_recorded() {
+        assert_eq!([0.0, 0.4999, 0.5, 1.0, f64::NAN].map(permille), [0, 499, 500, 1000, 0]);
+    }
+}

@@ -1,0 +1,139 @@
+//! The path `retrieval` behind a route: answered plain and streamed, declined, changed under its feet.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use evenkeel_config::load_text;
+use evenkeel_gateway::prove;
+use evenkeel_retrieval::{Folder, Language, build};
+use serde_json::{Value, json};
+
+use crate::client::{Got, Kit};
+
+const CONFIG: &str = r#"
+version: 1
+server: {listen: "127.0.0.1:0", admin: "127.0.0.1:0"}
+upstreams: {small: {protocol: openai, url: "SMALL/v1"}}
+routes:
+  help:
+    protocol: openai-chat
+    deadline: 5s
+    tiers:
+      - {name: documents, retrieval: {index: index}}
+      - {name: small, openai: {upstream: small, model: little}}
+      - {name: default, fixed: {content: "Later."}}
+  alone:
+    protocol: openai-chat
+    deadline: 5s
+    tiers: [{name: documents, retrieval: {index: index, min_score: 0.99}}]
+"#;
+
+fn documents(folder: &Path, lines: &[&str]) -> PathBuf {
+    let from = folder.join("documents");
+    fs::create_dir_all(&from).expect("made");
+    fs::write(from.join("documents.jsonl"), lines.join("\n")).expect("written");
+    build(&Folder { path: from, language: Language::of("en") }, &folder.join("index"), |_| {}).expect("an index");
+    folder.join("index")
+}
+
+const RETURN: &str = r#"{"id":"return","title":"Returns","source":"http://shop/return","body":"You may return what you bought within 30 days.","verified_at":"2020-01-01"}"#;
+const PAY: &str = r#"{"id":"pay","title":"Payment","source":"http://shop/pay","body":"We take cards and invoices.","verified_at":"2020-01-01"}"#;
+const GONE: &str = r#"{"id":"cheque","title":"Cheques","body":"Cheques are taken.","verified_at":"2020-01-01","expires_at":"2020-02-01"}"#;
+
+async fn kit(folder: &Path) -> Kit {
+    documents(folder, &[RETURN, PAY, GONE]);
+    Kit::of(CONFIG, folder, BTreeMap::new()).await
+}
+
+async fn ask(kit: &Kit, route: &str, question: &str, more: Value) -> Got {
+    let mut body = json!({"model": route, "messages": [{"role": "system", "content": "cheques"}, {"role": "user", "content": question}]});
+    body.as_object_mut().expect("an object").extend(more.as_object().cloned().unwrap_or_default());
+    kit.post("/v1/chat/completions", body.to_string(), &[]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn retrieval_answers_with_the_passage_that_fits_and_its_source() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let kit = kit(folder.path()).await;
+    let question = "Can I return what I bought?";
+    let expected = "You may return what you bought within 30 days.\n\nSource: Returns (http://shop/return) [return]";
+    let plain = ask(&kit, "help", question, json!({"n": 2})).await;
+    let told =
+        (plain.status, plain.header("evenkeel-tier"), plain.header("evenkeel-method"), plain.header("evenkeel-path"));
+    assert_eq!(told, (200, "0", "retrieval", "documents"), "{plain:?}");
+    assert_eq!(plain.said(), expected);
+    assert_eq!(plain.json()["choices"].as_array().map(Vec::len), Some(2));
+    assert_eq!(plain.json()["evenkeel"]["method"], "retrieval");
+    let streamed = ask(&kit, "help", question, json!({"stream": true})).await;
+    assert!(streamed.is_whole() && streamed.header("evenkeel-path") == "documents", "{streamed:?}");
+    assert_eq!(streamed.said(), expected);
+    for got in [&plain, &streamed] {
+        let record = kit.record(got).await;
+        let attempt = &record["attempts"][0];
+        assert_eq!((attempt["result"].as_str(), attempt["documents"][0]["id"].as_str()), (Some("ok"), Some("return")));
+        assert!(attempt["documents"][0]["confidence_permille"].as_u64() >= Some(500), "{record}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn retrieval_declines_what_no_document_fits_and_that_is_no_failure() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let kit = kit(folder.path()).await;
+    // More than any breaker bears of failures.
+    for _ in 0..30 {
+        let got = ask(&kit, "help", "Where is the nearest volcano?", json!({})).await;
+        assert_eq!((got.header("evenkeel-path"), got.header("evenkeel-reason")), ("small", "RETRIEVAL_BELOW_SCORE"));
+        assert_eq!(kit.record(&got).await["attempts"][0]["result"], "quality.retrieval_below_score");
+    }
+    let state = kit.gateway.route_state("help").expect("a route");
+    assert_eq!((state.tiers[0].breaker.as_str(), state.tier), ("closed", Some(0)));
+    let expired = ask(&kit, "help", "Are cheques taken?", json!({})).await;
+    assert_eq!(expired.header("evenkeel-path"), "small", "what expired does not answer: {expired:?}");
+    // Its words are what is above `min_score` alone; what there was stands in the record.
+    let alone = ask(&kit, "alone", "Can I return what I bought?", json!({})).await;
+    assert_eq!(alone.status, 503);
+    assert_eq!(kit.record(&alone).await["attempts"][0]["documents"][0]["id"], "return");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn retrieval_leaves_to_others_what_a_passage_cannot_be() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let kit = kit(folder.path()).await;
+    let json_mode =
+        ask(&kit, "help", "Can I return what I bought?", json!({"response_format": {"type": "json_object"}})).await;
+    assert_eq!(json_mode.header("evenkeel-path"), "small", "{json_mode:?}");
+    let record = kit.record(&json_mode).await;
+    assert_eq!(record["candidates"][0]["reasons"][0], "CAPABILITY_MISSING", "{record}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn retrieval_is_made_ready_of_the_index_that_was_read_and_of_no_other() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let index = documents(folder.path(), &[RETURN]);
+    let text = CONFIG.replace("SMALL", "http://127.0.0.1:1");
+    let load = || load_text("evenkeel.yaml", &text, folder.path()).deployment.expect("the index is there");
+    let read = load();
+    assert!(prove(&read).is_empty());
+    documents(folder.path(), &[RETURN, PAY]);
+    let refused = prove(&read);
+    assert!(
+        refused.iter().any(|it| it.message.contains("was built again after the configuration was read")),
+        "{refused:?}"
+    );
+    let again = load();
+    assert!(prove(&again).is_empty() && again.name() != read.name(), "another index is another revision");
+    let file =
+        fs::read_dir(&index).expect("listed").flatten().find(|it| it.path().is_dir()).expect("a generation").path();
+    let words =
+        fs::read_dir(file).expect("listed").flatten().find(|it| it.path().extension().is_some_and(|it| it == "term"));
+    let words = words.expect("the words").path();
+    let mut bytes = fs::read(&words).expect("read");
+    bytes[0] ^= 1;
+    fs::remove_file(&words).expect("removed");
+    fs::write(&words, bytes).expect("written");
+    let refused = prove(&load());
+    assert!(refused.iter().any(|it| it.message.contains("is damaged")), "{refused:?}");
+}
