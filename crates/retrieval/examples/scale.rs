@@ -1,0 +1,104 @@
+//! Builds an index of N synthetic documents and asks it Q questions: `scale N Q`, for `bench/retrieval`.
+//!
+//! Words are drawn as in texts: the one of rank r with a frequency of about 1/r, out of 50,000. A document has 200 of them and a title of six, a
+//! question three to eight. The seed is fixed. What is counted of a question is the CPU time of the thread that searches.
+
+#![expect(clippy::disallowed_methods, reason = "it measures how long things take")]
+
+use std::{
+    fs::{self, File},
+    io::{BufWriter, Write},
+    path::Path,
+    time::Instant,
+};
+
+use evenkeel_retrieval::{Folder, Index, Language, build};
+
+const WORDS: f64 = 50_000.0;
+
+fn main() {
+    let argument = |at| std::env::args().nth(at).and_then(|it| it.parse::<usize>().ok()).expect("usage: scale N Q");
+    let (documents, questions) = (argument(1), argument(2));
+    let folder = tempfile::tempdir().expect("a folder");
+    let (from, index) = (folder.path().join("documents"), folder.path().join("index"));
+    let mut draw = Draw(1);
+    let bytes = write(&from, documents, &mut draw);
+    println!("{documents} documents, {:.1} MiB of JSON lines", mib(bytes));
+
+    let make = || {
+        let began = Instant::now();
+        let folder = Folder { path: from.clone(), language: Language::of("en") };
+        let built = build(&folder, &index, |_| {}).expect("an index");
+        (built, began.elapsed().as_secs_f64())
+    };
+    let (built, seconds) = make();
+    println!(
+        "built in {seconds:.1} s: {:.0} documents a second, {:.1} MiB",
+        built.documents as f64 / seconds,
+        mib(built.bytes)
+    );
+    let (built, seconds) = make();
+    println!("built again with nothing changed in {seconds:.1} s: {} kept", built.kept);
+
+    let began = Instant::now();
+    let index = Index::open(&index).expect("whole");
+    println!("opened, every file held against its checksum, in {:.2} s", began.elapsed().as_secs_f64());
+    let mut times: Vec<f64> = (0..questions).map(|_| ask(&index, &mut draw)).collect();
+    times.sort_by(f64::total_cmp);
+    let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
+    println!(
+        "{questions} questions, ms of CPU: p50 {:.2}, p95 {:.2}, p99 {:.2}, most {:.2}",
+        at(0.5),
+        at(0.95),
+        at(0.99),
+        at(1.0)
+    );
+}
+
+fn mib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
+}
+
+fn write(folder: &Path, documents: usize, draw: &mut Draw) -> u64 {
+    fs::create_dir(folder).expect("made");
+    let path = folder.join("documents.jsonl");
+    let mut file = BufWriter::new(File::create(&path).expect("made"));
+    for id in 0..documents {
+        let (title, body) = (draw.text(6), draw.text(200));
+        writeln!(file, r#"{{"id":"d{id}","title":"{title}","body":"{body}","verified_at":"2026-01-01"}}"#)
+            .expect("written");
+    }
+    file.flush().expect("written");
+    fs::metadata(&path).expect("there").len()
+}
+
+/// Asks one question; returns its milliseconds of CPU.
+fn ask(index: &Index, draw: &mut Draw) -> f64 {
+    let words = 3 + (draw.share() * 6.0) as usize;
+    let question = draw.text(words);
+    let before = cpu();
+    let hits = index.search(&question, 1_900_000_000, 3).expect("searched");
+    assert!(hits.len() <= 3);
+    cpu() - before
+}
+
+/// Returns the milliseconds that this thread has computed (Linux).
+fn cpu() -> f64 {
+    let told = fs::read_to_string("/proc/thread-self/schedstat").expect("Linux tells it");
+    told.split_whitespace().next().and_then(|it| it.parse::<f64>().ok()).expect("nanoseconds") / 1e6
+}
+
+/// Draws by a linear congruence (D. E. Knuth's MMIX).
+struct Draw(u64);
+
+impl Draw {
+    fn share(&mut self) -> f64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    fn text(&mut self, words: usize) -> String {
+        let word = |_| format!("w{:x}q", WORDS.powf(self.share()) as u32);
+        (0..words).map(word).collect::<Vec<_>>().join(" ")
+    }
+}
