@@ -298,8 +298,8 @@ impl Breaker {
             State::HalfOpen(half) => {
                 let lease = half.leases.iter().find(|lease| lease.attempt == verdict.attempt);
                 match lease.map(|lease| lease.late) {
-                    Some(false) if verdict.result.is_ok() => self.good_probe(now, verdict.attempt),
-                    Some(true) if verdict.result.is_ok() => self.release(verdict.attempt),
+                    Some(false) if verdict.result.is_answer() => self.good_probe(now, verdict.attempt),
+                    Some(true) if verdict.result.is_answer() => self.release(verdict.attempt),
                     Some(_) => {
                         let trip = Trip::new("F-068", verdict.result, (1, 1));
                         self.open(now, verdict.entropy, (trip, How::Probe));

@@ -242,7 +242,7 @@ results! {
     /// A value that the contract does not allow.
     ContractRange = "quality.contract_range", Quality, Soft, No, Yes, Nothing, OutputOutOfRange;
     /// Rows of it are below the confidence that its tier accepts, and more than it bears (OIP-35).
-    LowConfidence = "quality.low_confidence", Quality, None, No, Yes, Nothing, LowConfidence;
+    LowConfidence = "quality.low_confidence", Quality, Success, No, Yes, Nothing, LowConfidence;
     /// The client went away.
     ClientGone = "cancelled.client_gone", Cancelled, None, No, No, Nothing, ClientGone;
     /// The client does not read.
@@ -256,13 +256,18 @@ results! {
     /// This process stops.
     Drained = "cancelled.drained", Cancelled, None, No, No, Nothing, Draining;
     /// No document fits the question well enough to answer it.
-    RetrievalBelowScore = "quality.retrieval_below_score", Quality, None, No, Yes, Nothing, RetrievalBelowScore;
+    RetrievalBelowScore = "quality.retrieval_below_score", Quality, Success, No, Yes, Nothing, RetrievalBelowScore;
 }
 
 impl ResultCode {
     /// Says whether it ends what else runs for the same answer: nobody at the same model would say more (F-095).
     pub const fn decides(self) -> bool {
         self.is_ok() || matches!(self, Self::LowConfidence) || !matches!(self.next(), Next::Yes)
+    }
+
+    /// Says whether the path did its work: it answered whole, whatever is thought of what it says.
+    pub const fn is_answer(self) -> bool {
+        self.is_ok() || matches!(self.evidence(), Evidence::Success)
     }
 
     /// Says whether the answer counts as given.

@@ -140,7 +140,7 @@ pub struct AttemptRecord {
 pub struct KeptRows {
     /// How many.
     pub asked: u64,
-    /// Of how many its answer is the client's.
+    /// Of how many its answer was kept: the client has them where the request was answered, and nothing where it was not.
     pub kept: u64,
 }
 

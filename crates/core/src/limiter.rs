@@ -95,7 +95,7 @@ impl Said {
     pub(crate) fn by(result: ResultCode) -> Self {
         match result.closes() {
             Closes::Rate | Closes::Replica => Self::Pushed,
-            _ if result.is_ok() => Self::Good,
+            _ if result.is_answer() => Self::Good,
             _ => Self::Other,
         }
     }

@@ -24,7 +24,8 @@ fn f_011_evidence_and_repetition_are_independent_columns() {
         (R::ContextExceeded, E::None, A::No, N::Capable, C::Nothing),
         (R::ContentFiltered, E::None, A::No, N::No, C::Nothing),
         (R::ContractShape, E::Soft, A::No, N::Yes, C::Nothing),
-        (R::RetrievalBelowScore, E::None, A::No, N::Yes, C::Nothing),
+        (R::RetrievalBelowScore, E::Success, A::No, N::Yes, C::Nothing),
+        (R::LowConfidence, E::Success, A::No, N::Yes, C::Nothing),
         (R::ClientGone, E::None, A::No, N::No, C::Nothing),
     ];
     for (result, evidence, again, next, closes) in rows {

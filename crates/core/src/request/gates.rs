@@ -34,7 +34,7 @@ impl Request {
         for gate in before.on_the_way(attempt.replica.index()) {
             let word = match closed == Some(gate) {
                 true => Word::Close(Closing { told: how.after, first, most }),
-                false if how.result.is_ok() => Word::Lift,
+                false if how.result.is_answer() => Word::Lift,
                 false => Word::Nothing,
             };
             let Some(turn) = world.gates.at_mut(gate).hear(now, attempt.id, word) else { continue };
@@ -61,7 +61,7 @@ impl Request {
         let Some(state) = world.paths.find_mut(self.generation.slot(attempt.path)) else { return };
         let Some(lane) = state.lanes.iter_mut().find(|lane| lane.operation == self.admit.operation) else { return };
         let closing = Closing { told: None, first: path.after_break, most: path.after_break };
-        let word = match result.is_ok() {
+        let word = match result.is_answer() {
             true => Word::Lift,
             false if attempt.sent && result.is_break() => Word::Close(closing),
             false => Word::Nothing,

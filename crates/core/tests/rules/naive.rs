@@ -127,7 +127,7 @@ impl Model {
     pub(crate) fn stream_ended(&mut self, now: Nanos, path: PathId, end: (AttemptId, ResultCode), sent: bool) {
         let (attempt, result) = end;
         let tries = self.broken.get(&path.0).and_then(|it| it.1).is_some_and(|it| it.0 == attempt);
-        if tries && result.is_ok() {
+        if tries && result.is_answer() {
             self.broken.remove(&path.0);
         } else if tries {
             self.broken.entry(path.0).and_modify(|it| it.1 = None);
@@ -204,7 +204,7 @@ impl Model {
                 (Evidence::None, _) => {
                     leases.remove(&heard.attempt);
                 }
-                (_, true) if heard.result.is_ok() => self.good(now, key, heard.attempt),
+                (_, true) if heard.result.is_answer() => self.good(now, key, heard.attempt),
                 (_, true) => self.open(now, key, heard.entropy, true),
                 (_, false) => {}
             },
@@ -257,7 +257,7 @@ impl Model {
         };
         for name in names.iter().filter(|name| names.get(which) != Some(name)) {
             let leased = self.gates.get(name).is_some_and(|gate| gate.lease == Some(heard.attempt));
-            if leased && heard.result.is_ok() {
+            if leased && heard.result.is_answer() {
                 self.gates.remove(name);
             } else if leased {
                 self.gates.entry(name.clone()).and_modify(|gate| gate.lease = None);

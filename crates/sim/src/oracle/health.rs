@@ -160,7 +160,7 @@ impl Health {
             let lane = self.lane(running.path, running.operation);
             let before = lane.probes.len();
             lane.probes.retain(|it| it.0 != running.attempt);
-            lane.shown |= lane.probes.len() < before && result.is_ok();
+            lane.shown |= lane.probes.len() < before && result.is_answer();
         }
     }
 

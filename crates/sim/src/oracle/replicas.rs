@@ -92,7 +92,7 @@ impl Replicas {
         if let Some(replica) = self.replica(running) {
             let before = replica.probes.len();
             replica.probes.retain(|it| it.0 != running.attempt);
-            replica.shown |= replica.probes.len() < before && result.is_ok();
+            replica.shown |= replica.probes.len() < before && result.is_answer();
         }
     }
 

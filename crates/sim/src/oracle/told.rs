@@ -60,8 +60,8 @@ impl Told {
             GateKind::Credential => upstream.map(|_| 0),
         };
         let fits = |named| match it.turn {
-            GateTurn::Closed(until) => (named..=it.at + CAP).contains(&until) && !it.result.is_ok(),
-            GateTurn::Lifted => named <= it.at && it.result.is_ok(),
+            GateTurn::Closed(until) => (named..=it.at + CAP).contains(&until) && !it.result.is_answer(),
+            GateTurn::Lifted => named <= it.at && it.result.is_answer(),
         };
         if named.is_some_and(fits) {
             return Ok(());

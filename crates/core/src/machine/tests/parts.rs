@@ -238,3 +238,22 @@ fn oip_35_a_higher_tier_that_is_waited_for_takes_the_rest_and_the_lowest_is_told
     assert_eq!((decision.outcome.tier, decision.reason), (Some(1), Reason::LowConfidence));
     assert!(decision.rederives(), "rule 10");
 }
+
+#[test]
+fn oip_35_f_066_a_model_that_is_not_sure_has_answered_and_its_path_comes_back() {
+    let mut kit = Kit::new(judged(RowRule::Any, None));
+    for _ in 0..2 {
+        kit.batch(10, 0);
+        kit.end(R::ConnectFailed, 0);
+        kit.end(R::Ok, 200);
+    }
+    assert_eq!(kit.breaker(0), BreakerState::Open);
+    kit.until(13 * SECOND);
+    for at in 0..2 {
+        kit.batch(10, 0);
+        assert_eq!((kit.start().tier, kit.breaker(0)), (0, BreakerState::HalfOpen), "{at}");
+        kit.low(1);
+        kit.end(R::Ok, 200);
+    }
+    assert_eq!(kit.breaker(0), BreakerState::Ramp, "what is judged is its model, not whether it answers");
+}
