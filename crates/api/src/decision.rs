@@ -162,7 +162,7 @@ pub struct Document {
 pub struct Rows {
     /// How many.
     pub asked: u64,
-    /// Of how many its answer went to the client; none, unless the request was answered.
+    /// Of how many its answer was kept: the client has them where the request was answered, and nothing where it was not.
     pub kept: u64,
 }
 

@@ -15,6 +15,7 @@ use crate::{
 
 /// What is asked.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one a request, and it is shared, not moved")]
 pub(crate) enum Question {
     /// A chat completion.
     Chat(ChatPeek),

@@ -116,7 +116,15 @@ mod tests {
     fn named(names: &Names, id: Parameter, (route, credential): (&str, Option<&str>)) -> (u128, Parameter) {
         let parameters = vec![(ID.to_owned(), id), (START.to_owned(), Parameter::Bool(true))];
         let (inputs, outputs) = (Vec::new(), Vec::new());
-        let mut infer = Infer { id: None, parameters, inputs, outputs, form: Form::Text, extra: Extra::new() };
+        let mut infer = Infer {
+            id: None,
+            parameters,
+            inputs,
+            outputs,
+            form: Form::Text,
+            extra: Extra::new(),
+            count: crate::tensor::Count::default(),
+        };
         let credential = credential.map(|it| (header::AUTHORIZATION, it.parse().expect("a value")));
         let turn = names.name(&mut infer, route, &credential.into_iter().collect()).expect("it belongs to one");
         assert!(turn.sequence.start && !turn.sequence.end);

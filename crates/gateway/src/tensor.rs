@@ -19,7 +19,7 @@ pub(crate) use self::{
         known::{Known, Said, Signature},
     },
     datatype::Datatype,
-    infer::{Extra, Form, Infer, InferAnswer, Input, Output, Parameter, Parameters, Wanted},
+    infer::{Count, Extra, Form, Infer, InferAnswer, Input, Output, Parameter, Parameters, Wanted},
     mapping::Mapping,
     prepared::Prepared,
     values::Values,
@@ -159,9 +159,14 @@ impl Tensor {
 
     /// Returns the values as f64, booleans as 0 and 1; none for BYTES. Integers beyond 2^53 are rounded.
     pub(crate) fn to_f64(&self) -> Option<Vec<f64>> {
+        self.numbers().map(Iterator::collect)
+    }
+
+    /// Walks the values as f64, booleans as 0 and 1; none for BYTES. Integers beyond 2^53 are rounded.
+    pub(crate) fn numbers(&self) -> Option<Box<dyn Iterator<Item = f64> + '_>> {
         macro_rules! values {
             ($type:ty) => {
-                self.values().map(|bytes| <$type>::from_le_bytes(bytes) as f64).collect()
+                Box::new(self.values().map(|bytes| <$type>::from_le_bytes(bytes) as f64))
             };
         }
         Some(match self.datatype {
@@ -173,8 +178,8 @@ impl Tensor {
             Datatype::Int16 => values!(i16),
             Datatype::Int32 => values!(i32),
             Datatype::Int64 => values!(i64),
-            Datatype::Fp16 => self.values().map(|bytes| half(u16::from_le_bytes(bytes))).collect(),
-            Datatype::Bf16 => self.values().map(|bytes| f64::from(brain(u16::from_le_bytes(bytes)))).collect(),
+            Datatype::Fp16 => Box::new(self.values().map(|bytes| half(u16::from_le_bytes(bytes)))),
+            Datatype::Bf16 => Box::new(self.values().map(|bytes| f64::from(brain(u16::from_le_bytes(bytes))))),
             Datatype::Fp32 => values!(f32),
             Datatype::Fp64 => values!(f64),
             Datatype::Bytes => return None,

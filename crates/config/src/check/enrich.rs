@@ -8,9 +8,11 @@ use crate::{
     schema::{
         contract::{Datatype, FeatureKind, Input},
         enrich::{Enrich, Fetched, JoinKey},
+        path::Target,
         route::{Route, RouteProtocol},
         rows::Rows,
         scalar::{Duration, Ratio},
+        tier::Tier,
         upstream::{Upstream, UpstreamProtocol},
     },
     tree::Key,
@@ -78,6 +80,14 @@ impl Checks<'_> {
             Some(0) => {
                 let message = format!("`{name}` is the first tier: nothing stands above it to be skipped");
                 self.error("order", &start, message, "name a lower tier");
+            }
+            Some(at) if it.rows == Rows::Split => {
+                let is_certain = |tier: &&Tier| tier.kinds.given().iter().any(|(_, it)| it.target() == Target::Certain);
+                if let Some(above) = route.tiers[..at].iter().find(is_certain) {
+                    let message =
+                        format!("`{}` above it cannot fail, and ends each batch before `{name}` is asked", above.name);
+                    self.error("order", &start, message, "name that tier, or one above it");
+                }
             }
             Some(_) => {}
             None => {

@@ -63,6 +63,7 @@ fn oip_35_what_only_the_judge_needs_is_asked_for_in_a_form_that_everything_has()
         outputs: names.iter().map(|name| Wanted { binary: None, ..bare(name) }).collect(),
         form: Form::Text,
         extra: Vec::new(),
+        count: crate::tensor::Count::default(),
     };
     let asked = |names: &[&str]| {
         let question = Question::Infer(Inference {

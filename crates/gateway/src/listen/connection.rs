@@ -44,7 +44,7 @@ const MOST_BROKEN: usize = 100;
 /// Bytes of one HTTP/2 answer that wait for its client.
 const MOST_UNSENT: usize = 256 << 10;
 /// How long a drain waits for a request on an idle connection: longer than one is on its way.
-const LAST_CALL: Duration = Duration::from_secs(1);
+pub(super) const LAST_CALL: Duration = Duration::from_secs(1);
 
 /// How a connection ended.
 enum End {

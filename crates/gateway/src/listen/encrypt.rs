@@ -1,12 +1,16 @@
 //! Encrypt: how a client's connection begins where the data plane encrypts (TLS 1.3, RFC 8446, or 1.2).
+//!
+//! # Invariants
+//! - `SHAKE-1`: who says nothing, or stops in the middle of a handshake, holds up no drain for longer than an idle connection does
+//!   (F-175).
 
-use std::sync::Arc;
+use std::{future::Future, sync::Arc};
 
 use rustls::ServerConfig;
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-use super::socket::Socket;
+use super::{connection::LAST_CALL, socket::Socket};
 use crate::gateway::{Phase, Shared, reached};
 
 /// The first byte of who encrypts (RFC 8446, section 5.1).
@@ -43,19 +47,29 @@ pub(super) async fn encrypt(
     (stream, socket): (&TcpStream, Socket),
     tls: &Arc<ServerConfig>,
 ) -> Result<TlsStream<Socket>, Failure> {
-    let mut phase = shared.phase.subscribe();
-    let shaking = async {
-        let mut first = [0];
-        match stream.peek(&mut first).await {
-            Ok(1) if first == [HANDSHAKE] => {
-                TlsAcceptor::from(tls.clone()).accept(socket).await.map_err(|_| Failure::Handshake)
-            }
-            Ok(1) => Err(Failure::Clear),
-            Ok(_) | Err(_) => Err(Failure::Over),
+    let mut first = [0];
+    let looked = unless_draining(shared, stream.peek(&mut first)).await.ok_or(Failure::Over)?;
+    match looked {
+        Ok(1) if first == [HANDSHAKE] => {}
+        Ok(1) => return Err(Failure::Clear),
+        Ok(_) | Err(_) => return Err(Failure::Over),
+    }
+    let shaken = unless_draining(shared, TlsAcceptor::from(tls.clone()).accept(socket)).await;
+    shaken.ok_or(Failure::Over)?.map_err(|_| Failure::Handshake)
+}
+
+/// Waits for something; where the gateway closes, only a little while more, in which a client that is there does it.
+async fn unless_draining<T>(shared: &Shared, something: impl Future<Output = T>) -> Option<T> {
+    let (mut draining, mut last) = (shared.phase.subscribe(), shared.phase.subscribe());
+    let closing = async {
+        reached(&mut draining, Phase::Draining).await;
+        tokio::select! {
+            () = tokio::time::sleep(LAST_CALL) => {}
+            () = reached(&mut last, Phase::Last) => {}
         }
     };
     tokio::select! {
-        shaken = shaking => shaken,
-        () = reached(&mut phase, Phase::Last) => Err(Failure::Over),
+        it = something => Some(it),
+        () = closing => None,
     }
 }

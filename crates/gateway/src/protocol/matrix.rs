@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     rope::Rope,
-    tensor::{Contract, Form, Infer, InferAnswer, Input, Mapping, Tensor, Wanted, any_tensor},
+    tensor::{Contract, Count, Form, Infer, InferAnswer, Input, Mapping, Tensor, Wanted, any_tensor},
 };
 
 const UPSTREAM: Upstream<'static> = Upstream { id: "01KB", dialect: Dialect::Plain, budget_us: 1_000 };
@@ -51,7 +51,8 @@ fn divided(Written { body, json }: Written) -> Divided {
 
 fn asking(tensor: &Tensor, form: Form) -> Infer {
     let inputs = vec![Input { tensor: tensor.clone(), parameters: vec![], extra: vec![] }];
-    Infer { id: None, parameters: vec![], inputs, outputs: vec![], form, extra: vec![] }
+    let count = Count::of(inputs.iter().map(|it: &Input| it.tensor.shape()));
+    Infer { id: None, parameters: vec![], inputs, outputs: vec![], form, extra: vec![], count }
 }
 
 /// Whether JSON can carry a tensor in a request: the tokens of what is no number are not sent to anybody.

@@ -12,7 +12,7 @@ use evenkeel_core::ResultCode;
 use thiserror::Error;
 
 use super::{
-    Datatype, Form, Infer, InferAnswer, Output, Tensor,
+    Count, Datatype, Form, Infer, InferAnswer, Output, Tensor,
     values::{Stray, Values},
 };
 
@@ -124,10 +124,12 @@ impl Port {
             return self.stray_text(tensor);
         }
         let width = self.values.len();
-        let free = self.values.iter().all(Values::is_free);
-        let numbers = if free { None } else { tensor.to_f64() }?;
-        let mut stray = numbers.iter().enumerate().filter_map(|(at, number)| {
-            let stray = self.values[at % width].stray(*number)?;
+        if self.values.iter().all(Values::is_free) {
+            return None;
+        }
+        // Looked at one by one: as numbers of one kind they would be many times what came.
+        let mut stray = tensor.numbers()?.enumerate().filter_map(|(at, number)| {
+            let stray = self.values[at % width].stray(number)?;
             Some((if width > 1 { at / width } else { row_of(at, tensor.shape()) }, stray))
         });
         stray.next()
@@ -215,26 +217,26 @@ impl Contract {
         }
     }
 
-    /// Checks that all inputs that count rows have the same number of them.
-    pub(crate) fn check_rows<'a>(&self, shapes: impl Iterator<Item = (&'a str, &'a [u64])>) -> Result<(), Breach> {
-        if self.learned {
-            return Ok(());
+    /// Checks that all inputs that count rows have the same number of them, and returns it. Where no file says which do, the first
+    /// input is taken to.
+    pub(crate) fn check_rows<'a>(&self, shapes: impl Iterator<Item = (&'a str, &'a [u64])>) -> Result<Count, Breach> {
+        if self.learned || self.inputs.is_empty() {
+            return Ok(Count::of(shapes.map(|it| it.1).take(1)));
         }
-        let counted = |(name, shape): (&'a str, &'a [u64])| {
-            let rows = shape.first().filter(|_| self.input(name).is_some_and(Port::is_batched))?;
-            Some((name, *rows))
-        };
-        let mut counted = shapes.filter_map(counted);
-        let Some((first, wanted)) = counted.next() else { return Ok(()) };
-        match counted.find(|(_, found)| *found != wanted) {
-            Some((name, found)) => Err(Breach::Rows { name: name.into(), found, first: first.into(), wanted }),
-            None => Ok(()),
+        let shapes: Vec<_> = shapes.filter(|(name, _)| self.input(name).is_some_and(Port::is_batched)).collect();
+        let count = Count::of(shapes.iter().map(|it| it.1));
+        match shapes.iter().find(|(_, shape)| shape[0] != count.rows) {
+            Some((name, shape)) => {
+                let (name, first) = ((*name).into(), shapes[0].0.into());
+                Err(Breach::Rows { name, found: shape[0], first, wanted: count.rows })
+            }
+            None => Ok(count),
         }
     }
 
-    /// Says whether the first dimension of an input is the number of rows.
-    pub(crate) fn counts_rows(&self, input: &str) -> bool {
-        !self.learned && self.input(input).is_some_and(Port::is_batched)
+    /// Says whether it is declared that requests have rows.
+    fn counts_rows(&self) -> bool {
+        !self.learned && self.inputs.iter().any(Port::is_batched)
     }
 
     /// Checks the values of an input.
@@ -287,8 +289,7 @@ impl Contract {
             }
             let shape = port.shape_for(tensor.shape()).ok_or(ResultCode::ContractShape)?;
             // Rows in are rows out, where both sides count them.
-            let counts = request.inputs.first().is_some_and(|it| self.counts_rows(it.tensor.name()));
-            if port.is_batched() && counts && shape.first() != Some(&request.batch()) {
+            if port.is_batched() && self.counts_rows() && shape.first() != Some(&request.count.rows) {
                 return Err(ResultCode::ContractShape);
             }
             tensor = tensor.reshape(shape).map_err(|_| ResultCode::ContractShape)?;

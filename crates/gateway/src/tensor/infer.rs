@@ -40,6 +40,32 @@ pub(crate) struct Infer {
     pub(crate) form: Form,
     /// Unknown members.
     pub(crate) extra: Extra,
+    /// Its rows.
+    pub(crate) count: Count,
+}
+
+/// The rows of a request, as its contract counts them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Count {
+    /// How many; 1 where no input has any.
+    pub(crate) rows: u64,
+    /// Nothing is in them: each input that has rows has a dimension of 0.
+    pub(crate) empty: bool,
+}
+
+impl Default for Count {
+    fn default() -> Self {
+        Self { rows: 1, empty: false }
+    }
+}
+
+impl Count {
+    /// Counts by the first dimension of inputs that are known to have rows: of the first, as all have as many.
+    pub(crate) fn of<'a>(shapes: impl IntoIterator<Item = &'a [u64]>) -> Self {
+        let mut shapes = shapes.into_iter().filter(|shape| !shape.is_empty()).peekable();
+        let Some(rows) = shapes.peek().map(|shape| shape[0]) else { return Self::default() };
+        Self { rows, empty: shapes.all(|shape| shape.contains(&0)) }
+    }
 }
 
 /// How tensors are told to a client.
@@ -118,11 +144,10 @@ impl Infer {
         }
     }
 
-    /// Returns the rows: the first dimension of the first input, 1 for a scalar; those that have rows by the contract stand first. Rows without anything in them, which a
-    /// shape can claim any number of, are none.
+    /// Returns the rows that an answer is to have that is made here. Rows without anything in them, which a shape can claim any
+    /// number of, are none.
     pub(crate) fn batch(&self) -> u64 {
-        let shape = self.inputs.first().map(|input| input.tensor.shape()).unwrap_or_default();
-        if shape.contains(&0) { 0 } else { shape.first().copied().unwrap_or(1) }
+        if self.count.empty { 0 } else { self.count.rows }
     }
 }
 

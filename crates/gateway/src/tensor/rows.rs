@@ -9,7 +9,7 @@
 
 use std::ops::Range;
 
-use super::{Infer, InferAnswer, Input, Output, Tensor, elements};
+use super::{Count, Infer, InferAnswer, Input, Output, Tensor, elements};
 
 /// Where the rows of a tensor begin and end in its bytes.
 enum Spans {
@@ -108,7 +108,7 @@ impl Infer {
     pub(crate) fn rows(&self, rows: &[usize]) -> Option<Self> {
         let input = |it: &Input| Some(Input { tensor: it.tensor.rows(rows)?, ..it.clone() });
         let inputs = self.inputs.iter().map(input).collect::<Option<_>>()?;
-        Some(Self { inputs, ..self.clone() })
+        Some(Self { inputs, count: Count { rows: rows.len() as u64, ..self.count }, ..self.clone() })
     }
 }
 

@@ -266,3 +266,19 @@ async fn what_is_no_certificate_is_refused_before_anything_starts() {
     let told: Vec<_> = absent.diagnostics.iter().map(|it| (it.code, it.key.as_str())).collect();
     assert_eq!(told, [("missing-file", "server.tls.certificate"), ("missing-file", "server.tls.key")]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f_175_shake_1_who_says_nothing_and_who_stops_half_way_hold_up_no_drain() {
+    let office = Office::open();
+    let gateway = office.gateway("").await;
+    let mut open = Vec::new();
+    for begun in [&[][..], &[22_u8, 3, 1]] {
+        let mut stream = TcpStream::connect(gateway.address()).await.expect("it listens");
+        stream.write_all(begun).await.expect("written");
+        open.push(stream);
+    }
+    let idle = office.connect(gateway.address(), "http/1.1", "localhost").await;
+    let drained = tokio::time::timeout(Duration::from_secs(60), gateway.shutdown(Duration::from_secs(3_600)));
+    drained.await.expect("none of them is waited for to the end of the drain");
+    drop((open, idle));
+}

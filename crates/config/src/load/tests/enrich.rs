@@ -100,6 +100,12 @@ fn f_037_what_cannot_be_fetched_or_stand_in_is_refused_with_its_key() {
         ("default: 1.5", "default: 1e39", "breaks-contract", "avg.default"),
         (", default: 1.5", "", "missing-key", "avg.default"),
         (route, "upstream: feast\n      max_imputed: 0.5\n      start_at: first\n", "order", "enrich.start_at"),
+        (
+            route,
+            "upstream: feast\n      max_imputed: 0.5\n      rows: split\n      start_at: third\n",
+            "order",
+            "enrich.start_at",
+        ),
         (route, "upstream: feast\n      max_imputed: 0.5\n      start_at: thirt\n", "unknown-tier", "enrich.start_at"),
         (route, "upstream: feast\n      start_at: second\n", "no-effect", "enrich.start_at"),
         (route, "upstream: feast\n      timeout: 2s\n", "no-effect", "enrich.timeout"),

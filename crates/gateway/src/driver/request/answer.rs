@@ -65,13 +65,13 @@ impl Task {
                 let body = envelope.insert(body, &told.json(), model);
                 Reply::Whole { status: 200, headers: reply::json(told.headers(headers.clone())), body: body.into() }
             }
-            Some(Left::Infer(answer) | Left::Judged(answer, _)) => self.together(answer.clone(), disclosure),
+            Some(Left::Infer(answer) | Left::Judged(answer, _)) => self.together(answer, disclosure),
             _ => self.refusal(Problem::Overloaded, "the answer was lost", None, disclosure),
         }
     }
 
     /// An inference, together with the rows of it that others have answered (OIP-35).
-    fn together(&self, last: InferAnswer, disclosure: &Disclosure) -> Reply {
+    fn together(&self, last: &InferAnswer, disclosure: &Disclosure) -> Reply {
         match self.batch.whole(last) {
             Some(whole) => self.tensors(&whole, disclosure),
             None => self.refusal(Problem::Overloaded, "the answer was lost", None, disclosure),
@@ -124,7 +124,7 @@ impl Task {
                 Reply::Whole { status: 200, headers: reply::json(headers), body: body.into() }
             }
             Some(Certain::Events(events)) => stream_of(events, headers),
-            Some(Certain::Infer(answer)) => self.together(answer, disclosure),
+            Some(Certain::Infer(answer)) => self.together(&answer, disclosure),
             None => self.refusal(Problem::Exhausted, "no tier of this route can answer now", None, disclosure),
         }
     }

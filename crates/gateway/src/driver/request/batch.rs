@@ -7,7 +7,7 @@
 //! - `BATCH-1`: a row is kept once; what is put together has every row, or nothing is.
 //! - `BATCH-2`: all attempts on a tier, until something is kept, are asked for the same rows.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use evenkeel_core::{ImputedPolicy, Reason, RowRule, Rows, Tier};
 
@@ -133,13 +133,13 @@ impl Batch {
 
     /// Puts what was kept together with what answers the rest; none where that leaves rows out. Where nothing was kept, it is
     /// what answers.
-    pub(super) fn whole(&self, last: InferAnswer) -> Option<InferAnswer> {
+    pub(super) fn whole<'a>(&self, last: &'a InferAnswer) -> Option<Cow<'a, InferAnswer>> {
         if self.kept.is_empty() || self.lost {
-            return Some(last).filter(|_| !self.lost);
+            return Some(Cow::Borrowed(last)).filter(|_| !self.lost);
         }
         let mut parts: Vec<(&[usize], &InferAnswer)> = self.kept.iter().map(|it| (&it.rows[..], &it.answer)).collect();
-        parts.push((&self.left, &last));
-        InferAnswer::of_rows(&parts, self.all)
+        parts.push((&self.left, last));
+        InferAnswer::of_rows(&parts, self.all).map(Cow::Owned)
     }
 
     /// Returns what a client reads of its rows, where several tiers answered them: by which each was, the rest by `last`, and
@@ -192,6 +192,7 @@ mod tests {
                     outputs: Vec::new(),
                     form: Form::Text,
                     extra: Vec::new(),
+                    count: crate::tensor::Count::default(),
                 },
                 version: "1".into(),
                 front: Front::Oip,
@@ -215,7 +216,7 @@ mod tests {
         asks(&mut batch, 1);
         batch.keep(&answer(&[10, 30, 40]), &[0]);
         assert_eq!(batch.left, [1]);
-        let whole = batch.whole(answer(&[100])).expect("every row");
+        let whole = batch.whole(&answer(&[100])).map(Cow::into_owned).expect("every row");
         assert_eq!(whole.outputs[0].tensor.to_f64(), Some(vec![0.0, 100.0, 2.0, 30.0, 40.0]));
         let told = batch.told((2, Reason::LowConfidence));
         let text = |at: usize| match &told[at] {
@@ -224,7 +225,7 @@ mod tests {
         };
         assert_eq!(text(0), ("evenkeel.row_tiers", "0,2,0,1,1".into()));
         assert_eq!(text(1), ("evenkeel.row_reasons", ",LOW_CONFIDENCE,,LOW_CONFIDENCE,LOW_CONFIDENCE".into()));
-        assert_eq!(batch.whole(answer(&[])), None, "BATCH-1");
+        assert_eq!(batch.whole(&answer(&[])).map(Cow::into_owned), None, "BATCH-1");
     }
 
     #[test]
@@ -232,14 +233,14 @@ mod tests {
         let mut batch = Batch { all: 3, left: (0..3).collect(), why: vec![None; 3], ..Batch::default() };
         asks(&mut batch, 0);
         batch.keep(&answer(&[0, 1]), &[1]);
-        assert_eq!(batch.whole(answer(&[7])), None);
+        assert_eq!(batch.whole(&answer(&[7])).map(Cow::into_owned), None);
     }
 
     #[test]
     fn oip_35_nothing_is_told_of_rows_where_one_tier_answers_all() {
         let batch = Batch { all: 2, left: vec![0, 1], why: vec![None; 2], ..Batch::default() };
         assert_eq!(batch.told((1, Reason::Upstream5xx)), []);
-        assert_eq!(batch.whole(answer(&[7])), Some(answer(&[7])), "as it is");
+        assert_eq!(batch.whole(&answer(&[7])).map(Cow::into_owned), Some(answer(&[7])), "as it is");
     }
 
     #[test]

@@ -59,7 +59,7 @@ mod tests {
     fn asking(names: &[&str]) -> Infer {
         let wanted = |name: &&str| Wanted { name: (*name).into(), binary: None, classes: None, parameters: vec![], extra: vec![] };
         let outputs = names.iter().map(wanted).collect();
-        Infer { id: None, parameters: vec![], inputs: vec![], outputs, form: Form::Text, extra: vec![] }
+        Infer { id: None, parameters: vec![], inputs: vec![], outputs, form: Form::Text, extra: vec![], count: crate::tensor::Count::default() }
     }
 
     #[tokio::test]

@@ -54,7 +54,7 @@ pub(in crate::protocol) fn accept<'d>(
         contract.check_shape(&input.name, shape(input)?).map_err(BadInfer::new)?;
     }
     let shapes = inputs.iter().map(|input| (input.name.as_str(), input.shape.as_deref().unwrap_or_default()));
-    contract.check_rows(shapes).map_err(BadInfer::new)?;
+    let count = contract.check_rows(shapes).map_err(BadInfer::new)?;
     let mut tensor = |(at, (input, datatype)): (usize, (&Part<'d>, Datatype))| {
         let (name, shape) = (input.name.clone(), shape(input)?.to_vec());
         let wrong = |why: &dyn Display| BadInfer::new(format_args!("input '{}': {why}", input.name));
@@ -79,16 +79,14 @@ pub(in crate::protocol) fn accept<'d>(
         Ok(Wanted { name: part.name, binary, classes, parameters, extra: extra(body, part.others) })
     };
     let binary = flag(&parameters, "binary_data_output")?.unwrap_or(false);
-    let mut inputs = tensors.into_iter().zip(inputs).map(input).collect::<Result<Vec<_>, BadInfer>>()?;
-    // Those that have rows come first: whoever counts rows looks at the first one.
-    inputs.sort_by_key(|it| !contract.counts_rows(it.tensor.name()));
     Ok(Infer {
         id,
         form: if binary { Form::Bytes } else { Form::Text },
-        inputs,
+        inputs: tensors.into_iter().zip(inputs).map(input).collect::<Result<_, BadInfer>>()?,
         outputs: outputs.into_iter().map(output).collect::<Result<_, BadInfer>>()?,
         parameters: kept(parameters)?.into_iter().chain(sequence).collect(),
         extra: extra(body, others),
+        count,
     })
 }
 

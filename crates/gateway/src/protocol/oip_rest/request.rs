@@ -69,7 +69,9 @@ fn raw(bytes: Bytes, contract: &Contract) -> Result<Infer, BadInfer> {
     contract.check_values(&tensor).map_err(BadInfer::new)?;
     let inputs = vec![Input { tensor, parameters: Parameters::new(), extra: Extra::new() }];
     let (parameters, extra) = (Parameters::new(), Extra::new());
-    Ok(Infer { id: None, parameters, inputs, outputs: Vec::new(), form: Form::Bytes, extra })
+    let shapes = inputs.iter().map(|it| (it.tensor.name(), it.tensor.shape()));
+    let count = contract.check_rows(shapes).map_err(BadInfer::new)?;
+    Ok(Infer { id: None, parameters, inputs, outputs: Vec::new(), form: Form::Bytes, extra, count })
 }
 
 /// What an upstream is told beside the request.

@@ -31,6 +31,7 @@ fn request(rows: u64, outputs: &[&str]) -> Infer {
         outputs: outputs.iter().map(wanted).collect(),
         form: Form::Text,
         extra: vec![],
+        count: Count { rows, empty: rows == 0 },
     }
 }
 
@@ -124,7 +125,14 @@ fn inputs_are_held_to_names_datatype_shape_and_batch() {
     assert_eq!(features.check_shape("a", &[3, 1]), Ok(()), "one value a row may come as a column");
     assert!(features.check_shape("a", &[3, 2]).is_err());
     let rows = |a: &[u64], b: &[u64]| features.check_rows([("a", a), ("b", b)].into_iter());
-    assert_eq!(rows(&[3], &[3, 1]), Ok(()));
+    let count = |rows, empty| Ok(Count { rows, empty });
+    assert_eq!((rows(&[3], &[3, 1]), rows(&[0], &[0])), (count(3, false), count(0, true)));
+    let whole = [("x", &[8_u64][..])];
+    assert_eq!(fixed.check_rows(whole.into_iter()), count(1, false), "BATCH-1: no input has rows");
+    let nothing = Contract::default();
+    assert_eq!(nothing.check_rows(whole.into_iter()), count(8, false), "where nothing is said, the first has");
+    let wide = Contract { inputs: vec![port("x", Datatype::Fp32, &[-1, -1])], ..Contract::default() };
+    assert_eq!(wide.check_rows([("x", &[2_u64, 0][..])].into_iter()), count(2, true));
     assert!(matches!(rows(&[3], &[2]), Err(Breach::Rows { found: 2, wanted: 3, .. })));
     let optional = Port { required: false, ..port("b", Datatype::Fp32, &[-1]) };
     let some = Contract { inputs: vec![port("a", Datatype::Fp32, &[-1]), optional], ..Contract::default() };
@@ -172,5 +180,9 @@ fn what_a_server_says_binds_by_names_datatypes_and_shapes_alone() {
     assert!(matches!(learned.check_shape("x", &[3, 1]), Err(Breach::Batch { .. })));
     assert!(matches!(learned.check_shape("y", &[3]), Err(Breach::Batch { .. })), "SE-09: what it says is no promise");
     let shapes = [("x", &[2_u64, 1][..]), ("x", &[1, 1][..])];
-    assert_eq!(learned.check_rows(shapes.into_iter()), Ok(()), "who knows what its first dimension counts");
+    assert_eq!(
+        learned.check_rows(shapes.into_iter()),
+        Ok(Count { rows: 2, empty: false }),
+        "who knows what its first dimension counts"
+    );
 }

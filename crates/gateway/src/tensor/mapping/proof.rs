@@ -6,7 +6,7 @@
 use evenkeel_core::ResultCode;
 
 use super::{Mapping, bare};
-use crate::tensor::{Datatype, Extra, Form, Infer, InferAnswer, Input, Parameters, Prepared, Tensor};
+use crate::tensor::{Count, Datatype, Extra, Form, Infer, InferAnswer, Input, Parameters, Prepared, Tensor};
 
 impl Mapping {
     /// Makes what is written down into what the route promises, for any number of rows.
@@ -60,7 +60,8 @@ fn stand_in(rows: u64) -> Option<Infer> {
     let tensor = Tensor::new("rows".into(), Datatype::Uint8, vec![rows], data.into()).ok()?;
     let (parameters, extra) = (Parameters::new(), Extra::new());
     let inputs = vec![Input { tensor, parameters: parameters.clone(), extra: extra.clone() }];
-    Some(Infer { id: None, parameters, inputs, outputs: Vec::new(), form: Form::Bytes, extra })
+    let count = Count { rows, empty: rows == 0 };
+    Some(Infer { id: None, parameters, inputs, outputs: Vec::new(), form: Form::Bytes, extra, count })
 }
 
 fn words(miss: ResultCode) -> &'static str {

@@ -6,7 +6,7 @@ use evenkeel_config::{self as config, FixedTensor, Pick as Spec, Value};
 use proptest::{prelude::*, test_runner::RngSeed};
 
 use super::{convert::Number, *};
-use crate::tensor::{Form, Input, any_tensor};
+use crate::tensor::{Count, Form, Input, any_tensor};
 
 /// Takes an output as it is.
 fn spec(from: &str) -> Spec {
@@ -40,7 +40,8 @@ fn request(rows: u64, outputs: &[&str]) -> Infer {
     let tensor = Tensor::from_f32("x", vec![rows, 2], &vec![0.0; rows as usize * 2]).expect("it fits");
     let inputs = vec![Input { tensor, parameters: vec![], extra: vec![] }];
     let outputs = outputs.iter().map(|name| bare(name)).collect();
-    Infer { id: None, parameters: vec![], inputs, outputs, form: Form::Text, extra: vec![] }
+    let count = Count::of(inputs.iter().map(|it: &Input| it.tensor.shape()));
+    Infer { id: None, parameters: vec![], inputs, outputs, form: Form::Text, extra: vec![], count }
 }
 
 fn f64s(shape: &[u64], values: &[f64]) -> Tensor {

@@ -3,7 +3,7 @@
 use evenkeel_core::ResultCode as R;
 
 use super::*;
-use crate::tensor::{Datatype, Form, Input, Port, Tensor};
+use crate::tensor::{Count, Datatype, Form, Input, Port, Tensor};
 
 fn kind(of: u32) -> Signature {
     let mut bytes = [0; 32];
@@ -79,8 +79,9 @@ fn oip_39_256_kinds_are_remembered_and_the_one_not_seen_for_longest_is_forgotten
 
 fn request(tensors: Vec<Tensor>) -> Infer {
     let input = |tensor| Input { tensor, parameters: vec![], extra: vec![] };
-    let inputs = tensors.into_iter().map(input).collect();
-    Infer { id: None, parameters: vec![], inputs, outputs: vec![], form: Form::Text, extra: vec![] }
+    let inputs: Vec<Input> = tensors.into_iter().map(input).collect();
+    let count = Count::of(inputs.iter().map(|it| it.tensor.shape()));
+    Infer { id: None, parameters: vec![], inputs, outputs: vec![], form: Form::Text, extra: vec![], count }
 }
 
 fn tensor(name: &str, datatype: Datatype, shape: &[u64]) -> Tensor {

@@ -8,12 +8,13 @@ use super::{
     super::typed::contents,
     *,
 };
-use crate::tensor::{Contract, Input, Parameter, any_tensor};
+use crate::tensor::{Contract, Count, Input, Parameter, any_tensor};
 
 fn request(form: Form) -> Infer {
     let tensor = Tensor::from_f32("x", vec![1], &[1.0]).expect("it fits");
     let inputs = vec![Input { tensor, parameters: vec![], extra: vec![] }];
-    Infer { id: Some("mine".into()), parameters: vec![], inputs, outputs: vec![], form, extra: vec![] }
+    let count = Count::of(inputs.iter().map(|it: &Input| it.tensor.shape()));
+    Infer { id: Some("mine".into()), parameters: vec![], inputs, outputs: vec![], form, extra: vec![], count }
 }
 
 fn loose() -> Mapping {

@@ -101,6 +101,7 @@ proptest! {
             outputs: vec![],
             form: Form::Text,
             extra: vec![],
+            count: crate::tensor::Count::default(),
         };
         let upstream = |dialect| Upstream { id: "01KB", dialect, budget_us: 1 };
         for dialect in [Dialect::Triton, Dialect::Kserve] {
