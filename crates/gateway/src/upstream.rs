@@ -31,7 +31,7 @@ use evenkeel_core::{Nanos, ResultCode};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
 use hyper::body::Incoming;
 use hyper_util::{
-    client::legacy::{Client, connect::dns::GaiResolver},
+    client::legacy::{self, Client, connect::dns::GaiResolver},
     rt::{TokioExecutor, TokioTimer},
 };
 
@@ -61,6 +61,8 @@ pub(crate) struct Upstream {
     dialect: Dialect,
     /// By replica: it has been said that its probes are turned away.
     doubted: Vec<AtomicBool>,
+    /// By replica: it has been said why nothing can be encrypted with it.
+    distrusted: Vec<AtomicBool>,
     authorization: Option<HeaderValue>,
     pooled: Client<Connector, Rope>,
     fresh: Client<Connector, Rope>,
@@ -86,6 +88,7 @@ impl Upstream {
             protocol: spec.protocol,
             dialect: spec.dialect,
             doubted: spec.urls.iter().map(|_| AtomicBool::new(false)).collect(),
+            distrusted: spec.urls.iter().map(|_| AtomicBool::new(false)).collect(),
             authorization: spec.api_key.as_ref().and_then(bearer),
             pooled: client(IDLE_CONNECTIONS, resolver.clone()),
             fresh: client(0, resolver),
@@ -120,9 +123,9 @@ impl Upstream {
     pub(crate) async fn look(&self, path: &str, replica: usize) -> Result<Response<Incoming>, ResultCode> {
         let mut request = self.request(Method::GET, path, replica)?;
         request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-        let looked = self.pooled.request(request.clone()).await.map_err(|error| fault::classify(&error));
+        let looked = self.pooled.request(request.clone()).await.map_err(|error| self.failed(&error, replica));
         match looked {
-            Err(ResultCode::Unsent) => self.fresh.request(request).await.map_err(|error| fault::classify(&error)),
+            Err(ResultCode::Unsent) => self.fresh.request(request).await.map_err(|error| self.failed(&error, replica)),
             looked => looked,
         }
     }
@@ -134,7 +137,7 @@ impl Upstream {
     pub(crate) async fn look_afresh(&self, path: &str, replica: usize) -> Result<Response<Incoming>, ResultCode> {
         let mut request = self.request(Method::GET, path, replica)?;
         request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-        self.fresh.request(request).await.map_err(|error| fault::classify(&error))
+        self.fresh.request(request).await.map_err(|error| self.failed(&error, replica))
     }
 
     /// Sends a request and returns the head of the answer.
@@ -153,7 +156,17 @@ impl Upstream {
         let millis = HeaderValue::from(call.budget / 1_000_000);
         request.headers_mut().insert("x-envoy-expected-rq-timeout-ms", millis);
         let client = if call.fresh { &self.fresh } else { &self.pooled };
-        client.request(request).await.map_err(|error| fault::classify(&error))
+        client.request(request).await.map_err(|error| self.failed(&error, call.replica))
+    }
+
+    /// Classifies a failure; why nothing can be encrypted with a replica is said once, as no record has room for it.
+    fn failed(&self, error: &legacy::Error, replica: usize) -> ResultCode {
+        let result = fault::classify(error);
+        if result == ResultCode::TlsFailed && !self.distrusted[replica].swap(true, Ordering::Relaxed) {
+            let (url, why) = (&self.urls[replica], fault::why(error));
+            tracing::warn!(target: "evenkeel::upstream", url, why, "no TLS handshake; what follows alike is not logged");
+        }
+        result
     }
 
     fn request(&self, method: Method, path: &str, replica: usize) -> Result<Request<Rope>, ResultCode> {

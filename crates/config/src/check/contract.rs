@@ -157,8 +157,13 @@ impl Checks<'_> {
         };
         for (name, wanted) in set.inputs() {
             let Some(found) = input.kind_of(name) else {
-                let message = format!("the rules read `{name}`, which is no input of the route");
-                self.error("unknown-input", key, message, "declare it under `input`, or do not read it");
+                let message = format!("the rules read `{name}`, which is no feature and no column of the route");
+                self.error(
+                    "unknown-input",
+                    key,
+                    message,
+                    "declare it under `features` or `columns`, or do not read it",
+                );
                 continue;
             };
             let fits = found.in_rules() == wanted.in_rules()

@@ -110,6 +110,9 @@ pub(crate) enum Breach {
     /// An output that is not in the contract.
     #[error("unknown output '{0}'")]
     UnknownOutput(String),
+    /// An output of one value a row, of which there are no classes.
+    #[error("output '{0}' has one value a row: there is nothing in it for 'classification' to rank")]
+    NoClasses(String),
 }
 
 impl Port {
@@ -256,6 +259,15 @@ impl Contract {
     pub(crate) fn check_output(&self, name: &str) -> Result<(), Breach> {
         let known = self.outputs.is_empty() || self.outputs.iter().any(|port| port.name == name);
         if known { Ok(()) } else { Err(Breach::UnknownOutput(name.into())) }
+    }
+
+    /// Checks that a wanted output has classes: rows are none.
+    pub(crate) fn check_classes(&self, name: &str) -> Result<(), Breach> {
+        let rows = |port: &&Port| port.name == name && port.shape.len() == 1 && port.is_batched();
+        match self.outputs.iter().find(rows).filter(|_| self.counts_rows()) {
+            Some(_) => Err(Breach::NoClasses(name.into())),
+            None => Ok(()),
+        }
     }
 
     /// Accepts an answer to a request, reduced to what was wanted and in the shapes of the contract.

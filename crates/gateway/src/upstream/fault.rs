@@ -81,6 +81,11 @@ fn no_descriptor_is_left() -> bool {
     opened.is_err_and(|error| error.raw_os_error().is_some_and(|number| OURS.contains(&number)))
 }
 
+/// Returns the last cause of an error, in words.
+pub(super) fn why(error: &legacy::Error) -> String {
+    chain(error).last().map_or_else(String::new, ToString::to_string)
+}
+
 /// Walks an error and its causes, also those that an io::Error carries inside.
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     fn below<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {

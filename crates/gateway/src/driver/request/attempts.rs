@@ -64,7 +64,8 @@ impl Task {
         let deployment = &self.it.applied.deployment;
         let most = usize::try_from(deployment.paths[start.path.index()].max_answer).unwrap_or(usize::MAX);
         self.hold = Hold::new(deployment.revision.routes[self.it.route.index()].commit, most);
-        let accept = deployment.paths[start.path.index()].accept.clone();
+        // What has the state of a sequence is the only one that can go on with it, sure or not (OIP-36).
+        let accept = deployment.paths[start.path.index()].accept.clone().filter(|_| self.it.ask.turn().is_none());
         let ask = self.batch.ask(&self.it.ask, (start.tier, self.it.imputed()));
         debug_assert!(self.batch.agrees(start.rows), "BATCH-2: the core counts the same rows");
         let future = match (start.role, ask) {

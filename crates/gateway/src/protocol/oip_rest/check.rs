@@ -75,6 +75,9 @@ pub(in crate::protocol) fn accept<'d>(
     let output = |part: Part<'_>| {
         let binary = flag(&part.parameters, "binary_data")?;
         let classes = classes(&part.parameters)?;
+        if classes.is_some() {
+            contract.check_classes(&part.name).map_err(BadInfer::new)?;
+        }
         let parameters = kept(part.parameters)?;
         Ok(Wanted { name: part.name, binary, classes, parameters, extra: extra(body, part.others) })
     };

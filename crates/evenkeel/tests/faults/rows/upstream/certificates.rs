@@ -65,6 +65,9 @@ async fn up_20(run: &mut Run) {
     answered(run, &it, 1);
     let results = it.results("primary").join(", ");
     run.must_be(results.as_str(), "target.tls_failed", "hard, no retry");
+    let logged = run.house.gateway.lines("no TLS handshake");
+    let why = logged.first().and_then(|line| line["why"].as_str()).unwrap_or_default().to_owned();
+    run.must(logged.len() == 1 && why.contains("certificate"), "said why, once for each replica", &logged);
     run.saw(Side::Client, outcome(&it.got));
     run.saw(Side::Path, format!("{} handshake", it.results("primary").len()));
     run.saw(Side::Record, format!("`{results}`; not built: warnings before a certificate ends"));
