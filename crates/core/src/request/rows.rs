@@ -37,13 +37,11 @@ impl Request {
             return (result, kept(0));
         }
         let (tier, takes_all) = (attempt.tier, !self.imputed().sets_apart(attempt.tier));
-        // An answer that nobody has looked at has nothing against it.
+        // What has the state of a sequence is the only one that can go on with it, sure or not (OIP-36).
         let judged = self.generation.path(attempt.path).accept.zip(attempt.low);
-        let (rule, low) = match judged.unwrap_or((RowRule::Any, 0)) {
-            // The rows of a sequence stay together (OIP-36).
-            (RowRule::Split, low) if self.admit.sequence.is_some() => (RowRule::Any, low),
-            judged => judged,
-        };
+        let judged = judged.filter(|_| self.admit.sequence.is_none());
+        // An answer that nobody has looked at has nothing against it.
+        let (rule, low) = judged.unwrap_or((RowRule::Any, 0));
         // Where nobody has counted rows, each that is low is one too many.
         let low = if attempt.rows > 0 { low.min(attempt.rows) } else { low };
         if judged.is_some() {

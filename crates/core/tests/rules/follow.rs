@@ -132,10 +132,11 @@ impl Oracle {
 
     /// Reads a whole answer row by row, by the letter of `protocols.md`, section 3.2.
     fn judged(&mut self, start: &Start, result: ResultCode) -> ResultCode {
-        let imputed = self.revision.routes[self.admits[&start.request].1.route.index()].imputed;
-        let accept = self.revision.paths[start.path.index()].accept;
+        let admit = &self.admits[&start.request].1;
+        let (imputed, together) = (self.revision.routes[admit.route.index()].imputed, admit.sequence.is_some());
+        let accept = self.revision.paths[start.path.index()].accept.filter(|_| !together);
         let (free, apart) = self.rows[&start.request];
-        let waits = if imputed.split && start.tier < imputed.start_at { apart } else { 0 };
+        let waits = if imputed.split && !together && start.tier < imputed.start_at { apart } else { 0 };
         let asked = free + apart - waits;
         let low = self.low.get(&start.attempt).map_or(0, |low| (*low).min(asked));
         let (moves, left) = match accept {

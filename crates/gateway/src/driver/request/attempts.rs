@@ -64,8 +64,7 @@ impl Task {
         let deployment = &self.it.applied.deployment;
         let most = usize::try_from(deployment.paths[start.path.index()].max_answer).unwrap_or(usize::MAX);
         self.hold = Hold::new(deployment.revision.routes[self.it.route.index()].commit, most);
-        // What has the state of a sequence is the only one that can go on with it, sure or not (OIP-36).
-        let accept = deployment.paths[start.path.index()].accept.clone().filter(|_| self.it.ask.turn().is_none());
+        let accept = deployment.paths[start.path.index()].accept.clone();
         let ask = self.batch.ask(&self.it.ask, (start.tier, self.it.imputed()));
         debug_assert!(self.batch.agrees(start.rows), "BATCH-2: the core counts the same rows");
         let future = match (start.role, ask) {
