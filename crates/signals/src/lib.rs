@@ -1,0 +1,16 @@
+//! The numbers behind the decisions: votes, calibrators, score maps (`docs/design/signals.md`).
+//!
+//! It measures and never decides: what it finds is quantised at the door ([`quantise`]), and the core compares integers. No IO, no
+//! clock, no entropy, no threads: time comes in as an argument.
+//!
+//! # Invariants
+//! - `SIG-1`: the same bits everywhere. State changes by `+ - * /` alone; `ln` and `exp` are those of [`math`], never the platform's;
+//!   no sum is fused or reordered.
+//! - `SIG-2`: what was counted is the same in whatever order it came.
+//! - `SIG-3`: NaN and infinities never enter arithmetic: they are no vote, no pair, no row.
+
+pub mod math;
+mod quantise;
+pub mod votes;
+
+pub use quantise::{RATIO, quantise};
