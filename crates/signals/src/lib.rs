@@ -9,8 +9,10 @@
 //! - `SIG-2`: what was counted is the same in whatever order it came.
 //! - `SIG-3`: NaN and infinities never enter arithmetic: they are no vote, no pair, no row.
 
+pub mod calibrate;
 pub mod math;
 mod quantise;
+pub mod score_map;
 pub mod votes;
 
 pub use quantise::{RATIO, quantise};

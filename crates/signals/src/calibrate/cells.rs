@@ -1,0 +1,247 @@
+//! Cells: what was right, by label and confidence, and what that says of the next answer.
+
+use std::collections::BTreeMap;
+
+use super::{Decay, Grid};
+
+/// Bins of confidence, of equal mass. A missing confidence has one of its own beyond them.
+const BINS: usize = 12;
+/// What a cell borrows from its label, a label from its path, a path from nothing: rows.
+const SHRINKAGE: f64 = 10.0;
+/// Below so many rows there is no confidence.
+const ENOUGH: f64 = 50.0;
+
+/// Who said what was right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Teacher {
+    /// Labels: the truth, as far as it is known.
+    Labels,
+    /// The primary's answer to the same request.
+    Primary,
+}
+
+/// What a confidence is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Too few rows.
+    None,
+    /// How often the path agrees with the primary.
+    Agreement,
+    /// How often the path is right.
+    Calibrated,
+}
+
+/// One answer whose outcome is known.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Row<'a> {
+    /// What was answered; one and the same for numbers and texts, which have no labels.
+    pub label: &'a str,
+    /// How sure the path said it was, on its own scale; none and NaN share the bin of the missing.
+    pub confidence: Option<f64>,
+    /// Whether it was right.
+    pub right: bool,
+}
+
+/// A confidence with what stands behind it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Reading {
+    /// The probability that the answer is right, or agrees.
+    pub p: f64,
+    /// The rows behind the path, faded by age.
+    pub n: f64,
+    /// The time of the latest of them, ns.
+    pub as_of: u64,
+    /// What it is worth.
+    pub kind: Kind,
+}
+
+/// Why calibrators cannot be made one, or be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Incompatible {
+    /// Their bins differ.
+    Grid,
+    /// One was taught by labels, the other by the primary.
+    Teacher,
+    /// A count is negative, or more were right than there were, or a bin does not exist.
+    Counts,
+}
+
+/// Rows and right ones, faded by age.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Count {
+    n: f64,
+    right: f64,
+}
+
+impl Count {
+    fn add(&mut self, other: Count, times: f64) {
+        *self = Count { n: self.n + other.n * times, right: self.right + other.right * times };
+    }
+
+    /// The share that was right, pulled towards a prior.
+    fn towards(self, prior: f64) -> f64 {
+        (self.right + SHRINKAGE * prior) / (self.n + SHRINKAGE)
+    }
+}
+
+/// The cell calibrator of one path.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Calibrator {
+    teacher: Teacher,
+    grid: Grid,
+    decay: Decay,
+    /// Per label one count per bin, that of the missing last.
+    labels: BTreeMap<String, Vec<Count>>,
+}
+
+/// One cell as it is kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CellState {
+    /// The label.
+    pub label: String,
+    /// The bin; the one after the last is that of the missing.
+    pub bin: usize,
+    /// Rows, at the time `as_of`.
+    pub n: f64,
+    /// Right ones among them.
+    pub right: f64,
+}
+
+/// A calibrator as it is kept: cells in the order of labels and bins, empty ones left out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CalibratorState {
+    /// Who taught it.
+    pub teacher: Teacher,
+    /// The ends of the bins.
+    pub ends: Vec<f64>,
+    /// The time of the latest row, ns.
+    pub as_of: u64,
+    /// The cells.
+    pub cells: Vec<CellState>,
+}
+
+impl Calibrator {
+    /// A calibrator that knows nothing, with the bins of these confidences.
+    pub fn new(teacher: Teacher, confidences: &[f64]) -> Self {
+        let grid = Grid::equal_mass(confidences, BINS);
+        Self { teacher, grid, decay: Decay::default(), labels: BTreeMap::new() }
+    }
+
+    /// A calibrator taught by rows of one time, with their own bins.
+    pub fn taught(teacher: Teacher, at: u64, rows: &[Row<'_>]) -> Self {
+        let confidences: Vec<f64> = rows.iter().filter_map(|it| it.confidence).collect();
+        let mut taught = Self { decay: Decay::at(at), ..Self::new(teacher, &confidences) };
+        rows.iter().for_each(|row| taught.update(at, row));
+        taught
+    }
+
+    /// Counts a row.
+    pub fn update(&mut self, at: u64, row: &Row<'_>) {
+        let (factor, weight) = self.decay.count(at);
+        self.fade(factor);
+        let bin = self.bin(row.confidence);
+        let bins = self.grid.bins() + 1;
+        let cells = self.labels.entry(row.label.to_owned()).or_insert_with(|| vec![Count::default(); bins]);
+        cells[bin].add(Count { n: 1.0, right: f64::from(u8::from(row.right)) }, weight);
+    }
+
+    /// Says how likely an answer is right, as of `now`. A label that is new says what the path says.
+    pub fn read(&self, now: u64, label: &str, confidence: Option<f64>) -> Reading {
+        let fade = self.decay.read(now);
+        let faded = |count: Count| Count { n: count.n * fade, right: count.right * fade };
+        let path = faded(sum(self.labels.values().flatten()));
+        let p_path = path.towards(0.5);
+        let of_label = self.labels.get(label);
+        let p_label = of_label.map_or(p_path, |it| faded(sum(it)).towards(p_path));
+        let p = of_label.map_or(p_label, |it| faded(it[self.bin(confidence)]).towards(p_label));
+        let kind = match self.teacher {
+            _ if path.n < ENOUGH => Kind::None,
+            Teacher::Labels => Kind::Calibrated,
+            Teacher::Primary => Kind::Agreement,
+        };
+        Reading { p, n: path.n, as_of: self.decay.as_of, kind }
+    }
+
+    /// Returns the labels that were seen.
+    pub fn labels(&self) -> impl Iterator<Item = &str> {
+        self.labels.keys().map(String::as_str)
+    }
+
+    /// Adds what another one counted (`CAL-1`).
+    ///
+    /// # Errors
+    /// Their bins or their teachers differ.
+    pub fn merge(&mut self, other: &Self) -> Result<(), Incompatible> {
+        if self.grid != other.grid {
+            return Err(Incompatible::Grid);
+        }
+        if self.teacher != other.teacher {
+            return Err(Incompatible::Teacher);
+        }
+        let (ours, theirs) = self.decay.meet(other.decay);
+        self.fade(ours);
+        for (label, counts) in &other.labels {
+            let cells = self.labels.entry(label.clone()).or_insert_with(|| vec![Count::default(); counts.len()]);
+            cells.iter_mut().zip(counts).for_each(|(cell, count)| cell.add(*count, theirs));
+        }
+        Ok(())
+    }
+
+    /// Returns what is to be kept.
+    pub fn state(&self) -> CalibratorState {
+        let fade = self.decay.read(self.decay.as_of);
+        let cells = self.labels.iter().flat_map(|(label, counts)| {
+            let cell = move |(bin, it): (usize, &Count)| {
+                let cell = CellState { label: label.clone(), bin, n: it.n * fade, right: it.right * fade };
+                (it.n > 0.0).then_some(cell)
+            };
+            counts.iter().enumerate().filter_map(cell)
+        });
+        let ends = self.grid.ends().to_vec();
+        CalibratorState { teacher: self.teacher, ends, as_of: self.decay.as_of, cells: cells.collect() }
+    }
+
+    /// Reads what was kept.
+    ///
+    /// # Errors
+    /// The bins do not ascend, or a count cannot be one.
+    pub fn of(state: &CalibratorState) -> Result<Self, Incompatible> {
+        let grid = Grid::of(state.ends.clone()).ok_or(Incompatible::Grid)?;
+        let decay = Decay::at(state.as_of);
+        let lift = 1.0 / decay.read(state.as_of);
+        let mut labels: BTreeMap<String, Vec<Count>> = BTreeMap::new();
+        for cell in &state.cells {
+            let sound = cell.n.is_finite() && cell.right >= 0.0 && cell.right <= cell.n && cell.bin <= grid.bins();
+            if !sound {
+                return Err(Incompatible::Counts);
+            }
+            let bins = grid.bins() + 1;
+            let cells = labels.entry(cell.label.clone()).or_insert_with(|| vec![Count::default(); bins]);
+            cells[cell.bin].add(Count { n: cell.n, right: cell.right }, lift);
+        }
+        Ok(Self { teacher: state.teacher, grid, decay, labels })
+    }
+
+    fn bin(&self, confidence: Option<f64>) -> usize {
+        confidence.filter(|it| it.is_finite()).map_or(self.grid.bins(), |it| self.grid.bin(it))
+    }
+
+    fn fade(&mut self, factor: f64) {
+        // A power of two: 1 unless a week has passed.
+        if factor < 1.0 {
+            self.labels
+                .values_mut()
+                .flatten()
+                .for_each(|it| *it = Count { n: it.n * factor, right: it.right * factor });
+        }
+    }
+}
+
+fn sum<'a>(counts: impl IntoIterator<Item = &'a Count>) -> Count {
+    let mut all = Count::default();
+    counts.into_iter().for_each(|it| all.add(*it, 1.0));
+    all
+}
+
+#[cfg(test)]
+mod tests;
