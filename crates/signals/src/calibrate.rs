@@ -21,6 +21,7 @@ mod decay;
 mod ece;
 mod grid;
 mod temperature;
+mod vote;
 
 pub use cells::{Calibrator, CalibratorState, CellState, Incompatible, Kind, Reading, Row, Teacher};
 pub(crate) use decay::Decay;
@@ -28,3 +29,4 @@ pub use decay::HALF_LIFE_NS;
 pub use ece::ece;
 pub use grid::Grid;
 pub use temperature::temperature;
+pub use vote::{Asked, Said, VoteCalibration, VoteState};

@@ -28,6 +28,7 @@ mod number;
 mod read;
 mod tally;
 mod text;
+mod trust;
 mod weight;
 
 pub use cluster::clusters;
@@ -37,4 +38,5 @@ pub use number::canonical_number;
 pub use read::{Read, read};
 pub use tally::{Ballot, Rivals, Standing, Tally};
 pub use text::canonical;
+pub use trust::{Lesson, trust, trusted};
 pub use weight::{Bounds, EQUAL, weight};
