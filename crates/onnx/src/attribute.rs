@@ -37,6 +37,35 @@ impl<'a> Attributes<'a> {
         self.find(name).map(|it| it.i)
     }
 
+    pub(crate) fn float(self, name: &str) -> Option<f32> {
+        self.find(name).map(|it| it.f)
+    }
+
+    /// Returns a yes or no that is written as a number.
+    pub(crate) fn flag(self, name: &str, default: bool) -> bool {
+        self.int(name).map_or(default, |it| it != 0)
+    }
+
+    /// Returns a tensor; none where none is given.
+    pub(crate) fn tensor(self, name: &str) -> Result<Option<Tensor>, String> {
+        let Some(attribute) = self.find(name) else { return Ok(None) };
+        let tensor = attribute.t.as_ref().ok_or_else(|| format!("`{name}` holds no tensor"))?;
+        Tensor::read(tensor).map(Some).map_err(|why| format!("`{name}`: {why}"))
+    }
+
+    /// Returns the numbers of a tensor of UINT8, which no value may be, but the modes of trees are.
+    pub(crate) fn octets(self, name: &str) -> Result<Vec<u8>, String> {
+        let tensor = self.find(name).and_then(|it| it.t.as_ref()).ok_or_else(|| format!("`{name}` holds no tensor"))?;
+        match tensor.data_type {
+            2 if !tensor.raw_data.is_empty() => Ok(tensor.raw_data.clone()),
+            2 => {
+                let octet = |it: &i32| u8::try_from(*it).map_err(|_| format!("`{name}` has {it}, which is no UINT8"));
+                tensor.int32_data.iter().map(octet).collect()
+            }
+            other => Err(format!("`{name}` has the type {other}, not UINT8")),
+        }
+    }
+
     pub(crate) fn floats(self, name: &str) -> &'a [f32] {
         self.find(name).map_or(&[], |it| &it.floats)
     }
@@ -44,14 +73,11 @@ impl<'a> Attributes<'a> {
     /// Returns numbers that stand in `name`, or as a tensor in `name_as_tensor`.
     pub(crate) fn numbers(self, name: &str) -> Result<Vec<f64>, String> {
         let as_tensor = format!("{name}_as_tensor");
-        let Some(attribute) = self.find(&as_tensor) else {
-            return Ok(self.floats(name).iter().copied().map(f64::from).collect());
-        };
-        let tensor = attribute.t.as_ref().ok_or_else(|| format!("`{as_tensor}` holds no tensor"))?;
-        match Tensor::read(tensor).map_err(|why| format!("`{as_tensor}`: {why}"))?.into_parts().1 {
-            Data::F64(values) => Ok(values),
-            Data::F32(values) => Ok(values.into_iter().map(f64::from).collect()),
-            _ => Err(format!("`{as_tensor}` holds no numbers with a fraction")),
+        match self.tensor(&as_tensor)?.map(|it| it.into_parts().1) {
+            None => Ok(self.floats(name).iter().copied().map(f64::from).collect()),
+            Some(Data::F64(values)) => Ok(values),
+            Some(Data::F32(values)) => Ok(values.into_iter().map(f64::from).collect()),
+            Some(_) => Err(format!("`{as_tensor}` holds no numbers with a fraction")),
         }
     }
 

@@ -9,9 +9,10 @@ use prost::Message;
 use thiserror::Error;
 
 use crate::{
+    extent::Extent,
     model::{Model, Port, Step},
     op,
-    proto::{GraphProto, ModelProto, NodeProto, ValueInfoProto},
+    proto::{GraphProto, MapTypeProto, ModelProto, NodeProto, ValueInfoProto},
     tensor::{Kind, MAX_RANK, Tensor},
 };
 
@@ -116,7 +117,10 @@ impl Model {
 struct Reader {
     /// Where each value stands.
     places: BTreeMap<String, usize>,
-    count: usize,
+    /// How each value stands to the rows, by its place.
+    extents: Vec<Extent>,
+    /// Where the keys and the values of each map stand.
+    maps: BTreeMap<String, [usize; 2]>,
     steps: Vec<Step>,
 }
 
@@ -125,13 +129,27 @@ impl Reader {
         let wrong = |name: &str, why: String| LoadError::Value { name: name.into(), why };
         let mut constants = Vec::new();
         for it in &graph.initializer {
-            constants.push(Tensor::read(it).map_err(|why| wrong(&it.name, why))?);
-            self.write(&it.name).map_err(|why| wrong(&it.name, why))?;
+            let constant = Tensor::read(it).map_err(|why| wrong(&it.name, why))?;
+            let extent = Extent::Fixed(Some(constant.shape().into()));
+            constants.push(constant);
+            self.write(&it.name, extent).map_err(|why| wrong(&it.name, why))?;
         }
         let mut inputs = Vec::new();
         for it in graph.input.iter().filter(|it| !self.places.contains_key(&it.name)).collect::<Vec<_>>() {
-            inputs.push(port(it).map_err(|why| wrong(&it.name, why))?);
-            self.write(&it.name).map_err(|why| wrong(&it.name, why))?;
+            if let Some(map) = it.r#type.as_ref().and_then(|it| it.map_type.as_ref()) {
+                let ports = map_ports(&it.name, map).map_err(|why| wrong(&it.name, why))?;
+                self.maps.insert(it.name.clone(), [self.extents.len(), self.extents.len() + 1]);
+                for port in ports {
+                    self.write(&port.name, Extent::Mixed).map_err(|why| wrong(&port.name, why))?;
+                    inputs.push(port);
+                }
+                continue;
+            }
+            let port = port(it).map_err(|why| wrong(&it.name, why))?;
+            let is_rows = port.shape.first().is_some_and(Option::is_none);
+            let extent = if is_rows { Extent::Rows(port.shape.len()) } else { Extent::Mixed };
+            inputs.push(port);
+            self.write(&it.name, extent).map_err(|why| wrong(&it.name, why))?;
         }
         for (at, node) in graph.node.iter().enumerate() {
             self.node(at, node, versions)?;
@@ -145,43 +163,73 @@ impl Reader {
             let place = self.places.get(&it.name).copied();
             results.push(place.ok_or_else(|| wrong(&it.name, "nothing writes it".into()))?);
         }
-        Ok(Model { inputs, outputs, constants, steps: self.steps, results })
+        let is_rows = |at: &usize| matches!(self.extents[*at], Extent::Rows(rank) if rank > 0);
+        let given = constants.len()..constants.len() + inputs.len();
+        let by_row = !inputs.is_empty() && given.into_iter().all(|at| is_rows(&at)) && results.iter().all(is_rows);
+        Ok(Model { inputs, outputs, constants, steps: self.steps, results, by_row })
     }
 
     fn node(&mut self, at: usize, node: &NodeProto, versions: &BTreeMap<&str, i64>) -> Result<(), LoadError> {
         let name = if node.name.is_empty() { format!("{at}") } else { format!("{at} `{}`", node.name) };
         let name = format!("{name} ({})", node.op_type);
         let wrong = |why: String| LoadError::Node { node: name.clone(), why };
-        let Some(built) = op::build(node).map_err(wrong)? else {
+        let version = Self::version(&node.domain, versions);
+        let Some(built) = op::build(node, version).map_err(wrong)? else {
             let (operator, domain) = (node.op_type.clone(), node.domain.clone());
-            let version = versions.get(domain.as_str()).copied().unwrap_or(0);
             return Err(LoadError::Operator { node: name, operator, domain, version });
         };
-        let (reads, writes) = (node.input.len(), node.output.len());
-        if reads != built.reads || writes == 0 || writes > built.writes {
-            let (most, least) = (built.writes, built.reads);
-            return Err(wrong(format!("it has {reads} inputs and {writes} outputs, not {least} and up to {most}")));
+        // What is left out at the end has no name.
+        let given = node.input.iter().rposition(|it| !it.is_empty()).map_or(0, |last| last + 1);
+        let writes = node.output.len();
+        if !built.reads.contains(&given) || writes == 0 || writes > built.writes {
+            let (most, reads) = (built.writes, &built.reads);
+            return Err(wrong(format!("it has {given} inputs and {writes} outputs, not {reads:?} and up to {most}")));
         }
         let place = |name: &String| {
             let place = self.places.get(name).copied();
             place.ok_or_else(|| wrong(format!("it reads `{name}`, which nothing has written before")))
         };
-        let reads = node.input.iter().map(place).collect::<Result<_, _>>()?;
-        for output in &node.output {
-            self.write(output).map_err(wrong)?;
+        let reads: Vec<usize> = match built.of_map {
+            true => {
+                let map = self.maps.get(&node.input[0]).ok_or_else(|| wrong("what it reads is no map".into()))?;
+                map.to_vec()
+            }
+            false => node.input[..given].iter().map(place).collect::<Result<_, _>>()?,
+        };
+        let from: Vec<Extent> = reads.iter().map(|at| self.extents[*at].clone()).collect();
+        let is_fixed = from.iter().all(|it| matches!(it, Extent::Fixed(_)));
+        let extents = if is_fixed { vec![Extent::Fixed(None); writes] } else { built.operator.extent(&from) };
+        for (at, output) in node.output.iter().enumerate() {
+            self.write(output, extents.get(at).cloned().unwrap_or(Extent::Mixed)).map_err(wrong)?;
         }
         self.steps.push(Step { name, operator: built.operator, reads, writes });
         Ok(())
     }
 
+    /// The version of a domain, which may be called by either of two names.
+    fn version(domain: &str, versions: &BTreeMap<&str, i64>) -> i64 {
+        let names = if domain == op::ML { [domain, domain] } else { op::PLAIN };
+        let found = names.iter().filter(|it| **it == domain || op::PLAIN.contains(&domain));
+        found.filter_map(|it| versions.get(it)).copied().max().unwrap_or(0)
+    }
+
     /// Gives the next place to a value; an unnamed one has a place that nobody can read.
-    fn write(&mut self, name: &str) -> Result<(), String> {
-        if !name.is_empty() && self.places.insert(name.into(), self.count).is_some() {
+    fn write(&mut self, name: &str, extent: Extent) -> Result<(), String> {
+        if !name.is_empty() && self.places.insert(name.into(), self.extents.len()).is_some() {
             return Err(format!("`{name}` is written twice"));
         }
-        self.count += 1;
+        self.extents.push(extent);
         Ok(())
     }
+}
+
+/// The two lists that a map comes as.
+fn map_ports(name: &str, map: &MapTypeProto) -> Result<[Port; 2], String> {
+    let kind = |number: i32| Kind::of(number).ok_or_else(|| format!("type {number} is not offered"));
+    let values =
+        map.value_type.as_ref().and_then(|it| it.tensor_type.as_ref()).ok_or("its values are no numbers or texts")?;
+    let port = |what: &str, kind: Kind| Port { name: format!("{name}.{what}"), kind, shape: vec![None] };
+    Ok([port("keys", kind(map.key_type)?), port("values", kind(values.elem_type)?)])
 }
 
 fn port(it: &ValueInfoProto) -> Result<Port, String> {

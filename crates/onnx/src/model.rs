@@ -20,6 +20,8 @@ pub struct Model {
     pub(crate) steps: Vec<Step>,
     /// Where each output stands once all has run.
     pub(crate) results: Vec<usize>,
+    /// Each row of the outputs follows from the same row of the inputs alone (EXTENT-1).
+    pub(crate) by_row: bool,
 }
 
 /// A named place for a tensor.
@@ -91,6 +93,12 @@ impl Model {
     /// Returns the outputs, in the order of the file.
     pub fn outputs(&self) -> &[Port] {
         &self.outputs
+    }
+
+    /// Says whether the first dimension of all inputs and outputs counts rows, of which each is computed for itself: rows
+    /// may then be computed in parts, and those of several callers together, with the same answers.
+    pub fn is_by_row(&self) -> bool {
+        self.by_row
     }
 
     /// Computes all outputs, in their order.

@@ -115,6 +115,30 @@ pub(crate) struct TypeProto {
     /// A sequence: what `ZipMap` gives.
     #[prost(message, optional, tag = "4")]
     pub(crate) sequence_type: Option<Skipped>,
+    /// A map: what `DictVectorizer` and `CastMap` take.
+    #[prost(message, optional, tag = "5")]
+    pub(crate) map_type: Option<MapTypeProto>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct MapTypeProto {
+    #[prost(int32, tag = "1")]
+    pub(crate) key_type: i32,
+    #[prost(message, optional, tag = "2")]
+    pub(crate) value_type: Option<ValueTypeProto>,
+}
+
+/// What the values of a map are, where they are no maps again.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct ValueTypeProto {
+    #[prost(message, optional, tag = "1")]
+    pub(crate) tensor_type: Option<ElementTypeProto>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct ElementTypeProto {
+    #[prost(int32, tag = "1")]
+    pub(crate) elem_type: i32,
 }
 
 #[derive(Clone, PartialEq, Message)]

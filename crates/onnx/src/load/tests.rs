@@ -39,7 +39,7 @@ fn stump() -> ModelProto {
 fn table(name: &str) -> ValueInfoProto {
     let shape = Some(TensorShapeProto { dim: vec![Default::default(), Default::default()] });
     let tensor_type = Some(TensorTypeProto { elem_type: 1, shape });
-    ValueInfoProto { name: name.into(), r#type: Some(TypeProto { tensor_type, sequence_type: None }) }
+    ValueInfoProto { name: name.into(), r#type: Some(TypeProto { tensor_type, ..Default::default() }) }
 }
 
 fn constant(name: &str, dims: &[i64], float_data: &[f32]) -> TensorProto {

@@ -3,8 +3,11 @@
 //! # Source
 //! ONNX-ML operators, version 1.
 
-use super::{Operator, room, texts};
-use crate::tensor::{Data, Tensor};
+use super::{Operator, pick, room};
+use crate::{
+    extent::Extent,
+    tensor::{Data, Tensor},
+};
 
 /// Picks columns by their positions, which are its second input.
 #[derive(Debug)]
@@ -21,16 +24,16 @@ impl Operator for ArrayFeatureExtractor {
         };
         let positions = positions.iter().map(position).collect::<Result<Vec<_>, _>>()?;
         room(&[rows, positions.len()])?;
-        let places = || (0..rows).flat_map(|row| positions.iter().map(move |column| row * columns + column));
-        let data = match from.data() {
-            Data::F32(it) => Data::F32(places().map(|at| it[at]).collect()),
-            Data::F64(it) => Data::F64(places().map(|at| it[at]).collect()),
-            Data::I32(it) => Data::I32(places().map(|at| it[at]).collect()),
-            Data::I64(it) => Data::I64(places().map(|at| it[at]).collect()),
-            Data::Bool(it) => Data::Bool(places().map(|at| it[at]).collect()),
-            Data::Text(it) => texts(it, places())?,
-        };
+        let places = (0..rows).flat_map(|row| positions.iter().map(move |column| row * columns + column));
+        let data = pick(from.data(), places)?;
         let picked = Tensor::new(vec![rows, positions.len()], data);
         Ok(vec![picked.expect("each row has as many places as there are positions")])
+    }
+
+    fn extent(&self, inputs: &[Extent]) -> Vec<Extent> {
+        vec![match inputs {
+            [table, Extent::Fixed(_)] => Extent::of_table(std::slice::from_ref(table), 2),
+            _ => Extent::Mixed,
+        }]
     }
 }

@@ -6,6 +6,7 @@
 use super::{Labels, Operator, room, table};
 use crate::{
     attribute::Attributes,
+    extent::Extent,
     post::{Post, Second},
     tensor::Tensor,
 };
@@ -89,6 +90,10 @@ impl Operator for Classifier {
         })?;
         Ok(vec![self.labels.of(&chosen)?, Tensor::table(rows, self.labels.len(), out)])
     }
+
+    fn extent(&self, inputs: &[Extent]) -> Vec<Extent> {
+        vec![Extent::of_table(inputs, 1), Extent::of_table(inputs, 2)]
+    }
 }
 
 fn first_of_most(sums: &[f32]) -> usize {
@@ -121,5 +126,9 @@ impl Operator for Regressor {
         let mut out = Vec::new();
         let rows = self.sums.run(inputs[0], |sums| self.post.write(sums, Second::Absent, &mut out))?;
         Ok(vec![Tensor::table(rows, self.sums.targets, out)])
+    }
+
+    fn extent(&self, inputs: &[Extent]) -> Vec<Extent> {
+        vec![Extent::of_table(inputs, 2)]
     }
 }

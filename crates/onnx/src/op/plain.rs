@@ -1,11 +1,16 @@
 //! Operators of the domain `ai.onnx` that pipelines put around models.
 //!
 //! # Source
-//! ONNX operators: Identity, Cast, Add, Sub, Mul, Div; broadcasting as numpy has it.
+//! ONNX operators: Identity, Cast, Add, Sub, Mul, Div, Sum. Whole numbers wrap around, as the processor has it.
 
-use super::{Operator, room};
+use super::{
+    Operator,
+    broadcast::{places, together},
+    made,
+};
 use crate::{
     attribute::Attributes,
+    extent::Extent,
     tensor::{Data, Kind, Tensor},
 };
 
@@ -17,6 +22,10 @@ impl Operator for Identity {
     fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>, String> {
         Ok(vec![inputs[0].clone()])
     }
+
+    fn extent(&self, inputs: &[Extent]) -> Vec<Extent> {
+        vec![Extent::of_each(inputs)]
+    }
 }
 
 /// Another kind of element.
@@ -27,7 +36,7 @@ impl Cast {
     pub(super) fn new(attributes: Attributes<'_>) -> Result<Self, String> {
         let to = attributes.int("to").unwrap_or(0);
         match i32::try_from(to).ok().and_then(Kind::of) {
-            Some(Kind::Text) | None => Err(format!("a cast to type {to} is not offered")),
+            None => Err(format!("a cast to type {to} is not offered")),
             Some(kind) => Ok(Self(kind)),
         }
     }
@@ -43,7 +52,7 @@ impl Operator for Cast {
                     Kind::I32 => Data::I32($values.iter().map(|it| *it as i32).collect()),
                     Kind::I64 => Data::I64($values.iter().map(|it| *it as i64).collect()),
                     Kind::Bool => Data::Bool($values.iter().map(|it| *it as f64 != 0.0).collect()),
-                    Kind::Text => return Err("texts cannot be made".into()),
+                    Kind::Text => return Err("a cast to texts is not offered".into()),
                 }
             };
         }
@@ -57,9 +66,14 @@ impl Operator for Cast {
                 cast!(numbers)
             }
             // skl2onnx casts labels to the type that they have.
+            Data::Text(it) if self.0 == Kind::Text => Data::Text(it.clone()),
             Data::Text(_) => return Err("a cast of texts is not offered".into()),
         };
         Ok(vec![inputs[0].with(data)])
+    }
+
+    fn extent(&self, inputs: &[Extent]) -> Vec<Extent> {
+        vec![Extent::of_each(inputs)]
     }
 }
 
@@ -75,66 +89,64 @@ pub(super) enum Arithmetic {
 impl Operator for Arithmetic {
     fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>, String> {
         let [a, b] = inputs else { return Err("it takes two tensors".into()) };
-        let shape = broadcast(a.shape(), b.shape())?;
+        let shape = together(&[a.shape(), b.shape()])?;
+        let pairs = places(&shape, a.shape()).zip(places(&shape, b.shape()));
         macro_rules! compute {
-            ($a:expr, $b:expr, $divide:expr) => {
-                places(&shape, a.shape())
-                    .zip(places(&shape, b.shape()))
+            ($a:expr, $b:expr) => {
+                pairs
                     .map(|(i, j)| match self {
                         Self::Add => $a[i] + $b[j],
                         Self::Sub => $a[i] - $b[j],
                         Self::Mul => $a[i] * $b[j],
-                        Self::Div => $divide($a[i], $b[j]),
+                        Self::Div => $a[i] / $b[j],
                     })
                     .collect()
             };
         }
+        macro_rules! whole {
+            ($a:expr, $b:expr) => {
+                pairs
+                    .map(|(i, j)| match self {
+                        Self::Add => Ok($a[i].wrapping_add($b[j])),
+                        Self::Sub => Ok($a[i].wrapping_sub($b[j])),
+                        Self::Mul => Ok($a[i].wrapping_mul($b[j])),
+                        Self::Div if $b[j] == 0 => Err("a whole number is divided by zero"),
+                        Self::Div => Ok($a[i].wrapping_div($b[j])),
+                    })
+                    .collect::<Result<_, _>>()?
+            };
+        }
         let data = match (a.data(), b.data()) {
-            (Data::F32(a), Data::F32(b)) => Data::F32(compute!(a, b, |a: f32, b: f32| a / b)),
-            (Data::F64(a), Data::F64(b)) => Data::F64(compute!(a, b, |a: f64, b: f64| a / b)),
+            (Data::F32(a), Data::F32(b)) => Data::F32(compute!(a, b)),
+            (Data::F64(a), Data::F64(b)) => Data::F64(compute!(a, b)),
+            (Data::I32(a), Data::I32(b)) => Data::I32(whole!(a, b)),
+            (Data::I64(a), Data::I64(b)) => Data::I64(whole!(a, b)),
             _ => return Err(format!("{:?} and {:?} are not offered", a.kind(), b.kind())),
         };
-        Tensor::new(shape, data).map(|it| vec![it]).map_err(|misfit| misfit.to_string())
+        made(shape, data)
+    }
+
+    fn extent(&self, inputs: &[Extent]) -> Vec<Extent> {
+        vec![Extent::broadcast(inputs)]
     }
 }
 
-/// Returns the shape that two become together.
-fn broadcast(a: &[usize], b: &[usize]) -> Result<Vec<usize>, String> {
-    let rank = a.len().max(b.len());
-    let at = |shape: &[usize], place: usize| (place + shape.len()).checked_sub(rank).map_or(1, |place| shape[place]);
-    let mut shape = Vec::with_capacity(rank);
-    for place in 0..rank {
-        shape.push(match (at(a, place), at(b, place)) {
-            (one, other) if one == other => one,
-            (1, other) | (other, 1) => other,
-            _ => return Err(format!("the shapes {a:?} and {b:?} do not go together")),
-        });
-    }
-    room(&shape)?;
-    Ok(shape)
-}
+/// Any number of tensors, element by element added from the first to the last.
+#[derive(Debug)]
+pub(super) struct Sum;
 
-/// Walks the elements of a tensor of shape `of` in the order of the larger shape.
-fn places(shape: &[usize], of: &[usize]) -> impl Iterator<Item = usize> {
-    let lead = shape.len() - of.len();
-    let mut strides = vec![0; shape.len()];
-    let mut stride = 1;
-    for place in (0..of.len()).rev() {
-        if of[place] != 1 {
-            strides[lead + place] = stride;
+impl Operator for Sum {
+    fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>, String> {
+        let mut sum = inputs[0].clone();
+        for input in &inputs[1..] {
+            sum = Arithmetic::Add.run(&[&sum, input])?.swap_remove(0);
         }
-        stride *= of[place];
+        Ok(vec![sum])
     }
-    let shape = shape.to_vec();
-    let count = shape.iter().product();
-    (0..count).map(move |mut at: usize| {
-        let mut place = 0;
-        for (dimension, stride) in shape.iter().zip(&strides).rev() {
-            place += at % dimension * stride;
-            at /= dimension;
-        }
-        place
-    })
+
+    fn extent(&self, inputs: &[Extent]) -> Vec<Extent> {
+        vec![Extent::broadcast(inputs)]
+    }
 }
 
 #[cfg(test)]

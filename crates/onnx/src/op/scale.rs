@@ -6,6 +6,7 @@
 use super::{Operator, table};
 use crate::{
     attribute::Attributes,
+    extent::Extent,
     tensor::{Data, Tensor},
 };
 
@@ -42,6 +43,10 @@ impl Operator for Scaler {
             _ => numbers.iter().enumerate().map(|(at, x)| (x - of(&self.offset, at)) * of(&self.scale, at)).collect(),
         };
         Ok(vec![Tensor::table(rows, columns, numbers)])
+    }
+
+    fn extent(&self, inputs: &[Extent]) -> Vec<Extent> {
+        vec![Extent::of_table(inputs, 2)]
     }
 }
 
@@ -102,5 +107,9 @@ impl Operator for Normalizer {
             self.scale(row, squares);
         }
         Ok(vec![Tensor::table(rows, columns, numbers)])
+    }
+
+    fn extent(&self, inputs: &[Extent]) -> Vec<Extent> {
+        vec![Extent::of_table(inputs, 2)]
     }
 }

@@ -1,22 +1,25 @@
-//! `TreeEnsembleClassifier` and `TreeEnsembleRegressor`.
+//! `TreeEnsembleClassifier`, `TreeEnsembleRegressor` and `TreeEnsemble`.
 //!
 //! Sums are taken tree by tree in the width of the weights, as ONNX Runtime takes them on one thread, so that the bits
 //! agree. Where the specification is vague (two classes, and weights or base values for one), ONNX Runtime is followed.
 //!
 //! # Source
-//! ONNX-ML operators, versions 1 and 3.
+//! ONNX-ML operators, versions 1, 3 and 5.
 
 mod classify;
+mod ensemble;
 mod forest;
 
 pub(super) use classify::Classifier;
+pub(super) use ensemble::ensemble;
 use forest::{Forest, Score};
 
-use super::Operator;
+use super::{Operator, made};
 use crate::{
     attribute::Attributes,
+    extent::Extent,
     post::{Post, Second},
-    tensor::Tensor,
+    tensor::{Data, Tensor},
 };
 
 /// How the trees' answers become one.
@@ -35,6 +38,8 @@ pub(super) struct Regressor {
     aggregate: Aggregate,
     base: Vec<f64>,
     post: Post,
+    /// The answers are F64.
+    wide: bool,
 }
 
 impl Regressor {
@@ -59,7 +64,7 @@ impl Regressor {
             return Err(format!("`n_targets` has {targets}, more than there are weights ({weights}) or base values"));
         }
         let post = Post::named(attributes.text("post_transform").as_deref())?;
-        Ok(Self { forest, aggregate, base, post })
+        Ok(Self { forest, aggregate, base, post, wide: false })
     }
 }
 
@@ -71,15 +76,26 @@ impl Operator for Regressor {
             Aggregate::Max if score.seen && score.value >= weight => {}
             Aggregate::Min | Aggregate::Max => score.value = weight,
         };
-        let mut out = Vec::new();
+        let (mut out, mut wide) = (Vec::new(), Vec::new());
         let rows = self.forest.run(inputs[0], combine, |scores| {
             // The base value alone is an answer where there is one target, not where there are more.
             let only = scores.len() == 1;
             scores.iter_mut().enumerate().for_each(|(at, score)| self.finish(at, score, only));
+            if self.wide {
+                wide.extend(scores.iter().map(|it| if it.seen { it.value } else { 0.0 }));
+                return;
+            }
             let mut row: Vec<f32> = scores.iter().map(Score::told).collect();
             self.post.write(&mut row, Second::Absent, &mut out);
         })?;
-        Ok(vec![Tensor::table(rows, self.forest.targets(), out)])
+        match self.wide {
+            true => made(vec![rows, self.forest.targets()], Data::F64(wide)),
+            false => Ok(vec![Tensor::table(rows, self.forest.targets(), out)]),
+        }
+    }
+
+    fn extent(&self, inputs: &[Extent]) -> Vec<Extent> {
+        vec![Extent::of_table(inputs, 2)]
     }
 }
 

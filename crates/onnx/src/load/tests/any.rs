@@ -71,12 +71,15 @@ enum Change {
     Operator(Index),
     Reads(Index),
     Shape(Index, i64),
+    Tensor(Index, u8),
+    Size(i64),
 }
 
 fn change() -> impl Strategy<Value = Change> {
     let at = any::<Index>;
     let number = || prop_oneof![-2_i64..8, Just(i64::MAX), Just(i64::MIN), Just(1 << 33), any::<i64>()];
-    const WORDS: &[&str] = &["BRANCH_EQ", "LEAF", "PROBIT", "SOFTMAX_ZERO", "MIN", "AVERAGE", "L1", "", "?"];
+    const WORDS: &[&str] =
+        &["BRANCH_EQ", "LEAF", "PROBIT", "SOFTMAX_ZERO", "MIN", "AVERAGE", "L1", "RBF", "SPARSE", "", "?"];
     prop_oneof![
         (at(), number()).prop_map(|(at, to)| Change::Int(at, to)),
         number().prop_map(Change::Number),
@@ -88,6 +91,8 @@ fn change() -> impl Strategy<Value = Change> {
         at().prop_map(Change::Operator),
         at().prop_map(Change::Reads),
         (at(), number()).prop_map(|(at, to)| Change::Shape(at, to)),
+        (at(), any::<u8>()).prop_map(|(at, to)| Change::Tensor(at, to)),
+        number().prop_map(Change::Size),
     ]
 }
 
@@ -120,6 +125,11 @@ fn in_attribute(all: &mut [AttributeProto], attribute: &Index, change: &Change) 
         Change::Float(at, to) if !it.floats.is_empty() => *at.get_mut(&mut it.floats) = *to,
         Change::Text(at, to) if !it.strings.is_empty() => *at.get_mut(&mut it.strings) = to.clone().into_bytes(),
         Change::Text(_, to) => it.s = to.clone().into_bytes(),
+        Change::Tensor(at, to) => {
+            let bytes = it.t.as_mut().map(|it| &mut it.raw_data).filter(|it| !it.is_empty());
+            bytes.into_iter().for_each(|it| *at.get_mut(it) = *to);
+        }
+        Change::Size(to) => it.t.iter_mut().flat_map(|it| &mut it.dims).for_each(|it| *it = *to),
         Change::Shorter(at) => {
             it.ints.truncate(at.index(it.ints.len() + 1));
             it.floats.truncate(at.index(it.floats.len() + 1));

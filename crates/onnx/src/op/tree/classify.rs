@@ -3,6 +3,7 @@
 use super::{Forest, Operator, Score};
 use crate::{
     attribute::Attributes,
+    extent::Extent,
     op::Labels,
     post::{Post, Second},
     tensor::Tensor,
@@ -101,5 +102,9 @@ impl Operator for Classifier {
             out.resize(from + self.labels.len(), 0.0);
         })?;
         Ok(vec![self.labels.of(&chosen)?, Tensor::table(rows, self.labels.len(), out)])
+    }
+
+    fn extent(&self, inputs: &[Extent]) -> Vec<Extent> {
+        vec![Extent::of_table(inputs, 1), Extent::of_table(inputs, 2)]
     }
 }

@@ -14,7 +14,7 @@ use crate::{
 
 /// When the walk goes to the child `yes`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mode {
+pub(super) enum Mode {
     Leaf,
     AtMost,
     Below,
@@ -25,22 +25,22 @@ enum Mode {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Node {
-    mode: Mode,
+pub(super) struct Node {
+    pub(super) mode: Mode,
     /// A missing value, which is NaN, goes to `yes`.
-    missing: bool,
-    feature: u32,
-    threshold: f64,
+    pub(super) missing: bool,
+    pub(super) feature: u32,
+    pub(super) threshold: f64,
     /// The children of a branch; the first weight of a leaf, and the one after its last.
-    yes: u32,
-    no: u32,
+    pub(super) yes: u32,
+    pub(super) no: u32,
 }
 
 /// What a leaf adds to a target.
 #[derive(Clone, Copy, Debug)]
-struct Weight {
-    target: u32,
-    value: f64,
+pub(super) struct Weight {
+    pub(super) target: u32,
+    pub(super) value: f64,
 }
 
 /// What a target has so far.
@@ -80,9 +80,18 @@ impl Forest {
         let weights_key = format!("{what}_weights");
         let narrow = !attributes.is_given(&format!("{weights_key}_as_tensor"));
         let weights = leaves(attributes, what, &ids, (&mut nodes, targets))?;
-        let width =
-            nodes.iter().filter(|it| it.mode != Mode::Leaf).map(|it| it.feature as usize + 1).max().unwrap_or(0);
-        Ok(Self { nodes, roots, weights, targets, width, narrow })
+        Ok(Self::of(nodes, roots, (weights, targets), narrow))
+    }
+
+    /// Takes trees that were proven elsewhere: the children of `nodes` come behind them, and leaves name their weight.
+    pub(super) fn of(
+        nodes: Vec<Node>,
+        roots: Vec<u32>,
+        (weights, targets): (Vec<Weight>, usize),
+        narrow: bool,
+    ) -> Self {
+        let width = width(&nodes);
+        Self { nodes, roots, weights, targets, width, narrow }
     }
 
     pub(super) fn targets(&self) -> usize {
@@ -171,6 +180,11 @@ impl Forest {
             node = &self.nodes[next as usize];
         }
     }
+}
+
+/// Returns the most columns that a node asks for.
+fn width(nodes: &[Node]) -> usize {
+    nodes.iter().filter(|it| it.mode != Mode::Leaf).map(|it| it.feature as usize + 1).max().unwrap_or(0)
 }
 
 /// The names of nodes, as a file gives them: a tree and a number in it.
