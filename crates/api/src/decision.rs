@@ -92,6 +92,10 @@ pub struct Input {
     pub threshold: String,
     /// Whether it speaks against the path.
     pub breached: bool,
+    /// The names of what the path lacks, and, for `regions_barred`, of the regions that it is in and the request may not go to;
+    /// absent for other signals, and where nothing is lacking.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lacks: Vec<String>,
     /// Whether it was compared for another attempt on a path that had been asked; absent where not.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub again: bool,
@@ -218,7 +222,7 @@ impl Decision {
             episode: it.episode.map(words::episode),
             deadline_ms: it.deadline / core::MILLISECOND,
             enrichment: None,
-            inputs: it.facts.iter().map(|fact| input(fact, route)).collect(),
+            inputs: it.facts.iter().map(|fact| input(fact, route, &it.revision)).collect(),
             candidates: it.candidates.iter().map(|it| candidate(it, route)).collect(),
             attempts: it.attempts.iter().map(|attempt| self::attempt(attempt, &it.revision)).collect(),
             explanation: explanation(&outcome, it.reason),
@@ -228,7 +232,8 @@ impl Decision {
     }
 }
 
-fn input(fact: &core::Fact, route: &core::Route) -> Input {
+fn input(fact: &core::Fact, route: &core::Route, revision: &core::Revision) -> Input {
+    let lacks = core::lacks(revision, fact.signal, fact.value).unwrap_or_default();
     Input {
         signal: words::signal(fact.signal).into(),
         of: route.tiers[usize::from(fact.tier)].name.clone(),
@@ -236,6 +241,7 @@ fn input(fact: &core::Fact, route: &core::Route) -> Input {
         op: fact.signal.breached_when().sign().into(),
         threshold: words::number(fact.threshold),
         breached: fact.breached(),
+        lacks: lacks.into_iter().map(str::to_owned).collect(),
         again: fact.again,
     }
 }

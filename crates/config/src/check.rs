@@ -1,5 +1,6 @@
 //! Rules across fields: what the schema cannot say, all reported, none fatal to the others.
 
+mod capability;
 mod clocks;
 mod contract;
 mod effect;
@@ -44,6 +45,7 @@ impl<'a> Checks<'a> {
         checks.routes();
         checks.limits();
         checks.connects();
+        checks.capability_names();
         checks.unused();
         checks.batches();
         (checks.report.finish(), checks.outside)

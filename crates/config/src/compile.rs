@@ -5,6 +5,7 @@
 //! - `COMP-2`: files that mean the same have the same digest (`digest`).
 
 pub(crate) mod batch;
+pub(crate) mod capability;
 mod contract;
 mod digest;
 mod enrich;
@@ -125,6 +126,8 @@ pub struct RouteSpec {
     pub output: Option<Output>,
     /// The versions that an `oip` route has, at least one; the first is meant where none is named.
     pub versions: Vec<String>,
+    /// What requests want that say nothing (F-036).
+    pub wants: core::Wants,
 }
 
 /// Compiles a file that was checked, with what it names outside.
@@ -132,6 +135,7 @@ pub(crate) fn compile(mut file: File, outside: &Outside) -> Deployment {
     write_out(&mut file, outside);
     let upstreams: Vec<UpstreamSpec> = file.upstreams.iter().map(|(name, it)| upstream(name, it, outside)).collect();
     let mut revision = core::Revision { digest: digest::of(&file, outside), ..core::Revision::default() };
+    revision.names = capability::names(&file);
     revision.upstreams = file.upstreams.iter().zip(&upstreams).map(|((_, it), spec)| core_upstream(it, spec)).collect();
     let id = |name: &str| {
         let at = upstreams.iter().position(|it| it.name == name).expect("checked: the upstream is there");
@@ -145,6 +149,7 @@ pub(crate) fn compile(mut file: File, outside: &Outside) -> Deployment {
             let place = kind.target().place(id);
             let mut path = path(tier, RouteId(at as u16), it, (kind, place));
             path.domain = domain(tier, kind, &file.upstreams);
+            path.can = capability::can(&revision.names, tier, kind);
             revision.paths.push(path);
             let site = Site { route: it, tier };
             let (kind, max_answer) = (kind.ready(site, outside), tier.max_answer.0);
@@ -158,6 +163,7 @@ pub(crate) fn compile(mut file: File, outside: &Outside) -> Deployment {
             max_batch: it.max_batch,
             output: it.output.as_ref().map(contract::output),
             versions: it.versions.clone(),
+            wants: capability::wants(&revision.names, it),
         });
     }
     let certificate = file.server.tls.as_ref();
@@ -179,6 +185,7 @@ fn write_out(file: &mut File, outside: &Outside) {
         route.deadline = Some(route.deadline());
         contract::write_out(route, outside);
         route.max_batch = batch::most(route, outside);
+        route.residency.iter_mut().for_each(capability::sort);
         for (at, tier) in route.tiers.iter_mut().enumerate() {
             let by_kind = tier.kinds.given().first().map(|(_, kind)| kind.method(at));
             tier.method = tier.method.or(by_kind);
@@ -190,6 +197,7 @@ fn write_out(file: &mut File, outside: &Outside) {
                 features.sort_unstable();
                 features.dedup();
             }
+            capability::write_out(tier);
         }
     }
 }
@@ -308,6 +316,7 @@ fn path(tier: &Tier, id: RouteId, route: &Route, kind: (&dyn PathKind, core::Whe
         need: kind.need().min(route.deadline().nanos() / 4),
         retries: tier.retries,
         features: tier.features.as_ref().map_or(kind.features(), features),
+        can: core::Can::default(),
         context: tier.context,
         effects: tier.effects,
         prefill: tier.prefill,

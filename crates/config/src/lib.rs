@@ -35,6 +35,7 @@ pub use diagnostic::{Diagnostic, Severity};
 pub use document::{Configuration, Findings, read_document};
 pub use load::{Loaded, Part, Unfit, load_file, load_text};
 pub use rules::{Answer, Row, RuleSet, Scalar};
+pub use schema::capability::{is_language, is_region};
 pub use schema::contract::{Datatype, FeatureKind};
 pub use schema::enrich::KeyKind;
 pub use schema::path::{Kind, kind};

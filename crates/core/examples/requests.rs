@@ -46,6 +46,7 @@ fn admit(n: u64) -> Admit {
         cost: 400_000,
         weight: 1,
         needs: Features::NONE,
+        wants: Default::default(),
         tokens: 128,
         max_tier: None,
         pure: true,
@@ -74,6 +75,7 @@ fn revision() -> Revision {
         need: 5 * SECOND,
         retries: 1,
         features: Features::ALL,
+        can: Default::default(),
         context: None,
         effects: false,
         prefill: false,
@@ -115,5 +117,6 @@ fn revision() -> Revision {
             path("default", Where::Certain),
         ],
         upstreams: vec![upstream("big"), upstream("little")],
+        names: Default::default(),
     }
 }

@@ -39,7 +39,7 @@ pub enum Signal {
     Crashes,
     /// The tier's number, against the lowest that the client accepts.
     MaxTier,
-    /// How many of the needed features are missing, against none.
+    /// The needed features that are missing, a bit each, against none.
     FeaturesMissing,
     /// Tokens needed, against the tier's window.
     Context,
@@ -93,6 +93,12 @@ pub enum Signal {
     RowsLow,
     /// 1 where the state of the request's sequence is not at this tier (OIP-36).
     Sequence,
+    /// The languages of the request that the tier does not understand, a bit each, against none (F-036).
+    LanguagesMissing,
+    /// The datatypes of its tensors that the tier does not take, a bit each, against none (F-036).
+    DatatypesMissing,
+    /// The regions that the tier would take it to and where it may not go, a bit each, against none (F-036).
+    RegionsBarred,
 }
 
 impl Signal {
@@ -141,6 +147,9 @@ impl Signal {
             Self::HedgeCost => "hedge_cost_milli",
             Self::DefaultBarred => "default_barred",
             Self::OnlyDefault => "only_default",
+            Self::LanguagesMissing => "languages_missing",
+            Self::DatatypesMissing => "datatypes_missing",
+            Self::RegionsBarred => "regions_barred",
         }
     }
 
@@ -211,6 +220,8 @@ impl Signal {
             Self::FeaturesMissing | Self::Context | Self::LargerContext | Self::DefaultBarred | Self::Unrepeatable => {
                 Reason::CapabilityMissing
             }
+            Self::LanguagesMissing | Self::DatatypesMissing => Reason::CapabilityMissing,
+            Self::RegionsBarred => Reason::DataResidency,
             // What has begun elsewhere cannot be gone on with here.
             Self::Sequence => Reason::CapabilityMissing,
             Self::OnlyDefault => Reason::SafetyBlock,

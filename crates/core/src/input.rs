@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 
 use crate::{
+    capability::Wants,
     class::ResultCode,
     clock::Nanos,
     id::{AttemptId, ProbeId, RequestId, RouteId},
@@ -71,6 +72,8 @@ pub struct Admit {
     pub weight: u64,
     /// What the answer must be able to do.
     pub needs: Features,
+    /// The languages that it is in, the datatypes of its tensors, and the regions that it may go to.
+    pub wants: Wants,
     /// Tokens that it fills of a context window, as estimated.
     pub tokens: u64,
     /// The lowest tier that the client accepts (F-168).

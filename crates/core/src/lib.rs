@@ -20,7 +20,7 @@
 //! (Rule 11, recovery without an operator, is a property of a whole system over time; the simulator owns it.)
 //!
 //! # Reading order
-//! `clock`, `class`, `reason`, `revision` are words. `breaker`, `flap`, `ramp`, `domain`, `limiter`, `budget`, `latency`,
+//! `clock`, `class`, `reason`, `capability`, `revision` are words. `breaker`, `flap`, `ramp`, `domain`, `limiter`, `budget`, `latency`,
 //! `first`, `slow`, `load`, `rows`, `probe`, `sequence`, `plan` are policies.
 //! `attempt`, `commit`, `request`, `route`, `machine` are machines. `decision` is what remains of a request.
 #![no_std]
@@ -36,6 +36,7 @@ mod attempt;
 mod breaker;
 mod budget;
 mod bytes;
+mod capability;
 mod change;
 mod class;
 mod clock;
@@ -82,6 +83,7 @@ mod window;
 pub use aside::Aside;
 pub use breaker::BreakerState;
 pub use bytes::{Canonical, LogHash};
+pub use capability::{Can, DATATYPES, MOST_NAMES, Names, Wants, datatype, lacks};
 pub use change::{BreakerChange, BreakerTurn, GateChange, GateKind, GateTurn};
 pub use class::{Again, Class, Closes, Evidence, Next, ResultCode};
 pub use clock::{MICROSECOND, MILLISECOND, Nanos, SECOND};

@@ -251,9 +251,10 @@ impl<'a> Plan<'a> {
             add(Signal::MaxTier, u64::from(tier), u64::from(max));
         }
         if !request.admit.needs.is_empty() {
-            let missing = request.admit.needs.missing_in(path.features).0.count_ones();
+            let missing = request.admit.needs.missing_in(path.features).0;
             add(Signal::FeaturesMissing, u64::from(missing), 0);
         }
+        path.can.ask(request.admit.wants, add);
         if let Some(context) = path.context {
             add(Signal::Context, request.admit.tokens, context);
         }

@@ -132,6 +132,7 @@ impl Reason {
             Self::LowerPreference
                 | Self::DeadlineInsufficient
                 | Self::CapabilityMissing
+                | Self::DataResidency
                 | Self::ClientMaxTier
                 | Self::RetryBudgetEmpty
                 | Self::FeatureMissing

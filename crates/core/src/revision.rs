@@ -11,6 +11,7 @@
 use alloc::{string::String, vec::Vec};
 
 use crate::{
+    capability::{Can, Names},
     clock::Nanos,
     id::{PathId, RouteId, UpstreamId},
     priority::Priority,
@@ -29,6 +30,8 @@ pub struct Revision {
     pub paths: Vec<Path>,
     /// Upstreams, sorted by name.
     pub upstreams: Vec<Upstream>,
+    /// The languages and regions that its paths name.
+    pub names: Names,
 }
 
 impl Revision {
@@ -276,6 +279,8 @@ pub struct Path {
     pub retries: u8,
     /// What it can do.
     pub features: Features,
+    /// What else it can: languages, datatypes, and where it takes what it is asked (F-036).
+    pub can: Can,
     /// Tokens that its window holds, where declared (F-036).
     pub context: Option<u64>,
     /// Each call changes something: it is not made twice for one request (F-034).

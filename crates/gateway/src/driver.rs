@@ -260,6 +260,7 @@ mod tests {
             cost: 0,
             weight: 1,
             needs: Features::NONE,
+            wants: Default::default(),
             tokens: 0,
             max_tier: None,
             pure: true,

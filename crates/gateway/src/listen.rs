@@ -22,6 +22,7 @@ mod read;
 mod socket;
 mod streams;
 mod terms;
+mod wants;
 
 use std::sync::Arc;
 

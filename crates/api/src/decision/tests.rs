@@ -26,6 +26,7 @@ fn revision() -> Revision {
         need: 5 * MILLISECOND,
         retries: 0,
         features: Features::ALL,
+        can: Default::default(),
         context: None,
         effects: false,
         prefill: false,
@@ -58,6 +59,7 @@ fn revision() -> Revision {
             min_available: 1,
             probe: None,
         }],
+        names: Default::default(),
     }
 }
 
@@ -75,6 +77,7 @@ fn decided() -> core::Decision {
             cost: 1_000,
             weight: 1,
             needs: Features::NONE,
+            wants: Default::default(),
             tokens: 0,
             max_tier: None,
             pure: true,

@@ -35,6 +35,7 @@ impl Checks<'_> {
             self.attempts(&key, route);
             self.ladder(&key, route);
             self.contexts(&key, route);
+            self.capabilities(&key, route);
             if route.protocol == RouteProtocol::OpenaiEmbeddings {
                 self.one_space(&key, route);
             }

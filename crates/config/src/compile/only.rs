@@ -72,6 +72,7 @@ impl Deployment {
             // And nobody stands below it who would take what it is not sure of.
             paths: vec![evenkeel_core::Path { route: RouteId(0), accept: None, ..path.clone() }],
             upstreams: Vec::new(),
+            names: revision.names.clone(),
         };
         Ok(Self {
             revision: Arc::new(revision),

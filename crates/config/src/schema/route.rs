@@ -74,6 +74,15 @@ pub(crate) struct Route {
     /// What an `oip` route gives.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) output: Option<Output>,
+    /// The language of requests that do not say one, by `evenkeel-language` or `content-language`: a tag as `de` or `pt-BR`.
+    /// Tiers that declare others in `languages` are skipped (F-036).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) language: Option<String>,
+    /// The regions that requests may go to: names that tiers declare in their own `residency`. A tier that declares another, or
+    /// none, is skipped, for hedges and shadows as well; what is computed in this process is not. A client may narrow it by
+    /// `evenkeel-residency`, never widen it (F-036).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) residency: Option<Vec<String>>,
     /// Ways to answer, in order; the first is the primary.
     #[schemars(length(min = 1, max = 16))]
     pub(crate) tiers: Vec<Tier>,

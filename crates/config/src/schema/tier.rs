@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     accept::Accept,
     breaker::Breaker,
+    contract::Datatype,
     first_token::FirstToken,
     map::MappedOutput,
     path::Kinds,
@@ -72,6 +73,16 @@ pub(crate) struct Tier {
     /// refused with 503 where none is left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) features: Option<Vec<Feature>>,
+    /// The languages that the tier understands, as `de` or `pt-BR`; without it all. A request that says another skips it (F-036).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) languages: Option<Vec<String>>,
+    /// The datatypes of tensors that the tier takes; without it all. A request with another skips it (F-036).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) datatypes: Option<Vec<Datatype>>,
+    /// Every region in which its upstream may keep or compute what it is sent, by names of your own; without it nobody knows,
+    /// and a request that says where it may go skips it (F-036).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) residency: Option<Vec<String>>,
     /// The vector space of an embeddings model: tiers of a route must share it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) space: Option<String>,

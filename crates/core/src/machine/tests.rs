@@ -27,9 +27,9 @@ use std::{string::ToString, vec};
 
 use super::*;
 use crate::{
-    AttemptRecord, BreakerPolicy, BreakerState, Clocks, Decision, End, Features, FirstClock, MILLISECOND, Method,
+    AttemptRecord, BreakerPolicy, BreakerState, Can, Clocks, Decision, End, Features, FirstClock, MILLISECOND, Method,
     OnCapability, OnPolicy, Operation, Path, PathId, Phase, Protocol, Reason, ReplicaId, ResultCode as R, Route,
-    SECOND, Signal, Source, Start, Tier, Transition, Upstream, UpstreamId, Verdict, Where,
+    SECOND, Signal, Source, Start, Tier, Transition, Upstream, UpstreamId, Verdict, Wants, Where,
 };
 
 /// A route under test: `primary` on two replicas or one, `small`, and a `default`.
@@ -58,6 +58,7 @@ fn revision(primary_replicas: usize) -> Revision {
         need,
         retries: 1,
         features: Features::ALL,
+        can: Default::default(),
         context: None,
         effects: false,
         prefill: false,
@@ -99,6 +100,7 @@ fn revision(primary_replicas: usize) -> Revision {
             path("default", Where::Certain, 5 * MILLISECOND),
         ],
         upstreams: vec![upstream("big", primary_replicas), upstream("little", 1)],
+        names: Default::default(),
     }
 }
 
@@ -136,6 +138,7 @@ impl Kit {
             cost: 1_000,
             weight: 1,
             needs: Features::NONE,
+            wants: Default::default(),
             tokens: 0,
             max_tier: None,
             pure: true,

@@ -214,7 +214,9 @@ impl Request {
         let model = matches!(path.place, Where::Remote(_)) && matches!(it.method, Method::Primary | Method::Distilled);
         match role {
             _ if !model => Some(Fact::new(tier, Signal::NoModel, 1, 0)),
-            Role::Continue if !path.prefill => Some(Fact::new(tier, Signal::FeaturesMissing, 1, 0)),
+            Role::Continue if !path.prefill => {
+                Some(Fact::new(tier, Signal::FeaturesMissing, Features::PREFILL.0.into(), 0))
+            }
             _ => None,
         }
     }

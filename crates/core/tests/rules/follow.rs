@@ -125,6 +125,9 @@ impl Oracle {
             && (at >= imputed.start_at || taken)
             && admit.max_tier.is_none_or(|max| at <= max)
             && admit.needs.missing_in(of.features).is_empty()
+            && admit.wants.languages & !of.can.languages == 0
+            && admit.wants.datatypes & !of.can.datatypes == 0
+            && admit.wants.regions.is_none_or(|allowed| of.can.regions & !allowed == 0)
             && of.context.is_none_or(|context| admit.tokens <= context);
         let alone = !(at + 1..count).any(|below| self.admits(now, admit, (below, reloads)));
         able && self.model.admits(now, (path, admit.operation), Asker { entropy: admit.entropy, reloads, alone })

@@ -9,7 +9,7 @@ const INPUTS: usize = 100_000;
 
 /// The hash that every machine and every profile must give. It changes with every rule of decision that changes, and
 /// then on purpose: the test prints the new one.
-const GOLDEN: u64 = 0x53d9_6335_d512_342b;
+const GOLDEN: u64 = 0x796F_E3C2_DB0F_0653;
 
 fn sequence() -> History {
     let mut world = World::new(42, sample(42));

@@ -234,6 +234,7 @@ impl World {
             cost: 1_000,
             weight: 1 + self.dice.below(3),
             needs: if self.dice.one_in(6) { Features::TOOLS } else { Features::NONE },
+            wants: Wants::default(),
             tokens: self.dice.below(3_000),
             max_tier: self.dice.one_in(10).then_some(self.dice.0 as u8 % 3),
             pure: !self.dice.one_in(12),
@@ -245,11 +246,12 @@ impl World {
         };
         let deadline = admit.deadline.map(|_| self.dice.below(3 * SECOND));
         let (spent, imputed) = enriched(admit.entropy);
+        let wants = wants(admit.entropy);
         let spent = spent.min(self.now);
         let sequence = self.sequence_of(&admit);
         self.open.push(request);
         let rows = rows(admit.entropy);
-        self.feed(Input::Admit(Admit { deadline, spent, imputed, rows, sequence, ..admit }));
+        self.feed(Input::Admit(Admit { deadline, spent, imputed, rows, sequence, wants, ..admit }));
         request
     }
 
@@ -480,6 +482,7 @@ pub(crate) fn plain_sample(seed: u64) -> Revision {
             need,
             retries: 1,
             features,
+            can: can(name, place),
             context,
             effects: changes && name == "small",
             prefill: goes_on && matches!(place, Where::Remote(_)),
@@ -528,4 +531,26 @@ pub(crate) fn plain_sample(seed: u64) -> Revision {
         revision.paths[path.index()].accept = rules[((seed / 3) >> (2 * at)) as usize % 4];
     }
     revision
+}
+
+/// What a path can: not all of them everything.
+fn can(name: &str, place: Where) -> Can {
+    match (name, place) {
+        (_, Where::Certain | Where::Local) => Can::ANYTHING,
+        ("small", _) => Can { languages: 0b01, datatypes: 0b10, regions: 0b01 },
+        _ => Can { regions: 0b10, ..Can::default() },
+    }
+}
+
+/// What a request wants, by bits that no other draw is made from: one in sixteen something.
+fn wants(entropy: u64) -> Wants {
+    let bits = entropy >> 40;
+    match bits & 15 {
+        0 => Wants {
+            languages: bits >> 4 & 3,
+            datatypes: bits >> 6 & 3,
+            regions: (bits >> 8 & 1 == 0).then_some(bits >> 9 & 3),
+        },
+        _ => Wants::default(),
+    }
 }

@@ -56,6 +56,7 @@ impl Kit {
             cost: 1_000,
             weight: 1,
             needs: Features::NONE,
+            wants: Default::default(),
             tokens: 0,
             max_tier: None,
             pure: true,

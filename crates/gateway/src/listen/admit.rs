@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use evenkeel_core::{Features, Operation, Protocol, RouteId};
+use evenkeel_core::{Features, Operation, Protocol, RouteId, Wants};
 use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
 use jiff::Timestamp;
 
-use super::{Fault, body::Body, enriched, read, send, terms};
+use super::{Fault, body::Body, enriched, read, send, terms, wants};
 use crate::{
     ask::{Ask, Question},
     bodies::Held,
@@ -103,7 +103,9 @@ pub(super) async fn ask(
         });
         let front = ask.front();
         let bodies = shared.bodies.share(applied.deployment.server.body_bytes.0);
-        let terms = Terms { operation, entropy, deadline, max_tier, cost, weight, tokens, needs, bodies, spent };
+        let (names, said) = (&applied.deployment.revision.names, applied.deployment.routes[route.index()].wants);
+        let wants = Wants { datatypes: wants::datatypes(&ask.question), ..wants::wants(&headers, names, said)? };
+        let terms = Terms { operation, entropy, deadline, max_tier, cost, weight, tokens, needs, wants, bodies, spent };
         // None means that a reload came in between: the request is read again, as the new revision reads it, and what was
         // fetched under the old one has cost it its time all the same.
         before = spent;

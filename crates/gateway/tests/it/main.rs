@@ -3,6 +3,7 @@
 
 mod binary;
 mod blame;
+mod capability;
 mod client;
 mod commit;
 mod connect;

@@ -2,7 +2,7 @@
 
 use evenkeel_core::{
     Admit, AttemptId, BreakerState, Cancelled, Features, MILLISECOND, Operation, Permille, ResultCode as R, Role,
-    RouteId, Source, Start,
+    RouteId, Source, Start, Wants,
 };
 
 use super::*;
@@ -83,6 +83,7 @@ impl Forger {
             cost: 1_000,
             weight: 1,
             needs: Features::NONE,
+            wants: Default::default(),
             tokens: 1,
             max_tier: None,
             pure: true,
@@ -255,13 +256,15 @@ fn f_026_a_silent_path_that_is_asked_again_is_found() {
 #[test]
 fn f_034_f_036_f_126_a_path_that_is_asked_for_what_it_may_not_be_is_found() {
     // Whether it may be asked twice, what it needs, and as what a path is asked on which its first attempt has failed.
+    let (none, away) = (Wants::default(), Wants { regions: Some(0), ..Wants::default() });
     let cases = [
-        (true, Features::NONE, Role::Answer, None),
-        (false, Features::NONE, Role::Answer, Some("F-034")),
-        (true, Features(1 << 15), Role::Answer, Some("F-036")),
-        (true, Features::TOOLS, Role::Continue, Some("F-126")),
+        (true, (Features::NONE, none), Role::Answer, None),
+        (false, (Features::NONE, none), Role::Answer, Some("F-034")),
+        (true, (Features(1 << 15), none), Role::Answer, Some("F-036")),
+        (true, (Features::NONE, away), Role::Answer, Some("F-036")),
+        (true, (Features::TOOLS, none), Role::Continue, Some("F-126")),
     ];
-    for (pure, needs, role, expected) in cases {
+    for (pure, (needs, wants), role, expected) in cases {
         let forger = Forger::new();
         let revision = forger.core.revision();
         let admit = Admit {
@@ -273,6 +276,7 @@ fn f_034_f_036_f_126_a_path_that_is_asked_for_what_it_may_not_be_is_found() {
             cost: 1,
             weight: 1,
             needs,
+            wants,
             tokens: 1,
             max_tier: None,
             pure,

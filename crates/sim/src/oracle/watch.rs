@@ -121,6 +121,9 @@ impl Watch {
             _ if !self.admit.needs.missing_in(path.features).is_empty() => {
                 broken("F-036", "a path is asked for what it cannot do")
             }
+            _ if !path.can.serves(self.admit.wants) => {
+                broken("F-036", "a path is asked for a language, a datatype or in a region that is not its own")
+            }
             _ if path.context.is_some_and(|context| self.admit.tokens > context) => {
                 broken("F-036", "a path is asked for more than its window holds")
             }

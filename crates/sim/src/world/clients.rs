@@ -118,6 +118,7 @@ impl World<'_> {
             cost: u64::from(client.tokens) * 1_000,
             weight: weight_of_tokens(client.tokens.into(), 0),
             needs: client.needs,
+            wants: Default::default(),
             tokens: u64::from(client.tokens),
             max_tier: load.max_tier,
             pure: client.pure,

@@ -21,6 +21,8 @@ routes:
     max_attempts: 2
     on_policy: next
     on_capability: error
+    language: de
+    residency: [eu, ch]
     slo: {latency: {p95: 200ms}}
     priority: critical
     require_headroom: true
@@ -40,6 +42,8 @@ routes:
         hedge: auto
         context: 100
         features: [tools, n]
+        languages: [de, pt-BR]
+        residency: [eu]
         space: s
         breaker: {consecutive: 5, fast: [20, 0.5, 10s], slow: [50, 0.2, 60s], low: [2, 3], open: 1s, open_max: 2s, flap_max: 20s, probes: 1, successes: 1, ramp: [0.5, 1]}
       - {name: last, fixed: {content: x}}
@@ -49,7 +53,7 @@ routes:
     versions: ["7", "8"]
     output: {tensors: {s: {datatype: FP32, shape: [-1], min: 0, max: 1}, w: {datatype: BYTES}}, non_finite: allow}
     tiers:
-      - {name: p, oip: {upstream: b, model: m, version: "1"}, map: {s: {from: t, column: 1, datatype: FP32, shape: [-1]}, w: {from: c, round: true, labels: [x]}}}
+      - {name: p, oip: {upstream: b, model: m, version: "1"}, datatypes: [FP32, BYTES], map: {s: {from: t, column: 1, datatype: FP32, shape: [-1]}, w: {from: c, round: true, labels: [x]}}}
       - {name: o, onnx: {file: o.onnx, threads: 2}, map: {w: {default: y}}}
       - {name: r, rules: {file: r.rules}}
       - {name: f, fixed: {outputs: {s: {dtype: FP32, shape: [1], data: [0.5]}}}, map: {w: {default: y}}}

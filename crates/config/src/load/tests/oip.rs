@@ -84,6 +84,7 @@ fn each_key_over_tensors_changes_what_is_compiled_and_its_name() {
         ("score: 0.5", "score: 0.4"),
         ("    tiers:", "    max_batch: 8\n    tiers:"),
         ("    tiers:", "    versions: [\"7\"]\n    tiers:"),
+        ("oip: {upstream", "datatypes: [FP32], oip: {upstream"),
     ] {
         let text = HOME.replace(from, to);
         assert_ne!(compiled(&text, folder.path()), plain, "{to} changes nothing");

@@ -73,6 +73,54 @@ fn cf_07_what_cannot_be_or_is_idle_is_told_with_its_line_and_key() {
 }
 
 #[test]
+fn f_036_capabilities_that_no_tier_has_are_told() {
+    let text = |route: &str, tier: &str, last: bool| {
+        let text = with(&format!("        {tier}\n")).replace("    tiers:", &format!("    {route}\n    tiers:"));
+        if last { format!("{text}      - {{name: last, fixed: {{content: x}}}}\n") } else { text }
+    };
+    let certain = "but the `fixed` one, which always can";
+    for (route, tier, last, code, key, message) in [
+        ("language: de", "languages: [en]", true, "cannot-serve", "language", certain),
+        ("residency: [eu]", "retries: 0", true, "cannot-serve", "residency", certain),
+        ("residency: [eu]", "residency: [eu, us]", false, "cannot-serve", "residency", "no tier of this route can"),
+        ("language: d1", "retries: 0", true, "bad-name", "language", "`d1` cannot be a name"),
+        ("deadline: 3s", "languages: [\"*\"]", true, "bad-name", "tiers[0].languages[0]", "`*` cannot be"),
+        ("deadline: 3s", "residency: []", true, "empty", "tiers[0].residency", "the list is empty"),
+        ("deadline: 3s", "datatypes: [FP32]", true, "no-effect", "tiers[0].datatypes", "changes nothing"),
+    ] {
+        let found = load(&text(route, tier, last)).diagnostics;
+        let found: Vec<_> = found.iter().filter(|it| it.code != "last-tier-can-fail").collect();
+        let [only] = found[..] else { panic!("{route} {tier}: {found:#?}") };
+        assert_eq!((only.code, only.key.strip_prefix("routes.chat.")), (code, Some(key)), "{only}");
+        assert!(only.message.contains(message) && !only.hint.is_empty(), "{only}");
+    }
+    for (route, tier) in [
+        ("language: de-AT", "languages: [de]"),
+        ("language: de", "retries: 0"),
+        ("residency: [eu, ch]", "residency: [eu]"),
+    ] {
+        assert_eq!(load(&text(route, tier, true)).diagnostics, [], "{route} {tier}");
+    }
+    let many: Vec<_> = (0..64).map(|n| format!("r{n}")).collect();
+    let found = only(&text("deadline: 3s", &format!("residency: [{}]", many.join(", ")), true));
+    assert_eq!((found.code, found.key.as_str()), ("too-many", "routes"), "{found}");
+}
+
+#[test]
+fn f_036_a_tier_that_lacks_the_datatype_of_an_input_is_never_asked() {
+    let text = |datatypes: &str, required: bool| {
+        format!(
+            "version: 1\nupstreams: {{u: {{protocol: oip, url: \"http://127.0.0.1:1\"}}}}\nroutes:\n  r:\n    protocol: \
+             oip\n    input: {{tensors: {{x: {{datatype: FP32, required: {required}}}}}}}\n    tiers:\n      - {{name: p, oip: \
+             {{upstream: u, model: m}}, datatypes: {datatypes}}}\n      - {{name: d, fixed: {{outputs: {{y: 0.5}}}}}}\n"
+        )
+    };
+    assert_eq!(codes(&text("[FP32, INT64]", true)), []);
+    assert_eq!(codes(&text("[INT64]", false)), []);
+    assert_eq!(codes(&text("[INT64]", true)), [("cannot-serve", 8)]);
+}
+
+#[test]
 fn a_text_says_what_is_wrong_and_what_to_write() {
     let server = |key: &str| format!("{}server: {{{key}}}\n", file("", "", "", ""));
     let tier = |line: &str| file("", "", &format!("        {line}\n"), "");

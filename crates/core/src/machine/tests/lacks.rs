@@ -88,6 +88,32 @@ fn f_036_a_declared_lack_is_skipped_before_dispatch() {
 }
 
 #[test]
+fn f_036_each_capability_that_a_tier_lacks_skips_it_and_the_safe_default_has_them_all() {
+    let can = Can { languages: 0b01, datatypes: 0b01, regions: 0b01 };
+    for (wants, signal, reason) in [
+        (Wants { languages: 0b10, ..Wants::default() }, Signal::LanguagesMissing, Reason::CapabilityMissing),
+        (Wants { datatypes: 0b11, ..Wants::default() }, Signal::DatatypesMissing, Reason::CapabilityMissing),
+        (Wants { regions: Some(0b10), ..Wants::default() }, Signal::RegionsBarred, Reason::DataResidency),
+    ] {
+        let mut revision = revision(1);
+        (revision.paths[0].can, revision.paths[1].can, revision.paths[2].can) = (can, can, Can::ANYTHING);
+        let mut kit = Kit::new(revision);
+        kit.admit_as(Operation::Chat, |admit| admit.wants = wants);
+        assert_eq!((kit.starts(), kit.source()), (vec![], Source::Certain(PathId(2))), "{signal:?}: no call");
+        let decision = kit.decision();
+        assert!(decision.rederives() && decision.reason == reason, "rule 10: {decision:?}");
+        for (tier, candidate) in decision.candidates[..2].iter().enumerate() {
+            assert_eq!((candidate.verdict, candidate.reasons.as_slice()), (Verdict::Skipped, [reason].as_slice()));
+            let barring = decision.facts.iter().filter(|fact| usize::from(fact.tier) == tier && fact.breached());
+            assert_eq!(barring.map(|fact| fact.signal).collect::<Vec<_>>(), [signal]);
+        }
+        // Who wants nothing is answered above.
+        kit.admit(Operation::Chat);
+        assert_eq!(kit.starts(), [(0, 0)]);
+    }
+}
+
+#[test]
 fn f_008_a_refusal_of_content_is_the_answer_unless_the_route_says_otherwise() {
     for (policy, starts, source) in [
         (OnPolicy::Error, 1, Source::Error(AttemptId(0))),

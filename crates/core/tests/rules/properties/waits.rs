@@ -93,7 +93,15 @@ impl Queues {
             Protocol::Oip => Operation::Infer,
         };
         let (weight, tokens, entropy) = (1, 0, self.dice.roll());
-        let plain = Admit { weight, tokens, needs: Features::NONE, max_tier: None, pure: true, ..template.clone() };
+        let plain = Admit {
+            weight,
+            tokens,
+            needs: Features::NONE,
+            wants: Default::default(),
+            max_tier: None,
+            pure: true,
+            ..template.clone()
+        };
         let plain = Admit { deadline: None, spent: 0, imputed: Permille::new(0), bodies: Permille::new(0), ..plain };
         let plain = Admit { rows: Rows::default(), sequence: None, ..plain };
         self.routes.insert(request, usize::from(route));

@@ -43,6 +43,7 @@ pub(crate) struct Terms {
     pub(crate) weight: u64,
     pub(crate) tokens: u64,
     pub(crate) needs: evenkeel_core::Features,
+    pub(crate) wants: evenkeel_core::Wants,
     pub(crate) bodies: Permille,
     /// What was spent on it before.
     pub(crate) spent: Nanos,
@@ -97,7 +98,8 @@ impl Submission {
     }
 
     fn admission(&self, request: RequestId) -> Admit {
-        let Terms { operation, entropy, deadline, max_tier, cost, weight, tokens, needs, bodies, spent } = self.terms;
+        let Terms { operation, entropy, deadline, max_tier, cost, weight, tokens, needs, wants, bodies, spent } =
+            self.terms;
         let imputed = self.ask.enriched().map_or(Permille::new(0), |it| it.share);
         Admit {
             request,
@@ -108,6 +110,7 @@ impl Submission {
             cost,
             weight,
             needs,
+            wants,
             tokens,
             max_tier,
             pure: self.ask.is_pure(),
