@@ -10,6 +10,6 @@ mod transition;
 mod words;
 
 pub use decision::{Attempt, Candidate, Decision, Document, Enrichment, Imputed, Input, Outcome, Rows, Usage};
-pub use ready::{Ready, Rejected};
-pub use status::{FeatureServer, Gate, RouteBrief, RouteState, Status, TierState};
+pub use ready::{Ready, Rejected, Unproven};
+pub use status::{FeatureServer, Gate, RouteBrief, RouteState, Standing, Status, TierState};
 pub use transition::{Transition, Trip};

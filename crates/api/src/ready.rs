@@ -12,6 +12,20 @@ pub struct Ready {
     pub revision: Option<String>,
     /// The last configuration that was refused, until one is applied.
     pub rejected: Option<Rejected>,
+    /// Tiers below the first that do not count as redundancy (F-153); absent where all do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unproven: Vec<Unproven>,
+}
+
+/// A tier that does not count as redundancy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unproven {
+    /// The route.
+    pub route: String,
+    /// The tier, by its name.
+    pub tier: String,
+    /// Why: `barred`, `unproven` or `stale`.
+    pub why: String,
 }
 
 /// A configuration that was refused.

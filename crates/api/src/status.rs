@@ -5,8 +5,35 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::ready::Unproven;
+
+/// How everything stands, for operators.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Standing {
+    /// All routes, in brief.
+    pub status: Status,
+    /// The same in full.
+    pub routes: Vec<RouteState>,
+}
+
+impl Standing {
+    /// Returns the tiers below the first of their route that do not count as redundancy (F-153).
+    pub fn unproven(&self) -> Vec<Unproven> {
+        let below = |route: &RouteState| {
+            let tiers = route.tiers.iter().skip(1).filter(|tier| tier.redundancy != "counts");
+            let unproven = |tier: &TierState| Unproven {
+                route: route.route.clone(),
+                tier: tier.name.clone(),
+                why: tier.redundancy.clone(),
+            };
+            tiers.map(unproven).collect::<Vec<_>>()
+        };
+        self.routes.iter().flat_map(below).collect()
+    }
+}
+
 /// All routes, in brief.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Status {
     /// The worst phase of any route.
     pub phase: String,
@@ -29,6 +56,9 @@ pub struct RouteBrief {
     pub reason: String,
     /// Since when.
     pub since: Timestamp,
+    /// Tiers below the first that count as redundancy, and of how many.
+    #[serde(default)]
+    pub redundancy: [u8; 2],
 }
 
 /// A route in full.
@@ -87,8 +117,12 @@ pub struct TierState {
     pub eligible: bool,
     /// What each of its replicas says of itself: `ready`, `refused`, `out`, `busy`, `misconfigured`, or `unasked`.
     pub readiness: Vec<String>,
-    /// When it last answered well.
+    /// When it last answered well, be it a request or a copy of one.
     pub last_exercised: Option<Timestamp>,
+    /// Whether it counts as redundancy: `counts`, or why not: `barred` (no request may start on it now), `unproven` (it has not
+    /// answered well since this process has it), `stale` (not within the `rehearsal` of its route).
+    #[serde(default)]
+    pub redundancy: String,
 }
 
 /// A closed gate.

@@ -126,6 +126,8 @@ pub struct RouteSpec {
     pub output: Option<Output>,
     /// The versions that an `oip` route has, at least one; the first is meant where none is named.
     pub versions: Vec<String>,
+    /// How far a number of a shadow may be from the one that the client got, in permille (F-150).
+    pub tolerance: u16,
     /// What requests want that say nothing (F-036).
     pub wants: core::Wants,
 }
@@ -163,6 +165,7 @@ pub(crate) fn compile(mut file: File, outside: &Outside) -> Deployment {
             max_batch: it.max_batch,
             output: it.output.as_ref().map(contract::output),
             versions: it.versions.clone(),
+            tolerance: it.shadow.tolerance.0,
             wants: capability::wants(&revision.names, it),
         });
     }
@@ -273,6 +276,8 @@ fn route(name: &str, it: &Route, first: usize) -> core::Route {
             floor: it.retry_budget.floor,
             per: it.retry_budget.per.nanos(),
         },
+        shadow: core::ShadowPolicy { share: permille(it.shadow.share), cost: permille(it.shadow.max_cost) },
+        rehearsal: it.rehearsal.nanos(),
         tiers: it.tiers.iter().enumerate().map(tier).collect(),
     }
 }

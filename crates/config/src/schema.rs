@@ -18,6 +18,7 @@ pub(crate) mod rows;
 pub(crate) mod rules;
 pub(crate) mod scalar;
 pub(crate) mod server;
+pub(crate) mod shadow;
 pub(crate) mod tensor;
 pub(crate) mod tier;
 pub(crate) mod upstream;

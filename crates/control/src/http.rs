@@ -49,6 +49,7 @@ impl Admin {
             .route("/healthz", get(|| async { "live\n" }))
             .route("/readyz", get(ready))
             .route("/metrics", get(metrics))
+            .route("/api/v1/standing", get(standing))
             .with_state(Shared { plane, reloader, draining: watched });
         #[expect(
             clippy::disallowed_methods,
@@ -80,6 +81,10 @@ async fn ready(State(shared): State<Shared>) -> Response {
         false => Json(ready).into_response(),
         true => (StatusCode::SERVICE_UNAVAILABLE, Json(Ready { ready: false, ..ready })).into_response(),
     }
+}
+
+async fn standing(State(shared): State<Shared>) -> Response {
+    Json(shared.plane.standing()).into_response()
 }
 
 async fn metrics(State(shared): State<Shared>) -> Response {

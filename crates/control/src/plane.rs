@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use evenkeel_api::Standing;
 use evenkeel_config::{Deployment, Unfit};
 
 /// What the control plane asks of a data plane.
@@ -17,6 +18,9 @@ pub trait DataPlane: Send + Sync {
 
     /// Returns the name of the revision in force.
     fn revision(&self) -> String;
+
+    /// Returns how routes and their tiers stand.
+    fn standing(&self) -> Standing;
 
     /// Returns all metrics in the text format of Prometheus.
     fn metrics(&self) -> String;

@@ -75,7 +75,8 @@ impl Reloader {
 
     /// Says whether a revision is in force, and which configuration was refused since.
     pub fn ready(&self) -> Ready {
-        Ready { ready: true, revision: Some(self.plane.revision()), rejected: self.rejected.lock().clone() }
+        let unproven = self.plane.standing().unproven();
+        Ready { ready: true, revision: Some(self.plane.revision()), rejected: self.rejected.lock().clone(), unproven }
     }
 
     fn judge(&self, judged: &mut Sources) -> Verdict {

@@ -50,6 +50,7 @@ fn admit(n: u64) -> Admit {
         tokens: 128,
         max_tier: None,
         pure: true,
+        private: false,
         bodies: Permille::new(0),
         spent: 0,
         imputed: Permille::new(0),
@@ -105,6 +106,8 @@ fn revision() -> Revision {
             priority: Default::default(),
             rescue: true,
             imputed: Default::default(),
+            shadow: Default::default(),
+            rehearsal: 0,
             tiers: vec![
                 tier("primary", Method::Primary, 0),
                 tier("small", Method::Distilled, 1),

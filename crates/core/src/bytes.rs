@@ -52,12 +52,14 @@ pub trait Canonical {
 impl Canonical for Output {
     fn feed(&self, hash: &mut LogHash) {
         match self {
-            Self::Start(Start { request, attempt, tier, path, replica, budget, fresh, role, rows }) => {
-                let (tier, path, replica) = (u64::from(*tier), u64::from(path.0), u64::from(replica.0));
-                let how = u64::from(*fresh) + 2 * (*role as u64);
-                let numbers = [1, request.0, attempt.0, tier, path, replica, *budget, how];
-                let rows = Some(*rows).filter(|rows| *rows > 0);
-                numbers.into_iter().chain(rows).for_each(|n| hash.number(n));
+            Self::Start(start) => start.feed(hash),
+            Self::Shadow(start) => {
+                hash.number(13);
+                start.feed(hash);
+            }
+            Self::ShadowStop { attempt, why } => {
+                [14, attempt.0].into_iter().for_each(|n| hash.number(n));
+                hash.bytes(why.result().name().as_bytes());
             }
             Self::Cancel { request, attempt, why } => {
                 [2, request.0, attempt.0].into_iter().for_each(|n| hash.number(n));
@@ -97,6 +99,17 @@ impl Canonical for Output {
             Self::Transition(it) => it.feed(hash),
             Self::Decision(decision) => decision.feed(hash),
         }
+    }
+}
+
+impl Canonical for Start {
+    fn feed(&self, hash: &mut LogHash) {
+        let Self { request, attempt, tier, path, replica, budget, fresh, role, rows } = self;
+        let (tier, path, replica) = (u64::from(*tier), u64::from(path.0), u64::from(replica.0));
+        let how = u64::from(*fresh) + 2 * (*role as u64);
+        let numbers = [1, request.0, attempt.0, tier, path, replica, *budget, how];
+        let rows = Some(*rows).filter(|rows| *rows > 0);
+        numbers.into_iter().chain(rows).for_each(|n| hash.number(n));
     }
 }
 

@@ -84,6 +84,11 @@ impl Gate {
         Some(closed.until.saturating_sub(now).max(Nanos::from(closed.lease.is_some())))
     }
 
+    /// Says whether nothing is known against it, or its time has been over for so long, and nobody has tried: nobody needs it.
+    pub(crate) fn is_left(&self, now: Nanos, rest: Nanos) -> bool {
+        self.closed.is_none_or(|closed| closed.lease.is_none() && closed.until.saturating_add(rest) <= now)
+    }
+
     /// Says whether a request may pass now.
     pub(crate) fn admits(&self, now: Nanos) -> bool {
         self.ask(now).unwrap_or(0) == 0

@@ -80,6 +80,8 @@ pub struct Admit {
     pub max_tier: Option<u8>,
     /// Whether it may be asked twice, for all that is known beside its sequence: nothing is kept of it (F-034).
     pub pure: bool,
+    /// Its client wants no copy of it made: it is asked of whoever answers it, and of nobody else (F-151).
+    pub private: bool,
     /// The share of the memory for request bodies that is in use, its own among them (F-087).
     pub bodies: Permille,
     /// The time that was spent on it before it was admitted, fetching features: it comes out of the deadline (F-037).

@@ -21,7 +21,7 @@
 //!
 //! # Reading order
 //! `clock`, `class`, `reason`, `capability`, `revision` are words. `breaker`, `flap`, `ramp`, `domain`, `limiter`, `budget`, `latency`,
-//! `first`, `slow`, `load`, `rows`, `probe`, `sequence`, `plan` are policies.
+//! `first`, `slow`, `load`, `rows`, `probe`, `proof`, `sequence`, `shadow`, `plan` are policies.
 //! `attempt`, `commit`, `request`, `route`, `machine` are machines. `decision` is what remains of a request.
 #![no_std]
 #![forbid(unsafe_code)]
@@ -65,6 +65,7 @@ mod pin;
 mod plan;
 mod priority;
 mod probe;
+mod proof;
 mod ramp;
 mod rate;
 mod reason;
@@ -73,6 +74,7 @@ mod revision;
 mod route;
 mod rows;
 mod sequence;
+mod shadow;
 mod size;
 mod slow;
 mod timer;
@@ -99,6 +101,7 @@ pub use machine::{Core, Why};
 pub use output::{Cancelled, Disclosure, Output, Probe, Refusal, Source, Start};
 pub use priority::Priority;
 pub use probe::{Found, Readiness};
+pub use proof::Redundancy;
 pub use rate::{RATE_WINDOW, least_tokens};
 pub use reason::{Reason, Severity};
 pub use revision::{
@@ -109,5 +112,6 @@ pub use revision::{
 pub use route::{Phase, RouteState, TierState};
 pub use rows::{RowRule, Rows};
 pub use sequence::Sequence;
+pub use shadow::ShadowPolicy;
 pub use transition::{Transition, Trip};
 pub use unit::Permille;

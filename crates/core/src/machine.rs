@@ -9,6 +9,8 @@
 //! - `CORE-3`: whatever comes in, clocks that have fired are heard first: a shell that is late with its timeouts changes
 //!   when things happen, not what is allowed to happen.
 
+mod shadow;
+
 use alloc::{
     boxed::Box,
     collections::{BTreeMap, VecDeque},
@@ -34,6 +36,7 @@ use crate::{
     revision::{Operation, Revision, Where},
     route::{Look, RouteMachine, RouteState},
     sequence::Sequences,
+    shadow::Shadows,
     timer::{Owner, Timers},
 };
 
@@ -54,6 +57,8 @@ pub enum Why {
     Route(RouteId),
     /// A cancelled attempt whose close was not seen.
     Cancelled(AttemptId),
+    /// A clock of a shadow.
+    Shadow(AttemptId),
     /// A replica that is to be asked whether it is ready.
     Probe,
 }
@@ -64,6 +69,7 @@ struct RouteSlot {
     machine: RouteMachine,
     budget: Budget,
     hedges: Budget,
+    shadowing: Budget,
     /// Requests that wait for some tier to recover, with since when, the longest first (F-166).
     waiting: Vec<(Nanos, RequestId)>,
 }
@@ -79,6 +85,7 @@ pub struct Core {
     routes: BTreeMap<String, RouteSlot>,
     requests: BTreeMap<RequestId, Request>,
     sequences: Sequences,
+    shadows: Shadows,
     running: BTreeMap<AttemptId, RequestId>,
     timers: Timers,
     outputs: VecDeque<Output>,
@@ -102,6 +109,7 @@ impl Core {
             routes: BTreeMap::new(),
             requests: BTreeMap::new(),
             sequences: Sequences::default(),
+            shadows: Shadows::default(),
             running: BTreeMap::new(),
             timers: Timers::default(),
             outputs: VecDeque::new(),
@@ -146,6 +154,7 @@ impl Core {
                 self.draining = true;
                 let open: Vec<_> = self.requests.keys().copied().collect();
                 open.into_iter().for_each(|request| self.with(request, |it, world| it.drain(now, world)));
+                self.stop_shadows(now);
             }
         }
         self.look(now);
@@ -163,6 +172,7 @@ impl Core {
             Owner::Path(_) => (at, Why::Path),
             Owner::Route(route) => (at, Why::Route(RouteId(route))),
             Owner::Leaving(attempt) => (at, Why::Cancelled(attempt)),
+            Owner::Shadow(attempt) => (at, Why::Shadow(attempt)),
             Owner::Probes => (at, Why::Probe),
         })
     }
@@ -179,7 +189,7 @@ impl Core {
 
     /// Says whether nothing will happen any more but probes, if nobody comes.
     pub fn is_quiet(&self) -> bool {
-        self.requests.is_empty() && self.timers.only_probes() && !self.probes.any_out()
+        self.requests.is_empty() && self.shadows.is_empty() && self.timers.only_probes() && !self.probes.any_out()
     }
 
     /// Returns what the replicas of an upstream of the current revision say of themselves, in their order. Changes nothing.
@@ -206,13 +216,15 @@ impl Core {
     pub fn route_state(&self, now: Nanos, route: RouteId) -> RouteState {
         let of = &self.generation.revision.routes[route.index()];
         let mut state = self.routes[&of.name].machine.state(now, &self.generation, route, &self.paths);
-        for (tier, of) in state.tiers.iter_mut().zip(&of.tiers) {
-            let before = self.generation.before(of.path);
+        for (at, tier) in state.tiers.iter_mut().enumerate() {
+            let path = of.tiers[at].path;
+            let before = self.generation.before(path);
             tier.gate = self.gates.shut(now, before);
             tier.eligible &= self.gates.admit(now, before);
-            if let Where::Remote(upstream) = self.generation.path(of.path).place {
+            if let Where::Remote(upstream) = self.generation.path(path).place {
                 tier.readiness = self.readiness(upstream);
             }
+            (tier.exercised, tier.redundancy) = self.proven(now, of, (at, tier.eligible));
         }
         state.pass_gates();
         state
@@ -260,6 +272,9 @@ impl Core {
     }
 
     fn event(&mut self, now: Nanos, attempt: AttemptId, event: Event) {
+        if self.shadowed(now, attempt, event) {
+            return;
+        }
         // An attempt that is no longer anybody's is not heard: it was cancelled, or its request is over. But its end frees the
         // room that it took.
         let Some(&request) = self.running.get(&attempt) else {
@@ -289,6 +304,7 @@ impl Core {
             open.into_iter().for_each(|request| {
                 self.with(request, |it, world| it.paused((late + PAUSE, now.saturating_sub(heard)), world))
             });
+            self.shadows.paused(late + PAUSE, now.saturating_sub(heard));
         }
         while let Some(owner) = self.timers.take(now) {
             match owner {
@@ -300,6 +316,7 @@ impl Core {
                     }
                 }
                 Owner::Route(route) => self.look_at_route(now, RouteId(route)),
+                Owner::Shadow(attempt) => self.shadow_due(now, attempt),
                 Owner::Probes => {
                     self.outputs.extend(self.probes.due(now, &self.generation));
                     self.arm_probes();
@@ -329,6 +346,8 @@ impl Core {
             timers: &mut self.timers,
             budget: &mut route.budget,
             hedges: &mut route.hedges,
+            shadowing: &mut route.shadowing,
+            shadows: &mut self.shadows,
             waiting: &mut route.waiting,
             outputs: &mut self.outputs,
             attempts: &mut self.attempts,
@@ -426,9 +445,9 @@ impl Core {
     /// Returns the revisions that open requests finish on, each once.
     fn open_generations(&self) -> Vec<Arc<Generation>> {
         let mut open: Vec<Arc<Generation>> = Vec::new();
-        for request in self.requests.values() {
-            if !open.iter().any(|it| Arc::ptr_eq(it, &request.generation)) {
-                open.push(request.generation.clone());
+        for generation in self.requests.values().map(|it| &it.generation).chain(self.shadows.generations()) {
+            if !open.iter().any(|it| Arc::ptr_eq(it, generation)) {
+                open.push(generation.clone());
             }
         }
         open
@@ -443,7 +462,8 @@ impl Core {
         let limited = |limiter| open.iter().flat_map(|it| it.limiters.iter().flatten()).any(|it| *it == limiter);
         let limiters = self.limits.apply(&revision, limited);
         let held = |name: &String| {
-            self.requests.values().any(|it| it.route().name == *name) || revision.routes.iter().any(|r| r.name == *name)
+            let open = self.requests.values().any(|it| it.route().name == *name) || self.shadows.is_of(name);
+            open || revision.routes.iter().any(|r| r.name == *name)
         };
         self.routes.retain(|name, _| held(name));
         for route in &revision.routes {
@@ -451,10 +471,12 @@ impl Core {
                 machine: RouteMachine::new(now, route.tiers.len()),
                 budget: Budget::new(route.budget),
                 hedges: Budget::new(HedgePolicy::of(Operation::Infer).purse()),
+                shadowing: Budget::new(route.shadow.purse()),
                 waiting: Vec::new(),
             };
             let slot = self.routes.entry(route.name.clone()).or_insert_with(new);
             slot.budget.policy = route.budget;
+            slot.shadowing.policy = route.shadow.purse();
         }
         let watches = self.probes.apply(now, &revision);
         self.generation = Arc::new(Generation { revision, slots, before, limiters, watches });

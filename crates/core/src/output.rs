@@ -73,6 +73,16 @@ pub enum Output {
         /// Which attempt.
         attempt: AttemptId,
     },
+    /// Copy a request that was answered to another tier: no attempt of it, and nobody is told of the answer (F-150). What happens
+    /// to it comes as [`Input::Attempt`](crate::Input::Attempt).
+    Shadow(Start),
+    /// Stop a shadow.
+    ShadowStop {
+        /// Which.
+        attempt: AttemptId,
+        /// Why.
+        why: Cancelled,
+    },
     /// Ask a replica whether it is ready; the answer comes as [`Input::Probed`](crate::Input::Probed).
     Probe(Probe),
     /// A breaker has changed, of a path or of one of its replicas.

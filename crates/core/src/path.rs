@@ -23,6 +23,7 @@ use crate::{
     load::{self, Loads},
     peers::{Outlier, Peers},
     probe::Standing,
+    proof::Proof,
     revision::{FirstClock, Operation, Path, Revision, Where},
     slow::Pace,
     transition::Trip,
@@ -104,6 +105,8 @@ pub(crate) struct PathState {
     /// By address: what its probes say.
     standing: Vec<Standing>,
     pub(crate) lanes: Vec<Lane>,
+    /// When it was exercised.
+    pub(crate) proof: Proof,
 }
 
 impl PathState {
@@ -119,8 +122,10 @@ impl PathState {
         let kept = before.filter(|old| {
             old.addresses == addresses || old.addresses.iter().any(|address| addresses.contains(address))
         });
-        let mut state = Self { addresses, min_available, standing: Vec::new(), lanes: Vec::new() };
+        let (standing, lanes, proof) = (Vec::new(), Vec::new(), Proof::default());
+        let mut state = Self { addresses, min_available, standing, lanes, proof };
         if let Some(old) = kept {
+            state.proof = old.proof;
             state.lanes = old.lanes.iter().map(|lane| state.carry(path, lane, &old.addresses)).collect();
         }
         state

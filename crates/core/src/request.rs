@@ -19,11 +19,13 @@ mod recover;
 mod retry;
 mod rows;
 mod sequence;
+mod shadow;
 mod show;
 mod wait;
 
 use alloc::{collections::VecDeque, sync::Arc, vec::Vec};
 
+pub(crate) use self::shadow::Shadow;
 use self::{
     hedge::Hedge,
     recover::Recovery,
@@ -53,6 +55,7 @@ use crate::{
     route::Phase,
     rows::Rows,
     sequence::Member,
+    shadow::Shadows,
     timer::Timers,
 };
 
@@ -66,6 +69,9 @@ pub(crate) struct World<'a> {
     pub(crate) budget: &'a mut Budget,
     /// What hedges of the route may cost.
     pub(crate) hedges: &'a mut Budget,
+    /// What shadows of the route may cost.
+    pub(crate) shadowing: &'a mut Budget,
+    pub(crate) shadows: &'a mut Shadows,
     /// Requests of the route that wait for some tier to recover, with since when, the longest first.
     pub(crate) waiting: &'a mut Vec<(Nanos, RequestId)>,
     pub(crate) outputs: &'a mut VecDeque<Output>,
@@ -411,6 +417,7 @@ impl Request {
         let rows = self.rows_of(tier);
         attempt.rows = rows;
         let slot = self.generation.slot(path);
+        world.paths.state_mut(slot).proof.ask(now);
         let lane = world.paths.state_mut(slot).lane(self.generation.path(path), self.admit.operation);
         attempt.leased = lane.start(now, id, replica, attempt.due());
         self.generation.before(path).on_the_way(replica.index()).for_each(|gate| world.gates.at_mut(gate).pass(id));

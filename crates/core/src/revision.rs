@@ -16,6 +16,7 @@ use crate::{
     id::{PathId, RouteId, UpstreamId},
     priority::Priority,
     rows::RowRule,
+    shadow::ShadowPolicy,
     unit::Permille,
 };
 
@@ -129,6 +130,10 @@ pub struct Route {
     pub rescue: bool,
     /// Which tiers are not asked about rows that are imputed for the greater part (F-037).
     pub imputed: ImputedPolicy,
+    /// Which of its requests are copied to the tiers below, to keep those exercised (F-150).
+    pub shadow: ShadowPolicy,
+    /// How long a good answer proves that a tier works (F-153).
+    pub rehearsal: Nanos,
     /// Ordered ways to answer; tier 0 is the primary.
     pub tiers: Vec<Tier>,
 }

@@ -22,6 +22,7 @@ use crate::{
     path::{Generation, Lane, PathState, Paths},
     pin::{Held, Pin},
     probe::Readiness,
+    proof::Redundancy,
     reason::Reason,
     revision::{Method, Operation, Tier},
     transition::{Transition, Trip},
@@ -86,6 +87,10 @@ pub struct TierState {
     pub gate: Option<Shut>,
     /// What its replicas say of themselves, in their order; nothing for work in this process.
     pub readiness: Vec<Readiness>,
+    /// When it last answered well, on the shell's clock.
+    pub exercised: Option<Nanos>,
+    /// Whether it counts as redundancy.
+    pub redundancy: Redundancy,
 }
 
 impl RouteState {
@@ -197,7 +202,9 @@ impl RouteMachine {
             let breaker = worst(path).0;
             let operation = |it: &Operation| (*it, path.seen(*it).map_or(BreakerState::Closed, Lane::state));
             let operations = of.protocol.operations().iter().map(operation).collect();
-            TierState { breaker, operations, eligible: path.is_open() && !held, gate: None, readiness: Vec::new() }
+            let (gate, readiness, exercised, redundancy) = (None, Vec::new(), None, Redundancy::Unproven);
+            let eligible = path.is_open() && !held;
+            TierState { breaker, operations, eligible, gate, readiness, exercised, redundancy }
         });
         RouteState {
             phase: self.phase(generation, route, paths),

@@ -20,6 +20,7 @@ pub(crate) enum Owner {
     Path(u32),
     Route(u16),
     Leaving(AttemptId),
+    Shadow(AttemptId),
     Probes,
 }
 

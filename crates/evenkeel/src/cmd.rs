@@ -8,6 +8,7 @@ mod mock;
 mod serve;
 mod serve_path;
 mod simulate;
+mod status;
 
 use std::process::ExitCode;
 
@@ -44,6 +45,8 @@ enum Verb {
     Check(check::Check),
     /// Prints the JSON schema or a commented example of a configuration.
     Config(config::Config),
+    /// Says how the routes and tiers of a running gateway stand, and which of its tiers count as redundancy.
+    Status(status::Status),
     /// Builds the document index of a `retrieval` path, and asks it.
     Index(index::Index),
     /// Runs a model server that breaks on demand.
@@ -69,6 +72,7 @@ impl Cli {
             Verb::Index(verb) => verb.run(),
             Verb::Mock(verb) => verb.run(),
             Verb::Simulate(verb) => verb.run(),
+            Verb::Status(verb) => verb.run(),
         }
     }
 }

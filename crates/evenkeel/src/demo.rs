@@ -83,7 +83,7 @@ async fn listen(gateway: Gateway, tally: Arc<Mutex<Tally>>, start: Instant) {
     loop {
         match watch.recv().await {
             Ok(Happened::Transition(it)) => tally.lock().transition(&it, start.elapsed()),
-            Ok(Happened::Decision(_)) => {}
+            Ok(Happened::Decision(_) | Happened::Shadow(_)) => {}
             Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {}
             Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
         }

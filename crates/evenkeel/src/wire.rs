@@ -64,6 +64,10 @@ impl DataPlane for Plane {
         self.gateway.revision()
     }
 
+    fn standing(&self) -> evenkeel_api::Standing {
+        self.gateway.standing()
+    }
+
     fn metrics(&self) -> String {
         self.gateway.metrics()
     }

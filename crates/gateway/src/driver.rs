@@ -20,9 +20,11 @@ use std::{
     time::Duration,
 };
 
-use evenkeel_core::{Admit, Core, Input, Nanos, Output, RequestId, Revision, RouteId, RouteState};
+use evenkeel_core::{
+    Admit, AttemptId, Core, Input, Nanos, Output, RequestId, ResultCode, Revision, RouteId, RouteState,
+};
 use parking_lot::Mutex;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 pub(crate) use mailbox::Mailbox;
 
@@ -54,6 +56,8 @@ pub(crate) struct Driver {
 struct State {
     core: Core,
     mailboxes: BTreeMap<RequestId, Mailbox>,
+    /// Copies of requests that run, each with what stops it.
+    shadows: BTreeMap<AttemptId, oneshot::Sender<ResultCode>>,
     requests: u64,
     now: Nanos,
     /// When the timer task will wake by itself.
@@ -65,7 +69,7 @@ impl Driver {
     pub(crate) fn start(clock: Clock, revision: Arc<Revision>, on_news: OnNews) -> Arc<Self> {
         let now = clock.now();
         let core = Core::new(now, revision);
-        let state = State { core, mailboxes: BTreeMap::new(), requests: 0, now, armed: None };
+        let state = State { core, mailboxes: BTreeMap::new(), shadows: BTreeMap::new(), requests: 0, now, armed: None };
         let driver =
             Arc::new(Self { state: Mutex::new(state), clock, wake: Notify::new(), idle: Notify::new(), on_news });
         #[expect(clippy::disallowed_methods, reason = "it ends with the driver, of which it holds no share")]
@@ -107,6 +111,22 @@ impl Driver {
         if state.mailboxes.is_empty() {
             self.idle.notify_waiters();
         }
+    }
+
+    /// Returns what stops a copy that is about to run; none where the core no longer wants it.
+    pub(crate) fn shadowing(&self, attempt: AttemptId) -> Option<oneshot::Receiver<ResultCode>> {
+        let mut state = self.state.lock();
+        let (stop, stopped) = oneshot::channel();
+        let wanted = state.core.is_shadowing(attempt);
+        wanted.then(|| {
+            state.shadows.insert(attempt, stop);
+            stopped
+        })
+    }
+
+    /// Forgets a copy that is over.
+    pub(crate) fn shadow_over(&self, attempt: AttemptId) {
+        self.state.lock().shadows.remove(&attempt);
     }
 
     /// Waits until no request is left, its record kept.
@@ -178,7 +198,14 @@ impl State {
 
     fn deliver(&mut self, output: Output) {
         let request = match &output {
-            Output::Start(start) => start.request,
+            Output::Start(start) | Output::Shadow(start) => start.request,
+            Output::ShadowStop { attempt, why } => {
+                if let Some(shadow) = self.shadows.remove(attempt) {
+                    // It may have ended in this moment.
+                    let _ = shadow.send(why.result());
+                }
+                return;
+            }
             Output::Cancel { request, .. }
             | Output::Commit { request, .. }
             | Output::Keep { request, .. }
@@ -209,6 +236,7 @@ impl State {
     fn restart(&mut self) {
         tracing::error!(target: "evenkeel::driver", open = self.mailboxes.len(), "the core panicked and was restarted");
         self.core = self.core.restarted(self.now);
+        self.shadows.clear();
         for mailbox in self.mailboxes.values() {
             mailbox.put(Mail::Lost);
         }
@@ -264,6 +292,7 @@ mod tests {
             tokens: 0,
             max_tier: None,
             pure: true,
+            private: false,
             bodies: evenkeel_core::Permille::new(0),
             spent: 0,
             imputed: evenkeel_core::Permille::new(0),

@@ -28,6 +28,7 @@ use crate::{
     bill::Spent,
     enrich::{Enriched, Plan},
     path::Found,
+    shadow::Shadowed,
 };
 
 /// Records that a subscriber may lag behind by.
@@ -59,6 +60,8 @@ pub enum Happened {
     Decision(Arc<api::Decision>),
     /// A route starts at another tier.
     Transition(Arc<api::Transition>),
+    /// A copy of a request is over (F-150).
+    Shadow(Arc<Shadowed>),
 }
 
 /// Where records go.
@@ -115,6 +118,15 @@ impl Events {
             }
             Output::CancelIgnored { revision, path, .. } => self.metrics.cancel_ignored(revision, *path),
             _ => {}
+        }
+    }
+
+    /// Keeps what came of a copy of a request.
+    pub(crate) fn shadow(&self, it: Shadowed) {
+        self.metrics.shadow(&it);
+        log::shadow(&it);
+        if self.watchers.receiver_count() > 0 {
+            let _ = self.watchers.send(Happened::Shadow(Arc::new(it)));
         }
     }
 

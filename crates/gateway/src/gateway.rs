@@ -159,7 +159,7 @@ impl Gateway {
         let (now, applied) = (self.0.driver.clock.now(), self.0.applied.load());
         let enrichers = applied.enrichers.iter().flatten();
         self.0.events.metrics.feature_servers(enrichers.map(|it| (&it.plan, it.breaker(now))));
-        self.0.events.metrics.text(&revision, &states)
+        self.0.events.metrics.text(now, (&revision, &states))
     }
 
     /// Counts a configuration that was refused.
@@ -175,6 +175,13 @@ impl Gateway {
     /// Returns how one route stands.
     pub fn route_state(&self, name: &str) -> Option<api::RouteState> {
         status::one(&self.0.driver, &self.0.events, name, &self.0.applied.load())
+    }
+
+    /// Returns how everything stands.
+    pub fn standing(&self) -> api::Standing {
+        let status = self.status();
+        let routes = status.routes.iter().filter_map(|it| self.route_state(&it.route)).collect();
+        api::Standing { status, routes }
     }
 
     /// Finds the record of a request among the last ones.

@@ -22,6 +22,7 @@ mod protocol;
 mod reply;
 mod rope;
 mod sequence;
+mod shadow;
 mod snapshot;
 mod splice;
 mod sse;
@@ -32,4 +33,5 @@ mod upstream;
 
 pub use events::Happened;
 pub use gateway::{Gateway, StartError};
+pub use shadow::{Compared, Pair, Shadowed};
 pub use snapshot::prove;

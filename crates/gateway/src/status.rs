@@ -16,6 +16,7 @@ pub(crate) fn all(driver: &Driver) -> Status {
         degraded: state.tier > 0,
         reason: state.reason.name().into(),
         since: driver.clock.wall(state.since),
+        redundancy: redundancy(state),
     };
     Status { phase: worst.name().into(), routes: revision.routes.iter().zip(&states).map(brief).collect() }
 }
@@ -27,7 +28,8 @@ pub(crate) fn one(driver: &Driver, events: &Events, name: &str, applied: &Applie
     let (route, state) = (&compiled.routes[at.index()], &states[at.index()]);
     let shares = events.shares.lock();
     let tier = |(at, (tier, now)): (usize, (&core::Tier, &core::TierState))| {
-        let (share, last_exercised) = shares.of(name, &tier.name);
+        let (share, answered) = shares.of(name, &tier.name);
+        let last_exercised = answered.max(now.exercised.map(|at| driver.clock.wall(at)));
         TierState {
             tier: at as u8,
             name: tier.name.clone(),
@@ -43,6 +45,7 @@ pub(crate) fn one(driver: &Driver, events: &Events, name: &str, applied: &Applie
             eligible: now.eligible,
             readiness: now.readiness.iter().map(|it| it.name().into()).collect(),
             last_exercised,
+            redundancy: now.redundancy.name().into(),
         }
     };
     let enrich = applied.enrichers.iter().flatten().find(|it| it.plan.route == name).map(|it| FeatureServer {
@@ -61,6 +64,13 @@ pub(crate) fn one(driver: &Driver, events: &Events, name: &str, applied: &Applie
         enrich,
         tiers: route.tiers.iter().zip(&state.tiers).enumerate().map(tier).collect(),
     })
+}
+
+/// Returns how many tiers below the first count as redundancy, and how many there are (F-153).
+fn redundancy(state: &core::RouteState) -> [u8; 2] {
+    let below = state.tiers.get(1..).unwrap_or_default();
+    let counts = below.iter().filter(|tier| tier.redundancy == core::Redundancy::Counts).count();
+    [counts as u8, below.len() as u8]
 }
 
 fn left(route: &core::Route, state: &core::RouteState) -> Option<u8> {

@@ -17,6 +17,7 @@ pub(crate) enum Purpose {
     Servers,
     Script,
     Probes,
+    Shadows,
 }
 
 impl Dice {

@@ -13,7 +13,8 @@
 //! | F-103, F-104 | `ejections`: replicas that are worse than their peers |
 //! | F-066, F-067 | `flaps`: how long a path may stay away |
 //! | F-051 | `told`: servers that said "not now" |
-//! | F-081, F-172 | `room`: work at once at a server |
+//! | F-150, F-151 | `shadows`: who is copied to which tier |
+//! | F-081, F-151, F-172 | `room`: work at once at a server |
 //! | 11 (F-190) | `recovery`: all is well again, and nothing leaked |
 //! | 12 | whoever runs a seed twice |
 
@@ -27,6 +28,7 @@ mod readiness;
 mod recovery;
 mod replicas;
 mod room;
+mod shadows;
 mod told;
 mod watch;
 
@@ -34,7 +36,10 @@ use std::{fmt, sync::Arc};
 
 use evenkeel_core::{Core, Event, Evidence, Input, Nanos, Output, RequestId, Revision, SECOND, Splice};
 
-use self::{health::Health, promise::Promises, purse::Purses, recovery::Recovery, room::Rooms, told::Told};
+use self::{
+    health::Health, promise::Promises, purse::Purses, recovery::Recovery, room::Rooms, shadows::Shadows, told::Told,
+    watch::Running,
+};
 use crate::world;
 
 /// A promise that was broken.
@@ -78,6 +83,7 @@ pub(crate) struct Oracle {
     purses: Purses,
     told: Told,
     rooms: Rooms,
+    shadows: Shadows,
     recovery: Recovery,
 }
 
@@ -89,6 +95,7 @@ impl Oracle {
             purses: Purses::new(&revision),
             told: Told::new(&revision),
             rooms: Rooms::new(&revision),
+            shadows: Shadows::new(&revision),
             recovery: Recovery::new(trouble),
         }
     }
@@ -104,6 +111,9 @@ impl Oracle {
             Input::Attempt { attempt, event } => {
                 if matches!(event, Event::Ended { .. } | Event::Closed) {
                     self.rooms.left(*attempt);
+                }
+                if let Some(running) = self.shadows.running(*attempt) {
+                    return self.copied(now, core, (running, *event));
                 }
                 let heard = watch.and_then(|it| it.running(*attempt).copied().map(|running| (running, it.alone())));
                 let Some((running, alone)) = heard else { return self.health.before(now, core, false) };
@@ -142,6 +152,20 @@ impl Oracle {
         }
     }
 
+    /// Notes what a copy reports: evidence as any other (F-152).
+    fn copied(&mut self, now: Nanos, core: &Core, (running, event): (Running, Event)) {
+        let result = match event {
+            Event::Ended { result, .. } => Some(result.at_tier(running.tier)),
+            _ => None,
+        };
+        self.health.before(now, core, result.is_some_and(|it| it.evidence() == Evidence::None));
+        self.health.event(now, &running, event);
+        if let (Some(result), Event::Ended { after, .. }) = (result, event) {
+            self.told.ended(now, &running, result, after);
+            self.shadows.over(running.attempt);
+        }
+    }
+
     /// Judges an output.
     pub(crate) fn hear(&mut self, now: Nanos, output: &Output) -> Result<(), Violation> {
         self.judge(now, output).map_err(|(rule, request, what)| {
@@ -164,6 +188,26 @@ impl Oracle {
                 self.health.started(now, start, operation)?;
                 self.purses.started(now, watch.admit.route, again, cost)
             }
+            Output::Shadow(start) => {
+                let watch = self.promises.find(start.request).cloned();
+                let Some(watch) = watch else {
+                    return Err(("F-150", Some(start.request), format!("a copy of nobody's request: {start:?}")));
+                };
+                let path = self.promises.revision().paths[start.path.index()].clone();
+                let judged = self.shadows.started(now, start, (&watch, &path));
+                let room = self.rooms.copied(start, watch.admit.weight);
+                judged?;
+                self.told.started(now, start)?;
+                room?;
+                self.health.started(now, start, watch.admit.operation)
+            }
+            Output::ShadowStop { attempt, why } => {
+                if let Some(running) = self.shadows.running(*attempt) {
+                    self.health.ended(now, &running, why.result());
+                }
+                self.shadows.over(*attempt);
+                Ok(())
+            }
             Output::Cancel { request, attempt, why } => {
                 let result = why.result();
                 if let Some(running) = self.promises.find(*request).and_then(|it| it.running(*attempt).copied()) {
@@ -177,6 +221,9 @@ impl Oracle {
             }
             Output::Keep { request, attempt } => self.promises.kept(*request, *attempt),
             Output::Answer { request, source, disclosure } => {
+                if let Some(watch) = self.promises.find(*request).filter(|it| it.starts > 0) {
+                    self.shadows.ended(watch.admit.route, watch.admit.cost);
+                }
                 self.promises.answered(now, *request, *source, disclosure)
             }
             Output::Refuse { request, why, retry_after, .. } => {
@@ -215,7 +262,7 @@ impl Oracle {
 
     /// Judges the end of a run: faults off, everything is as before, and nothing is left behind (rule 11, F-190).
     pub(crate) fn end(&self, now: Nanos, core: &Core, calls: usize, within: Option<Nanos>) -> Result<(), Violation> {
-        let leaked = self.promises.open();
+        let leaked = self.promises.open() + self.shadows.open();
         let broken = self.recovery.end(now, core, (leaked, calls), within);
         broken.map_err(|what| Violation { rule: "rule 11 (F-190)", at: now, request: None, what })
     }

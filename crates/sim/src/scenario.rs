@@ -53,6 +53,7 @@ pub(crate) struct Expect {
     pub(crate) back: Option<Nanos>,
     pub(crate) transitions: Option<u64>,
     pub(crate) tried_in_fault: Option<u64>,
+    pub(crate) found: Option<Nanos>,
     pub(crate) carried: Option<u64>,
     pub(crate) refused_within: Option<Nanos>,
     pub(crate) p999: Option<Nanos>,

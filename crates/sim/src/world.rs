@@ -101,8 +101,8 @@ pub(crate) struct World<'s> {
     servers: Vec<Server>,
     spells: Vec<Spell>,
     arrivals: Vec<Arrivals>,
-    /// Of arrivals, clients, servers, probes.
-    dice: [Dice; 4],
+    /// Of arrivals, clients, servers, probes, copies.
+    dice: [Dice; 5],
     /// Requests that may still arrive.
     left: u64,
     /// All requests of the scenario arrive.
@@ -110,6 +110,8 @@ pub(crate) struct World<'s> {
     reloads: u32,
     /// Probes that are on their way.
     probing: usize,
+    /// Of the request that was answered last: whether it is a stream, and how many tokens it asks for.
+    answered: (bool, u32),
     oracle: Oracle,
     tally: Tally,
     log: Option<(LogHash, Trace)>,
@@ -121,8 +123,8 @@ impl<'s> World<'s> {
         let spells = spells(&scenario.faults, run.seed);
         let trouble = scenario.trouble(&spells);
         let first_fault = spells.iter().map(|spell| spell.from).min();
-        let mut dice =
-            [Purpose::Arrivals, Purpose::Clients, Purpose::Servers, Purpose::Probes].map(|it| Dice::new(run.seed, it));
+        let purposes = [Purpose::Arrivals, Purpose::Clients, Purpose::Servers, Purpose::Probes, Purpose::Shadows];
+        let mut dice = purposes.map(|it| Dice::new(run.seed, it));
         // A revision of its own: threads that count the owners of one and the same wait for one another.
         let revision = Arc::new((*scenario.revision).clone());
         let replicas = scenario.servers.iter().zip(&scenario.revision.upstreams);
@@ -141,6 +143,7 @@ impl<'s> World<'s> {
             whole: run.requests.is_none_or(|requests| requests >= scenario.requests),
             reloads: 0,
             probing: 0,
+            answered: (false, 0),
             oracle: Oracle::new(revision.clone(), trouble),
             tally: Tally::new(&revision, trouble, first_fault),
             log: run.logged.then(Default::default),
@@ -242,7 +245,8 @@ impl<'s> World<'s> {
     fn obey(&mut self, output: Output) {
         match output {
             Output::Start(start) => self.start(&start),
-            Output::Cancel { attempt, .. } => self.cancel(attempt),
+            Output::Cancel { attempt, .. } | Output::ShadowStop { attempt, .. } => self.cancel(attempt),
+            Output::Shadow(start) => self.shadow(&start),
             Output::Answer { request, .. } => self.answered(request),
             Output::Refuse { request, why, retry_after, .. } => self.refused(request, why, retry_after),
             Output::Probe(probe) => self.ask_replica(&probe),

@@ -8,6 +8,7 @@ use super::{
     contract::{Input, Output},
     enrich::Enrich,
     scalar::{Duration, Ratio},
+    shadow::Shadow,
     tier::Tier,
 };
 
@@ -74,6 +75,13 @@ pub(crate) struct Route {
     /// What an `oip` route gives.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) output: Option<Output>,
+    /// Copies of live requests that keep the lower tiers exercised (F-150).
+    #[serde(default)]
+    pub(crate) shadow: Shadow,
+    /// How long a good answer of a tier, to a request or to a copy of one, proves that it works; after that it does not count as
+    /// redundancy in `evenkeel status`, and may still answer (F-153).
+    #[serde(default = "rehearsal")]
+    pub(crate) rehearsal: Duration,
     /// The language of requests that do not say one, by `evenkeel-language` or `content-language`: a tag as `de` or `pt-BR`.
     /// Tiers that declare others in `languages` are skipped (F-036).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -237,6 +245,10 @@ impl Default for RetryBudget {
 
 fn versions() -> Vec<String> {
     vec!["1".into()]
+}
+
+fn rehearsal() -> Duration {
+    Duration::seconds(86_400)
 }
 
 fn max_attempts() -> u8 {

@@ -23,6 +23,10 @@ impl DataPlane for Plane {
         "sha256:0123456789ab".into()
     }
 
+    fn standing(&self) -> evenkeel_api::Standing {
+        evenkeel_api::Standing::default()
+    }
+
     fn metrics(&self) -> String {
         "evenkeel_build_info 1\n# EOF\n".into()
     }
@@ -76,6 +80,14 @@ async fn readiness_names_the_revision_and_what_was_refused_since() {
     assert!(ready["rejected"]["diagnostics"].as_u64() >= Some(1), "{ready}");
     let said = ready["rejected"]["messages"].to_string();
     assert!(said.contains("error[out-of-range] version: `2` is not possible here"), "{said}");
+}
+
+#[tokio::test]
+async fn f_153_how_routes_stand_can_be_asked() {
+    let kit = Kit::start().await;
+    let (status, _, body) = kit.get("/api/v1/standing").await;
+    let standing: evenkeel_api::Standing = serde_json::from_str(&body).expect("JSON");
+    assert_eq!((status, standing), (200, evenkeel_api::Standing::default()));
 }
 
 #[tokio::test]

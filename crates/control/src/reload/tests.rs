@@ -36,6 +36,10 @@ impl DataPlane for Plane {
         self.applied.lock().last().cloned().unwrap_or_else(|| "sha256:first".into())
     }
 
+    fn standing(&self) -> evenkeel_api::Standing {
+        evenkeel_api::Standing::default()
+    }
+
     fn metrics(&self) -> String {
         String::new()
     }

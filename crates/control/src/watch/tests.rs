@@ -26,6 +26,10 @@ impl DataPlane for Plane {
         "sha256:first".into()
     }
 
+    fn standing(&self) -> evenkeel_api::Standing {
+        evenkeel_api::Standing::default()
+    }
+
     fn metrics(&self) -> String {
         String::new()
     }

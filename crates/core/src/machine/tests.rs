@@ -20,6 +20,7 @@ mod refusals;
 mod replicas;
 mod retries;
 mod sequences;
+mod shadows;
 mod slow;
 mod waits;
 
@@ -88,6 +89,8 @@ fn revision(primary_replicas: usize) -> Revision {
             priority: Default::default(),
             rescue: true,
             imputed: Default::default(),
+            shadow: Default::default(),
+            rehearsal: 0,
             tiers: vec![
                 tier("primary", Method::Primary, 0),
                 tier("small", Method::Distilled, 1),
@@ -142,6 +145,7 @@ impl Kit {
             tokens: 0,
             max_tier: None,
             pure: true,
+            private: false,
             bodies: crate::Permille::new(0),
             spent: 0,
             imputed: crate::Permille::new(0),

@@ -33,6 +33,9 @@ impl Request {
             self.counted.push(slot);
         }
         self.learn(now, world, (attempt, result, evidence));
+        if let Some(state) = world.paths.find_mut(slot).filter(|_| result.is_answer()) {
+            state.proof.answered(now);
+        }
         if evidence == Evidence::Success {
             let watch = self.generation.watch(attempt.path, attempt.replica);
             watch.into_iter().for_each(|watch| world.probes.succeed(now, watch));

@@ -70,6 +70,7 @@ impl Request {
             (_, Some(source)) => Output::Answer { request, source, disclosure },
             (_, None) => unreachable!("only a refusal has no source"),
         });
+        self.cast_shadow(now, world, (end, tier));
         let latency = now.saturating_sub(self.at);
         let outcome = Outcome { tier, end, status: self.status(end), latency };
         let decision = self.decision(outcome, derived);

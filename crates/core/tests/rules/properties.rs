@@ -5,6 +5,7 @@ mod mends;
 mod parts;
 mod replicas;
 mod sequences;
+mod shadows;
 mod waits;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -238,6 +238,7 @@ impl World {
             tokens: self.dice.below(3_000),
             max_tier: self.dice.one_in(10).then_some(self.dice.0 as u8 % 3),
             pure: !self.dice.one_in(12),
+            private: false,
             bodies: Permille::new(0),
             spent: 0,
             imputed: Permille::new(0),
@@ -315,6 +316,18 @@ impl World {
                 let routes = 0..self.core.revision().routes.len() as u16;
                 let states = routes.map(|route| self.core.route_state(self.now, RouteId(route))).collect();
                 self.history.states.push((self.now, states));
+            }
+            Output::Shadow(start) => {
+                let stream = self.operation_of(start.request).is_stream();
+                let (later, illness) = self.manner(&start);
+                for (after, event) in self.script(illness, stream) {
+                    let attempt = start.attempt;
+                    self.come(later + after, attempt, Input::Attempt { attempt, event });
+                }
+            }
+            Output::ShadowStop { attempt, .. } => {
+                self.coming.retain(|_, (of, _)| *of != attempt);
+                self.come(0, attempt, Input::Attempt { attempt, event: Event::Closed });
             }
             Output::Commit { .. }
             | Output::Keep { .. }
@@ -523,6 +536,8 @@ pub(crate) fn plain_sample(seed: u64) -> Revision {
             },
             _ => ImputedPolicy::default(),
         },
+        shadow: Default::default(),
+        rehearsal: 60 * SECOND,
         tiers: tiers.iter().map(|&(name, method, path)| Tier { name: name.into(), method, path }).collect(),
     };
     revision.routes = vec![route("chat", Protocol::OpenaiChat, &chat), route("infer", Protocol::Oip, &infer)];

@@ -25,4 +25,5 @@ mod serve;
 mod serve_path;
 mod simulate;
 mod slow;
+mod status;
 mod under_load;

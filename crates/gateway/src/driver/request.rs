@@ -13,12 +13,15 @@ mod attempts;
 mod batch;
 mod client;
 mod recover;
+mod shadow;
 mod submit;
 
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use evenkeel_core::{AttemptId, Decision, Disclosure, Event, Input, Nanos, Output, PathId, RequestId, ResultCode};
+use evenkeel_core::{
+    AttemptId, Decision, Disclosure, Event, Input, Nanos, Output, PathId, RequestId, ResultCode, Source,
+};
 use http::HeaderMap;
 
 use self::{
@@ -27,6 +30,7 @@ use self::{
     batch::Batch,
     client::{Client, UNEXCUSED, Unread},
     recover::Mending,
+    shadow::Wanted,
 };
 pub(crate) use self::{
     client::Presence,
@@ -91,6 +95,9 @@ struct Task {
     /// The documents that they found.
     found: Vec<(AttemptId, Vec<Found>)>,
     finish: Option<Finish>,
+    /// Where its answer comes from, and the copy that is wanted of it (F-150).
+    source: Option<Source>,
+    shadow: Option<Wanted>,
     /// When the core last heard of progress.
     told_at: Nanos,
     /// The client did not read for too long.
@@ -136,12 +143,17 @@ impl Task {
                 self.driver.feed(Input::Attempt { attempt, event: Event::Closed });
             }
             Output::Commit { disclosure, .. } => self.commit(&disclosure).await,
-            Output::Answer { source, disclosure, .. } => self.finish = Some(self.answer(source, &disclosure)),
+            Output::Answer { source, disclosure, .. } => {
+                self.source = Some(source);
+                self.finish = Some(self.answer(source, &disclosure));
+            }
+            Output::Shadow(start) => self.want_shadow(start),
             Output::Refuse { why, retry_after, disclosure, .. } => {
                 self.finish = Some(Finish::Reply(self.refuse(why, retry_after, &disclosure)));
             }
             Output::Decision(decision) => {
                 self.over(*decision).await;
+                self.cast_shadow();
                 return true;
             }
             Output::Keep { attempt, .. } => self.keep(attempt),
@@ -149,6 +161,7 @@ impl Task {
             | Output::Breaker(_)
             | Output::Gate(_)
             | Output::CancelIgnored { .. }
+            | Output::ShadowStop { .. }
             | Output::Probe(_) => {}
         }
         false

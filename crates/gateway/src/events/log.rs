@@ -8,6 +8,8 @@
 //! - `LOG-1`: a slow reader of the log delays nobody: beyond 8,192 lines that wait, lines are dropped, and counted.
 //! - `LOG-2`: lines that wait when the log is dropped are written first; for a reader that does not read, within a second.
 
+mod shadow;
+
 use std::{
     io::Write,
     sync::mpsc::{Receiver, SyncSender, channel, sync_channel},
@@ -21,6 +23,7 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use serde::Serialize;
 
+pub(super) use self::shadow::shadow;
 use super::Record;
 use crate::enrich::{Enriched, Plan};
 

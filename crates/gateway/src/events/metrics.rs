@@ -4,12 +4,13 @@
 //! - `MET-1`: a label value comes from the configuration or from a closed vocabulary, never from a client (SE-08).
 
 mod features;
+mod shadows;
 
 use std::collections::BTreeMap;
 
 use evenkeel_core::{
-    AttemptRecord, BreakerChange, BreakerState, BreakerTurn, Decision, End, Found, GateChange, GateTurn, PathId, Phase,
-    Reason, Refusal, ReplicaId, ResultCode, Revision, RouteId, RouteState, Transition,
+    AttemptRecord, BreakerChange, BreakerState, BreakerTurn, Decision, End, Found, GateChange, GateTurn, Nanos, PathId,
+    Phase, Reason, Refusal, ReplicaId, ResultCode, Revision, RouteId, RouteState, Transition,
 };
 use jiff::Timestamp;
 use parking_lot::Mutex;
@@ -19,11 +20,12 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use self::features::Features;
+use self::{features::Features, shadows::Shadows};
 use super::episode::Episodes;
 use crate::{
     enrich::{Enriched, Plan},
     names,
+    shadow::Shadowed,
 };
 
 type Labels = Vec<(&'static str, String)>;
@@ -61,6 +63,7 @@ pub(crate) struct Metrics {
     gate_closed: Gauges,
     gate_changes: Counters,
     features: Features,
+    shadows: Shadows,
     revision_info: Gauges,
     last_apply: Gauge,
     series: Mutex<Series>,
@@ -91,7 +94,6 @@ struct AttemptSeries {
 
 impl Metrics {
     pub(crate) fn new() -> Self {
-        let durations = || Histograms::new_with_constructor(|| Histogram::new(SECONDS));
         let metrics = Self {
             registry: Mutex::default(),
             requests: Counters::default(),
@@ -114,6 +116,7 @@ impl Metrics {
             gate_closed: Gauges::default(),
             gate_changes: Counters::default(),
             features: Features::default(),
+            shadows: Shadows::default(),
             revision_info: Gauges::default(),
             last_apply: Gauge::default(),
             series: Mutex::default(),
@@ -153,6 +156,7 @@ impl Metrics {
         let changes = self.gate_changes.clone();
         it.register(names::GATE_CHANGES, "Gates that closed, or were lifted by an answer", changes);
         self.features.register(it);
+        self.shadows.register(it);
         it.register(names::REVISION_INFO, "1 for the revision in force", self.revision_info.clone());
         it.register(names::LAST_APPLY, "When a configuration was last applied", self.last_apply.clone());
         let build = Gauges::default();
@@ -221,6 +225,10 @@ impl Metrics {
     /// Notes how the breakers of feature servers stand now.
     pub(crate) fn feature_servers<'a>(&self, servers: impl Iterator<Item = (&'a Plan, BreakerState)>) {
         self.features.stand(servers);
+    }
+
+    pub(super) fn shadow(&self, it: &Shadowed) {
+        self.shadows.over(it);
     }
 
     pub(super) fn transition(&self, it: &Transition) {
@@ -306,8 +314,9 @@ impl Metrics {
     }
 
     /// Writes everything in the text format of Prometheus, gauges as they stand now.
-    pub(crate) fn text(&self, revision: &Revision, routes: &[RouteState]) -> String {
+    pub(crate) fn text(&self, now: Nanos, (revision, routes): (&Revision, &[RouteState])) -> String {
         let registry = self.registry.lock();
+        self.shadows.stand(now, revision, routes);
         for gauges in [&self.route_tier, &self.route_phase, &self.breaker_state, &self.gate_closed] {
             gauges.clear();
         }
@@ -344,6 +353,10 @@ fn outcome_key(decision: &Decision) -> OutcomeKey {
 /// A request that was admitted before a reload ends under its own revision.
 fn digest(revision: &Revision) -> u64 {
     u64::from_le_bytes(revision.digest[..8].try_into().expect("eight of 32 bytes"))
+}
+
+fn durations() -> Histograms {
+    Histograms::new_with_constructor(|| Histogram::new(SECONDS))
 }
 
 fn seconds(nanos: u64) -> f64 {

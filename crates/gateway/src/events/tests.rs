@@ -60,6 +60,7 @@ impl Kit {
             tokens: 0,
             max_tier: None,
             pure: true,
+            private: false,
             bodies: evenkeel_core::Permille::new(0),
             spent: 0,
             imputed: evenkeel_core::Permille::new(0),
@@ -131,7 +132,7 @@ fn text(metrics: &Metrics, core: &Core) -> String {
     let revision = core.revision().clone();
     let states: Vec<_> =
         (0..revision.routes.len()).map(|at| core.route_state(0, evenkeel_core::RouteId(at as u16))).collect();
-    metrics.text(&revision, &states)
+    metrics.text(0, (&revision, &states))
 }
 
 fn has(text: &str, line: &str) {

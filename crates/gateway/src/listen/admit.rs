@@ -105,7 +105,21 @@ pub(super) async fn ask(
         let bodies = shared.bodies.share(applied.deployment.server.body_bytes.0);
         let (names, said) = (&applied.deployment.revision.names, applied.deployment.routes[route.index()].wants);
         let wants = Wants { datatypes: wants::datatypes(&ask.question), ..wants::wants(&headers, names, said)? };
-        let terms = Terms { operation, entropy, deadline, max_tier, cost, weight, tokens, needs, wants, bodies, spent };
+        let private = terms::private(&headers)?;
+        let terms = Terms {
+            operation,
+            entropy,
+            deadline,
+            max_tier,
+            cost,
+            weight,
+            tokens,
+            needs,
+            wants,
+            private,
+            bodies,
+            spent,
+        };
         // None means that a reload came in between: the request is read again, as the new revision reads it, and what was
         // fetched under the old one has cost it its time all the same.
         before = spent;

@@ -95,6 +95,18 @@ pub(super) fn max_tier(headers: &HeaderMap) -> Result<Option<u8>, Fault> {
     Ok(tier)
 }
 
+/// Reads `evenkeel-private: true`: nobody but who answers it is asked (F-151).
+pub(super) fn private(headers: &HeaderMap) -> Result<bool, Fault> {
+    match headers.get("evenkeel-private").map(|it| it.as_bytes().to_ascii_lowercase()).as_deref() {
+        None | Some(b"false") => Ok(false),
+        Some(b"true") => Ok(true),
+        Some(_) => {
+            let message = "`evenkeel-private` is `true` or `false`";
+            Err(Fault { param: Some("evenkeel-private".into()), ..Fault::new(Problem::Invalid, "bad_header", message) })
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,6 +168,16 @@ mod tests {
             ("5s", None),
         ] {
             assert_eq!(deadline(&headers(&[("grpc-timeout", timeout)]), false), expected, "{timeout}");
+        }
+    }
+
+    #[test]
+    fn f_151_a_client_may_keep_its_request_to_whoever_answers_it() {
+        for (text, expected) in
+            [(None, Some(false)), (Some("true"), Some(true)), (Some("False"), Some(false)), (Some("1"), None)]
+        {
+            let headers = headers(&text.map(|it| ("evenkeel-private", it)).into_iter().collect::<Vec<_>>());
+            assert_eq!(private(&headers).ok(), expected, "{text:?}");
         }
     }
 

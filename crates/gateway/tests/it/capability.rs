@@ -94,7 +94,7 @@ async fn f_036_a_language_that_a_tier_does_not_understand_skips_it_before_any_ca
     assert_eq!(lacking(&record), [missing("primary"), missing("small")]);
     assert_eq!(kit.seen_by_primary().await.len(), 2, "what is skipped is not asked");
     let wrong = ask(&kit, "chat", json!({}), &[("evenkeel-language", "?!")]).await;
-    assert_eq!((wrong.status, wrong.json()["error"]["code"].as_str()), (400, Some("bad_header")));
+    assert_eq!((wrong.status, wrong.json()["error"]["code"].as_str()), (400, Some("invalid_value")));
 }
 
 #[tokio::test(flavor = "multi_thread")]

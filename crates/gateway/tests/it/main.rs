@@ -26,4 +26,5 @@ mod rescue;
 mod retrieval;
 mod rows;
 mod sequences;
+mod shadows;
 mod streams;

@@ -56,7 +56,7 @@ impl Promises {
     }
 
     /// Returns the revision that is in force.
-    fn revision(&self) -> &Revision {
+    pub(super) fn revision(&self) -> &Revision {
         self.revisions.last().expect("it starts with one")
     }
 

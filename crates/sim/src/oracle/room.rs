@@ -64,6 +64,21 @@ impl Rooms {
         }
     }
 
+    /// Judges a copy: it leaves half of what was said to requests (F-151).
+    pub(super) fn copied(&mut self, start: &Start, weight: u64) -> Result<(), Broken> {
+        self.started(start, weight)?;
+        let Some(first) = self.of[start.path.index()] else { return Ok(()) };
+        let room = self.rooms[first + start.replica.index()];
+        let alone = room.used == weight.min(self.most[start.path.index()]);
+        match room.limit {
+            LimitPolicy::Fixed(limit) if room.used > limit / 2 && !alone => {
+                let what = format!("a copy takes the room for {limit} to {}", room.used);
+                Err(("F-151", Some(start.request), what))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Notes that an attempt has ended, or is seen closed, or is given up.
     pub(super) fn left(&mut self, attempt: AttemptId) {
         if let Some((at, weight)) = self.flights.remove(&attempt) {

@@ -87,6 +87,7 @@ impl Forger {
             tokens: 1,
             max_tier: None,
             pure: true,
+            private: false,
             bodies: Permille::new(0),
             spent: 0,
             imputed: Permille::new(0),
@@ -280,6 +281,7 @@ fn f_034_f_036_f_126_a_path_that_is_asked_for_what_it_may_not_be_is_found() {
             tokens: 1,
             max_tier: None,
             pure,
+            private: false,
             bodies: Permille::new(0),
             spent: 0,
             imputed: Permille::new(0),
@@ -304,6 +306,37 @@ fn f_034_f_036_f_126_a_path_that_is_asked_for_what_it_may_not_be_is_found() {
         };
         let found = watch.may_ask(&start, &revision.paths[0]).err().map(|it| it.0);
         assert_eq!(found, expected);
+    }
+}
+
+#[test]
+fn f_150_f_151_a_copy_of_what_may_not_be_copied_is_found() {
+    type Change = fn(&mut super::watch::Watch);
+    let private: Change = |watch| watch.admit.private = true;
+    let cases: [(Change, u8, Option<&str>); 7] = [
+        (|_| (), 1, None),
+        (private, 1, Some("F-150")),
+        (|watch| watch.admit.pure = false, 1, Some("F-150")),
+        (|watch| watch.over = None, 1, Some("F-150")),
+        (|watch| watch.over = Some(Some(1)), 1, Some("F-150")),
+        (|watch| watch.admit.wants.regions = Some(0), 1, Some("F-036")),
+        (|_| (), 2, Some("F-150")),
+    ];
+    for (change, tier, expected) in cases {
+        let mut forger = Forger::new();
+        forger.admit(Operation::Chat, &|outputs| outputs);
+        let (request, revision) =
+            (forger.last.clone().expect("it was started").request, forger.core.revision().clone());
+        let watch = forger.oracle.promises.open_one(request).expect("it was admitted").0;
+        watch.over = Some(Some(0));
+        change(watch);
+        let watch = watch.clone();
+        let path = revision.routes[0].tiers[usize::from(tier)].path;
+        let start = Start { attempt: AttemptId(9), tier, path, ..forger.last.clone().expect("it was started") };
+        let mut shadows = super::shadows::Shadows::new(&revision);
+        let mut found = || shadows.started(0, &start, (&watch, &revision.paths[path.index()])).err().map(|it| it.0);
+        assert_eq!(found(), expected, "tier {tier}");
+        assert_eq!(expected.or(found()), expected.or(Some("F-150")), "a second one at once");
     }
 }
 

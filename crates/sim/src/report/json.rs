@@ -73,7 +73,7 @@ fn counts(counts: &Counts, tally: &Tally) -> Value {
     let ends: Map<_, _> = ends(counts).into_iter().map(|(name, count)| (name.into(), json!(count))).collect();
     json!({
         "arrived": counts.arrived, "requests": counts.requests, "failed": counts.failed(), "mended": counts.mended,
-        "answers": answers, "ends": ends, "reasons": reasons, "attempts": attempts,
+        "answers": answers, "ends": ends, "reasons": reasons, "attempts": attempts, "copies": counts.copies.iter().sum::<u64>(),
         "remote_attempts": counts.remote, "cost_tokens": counts.cost, "worth_tokens": counts.worth,
     })
 }

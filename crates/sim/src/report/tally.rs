@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use evenkeel_core::{
-    Decision, End, Nanos, Output, Reason, Refusal, Rescue, ResultCode, Revision, Start, Transition, Where,
+    BreakerState, Decision, End, Nanos, Output, PathId, Reason, Refusal, Rescue, ResultCode, Revision, Start,
+    Transition, Where,
 };
 
 use super::histogram::Histogram;
@@ -18,6 +19,8 @@ pub(crate) struct Counts {
     pub(crate) answers: Vec<Histogram>,
     /// By path and result: attempts.
     pub(crate) attempts: Vec<Vec<u64>>,
+    /// By path: copies of requests that were answered elsewhere (F-150).
+    pub(crate) copies: Vec<u64>,
     /// By reason: requests that tiers 0 did not answer.
     pub(crate) reasons: BTreeMap<Reason, u64>,
     pub(crate) broken: u64,
@@ -47,6 +50,8 @@ impl Counts {
         for (here, there) in self.attempts.iter_mut().flatten().zip(attempts.iter().flatten()) {
             *here += there;
         }
+        self.copies.resize(paths, 0);
+        self.copies.iter_mut().zip(&other.copies).for_each(|(here, there)| *here += there);
         for (reason, count) in &other.reasons {
             *self.reasons.entry(*reason).or_default() += count;
         }
@@ -97,6 +102,8 @@ pub(crate) struct Tally {
     pub(crate) back: Option<Nanos>,
     /// Attempts at tiers 0 while there is trouble.
     pub(crate) tried: u64,
+    /// From the first fault to the first breaker of a lower tier that opens.
+    pub(crate) found: Option<Nanos>,
     /// Answers that models below tier 0 give while there is trouble.
     pub(crate) carried: u64,
     /// The longest time that a request waited before it was refused for want of room, since its last attempt if it had one.
@@ -114,6 +121,7 @@ impl Tally {
         let counts = Counts {
             answers: vec![Histogram::default(); revision.paths.len()],
             attempts: vec![vec![0; ResultCode::ALL.len()]; revision.paths.len()],
+            copies: vec![0; revision.paths.len()],
             ..Counts::default()
         };
         Self {
@@ -125,6 +133,7 @@ impl Tally {
             failover: None,
             back: None,
             tried: 0,
+            found: None,
             carried: 0,
             slowest_refusal: 0,
             before: Goodput::default(),
@@ -158,6 +167,11 @@ impl Tally {
         self.tried += u64::from(start.tier == 0 && trouble);
     }
 
+    /// Counts a copy.
+    pub(crate) fn copied(&mut self, start: &Start) {
+        self.counts.copies[start.path.index()] += 1;
+    }
+
     pub(crate) fn hear(&mut self, now: Nanos, output: &Output, well_since: Option<Nanos>) {
         if self.well_since != well_since {
             (self.well_since, self.after) = (well_since, Goodput::default());
@@ -167,9 +181,16 @@ impl Tally {
                 self.counts.transitions += 1;
                 self.transitions.push((**transition).clone());
             }
+            Output::Breaker(change) if change.turn.to == BreakerState::Open && self.is_lower(change.path) => {
+                self.found = self.found.or(self.first_fault.and_then(|first| now.checked_sub(first)));
+            }
             Output::Decision(decision) => self.decided(now, decision),
             _ => {}
         }
+    }
+
+    fn is_lower(&self, path: PathId) -> bool {
+        self.revision.routes.iter().all(|route| route.tiers[0].path != path)
     }
 
     fn decided(&mut self, now: Nanos, decision: &Decision) {

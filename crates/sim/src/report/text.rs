@@ -127,6 +127,11 @@ fn attempts(f: &mut fmt::Formatter<'_>, tally: &Tally) -> fmt::Result {
             let route = &tally.revision.routes[path.route.index()].name;
             writeln!(f, "  {:<28} {}", format!("{route} {}", path.name), seen.join(", "))?;
         }
+        let copies = tally.counts.copies[at];
+        if copies > 0 {
+            let route = &tally.revision.routes[path.route.index()].name;
+            writeln!(f, "  {:<28} copies {copies}", format!("{route} {}", path.name))?;
+        }
     }
     Ok(())
 }

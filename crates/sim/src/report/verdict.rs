@@ -33,6 +33,7 @@ pub(crate) fn verdict(scenario: &Scenario, tally: &Tally) -> Vec<String> {
     let or_never = |it: u64| if it == Nanos::MAX { "never".into() } else { time(it) };
     at_most("back", tally.back.unwrap_or(Nanos::MAX), expect.back, &or_never);
     at_most("failover", tally.failover.unwrap_or(Nanos::MAX), expect.failover, &or_never);
+    at_most("found", tally.found.unwrap_or(Nanos::MAX), expect.found, &or_never);
     let first: u64 = scenario.revision.routes.iter().map(|it| counts.answers[it.tiers[0].path.index()].count()).sum();
     let least = expect.tier0_permille.unwrap_or(0);
     if first * 1_000 < least * counts.requests {

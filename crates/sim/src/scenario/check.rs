@@ -55,6 +55,7 @@ pub(super) fn compile(script: Script, findings: &mut Findings<'_>, around: Aroun
             back: expect.back.map(Duration::nanos),
             transitions: expect.transitions,
             tried_in_fault: expect.tried_in_fault,
+            found: expect.found.map(Duration::nanos),
             carried: expect.carried,
             refused_within: expect.refused_within.map(Duration::nanos),
             p999: expect.p999.map(Duration::nanos),

@@ -122,6 +122,7 @@ impl World<'_> {
             tokens: u64::from(client.tokens),
             max_tier: load.max_tier,
             pure: client.pure,
+            private: false,
             bodies: evenkeel_core::Permille::new(0),
             spent: 0,
             imputed: evenkeel_core::Permille::new(0),
@@ -134,6 +135,7 @@ impl World<'_> {
 
     /// A client has its answer, whatever it is worth.
     pub(super) fn answered(&mut self, request: RequestId) {
+        self.answered = self.clients.find(request).map_or((false, 0), |client| (client.stream, client.tokens));
         self.clients.take(request);
     }
 

@@ -49,6 +49,11 @@ impl Trace {
                 let role = if it.role == Role::Answer { String::new() } else { format!(" to {}", it.role.name()) };
                 format!("start attempt {} of request {request}{role} on tier {tier}, replica {replica}", it.attempt.0)
             }
+            Output::Shadow(it) => {
+                let (request, tier, replica) = (number(it.request), it.tier, it.replica.0);
+                format!("copy request {request} as attempt {} to tier {tier}, replica {replica}", it.attempt.0)
+            }
+            Output::ShadowStop { attempt, why } => format!("stop copy {}: {why:?}", attempt.0),
             Output::Cancel { attempt, why, .. } => format!("cancel attempt {}: {why:?}", attempt.0),
             Output::Commit { request, attempt, .. } => {
                 format!("commit request {}: attempt {}", number(*request), attempt.0)

@@ -15,6 +15,9 @@ use crate::{
 
 /// From one keep-alive to the next.
 const ALIVE: Nanos = 500 * MILLISECOND;
+/// Whose dice say what a server does: with requests, and with copies of them, so that those leave these as they are.
+const SERVERS: usize = 2;
+const SHADOWS: usize = 4;
 
 impl World<'_> {
     /// Starts an attempt.
@@ -23,12 +26,23 @@ impl World<'_> {
         let (stream, tokens, heard) =
             client.map_or((false, 0, (0, 0)), |client| (client.stream, client.tokens, client.heard));
         self.tally.started(self.now, start, tokens);
+        self.call(start, (stream, heard), SERVERS);
+    }
+
+    /// Starts a copy of the request that was just answered.
+    pub(super) fn shadow(&mut self, start: &Start) {
+        self.tally.copied(start);
+        self.call(start, (self.answered.0, (0, 0)), SHADOWS);
+    }
+
+    /// Calls a server; what it does is drawn by these dice.
+    fn call(&mut self, start: &Start, (stream, heard): (bool, (u32, u32)), dice: usize) {
         let upstream = match self.scenario.revision.paths[start.path.index()].place {
             Where::Remote(upstream) => Some(upstream.0),
             Where::Local | Where::Certain => None,
         };
-        let effect = upstream.and_then(|upstream| self.effect(upstream, start.replica.0));
-        let plan = self.plan(upstream, stream, effect);
+        let effect = upstream.and_then(|upstream| self.effect((upstream, start.replica.0), dice));
+        let plan = self.plan(upstream, (stream, effect), dice);
         let (attempt, request, replica) = (start.attempt, start.request, start.replica.0);
         let (hold, said) = (Hold::Free, 0);
         let mends = match start.role {
@@ -93,8 +107,8 @@ impl World<'_> {
     }
 
     /// Draws what the faults of this moment do to an attempt; the first that meets it applies.
-    fn effect(&mut self, upstream: u16, replica: u16) -> Option<Effect> {
-        let (now, dice) = (self.now, &mut self.dice[2]);
+    fn effect(&mut self, (upstream, replica): (u16, u16), dice: usize) -> Option<Effect> {
+        let (now, dice) = (self.now, &mut self.dice[dice]);
         let spells = self.spells.iter().filter(|spell| (spell.from..spell.until).contains(&now));
         let faults = spells.map(|spell| &self.scenario.faults[spell.fault]);
         let mut here = faults.filter(|fault| {
@@ -104,9 +118,9 @@ impl World<'_> {
         Some(if effect == Effect::Any { any(dice) } else { effect })
     }
 
-    fn plan(&mut self, upstream: Option<u16>, stream: bool, effect: Option<Effect>) -> Plan {
+    fn plan(&mut self, upstream: Option<u16>, (stream, effect): (bool, Option<Effect>), dice: usize) -> Plan {
         let model = upstream.map_or(&self.scenario.local, |it| &self.scenario.servers[usize::from(it)]);
-        let first = model.first.draw(self.dice[2].roll());
+        let first = model.first.draw(self.dice[dice].roll());
         let rest = u64::from(model.tokens - 1) * model.per_token;
         let mut plan = match stream {
             true => {

@@ -22,6 +22,8 @@ routes:
     on_policy: next
     on_capability: error
     language: de
+    shadow: {share: 0.02, max_cost: 0.02, tolerance: 0.1}
+    rehearsal: 12h
     residency: [eu, ch]
     slo: {latency: {p95: 200ms}}
     priority: critical

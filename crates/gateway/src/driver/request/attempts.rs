@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Pieces of a stream that wait to be carried on.
-const PIECES: usize = 16;
+pub(super) const PIECES: usize = 16;
 
 /// An attempt that runs beside the one that was heard last, with everything that it has said.
 pub(super) struct Beside {
@@ -40,6 +40,17 @@ pub(super) struct Running {
     future: Attempting,
     /// How it ended, while its last pieces are still on their way.
     ended: Option<Ended>,
+}
+
+impl Running {
+    /// An attempt that has just been started.
+    pub(super) fn new(
+        (id, path): (AttemptId, PathId),
+        pieces: Option<mpsc::Receiver<Piece>>,
+        future: Attempting,
+    ) -> Self {
+        Self { id, path, pieces, future, ended: None }
+    }
 }
 
 impl Task {
@@ -79,7 +90,7 @@ impl Task {
             }
         };
         self.mending = (start.role != Role::Answer).then(|| Mending::new(start.role));
-        self.attempt = Some(Running { id: start.attempt, path: start.path, pieces, future, ended: None });
+        self.attempt = Some(Running::new((start.attempt, start.path), pieces, future));
     }
 
     /// Turns to the other of two attempts, with everything that it has said.

@@ -44,6 +44,8 @@ pub(crate) struct Terms {
     pub(crate) tokens: u64,
     pub(crate) needs: evenkeel_core::Features,
     pub(crate) wants: evenkeel_core::Wants,
+    /// The client wants no copy made of it.
+    pub(crate) private: bool,
     pub(crate) bodies: Permille,
     /// What was spent on it before.
     pub(crate) spent: Nanos,
@@ -78,6 +80,8 @@ pub(crate) fn submit(
         bill: Bill::default(),
         found: Vec::new(),
         finish: None,
+        source: None,
+        shadow: None,
         told_at: 0,
         unread: false,
         id,
@@ -98,8 +102,20 @@ impl Submission {
     }
 
     fn admission(&self, request: RequestId) -> Admit {
-        let Terms { operation, entropy, deadline, max_tier, cost, weight, tokens, needs, wants, bodies, spent } =
-            self.terms;
+        let Terms {
+            operation,
+            entropy,
+            deadline,
+            max_tier,
+            cost,
+            weight,
+            tokens,
+            needs,
+            wants,
+            private,
+            bodies,
+            spent,
+        } = self.terms;
         let imputed = self.ask.enriched().map_or(Permille::new(0), |it| it.share);
         Admit {
             request,
@@ -114,6 +130,7 @@ impl Submission {
             tokens,
             max_tier,
             pure: self.ask.is_pure(),
+            private,
             bodies,
             spent,
             imputed,

@@ -23,6 +23,8 @@ pub(crate) struct Expect {
     pub(crate) transitions: Option<u64>,
     /// Attempts at tiers 0 that begin while faults last, at most.
     pub(crate) tried_in_fault: Option<u64>,
+    /// From the first fault until the breaker of a lower tier is open, at most: it is found before it is needed (F-152).
+    pub(crate) found: Option<Duration>,
     /// Answers that models below tier 0 give while the trouble lasts, at least: what they can carry, less what is lost.
     pub(crate) carried: Option<u64>,
     /// The time beyond which one of a thousand answers takes, of each tier 0, at most.
@@ -49,6 +51,7 @@ impl Default for Expect {
             back: None,
             transitions: None,
             tried_in_fault: None,
+            found: None,
             carried: None,
             refused_within: None,
             p999: None,

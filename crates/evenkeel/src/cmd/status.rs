@@ -1,0 +1,158 @@
+//! `evenkeel status`: how the routes and tiers of a running gateway stand, in words.
+
+use std::{path::PathBuf, process::ExitCode, time::Duration};
+
+use anyhow::Context;
+use bytes::Bytes;
+use clap::Args;
+use evenkeel_api::{RouteState, Standing, TierState};
+use http_body_util::{BodyExt, Empty};
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+
+use crate::{output, wire};
+
+/// How long the gateway may take to say how it stands.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Says how the routes and tiers of a running gateway stand, and which of its tiers count as redundancy.
+///
+/// A tier counts that is certain, or that has answered well lately, a request or a copy of one (`shadow`, `rehearsal`), and that
+/// a request may be started on now.
+#[derive(Debug, Args)]
+pub(super) struct Status {
+    /// The configuration that it runs, whose `server.admin` is asked.
+    #[arg(short, long, default_value = "evenkeel.yaml")]
+    config: PathBuf,
+    /// The admin plane, in place of the one that the configuration names: http://HOST:PORT.
+    #[arg(long, conflicts_with = "config")]
+    url: Option<String>,
+    /// Prints `{status, routes: […]}` instead of text.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Status {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let url = match &self.url {
+            Some(url) => url.trim_end_matches('/').to_owned(),
+            None => format!("http://{}", self.admin()?),
+        };
+        let body = super::runtime()?.block_on(get(&format!("{url}/api/v1/standing")));
+        let body = body.with_context(|| format!("cannot ask {url}"))?;
+        let standing: Standing = serde_json::from_slice(&body).context("cannot read the answer")?;
+        let printed = match self.json {
+            true => output::line(String::from_utf8_lossy(&body)),
+            false => tell(&standing),
+        };
+        output::whoever_reads(printed)?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Returns the address of the admin plane, as the configuration says.
+    fn admin(&self) -> anyhow::Result<String> {
+        let file = self.config.display();
+        let loaded = wire::read(&self.config);
+        let deployment =
+            loaded.deployment.with_context(|| format!("cannot read {file}; `--url` names the admin plane"))?;
+        Ok(deployment.server.admin.clone())
+    }
+}
+
+async fn get(url: &str) -> anyhow::Result<Bytes> {
+    let client: Client<_, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+    let asking = tokio::time::timeout(PATIENCE, client.get(url.parse()?));
+    let response = asking.await.context("no answer in 10 s")??;
+    let status = response.status();
+    anyhow::ensure!(status == 200, "it answers {status}, as nothing that serves Evenkeel's admin plane does");
+    Ok(response.into_body().collect().await?.to_bytes())
+}
+
+fn tell(standing: &Standing) -> anyhow::Result<()> {
+    for (at, route) in standing.routes.iter().enumerate() {
+        if at > 0 {
+            output::line("")?;
+        }
+        output::text(told(route))?;
+    }
+    Ok(())
+}
+
+/// Writes how one route stands.
+fn told(route: &RouteState) -> String {
+    let start = route.tier.and_then(|tier| route.tiers.get(usize::from(tier)));
+    let from = start.map_or("no tier is left".into(), |tier| format!("starts at tier {} ({})", tier.tier, tier.name));
+    let mut text = format!("{}: {}, {from}, {} since {}\n", route.route, route.phase, route.reason, route.since);
+    for tier in &route.tiers {
+        let TierState { tier: number, name, method, breaker, .. } = tier;
+        let mut line = format!("  {number} {name:<16} {method:<10} {breaker:<9} {}", exercised(tier));
+        if let Some(why) = why_not(tier).filter(|_| *number > 0) {
+            line = format!("{line}; does not count as redundancy: {why}");
+        }
+        text += &format!("{line}\n");
+    }
+    let below = route.tiers.get(1..).unwrap_or_default();
+    let counts = below.iter().filter(|tier| tier.redundancy == "counts").count();
+    text + &format!("  redundancy: {counts} of {} below tier 0\n", super::counted(below.len(), "tier"))
+}
+
+fn exercised(tier: &TierState) -> String {
+    match tier.last_exercised {
+        Some(at) => format!("last exercised {at}"),
+        None if tier.redundancy == "counts" => "certain".into(),
+        None => "not exercised".into(),
+    }
+}
+
+/// Says why a tier does not count; none where it does.
+fn why_not(tier: &TierState) -> Option<String> {
+    match (tier.redundancy.as_str(), &tier.gate) {
+        ("counts", _) => None,
+        ("barred", Some(gate)) => Some(format!("closed until {} ({})", gate.until, gate.reason)),
+        ("barred", None) => Some(format!("its breaker is {}", tier.breaker)),
+        ("unproven", _) => Some("it has not answered well since this process has it".into()),
+        ("stale", _) => Some("its last good answer is older than `rehearsal`".into()),
+        (other, _) => Some(other.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn tier(number: u8, redundancy: &str, breaker: &str, exercised: Value) -> Value {
+        json!({
+            "tier": number, "name": format!("t{number}"), "method": "distilled", "breaker": breaker, "operations": {},
+            "gate": null, "share": 0.0, "eligible": true, "readiness": [], "last_exercised": exercised,
+            "redundancy": redundancy,
+        })
+    }
+
+    #[test]
+    fn f_153_what_counts_as_redundancy_is_told_and_why_the_rest_does_not() {
+        let (at, never) = (json!("2026-01-01T00:00:00Z"), Value::Null);
+        let route = json!({
+            "route": "chat", "phase": "normal", "tier": 0, "method": "primary", "degraded": false,
+            "reason": "PRIMARY_HEALTHY", "since": "2026-01-01T00:00:00Z", "revision": "r", "tiers": [
+                tier(0, "unproven", "closed", never.clone()), tier(1, "barred", "open", at.clone()),
+                tier(2, "unproven", "closed", never.clone()), tier(3, "stale", "closed", at.clone()),
+                tier(4, "counts", "closed", at), tier(5, "counts", "closed", never),
+            ],
+        });
+        let text = told(&serde_json::from_value(route).expect("a route"));
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], "chat: normal, starts at tier 0 (t0), PRIMARY_HEALTHY since 2026-01-01T00:00:00Z");
+        for (line, end) in [
+            (1, "not exercised"),
+            (2, "does not count as redundancy: its breaker is open"),
+            (3, "not exercised; does not count as redundancy: it has not answered well since this process has it"),
+            (4, "does not count as redundancy: its last good answer is older than `rehearsal`"),
+            (5, "last exercised 2026-01-01T00:00:00Z"),
+            (6, "certain"),
+            (7, "redundancy: 2 of 5 tiers below tier 0"),
+        ] {
+            assert!(lines[line].ends_with(end), "{end}: {text}");
+        }
+    }
+}
