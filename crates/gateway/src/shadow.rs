@@ -1,7 +1,7 @@
 //! Shadow: whether a copy of a request was answered as its client was (F-150).
 //!
 //! Numbers are near or far, texts and labels the same or not. Of a chat it can only be said that two short answers are alike,
-//! or not: of long ones nobody knows by their letters, so nothing is said.
+//! or not, in the form that votes compare: of long ones nobody knows by their letters, so nothing is said.
 //!
 //! # Invariants
 //! - `AGREE-1`: what was not compared is no disagreement.
@@ -10,6 +10,7 @@
 //! It holds one answer against another, not against the truth: two that are wrong alike agree.
 
 use evenkeel_core::{Nanos, PathId, ResultCode, Revision};
+use evenkeel_signals::votes::canonical;
 
 use crate::tensor::{InferAnswer, Tensor};
 
@@ -104,14 +105,8 @@ fn texts(given: &str, shadow: &str) -> Option<Compared> {
     if given.len().max(shadow.len()) > SHORT || given.is_empty() {
         return None;
     }
-    let agreed = plain(given) == plain(shadow);
+    let agreed = canonical(given) == canonical(shadow);
     Some(Compared { rows: 1, agreed: agreed.into(), pairs: Vec::new() })
-}
-
-/// Returns a text without what does not tell answers apart: capitals, spaces, and marks at its ends.
-fn plain(text: &str) -> String {
-    let words = text.split_whitespace().map(str::to_lowercase).collect::<Vec<_>>().join(" ");
-    words.trim_matches(|c: char| c.is_ascii_punctuation() || c.is_whitespace()).into()
 }
 
 fn tensors(given: &InferAnswer, shadow: &InferAnswer, tolerance: u16) -> Option<Compared> {
