@@ -12,7 +12,7 @@ use std::{
     time::Instant,
 };
 
-use evenkeel_retrieval::{Folder, Index, Language, build};
+use evenkeel_retrieval::{Folder, Index, Language, With, build};
 
 const WORDS: f64 = 50_000.0;
 
@@ -28,7 +28,7 @@ fn main() {
     let make = || {
         let began = Instant::now();
         let folder = Folder { path: from.clone(), language: Language::of("en") };
-        let built = build(&folder, &index, |_| {}).expect("an index");
+        let built = build(&folder, &index, With::default(), |_| {}).expect("an index");
         (built, began.elapsed().as_secs_f64())
     };
     let (built, seconds) = make();

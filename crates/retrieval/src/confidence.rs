@@ -9,7 +9,7 @@
 //! fit      = Σ idf(t) · f(t) / (2 + f(t))                                              BM25 with k1 = 2, without its factor k1 + 1
 //! heading  = max over the parts of the title of m² / M, of the idf of its words: m of those that are asked, M of all
 //! share    = (fit + ¾ · heading) / (1¾ · Σ idf(t))                                     in [0, 1]: no document has more
-//! confidence = 1.235 · share / (share + 0.235)                                         in [0, 1], 0.5 at a share of 0.16
+//! confidence = 1.42 · share / (share + 0.42)                                           in [0, 1], 0.5 at a share of 0.228
 //! ```
 //!
 //! A word that no document has counts among the idf of the question with the most that a word can weigh: what a question is
@@ -30,8 +30,10 @@ const K1: f64 = 2.0;
 const B: f64 = 0.75;
 /// What a whole heading weighs against all the words of a question.
 const HEADING: f64 = 0.75;
+/// What a word weighs that says the same as one that is asked.
+pub(crate) const OTHER: f64 = 0.5;
 /// Where the confidence bends: 0.5 is at a share of half this over (½ + this).
-const BEND: f64 = 0.235;
+const BEND: f64 = 0.42;
 
 /// Returns what a word weighs that `with` of `all` documents have.
 pub(crate) fn idf(with: u64, all: u64) -> f64 {
@@ -57,11 +59,12 @@ pub(crate) fn fit(idf: f64, frequency: f64) -> f64 {
     idf * frequency / (K1 + frequency)
 }
 
-/// Returns what the best part of a title adds; each word of a part comes with its idf and whether it is asked.
-pub(crate) fn heading<'a>(parts: impl Iterator<Item = &'a [(f64, bool)]>) -> f64 {
-    let worth = |part: &[(f64, bool)]| {
+/// Returns what the best part of a title adds; each word of a part comes with its idf and how
+/// much of it is asked: 1 as it stands, [`OTHER`] in other words, 0 not.
+pub(crate) fn heading<'a>(parts: impl Iterator<Item = &'a [(f64, f64)]>) -> f64 {
+    let worth = |part: &[(f64, f64)]| {
         let all: f64 = part.iter().map(|it| it.0).sum();
-        let asked: f64 = part.iter().filter(|it| it.1).map(|it| it.0).sum();
+        let asked: f64 = part.iter().map(|it| it.0 * it.1).sum();
         if all > 0.0 { asked * asked / all } else { 0.0 }
     };
     parts.map(worth).fold(0.0, f64::max)
@@ -85,7 +88,7 @@ mod tests {
     #[test]
     fn ret_5_the_ends_of_the_scale_and_its_middle_are_where_they_are_said_to_be() {
         let of = |share: f64| confidence(share * 1.75, 0.0, 1.0);
-        for (share, expected) in [(0.0, 0.0), (0.16, 0.5), (1.0, 1.0)] {
+        for (share, expected) in [(0.0, 0.0), (0.228, 0.5), (1.0, 1.0)] {
             assert!((of(share) - expected).abs() < 0.001, "{share}: {}", of(share));
         }
         assert_eq!(confidence(1.0, 1.0, 0.0), 0.0, "a question without words fits nothing");
@@ -93,7 +96,7 @@ mod tests {
 
     #[test]
     fn a_heading_counts_by_its_best_part() {
-        let parts: [&[(f64, bool)]; 3] = [&[(2.0, false)], &[(2.0, true), (2.0, false)], &[(1.0, true)]];
+        let parts: [&[(f64, f64)]; 3] = [&[(2.0, 0.0)], &[(2.0, 1.0), (2.0, 0.0)], &[(1.0, 1.0)]];
         assert_eq!(heading(parts.into_iter()), 1.0);
         assert_eq!(heading([].into_iter()), 0.0);
     }

@@ -5,6 +5,9 @@ use sha2::{Digest, Sha256};
 
 use crate::language::Language;
 
+/// Bytes of a document of which a passage is cut.
+pub(crate) const MOST_BODY: usize = 256 << 10;
+
 /// A moment, in seconds since 1970.
 pub type Moment = i64;
 

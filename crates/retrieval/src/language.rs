@@ -55,15 +55,25 @@ impl Language {
 
     /// Makes what cuts a text into words.
     pub(crate) fn analyzer(self) -> TextAnalyzer {
+        let stop = |stems| match stems {
+            Stems::English => Some(StopWordFilter::remove(ENGLISH.split_whitespace().map(str::to_owned))),
+            other => StopWordFilter::new(other),
+        };
+        self.cut(stop)
+    }
+
+    /// Makes what cuts a text into words and leaves in those that say nothing.
+    pub(crate) fn plain(self) -> TextAnalyzer {
+        self.cut(|_| None)
+    }
+
+    fn cut(self, stop: impl Fn(Stems) -> Option<StopWordFilter>) -> TextAnalyzer {
         let words = TextAnalyzer::builder(SimpleTokenizer::default()).filter(RemoveLongFilter::limit(LONGEST));
         let words = words.filter(LowerCaser).dynamic();
         let Some((_, stems)) = KNOWN.iter().find(|(code, _)| *code == self.0) else {
             return words.filter(AsciiFoldingFilter).build();
         };
-        let stop = match stems {
-            Stems::English => Some(StopWordFilter::remove(ENGLISH.split_whitespace().map(str::to_owned))),
-            other => StopWordFilter::new(*other),
-        };
+        let stop = stop(*stems);
         match stop {
             Some(stop) => words.filter_dynamic(stop).filter(Stemmer::new(*stems)).build(),
             None => words.filter(Stemmer::new(*stems)).build(),

@@ -22,12 +22,17 @@ mod language;
 mod passage;
 mod read;
 mod schema;
+mod spelling;
 mod still;
 mod store;
+mod synonyms;
+mod vectors;
 
-pub use build::{BuildError, Built, Progress, build};
+pub use build::{BuildError, Built, Progress, With, build};
 pub use document::{Document, Moment};
 pub use index::{Hit, Index, SearchError};
 pub use language::Language;
 pub use read::{Folder, Left, Why};
 pub use store::{FILE, OpenError};
+pub use synonyms::{Synonyms, SynonymsError};
+pub use vectors::Embedder;

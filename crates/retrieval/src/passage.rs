@@ -45,7 +45,10 @@ fn cut(text: &str, passage: Range<usize>) -> Vec<Range<usize>> {
     let (mut pieces, mut from) = (Vec::new(), passage.start);
     while passage.end - from > MOST {
         let most = text.floor_char_boundary(from + MOST);
-        let at = text[from..most].rfind(char::is_whitespace).filter(|at| *at > 0).map_or(most, |at| from + at);
+        let (piece, half) = (&text[from..most], MOST / 2);
+        // Lines of code stay whole where they are not too long for it.
+        let at = piece.rfind('\n').filter(|at| *at > half).or_else(|| piece.rfind(char::is_whitespace));
+        let at = at.filter(|at| *at > 0).map_or(most, |at| from + at);
         pieces.push(from..at);
         from = at + text[at..].len() - text[at..].trim_start().len();
     }
@@ -53,6 +56,19 @@ fn cut(text: &str, passage: Range<usize>) -> Vec<Range<usize>> {
         pieces.push(from..passage.end);
     }
     pieces
+}
+
+/// Returns a passage to be shown by itself: code that begins before it, or ends after it, is marked as such.
+pub(crate) fn shown(text: &str, passage: Range<usize>) -> String {
+    let is_in_code = |text: &str| text.lines().filter(|line| line.trim_start().starts_with("```")).count() % 2 == 1;
+    let mut shown = text[passage.clone()].to_owned();
+    if is_in_code(&text[..passage.start]) {
+        shown.insert_str(0, "```\n");
+    }
+    if is_in_code(&shown) {
+        shown.push_str("\n```");
+    }
+    shown
 }
 
 #[cfg(test)]
@@ -74,6 +90,20 @@ mod tests {
         assert_eq!(texts(&format!("{first}\n\n{second}")), expected);
         assert_eq!(texts("```\na\n\nb\n```\n\nc"), ["```\na\n\nb\n```\n\nc"], "code stays whole");
         assert_eq!(texts(""), [""; 0]);
+    }
+
+    #[test]
+    fn a_block_of_code_that_is_cut_is_code_in_each_of_its_passages() {
+        let line = "let word = another_word(and_another);\n";
+        let text = format!("Before.\n\n```rust\n{}```\n\nAfter.", line.repeat(100));
+        let shown: Vec<_> = passages(&text).into_iter().map(|it| shown(&text, it)).collect();
+        assert!(shown.len() > 2, "{shown:?}");
+        for passage in shown.iter().filter(|it| it.contains("let")) {
+            assert_eq!(passage.matches("```").count() % 2, 0, "{passage}");
+            let code = passage.lines().filter(|line| line.starts_with("let"));
+            assert!(code.clone().all(|it| it == line.trim()) && code.count() > 0, "{passage}");
+        }
+        assert_eq!(super::shown("a", 0..1), "a");
     }
 
     proptest! {

@@ -72,6 +72,9 @@ pub enum Why {
         /// Where the other document is.
         other: String,
     },
+    /// It says something that is nearly a key: what was meant would not hold.
+    #[error("its `{0}` means nothing: it is `verified_at` or `expires_at`")]
+    Key(String),
     /// It says a moment that is none.
     #[error("its `{key}` is `{value}`, which is neither a day (2026-01-31) nor a time with its zone")]
     Moment {
@@ -112,12 +115,15 @@ struct About {
     expires_at: Option<String>,
     source: Option<String>,
     language: Option<String>,
+    /// What else it says.
+    #[serde(flatten)]
+    more: BTreeMap<String, serde_json::Value>,
 }
 
 impl About {
     fn of(mut said: BTreeMap<String, String>) -> Self {
         let mut take = |key: &str| said.remove(key).filter(|it| !it.is_empty());
-        Self {
+        let about = Self {
             id: take("id"),
             title: take("title"),
             body: None,
@@ -125,7 +131,19 @@ impl About {
             expires_at: take("expires_at"),
             source: take("source"),
             language: take("language"),
-        }
+            more: BTreeMap::new(),
+        };
+        let more = said.into_iter().map(|(key, value)| (key, value.into()));
+        Self { more: more.collect(), ..about }
+    }
+
+    /// Returns a key that would say how long it holds if it were written as it should be.
+    fn slip(&self) -> Option<&str> {
+        let is_slip = |key: &&String| {
+            let key = key.to_ascii_lowercase();
+            key.starts_with("verif") || key.starts_with("expir")
+        };
+        self.more.keys().find(is_slip).map(String::as_str)
     }
 
     /// Fills in what is not said.
@@ -142,6 +160,9 @@ impl About {
 
     /// Makes the document; `place` says what it is called where nothing does.
     fn document(self, place: &str) -> Result<Document, Why> {
+        if let Some(key) = self.slip() {
+            return Err(Why::Key(key.to_owned()));
+        }
         let body = self.body.unwrap_or_default().trim().to_owned();
         if body.is_empty() {
             return Err(Why::Empty);
@@ -226,7 +247,11 @@ fn walk(path: &Path, place: &str, about: &About, into: &mut (&mut Vec<Found>, &m
 }
 
 fn defaults(path: &Path) -> Result<About, Why> {
-    serde_json::from_str(&text(path)?).map_err(|error| Why::Malformed(error.to_string()))
+    let about: About = serde_json::from_str(&text(path)?).map_err(|error| Why::Malformed(error.to_string()))?;
+    match about.slip() {
+        Some(key) => Err(Why::Key(key.to_owned())),
+        None => Ok(about),
+    }
 }
 
 fn text(path: &Path) -> Result<String, Why> {

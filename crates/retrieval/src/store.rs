@@ -27,6 +27,8 @@ use crate::document::hex;
 pub const FILE: &str = "index.json";
 /// The file with what the next build must know of this one.
 pub(crate) const DOCUMENTS: &str = "documents.jsonl";
+/// The file with the synonyms, where there are some.
+pub(crate) const SYNONYMS: &str = "synonyms.txt";
 const KIND: &str = "evenkeel-index";
 /// The version of files, fields and words. Whoever changes what [`crate::schema`] or [`crate::language`] do raises it: an index of
 /// another version is built anew.
@@ -176,6 +178,11 @@ impl Header {
     /// Returns the names of its files.
     pub(crate) fn files(&self) -> impl Iterator<Item = &str> {
         self.files.keys().map(String::as_str)
+    }
+
+    /// Says whether a file is the same in another generation, or in neither.
+    pub(crate) fn has_same(&self, other: &Self, name: &str) -> bool {
+        self.files.get(name) == other.files.get(name)
     }
 
     /// Returns the bytes of its files.

@@ -1,14 +1,20 @@
 //! `evenkeel index`: the document index of a `retrieval` path: built of a folder, and asked.
 
+mod embed;
+mod measure;
+
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
-use evenkeel_retrieval::{BuildError, Built, Folder, Index as Documents, Language, Left, Progress, build};
+use evenkeel_retrieval::{
+    BuildError, Built, Embedder, Folder, Index as Documents, Language, Left, Progress, Synonyms, With, build,
+};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use serde_json::json;
 
+use self::{embed::Embeddings, measure::Measure};
 use super::counted;
 
 /// Files after which a line is printed where no bar can be.
@@ -31,6 +37,8 @@ enum Verb {
     Build(Build),
     /// Prints what an index finds for a question, with the confidence that `min_score` is compared with.
     Search(Search),
+    /// Puts questions to an index whose answers are known, and prints how many are found, and how many others declined.
+    Measure(Measure),
 }
 
 #[derive(Debug, Args)]
@@ -43,6 +51,12 @@ struct Build {
     /// The language of documents that do not say theirs, by its code in ISO 639-1.
     #[arg(long, default_value = "en")]
     language: String,
+    /// A file of synonyms: `folder, directory` for what says the same, `get rid of => remove` for what users say for what the
+    /// documents say.
+    #[arg(long, value_name = "FILE")]
+    synonyms: Option<PathBuf>,
+    #[command(flatten)]
+    embeddings: Embeddings,
     /// Prints one object in JSON instead of text.
     #[arg(long)]
     json: bool,
@@ -58,6 +72,8 @@ struct Search {
     /// How many documents to print.
     #[arg(long, default_value_t = 3)]
     most: usize,
+    #[command(flatten)]
+    embeddings: Embeddings,
     /// Prints one object in JSON instead of text.
     #[arg(long)]
     json: bool,
@@ -68,6 +84,7 @@ impl Index {
         match self.verb {
             Verb::Build(build) => build.run(),
             Verb::Search(search) => search.run(),
+            Verb::Measure(measure) => measure.run(),
         }
     }
 }
@@ -79,7 +96,13 @@ impl Build {
         anyhow::ensure!(self.folder.is_dir(), "cannot read {}: it is no folder", self.folder.display());
         let bar = self.bar();
         let folder = Folder { path: self.folder.clone(), language };
-        let built = build(&folder, &self.output, |at| tell(&bar, at));
+        let mut embedder = self.embeddings.client()?;
+        let with = With {
+            now: Timestamp::now().as_second(),
+            synonyms: self.synonyms()?,
+            embedder: embedder.as_mut().map(|it| it as &mut dyn Embedder),
+        };
+        let built = build(&folder, &self.output, with, |at| tell(&bar, at));
         bar.finish_and_clear();
         let built = match built {
             Err(BuildError::Nothing(path, left)) => {
@@ -98,6 +121,12 @@ impl Build {
         Ok(ExitCode::from(u8::from(wrong > 0)))
     }
 
+    fn synonyms(&self) -> anyhow::Result<Synonyms> {
+        let Some(path) = &self.synonyms else { return Ok(Synonyms::default()) };
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        Synonyms::parse(&text).with_context(|| format!("{} is no file of synonyms", path.display()))
+    }
+
     /// A bar where somebody sees it.
     fn bar(&self) -> ProgressBar {
         if self.json || !std::io::stderr().is_terminal() {
@@ -110,7 +139,7 @@ impl Build {
     }
 
     fn print(&self, built: &Built, wrong: usize) {
-        let Built { documents, added, changed, removed, kept, left, bytes, languages, anew } = built;
+        let Built { documents, added, changed, removed, kept, expired, future, left, bytes, languages, anew } = built;
         if let Some(why) = anew {
             println!("built anew: {why}");
         }
@@ -122,6 +151,13 @@ impl Build {
             languages.join(", "),
             *bytes as f64 / f64::from(1 << 20),
         );
+        for (number, what) in
+            [(expired, "expired and never answer"), (future, "say that they will be verified only later")]
+        {
+            if *number > 0 {
+                println!("of these, {number} {what}");
+            }
+        }
         if !left.is_empty() {
             println!("left out: {}, {wrong} of them to be mended", left.len());
         }
@@ -146,9 +182,10 @@ fn report(built: &Built, ok: bool) -> serde_json::Value {
     let left = built.left.iter();
     let left = left.map(|it| json!({"place": it.place, "why": it.why.to_string(), "wrong": it.why.is_wrong()}));
     let left: Vec<_> = left.collect();
-    let Built { documents, added, changed, removed, kept, bytes, languages, anew, .. } = built;
+    let Built { documents, added, changed, removed, kept, expired, future, bytes, languages, anew, .. } = built;
     json!({
         "ok": ok, "documents": documents, "added": added, "changed": changed, "removed": removed, "kept": kept,
+        "expired": expired, "future": future,
         "bytes": bytes, "languages": languages, "anew": anew, "left": left,
     })
 }
@@ -156,11 +193,19 @@ fn report(built: &Built, ok: bool) -> serde_json::Value {
 impl Search {
     fn run(self) -> anyhow::Result<ExitCode> {
         let index = Documents::open(&self.index).context("cannot search")?;
-        let hits = index.search(&self.words.join(" "), Timestamp::now().as_second(), self.most)?;
+        let question = self.words.join(" ");
+        let vector = match self.embeddings.client()? {
+            Some(mut it) => it.embed(std::slice::from_ref(&question)).map_err(anyhow::Error::msg)?.pop(),
+            None => None,
+        };
+        let hits = index.search_with((&question, vector.as_deref()), Timestamp::now().as_second(), self.most)?;
         if self.json {
             let hit = |it: &evenkeel_retrieval::Hit| json!({"id": it.id, "title": it.title, "source": it.source, "confidence": it.confidence, "passage": it.passage});
             println!("{}", json!({"hits": hits.iter().map(hit).collect::<Vec<_>>()}));
         } else {
+            if hits.is_empty() {
+                eprintln!("no document has a word of it");
+            }
             for hit in &hits {
                 println!("{:.3}  {}  {}  ({})\n{}\n", hit.confidence, hit.id, hit.title, hit.source, hit.passage);
             }

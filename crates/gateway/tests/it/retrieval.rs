@@ -8,7 +8,7 @@ use std::{
 
 use evenkeel_config::load_text;
 use evenkeel_gateway::prove;
-use evenkeel_retrieval::{Folder, Language, build};
+use evenkeel_retrieval::{Folder, Language, With, build};
 use serde_json::{Value, json};
 
 use crate::client::{Got, Kit};
@@ -35,7 +35,8 @@ fn documents(folder: &Path, lines: &[&str]) -> PathBuf {
     let from = folder.join("documents");
     fs::create_dir_all(&from).expect("made");
     fs::write(from.join("documents.jsonl"), lines.join("\n")).expect("written");
-    build(&Folder { path: from, language: Language::of("en") }, &folder.join("index"), |_| {}).expect("an index");
+    build(&Folder { path: from, language: Language::of("en") }, &folder.join("index"), With::default(), |_| {})
+        .expect("an index");
     folder.join("index")
 }
 

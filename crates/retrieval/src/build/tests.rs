@@ -5,6 +5,7 @@ use std::{fs, path::Path};
 use proptest::prelude::*;
 
 use super::*;
+use crate::store::DOCUMENTS;
 use crate::{
     Index, Language,
     index::tests::{DAY, built, write},
@@ -117,11 +118,11 @@ fn build_1_a_folder_of_something_else_is_not_touched() {
         let other = it.folder.path().join(format!("other-{name}"));
         fs::create_dir(&other).expect("made");
         fs::write(other.join(name), "mine").expect("written");
-        assert!(matches!(build(&folder, &other, |_| {}), Err(BuildError::Taken(_))), "{name}");
+        assert!(matches!(build(&folder, &other, With::default(), |_| {}), Err(BuildError::Taken(_))), "{name}");
         assert_eq!(fs::read_dir(&other).expect("listed").count(), 1, "{name}");
     }
     fs::write(it.documents.join("documents.jsonl"), "").expect("written");
-    assert!(matches!(build(&folder, &it.index, |_| {}), Err(BuildError::Nothing(..))));
+    assert!(matches!(build(&folder, &it.index, With::default(), |_| {}), Err(BuildError::Nothing(..))));
 }
 
 #[test]
@@ -142,7 +143,7 @@ fn one_builds_at_a_time() {
     let held = File::create(it.index.join(LOCK)).expect("made");
     held.lock().expect("locked");
     let folder = Folder { path: it.documents.clone(), language: Language::of("en") };
-    assert!(matches!(build(&folder, &it.index, |_| {}), Err(BuildError::Busy(_))));
+    assert!(matches!(build(&folder, &it.index, With::default(), |_| {}), Err(BuildError::Busy(_))));
 }
 
 proptest! {

@@ -1,7 +1,9 @@
 //! Asking: one question to the documents of one language.
 //!
-//! Candidates are found by BM25 as tantivy has it; those are looked at closely, by what they have of each word that is asked; of
-//! those that are wanted in the end, the best passage is cut.
+//! Candidates are found by BM25 as tantivy has it, in the words of the question and in those that say the same; those are looked at
+//! closely, by what they have of each word that is asked; of those that are wanted in the end, the best passage is cut.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use tantivy::{
     DocAddress, DocSet, TantivyDocument, TantivyError, Term,
@@ -12,21 +14,26 @@ use tantivy::{
     tokenizer::TextAnalyzer,
 };
 
-use super::{Hit, Index, Words};
+use super::{
+    Hit, Index, Words,
+    asked::{Asked, Weighed, shares},
+};
 use crate::{
-    confidence::{Length, confidence, fit, heading, idf},
-    document::Moment,
+    confidence::{Length, confidence, heading, idf},
+    document::{MOST_BODY, Moment},
     language::words,
-    passage::passages,
+    passage::{passages, shown},
     schema::VERIFIED,
+    spelling::{halves, slips},
+    synonyms::{Part, parts},
 };
 
 /// Words of a question that are looked for, the rarest: a page that is pasted into a chat is no question.
 const MOST_WORDS: usize = 32;
+/// Words that no document has of which it is asked what else they may be.
+const MOST_SLIPS: usize = 3;
 /// Documents that are looked at closely.
 const CANDIDATES: usize = 50;
-/// Bytes of a document of which a passage is cut.
-const MOST_BODY: usize = 256 << 10;
 /// Words of a passage, more or less.
 const PASSAGE: f64 = 60.0;
 /// What divides a title into parts, such as a page and its section.
@@ -42,12 +49,6 @@ pub(super) struct Asking<'a> {
     idf: f64,
 }
 
-/// A word that is asked.
-struct Asked {
-    word: String,
-    idf: f64,
-}
-
 /// A document that may be an answer.
 pub(super) struct Candidate {
     address: DocAddress,
@@ -58,73 +59,126 @@ pub(super) struct Candidate {
 
 impl<'a> Asking<'a> {
     pub(super) fn new(index: &'a Index, of: &Words, question: &str) -> Result<Self, TantivyError> {
-        let mut analyzer = of.analyzer.clone();
-        let mut distinct = words(&mut analyzer, question);
-        distinct.sort();
-        distinct.dedup();
+        let (mut plain, mut analyzer) = (of.plain.clone(), of.analyzer.clone());
+        let parts = parts(question, (&mut plain, &mut analyzer), &of.others);
         let mut asking = Self { index, fields: of.fields, analyzer, asked: Vec::new(), idf: 0.0 };
-        for word in distinct {
-            let idf = asking.idf_of(&word)?;
-            asking.asked.push(Asked { word, idf });
+        let (mut asked, mut slips) = (Vec::new(), 0);
+        for part in parts {
+            let mut weighed = Asked::new(&part, |word| asking.weigh(word))?;
+            if slips < MOST_SLIPS && weighed.is_unknown(|word| asking.weigh(word).is_ok_and(|it| it.1)) {
+                slips += 1;
+                asking.meant(&part, &mut weighed)?;
+            }
+            asked.push((part.own, weighed));
         }
-        asking.asked.sort_by(|a, b| b.idf.total_cmp(&a.idf).then_with(|| a.word.cmp(&b.word)));
-        asking.asked.truncate(MOST_WORDS);
+        asked.sort_by(|(a_own, a), (b_own, b)| b.idf.total_cmp(&a.idf).then_with(|| a_own.cmp(b_own)));
+        asked.truncate(MOST_WORDS);
+        asking.asked = asked.into_iter().map(|it| it.1).collect();
         asking.idf = asking.asked.iter().map(|it| it.idf).sum();
         Ok(asking)
     }
 
-    /// Returns what a word weighs, by the documents that have it in the title or the body, whichever are more.
-    fn idf_of(&self, word: &str) -> Result<f64, TantivyError> {
+    /// Returns what a word weighs, by the documents that have it in the title or the body, whichever are more, and whether any has.
+    fn weigh(&self, word: &str) -> Result<(f64, bool), TantivyError> {
         let mut with = 0;
         for (field, _) in self.fields {
             with = with.max(self.index.searcher.doc_freq(&Term::from_field_text(field, word))?);
         }
-        Ok(idf(with, self.index.documents()))
+        Ok((idf(with, self.index.documents()), with > 0))
     }
 
-    /// Finds the documents that may be an answer and are valid `now`.
-    pub(super) fn candidates(&mut self, now: Moment) -> Result<Vec<Candidate>, TantivyError> {
-        let term = |asked: &Asked, field: Field| -> Box<dyn Query> {
-            Box::new(TermQuery::new(Term::from_field_text(field, &asked.word), IndexRecordOption::WithFreqs))
+    /// Looks for what a word that no document has may have been meant to be: the most common word that is one slip away, or two.
+    fn meant(&mut self, part: &Part, asked: &mut Asked) -> Result<(), TantivyError> {
+        let mut best: Option<Weighed> = None;
+        for slip in slips(&part.written) {
+            for word in words(&mut self.analyzer, &slip) {
+                let (idf, is_known) = self.weigh(&word)?;
+                if is_known && best.as_ref().is_none_or(|best| idf < best.idf) {
+                    best = Some(Weighed { word, idf });
+                }
+            }
+        }
+        if let Some(best) = best {
+            asked.or(vec![best]);
+            return Ok(());
+        }
+        for (first, second) in halves(&part.written) {
+            let mut both = Vec::new();
+            for word in [first, second].iter().flat_map(|half| words(&mut self.analyzer, half)).collect::<Vec<_>>() {
+                let (idf, is_known) = self.weigh(&word)?;
+                both.extend(is_known.then_some(Weighed { word, idf }));
+            }
+            if both.len() == 2 {
+                asked.or(both);
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds the documents that may be an answer and are valid `now`, and looks at others, too, that are.
+    pub(super) fn candidates(
+        &mut self,
+        now: Moment,
+        others: impl Iterator<Item = DocAddress>,
+    ) -> Result<Vec<Candidate>, TantivyError> {
+        let own: BTreeSet<_> = self.asked.iter().flat_map(Asked::own).collect();
+        let all: BTreeSet<_> = own.iter().copied().chain(self.asked.iter().flat_map(Asked::others)).collect();
+        let mut found = self.having(&own, now)?;
+        found.extend(others);
+        if all.len() > own.len() {
+            found.extend(self.having(&all, now)?);
+        }
+        self.judged(found)
+    }
+
+    /// Finds the best of the documents that have any of the words and are valid `now`.
+    fn having(&self, words: &BTreeSet<&str>, now: Moment) -> Result<BTreeSet<DocAddress>, TantivyError> {
+        let term = |word: &str, field: Field| -> Box<dyn Query> {
+            Box::new(TermQuery::new(Term::from_field_text(field, word), IndexRecordOption::WithFreqs))
         };
-        let terms = self.asked.iter().flat_map(|asked| self.fields.map(|(field, _)| term(asked, field)));
+        let terms = words.iter().flat_map(|word| self.fields.map(|(field, _)| term(word, field)));
         let query = BooleanQuery::union(terms.collect());
         let mut most = CANDIDATES;
-        let valid = loop {
+        loop {
             let found = self.index.searcher.search(&query, &TopDocs::with_limit(most).order_by_score())?;
-            let mut valid = Vec::new();
+            let mut valid = BTreeSet::new();
             for (_, address) in &found {
                 if valid.len() < CANDIDATES && self.index.is_valid(*address, now)? {
-                    valid.push(*address);
+                    valid.insert(*address);
                 }
             }
             // Where many have expired, those that have not stand further down.
             if valid.len() == CANDIDATES || found.len() < most {
-                break valid;
+                return Ok(valid);
             }
             most *= 4;
-        };
-        self.judged(valid)
+        }
     }
 
-    fn judged(&mut self, mut found: Vec<DocAddress>) -> Result<Vec<Candidate>, TantivyError> {
-        found.sort();
-        let mut fits = vec![0.0; found.len()];
-        for asked in &self.asked {
-            let mut frequencies = vec![0.0; found.len()];
+    fn judged(&mut self, found: BTreeSet<DocAddress>) -> Result<Vec<Candidate>, TantivyError> {
+        let found: Vec<_> = found.into_iter().collect();
+        let (asked, idf) = (std::mem::take(&mut self.asked), self.idf);
+        let shares = shares(&asked);
+        let mut frequencies = BTreeMap::new();
+        for word in shares.keys() {
+            let mut frequency = vec![0.0; found.len()];
             for field in self.fields {
-                self.count(&asked.word, field, &found, &mut frequencies)?;
+                self.count(word, field, &found, &mut frequency)?;
             }
-            fits.iter_mut().zip(frequencies).for_each(|(sum, frequency)| *sum += fit(asked.idf, frequency));
+            frequencies.insert(*word, frequency);
         }
         let mut candidates = Vec::with_capacity(found.len());
-        for (address, fit) in found.into_iter().zip(fits) {
+        for (at, address) in found.into_iter().enumerate() {
+            let frequency = |word: &str| frequencies.get(word).map_or(0.0, |it| it[at]);
+            let fit = asked.iter().map(|asked| asked.fit(frequency)).sum();
             let document: TantivyDocument = self.index.searcher.doc(address)?;
-            let heading = self.heading(&text(&document, self.index.fields.title))?;
+            let heading = self.heading(&text(&document, self.index.fields.title), &shares)?;
             let id = text(&document, self.index.fields.id);
-            let confidence = confidence(fit, heading, self.idf);
-            candidates.push(Candidate { address, document, id, confidence });
+            candidates.push(Candidate { address, document, id, confidence: confidence(fit, heading, idf) });
         }
+        drop(shares);
+        self.asked = asked;
         Ok(candidates)
     }
 
@@ -161,14 +215,12 @@ impl<'a> Asking<'a> {
         Ok(())
     }
 
-    fn heading(&mut self, title: &str) -> Result<f64, TantivyError> {
+    fn heading(&mut self, title: &str, shares: &BTreeMap<&str, f64>) -> Result<f64, TantivyError> {
         let mut parts = Vec::new();
         for part in title.split(PARTS) {
             let words = words(&mut self.analyzer, part);
-            let weighed = words.iter().map(|word| match self.asked.iter().find(|asked| asked.word == *word) {
-                Some(asked) => Ok((asked.idf, true)),
-                None => Ok((self.idf_of(word)?, false)),
-            });
+            let weighed =
+                words.iter().map(|word| Ok((self.weigh(word)?.0, shares.get(&**word).copied().unwrap_or(0.0))));
             parts.push(weighed.collect::<Result<Vec<_>, TantivyError>>()?);
         }
         Ok(heading(parts.iter().map(Vec::as_slice)))
@@ -183,16 +235,17 @@ impl<'a> Asking<'a> {
         let mut best = (f64::MIN, 0..0);
         for passage in passages(body) {
             let words = words(&mut self.analyzer, &body[passage.clone()]);
-            let times = |asked: &Asked| words.iter().filter(|word| **word == asked.word).count() as u32;
             let length = Length { words: words.len() as u32, mean: PASSAGE };
-            let fits = self.asked.iter().map(|asked| fit(asked.idf, length.frequency(times(asked))));
-            let fits: f64 = fits.sum();
+            let mut times = BTreeMap::<&str, u32>::new();
+            words.iter().for_each(|word| *times.entry(word).or_default() += 1);
+            let frequency = |word: &str| times.get(word).map_or(0.0, |times| length.frequency(*times));
+            let fits = self.asked.iter().map(|asked| asked.fit(frequency)).sum();
             if fits > best.0 {
                 best = (fits, passage);
             }
         }
         let (title, source) = (text(&document, self.index.fields.title), text(&document, self.index.fields.source));
-        Ok(Hit { id, title, source, verified_at, confidence, passage: body[best.1].to_owned() })
+        Ok(Hit { id, title, source, verified_at, confidence, passage: shown(body, best.1) })
     }
 }
 

@@ -1,9 +1,11 @@
 //! Small indexes, and what is found in them.
 
+mod otherwise;
+
 use std::{fs, path::Path};
 
 use super::*;
-use crate::{Built, Folder, build};
+use crate::{Built, Folder, With, build};
 
 pub(crate) const DAY: Moment = 86_400;
 
@@ -13,7 +15,7 @@ pub(crate) fn write(folder: &Path, lines: &[&str]) {
 
 pub(crate) fn built(from: &Path, index: &Path) -> Built {
     let folder = Folder { path: from.into(), language: Language::of("en") };
-    build(&folder, index, |_| {}).expect("an index")
+    build(&folder, index, With::default(), |_| {}).expect("an index")
 }
 
 fn ids(index: &Index, question: &str, now: Moment) -> Vec<String> {

@@ -102,3 +102,20 @@ fn a_folder_that_is_not_there_is_named() {
     let (found, left) = Folder { path: "/nowhere/at/all".into(), language: Language::of("en") }.list();
     assert!(found.is_empty() && left[0].place == "." && left[0].why.is_wrong());
 }
+
+#[test]
+fn a_key_that_would_say_how_long_a_document_holds_is_not_passed_over() {
+    let (documents, left) = read(&[
+        ("a.md", b"---\nverified_at: 1970-01-02\nexpires: 1970-01-03\ntags: x\n---\ntext"),
+        ("b.html", b"<meta name=verified-at content=1970-01-02><p>text"),
+        ("c.jsonl", b"{\"body\":\"x\",\"verified_at\":\"1970-01-02\",\"expiry\":1}"),
+        ("d/defaults.json", b"{\"verified_at\": \"1970-01-02\", \"Expires_At\": \"1970-01-03\"}"),
+        ("e.md", b"---\nverified_at: 1970-01-02\ndate: 1970-01-03\n---\ntext"),
+    ]);
+    assert_eq!(documents.len(), 1, "other keys are somebody else's");
+    let keys: Vec<_> =
+        left.iter().map(|(place, why)| (place.as_str(), why.split('`').nth(1).unwrap_or_default())).collect();
+    let expected =
+        [("d/defaults.json", "Expires_At"), ("a.md", "expires"), ("b.html", "verified-at"), ("c.jsonl:1", "expiry")];
+    assert_eq!(keys, expected);
+}

@@ -1,0 +1,90 @@
+//! Meaning: how near documents are to what a question means, where an embedder says so.
+//!
+//! # Formula
+//! ```text
+//! similarity = (c − mean + 3 · spread) / (7 · spread)      in [0, 1]; c is the cosine of the nearest passage of the document
+//! confidence = ½ · confidence by words + ½ · similarity
+//! ```
+//! Mean and spread are those of the cosines between passages of the index, so that embedders whose cosines all lie close
+//! together count as others do.
+
+use tantivy::{DocAddress, DocSet, TantivyDocument, TantivyError, Term, schema::IndexRecordOption, schema::Value};
+
+use super::Index;
+use crate::{
+    document::Moment,
+    vectors::{Vectors, normalised},
+};
+
+/// Rows up to which every passage is compared; of larger indexes, those alone that the words have found.
+const EXACT: usize = 100_000;
+/// Documents that are looked at because they are near.
+const NEAREST: usize = 50;
+/// What words count against meaning.
+const WORDS: f64 = 0.5;
+
+/// What a question means.
+pub(super) struct Meaning<'a> {
+    vectors: &'a Vectors,
+    to: Vec<f32>,
+}
+
+impl<'a> Meaning<'a> {
+    /// Takes the vector of a question.
+    pub(super) fn new(index: &'a Index, vector: &[f32]) -> Result<Self, TantivyError> {
+        let wrong = |why: String| TantivyError::InvalidArgument(why);
+        let vectors = index.vectors.as_ref();
+        let vectors = vectors.ok_or_else(|| wrong("it has no vectors: build it with an embedder".into()))?;
+        if vector.len() != vectors.numbers() {
+            let (has, model) = (vectors.numbers(), vectors.model());
+            return Err(wrong(format!(
+                "a vector of {} numbers came, and its own have {has} (`{model}`)",
+                vector.len()
+            )));
+        }
+        let to = normalised(vector).ok_or_else(|| wrong("a vector without a direction came".into()))?;
+        Ok(Self { vectors, to })
+    }
+
+    /// Makes one confidence of that by words and of what is near.
+    pub(super) fn confidence(&self, by_words: f64, id: &str) -> f64 {
+        let near = self.vectors.nearest_of(id, &self.to).map_or(0.0, |cosine| self.vectors.similarity(cosine));
+        WORDS * by_words + (1.0 - WORDS) * near
+    }
+
+    /// Returns the nearest documents that are valid `now`, each with its language.
+    pub(super) fn nearest(&self, index: &Index, now: Moment) -> Result<Vec<(String, DocAddress)>, TantivyError> {
+        if self.vectors.rows() > EXACT {
+            return Ok(Vec::new());
+        }
+        let mut near: Vec<_> = self.vectors.nearest(&self.to).into_iter().enumerate().collect();
+        near.sort_by(|(a_at, a), (b_at, b)| b.total_cmp(a).then(a_at.cmp(b_at)));
+        let mut found = Vec::new();
+        for (at, _) in near {
+            if found.len() == NEAREST {
+                break;
+            }
+            let Some(address) = index.address(self.vectors.id(at))? else { continue };
+            if index.is_valid(address, now)? {
+                let document: TantivyDocument = index.searcher.doc(address)?;
+                let language = document.get_first(index.fields.language).and_then(|it| it.as_str());
+                found.push((language.unwrap_or_default().to_owned(), address));
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl Index {
+    /// Returns where the document of an id is.
+    fn address(&self, id: &str) -> Result<Option<DocAddress>, TantivyError> {
+        let term = Term::from_field_text(self.fields.id, id);
+        for (ord, segment) in self.searcher.segment_readers().iter().enumerate() {
+            let words = segment.inverted_index(self.fields.id)?;
+            if let Some(postings) = words.read_postings(&term, IndexRecordOption::Basic)? {
+                return Ok(Some(DocAddress::new(ord as u32, postings.doc())));
+            }
+        }
+        Ok(None)
+    }
+}
