@@ -4,7 +4,7 @@ use evenkeel_core as core;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::words;
+use crate::{Calibration, words};
 
 /// The record of one request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -150,6 +150,9 @@ pub struct Attempt {
     /// The documents that a retrieval path found, the best first: those it answered with, or was not confident enough of.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub documents: Vec<Document>,
+    /// By which map its scores were brought to the scale of the first tier; absent where they were not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
 }
 
 /// A document that was found.
@@ -272,6 +275,7 @@ fn attempt(it: &core::AttemptRecord, revision: &core::Revision) -> Attempt {
         rows: it.rows.map(|it| Rows { asked: it.asked, kept: it.kept }),
         usage: None,
         documents: Vec::new(),
+        calibration: None,
     }
 }
 

@@ -3,12 +3,14 @@
 //! The record says what the core decided, in names; it adds nothing and leaves nothing out that decided. There is no
 //! payload in it, no text of an upstream, and no free text: words are rendered from codes (G-113).
 
+mod calibration;
 mod decision;
 mod ready;
 mod status;
 mod transition;
 mod words;
 
+pub use calibration::{CalibratedOutput, Calibration};
 pub use decision::{Attempt, Candidate, Decision, Document, Enrichment, Imputed, Input, Outcome, Rows, Usage};
 pub use ready::{Ready, Rejected, Unproven};
 pub use status::{FeatureServer, Gate, RouteBrief, RouteState, Standing, Status, TierState};

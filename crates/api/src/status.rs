@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::ready::Unproven;
+use crate::{Calibration, ready::Unproven};
 
 /// How everything stands, for operators.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -123,6 +123,9 @@ pub struct TierState {
     /// answered well since this process has it), `stale` (not within the `rehearsal` of its route).
     #[serde(default)]
     pub redundancy: String,
+    /// By which map its scores are brought to the scale of the first tier; absent where they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
 }
 
 /// A closed gate.

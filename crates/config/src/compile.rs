@@ -5,6 +5,7 @@
 //! - `COMP-2`: files that mean the same have the same digest (`digest`).
 
 pub(crate) mod batch;
+mod calibration;
 pub(crate) mod capability;
 mod contract;
 mod digest;
@@ -16,6 +17,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use evenkeel_core::{self as core, PathId, RouteId, UpstreamId};
 
+pub use calibration::Calibration;
 pub use contract::{Feature, FixedTensor, Input, InputTensor, Output, OutputTensor};
 pub use enrich::{Enrich, Fetched, JoinKey};
 pub use map::{MapSource, MappedOutput, Pick};
@@ -111,6 +113,8 @@ pub struct PathSpec {
     pub map: Vec<MappedOutput>,
     /// How sure it must be of each row of its answer; none where nobody asks.
     pub accept: Option<Accept>,
+    /// How its scores are brought to the scale of the first tier; none where they stay as they are.
+    pub calibration: Option<Arc<Calibration>>,
 }
 
 /// What only the gateway needs to know of a route.
@@ -156,7 +160,8 @@ pub(crate) fn compile(mut file: File, outside: &Outside) -> Deployment {
             let site = Site { route: it, tier };
             let (kind, max_answer) = (kind.ready(site, outside), tier.max_answer.0);
             let (finalise, map) = (tier.finalise().nanos(), map::map(site));
-            paths.push(PathSpec { kind, max_answer, finalise, map, accept: accept(site) });
+            let calibration = calibration::calibration(site, outside);
+            paths.push(PathSpec { kind, max_answer, finalise, map, accept: accept(site), calibration });
         }
         revision.routes.push(route(name, it, first));
         routes.push(RouteSpec {

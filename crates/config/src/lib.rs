@@ -7,6 +7,7 @@
 //! Not here: watching files and replacing what runs (`control`), and anything about a request, but for the conditions
 //! of rules, which are typed here and computed for every row (`rules`, `expr`).
 
+mod calibration;
 mod check;
 mod compile;
 mod confidence;
@@ -25,9 +26,10 @@ mod shape;
 mod sources;
 mod tree;
 
+pub use calibration::{CalibrationError, MappedScores, ScoreMaps};
 pub use compile::{
-    Certificate, Deployment, Enrich, Feature, Fetched, FixedTensor, Input, InputTensor, JoinKey, MapSource,
-    MappedOutput, NotAlone, Output, OutputTensor, PathSpec, Pick, RouteSpec, UpstreamSpec,
+    Calibration, Certificate, Deployment, Enrich, Feature, Fetched, FixedTensor, Input, InputTensor, JoinKey,
+    MapSource, MappedOutput, NotAlone, Output, OutputTensor, PathSpec, Pick, RouteSpec, UpstreamSpec,
 };
 pub use confidence::{Accept, Confidence, Take, Taken};
 pub use describe::{EXAMPLE, json_schema, rules_schema};

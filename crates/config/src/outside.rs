@@ -15,6 +15,7 @@ use std::{
 use sha2::{Digest, Sha256};
 
 use crate::{
+    calibration::ScoreMaps,
     diagnostic::Diagnostic,
     rules::RuleSet,
     sample,
@@ -25,6 +26,8 @@ use crate::{
 
 /// The largest rules file that is read.
 const MAX_RULES: u64 = 4 << 20;
+/// The largest file of what was learnt.
+const MAX_CALIBRATION: u64 = 16 << 20;
 /// The largest file of certificates, or of a key, that is read: all public issuers have less.
 const MAX_PEM: u64 = 1 << 20;
 /// The largest request that is read to see what a route takes.
@@ -49,6 +52,7 @@ pub(crate) struct Outside {
     pems: BTreeMap<String, Secret>,
     files: BTreeMap<String, Result<NamedFile, String>>,
     rules: BTreeMap<String, Option<Arc<RuleSet>>>,
+    calibrations: BTreeMap<String, Arc<ScoreMaps>>,
     /// What the requests of these files hold.
     samples: BTreeMap<String, BTreeMap<String, InputTensor>>,
     /// Those files that were looked for, there or not.
@@ -119,6 +123,23 @@ impl Outside {
         Ok((set, found))
     }
 
+    /// Reads a file of score maps.
+    pub(crate) fn fetch_calibration(&mut self, file: &str) -> Result<Arc<ScoreMaps>, String> {
+        if let Some(maps) = self.calibrations.get(file) {
+            return Ok(maps.clone());
+        }
+        let path = self.base.join(file);
+        let mark = Mark::of(&path);
+        let read = text(&path, MAX_CALIBRATION).map(|text| (Sha256::digest(&text).into(), text));
+        self.sources.name(&path, mark, read.as_ref().ok().map(|it| it.0));
+        let (sha256, text) = read?;
+        let maps = ScoreMaps::read(&text).map_err(|why| format!("`{}` {why}", path.display()))?;
+        let maps = Arc::new(maps);
+        self.files.insert(file.into(), Ok(NamedFile { path, sha256 }));
+        self.calibrations.insert(file.into(), maps.clone());
+        Ok(maps)
+    }
+
     /// Returns the files that were looked for.
     pub(crate) fn sources(&self) -> Sources {
         self.sources.clone()
@@ -143,6 +164,11 @@ impl Outside {
     /// Returns what a request holds that was fetched; nothing of one that is no such request.
     pub(crate) fn sample(&self, file: &str) -> BTreeMap<String, InputTensor> {
         self.samples.get(file).cloned().unwrap_or_default()
+    }
+
+    /// Returns score maps that were fetched.
+    pub(crate) fn calibration(&self, file: &str) -> Arc<ScoreMaps> {
+        self.calibrations.get(file).cloned().expect("checked: the maps are there and right")
     }
 
     /// Returns rules that were fetched.

@@ -67,6 +67,15 @@ impl Client {
         Ok(Answered { tier })
     }
 
+    /// Asks for an inference; returns the answer, whoever gave it.
+    pub(crate) async fn infer(&self, route: &str, body: &Value) -> anyhow::Result<Value> {
+        let response = self.post(&format!("/v2/models/{route}/infer"), body).await?;
+        let status = response.status();
+        let whole = response.into_body().collect().await?.to_bytes();
+        anyhow::ensure!(status == 200, "status {status}: {}", String::from_utf8_lossy(&whole));
+        Ok(serde_json::from_slice(&whole)?)
+    }
+
     async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Response<Incoming>> {
         let request = Request::post(format!("{}{path}", self.base))
             .header(header::CONTENT_TYPE, "application/json")

@@ -1,5 +1,6 @@
 //! The verbs. Exit code 0: done; 1: the answer is no; 2: the command could not do its work.
 
+mod calibrate;
 mod check;
 mod config;
 mod demo;
@@ -43,6 +44,8 @@ enum Verb {
     ServePath(serve_path::ServePath),
     /// Reads a configuration and prints everything that is wrong with it.
     Check(check::Check),
+    /// Learns from rows what the scores of a tier would be on the primary's scale.
+    Calibrate(calibrate::Calibrate),
     /// Prints the JSON schema or a commented example of a configuration.
     Config(config::Config),
     /// Says how the routes and tiers of a running gateway stand, and which of its tiers count as redundancy.
@@ -68,6 +71,7 @@ impl Cli {
             Verb::Serve(verb) => verb.run(),
             Verb::ServePath(verb) => verb.run(),
             Verb::Check(verb) => verb.run(),
+            Verb::Calibrate(verb) => verb.run(),
             Verb::Config(verb) => verb.run(),
             Verb::Index(verb) => verb.run(),
             Verb::Mock(verb) => verb.run(),

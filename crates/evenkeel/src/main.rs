@@ -1,5 +1,6 @@
 //! `evenkeel`: the command line. One file a verb; where everything meets is `wire`.
 
+mod calibrate;
 mod client;
 mod cmd;
 mod demo;

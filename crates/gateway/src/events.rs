@@ -7,6 +7,7 @@
 //! - `EV-1`: a record is in the ring before its client can have read the end of its answer.
 //! - `EV-2`: the ring holds the last 10,000 records, no more.
 
+pub(crate) mod calibrated;
 mod episode;
 pub(crate) mod log;
 pub(crate) mod metrics;
@@ -17,6 +18,7 @@ mod trace;
 use std::sync::Arc;
 
 use evenkeel_api as api;
+use evenkeel_config::Calibration;
 use evenkeel_core::{AttemptId, BreakerTurn, Decision, Output, Revision, Transition};
 use jiff::Timestamp;
 use parking_lot::Mutex;
@@ -46,12 +48,22 @@ pub(crate) struct Record {
     pub(crate) spent: Vec<(AttemptId, Spent)>,
     /// The documents that they found.
     pub(crate) found: Vec<(AttemptId, Vec<Found>)>,
+    /// By which maps their scores were brought to the scale of the first tier.
+    pub(crate) calibrated: Vec<(AttemptId, Arc<Calibration>)>,
     /// What was fetched and imputed, where its route is enriched.
     pub(crate) enriched: Option<Enriched>,
 }
 
-/// What attempts have cost, and the documents that they found.
-pub(crate) type Attempts = (Vec<(AttemptId, Spent)>, Vec<(AttemptId, Vec<Found>)>);
+/// What only the shell knows of attempts.
+#[derive(Debug, Default)]
+pub(crate) struct Attempts {
+    /// What they have cost.
+    pub(crate) spent: Vec<(AttemptId, Spent)>,
+    /// The documents that they found.
+    pub(crate) found: Vec<(AttemptId, Vec<Found>)>,
+    /// By which maps their scores were brought to the scale of the first tier.
+    pub(crate) calibrated: Vec<(AttemptId, Arc<Calibration>)>,
+}
 
 /// Something that happened, for those who watch.
 #[derive(Clone, Debug)]
@@ -86,10 +98,10 @@ impl Events {
 
     /// Keeps the record of a request that is over, with what only the shell knows of its attempts.
     pub(crate) fn decision(&self, decision: Decision, ask: &Ask, attempts: Attempts) {
-        let (spent, found) = attempts;
+        let Attempts { spent, found, calibrated } = attempts;
         let trace = trace::context(&ask.headers);
         let (id, enriched) = (ask.decision.clone(), ask.enriched().cloned());
-        let record = Arc::new(Record { id, at: Timestamp::now(), trace, decision, spent, found, enriched });
+        let record = Arc::new(Record { id, at: Timestamp::now(), trace, decision, spent, found, calibrated, enriched });
         self.metrics.decision(&record.decision);
         if let Some(enriched) = &record.enriched {
             self.metrics.enriched(&record.decision, enriched);
@@ -185,6 +197,8 @@ fn render(record: &Record) -> api::Decision {
         let found = record.found.iter().find(|(it, _)| *it == of.attempt).map(|it| it.1.iter());
         let document = |it: &Found| api::Document { id: it.id.clone(), confidence_permille: it.confidence_permille };
         attempt.documents = found.into_iter().flatten().map(document).collect();
+        let by = record.calibrated.iter().find(|(it, _)| *it == of.attempt);
+        attempt.calibration = by.map(|(_, by)| calibrated::render(by));
     }
     rendered
 }

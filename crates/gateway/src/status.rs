@@ -3,7 +3,11 @@
 use evenkeel_api::{FeatureServer, Gate, RouteBrief, RouteState, Status, TierState};
 use evenkeel_core::{self as core, Phase};
 
-use crate::{driver::Driver, events::Events, snapshot::Applied};
+use crate::{
+    driver::Driver,
+    events::{Events, calibrated},
+    snapshot::Applied,
+};
 
 /// Returns all routes in brief.
 pub(crate) fn all(driver: &Driver) -> Status {
@@ -46,6 +50,12 @@ pub(crate) fn one(driver: &Driver, events: &Events, name: &str, applied: &Applie
             readiness: now.readiness.iter().map(|it| it.name().into()).collect(),
             last_exercised,
             redundancy: now.redundancy.name().into(),
+            calibration: applied
+                .deployment
+                .paths
+                .get(tier.path.index())
+                .and_then(|it| it.calibration.as_deref())
+                .map(calibrated::render),
         }
     };
     let enrich = applied.enrichers.iter().flatten().find(|it| it.plan.route == name).map(|it| FeatureServer {

@@ -26,7 +26,7 @@ mod vote;
 pub use cells::{Calibrator, CalibratorState, CellState, Incompatible, Kind, Reading, Row, Teacher};
 pub(crate) use decay::Decay;
 pub use decay::HALF_LIFE_NS;
-pub use ece::ece;
+pub use ece::{ece, scale_error};
 pub use grid::Grid;
 pub use temperature::temperature;
 pub use vote::{Asked, Said, VoteCalibration, VoteState};

@@ -83,6 +83,7 @@ impl Checks<'_> {
             if !self.report.doubts(&route_key.field("protocol")) {
                 self.map(route_key, &key.field("map"), Site { route, tier });
                 self.accept(route_key, &key.field("accept"), Site { route, tier });
+                self.calibrate_to(route_key, &key.field("calibrate_to"), Site { route, tier });
             }
         }
     }

@@ -29,6 +29,10 @@ pub(super) fn of(file: &File, outside: &Outside) -> [u8; 32] {
     let mut canonical = Canonical { schema: &schema }.value(written, &schema);
     for (name, route) in &file.routes {
         for (at, tier) in route.tiers.iter().enumerate() {
+            if let Some(it) = &tier.calibrate_to {
+                let sha256 = hex(&outside.file(&it.file).sha256);
+                canonical["routes"][name]["tiers"][at]["calibrate_to"]["file"] = json!(format!("sha256:{sha256}"));
+            }
             for (kind, path) in tier.kinds.given() {
                 if let Some((key, file)) = path.file() {
                     let sha256 = hex(&outside.file(&file).sha256);

@@ -1,6 +1,7 @@
 //! Files, right and wrong, by table.
 
 mod any;
+mod calibrate_to;
 mod contract;
 mod enrich;
 mod keys;
@@ -154,7 +155,7 @@ fn values_are_what_is_written_and_never_guessed() {
         ("method: retrieval", "method"),
         ("method: ensemble", "method"),
         ("method: rules", "method"),
-        ("calibrate_to: primary", "unknown-key"),
+        ("calibrate_to: primary", "wrong-type"),
     ] {
         let loaded = load(&with(&format!("        {line}\n")));
         let errors: Vec<_> = loaded.diagnostics.iter().filter(|it| it.severity == Severity::Error).collect();

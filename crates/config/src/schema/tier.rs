@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     accept::Accept,
     breaker::Breaker,
+    calibrate_to::CalibrateTo,
     contract::Datatype,
     first_token::FirstToken,
     map::MappedOutput,
@@ -106,6 +107,9 @@ pub(crate) struct Tier {
     /// accepted (OIP-35).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) accept: Option<Accept>,
+    /// Brings its scores to the scale of the first tier. It is done before `accept` looks at them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) calibrate_to: Option<CalibrateTo>,
     /// When this path is cut off and how it comes back.
     #[serde(default)]
     pub(crate) breaker: Breaker,

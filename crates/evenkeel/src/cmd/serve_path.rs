@@ -25,9 +25,9 @@ pub(super) struct ServePath {
 
 /// A route and its tier.
 #[derive(Clone, Debug)]
-struct Named {
-    route: String,
-    tier: String,
+pub(super) struct Named {
+    pub(super) route: String,
+    pub(super) tier: String,
 }
 
 impl std::str::FromStr for Named {

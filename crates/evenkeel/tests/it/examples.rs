@@ -86,10 +86,15 @@ impl Example {
 
     /// Serves the same without a tier, which must stand on one line.
     fn serve_without(&mut self, tier: &str) {
+        self.serve_changed(|line| if line.contains(&format!("name: {tier},")) { String::new() } else { line.into() });
+    }
+
+    /// Serves the same with other lines.
+    fn serve_changed(&mut self, change: impl Fn(&str) -> String) {
         let file = self.folder.path().join("evenkeel.yaml");
         let text = std::fs::read_to_string(&file).expect("the file is there");
-        let kept: Vec<&str> = text.lines().filter(|line| !line.contains(&format!("name: {tier},"))).collect();
-        std::fs::write(&file, kept.join("\n")).expect("written");
+        let changed: Vec<String> = text.lines().map(change).collect();
+        std::fs::write(&file, changed.join("\n")).expect("written");
         self.serving = Serving::start(&file);
     }
 

@@ -42,7 +42,7 @@ use super::{
 };
 use crate::{
     bill::{Bill, Counts},
-    events::Events,
+    events::{Attempts, Events, calibrated},
     path::{Chunk, Ended, Found, Left, Meaning, Piece},
     protocol::{
         openai::{envelope::Identity, error::error_event},
@@ -315,7 +315,9 @@ impl Task {
     async fn over(&mut self, decision: Decision) {
         (self.attempt, self.beside) = (None, None);
         let spent = std::mem::take(&mut self.bill).settle(&self.it.ask);
-        self.events.decision(decision, &self.it.ask, (spent, std::mem::take(&mut self.found)));
+        let calibrated = calibrated::of(&decision, &self.it.applied.deployment.paths);
+        let attempts = Attempts { spent, found: std::mem::take(&mut self.found), calibrated };
+        self.events.decision(decision, &self.it.ask, attempts);
         match self.finish.take() {
             Some(Finish::Reply(reply)) => self.client.reply(reply),
             Some(Finish::Events(events)) => {

@@ -125,6 +125,7 @@ fn record(id: &str, decision: &Decision) -> Arc<Record> {
         decision: decision.clone(),
         spent: Vec::new(),
         found: Vec::new(),
+        calibrated: Vec::new(),
     })
 }
 

@@ -11,13 +11,14 @@
 //! # Source
 //! `docs/design/protocols.md`, section 3.3.
 
+mod calibrated;
 mod convert;
 mod pick;
 mod proof;
 
 use std::{borrow::Cow, sync::Arc};
 
-use evenkeel_config::{MapSource, MappedOutput, PathSpec};
+use evenkeel_config::{Calibration, MapSource, MappedOutput, PathSpec};
 use evenkeel_core::{ResultCode, Where};
 
 use self::pick::Pick;
@@ -33,6 +34,8 @@ pub(crate) struct Mapping {
     /// Sorted by the name that the route has for it.
     outputs: Vec<(String, Source)>,
     most: usize,
+    /// How scores are brought to the scale of the first tier, once they are outputs of the route.
+    calibration: Option<Arc<Calibration>>,
 }
 
 /// What an output is made of.
@@ -52,7 +55,7 @@ impl Mapping {
             Where::Remote(_) => usize::try_from(spec.max_answer).unwrap_or(usize::MAX),
             Where::Local | Where::Certain => MOST_OWN,
         };
-        Self::of(&spec.map, most, contract)
+        Ok(Self { calibration: spec.calibration.clone(), ..Self::of(&spec.map, most, contract)? })
     }
 
     /// Makes a mapping by which no output gets more than so many bytes.
@@ -68,7 +71,7 @@ impl Mapping {
             Some((it.name.clone(), source))
         };
         let outputs = map.iter().map(source).collect::<Option<_>>().ok_or("a default does not fit its datatype")?;
-        Ok(Self { contract: contract.clone(), outputs, most })
+        Ok(Self { contract: contract.clone(), outputs, most, calibration: None })
     }
 
     /// Returns the contract that answers are accepted by.
@@ -76,7 +79,7 @@ impl Mapping {
         &self.contract
     }
 
-    /// Says whether nothing is done to what the tier answers.
+    /// Says whether every output is taken as the tier has it.
     pub(crate) fn is_plain(&self) -> bool {
         self.outputs.is_empty()
     }
@@ -112,6 +115,10 @@ impl Mapping {
         let answer = match self.is_plain() || answer.outputs.is_empty() {
             true => answer,
             false => self.mapped(answer, request)?,
+        };
+        let answer = match &self.calibration {
+            Some(by) => calibrated::calibrated(answer, by),
+            None => answer,
         };
         self.contract.accept(answer, request)
     }

@@ -3,6 +3,7 @@
 
 mod binary;
 mod blame;
+mod calibrated;
 mod capability;
 mod client;
 mod commit;

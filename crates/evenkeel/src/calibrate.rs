@@ -1,0 +1,9 @@
+//! Calibrate: what rows teach about one tier: its scores beside the primary's.
+//!
+//! ```text
+//! rows.csv -> table -> asked (a path in this process, or columns) -> learnt, and judged by rows that have not taught -> a file
+//! ```
+
+pub(crate) mod asked;
+pub(crate) mod scores;
+pub(crate) mod table;

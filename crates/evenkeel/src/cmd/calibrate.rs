@@ -1,0 +1,139 @@
+//! `evenkeel calibrate`: learns from rows what a tier's scores would be on the primary's scale.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::{Context, ensure};
+use clap::{Args, ValueEnum};
+use evenkeel_config::{Deployment, ScoreMaps};
+use evenkeel_signals::score_map::Match;
+use jiff::Timestamp;
+
+use super::{counted, serve_path::Named};
+use crate::{
+    calibrate::{asked, scores, table::Table},
+    output, wire,
+};
+
+/// Learns from rows what the scores of a tier would be on the scale of the first, and writes the file of `calibrate_to`.
+///
+/// Both are asked for each row where they are computed in this process; scores that were recorded are named by their columns. Each
+/// row is judged by a map that the other four fifths of the rows have taught; the one that is written is taught by all. Exit code 1:
+/// the map does no better than scores as they are, and nothing is written.
+#[derive(Debug, Args)]
+pub(super) struct Calibrate {
+    /// The route and the tier whose scores are mapped, such as `home-value/distilled`.
+    #[arg(value_name = "ROUTE/TIER")]
+    path: Named,
+    /// A file of comma-separated values with a head; features stand under the names that the route has for them.
+    rows: PathBuf,
+    /// The configuration.
+    #[arg(short, long, value_name = "FILE", default_value = "evenkeel.yaml")]
+    config: PathBuf,
+    /// The file to write; without it nothing is written.
+    #[arg(short, long, value_name = "MAP")]
+    output: Option<PathBuf>,
+    /// The output that is mapped; it need not be named where the route has one alone.
+    #[arg(long = "of", value_name = "OUTPUT")]
+    of: Option<String>,
+    /// What the map keeps: means, or how often a threshold is passed.
+    #[arg(long = "match", value_enum, default_value_t = Keeps::Mean)]
+    keeps: Keeps,
+    /// The columns of the tier's recorded scores, one for each class.
+    #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
+    score: Vec<String>,
+    /// The columns of the primary's recorded scores.
+    #[arg(long, value_name = "COLUMN", value_delimiter = ',', conflicts_with = "primary_model")]
+    primary: Vec<String>,
+    /// An ONNX file that stands in for a primary on a server.
+    #[arg(long, value_name = "FILE")]
+    primary_model: Option<PathBuf>,
+    /// Thresholds at which actions are counted; by default 0.3, 0.5, 0.7 and 0.9 where scores are probabilities.
+    #[arg(long, value_name = "SCORE", value_delimiter = ',')]
+    threshold: Vec<f64>,
+    /// When the rows were seen, for the file; by default now.
+    #[arg(long, value_name = "TIME")]
+    as_of: Option<Timestamp>,
+    /// Prints one object in JSON instead of text.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What a map keeps.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Keeps {
+    Mean,
+    Rate,
+}
+
+impl Calibrate {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let loaded = wire::read(&self.config);
+        let Some(whole) = &loaded.deployment else {
+            loaded.diagnostics.iter().for_each(output::note);
+            anyhow::bail!("cannot read {}: {}", self.config.display(), counted(loaded.errors(), "error"));
+        };
+        let table = Table::read(&self.rows)?;
+        let (first, of) = self.names(whole)?;
+        let Named { route, tier } = &self.path;
+        let ours = self.scores(whole, &table, (tier, &of), (&self.score, None)).context("the tier")?;
+        let model = self.primary_model.as_ref();
+        let primary = self.scores(whole, &table, (&first, &of), (&self.primary, model)).context("the primary")?;
+        let rows: Vec<_> = ours.into_iter().zip(primary).collect();
+        let keeps = if matches!(self.keeps, Keeps::Rate) { Match::Rate } else { Match::Mean };
+        let learnt = scores::learn(&rows, keeps, &self.threshold)?;
+        match self.json {
+            true => output::line(learnt.json())?,
+            false => output::line(learnt.table().trim_end())?,
+        }
+        if !learnt.is_better() {
+            output::note("the map does no better than the scores as they are: nothing is written");
+            return Ok(ExitCode::FAILURE);
+        }
+        if let Some(file) = &self.output {
+            let as_of = self.as_of.unwrap_or_else(Timestamp::now).as_second();
+            let maps = ScoreMaps {
+                route: route.clone(),
+                tier: tier.clone(),
+                to: first,
+                keeps,
+                as_of: u64::try_from(as_of).context("a time before 1970")?,
+                outputs: vec![(of, learnt.mapped)],
+            };
+            std::fs::write(file, maps.write()).with_context(|| format!("cannot write {}", file.display()))?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// The first tier of the route, and the output that is mapped.
+    fn names(&self, whole: &Deployment) -> anyhow::Result<(String, String)> {
+        let Named { route, tier } = &self.path;
+        let at = whole.revision.route(route).with_context(|| format!("there is no route `{route}`"))?.index();
+        let tiers: Vec<_> = whole.revision.routes[at].tiers.iter().map(|it| it.name.as_str()).collect();
+        ensure!(tiers.contains(&tier.as_str()), "route `{route}` has no tier `{tier}`; it has: {}", tiers.join(", "));
+        ensure!(tiers[0] != tier, "`{tier}` is the first tier, whose scale is the one that counts");
+        let outputs = whole.routes[at].output.as_ref().map(|it| &it.tensors[..]).unwrap_or_default();
+        let of = match (&self.of, outputs) {
+            (Some(of), _) => of.clone(),
+            (None, [one]) => one.name.clone(),
+            _ => anyhow::bail!("route `{route}` has several outputs, or declares none: name one with --of"),
+        };
+        Ok((tiers[0].to_owned(), of))
+    }
+
+    /// The scores of one tier: of columns, or computed.
+    fn scores(
+        &self,
+        whole: &Deployment,
+        table: &Table,
+        (tier, of): (&str, &str),
+        (columns, model): (&[String], Option<&PathBuf>),
+    ) -> anyhow::Result<Vec<Vec<f64>>> {
+        if columns.is_empty() {
+            let alone = asked::alone(whole, (&self.path.route, tier), model.map(PathBuf::as_path));
+            let alone = alone.context("its scores can be given as columns (--score, --primary)")?;
+            return super::runtime()?.block_on(asked::ask(alone, table, of));
+        }
+        let columns: Vec<Vec<f64>> = columns.iter().map(|it| table.numbers(it)).collect::<Result<_, _>>()?;
+        Ok((0..table.len()).map(|row| columns.iter().map(|it| it[row]).collect()).collect())
+    }
+}

@@ -1,0 +1,87 @@
+//! Scores on the primary's scale: what a client gets, what `accept` sees, what the record and the state say (`calibrate_to`).
+
+use std::path::Path;
+
+use evenkeel_config::load_text;
+use evenkeel_gateway::Gateway;
+use serde_json::{Value, json};
+
+use crate::client;
+
+const CONFIG: &str = r#"
+version: 1
+server: {listen: "127.0.0.1:0", admin: "127.0.0.1:0"}
+upstreams: {models: {protocol: oip, url: "http://127.0.0.1:1"}}
+routes:
+  home:
+    protocol: oip
+    deadline: 2s
+    output: {tensors: {score: {datatype: FP32, min: 0, max: 1}}}
+    tiers:
+      - {name: primary, oip: {upstream: models, model: m}}
+      - {name: distilled, onnx: {file: home.onnx}}
+      - {name: default, fixed: {outputs: {score: 0.5}}}
+"#;
+const MODEL: &[u8] = include_bytes!("../../../../examples/home-value/distilled.onnx");
+/// Halves every score.
+const MAP: &str = r#"{"version": 1, "kind": "score-map", "route": "home", "tier": "distilled", "to": "primary", "match": "mean",
+"as_of": 1764163893, "outputs": {"score": {"n": 1200, "maps": [{"shape": "isotonic", "scale": "probability", "knots": [[0, 0], [1, 0.5]]}]}}}"#;
+
+/// Starts a gateway of which the distilled tier has so much more to say; the primary is dead.
+async fn start(folder: &Path, more: &str) -> Gateway {
+    std::fs::write(folder.join("home.onnx"), MODEL).expect("written");
+    std::fs::write(folder.join("map.json"), MAP).expect("written");
+    let text = CONFIG.replace("{file: home.onnx}}", &format!("{{file: home.onnx}}{more}}}"));
+    let loaded = load_text("evenkeel.yaml", &text, folder);
+    Gateway::start(loaded.deployment.unwrap_or_else(|| panic!("{:#?}", loaded.diagnostics))).await.expect("a gateway")
+}
+
+/// Asks for a row; returns the score, and the decision.
+async fn ask(gateway: &Gateway) -> (f64, Value) {
+    let row = json!({"name": "x", "datatype": "FP32", "shape": [1, 8], "data": [8, 20, 6, 1, 900, 3, 37, -122]});
+    let body: &'static str = json!({"inputs": [row]}).to_string().leak();
+    let got = client::post(gateway.address(), "/v2/models/home/infer", body).await;
+    let id = got.header("evenkeel-decision").to_owned();
+    let score = got.json()["outputs"][0]["data"][0].as_f64().expect("a score");
+    (score, client::get(gateway.address(), &format!("/v1/decisions/{id}")).await.json())
+}
+
+const CALIBRATED: &str = ", calibrate_to: {path: primary, file: map.json}";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tier_below_answers_on_the_primarys_scale_and_the_record_names_the_map() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (plain, record) = ask(&start(folder.path(), "").await).await;
+    let answered = |record: &Value| record["attempts"].as_array().and_then(|it| it.last()).cloned().expect("attempts");
+    assert!(answered(&record).get("calibration").is_none(), "{record}");
+
+    let gateway = start(folder.path(), CALIBRATED).await;
+    let (mapped, record) = ask(&gateway).await;
+    assert!((mapped - plain / 2.0).abs() < 1e-7 && plain > 0.5, "{plain} {mapped}");
+    let attempt = answered(&record);
+    assert_eq!(attempt["path"], "distilled");
+    let calibration = attempt["calibration"].clone();
+    let map = calibration["map"].as_str().expect("a digest");
+    assert!(map.starts_with("sha256:") && map.len() == 19, "{map}");
+    let expected = json!({
+        "map": map, "to": "primary", "match": "mean", "as_of": "2025-11-26T13:31:33Z",
+        "outputs": {"score": {"n": 1_200, "shape": "isotonic"}},
+    });
+    assert_eq!(calibration, expected);
+    let state = client::get(gateway.address(), "/v1/routes/home/state").await.json();
+    assert_eq!(state["tiers"][1]["calibration"], expected);
+    assert!(state["tiers"][0].get("calibration").is_none(), "{state}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_accepted_is_judged_on_the_primarys_scale() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let accept = ", accept: {confidence: outputs.score, at_least: 0.6}";
+    let (score, record) = ask(&start(folder.path(), accept).await).await;
+    assert_eq!((score > 0.6, &record["outcome"]["path"]), (true, &json!("distilled")));
+    let (score, record) = ask(&start(folder.path(), &format!("{CALIBRATED}{accept}")).await).await;
+    assert_eq!((score, &record["outcome"]["path"]), (0.5, &json!("default")), "it is not as sure as that");
+    let attempt = &record["attempts"].as_array().and_then(|it| it.last()).cloned().expect("attempts");
+    assert_eq!(attempt["result"], "quality.low_confidence");
+    assert_eq!(attempt["calibration"]["to"], "primary", "what was judged went through the map");
+}
