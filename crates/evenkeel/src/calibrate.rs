@@ -1,4 +1,4 @@
-//! Calibrate: what rows teach about one tier: its scores beside the primary's.
+//! Calibrate: what rows teach about one tier: its scores beside the primary's, or the votes of its members beside the truth.
 //!
 //! ```text
 //! rows.csv -> table -> asked (a path in this process, or columns) -> learnt, and judged by rows that have not taught -> a file
@@ -7,3 +7,4 @@
 pub(crate) mod asked;
 pub(crate) mod scores;
 pub(crate) mod table;
+pub(crate) mod votes;

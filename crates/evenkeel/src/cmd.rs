@@ -44,7 +44,7 @@ enum Verb {
     ServePath(serve_path::ServePath),
     /// Reads a configuration and prints everything that is wrong with it.
     Check(check::Check),
-    /// Learns from rows what the scores of a tier would be on the primary's scale.
+    /// Learns from rows what the scores of a tier would be on the primary's scale, or what the votes of an ensemble count.
     Calibrate(calibrate::Calibrate),
     /// Prints the JSON schema or a commented example of a configuration.
     Config(config::Config),

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::{counted, serve_path::Named};
 use crate::{
-    calibrate::{asked, scores, table::Table},
+    calibrate::{asked, scores, table::Table, votes},
     output, wire,
 };
 
@@ -21,7 +21,7 @@ use crate::{
 /// the map does no better than scores as they are, and nothing is written.
 #[derive(Debug, Args)]
 pub(super) struct Calibrate {
-    /// The route and the tier whose scores are mapped, such as `home-value/distilled`.
+    /// The route and the tier whose scores are mapped, or whose members vote, such as `home-value/distilled`.
     #[arg(value_name = "ROUTE/TIER")]
     path: Named,
     /// A file of comma-separated values with a head; features stand under the names that the route has for them.
@@ -53,6 +53,13 @@ pub(super) struct Calibrate {
     /// When the rows were seen, for the file; by default now.
     #[arg(long, value_name = "TIME")]
     as_of: Option<Timestamp>,
+    /// The column of what is true: learns what the votes of an ensemble's members count, and prints it.
+    #[arg(long, value_name = "COLUMN", requires = "member", conflicts_with_all = ["output", "of", "score", "primary", "primary_model", "threshold"])]
+    truth: Option<String>,
+    /// A member of the ensemble, in the order of its `paths`: the column of its answers and, after a colon, of its confidences. An
+    /// empty cell is no answer.
+    #[arg(long, value_name = "ANSWER[:CONFIDENCE]", requires = "truth")]
+    member: Vec<String>,
     /// Prints one object in JSON instead of text.
     #[arg(long)]
     json: bool,
@@ -67,6 +74,28 @@ enum Keeps {
 
 impl Calibrate {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        match &self.truth {
+            Some(truth) => self.votes(truth),
+            None => self.map(),
+        }
+    }
+
+    /// Learns what votes count.
+    fn votes(&self, truth: &str) -> anyhow::Result<ExitCode> {
+        let rows = votes::rows(&Table::read(&self.rows)?, truth, &self.member)?;
+        let learnt = votes::learn(&rows, &self.member)?;
+        match self.json {
+            true => output::line(learnt.json())?,
+            false => output::line(learnt.table().trim_end())?,
+        }
+        if !learnt.is_better() {
+            output::note("the vote does no better than the best of its members alone");
+        }
+        Ok(ExitCode::from(u8::from(!learnt.is_better())))
+    }
+
+    /// Learns a map of scores.
+    fn map(&self) -> anyhow::Result<ExitCode> {
         let loaded = wire::read(&self.config);
         let Some(whole) = &loaded.deployment else {
             loaded.diagnostics.iter().for_each(output::note);
