@@ -153,6 +153,20 @@ pub struct Attempt {
     /// By which map its scores were brought to the scale of the first tier; absent where they were not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<Calibration>,
+    /// The file of the model that computed it; absent where none did in this process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<Model>,
+}
+
+/// The file of a model that is computed in the gateway's process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Model {
+    /// SHA-256 of its content, in hexadecimal digits.
+    pub sha256: String,
+    /// SHA-256 of the key that signed it, as a SubjectPublicKeyInfo, in hexadecimal digits; absent where no signature is asked
+    /// for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed_by: Option<String>,
 }
 
 /// A document that was found.
@@ -276,6 +290,7 @@ fn attempt(it: &core::AttemptRecord, revision: &core::Revision) -> Attempt {
         usage: None,
         documents: Vec::new(),
         calibration: None,
+        model: None,
     }
 }
 

@@ -119,6 +119,15 @@ impl<'a> Checks<'a> {
         }
     }
 
+    /// Holds a file that was noted against its checksum.
+    pub(crate) fn checksum(&mut self, key: &Key, file: &str, sha256: &str) {
+        let Some(found) = self.outside.checksum(file).filter(|_| !self.report.doubts(key)) else { return };
+        if !found.eq_ignore_ascii_case(sha256) {
+            let message = format!("`{file}` has the SHA-256 {found}");
+            self.error("checksum", key, message, "write that, 64 hexadecimal digits, once you know whose file it is");
+        }
+    }
+
     /// Reads a file of certificates, or of a key.
     pub(crate) fn pem(&mut self, key: &Key, file: &str) {
         if self.report.doubts(key) {

@@ -161,6 +161,12 @@ impl Outside {
         read.expect("checked: the file is there")
     }
 
+    /// Returns the SHA-256 of a file in hexadecimal digits, where it was fetched and is there.
+    pub(crate) fn checksum(&self, file: &str) -> Option<String> {
+        let read = self.files.get(file)?.as_ref().ok()?;
+        Some(read.sha256.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
     /// Returns what a request holds that was fetched; nothing of one that is no such request.
     pub(crate) fn sample(&self, file: &str) -> BTreeMap<String, InputTensor> {
         self.samples.get(file).cloned().unwrap_or_default()

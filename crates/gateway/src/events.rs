@@ -29,7 +29,7 @@ use crate::{
     ask::Ask,
     bill::Spent,
     enrich::{Enriched, Plan},
-    path::Found,
+    path::{Found, ModelFile},
     shadow::Shadowed,
 };
 
@@ -50,6 +50,8 @@ pub(crate) struct Record {
     pub(crate) found: Vec<(AttemptId, Vec<Found>)>,
     /// By which maps their scores were brought to the scale of the first tier.
     pub(crate) calibrated: Vec<(AttemptId, Arc<Calibration>)>,
+    /// The files of the models that computed in them.
+    pub(crate) models: Vec<(AttemptId, Arc<ModelFile>)>,
     /// What was fetched and imputed, where its route is enriched.
     pub(crate) enriched: Option<Enriched>,
 }
@@ -63,6 +65,8 @@ pub(crate) struct Attempts {
     pub(crate) found: Vec<(AttemptId, Vec<Found>)>,
     /// By which maps their scores were brought to the scale of the first tier.
     pub(crate) calibrated: Vec<(AttemptId, Arc<Calibration>)>,
+    /// The files of the models that computed in them.
+    pub(crate) models: Vec<(AttemptId, Arc<ModelFile>)>,
 }
 
 /// Something that happened, for those who watch.
@@ -98,10 +102,11 @@ impl Events {
 
     /// Keeps the record of a request that is over, with what only the shell knows of its attempts.
     pub(crate) fn decision(&self, decision: Decision, ask: &Ask, attempts: Attempts) {
-        let Attempts { spent, found, calibrated } = attempts;
+        let Attempts { spent, found, calibrated, models } = attempts;
         let trace = trace::context(&ask.headers);
         let (id, enriched) = (ask.decision.clone(), ask.enriched().cloned());
-        let record = Arc::new(Record { id, at: Timestamp::now(), trace, decision, spent, found, calibrated, enriched });
+        let at = Timestamp::now();
+        let record = Arc::new(Record { id, at, trace, decision, spent, found, calibrated, models, enriched });
         self.metrics.decision(&record.decision);
         if let Some(enriched) = &record.enriched {
             self.metrics.enriched(&record.decision, enriched);
@@ -199,6 +204,8 @@ fn render(record: &Record) -> api::Decision {
         attempt.documents = found.into_iter().flatten().map(document).collect();
         let by = record.calibrated.iter().find(|(it, _)| *it == of.attempt);
         attempt.calibration = by.map(|(_, by)| calibrated::render(by));
+        let model = record.models.iter().find(|(it, _)| *it == of.attempt);
+        attempt.model = model.map(|(_, it)| api::Model { sha256: it.sha256.clone(), signed_by: it.signed_by.clone() });
     }
     rendered
 }

@@ -41,6 +41,11 @@ pub(crate) trait Path: Send + Sync {
     fn certain(&self, _ask: &Ask, _evenkeel: &str) -> Option<Certain> {
         None
     }
+
+    /// Returns the file that it computes with; none for a path that computes with none.
+    fn model(&self) -> Option<&Arc<ModelFile>> {
+        None
+    }
 }
 
 /// An attempt on its way; dropping it stops it and closes what it called.
@@ -169,6 +174,15 @@ impl Left {
     }
 }
 
+/// The file of a model that is computed in this process.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct ModelFile {
+    /// SHA-256 of its content, in hexadecimal digits.
+    pub(crate) sha256: String,
+    /// SHA-256 of the key that signed it, where one is asked for.
+    pub(crate) signed_by: Option<String>,
+}
+
 /// A document that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Found {
@@ -200,6 +214,7 @@ impl Ended {
     }
 }
 
+mod queue;
 mod workers;
 
 macro_rules! registry {

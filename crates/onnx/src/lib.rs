@@ -42,4 +42,4 @@ mod tensor;
 
 pub use load::LoadError;
 pub use model::{Model, Port, RunError};
-pub use tensor::{Data, Kind, Misfit, Tensor};
+pub use tensor::{Data, Kind, Misfit, Tensor, elements};

@@ -102,7 +102,7 @@ impl Data {
 }
 
 /// Returns how many elements a shape has; none where the dimensions that are not zero have too many.
-pub(crate) fn elements(shape: &[usize]) -> Option<usize> {
+pub fn elements(shape: &[usize]) -> Option<usize> {
     let product = shape.iter().try_fold(1_usize, |product, it| product.checked_mul((*it).max(1)))?;
     Some(if shape.contains(&0) { 0 } else { product })
 }

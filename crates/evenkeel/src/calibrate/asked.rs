@@ -42,8 +42,11 @@ fn instead(whole: &mut Deployment, (route, tier): (&str, &str), file: &Path) -> 
     let found = found.and_then(|it| it.tiers.iter().find(|it| it.name == tier));
     let Some(at) = found.map(|it| it.path.index()) else { return Ok(()) };
     revision.paths[at].place = evenkeel_core::Where::Local;
-    whole.paths[at].kind =
-        Kind::Onnx(kind::Onnx { file: file.into(), sha256: Sha256::digest(&bytes).into(), threads: 1 });
+    // One table after the other is asked: nobody waits.
+    let (threads, queue, batch) = (1, 1, 1);
+    let sha256 = Sha256::digest(&bytes).into();
+    let onnx = kind::Onnx { file: file.into(), sha256, threads, queue, batch, signed: None };
+    whole.paths[at].kind = Kind::Onnx(onnx);
     whole.paths[at].map.clear();
     whole.revision = Arc::new(revision);
     Ok(())

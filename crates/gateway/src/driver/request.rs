@@ -315,8 +315,10 @@ impl Task {
     async fn over(&mut self, decision: Decision) {
         (self.attempt, self.beside) = (None, None);
         let spent = std::mem::take(&mut self.bill).settle(&self.it.ask);
+        let model = |path: PathId| self.it.applied.paths.get(path.index())?.model().cloned();
+        let models = decision.attempts.iter().filter_map(|it| Some((it.attempt, model(it.path)?))).collect();
         let calibrated = calibrated::of(&decision, &self.it.applied.deployment.paths);
-        let attempts = Attempts { spent, found: std::mem::take(&mut self.found), calibrated };
+        let attempts = Attempts { spent, found: std::mem::take(&mut self.found), calibrated, models };
         self.events.decision(decision, &self.it.ask, attempts);
         match self.finish.take() {
             Some(Finish::Reply(reply)) => self.client.reply(reply),

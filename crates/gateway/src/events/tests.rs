@@ -126,6 +126,7 @@ fn record(id: &str, decision: &Decision) -> Arc<Record> {
         spent: Vec::new(),
         found: Vec::new(),
         calibrated: Vec::new(),
+        models: Vec::new(),
     })
 }
 

@@ -1,19 +1,22 @@
 //! `onnx`: a model that is computed in this process, on threads of its own.
 //!
-//! Accepted: `onnx: {file: fraud.onnx, threads: 2}`. Rejected when it is made ready: a file that is damaged, was changed
+//! Accepted: `onnx: {file: fraud.onnx, threads: 2, queue: 500}`. Rejected when it is made ready: a file that is damaged, was changed
 //! since the configuration was read, has operators that are not offered, or does not fit what the route takes and gives
 //! (TN-13).
 
+mod batch;
+mod file;
 mod rows;
 
 use std::{ops::RangeInclusive, sync::Arc};
 
 use evenkeel_config as config;
 use evenkeel_core::ResultCode;
-use evenkeel_onnx::{Data, Kind, Model, Port, Tensor as Array};
-use sha2::{Digest, Sha256};
+use evenkeel_onnx::{Data, Kind, Model, Port, Tensor as Array, elements};
+use tokio::sync::oneshot;
 
-use super::{Attempting, Ended, Left, Path, Pieces, Site, workers::Workers};
+use self::batch::{Arrays, Asks, Computer, Waits};
+use super::{Attempting, Ended, Left, ModelFile, Path, Pieces, Site, queue::Crew};
 use crate::{
     ask::{Ask, Inference, Question},
     tensor::{self, Datatype, Infer, InferAnswer, Mapping, Signature, Tensor},
@@ -22,38 +25,43 @@ use crate::{
 
 /// A model in this process.
 pub(crate) struct Onnx {
-    model: Arc<Model>,
-    mapping: Arc<Mapping>,
-    workers: Workers,
+    crew: Crew<Waits<Arc<Ask>>>,
+    file: Arc<ModelFile>,
 }
 
 impl Onnx {
     pub(super) fn path(kind: &config::kind::Onnx, site: Site<'_>) -> Result<Arc<dyn Path>, String> {
+        let (bytes, whose) = file::read(kind)?;
         let file = kind.file.display();
-        let bytes = std::fs::read(&kind.file).map_err(|error| format!("`{file}` cannot be read: {error}"))?;
-        if Sha256::digest(&bytes).as_slice() != kind.sha256 {
-            return Err(format!("`{file}` was changed after the configuration was read; reload once it is whole"));
-        }
         let model = Model::load(&bytes).map_err(|error| format!("`{file}`: {error}"))?;
-        let mapping = Arc::new(site.mapping()?);
+        let mapping = site.mapping()?;
         fits(&model, &mapping).map_err(|why| format!("`{file}`: {why}"))?;
         if site.is_first {
             site.known.learn(signature(&model));
         }
-        let workers = Workers::start(&format!("onnx {}", site.path.name), kind.threads)?;
-        Ok(Arc::new(Self { model: Arc::new(model), mapping, workers }))
+        warm(&model);
+        let computer = Computer { model, mapping, batch: u64::from(kind.batch) };
+        let bounds = (kind.threads, kind.queue as usize);
+        let work = move |waits, queue: &_| _ = computer.work(waits, queue);
+        Ok(Arc::new(Self { crew: Crew::start(&format!("onnx {}", site.path.name), bounds, work)?, file: whose }))
     }
 
     async fn answer(&self, ask: Arc<Ask>) -> Result<InferAnswer, ResultCode> {
-        let (model, mapping) = (self.model.clone(), self.mapping.clone());
-        let compute = move |is_wanted: &dyn Fn() -> bool| {
-            let Question::Infer(Inference { infer, .. }) = &ask.question else {
-                // `check` lets such a path stand on an `oip` route only.
-                return Err(ResultCode::UnsupportedFeature);
-            };
-            mapping.accept(compute(&model, infer, is_wanted)?, infer)
-        };
-        self.workers.run(compute).await?
+        let (reply, answer) = oneshot::channel();
+        // What is full has no room for more, and says so at once: the next tier is asked.
+        self.crew.put(Waits { ask, reply }).map_err(|_| ResultCode::OwnLimit)?;
+        // A thread lives as long as we do, so that the job is taken; where it panics, the reply is dropped.
+        answer.await.map_err(|_| ResultCode::PathPanic)?
+    }
+}
+
+impl Asks for Arc<Ask> {
+    fn infer(&self) -> Option<&Infer> {
+        match &self.question {
+            Question::Infer(Inference { infer, .. }) => Some(infer),
+            // `check` lets such a path stand on an `oip` route only.
+            _ => None,
+        }
     }
 }
 
@@ -66,17 +74,46 @@ impl Path for Onnx {
             }
         })
     }
+
+    fn model(&self) -> Option<&Arc<ModelFile>> {
+        Some(&self.file)
+    }
 }
 
-/// What a request cannot be for this model, it may be for the next tier.
-fn compute(model: &Model, infer: &Infer, is_wanted: &dyn Fn() -> bool) -> Result<InferAnswer, ResultCode> {
+/// Computes one row of zeros, whatever comes of it: pages are read and memory is asked for before a request is (F-161).
+fn warm(model: &Model) {
+    /// A row of more is none of these; what one costs is then seen with the first request.
+    const MOST: usize = 1 << 20;
+    fn zeros(port: &Port) -> Option<(&str, Array)> {
+        let shape: Vec<usize> = port.shape.iter().map(|it| it.map_or(1, |it| it as usize)).collect();
+        let count = elements(&shape).filter(|it| *it <= MOST)?;
+        let data = match port.kind {
+            Kind::F32 => Data::F32(vec![0.0; count]),
+            Kind::F64 => Data::F64(vec![0.0; count]),
+            Kind::I32 => Data::I32(vec![0; count]),
+            Kind::I64 => Data::I64(vec![0; count]),
+            Kind::Bool => Data::Bool(vec![false; count]),
+            Kind::Text => Data::Text(vec![String::new(); count]),
+        };
+        Some((port.name.as_str(), Array::new(shape, data).ok()?))
+    }
+    if let Some(inputs) = model.inputs().iter().map(zeros).collect::<Option<Vec<_>>>() {
+        let run = || model.run(&inputs).is_ok();
+        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
+    }
+}
+
+/// Returns what a model is asked; none where the request is nothing for it.
+fn inputs(model: &Model, infer: &Infer) -> Option<Arrays> {
     let feed = |port: &Port| {
         let tensor = infer.input(&port.name)?;
         Some((port.name.clone(), array(tensor, port)?))
     };
-    let inputs = model.inputs().iter().map(feed).collect::<Option<Vec<_>>>().ok_or(ResultCode::UnsupportedFeature)?;
-    let inputs: Vec<_> = inputs.iter().map(|(name, array)| (name.as_str(), array.clone())).collect();
-    let outputs = rows::run(model, &inputs, is_wanted)?;
+    model.inputs().iter().map(feed).collect()
+}
+
+/// Makes an answer of what a model computed.
+fn answer(outputs: Arrays) -> Result<InferAnswer, ResultCode> {
     let tensors = outputs.into_iter().map(|(name, array)| tensor(name, array));
     Ok(InferAnswer::of(tensors.collect::<Option<Vec<_>>>().ok_or(ResultCode::ContractSchema)?))
 }

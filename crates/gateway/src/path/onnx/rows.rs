@@ -1,7 +1,7 @@
 //! Rows: a large batch computed in turns, so that one that nobody waits for any more ends soon (TN-14).
 //!
-//! The operators that are offered compute each row for itself, so that parts of a batch put together are the whole. A
-//! model that takes or gives something else than rows is run as it is.
+//! Where a model was proven to compute each row for itself, parts of a batch put together are the whole. Any other is run
+//! as it is.
 //!
 //! # Invariants
 //! - `ROWS-1`: in turns or at once, the answer is the same, bit for bit.
@@ -43,14 +43,13 @@ pub(super) fn run(
 
 /// Returns how many rows all inputs have, where that is what their first dimension counts.
 fn rows(model: &Model, inputs: &[(&str, Tensor)]) -> Option<usize> {
-    let open = model.inputs().iter().all(|port| port.shape.first().is_some_and(Option::is_none));
     let mut rows = inputs.iter().map(|(_, it)| it.shape().first().copied());
-    let first = rows.next().flatten().filter(|_| open)?;
+    let first = rows.next().flatten().filter(|_| model.is_by_row())?;
     rows.all(|it| it == Some(first)).then_some(first)
 }
 
 /// Cuts rows out of a tensor.
-fn cut(tensor: &Tensor, rows: Range<usize>) -> Tensor {
+pub(super) fn cut(tensor: &Tensor, rows: Range<usize>) -> Tensor {
     let mut shape = tensor.shape().to_vec();
     let width: usize = shape.iter().skip(1).product();
     let places = rows.start * width..rows.end * width;
@@ -67,7 +66,7 @@ fn cut(tensor: &Tensor, rows: Range<usize>) -> Tensor {
 }
 
 /// Puts the rows of an output behind those that are there.
-fn joined(((name, whole), (_, part)): ((String, Tensor), (String, Tensor))) -> Result<(String, Tensor), ResultCode> {
+pub(super) fn joined(((name, whole), (_, part)): ((String, Tensor), (String, Tensor))) -> Result<(String, Tensor), ResultCode> {
     let ((mut shape, mut data), (more, rest)) = (whole.into_parts(), part.into_parts());
     if shape[1..] != more[1..] {
         return Err(ResultCode::ContractShape);
