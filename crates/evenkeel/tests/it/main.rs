@@ -26,4 +26,5 @@ mod serve_path;
 mod simulate;
 mod slow;
 mod status;
+mod swap;
 mod under_load;
