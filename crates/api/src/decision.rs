@@ -156,6 +156,9 @@ pub struct Attempt {
     /// The file of the model that computed it; absent where none did in this process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<Model>,
+    /// How it voted; absent where it is no member of an ensemble, or had no vote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vote: Option<Vote>,
 }
 
 /// The file of a model that is computed in the gateway's process.
@@ -167,6 +170,21 @@ pub struct Model {
     /// for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signed_by: Option<String>,
+}
+
+/// How a member of an ensemble voted: what it said is nowhere in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vote {
+    /// What its vote counts, in millionths.
+    pub weight_millionths: i64,
+    /// Rows on which it voted.
+    pub rows: u64,
+    /// Rows in which it said what was answered; of numbers, something near enough.
+    pub agreed: u64,
+    /// The place of what it said among the different answers to the only row, the winner's being 0; absent for numbers, and for
+    /// several rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<u32>,
 }
 
 /// A document that was found.
@@ -253,7 +271,10 @@ fn input(fact: &core::Fact, route: &core::Route, revision: &core::Revision) -> I
     let lacks = core::lacks(revision, fact.signal, fact.value).unwrap_or_default();
     Input {
         signal: words::signal(fact.signal).into(),
-        of: route.tiers[usize::from(fact.tier)].name.clone(),
+        of: match fact.member {
+            None => route.tiers[usize::from(fact.tier)].name.clone(),
+            Some(member) => format!("{}/{member}", route.tiers[usize::from(fact.tier)].name),
+        },
         value: words::number(fact.value),
         op: fact.signal.breached_when().sign().into(),
         threshold: words::number(fact.threshold),
@@ -291,6 +312,7 @@ fn attempt(it: &core::AttemptRecord, revision: &core::Revision) -> Attempt {
         documents: Vec::new(),
         calibration: None,
         model: None,
+        vote: None,
     }
 }
 

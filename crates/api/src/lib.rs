@@ -11,7 +11,9 @@ mod transition;
 mod words;
 
 pub use calibration::{CalibratedOutput, Calibration};
-pub use decision::{Attempt, Candidate, Decision, Document, Enrichment, Imputed, Input, Model, Outcome, Rows, Usage};
+pub use decision::{
+    Attempt, Candidate, Decision, Document, Enrichment, Imputed, Input, Model, Outcome, Rows, Usage, Vote,
+};
 pub use ready::{Ready, Rejected, Unproven};
-pub use status::{FeatureServer, Gate, RouteBrief, RouteState, Standing, Status, TierState};
+pub use status::{FeatureServer, Gate, MemberState, RouteBrief, RouteState, Standing, Status, TierState};
 pub use transition::{Transition, Trip};

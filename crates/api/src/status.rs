@@ -126,6 +126,20 @@ pub struct TierState {
     /// By which map its scores are brought to the scale of the first tier; absent where they are not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<Calibration>,
+    /// The members of an ensemble, in their order; absent of any other tier.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<MemberState>,
+}
+
+/// A member of an ensemble as it stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MemberState {
+    /// Its path, as `panel/0`.
+    pub path: String,
+    /// The worst of its breakers: `closed`, `ramp`, `half_open`, `open`.
+    pub breaker: String,
+    /// Whether it may be asked now.
+    pub eligible: bool,
 }
 
 /// A closed gate.

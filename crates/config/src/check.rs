@@ -8,12 +8,13 @@ mod effect;
 mod enrich;
 mod input;
 mod ladder;
-mod limits;
+pub(crate) mod limits;
 mod map;
 mod routes;
 mod rows;
 mod sizes;
 mod upstreams;
+mod vote;
 
 use std::{path::Path, sync::Arc};
 

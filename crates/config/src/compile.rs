@@ -12,6 +12,7 @@ mod digest;
 mod enrich;
 mod map;
 mod only;
+pub(crate) mod vote;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -22,6 +23,7 @@ pub use contract::{Feature, FixedTensor, Input, InputTensor, Output, OutputTenso
 pub use enrich::{Enrich, Fetched, JoinKey};
 pub use map::{MapSource, MappedOutput, Pick};
 pub use only::NotAlone;
+pub use vote::{Voted, Weights};
 
 use crate::{
     confidence::Accept,
@@ -31,9 +33,10 @@ use crate::{
         commit::Commit,
         file::File,
         first_token::FirstToken,
-        path::{Kind, PathKind, Site, Target},
+        path::{Kind, Member, PathKind, Site, Target},
         probe::Asked,
         route::{OnCapability, OnPolicy, Rescue, Route, RouteProtocol, WhenExhausted},
+        rows::Rows,
         scalar::{Duration, Limit, Ratio},
         server::Server,
         tier::{Feature as Capability, Hedge, Method, Tier},
@@ -149,8 +152,7 @@ pub(crate) fn compile(mut file: File, outside: &Outside) -> Deployment {
     };
     let (mut paths, mut routes) = (Vec::new(), Vec::new());
     for (at, (name, it)) in file.routes.iter().enumerate() {
-        let first = revision.paths.len();
-        for tier in &it.tiers {
+        let mut add = |tier: &Tier| {
             let (_, kind) = tier.kinds.given().pop().expect("checked: exactly one kind");
             let place = kind.target().place(id);
             let mut path = path(tier, RouteId(at as u16), it, (kind, place));
@@ -162,8 +164,20 @@ pub(crate) fn compile(mut file: File, outside: &Outside) -> Deployment {
             let (finalise, map) = (tier.finalise().nanos(), map::map(site));
             let calibration = calibration::calibration(site, outside);
             paths.push(PathSpec { kind, max_answer, finalise, map, accept: accept(site), calibration });
+            PathId(paths.len() as u16 - 1)
+        };
+        let tiers = it.tiers.iter().map(|tier| {
+            let path = add(tier);
+            let members = tier.kinds.members().iter().map(|member| add(&member.0)).collect::<Vec<_>>();
+            let (name, method) = (tier.name.clone(), method(tier.method.expect("written out")));
+            core::Tier { name, method, path, ensemble: vote::ensemble(tier, members) }
+        });
+        let tiers: Vec<_> = tiers.collect();
+        for member in tiers.iter().flat_map(|it| &it.ensemble).flat_map(|it| &it.members) {
+            let features = &mut revision.paths[member.index()].features;
+            *features = vote::votable(*features);
         }
-        revision.routes.push(route(name, it, first));
+        revision.routes.push(route(name, it, tiers));
         routes.push(RouteSpec {
             input: it.input.as_ref().map(contract::input),
             enrich: it.enrich.as_ref().map(|enrich| enrich::enrich(enrich, it.input.as_ref(), id)),
@@ -197,16 +211,27 @@ fn write_out(file: &mut File, outside: &Outside) {
         for (at, tier) in route.tiers.iter_mut().enumerate() {
             let by_kind = tier.kinds.given().first().map(|(_, kind)| kind.method(at));
             tier.method = tier.method.or(by_kind);
-            tier.finalise = Some(tier.finalise());
-            for (name, mapped) in &mut tier.map {
-                mapped.from = mapped.source(name).map(str::to_owned);
+            write_out_tier(tier);
+            let name = tier.name.clone();
+            for (at, Member(member)) in tier.kinds.members_mut().iter_mut().enumerate() {
+                member.name = format!("{name}/{at}");
+                // Of the rows that it is not sure of it says nothing; without any it does not vote.
+                member.accept.iter_mut().for_each(|it| it.rows = Rows::All);
+                write_out_tier(member);
             }
-            if let Some(features) = &mut tier.features {
-                features.sort_unstable();
-                features.dedup();
-            }
-            capability::write_out(tier);
         }
+    }
+}
+
+fn write_out_tier(tier: &mut Tier) {
+    capability::write_out(tier);
+    tier.finalise = Some(tier.finalise());
+    for (name, mapped) in &mut tier.map {
+        mapped.from = mapped.source(name).map(str::to_owned);
+    }
+    if let Some(features) = &mut tier.features {
+        features.sort_unstable();
+        features.dedup();
     }
 }
 
@@ -244,12 +269,7 @@ fn protocol(it: RouteProtocol) -> core::Protocol {
     }
 }
 
-fn route(name: &str, it: &Route, first: usize) -> core::Route {
-    let tier = |(at, tier): (usize, &Tier)| core::Tier {
-        name: tier.name.clone(),
-        method: method(tier.method.expect("written out")),
-        path: PathId((first + at) as u16),
-    };
+fn route(name: &str, it: &Route, tiers: Vec<core::Tier>) -> core::Route {
     core::Route {
         name: name.into(),
         protocol: protocol(it.protocol),
@@ -283,7 +303,7 @@ fn route(name: &str, it: &Route, first: usize) -> core::Route {
         },
         shadow: core::ShadowPolicy { share: permille(it.shadow.share), cost: permille(it.shadow.max_cost) },
         rehearsal: it.rehearsal.nanos(),
-        tiers: it.tiers.iter().enumerate().map(tier).collect(),
+        tiers,
     }
 }
 

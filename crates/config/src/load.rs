@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, io, path::Path, sync::Arc};
 use evenkeel_core::{PathId, UpstreamId};
 
 use crate::{
-    check::Checks,
+    check::{Checks, limits::every_path},
     compile::{Deployment, compile},
     describe::json_schema,
     diagnostic::{Diagnostic, Severity},
@@ -124,13 +124,12 @@ fn declared(name: &str, file: &File, tree: &Node) -> BTreeMap<Part, Declared> {
         key: key.to_string(),
         hint,
     };
-    let tiers = file.routes.iter().flat_map(|(route, it)| it.tiers.iter().enumerate().map(move |tier| (route, tier)));
-    let paths = tiers.enumerate().map(|(id, (route, (at, tier)))| {
+    let tiers = file.routes.iter().flat_map(|(name, it)| every_path(&top.field("routes").field(name), it));
+    let paths = tiers.enumerate().map(|(id, (key, tier))| {
         let hint = match tier.map.is_empty() {
             true => "make the model anew, or take another file",
             false => "answer what `map` takes, or mend `map`",
         };
-        let key = top.field("routes").field(route).field("tiers").index(at);
         (Part::Path(PathId(id as u16)), declared(key, "unfit-model", hint))
     });
     let code = "unfit-certificate";

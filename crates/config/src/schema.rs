@@ -24,3 +24,4 @@ pub(crate) mod tensor;
 pub(crate) mod tier;
 pub(crate) mod upstream;
 pub(crate) mod value;
+pub(crate) mod vote;

@@ -84,7 +84,7 @@ fn revision() -> Revision {
         accept: None,
         breaker: BreakerPolicy::default(),
     };
-    let tier = |name: &str, method, path| Tier { name: name.into(), method, path: PathId(path) };
+    let tier = |name: &str, method, path| Tier { name: name.into(), method, path: PathId(path), ensemble: None };
     let upstream = |name: &str| Upstream {
         name: name.into(),
         replicas: vec![format!("http://{name}")],

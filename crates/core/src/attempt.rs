@@ -21,6 +21,8 @@ pub(crate) struct Attempt {
     pub(crate) id: AttemptId,
     pub(crate) tier: u8,
     pub(crate) path: PathId,
+    /// Which member of the tier's ensemble it asks.
+    pub(crate) member: Option<u8>,
     pub(crate) replica: ReplicaId,
     pub(crate) started: Nanos,
     pub(crate) leased: Leased,
@@ -80,17 +82,19 @@ pub(crate) struct Target {
     pub(crate) id: AttemptId,
     pub(crate) tier: u8,
     pub(crate) path: PathId,
+    pub(crate) member: Option<u8>,
     pub(crate) replica: ReplicaId,
     pub(crate) role: Role,
 }
 
 impl Attempt {
     pub(crate) fn start(now: Nanos, target: Target, timing: Timing) -> Self {
-        let Target { id, tier, path, replica, .. } = target;
+        let Target { id, tier, path, member, replica, .. } = target;
         Self {
             id,
             tier,
             path,
+            member,
             replica,
             started: now,
             leased: Leased::default(),
@@ -110,6 +114,11 @@ impl Attempt {
             rows: 0,
             low: None,
         }
+    }
+
+    /// Returns the tier as which a refusal of the request is read: what one of several says alone is not the last word (F-002).
+    pub(crate) fn counts_as(&self) -> u8 {
+        if self.member.is_some() { self.tier.max(1) } else { self.tier }
     }
 
     /// Notes a piece of content.
@@ -158,7 +167,7 @@ impl Attempt {
     pub(crate) fn silence(&self, now: Nanos) -> Option<Fact> {
         let (clock, by) = (self.learned?, self.first_by?);
         let silent = clock.saturating_add(now).saturating_sub(by);
-        self.is_silent().then(|| Fact::new(self.tier, Signal::FirstToken, silent, clock))
+        self.is_silent().then(|| Fact::new(self.tier, Signal::FirstToken, silent, clock).of(self.member))
     }
 
     /// Returns how long it has had content.

@@ -69,6 +69,7 @@ impl Canonical for Output {
                     Cancelled::Drained => hash.number(2),
                     Cancelled::Diverged => hash.number(3),
                     Cancelled::HedgeLost => hash.number(4),
+                    Cancelled::VoteOver => hash.number(5),
                 }
             }
             Self::Commit { request, attempt, disclosure } => {
@@ -241,9 +242,10 @@ impl Canonical for Outcome {
 
 impl Canonical for Fact {
     fn feed(&self, hash: &mut LogHash) {
-        let Self { tier, signal, value, threshold, again } = self;
+        let Self { tier, signal, value, threshold, again, member } = self;
         hash.bytes(signal.name().as_bytes());
         [u64::from(*tier), *value, *threshold, u64::from(*again)].into_iter().for_each(|n| hash.number(n));
+        member.iter().for_each(|member| hash.number(u64::from(*member)));
     }
 }
 

@@ -257,6 +257,12 @@ results! {
     Drained = "cancelled.drained", Cancelled, None, No, No, Nothing, Draining;
     /// No document fits the question well enough to answer it.
     RetrievalBelowScore = "quality.retrieval_below_score", Quality, Success, No, Yes, Nothing, RetrievalBelowScore;
+    /// It answered, and too few other members of its ensemble did.
+    QuorumNotReached = "quality.quorum_not_reached", Quality, Success, No, Yes, Nothing, QuorumNotReached;
+    /// It answered, and the members of its ensemble say too different things.
+    Disagreement = "quality.disagreement", Quality, Success, No, Yes, Nothing, DisagreementHigh;
+    /// The vote of its ensemble was over before it answered.
+    VoteOver = "cancelled.vote_over", Cancelled, None, No, No, Nothing, QuorumNotReached;
 }
 
 impl ResultCode {

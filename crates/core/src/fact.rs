@@ -99,6 +99,16 @@ pub enum Signal {
     DatatypesMissing,
     /// The regions that the tier would take it to and where it may not go, a bit each, against none (F-036).
     RegionsBarred,
+    /// 1 where a request may not be asked of several paths at once: each of them would do what it does (F-034).
+    Several,
+    /// Members of an ensemble that may be asked, against the votes that it needs.
+    Members,
+    /// Votes that a row has, or may still come to have, where it has the fewest, against those that it needs.
+    Votes,
+    /// Rows in which the leader of a vote may still be passed, against none: then nobody else is waited for.
+    VoteOpen,
+    /// The leader's share of the votes in permille, where it is smallest, against the least.
+    Agreement,
 }
 
 impl Signal {
@@ -120,6 +130,11 @@ impl Signal {
             Self::RowsApart => "rows_apart",
             Self::RowsLow => "rows_low",
             Self::Sequence => "sequence_elsewhere",
+            Self::Several => "several_at_once",
+            Self::Members => "members",
+            Self::Votes => "votes",
+            Self::VoteOpen => "vote_open_rows",
+            Self::Agreement => "agreement_permille",
             Self::Refusals => "probes_refused",
             Self::Replicas => "replicas_admitted",
             Self::Attempts => "remote_attempts",
@@ -161,7 +176,14 @@ impl Signal {
 
     /// Says whether it was measured on an attempt that ran, and so says nothing about whether the tier may be asked.
     pub const fn is_about_answer(self) -> bool {
-        matches!(self, Self::FirstToken | Self::TokensSaid) || self.is_about_rows()
+        let vote = matches!(self, Self::Votes | Self::VoteOpen | Self::Agreement);
+        vote || matches!(self, Self::FirstToken | Self::TokensSaid) || self.is_about_rows()
+    }
+
+    /// Says whether it was measured on the members of an ensemble together: where it speaks against the tier, it is the closest
+    /// reason, whatever became of each of them.
+    pub const fn is_about_vote(self) -> bool {
+        matches!(self, Self::Members | Self::Votes | Self::Agreement)
     }
 
     /// Says whether it was measured on the rows of an answer.
@@ -184,6 +206,7 @@ impl Signal {
     pub const fn breached_when(self) -> Comparison {
         match self {
             Self::TimeLeft | Self::Replicas | Self::RetryTime | Self::TokensSaid | Self::RowsFit => Comparison::Below,
+            Self::Members | Self::Votes | Self::Agreement => Comparison::Below,
             Self::HedgeSamples | Self::HedgePushed | Self::HedgeLowered | Self::HedgeWins => Comparison::Below,
             Self::Leases | Self::RampLot | Self::Refusals | Self::Attempts | Self::GateWaiters => Comparison::AtLeast,
             Self::FirstToken => Comparison::AtLeast,
@@ -223,7 +246,9 @@ impl Signal {
             Self::LanguagesMissing | Self::DatatypesMissing => Reason::CapabilityMissing,
             Self::RegionsBarred => Reason::DataResidency,
             // What has begun elsewhere cannot be gone on with here.
-            Self::Sequence => Reason::CapabilityMissing,
+            Self::Sequence | Self::Several => Reason::CapabilityMissing,
+            Self::Members | Self::Votes | Self::VoteOpen => Reason::QuorumNotReached,
+            Self::Agreement => Reason::DisagreementHigh,
             Self::OnlyDefault => Reason::SafetyBlock,
             // It lacks nothing that was asked for: a canned answer is no end of another one.
             Self::NoModel => Reason::LowerPreference,
@@ -279,17 +304,29 @@ pub struct Fact {
     pub threshold: u64,
     /// It was compared for another attempt on a tier that had been asked, and so says nothing about the first.
     pub again: bool,
+    /// Of which member of the tier's ensemble it speaks, where of one alone: it bars nobody else.
+    pub member: Option<u8>,
 }
 
 impl Fact {
     /// Notes a comparison.
     pub const fn new(tier: u8, signal: Signal, value: u64, threshold: u64) -> Self {
-        Self { tier, signal, value, threshold, again: signal.is_about_again() }
+        Self { tier, signal, value, threshold, again: signal.is_about_again(), member: None }
+    }
+
+    /// The same, of a member of the tier's ensemble, where it is of one.
+    pub(crate) const fn of(self, member: Option<u8>) -> Self {
+        Self { member, ..self }
     }
 
     /// The same, compared for another attempt.
     pub(crate) const fn for_another(self) -> Self {
         Self { again: true, ..self }
+    }
+
+    /// Says whether it speaks against the tier as a whole, and not against one of several that it may ask.
+    pub const fn bars(&self) -> bool {
+        self.breached() && self.member.is_none()
     }
 
     /// Says whether it speaks against the tier.

@@ -6,6 +6,7 @@ use crate::{
     capability::Wants,
     class::ResultCode,
     clock::Nanos,
+    ensemble::Tally,
     id::{AttemptId, ProbeId, RequestId, RouteId},
     probe::Found,
     revision::{Features, Operation, Revision},
@@ -126,6 +127,9 @@ pub enum Event {
         /// Rows of low confidence.
         low: u64,
     },
+    /// How the votes of its ensemble stand once it has ended. Told before the end of every member, and once more where one was
+    /// cancelled and others still run.
+    Voted(Tally),
     /// Bytes that are neither, such as a keep-alive: a sign of life and no progress.
     Alive,
     /// It was cancelled before, and its call is closed now: it takes no more room at its replica (F-172).

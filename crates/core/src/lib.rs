@@ -21,7 +21,7 @@
 //!
 //! # Reading order
 //! `clock`, `class`, `reason`, `capability`, `revision` are words. `breaker`, `flap`, `ramp`, `domain`, `limiter`, `budget`, `latency`,
-//! `first`, `slow`, `load`, `rows`, `probe`, `proof`, `sequence`, `shadow`, `plan` are policies.
+//! `first`, `slow`, `load`, `rows`, `probe`, `proof`, `sequence`, `ensemble`, `shadow`, `plan` are policies.
 //! `attempt`, `commit`, `request`, `route`, `machine` are machines. `decision` is what remains of a request.
 #![no_std]
 #![forbid(unsafe_code)]
@@ -44,6 +44,7 @@ mod commit;
 mod decision;
 mod digest;
 mod domain;
+mod ensemble;
 mod fact;
 mod fading;
 mod first;
@@ -92,6 +93,7 @@ pub use clock::{MICROSECOND, MILLISECOND, Nanos, SECOND};
 pub use decision::{AttemptRecord, Candidate, Decision, End, KeptRows, Outcome, Rescue, Role, Verdict};
 pub use digest::digest_name;
 pub use domain::Shut;
+pub use ensemble::{Ensemble, MEMBERS, Tally};
 pub use fact::{Comparison, Fact, Signal};
 pub use first::FIRST_CLOCKS;
 pub use id::{AttemptId, PathId, ProbeId, ReplicaId, RequestId, RouteId, UpstreamId};
@@ -109,7 +111,7 @@ pub use revision::{
     OnCapability, OnPolicy, Operation, Path, ProbePolicy, Protocol, Rate, Revision, Route, Tier, Upstream,
     WhenExhausted, Where,
 };
-pub use route::{Phase, RouteState, TierState};
+pub use route::{MemberState, Phase, RouteState, TierState};
 pub use rows::{RowRule, Rows};
 pub use sequence::Sequence;
 pub use shadow::ShadowPolicy;

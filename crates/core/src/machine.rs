@@ -221,6 +221,13 @@ impl Core {
             let before = self.generation.before(path);
             tier.gate = self.gates.shut(now, before);
             tier.eligible &= self.gates.admit(now, before);
+            for member in &mut tier.members {
+                member.eligible &= self.gates.admit(now, self.generation.before(member.path));
+            }
+            if let Some(ensemble) = &of.tiers[at].ensemble {
+                let eligible = tier.members.iter().filter(|member| member.eligible).count();
+                tier.eligible &= eligible >= usize::from(ensemble.quorum);
+            }
             if let Where::Remote(upstream) = self.generation.path(path).place {
                 tier.readiness = self.readiness(upstream);
             }

@@ -145,6 +145,8 @@ pub enum Cancelled {
     Diverged,
     /// The other of two attempts was first.
     HedgeLost,
+    /// The vote was over before it answered.
+    VoteOver,
     /// The request ended otherwise.
     Drained,
 }
@@ -157,6 +159,7 @@ impl Cancelled {
             Self::ClientGone => ResultCode::ClientGone,
             Self::Diverged => ResultCode::SpliceDiverged,
             Self::HedgeLost => ResultCode::HedgeLost,
+            Self::VoteOver => ResultCode::VoteOver,
             Self::Drained => ResultCode::Drained,
         }
     }
@@ -199,7 +202,8 @@ pub enum Refusal {
 /// What a client is told about its answer, at the moment when its first byte leaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Disclosure {
-    /// The tier and how it answers, the lowest where several did; none on a refusal.
+    /// The tier and how it answers, the lowest where several did; none on a refusal. The path of an ensemble is the one that
+    /// stands for it.
     pub answered: Option<(u8, Method, PathId)>,
     /// Whether another tier than 0 answered.
     pub degraded: bool,

@@ -3,8 +3,9 @@
 //! It compares and computes; it starts nothing and changes nothing. What it compares becomes the record's facts.
 //!
 //! # Invariants
-//! - `PLAN-1`: a tier is admitted exactly when none of its facts is breached.
+//! - `PLAN-1`: a tier is admitted exactly when none of its facts is breached, but for those of single members of an ensemble.
 
+mod members;
 mod time;
 
 use alloc::vec::Vec;
@@ -27,12 +28,15 @@ use crate::{
 pub(crate) const CHANCE: u64 = 1;
 
 /// A request in its surroundings, to be looked at.
+#[derive(Clone, Copy)]
 pub(crate) struct Plan<'a> {
     pub(crate) now: Nanos,
     pub(crate) request: &'a Request,
     pub(crate) paths: &'a Paths,
     pub(crate) gates: &'a Gates,
     pub(crate) limits: &'a Limits,
+    /// The member of an ensemble that is looked at, and of which tier; none where the tier as a whole is.
+    pub(crate) member: Option<(u8, u8)>,
 }
 
 impl<'a> Plan<'a> {
@@ -45,18 +49,20 @@ impl<'a> Plan<'a> {
     }
 
     fn path(&self, tier: u8) -> &'a Path {
-        self.generation().path(self.request.route().tiers[usize::from(tier)].path)
+        self.generation().path(self.path_id(tier))
     }
 
     fn lane(&self, tier: u8) -> Option<&'a Lane> {
-        let slot = self.generation().slot(self.request.route().tiers[usize::from(tier)].path);
+        let slot = self.generation().slot(self.path_id(tier));
         self.paths.state(slot).seen(self.request.admit.operation)
     }
 
-    /// Returns everything that is compared for a tier, the path's own state last.
+    /// Returns everything that is compared for a tier, the path's own state last; of the members of an ensemble what speaks
+    /// against them.
     pub(crate) fn facts(&self, tier: u8) -> Vec<Fact> {
         let mut facts = Vec::with_capacity(4);
         self.ask(tier, &mut |signal, value, threshold| facts.push(Fact::new(tier, signal, value, threshold)));
+        facts.extend(self.against_members(tier));
         facts
     }
 
@@ -113,6 +119,9 @@ impl<'a> Plan<'a> {
             let last = tier + 1 == self.tiers();
             note(Signal::TimeLeft, self.left(), if last { 1 } else { self.enough(tier) });
         }
+        if let Some((eligible, quorum)) = self.quorum(tier) {
+            return note(Signal::Members, eligible, quorum);
+        }
         self.ask_gates(tier, note);
         // Where it is barred anyway, nobody needs to know whether it is the only one left. Else that is asked once: to be asked
         // again for each replica would cost a walk down the ladder each.
@@ -159,6 +168,9 @@ impl<'a> Plan<'a> {
 
     /// Returns how long until a tier may be asked, as far as it is known; for room, which is a guess, at most `guess`.
     pub(crate) fn recovers_in(&self, tier: u8, guess: Nanos) -> Nanos {
+        if let Some(soonest) = self.quorum_of(tier, |member| member.recovers_in(tier, guess)) {
+            return soonest;
+        }
         let lane = self.lane(tier).map_or(0, |lane| lane.recovers_in(self.now));
         lane.max(self.gates_open_in(tier)).max(self.room_in(tier).min(guess))
     }
@@ -197,13 +209,12 @@ impl<'a> Plan<'a> {
     /// Returns what the limiter of a replica compares; none where there is no limit.
     fn room(&self, tier: u8, limiter: u32) -> Option<Room> {
         let (admit, route) = (&self.request.admit, self.request.route());
-        let weight = self.request.weight(route.tiers[usize::from(tier)].path);
+        let weight = self.request.weight(self.path_id(tier));
         self.limits.at(limiter).ask(self.now, admit.entropy, weight, route.priority)
     }
 
     fn limiters(&self, tier: u8) -> &'a [u32] {
-        let path = self.request.route().tiers[usize::from(tier)].path;
-        &self.generation().limiters[path.index()]
+        &self.generation().limiters[self.path_id(tier).index()]
     }
 
     /// Says whether a replica has room for the request.
@@ -234,7 +245,7 @@ impl<'a> Plan<'a> {
     }
 
     fn before(&self, tier: u8) -> &'a Before {
-        self.generation().before(self.request.route().tiers[usize::from(tier)].path)
+        self.generation().before(self.path_id(tier))
     }
 
     /// Returns an admitted replica of a tier, other than the one that was tried.
@@ -243,13 +254,43 @@ impl<'a> Plan<'a> {
         lane.choose(self.asker_of(tier), tried, |replica| self.passable(tier, replica) && self.has_room(tier, replica))
     }
 
-    /// Compares what lies in the request itself.
+    /// Compares what lies in the request itself. Of an ensemble and its members each comparison is made once: with the tier, or
+    /// with what is called.
     fn ask_request(&self, tier: u8, path: &Path, add: &mut impl FnMut(Signal, u64, u64)) {
         let request = self.request;
         let method = request.route().tiers[usize::from(tier)].method;
-        if let Some(max) = request.admit.max_tier {
+        let (as_tier, as_path) = (!self.is_of_member(tier), path.place != Where::Ensemble);
+        if let Some(max) = request.admit.max_tier.filter(|_| as_tier) {
             add(Signal::MaxTier, u64::from(tier), u64::from(max));
         }
+        if as_path {
+            self.ask_abilities(path, add);
+        }
+        if request.only_default && as_tier {
+            add(Signal::OnlyDefault, u64::from(method != Method::Default), 0);
+        }
+        if method == Method::Default {
+            add(Signal::DefaultBarred, u64::from(request.default_barred()), 0);
+        }
+        if as_path && self.suspects(tier) {
+            add(Signal::Crashes, u64::from(request.crashes), CHANCE);
+        }
+        if matches!(path.place, Where::Remote(_)) && request.admit.bodies > Permille::new(0) {
+            let most = request.route().priority.share_of_bodies();
+            add(Signal::Bodies, request.admit.bodies.thousandths().into(), most.thousandths().into());
+        }
+        if as_tier {
+            self.ask_tier(tier, add);
+        }
+        if path.place == Where::Certain && method != Method::Default && request.admit.max_tier.is_none() {
+            // A path that asks nothing still leaves a fact, so that the record tells "reached" from "not reached".
+            add(Signal::FeaturesMissing, 0, 0);
+        }
+    }
+
+    /// Compares what a path can do with what is needed (F-036).
+    fn ask_abilities(&self, path: &Path, add: &mut impl FnMut(Signal, u64, u64)) {
+        let request = self.request;
         if !request.admit.needs.is_empty() {
             let missing = request.admit.needs.missing_in(path.features).0;
             add(Signal::FeaturesMissing, u64::from(missing), 0);
@@ -261,20 +302,11 @@ impl<'a> Plan<'a> {
         if let Some(floor) = request.too_small {
             add(Signal::LargerContext, path.context.unwrap_or(u64::MAX), floor);
         }
-        if request.only_default {
-            add(Signal::OnlyDefault, u64::from(method != Method::Default), 0);
-        }
-        if method == Method::Default {
-            add(Signal::DefaultBarred, u64::from(request.default_barred()), 0);
-        }
-        if self.suspects(tier) {
-            add(Signal::Crashes, u64::from(request.crashes), CHANCE);
-        }
-        if matches!(path.place, Where::Remote(_)) && request.admit.bodies > Permille::new(0) {
-            let most = request.route().priority.share_of_bodies();
-            add(Signal::Bodies, request.admit.bodies.thousandths().into(), most.thousandths().into());
-        }
-        let imputed = request.imputed();
+    }
+
+    /// Compares the rows, the sequence and the attempts of a request with what a tier takes, whoever answers on it.
+    fn ask_tier(&self, tier: u8, add: &mut impl FnMut(Signal, u64, u64)) {
+        let (request, imputed) = (self.request, self.request.imputed());
         if imputed.sets_apart(tier) {
             // Where none was set apart, the tier takes what there is, be it nothing.
             add(Signal::RowsFit, request.rows_of(tier), request.rows.apart.min(1));
@@ -284,22 +316,20 @@ impl<'a> Plan<'a> {
         if let Some(lacks) = request.lacks_state(tier) {
             add(Signal::Sequence, lacks.into(), 0);
         }
-        if matches!(path.place, Where::Remote(_)) {
-            add(Signal::Attempts, u64::from(request.remote), u64::from(request.route().max_attempts));
+        if self.path(tier).place == Where::Ensemble {
+            add(Signal::Several, u64::from(!request.may_ask_several()), 0);
         }
-        if path.place == Where::Certain && method != Method::Default && request.admit.max_tier.is_none() {
-            // A path that asks nothing still leaves a fact, so that the record tells "reached" from "not reached".
-            add(Signal::FeaturesMissing, 0, 0);
+        if self.is_remote(tier) {
+            add(Signal::Attempts, u64::from(request.remote), u64::from(request.route().max_attempts));
         }
     }
 
     /// Says whether a model is better not asked, since the request has broken models before and a tier without one can
     /// answer it (F-035).
     pub(crate) fn suspects(&self, tier: u8) -> bool {
-        let remote = |tier: u8| matches!(self.path(tier).place, Where::Remote(_));
         u64::from(self.request.crashes) > CHANCE
-            && remote(tier)
-            && (tier + 1..self.tiers()).any(|below| !remote(below) && self.admits(below))
+            && self.is_remote(tier)
+            && (tier + 1..self.tiers()).any(|below| !self.is_remote(below) && self.admits(below))
     }
 
     /// Says whether nothing below a tier but a safe default could answer (F-028).

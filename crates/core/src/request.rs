@@ -6,7 +6,8 @@
 //!
 //! # Invariants
 //! - `REQ-1`: each tier is entered once, so every chain is finite (F-031).
-//! - `REQ-2`: at most one attempt runs, and none after the outcome; after the commit only those that mend it (rules 1, 2).
+//! - `REQ-2`: at most one attempt runs, but for a hedge and the members of an ensemble, and none after the outcome; after the
+//!   commit only those that mend it (rules 1, 2).
 //! - `REQ-3`: an attempt's evidence is recorded exactly once, or, where nobody is at fault, its lease released.
 
 mod evidence;
@@ -21,15 +22,17 @@ mod rows;
 mod sequence;
 mod shadow;
 mod show;
+mod vote;
 mod wait;
 
-use alloc::{collections::VecDeque, sync::Arc, vec::Vec};
+use alloc::{boxed::Box, collections::VecDeque, sync::Arc, vec::Vec};
 
 pub(crate) use self::shadow::Shadow;
 use self::{
     hedge::Hedge,
     recover::Recovery,
     retry::Another,
+    vote::{Counts, Vote},
     wait::{Wait, Waited},
 };
 use crate::{
@@ -41,6 +44,7 @@ use crate::{
     commit::Commit,
     decision::{AttemptRecord, End, Role},
     domain::Gates,
+    ensemble::MEMBERS,
     fact::Fact,
     id::{AttemptId, PathId, ReplicaId, RequestId},
     input::{Admit, Event},
@@ -105,6 +109,8 @@ pub(crate) struct Request {
     /// The other of two that run, and how hedges stand (F-090).
     beside: Option<Attempt>,
     hedge: Hedge,
+    /// The vote that is being taken.
+    vote: Option<Box<Vote>>,
     wait: Option<Wait>,
     /// The next tier to be asked.
     next: u8,
@@ -145,6 +151,8 @@ struct Ended {
 #[derive(Clone, Copy, Debug)]
 struct Retry {
     tier: u8,
+    /// Which member of the tier's ensemble is asked.
+    member: Option<u8>,
     tried: ReplicaId,
     /// Another replica takes it.
     elsewhere: bool,
@@ -156,7 +164,7 @@ struct Retry {
 impl Retry {
     /// The first try on a tier.
     fn first(tier: u8, replica: ReplicaId) -> Self {
-        Self { tier, tried: replica, elsewhere: false, fresh: false, role: Role::Answer }
+        Self { tier, member: None, tried: replica, elsewhere: false, fresh: false, role: Role::Answer }
     }
 }
 
@@ -193,6 +201,7 @@ impl Request {
             current: None,
             beside: None,
             hedge: Hedge::default(),
+            vote: None,
             wait: None,
             next: 0,
             remote: 0,
@@ -240,8 +249,21 @@ impl Request {
     }
 
     /// Returns the attempts that run.
-    pub(crate) fn running(&self) -> [Option<AttemptId>; 2] {
-        [&self.current, &self.beside].map(|it| it.as_ref().map(|attempt| attempt.id))
+    pub(crate) fn running(&self) -> [Option<AttemptId>; 1 + MEMBERS] {
+        let mut running = [None; 1 + MEMBERS];
+        running.iter_mut().zip(self.attempts_that_run()).for_each(|(place, attempt)| *place = Some(attempt.id));
+        running
+    }
+
+    /// Walks the attempts that run: the one that was heard last, then those beside it.
+    fn attempts_that_run(&self) -> impl Iterator<Item = &Attempt> {
+        let others = self.vote.iter().flat_map(|vote| &vote.others);
+        self.current.iter().chain(&self.beside).chain(others)
+    }
+
+    /// Says whether several may be asked for it at once: nothing of it is done anywhere but the answer (F-034).
+    pub(crate) fn may_ask_several(&self) -> bool {
+        self.admit.pure && self.admit.sequence.is_none()
     }
 
     /// Returns what it counts at a path (F-080).
@@ -251,12 +273,12 @@ impl Request {
 
     /// Returns when it wants to be called.
     pub(crate) fn due(&self) -> Option<Nanos> {
-        let attempts = self.current.iter().chain(&self.beside).map(Attempt::due);
+        let attempts = self.attempts_that_run().map(Attempt::due);
         attempts.chain(self.wait.map(|wait| wait.until)).chain(self.hedge.due).min()
     }
 
     fn plan<'a>(&'a self, now: Nanos, world: &'a World<'_>) -> Plan<'a> {
-        Plan { now, request: self, paths: world.paths, gates: world.gates, limits: world.limits }
+        Plan { now, request: self, paths: world.paths, gates: world.gates, limits: world.limits, member: None }
     }
 
     /// Asks the tiers from `next` on, and starts or ends accordingly.
@@ -268,14 +290,18 @@ impl Request {
                 continue;
             }
             let facts = self.plan(now, world).facts(tier);
-            let barred = facts.iter().any(Fact::breached);
+            let barred = facts.iter().any(Fact::bars);
             self.facts.extend(facts);
             if barred {
                 continue;
             }
             let path = self.route().tiers[usize::from(tier)].path;
-            if self.generation.path(path).place == Where::Certain {
-                return self.finish(now, world, End::Answered, Some(Source::Certain(path)));
+            let place = self.generation.path(path).place;
+            match place {
+                Where::Certain => return self.finish(now, world, End::Answered, Some(Source::Certain(path))),
+                Where::Ensemble if self.convene(now, world, tier) => return,
+                Where::Ensemble => continue,
+                Where::Remote(_) | Where::Local => {}
             }
             self.retried = 0;
             let slot = self.generation.slot(path);
@@ -290,9 +316,7 @@ impl Request {
 
     /// Hears what happened to a running attempt.
     pub(crate) fn event(&mut self, now: Nanos, (id, event): (AttemptId, Event), world: &mut World<'_>) {
-        if self.beside.as_ref().is_some_and(|attempt| attempt.id == id) {
-            core::mem::swap(&mut self.current, &mut self.beside);
-        }
+        self.turn_to(|attempt| attempt.id == id);
         if matches!(event, Event::Progress | Event::FirstContent | Event::Enough) {
             self.breaks_silence(now, id, world);
         }
@@ -300,6 +324,7 @@ impl Request {
         match event {
             Event::Alive => return attempt.alive(),
             Event::Slow { said } => return self.drags(now, said, world),
+            Event::Voted(tally) => return self.voted(now, tally, world),
             Event::Judged { low } => {
                 attempt.low = Some(low);
                 return;
@@ -311,7 +336,7 @@ impl Request {
                 return;
             }
             Event::Ended { result, status, after } => {
-                let result = result.in_role(attempt.role).at_tier(attempt.tier);
+                let result = result.in_role(attempt.role).at_tier(attempt.counts_as());
                 self.land(now, world, result);
                 return self.ended(now, id, Ended { result, status, after }, world);
             }
@@ -340,21 +365,20 @@ impl Request {
         if self.hedge.due.is_some_and(|due| due <= now) {
             return self.hedge(now, world);
         }
-        if self.beside.as_ref().is_some_and(|attempt| attempt.due() <= now) {
-            core::mem::swap(&mut self.current, &mut self.beside);
-        }
+        self.turn_to(|attempt| attempt.due() <= now);
         let Some(attempt) = self.current.as_ref() else {
             return;
         };
-        let (id, tier) = (attempt.id, attempt.tier);
+        let (id, tier, member) = (attempt.id, attempt.tier, attempt.member);
         let held = self.commit == Commit::Held;
-        if held && attempt.holds_too_long(now) && matches!(self.route().commit, CommitPoint::Chars(_)) {
+        let by_chars = matches!(self.route().commit, CommitPoint::Chars(_)) && self.vote.is_none();
+        if held && attempt.holds_too_long(now) && by_chars {
             // It speaks: what it has said so far is worth more than a failure for being late (F-121).
             self.give(now, world);
             return self.renew(world);
         }
         self.facts.extend(attempt.silence(now).filter(Fact::breached));
-        let plan = self.plan(now, world);
+        let plan = self.plan(now, world).at(tier, member);
         if held && attempt.waits_too_long(now) && plan.last_of_its_kind(tier) {
             // F-028, checked again: what stood below is gone, so waiting on costs nobody anything.
             let commit = plan.timing(tier).commit;
@@ -371,7 +395,8 @@ impl Request {
 
     /// Hears that nobody listened for a time: the silence of whoever was to be heard in it is not theirs (PR-09).
     pub(crate) fn paused(&mut self, (by, unheard): (Nanos, Nanos), world: &mut World<'_>) {
-        self.current.iter_mut().chain(&mut self.beside).for_each(|attempt| attempt.pause(by, unheard));
+        let others = self.vote.iter_mut().flat_map(|vote| &mut vote.others);
+        self.current.iter_mut().chain(&mut self.beside).chain(others).for_each(|attempt| attempt.pause(by, unheard));
         self.hedge.due = self.hedge.due.map(|due| due.saturating_add(by));
         self.renew(world);
     }
@@ -408,12 +433,12 @@ impl Request {
     }
 
     fn start(&mut self, now: Nanos, world: &mut World<'_>, what: Retry) {
-        let Retry { tier, tried: replica, fresh, role, .. } = what;
-        let timing = self.plan(now, world).timing(tier);
-        let path = self.route().tiers[usize::from(tier)].path;
+        let Retry { tier, member, tried: replica, fresh, role, .. } = what;
+        let plan = self.plan(now, world).at(tier, member);
+        let (timing, path) = (plan.timing(tier), plan.path_id(tier));
         let id = AttemptId(*world.attempts);
         *world.attempts += 1;
-        let mut attempt = Attempt::start(now, Target { id, tier, path, replica, role }, timing);
+        let mut attempt = Attempt::start(now, Target { id, tier, path, member, replica, role }, timing);
         let rows = self.rows_of(tier);
         attempt.rows = rows;
         let slot = self.generation.slot(path);
@@ -427,13 +452,13 @@ impl Request {
         if lane.is_watched() {
             world.touched.push(slot);
         }
-        if self.remote == 0 {
+        let remote = matches!(self.generation.path(path).place, Where::Remote(_));
+        let counts = self.vote.as_mut().map_or(Counts { deposit: true, remote }, |vote| vote.count(remote));
+        if self.remote == 0 && counts.deposit {
             world.budget.deposit(now, self.admit.cost);
             world.hedges.deposit(now, self.admit.cost);
         }
-        if matches!(self.generation.path(path).place, Where::Remote(_)) {
-            self.remote += 1;
-        }
+        self.remote += u8::from(counts.remote);
         let (request, budget) = (self.admit.request, timing.budget());
         world.outputs.push_back(Output::Start(Start {
             request,
@@ -464,6 +489,9 @@ impl Request {
         let Some(attempt) = self.current.take_if(|attempt| attempt.id == id) else {
             return;
         };
+        if self.vote.is_some() {
+            return self.member_ended(now, (attempt, how), world);
+        }
         let (result, rows) = self.judge(&attempt, attempt.verified(how.result));
         let how = Ended { result, ..how };
         let Ended { status, .. } = how;

@@ -4,7 +4,8 @@
 //!
 //! # Invariants
 //! - `REV-1`: every route has at least one tier; tiers are in order, tier 0 first.
-//! - `REV-2`: every tier has a path of its own, so a path's state is keyed by route and tier name.
+//! - `REV-2`: every tier has a path of its own, and so has every member of an ensemble, so a path's state is keyed by route
+//!   and path name.
 //! - `REV-3`: a [`Where::Remote`] path names an upstream with at least one address.
 //! - `REV-4`: ramp steps ascend and end at 1,000 permille; windows, leases and counts are at least 1.
 
@@ -13,6 +14,7 @@ use alloc::{string::String, vec::Vec};
 use crate::{
     capability::{Can, Names},
     clock::Nanos,
+    ensemble::Ensemble,
     id::{PathId, RouteId, UpstreamId},
     priority::Priority,
     rows::RowRule,
@@ -27,7 +29,7 @@ pub struct Revision {
     pub digest: [u8; 32],
     /// Routes, sorted by name.
     pub routes: Vec<Route>,
-    /// Paths, in the order of routes and tiers.
+    /// Paths, in the order of routes and tiers; the members of an ensemble after the path that stands for it.
     pub paths: Vec<Path>,
     /// Upstreams, sorted by name.
     pub upstreams: Vec<Upstream>,
@@ -212,8 +214,10 @@ pub struct Tier {
     pub name: String,
     /// The kind that clients are told.
     pub method: Method,
-    /// The path that answers.
+    /// The path that answers; of an ensemble the one that stands for it, and is never called itself.
     pub path: PathId,
+    /// Who votes, where several are asked at once.
+    pub ensemble: Option<Ensemble>,
 }
 
 /// The kind of answer that a client is told.
@@ -257,7 +261,7 @@ impl Method {
 /// What a tier calls, with the policies that the core applies to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Path {
-    /// The name, that of its tier.
+    /// The name: that of its tier, and of a member of an ensemble `tier/index`.
     pub name: String,
     /// The route that it serves.
     pub route: RouteId,
@@ -309,6 +313,8 @@ pub enum Where {
     Local,
     /// In this process, without anything that can fail (F-163): answered at once, without an attempt.
     Certain,
+    /// At the members of an ensemble.
+    Ensemble,
 }
 
 /// How much work a model may have at once at one replica, in weights (F-080, F-081).

@@ -91,6 +91,21 @@ pub struct TierState {
     pub exercised: Option<Nanos>,
     /// Whether it counts as redundancy.
     pub redundancy: Redundancy,
+    /// The members of an ensemble, in their order; it stands as the best of them do of which as many are as must vote.
+    pub members: Vec<MemberState>,
+}
+
+/// A member of an ensemble as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberState {
+    /// Which path.
+    pub path: PathId,
+    /// The worst of its breakers.
+    pub breaker: BreakerState,
+    /// The breaker of each operation of its route.
+    pub operations: Vec<(Operation, BreakerState)>,
+    /// Whether a request may start on it now.
+    pub eligible: bool,
 }
 
 impl RouteState {
@@ -138,11 +153,12 @@ impl RouteMachine {
     pub(crate) fn adopt(&mut self, now: Nanos, generation: &Generation, route: RouteId, paths: &Paths) {
         let tiers = &generation.revision.routes[route.index()].tiers;
         let slots: Vec<u32> = tiers.iter().map(|tier| generation.slot(tier.path)).collect();
-        let barred = |slot: &u32| match self.slots.iter().position(|it| it == slot) {
+        let stands = Standing { generation, paths };
+        let barred = |(slot, tier): (&u32, &Tier)| match self.slots.iter().position(|it| it == slot) {
             Some(before) => self.barred[before],
-            None => (worst(paths.state(*slot)).0 != BreakerState::Closed).then_some(now),
+            None => (stands.worst(tier).0 != BreakerState::Closed).then_some(now),
         };
-        self.barred = slots.iter().map(barred).collect();
+        self.barred = slots.iter().zip(tiers).map(barred).collect();
         self.slots = slots;
         self.pin = Pin::default();
     }
@@ -160,7 +176,8 @@ impl RouteMachine {
     /// Returns how the route is doing.
     pub(crate) fn phase(&self, generation: &Generation, route: RouteId, paths: &Paths) -> Phase {
         let tiers = &generation.revision.routes[route.index()].tiers;
-        let ramping = |at: usize| worst(paths.state(generation.slot(tiers[at].path))).0 == BreakerState::Ramp;
+        let stands = Standing { generation, paths };
+        let ramping = |at: usize| stands.worst(&tiers[at]).0 == BreakerState::Ramp;
         match usize::from(self.start) {
             0 => Phase::Normal,
             start if start >= tiers.len() => Phase::Exhausted,
@@ -174,7 +191,7 @@ impl RouteMachine {
     pub(crate) fn look(&mut self, now: Nanos, at: Look<'_>) -> (Option<Output>, Option<Nanos>) {
         let tier = usize::from(at.tier);
         let path = at.generation.path(at.path());
-        let (state, trip) = worst(at.paths.state(at.generation.slot(at.path())));
+        let (state, trip) = Standing { generation: at.generation, paths: at.paths }.worst(at.tier());
         let dwell = path.breaker.open;
         let again = match (state, self.barred[tier]) {
             (BreakerState::Closed, Some(since)) if now.saturating_sub(since) < dwell => Some(since + dwell),
@@ -196,15 +213,22 @@ impl RouteMachine {
     pub(crate) fn state(&self, now: Nanos, generation: &Generation, route: RouteId, paths: &Paths) -> RouteState {
         let held = self.held(now);
         let of = &generation.revision.routes[route.index()];
+        let stands = Standing { generation, paths };
         let tiers = of.tiers.iter().zip(0..).map(|(tier, at)| {
-            let path = paths.state(generation.slot(tier.path));
             let held = held.is_some_and(|held| held.left(now, at) > 0);
-            let breaker = worst(path).0;
-            let operation = |it: &Operation| (*it, path.seen(*it).map_or(BreakerState::Closed, Lane::state));
-            let operations = of.protocol.operations().iter().map(operation).collect();
-            let (gate, readiness, exercised, redundancy) = (None, Vec::new(), None, Redundancy::Unproven);
-            let eligible = path.is_open() && !held;
-            TierState { breaker, operations, eligible, gate, readiness, exercised, redundancy }
+            let breaker = stands.worst(tier).0;
+            let operations = of.protocol.operations().iter().map(|it| (*it, stands.operation(tier, *it))).collect();
+            let eligible = stands.is_open(tier) && !held;
+            TierState {
+                breaker,
+                operations,
+                eligible,
+                gate: None,
+                readiness: Vec::new(),
+                exercised: None,
+                redundancy: Redundancy::Unproven,
+                members: stands.members(tier, of.protocol.operations()),
+            }
         });
         RouteState {
             phase: self.phase(generation, route, paths),
@@ -272,12 +296,62 @@ pub(crate) struct Look<'a> {
 }
 
 impl Look<'_> {
+    fn tier(&self) -> &Tier {
+        &self.generation.revision.routes[self.route.index()].tiers[usize::from(self.tier)]
+    }
+
     fn path(&self) -> PathId {
-        self.generation.revision.routes[self.route.index()].tiers[usize::from(self.tier)].path
+        self.tier().path
     }
 }
 
-/// Returns the worst state over the operations of a path, and what tripped it.
-fn worst(path: &PathState) -> (BreakerState, Option<Trip>) {
-    path.worst().map_or((BreakerState::Closed, None), |lane| (lane.state(), lane.trip()))
+/// How tiers stand: as their paths, and an ensemble as the worst of the best members of which as many are as must vote.
+#[derive(Clone, Copy)]
+struct Standing<'a> {
+    generation: &'a Generation,
+    paths: &'a Paths,
+}
+
+impl Standing<'_> {
+    fn path(&self, path: PathId) -> &PathState {
+        self.paths.state(self.generation.slot(path))
+    }
+
+    /// Returns what holds for a tier, by what holds for its path, or for each member of it.
+    fn of<T: Copy>(&self, tier: &Tier, state: impl Fn(&PathState) -> (BreakerState, T)) -> (BreakerState, T) {
+        let Some(ensemble) = &tier.ensemble else { return state(self.path(tier.path)) };
+        let mut members: Vec<_> = ensemble.members.iter().map(|path| state(self.path(*path))).collect();
+        members.sort_by_key(|it| it.0);
+        members[usize::from(ensemble.quorum) - 1]
+    }
+
+    /// Returns the worst state over the operations of a tier, and what tripped it.
+    fn worst(&self, tier: &Tier) -> (BreakerState, Option<Trip>) {
+        let closed = (BreakerState::Closed, None);
+        self.of(tier, |path| path.worst().map_or(closed, |lane| (lane.state(), lane.trip())))
+    }
+
+    fn operation(&self, tier: &Tier, operation: Operation) -> BreakerState {
+        self.of(tier, |path| (path.seen(operation).map_or(BreakerState::Closed, Lane::state), ())).0
+    }
+
+    fn is_open(&self, tier: &Tier) -> bool {
+        match &tier.ensemble {
+            None => self.path(tier.path).is_open(),
+            Some(it) => {
+                let open = it.members.iter().filter(|path| self.path(**path).is_open());
+                open.count() >= usize::from(it.quorum)
+            }
+        }
+    }
+
+    fn members(&self, tier: &Tier, operations: &[Operation]) -> Vec<MemberState> {
+        let member = |path: &PathId| {
+            let state = self.path(*path);
+            let stands = |lane: Option<&Lane>| lane.map_or(BreakerState::Closed, Lane::state);
+            let operations = operations.iter().map(|it| (*it, stands(state.seen(*it)))).collect();
+            MemberState { path: *path, breaker: stands(state.worst()), operations, eligible: state.is_open() }
+        };
+        tier.ensemble.iter().flat_map(|it| &it.members).map(member).collect()
+    }
 }

@@ -31,6 +31,7 @@ use crate::{
     enrich::{Enriched, Plan},
     path::{Found, ModelFile},
     shadow::Shadowed,
+    vote::Cast,
 };
 
 /// Records that a subscriber may lag behind by.
@@ -52,6 +53,8 @@ pub(crate) struct Record {
     pub(crate) calibrated: Vec<(AttemptId, Arc<Calibration>)>,
     /// The files of the models that computed in them.
     pub(crate) models: Vec<(AttemptId, Arc<ModelFile>)>,
+    /// How those voted that are members of an ensemble.
+    pub(crate) votes: Vec<(AttemptId, Cast)>,
     /// What was fetched and imputed, where its route is enriched.
     pub(crate) enriched: Option<Enriched>,
 }
@@ -67,6 +70,8 @@ pub(crate) struct Attempts {
     pub(crate) calibrated: Vec<(AttemptId, Arc<Calibration>)>,
     /// The files of the models that computed in them.
     pub(crate) models: Vec<(AttemptId, Arc<ModelFile>)>,
+    /// How they voted.
+    pub(crate) votes: Vec<(AttemptId, Cast)>,
 }
 
 /// Something that happened, for those who watch.
@@ -102,11 +107,11 @@ impl Events {
 
     /// Keeps the record of a request that is over, with what only the shell knows of its attempts.
     pub(crate) fn decision(&self, decision: Decision, ask: &Ask, attempts: Attempts) {
-        let Attempts { spent, found, calibrated, models } = attempts;
+        let Attempts { spent, found, calibrated, models, votes } = attempts;
         let trace = trace::context(&ask.headers);
         let (id, enriched) = (ask.decision.clone(), ask.enriched().cloned());
         let at = Timestamp::now();
-        let record = Arc::new(Record { id, at, trace, decision, spent, found, calibrated, models, enriched });
+        let record = Arc::new(Record { id, at, trace, decision, spent, found, calibrated, models, votes, enriched });
         self.metrics.decision(&record.decision);
         if let Some(enriched) = &record.enriched {
             self.metrics.enriched(&record.decision, enriched);
@@ -206,6 +211,13 @@ fn render(record: &Record) -> api::Decision {
         attempt.calibration = by.map(|(_, by)| calibrated::render(by));
         let model = record.models.iter().find(|(it, _)| *it == of.attempt);
         attempt.model = model.map(|(_, it)| api::Model { sha256: it.sha256.clone(), signed_by: it.signed_by.clone() });
+        let cast = record.votes.iter().find(|(it, _)| *it == of.attempt);
+        attempt.vote = cast.map(|(_, it)| api::Vote {
+            weight_millionths: it.weight,
+            rows: it.rows,
+            agreed: it.agreed,
+            class: it.class,
+        });
     }
     rendered
 }

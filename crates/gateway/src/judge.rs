@@ -30,7 +30,7 @@ pub(crate) fn attempt(path: Arc<dyn Path>, ask: &Arc<Ask>, call: Call, accept: A
         Question::Infer(Inference { infer, .. }) => infer.outputs.clone(),
         Question::Chat(_) | Question::Embeddings(_) => Vec::new(),
     };
-    let asked = with_outputs(ask, &accept);
+    let asked = with_outputs(ask, accept.confidence.taken().iter().map(|it| it.output.as_str()));
     Box::pin(async move {
         let mut ended = path.attempt(asked, call, None).await;
         if let Left::Infer(answer) = ended.left {
@@ -41,11 +41,33 @@ pub(crate) fn attempt(path: Arc<dyn Path>, ask: &Arc<Ask>, call: Call, accept: A
     })
 }
 
-/// Returns a request in which every output is asked for that is looked at.
-fn with_outputs(ask: &Arc<Ask>, accept: &Accept) -> Arc<Ask> {
+/// Makes an attempt of one who votes: its answer has the output that is voted on, and whatever else was looked at.
+pub(crate) fn voter(
+    path: Arc<dyn Path>,
+    ask: &Arc<Ask>,
+    call: Call,
+    (accept, voted): (Option<Accept>, &str),
+) -> Attempting {
+    let taken = accept.iter().flat_map(|it| it.confidence.taken()).map(|it| it.output.as_str());
+    let asked = with_outputs(ask, taken.chain([voted]));
+    Box::pin(async move {
+        let mut ended = path.attempt(asked, call, None).await;
+        ended.left = match (ended.left, accept) {
+            (Left::Infer(answer), Some(accept)) => {
+                let low = low(&answer, &accept).await;
+                Left::Judged(answer, low)
+            }
+            (left, _) => left,
+        };
+        ended
+    })
+}
+
+/// Returns a request in which these outputs are asked for, too.
+fn with_outputs<'n>(ask: &Arc<Ask>, names: impl Iterator<Item = &'n str>) -> Arc<Ask> {
     let Question::Infer(Inference { infer, .. }) = &ask.question else { return ask.clone() };
     let mut outputs = Cow::Borrowed(&infer.outputs);
-    for Taken { output, .. } in accept.confidence.taken() {
+    for output in names {
         // Where none is named, all are wanted.
         if !outputs.is_empty() && !outputs.iter().any(|it| it.name == *output) {
             outputs.to_mut().push(bare(output));
@@ -62,8 +84,8 @@ fn bare(name: &str) -> Wanted {
     Wanted { name: name.into(), binary: Some(true), classes: None, parameters: Parameters::new(), extra: Extra::new() }
 }
 
-/// Leaves out what only the judge had asked for.
-fn reduced(mut answer: InferAnswer, wanted: &[Wanted]) -> InferAnswer {
+/// Leaves out what only we had asked for.
+pub(crate) fn reduced(mut answer: InferAnswer, wanted: &[Wanted]) -> InferAnswer {
     answer.outputs.retain(|it| wanted.is_empty() || wanted.iter().any(|wanted| wanted.name == it.tensor.name()));
     answer
 }

@@ -30,6 +30,7 @@ mod status;
 mod tensor;
 mod tls;
 mod upstream;
+mod vote;
 
 pub use events::Happened;
 pub use gateway::{Gateway, StartError};

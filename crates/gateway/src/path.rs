@@ -232,6 +232,7 @@ macro_rules! registry {
 }
 
 registry! {
+    ensemble: Ensemble,
     openai: Openai,
     oip: Oip,
     retrieval: Retrieval,

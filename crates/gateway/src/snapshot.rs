@@ -95,7 +95,7 @@ impl Applied {
         for (at, (path, spec)) in deployment.revision.paths.iter().zip(&deployment.paths).enumerate() {
             let upstream = match path.place {
                 Where::Remote(upstream) => Some(&upstreams[upstream.index()]),
-                Where::Local | Where::Certain => None,
+                Where::Local | Where::Certain | Where::Ensemble => None,
             };
             let (known, is_first) = known(&deployment, &contracts, at);
             match path::build(Site { spec, path, upstream, known, clock, is_first }) {
@@ -136,10 +136,10 @@ fn contracts(deployment: &Deployment, before: Option<&Applied>) -> Vec<Arc<Known
 
 /// Returns what says what a route takes: its first path, and the server of that.
 fn first(deployment: &Deployment, route: usize) -> (&PathSpec, Option<&UpstreamSpec>) {
-    let path = deployment.revision.routes[route].tiers[0].path.index();
+    let path = first_path(deployment, route);
     let upstream = match deployment.revision.paths[path].place {
         Where::Remote(upstream) => Some(&deployment.upstreams[upstream.index()]),
-        Where::Local | Where::Certain => None,
+        Where::Local | Where::Certain | Where::Ensemble => None,
     };
     (&deployment.paths[path], upstream)
 }
@@ -147,7 +147,14 @@ fn first(deployment: &Deployment, route: usize) -> (&PathSpec, Option<&UpstreamS
 /// Returns what is known of a path's route, and whether the path is the first of that.
 fn known<'k>(deployment: &Deployment, contracts: &'k [Arc<Known>], path: usize) -> (&'k Arc<Known>, bool) {
     let route = deployment.revision.paths[path].route.index();
-    (&contracts[route], deployment.revision.routes[route].tiers[0].path.index() == path)
+    (&contracts[route], first_path(deployment, route) == path)
+}
+
+/// Returns the path that says what a route is about: that of tier 0, or of its first member.
+fn first_path(deployment: &Deployment, route: usize) -> usize {
+    let tier = &deployment.revision.routes[route].tiers[0];
+    let member = tier.ensemble.as_ref().and_then(|it| it.members.first());
+    member.unwrap_or(&tier.path).index()
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! How routes stand now, from the core's own state and from what was answered lately.
 
-use evenkeel_api::{FeatureServer, Gate, RouteBrief, RouteState, Status, TierState};
+use evenkeel_api::{FeatureServer, Gate, MemberState, RouteBrief, RouteState, Status, TierState};
 use evenkeel_core::{self as core, Phase};
 
 use crate::{
@@ -31,6 +31,11 @@ pub(crate) fn one(driver: &Driver, events: &Events, name: &str, applied: &Applie
     let at = compiled.route(name)?;
     let (route, state) = (&compiled.routes[at.index()], &states[at.index()]);
     let shares = events.shares.lock();
+    let member = |it: &core::MemberState| MemberState {
+        path: compiled.paths[it.path.index()].name.clone(),
+        breaker: it.breaker.name().into(),
+        eligible: it.eligible,
+    };
     let tier = |(at, (tier, now)): (usize, (&core::Tier, &core::TierState))| {
         let (share, answered) = shares.of(name, &tier.name);
         let last_exercised = answered.max(now.exercised.map(|at| driver.clock.wall(at)));
@@ -56,6 +61,7 @@ pub(crate) fn one(driver: &Driver, events: &Events, name: &str, applied: &Applie
                 .get(tier.path.index())
                 .and_then(|it| it.calibration.as_deref())
                 .map(calibrated::render),
+            members: now.members.iter().map(member).collect(),
         }
     };
     let enrich = applied.enrichers.iter().flatten().find(|it| it.plan.route == name).map(|it| FeatureServer {

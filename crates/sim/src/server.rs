@@ -39,6 +39,8 @@ pub(crate) struct Model {
     pub(crate) words: u32,
     /// The share of rows of which it is not sure, in thousandths.
     pub(crate) low: u16,
+    /// The share of its votes that are for something else, in thousandths.
+    pub(crate) odd: u16,
 }
 
 impl Model {
@@ -63,6 +65,7 @@ impl Model {
             ignores_cancel: script.ignores_cancel,
             words: script.words,
             low: script.low.0,
+            odd: script.odd.0,
         }
     }
 

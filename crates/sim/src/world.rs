@@ -8,6 +8,7 @@
 //!   run are those of a shorter one.
 //! - `WORLD-2`: of things that come at the same time, timeouts of the core come first.
 
+mod ballots;
 mod calls;
 mod clients;
 mod probes;
@@ -21,16 +22,17 @@ use evenkeel_core::{
     AttemptId, Canonical, Core, Event, Found, Input, LogHash, Nanos, Output, ProbeId, RequestId, SECOND,
 };
 
-pub(crate) use self::{
-    calls::CallRef,
-    clients::{number, place},
-};
 use self::{
+    ballots::Ballots,
     calls::Calls,
     clients::{Client, Clients},
     probes::ProbeRef,
     queue::Queue,
     trace::Trace,
+};
+pub(crate) use self::{
+    calls::CallRef,
+    clients::{number, place},
 };
 use crate::{
     dice::{Dice, Purpose},
@@ -98,6 +100,7 @@ pub(crate) struct World<'s> {
     queue: Queue<What>,
     calls: Calls,
     clients: Clients,
+    ballots: Ballots,
     servers: Vec<Server>,
     spells: Vec<Spell>,
     arrivals: Vec<Arrivals>,
@@ -135,6 +138,7 @@ impl<'s> World<'s> {
             queue: Queue::new(),
             calls: Calls::default(),
             clients: Clients::default(),
+            ballots: Ballots::default(),
             servers: replicas.map(|(model, upstream)| Server::new(model, upstream.replicas.len())).collect(),
             arrivals: scenario.workload.iter().map(|load| Arrivals::start(load, &mut dice[0])).collect(),
             spells,
@@ -245,8 +249,12 @@ impl<'s> World<'s> {
     fn obey(&mut self, output: Output) {
         match output {
             Output::Start(start) => self.start(&start),
-            Output::Cancel { attempt, .. } | Output::ShadowStop { attempt, .. } => self.cancel(attempt),
+            Output::ShadowStop { attempt, .. } => self.cancel(attempt),
             Output::Shadow(start) => self.shadow(&start),
+            Output::Cancel { request, attempt, .. } => {
+                self.cancel(attempt);
+                self.recount(request, attempt);
+            }
             Output::Answer { request, .. } => self.answered(request),
             Output::Refuse { request, why, retry_after, .. } => self.refused(request, why, retry_after),
             Output::Probe(probe) => self.ask_replica(&probe),

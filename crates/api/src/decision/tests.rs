@@ -34,7 +34,7 @@ fn revision() -> Revision {
         accept: None,
         breaker: BreakerPolicy::default(),
     };
-    let tier = |name: &str, method, path| Tier { name: name.into(), method, path: PathId(path) };
+    let tier = |name: &str, method, path| Tier { name: name.into(), method, path: PathId(path), ensemble: None };
     Revision {
         digest: [0xAB; 32],
         routes: vec![Route {

@@ -1,6 +1,6 @@
 //! What must hold for languages, datatypes and regions: that they can be, and that some tier is left (F-036).
 
-use super::Checks;
+use super::{Checks, limits::every_path};
 use crate::{
     compile::capability,
     schema::{
@@ -24,8 +24,7 @@ impl Checks<'_> {
             let key = Key::default().field("routes").field(name);
             self.words(&key.field("language"), route.language.as_slice(), (is_language, LANGUAGE));
             self.list(&key.field("residency"), route.residency.as_ref(), (is_region, REGION));
-            for (at, tier) in route.tiers.iter().enumerate() {
-                let key = key.field("tiers").index(at);
+            for (key, tier) in every_path(&key, route) {
                 self.list(&key.field("languages"), tier.languages.as_ref(), (is_language, LANGUAGE));
                 self.list(&key.field("residency"), tier.residency.as_ref(), (is_region, REGION));
                 if tier.datatypes.as_ref().is_some_and(Vec::is_empty) {
@@ -70,7 +69,7 @@ impl Checks<'_> {
                     (kind.target() == Target::Certain) == certain && capability::can(&names, tier, *kind).serves(wants)
                 })
             };
-            let any = |certain| route.tiers.iter().any(|tier| serves(tier, certain));
+            let any = |certain| route.tiers.iter().flat_map(Tier::asked).any(|tier| serves(tier, certain));
             if wants == Wants::default() || any(false) {
                 continue;
             }
@@ -90,7 +89,7 @@ impl Checks<'_> {
     /// Warns of a tier that can never be asked: an input that every request has is of a datatype that it does not take.
     fn datatypes(&mut self, key: &Key, route: &Route) {
         let Some(input) = route.input.as_ref() else { return };
-        for (at, tier) in route.tiers.iter().enumerate() {
+        for (tier_key, tier) in every_path(key, route) {
             let Some(takes) = &tier.datatypes else { continue };
             let bits = takes.iter().fold(0, |bits, it| bits | datatype(it.name()));
             let lacking = input.tensors.iter().find(|(_, it)| it.required && bits & datatype(it.datatype.name()) == 0);
@@ -99,7 +98,7 @@ impl Checks<'_> {
                 let message =
                     format!("the tier is never asked: input `{name}` is {datatype}, which it does not declare");
                 let hint = format!("add {datatype}, or remove the tier");
-                self.warning("cannot-serve", &key.field("tiers").index(at).field("datatypes"), message, hint);
+                self.warning("cannot-serve", &tier_key.field("datatypes"), message, hint);
             }
         }
     }

@@ -58,7 +58,7 @@ impl Checks<'_> {
             let key = Key::default().field("upstreams").field(name).field("connect");
             let firsts = file.routes.values().flat_map(|route| {
                 let asks = |tier: &&Tier| tier.kinds.given().iter().any(|it| it.1.target() == Target::Upstream(name));
-                route.tiers.iter().filter(asks).map(|tier| match route.protocol.streams() {
+                route.tiers.iter().flat_map(Tier::asked).filter(asks).map(|tier| match route.protocol.streams() {
                     true => tier.first_token.longest().min(route.deadline().nanos()),
                     false => route.deadline().nanos(),
                 })

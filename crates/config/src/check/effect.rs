@@ -53,6 +53,8 @@ impl Checks<'_> {
     pub(super) fn effects(&mut self, key: &Key, route: &Route, kind: &dyn PathKind) {
         let target = kind.target();
         let remote = matches!(target, Target::Upstream(_));
+        // What holds for several is written with each of them.
+        let attempted = !matches!(target, Target::Certain | Target::Members);
         let streams = remote && route.protocol.streams();
         let speaks = remote && route.protocol != RouteProtocol::Oip;
         let read = [
@@ -70,12 +72,12 @@ impl Checks<'_> {
             ("max_answer", remote),
             ("context", speaks),
             ("features", speaks || (target == Target::Certain && route.protocol != RouteProtocol::Oip)),
-            ("languages", target != Target::Certain),
-            ("datatypes", target != Target::Certain && route.protocol == RouteProtocol::Oip),
+            ("languages", attempted),
+            ("datatypes", attempted && route.protocol == RouteProtocol::Oip),
             ("residency", remote),
             ("space", route.protocol == RouteProtocol::OpenaiEmbeddings),
-            ("total", target != Target::Certain),
-            ("breaker", target != Target::Certain),
+            ("total", attempted),
+            ("breaker", attempted),
         ];
         for (name, read) in read {
             let key = key.field(name);

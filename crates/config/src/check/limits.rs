@@ -21,10 +21,10 @@ impl Checks<'_> {
         let mut said: BTreeMap<(&str, &str), (String, Limit)> = BTreeMap::new();
         for (name, route) in &file.routes {
             let route_key = Key::default().field("routes").field(name);
-            for (at, tier) in route.tiers.iter().enumerate() {
+            for (tier_key, tier) in every_path(&route_key, route) {
                 let Some(asked) = asks(tier) else { continue };
-                self.hedge(&route_key.field("tiers").index(at), route, (tier, asked.0));
-                let key = route_key.field("tiers").index(at).field("limit");
+                self.hedge(&tier_key, route, (tier, asked.0));
+                let key = tier_key.field("limit");
                 let Some(upstream) = file.upstreams.get(asked.0) else { continue };
                 let places = || upstream.addresses().map(|url| (url.trim_end_matches('/'), asked.1));
                 let mut others = places().filter_map(|place| said.get_key_value(&place));
@@ -34,7 +34,12 @@ impl Checks<'_> {
                     let hint = "all tiers that name a model of an address share its room: write the same for each";
                     self.error("two-limits", &key, message, hint);
                 }
-                let of_it = || (format!("tier `{}` of route `{name}`", tier.name), tier.limit);
+                let who = if tier.name.is_empty() {
+                    "a member of an ensemble".into()
+                } else {
+                    format!("tier `{}`", tier.name)
+                };
+                let of_it = || (format!("{who} of route `{name}`"), tier.limit);
                 for place in places() {
                     said.entry(place).or_insert_with(of_it);
                 }
@@ -83,6 +88,17 @@ impl Checks<'_> {
         let replicas = self.file.upstreams.get(upstream)?.addresses().count() as u64;
         Some(limit.saturating_mul(replicas))
     }
+}
+
+/// Walks the tiers of a route, and the members of those that have several, with where they stand.
+pub(crate) fn every_path<'r>(route_key: &Key, route: &'r Route) -> Vec<(Key, &'r Tier)> {
+    let tiers = route.tiers.iter().enumerate().map(|(at, tier)| (route_key.field("tiers").index(at), tier));
+    let with_members = tiers.flat_map(|(key, tier)| {
+        let members = tier.kinds.members().iter().enumerate();
+        let members: Vec<_> = members.map(|(at, it)| (key.field("paths").index(at), &it.0)).collect();
+        std::iter::once((key, tier)).chain(members)
+    });
+    with_members.collect()
 }
 
 /// Returns the upstream and the model that a tier asks.

@@ -67,7 +67,7 @@ impl Checks<'_> {
                 let message = format!("tier `{}` is never reached: `{above}` above cannot fail", tier.name);
                 self.warning("unreachable", &key, message, "move it above the fixed answer, or remove it");
             }
-            if let Some((name, kind)) = self.one_kind(&key, tier) {
+            if let Some((name, kind)) = self.one_kind(&key, tier, Kinds::NAMES) {
                 if !self.report.doubts(&route_key.field("protocol")) {
                     kind.check(&key.field(name), Site { route, tier }, self);
                     self.effects(&key, route, kind);
@@ -84,6 +84,7 @@ impl Checks<'_> {
                 self.map(route_key, &key.field("map"), Site { route, tier });
                 self.accept(route_key, &key.field("accept"), Site { route, tier });
                 self.calibrate_to(route_key, &key.field("calibrate_to"), Site { route, tier });
+                self.ensemble(route_key, &key, Site { route, tier });
             }
         }
     }
@@ -101,7 +102,13 @@ impl Checks<'_> {
         self.warning("last-tier-can-fail", &key, message, "add a tier with a `fixed` answer below it");
     }
 
-    fn one_kind<'t>(&mut self, key: &Key, tier: &'t Tier) -> Option<(&'static str, &'t dyn PathKind)> {
+    /// Returns what a tier, or a member of one, calls, where it is exactly one of these kinds.
+    pub(super) fn one_kind<'t>(
+        &mut self,
+        key: &Key,
+        tier: &'t Tier,
+        kinds: &[&str],
+    ) -> Option<(&'static str, &'t dyn PathKind)> {
         let mut given = tier.kinds.given();
         if given.len() == 1 {
             return given.pop();
@@ -109,7 +116,7 @@ impl Checks<'_> {
         if given.is_empty() && self.misshapen(key) {
             return None;
         }
-        let names = Kinds::NAMES.join(", ");
+        let names = kinds.join(", ");
         let (code, message) = match given.len() {
             0 => ("no-kind", "the tier says nothing about how it answers".to_owned()),
             _ => {

@@ -92,7 +92,8 @@ impl Checks<'_> {
         }
         for (at, tier) in route.tiers.iter().enumerate() {
             let key = route_key.field("tiers").index(at);
-            if tier.kinds.given().iter().any(|(_, kind)| kind.is_whole()) || has_whole_default(tier) {
+            let whole = |it: &Tier| it.kinds.given().iter().any(|(_, kind)| kind.is_whole()) || has_whole_default(it);
+            if tier.asked().any(whole) {
                 let message =
                     format!("tier `{}` answers one tensor for all rows, and this route splits them", tier.name);
                 self.error("no-rows", &key, message, "write one value, which is repeated for each row");

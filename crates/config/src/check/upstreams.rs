@@ -7,6 +7,7 @@ use crate::{
     schema::{
         path::Target,
         route::Route,
+        tier::Tier,
         upstream::{Upstream, UpstreamProtocol},
     },
     secret::within,
@@ -54,7 +55,7 @@ impl Checks<'_> {
     fn body_room(&mut self, key: &Key) {
         let (file, server) = (self.file, &self.file.server);
         let remote = |route: &&Route| {
-            let mut kinds = route.tiers.iter().flat_map(|tier| tier.kinds.given());
+            let mut kinds = route.tiers.iter().flat_map(Tier::asked).flat_map(|tier| tier.kinds.given());
             kinds.any(|(_, kind)| matches!(kind.target(), Target::Upstream(_)))
         };
         let Some(first) = file.routes.values().filter(remote).map(|route| route.priority.in_core()).min() else {
@@ -109,7 +110,8 @@ impl Checks<'_> {
     /// Warns of upstreams that nothing calls, where every other reference is right.
     pub(super) fn unused(&mut self) {
         let file = self.file;
-        let kinds = || file.routes.values().flat_map(|route| &route.tiers).flat_map(|tier| tier.kinds.given());
+        let tiers = || file.routes.values().flat_map(|route| &route.tiers).flat_map(Tier::asked);
+        let kinds = || tiers().flat_map(|tier| tier.kinds.given());
         for name in file.upstreams.keys().filter(|_| self.report.errors() == 0).collect::<Vec<_>>() {
             let brings = file.routes.values().flat_map(|route| &route.enrich).any(|it| it.upstream == *name);
             if !brings && !kinds().any(|(_, kind)| kind.target() == Target::Upstream(name)) {

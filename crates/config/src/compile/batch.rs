@@ -27,7 +27,7 @@ pub(crate) fn most(route: &Route, outside: &Outside) -> Option<u64> {
         let own = tier.kinds.given().iter().map(|(_, kind)| kind.row(outside)).max().unwrap_or(0);
         own.saturating_add(mapped(tier, route))
     };
-    let widest = route.tiers.iter().map(row).max().unwrap_or(0);
+    let widest = route.tiers.iter().flat_map(Tier::asked).map(row).max().unwrap_or(0);
     let held = OWN_ANSWER.checked_div(widest).map(|rows| rows.max(1));
     written.into_iter().chain(held).min()
 }

@@ -13,7 +13,7 @@ use crate::schema::{
 
 /// Returns the names that tiers of a file declare.
 pub(crate) fn names(file: &File) -> Names {
-    let tiers = || file.routes.values().flat_map(|route| &route.tiers);
+    let tiers = || file.routes.values().flat_map(|route| &route.tiers).flat_map(Tier::asked);
     let sorted = |all: BTreeSet<String>| all.into_iter().collect();
     Names {
         languages: sorted(tiers().flat_map(|it| it.languages.iter().flatten()).map(|it| lower(it)).collect()),
@@ -24,7 +24,8 @@ pub(crate) fn names(file: &File) -> Names {
 /// Returns what a tier can. What is computed in this process takes nothing anywhere, and a fixed answer fits everything.
 pub(crate) fn can(names: &Names, tier: &Tier, kind: &dyn PathKind) -> Can {
     let target = kind.target();
-    if target == Target::Certain {
+    // Of an ensemble each member is looked at for itself.
+    if matches!(target, Target::Certain | Target::Members) {
         return Can::ANYTHING;
     }
     let bits = |all: &Vec<String>, bit: &dyn Fn(&str) -> u64| all.iter().fold(0, |bits, it| bits | bit(&lower(it)));
@@ -32,7 +33,7 @@ pub(crate) fn can(names: &Names, tier: &Tier, kind: &dyn PathKind) -> Can {
     let datatypes = tier.datatypes.as_ref().map(|all| all.iter().fold(0, |bits, it| bits | datatype(it.name())));
     let regions = match target {
         Target::Upstream(_) => tier.residency.as_ref().map(|all| bits(all, &|it| names.region(it))),
-        Target::Model | Target::Rules | Target::Certain => Some(0),
+        Target::Model | Target::Rules | Target::Certain | Target::Members => Some(0),
     };
     let unsaid = Can::default();
     Can {

@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     describe::json_schema,
     outside::Outside,
-    schema::{file::File, scalar::in_units},
+    schema::{file::File, path::Member, scalar::in_units, tier::Tier},
     secret::within,
     shape::{Form, kind, resolve},
 };
@@ -29,15 +29,10 @@ pub(super) fn of(file: &File, outside: &Outside) -> [u8; 32] {
     let mut canonical = Canonical { schema: &schema }.value(written, &schema);
     for (name, route) in &file.routes {
         for (at, tier) in route.tiers.iter().enumerate() {
-            if let Some(it) = &tier.calibrate_to {
-                let sha256 = hex(&outside.file(&it.file).sha256);
-                canonical["routes"][name]["tiers"][at]["calibrate_to"]["file"] = json!(format!("sha256:{sha256}"));
-            }
-            for (kind, path) in tier.kinds.given() {
-                if let Some((key, file)) = path.file() {
-                    let sha256 = hex(&outside.file(&file).sha256);
-                    canonical["routes"][name]["tiers"][at][kind][key] = json!(format!("sha256:{sha256}"));
-                }
+            let canonical = &mut canonical["routes"][name]["tiers"][at];
+            with_content(canonical, tier, outside);
+            for (at, Member(member)) in tier.kinds.members().iter().enumerate() {
+                with_content(&mut canonical["paths"][at], member, outside);
             }
         }
     }
@@ -48,6 +43,20 @@ pub(super) fn of(file: &File, outside: &Outside) -> [u8; 32] {
         }
     }
     Sha256::digest(canonical.to_string().as_bytes()).into()
+}
+
+/// Puts the content of the file that a path names in place of its name.
+fn with_content(canonical: &mut Value, tier: &Tier, outside: &Outside) {
+    if let Some(it) = &tier.calibrate_to {
+        let sha256 = hex(&outside.file(&it.file).sha256);
+        canonical["calibrate_to"]["file"] = json!(format!("sha256:{sha256}"));
+    }
+    for (kind, path) in tier.kinds.given() {
+        if let Some((key, file)) = path.file() {
+            let sha256 = hex(&outside.file(&file).sha256);
+            canonical[kind][key] = json!(format!("sha256:{sha256}"));
+        }
+    }
 }
 
 /// Writes bytes as hexadecimal digits.

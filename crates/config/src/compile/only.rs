@@ -35,6 +35,9 @@ pub enum NotAlone {
     /// The tier is a server of its own already.
     #[error("tier `{0}` calls an upstream, which is a server of its own already")]
     Remote(String),
+    /// The tier asks several paths.
+    #[error("tier `{0}` asks several paths at once, and their vote is taken where the route is")]
+    Several(String),
 }
 
 impl Deployment {
@@ -59,6 +62,7 @@ impl Deployment {
         match path.place {
             _ if whole.protocol != Protocol::Oip => return Err(NotAlone::NotOip(route.into())),
             Where::Remote(_) => return Err(NotAlone::Remote(tier.into())),
+            Where::Ensemble => return Err(NotAlone::Several(tier.into())),
             Where::Local | Where::Certain => {}
         }
         let digest = Sha256::new_with_prefix(revision.digest).chain_update(route).chain_update([0]).chain_update(tier);
@@ -102,6 +106,10 @@ routes:
     tiers:
       - {name: primary, oip: {upstream: u, model: m}}
       - {name: default, fixed: {outputs: {y: 0.5}}}
+  vote:
+    protocol: oip
+    output: {tensors: {y: {datatype: FP32}}}
+    tiers: [{name: panel, paths: [{oip: {upstream: u, model: m}}, {oip: {upstream: u, model: n}}]}]
 ";
 
     #[test]
@@ -123,9 +131,10 @@ routes:
     fn what_cannot_stand_alone_is_refused_in_words() {
         let whole = load_text("t", TEXT, Path::new(".")).deployment.expect("nothing is wrong with it");
         for (route, tier, words) in [
-            ("nope", "x", "there is no route `nope`; there are: `chat`, `score`"),
+            ("nope", "x", "there is no route `nope`; there are: `chat`, `score`, `vote`"),
             ("score", "x", "route `score` has no tier `x`; it has: `primary`, `default`"),
             ("score", "primary", "calls an upstream"),
+            ("vote", "panel", "asks several paths at once"),
             ("chat", "default", "is no `oip` route"),
         ] {
             let refused = whole.only(route, tier).expect_err(words).to_string();

@@ -12,6 +12,7 @@ mod rows;
 mod ten;
 mod tls;
 mod told;
+mod vote;
 
 use super::*;
 use crate::{describe::EXAMPLE, schema::path::Kind};

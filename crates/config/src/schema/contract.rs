@@ -182,6 +182,11 @@ impl Datatype {
         !matches!(self, Self::Bool | Self::Bytes)
     }
 
+    /// Says whether its elements are numbers with a fraction.
+    pub(crate) const fn is_float(self) -> bool {
+        self.is_number() && self.whole().is_none()
+    }
+
     /// Returns the range of a type of whole numbers.
     pub(crate) const fn whole(self) -> Option<(i128, i128)> {
         match self {

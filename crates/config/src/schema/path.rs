@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+pub(crate) use paths::Member;
+
 use evenkeel_core::{Features, Nanos, Where};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -65,6 +67,20 @@ registry! {
     rules: Rules,
     /// A fixed answer, which cannot fail.
     fixed: Fixed,
+    /// Several of these at once, whose answers become one by `vote`.
+    paths: Ensemble,
+}
+
+impl Kinds {
+    /// Returns the members of an ensemble; none of any other tier.
+    pub(crate) fn members(&self) -> &[Member] {
+        self.paths.as_ref().map_or(&[], paths::Block::members)
+    }
+
+    /// Returns the members of an ensemble, to be written out.
+    pub(crate) fn members_mut(&mut self) -> &mut [Member] {
+        self.paths.as_mut().map_or(&mut [], paths::Block::members_mut)
+    }
 }
 
 /// What the rest of the crate asks of a kind of path.
@@ -152,6 +168,8 @@ pub(crate) enum Target<'a> {
     Rules,
     /// Nothing: the answer is there (F-163).
     Certain,
+    /// Several paths, each for itself.
+    Members,
 }
 
 impl Target<'_> {
@@ -161,11 +179,12 @@ impl Target<'_> {
             Self::Upstream(name) => Where::Remote(upstream(name)),
             Self::Model | Self::Rules => Where::Local,
             Self::Certain => Where::Certain,
+            Self::Members => Where::Ensemble,
         }
     }
 
     /// Says whether a request may be left without an answer by it.
     pub(crate) fn can_fail(self) -> bool {
-        matches!(self, Self::Upstream(_) | Self::Model)
+        matches!(self, Self::Upstream(_) | Self::Model | Self::Members)
     }
 }

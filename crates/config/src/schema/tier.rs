@@ -14,6 +14,7 @@ use super::{
     map::MappedOutput,
     path::Kinds,
     scalar::{Duration, Limit, Size},
+    vote::Vote,
 };
 
 /// One ordered way to answer. Exactly one kind of path stands in it.
@@ -110,6 +111,9 @@ pub(crate) struct Tier {
     /// Brings its scores to the scale of the first tier. It is done before `accept` looks at them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) calibrate_to: Option<CalibrateTo>,
+    /// How the answers of `paths` become one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) vote: Option<Vote>,
     /// When this path is cut off and how it comes back.
     #[serde(default)]
     pub(crate) breaker: Breaker,
@@ -118,6 +122,12 @@ pub(crate) struct Tier {
 }
 
 impl Tier {
+    /// Walks what it asks: itself, or each member of its ensemble.
+    pub(crate) fn asked(&self) -> impl Iterator<Item = &Self> {
+        let members = self.kinds.members();
+        members.is_empty().then_some(self).into_iter().chain(members.iter().map(|it| &it.0))
+    }
+
     /// Returns how long the end of a stream may take: what is said, else 2 s, but never as long as the silence that
     /// breaks a stream.
     pub(crate) fn finalise(&self) -> Duration {
@@ -193,23 +203,23 @@ pub(crate) enum Feature {
     File,
 }
 
-fn first_token() -> FirstToken {
+pub(super) fn first_token() -> FirstToken {
     FirstToken::Fixed(Duration::seconds(10))
 }
 
-fn stall() -> Duration {
+pub(super) fn stall() -> Duration {
     Duration::seconds(10)
 }
 
-fn min_rate() -> u16 {
+pub(super) fn min_rate() -> u16 {
     2
 }
 
-fn after_break() -> Duration {
+pub(super) fn after_break() -> Duration {
     Duration::seconds(2)
 }
 
-fn total() -> Duration {
+pub(super) fn total() -> Duration {
     Duration::seconds(600)
 }
 
@@ -217,6 +227,6 @@ fn retries() -> u8 {
     1
 }
 
-fn max_answer() -> Size {
+pub(super) fn max_answer() -> Size {
     Size(64 << 20)
 }

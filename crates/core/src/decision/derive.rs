@@ -3,6 +3,8 @@
 //! The machine fills its records by this function, and [`Decision::rederives`] asks it again; the tier that really
 //! answered comes from the machine alone, so the two can differ, and a property says that they never do.
 
+mod vote;
+
 use alloc::vec::Vec;
 
 use super::{AttemptRecord, Candidate, Decision, End, Rescue, Role, Verdict};
@@ -32,7 +34,10 @@ impl Decision {
         let derived = evidence.derive(&self.revision, self.route);
         let same =
             derived.tier == self.outcome.tier && derived.candidates == self.candidates && derived.reason == self.reason;
-        same && evidence.follows(derived.tier) && evidence.clocks_follow(&self.revision, self.route)
+        let route = &self.revision.routes[self.route.index()];
+        same && evidence.follows(derived.tier)
+            && evidence.clocks_follow(&self.revision, self.route)
+            && evidence.votes_follow(route)
     }
 
     /// Says what became of a stream that broke after its client had begun to get it (F-133).
@@ -100,7 +105,7 @@ impl Evidence<'_> {
         let asked = |tier: u8| self.attempts.iter().any(|attempt| attempt.tier == tier);
         let barred = |tier: u8| {
             let asking = |fact: &&Fact| fact.tier == tier && !fact.again && !fact.signal.is_about_answer();
-            self.facts.iter().filter(asking).any(Fact::breached)
+            self.facts.iter().filter(asking).any(Fact::bars)
         };
         // Nobody is slow of whom nothing was measured (F-029).
         let slow = |attempt: &AttemptRecord| matches!(attempt.result, ResultCode::Slow | ResultCode::OkSlow);
@@ -142,14 +147,18 @@ impl Evidence<'_> {
     /// Says whether each clock that was learned is one that can be, of a path that learns, and none fired for which nobody had
     /// waited (F-022).
     fn clocks_follow(&self, revision: &Revision, route: RouteId) -> bool {
-        let path = |tier: u8| revision.routes[route.index()].tiers[usize::from(tier)].path;
-        let learns = |tier| revision.paths[path(tier).index()].clocks.first_content == FirstClock::Auto;
+        let tier = |fact: &Fact| &revision.routes[route.index()].tiers[usize::from(fact.tier)];
+        let path = |fact: &Fact| match (fact.member, &tier(fact).ensemble) {
+            (Some(member), Some(it)) => it.members.get(usize::from(member)).copied().unwrap_or(tier(fact).path),
+            _ => tier(fact).path,
+        };
+        let learns = |fact: &Fact| revision.paths[path(fact).index()].clocks.first_content == FirstClock::Auto;
         let [least, most] = FIRST_CLOCKS;
         let mut clocks = self.facts.iter().filter(|fact| fact.signal == Signal::FirstToken);
         clocks.all(|fact| {
             let mut attempts = self.attempts.iter().filter(|attempt| attempt.tier == fact.tier);
             let waited = attempts.any(|attempt| attempt.duration >= fact.threshold);
-            learns(fact.tier) && (least..=most).contains(&fact.threshold) && (waited || !fact.breached())
+            learns(fact) && (least..=most).contains(&fact.threshold) && (waited || !fact.breached())
         })
     }
 
@@ -163,8 +172,9 @@ impl Evidence<'_> {
         let mut reasons: Vec<Reason> = Vec::new();
         let failed = self.attempts.iter().filter(|attempt| attempt.tier == at).filter_map(|it| it.result.reason());
         let against = |fact: &&Fact| fact.tier == at && fact.breached() && !fact.signal.is_about_hedge();
-        let breached = self.facts.iter().filter(against);
-        for reason in failed.chain(breached.map(|fact| fact.signal.reason())) {
+        let breached = || self.facts.iter().filter(against);
+        let vote = breached().filter(|fact| fact.signal.is_about_vote()).map(|fact| fact.signal.reason());
+        for reason in vote.chain(failed).chain(breached().map(|fact| fact.signal.reason())) {
             if !reasons.contains(&reason) {
                 reasons.push(reason);
             }

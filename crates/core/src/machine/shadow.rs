@@ -4,7 +4,7 @@ use super::Core;
 use crate::{
     class::ResultCode,
     clock::Nanos,
-    id::AttemptId,
+    id::{AttemptId, PathId},
     input::Event,
     output::Cancelled,
     proof::Redundancy,
@@ -90,8 +90,17 @@ impl Core {
         route: &Route,
         (tier, eligible): (usize, bool),
     ) -> (Option<Nanos>, Redundancy) {
-        let path = route.tiers[tier].path;
-        let good = self.paths.state(self.generation.slot(path)).proof.exercised();
+        let (path, ensemble) = (route.tiers[tier].path, route.tiers[tier].ensemble.as_ref());
+        let exercised = |path: PathId| self.paths.state(self.generation.slot(path)).proof.exercised();
+        // Of those that vote, as many as must.
+        let good = match ensemble {
+            None => exercised(path),
+            Some(it) => {
+                let mut members: alloc::vec::Vec<_> = it.members.iter().map(|path| exercised(*path)).collect();
+                members.sort_unstable();
+                members[it.members.len() - usize::from(it.quorum)]
+            }
+        };
         let certain = self.generation.path(path).place == Where::Certain;
         let ago = good.map(|at| now.saturating_sub(at));
         (good, Redundancy::of((certain, eligible), ago, route.rehearsal))

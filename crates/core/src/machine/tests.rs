@@ -22,6 +22,7 @@ mod retries;
 mod sequences;
 mod shadows;
 mod slow;
+mod votes;
 mod waits;
 
 use std::{string::ToString, vec};
@@ -67,7 +68,7 @@ fn revision(primary_replicas: usize) -> Revision {
         accept: None,
         breaker: BreakerPolicy::default(),
     };
-    let tier = |name: &str, method, path| Tier { name: name.into(), method, path: PathId(path) };
+    let tier = |name: &str, method, path| Tier { name: name.into(), method, path: PathId(path), ensemble: None };
     let upstream = |name: &str, replicas: usize| Upstream {
         name: name.into(),
         replicas: (0..replicas).map(|n| std::format!("http://{name}-{n}")).collect(),

@@ -24,8 +24,12 @@ impl Plan<'_> {
         self.request.deadline_at.saturating_sub(self.now)
     }
 
-    /// Returns the time that a tier needs to commit: one and a half times its p95, or the revision's figure (F-027).
+    /// Returns the time that a tier needs to commit: one and a half times its p95, or the revision's figure (F-027). An
+    /// ensemble needs as long as the quickest that can decide its vote.
     pub(crate) fn need(&self, tier: u8) -> Nanos {
+        if let Some(need) = self.quorum_of(tier, |member| member.need(tier)) {
+            return need;
+        }
         // A tier that could never start would never learn its own time, whatever time its clients give.
         self.learned(tier).unwrap_or(self.path(tier).need.min(self.request.deadline / 4))
     }

@@ -71,7 +71,8 @@ impl Request {
         self.leave_wait(world);
         self.flush(now, world);
         self.hedge.due = None;
-        for attempt in self.current.take().into_iter().chain(self.beside.take()) {
+        let others = self.vote.take().map(|vote| vote.others).into_iter().flatten();
+        for attempt in self.current.take().into_iter().chain(self.beside.take()).chain(others) {
             self.cancel(now, world, &attempt, why);
         }
     }

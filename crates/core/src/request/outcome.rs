@@ -41,7 +41,9 @@ impl Request {
     /// Says whether some tier would have been asked, had it, or this process, had room (F-085, F-106).
     fn lacks_room(&self) -> bool {
         let full = |tier: u8| {
-            let against = |fact: &&Fact| fact.tier == tier && fact.breached() && !fact.again;
+            // That too few of several may be asked follows from what bars each.
+            let against =
+                |fact: &&Fact| fact.tier == tier && fact.breached() && !fact.again && fact.signal != Signal::Members;
             let mut breached = self.facts.iter().filter(against).peekable();
             breached.peek().is_some() && breached.all(|fact| fact.signal.reason() == Reason::CapacityExhausted)
         };

@@ -101,7 +101,8 @@ impl Request {
     pub(super) fn drags(&mut self, now: Nanos, said: u64, world: &mut World<'_>) {
         let Some(attempt) = self.current.as_mut() else { return };
         let (id, tier) = (attempt.id, attempt.tier);
-        let Some(fact) = too_little(tier, said, self.generation.path(attempt.path).min_rate) else { return };
+        let fact = too_little(tier, said, self.generation.path(attempt.path).min_rate);
+        let Some(fact) = fact.map(|fact| fact.of(attempt.member)) else { return };
         if !attempt.slow() {
             return;
         }

@@ -14,7 +14,7 @@ use crate::{
     clock::Nanos,
     decision::{End, Role},
     fact::Fact,
-    id::{AttemptId, ReplicaId},
+    id::{AttemptId, PathId, ReplicaId},
     input::{Admit, Event},
     output::{Cancelled, Output, Start},
     path::Generation,
@@ -36,10 +36,13 @@ pub(crate) struct Shadow {
     slot: u32,
 }
 
+/// A tier that may be asked for a shadow, or a member of one: each path is exercised for itself.
+type Place = (u8, Option<u8>);
+
 /// A shadow that would be started.
 struct Drawn {
     of: Request,
-    tier: u8,
+    place: Place,
     replica: ReplicaId,
 }
 
@@ -52,14 +55,14 @@ impl Request {
         }
         let Some(answered) = answered.filter(|_| end == End::Answered && self.may_be_copied()) else { return };
         let mut tiers = Vec::new();
-        for tier in answered + 1..self.route().tiers.len() as u8 {
-            if self.draws(now, world, tier) {
-                tiers.push((self.last_asked(world, tier), tier));
+        for place in (answered + 1..self.route().tiers.len() as u8).flat_map(|tier| self.places(tier)) {
+            if self.draws(now, world, place) {
+                tiers.push((self.last_asked(world, place), place));
             }
         }
         // Who was asked longest ago is asked first; one who never was, before all.
         tiers.sort_unstable();
-        let drawn = tiers.into_iter().find_map(|(_, tier)| self.copy_for(now, world, tier));
+        let drawn = tiers.into_iter().find_map(|(_, place)| self.copy_for(now, world, place));
         if let Some(drawn) = drawn {
             start(now, world, drawn);
         }
@@ -73,27 +76,41 @@ impl Request {
         shared && room && *pure && !private && sequence.is_none() && rows.apart == 0
     }
 
-    /// Says whether the lot falls on a tier: by its share, within what shadows may cost, or because its hour is over.
-    fn draws(&self, now: Nanos, world: &mut World<'_>, tier: u8) -> bool {
+    fn places(&self, tier: u8) -> Vec<Place> {
+        match &self.route().tiers[usize::from(tier)].ensemble {
+            Some(ensemble) => (0..ensemble.members.len() as u8).map(|member| (tier, Some(member))).collect(),
+            None => [(tier, None)].into(),
+        }
+    }
+
+    fn path_at(&self, (tier, member): Place) -> PathId {
         let of = &self.route().tiers[usize::from(tier)];
-        let path = self.generation.path(of.path);
+        let member = member.and_then(|member| of.ensemble.as_ref()?.members.get(usize::from(member)).copied());
+        member.unwrap_or(of.path)
+    }
+
+    /// Says whether the lot falls on a tier: by its share, within what shadows may cost, or because its hour is over.
+    fn draws(&self, now: Nanos, world: &mut World<'_>, place: Place) -> bool {
+        let (tier, member) = place;
+        let (of, id) = (&self.route().tiers[usize::from(tier)], self.path_at(place));
+        let path = self.generation.path(id);
         if path.place == Where::Certain || of.method == Method::Cache || path.effects {
             return false;
         }
-        let due = world.paths.state_mut(self.generation.slot(of.path)).proof.is_due(now);
+        let due = world.paths.state_mut(self.generation.slot(id)).proof.is_due(now);
         // Bits that no other draw is made from, and others for each tier.
         let lot = self.admit.entropy.rotate_left(17).wrapping_add(u64::from(tier) << 40);
+        let lot = lot.wrapping_add(member.map_or(0, |member| u64::from(member) + 1) << 48);
         due || (self.route().shadow.share.draws(lot) && world.shadowing.purse(now) >= self.admit.cost)
     }
 
-    fn last_asked(&self, world: &World<'_>, tier: u8) -> Option<Nanos> {
-        let path = self.route().tiers[usize::from(tier)].path;
-        world.paths.state(self.generation.slot(path)).proof.last_asked()
+    fn last_asked(&self, world: &World<'_>, place: Place) -> Option<Nanos> {
+        world.paths.state(self.generation.slot(self.path_at(place))).proof.last_asked()
     }
 
     /// Copies the request for a tier, where nothing speaks against asking that (SHA-2, SHA-4).
-    fn copy_for(&self, now: Nanos, world: &mut World<'_>, tier: u8) -> Option<Drawn> {
-        let path = self.route().tiers[usize::from(tier)].path;
+    fn copy_for(&self, now: Nanos, world: &mut World<'_>, place: Place) -> Option<Drawn> {
+        let ((tier, member), path) = (place, self.path_at(place));
         let slot = self.generation.slot(path);
         if !world.shadows.has_room(slot) {
             return None;
@@ -103,7 +120,7 @@ impl Request {
         let admit = Admit { deadline: None, max_tier: None, spent: 0, ..self.admit.clone() };
         let of = Request::new(now, admit, arrival);
         world.paths.state_mut(slot).lane(self.generation.path(path), self.admit.operation);
-        let plan = of.plan(now, world);
+        let plan = of.plan(now, world).at(tier, member);
         if plan.facts(tier).iter().any(Fact::breached) {
             return None;
         }
@@ -111,7 +128,7 @@ impl Request {
         if !plan.is_calm(tier, replica) {
             return None;
         }
-        Some(Drawn { of, tier, replica })
+        Some(Drawn { of, place, replica })
     }
 }
 
@@ -119,7 +136,7 @@ impl Plan<'_> {
     /// Says whether a tier and its replica have so much room, and such quiet, that a shadow is in nobody's way (SHA-4).
     fn is_calm(&self, tier: u8, replica: ReplicaId) -> bool {
         let generation = &self.request.generation;
-        let path = self.request.route().tiers[usize::from(tier)].path;
+        let path = self.path_id(tier);
         let open = |gate: u32| self.gates.at(gate).is_left(self.now, QUIET);
         let lane = self.paths.state(generation.slot(path)).seen(self.request.admit.operation);
         let whole = lane.is_none_or(|lane| lane.broken.is_left(self.now, QUIET) && lane.state() != BreakerState::Open);
@@ -134,12 +151,12 @@ impl Plan<'_> {
 }
 
 /// Starts a shadow.
-fn start(now: Nanos, world: &mut World<'_>, Drawn { mut of, tier, replica }: Drawn) {
-    let timing = of.plan(now, world).timing(tier);
-    let path = of.route().tiers[usize::from(tier)].path;
+fn start(now: Nanos, world: &mut World<'_>, Drawn { mut of, place, replica }: Drawn) {
+    let (tier, member) = place;
+    let (timing, path) = (of.plan(now, world).at(tier, member).timing(tier), of.path_at(place));
     let id = AttemptId(*world.attempts);
     *world.attempts += 1;
-    let mut attempt = Attempt::start(now, Target { id, tier, path, replica, role: Role::Answer }, timing);
+    let mut attempt = Attempt::start(now, Target { id, tier, path, member, replica, role: Role::Answer }, timing);
     let slot = of.generation.slot(path);
     let state = world.paths.state_mut(slot);
     state.proof.ask(now);
@@ -214,7 +231,7 @@ impl Shadow {
             Event::Progress if attempt.first_content.is_none() => attempt.reasoning(now),
             Event::Progress | Event::FirstContent | Event::Enough => self.content(now, world),
             // Nothing of it is sent, and nobody accepts or refuses rows of it.
-            Event::Closed | Event::Unrepeatable | Event::Judged { .. } => {}
+            Event::Closed | Event::Unrepeatable | Event::Judged { .. } | Event::Voted(_) => {}
         }
         self.of.renew(world);
     }

@@ -23,6 +23,8 @@ impl Request {
             lane.broken.hear(now, attempt.id, Word::Lift);
         }
         let reached = match self.route().commit {
+            // Nobody knows yet whose it will be.
+            _ if self.vote.is_some() => false,
             CommitPoint::FirstContent => true,
             CommitPoint::Chars(_) => event == Event::Enough,
             CommitPoint::Full => false,

@@ -4,6 +4,7 @@
 //! slowly and without cleverness, when a path may be asked. Each test below `properties` is one rule, named after it; that of
 //! `replay` notices every change, also one that is right.
 
+mod ballot;
 mod follow;
 mod naive;
 mod properties;

@@ -6,6 +6,7 @@ mod parts;
 mod replicas;
 mod sequences;
 mod shadows;
+mod votes;
 mod waits;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -4,6 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use evenkeel_core::*;
 
+use crate::ballot::Ballots;
+
 /// Requests of a history, about.
 pub(crate) const ARRIVALS: usize = 150;
 
@@ -97,6 +99,7 @@ pub(crate) struct World {
     coming: BTreeMap<(Nanos, u64), (AttemptId, Input)>,
     running: BTreeMap<AttemptId, RequestId>,
     open: Vec<RequestId>,
+    ballots: Ballots,
     order: u64,
     requests: u64,
     /// Per path: how ill it is, in permille of attempts that go wrong.
@@ -131,6 +134,7 @@ impl World {
             coming: BTreeMap::new(),
             running: BTreeMap::new(),
             open: Vec::new(),
+            ballots: Ballots::default(),
             order: 0,
             requests: 0,
             illness: BTreeMap::new(),
@@ -264,6 +268,9 @@ impl World {
     }
 
     pub(crate) fn feed(&mut self, input: Input) {
+        if let Some(count) = self.ballots.before(&input) {
+            self.feed(count);
+        }
         self.history.entries.push((self.now, Entry::Input(input.clone())));
         self.core.handle(self.now, input);
         while let Some(output) = self.core.poll() {
@@ -276,6 +283,7 @@ impl World {
     fn obey(&mut self, output: Output) {
         match output {
             Output::Start(start) => {
+                self.ballots.start(self.core.revision(), &start);
                 self.running.insert(start.attempt, start.request);
                 let stream = self.operation_of(start.request).is_stream();
                 let attempt = start.attempt;
@@ -301,6 +309,9 @@ impl World {
                 }
             }
             Output::Cancel { attempt, .. } => {
+                if let Some((other, count)) = self.ballots.cancel(attempt) {
+                    self.come(0, other, count);
+                }
                 self.running.remove(&attempt);
                 // One in two upstreams does not hear that it was cancelled: the core must not listen any more.
                 if self.dice.one_in(2) {
@@ -449,7 +460,7 @@ pub(crate) fn sample(seed: u64) -> Revision {
     for path in &mut revision.paths {
         path.limit = match path.place {
             Where::Remote(upstream) => limits[(seed >> upstream.0) as usize % 3],
-            Where::Local | Where::Certain => LimitPolicy::Auto,
+            Where::Local | Where::Certain | Where::Ensemble => LimitPolicy::Auto,
         };
     }
     revision.routes[1].priority = Priority::ALL[seed as usize % 3];
@@ -538,7 +549,10 @@ pub(crate) fn plain_sample(seed: u64) -> Revision {
         },
         shadow: Default::default(),
         rehearsal: 60 * SECOND,
-        tiers: tiers.iter().map(|&(name, method, path)| Tier { name: name.into(), method, path }).collect(),
+        tiers: tiers
+            .iter()
+            .map(|&(name, method, path)| Tier { name: name.into(), method, path, ensemble: None })
+            .collect(),
     };
     revision.routes = vec![route("chat", Protocol::OpenaiChat, &chat), route("infer", Protocol::Oip, &infer)];
     let rules = [None, Some(RowRule::Any), Some(RowRule::Split), Some(RowRule::Share(Permille::new(400)))];

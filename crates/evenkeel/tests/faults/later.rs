@@ -4,7 +4,7 @@
 const LATER: &[(&str, &[&str])] = &[
     ("issue 9: the admin plane has neither tokens nor a check of `Host` yet", &["SE-06", "SE-07"]),
     ("issue 5: the cache is not built yet", &["CL-02", "DA-05", "DA-06", "DA-07", "DA-08", "DA-09", "DA-10"]),
-    ("issue 5: ensembles are not built yet", &["TN-11"]),
+    ("played in `tests/it/examples/panel.rs`, `gateway/tests/it/votes.rs` and `scenarios/panel.yaml`", &["TN-11"]),
     ("takes a day, and is played with a clock of its own by `core/src/machine/tests/shadows.rs`", &["OV-17"]),
     (
         "issue 6: detectors, confidence, pinned probes and signals are not built yet",

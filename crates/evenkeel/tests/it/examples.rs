@@ -1,6 +1,7 @@
 //! The examples: each configuration passes `check`, and what its README shows with curl works.
 
 mod home_value;
+mod panel;
 mod quickstart;
 mod support_chat;
 
@@ -29,7 +30,7 @@ fn every_example_passes_its_check() {
             checked += 1;
         }
     }
-    assert_eq!(checked, 3, "examples, each with a test of its own below");
+    assert_eq!(checked, 4, "examples, each with a test of its own below");
 }
 
 /// Copies a folder with everything in it.

@@ -75,6 +75,12 @@ impl Hold {
         self.characters >= self.wanted
     }
 
+    /// Returns the text in it; none where it says something else as well, such as a call of a tool.
+    pub(crate) fn text(&self) -> Option<String> {
+        let spoken = || self.chunks.iter().filter(|it| it.says.other || it.says.text.is_some());
+        spoken().map(|it| it.text()).collect::<Option<Vec<_>>>().map(|it| it.concat())
+    }
+
     /// Gives everything up, in order.
     pub(crate) fn take(&mut self) -> Vec<Chunk> {
         self.size = 0;

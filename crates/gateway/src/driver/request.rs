@@ -15,6 +15,7 @@ mod client;
 mod recover;
 mod shadow;
 mod submit;
+mod vote;
 
 use std::{sync::Arc, time::Duration};
 
@@ -31,6 +32,7 @@ use self::{
     client::{Client, UNEXCUSED, Unread},
     recover::Mending,
     shadow::Wanted,
+    vote::Panel,
 };
 pub(crate) use self::{
     client::Presence,
@@ -67,8 +69,10 @@ struct Task {
     id: RequestId,
     client: Client,
     attempt: Option<Running>,
-    /// The other of two that run (F-090).
-    beside: Option<Beside>,
+    /// The others of several that run (F-090).
+    beside: Vec<Beside>,
+    /// The vote that is taken, or was.
+    panel: Option<Panel>,
     /// What attempts that are over left for the client, in case it is theirs to see.
     ended: Vec<(AttemptId, Option<u16>, ResultCode, Left)>,
     /// Which of its rows are answered, where its route judges rows by themselves.
@@ -125,8 +129,8 @@ impl Task {
                 why = self.client.gone() => self.left(why),
                 () = recover::patience(&mut self.mending) => self.client.offer(Bytes::from_static(sse::KEEP_ALIVE)),
                 happened = next(&mut self.attempt) => self.happened(happened).await,
-                happened = beside(&mut self.beside) => {
-                    self.turn();
+                (at, happened) = beside(&mut self.beside) => {
+                    self.turn(at);
                     self.happened(happened).await;
                 }
             }
@@ -141,6 +145,7 @@ impl Task {
                 self.drop_attempt(attempt);
                 // What is dropped closes its connection, or resets its stream: more cannot be seen from here (F-172).
                 self.driver.feed(Input::Attempt { attempt, event: Event::Closed });
+                self.left_out(attempt);
             }
             Output::Commit { disclosure, .. } => self.commit(&disclosure).await,
             Output::Answer { source, disclosure, .. } => {
@@ -234,12 +239,19 @@ impl Task {
             Left::NoAnswer(_, counts) if *counts != Counts::default() => self.bill.add(running.id, *counts),
             _ => {}
         }
+        self.cast(running.id, (result, &left));
         self.ended.push((running.id, status, result, left));
         self.driver.feed(Input::Attempt { attempt: running.id, event: Event::Ended { result, status, after } });
     }
 
     /// Keeps what an attempt has answered in part.
     fn keep(&mut self, attempt: AttemptId) {
+        if self.is_vote(attempt) {
+            if let Some(answer) = self.voted() {
+                self.batch.keep(&answer, &[]);
+            }
+            return;
+        }
         match self.ended.iter().find(|it| it.0 == attempt).map(|it| &it.3) {
             Some(Left::Judged(answer, low)) => self.batch.keep(answer, low),
             Some(Left::Infer(answer)) => self.batch.keep(answer, &[]),
@@ -313,12 +325,13 @@ impl Task {
 
     /// Keeps the record, then lets the client have the end of its answer (TASK-2).
     async fn over(&mut self, decision: Decision) {
-        (self.attempt, self.beside) = (None, None);
+        (self.attempt, self.beside) = (None, Vec::new());
         let spent = std::mem::take(&mut self.bill).settle(&self.it.ask);
+        let votes = self.panel.take().map(Panel::cast).unwrap_or_default();
         let model = |path: PathId| self.it.applied.paths.get(path.index())?.model().cloned();
         let models = decision.attempts.iter().filter_map(|it| Some((it.attempt, model(it.path)?))).collect();
         let calibrated = calibrated::of(&decision, &self.it.applied.deployment.paths);
-        let attempts = Attempts { spent, found: std::mem::take(&mut self.found), calibrated, models };
+        let attempts = Attempts { spent, found: std::mem::take(&mut self.found), calibrated, models, votes };
         self.events.decision(decision, &self.it.ask, attempts);
         match self.finish.take() {
             Some(Finish::Reply(reply)) => self.client.reply(reply),
@@ -337,7 +350,7 @@ impl Task {
 
     /// The core that held this request is gone: the safe default where there is one, else an explicit error.
     async fn lost(&mut self) {
-        (self.attempt, self.beside) = (None, None);
+        (self.attempt, self.beside) = (None, Vec::new());
         self.batch.forget();
         self.events.lost();
         let message = "the decision was lost; the request may be sent again";

@@ -9,8 +9,8 @@ mod shadows;
 use std::collections::BTreeMap;
 
 use evenkeel_core::{
-    AttemptRecord, BreakerChange, BreakerState, BreakerTurn, Decision, End, Found, GateChange, GateTurn, Nanos, PathId,
-    Phase, Reason, Refusal, ReplicaId, ResultCode, Revision, RouteId, RouteState, Transition,
+    AttemptRecord, BreakerChange, BreakerState, BreakerTurn, Decision, End, Found, GateChange, GateTurn, MemberState,
+    Nanos, PathId, Phase, Reason, Refusal, ReplicaId, ResultCode, Revision, RouteId, RouteState, Transition,
 };
 use jiff::Timestamp;
 use parking_lot::Mutex;
@@ -330,11 +330,18 @@ impl Metrics {
             for (tier, now) in route.tiers.iter().zip(&state.tiers) {
                 let path = || ("path", tier.name.clone());
                 self.gate_closed.get_or_create(&vec![name(), path()]).set(i64::from(now.gate.is_some()));
-                let states = now.operations.iter().flat_map(|of| BreakerState::ALL.map(|it| (of, it)));
-                for ((operation, is), breaker) in states {
-                    let operation = ("operation", operation.name().into());
-                    let labels = vec![name(), path(), operation, ("state", breaker.name().into())];
-                    self.breaker_state.get_or_create(&labels).set(i64::from(breaker == *is));
+                let member = |it: &MemberState| {
+                    let path = revision.paths[it.path.index()].name.clone();
+                    it.operations.iter().map(|of| (path.clone(), *of)).collect::<Vec<_>>()
+                };
+                let own = now.operations.iter().map(|of| (tier.name.clone(), *of));
+                let operations = own.chain(now.members.iter().flat_map(member));
+                for ((path, (operation, is)), breaker) in
+                    operations.flat_map(|of| BreakerState::ALL.map(|it| (of.clone(), it)))
+                {
+                    let (path, operation) = (("path", path), ("operation", operation.name().into()));
+                    let labels = vec![name(), path, operation, ("state", breaker.name().into())];
+                    self.breaker_state.get_or_create(&labels).set(i64::from(breaker == is));
                 }
             }
         }

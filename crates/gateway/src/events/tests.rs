@@ -127,6 +127,7 @@ fn record(id: &str, decision: &Decision) -> Arc<Record> {
         found: Vec::new(),
         calibrated: Vec::new(),
         models: Vec::new(),
+        votes: Vec::new(),
     })
 }
 

@@ -75,7 +75,10 @@ fn oip_35_what_only_the_judge_needs_is_asked_for_in_a_form_that_everything_has()
         });
         let (decision, revision) = (String::new(), String::new());
         let ask = Ask { question, body: Bytes::new(), headers: HeaderMap::new(), decision, revision, created: 0 };
-        let asked = with_outputs(&Arc::new(ask), &accept("outputs.score"));
+        let asked = with_outputs(
+            &Arc::new(ask),
+            accept("outputs.score").confidence.taken().iter().map(|it| it.output.as_str()),
+        );
         let Question::Infer(Inference { infer, .. }) = &asked.question else { panic!("it is one") };
         infer.outputs.iter().map(|it| (it.name.clone(), infer.form_of(&it.name))).collect::<Vec<_>>()
     };

@@ -29,3 +29,4 @@ mod rows;
 mod sequences;
 mod shadows;
 mod streams;
+mod votes;

@@ -68,10 +68,10 @@ impl Health {
             used: false,
             out: false,
             flaps: Flaps::default(),
-            first: revision.routes[path.route.index()].tiers[0].name == path.name,
+            first: is_first(&revision, path),
             several: match path.place {
                 Where::Remote(upstream) => revision.upstreams[upstream.index()].replicas.len() > 1,
-                Where::Local | Where::Certain => false,
+                Where::Local | Where::Certain | Where::Ensemble => false,
             },
         };
         let lanes = revision.paths.iter().flat_map(|path| [(); OPERATIONS.len()].map(|()| lane(path))).collect();
@@ -251,7 +251,7 @@ impl Health {
         let path = &self.revision.paths[at / OPERATIONS.len()];
         let upstream = match path.place {
             Where::Remote(upstream) => Some(upstream),
-            Where::Local | Where::Certain => None,
+            Where::Local | Where::Certain | Where::Ensemble => None,
         };
         let lane = &mut self.lanes[at];
         if state == lane.state {
@@ -309,4 +309,11 @@ impl Health {
     pub(super) fn is_well(&self) -> bool {
         self.well && self.starts.iter().all(|tier| *tier == 0)
     }
+}
+
+/// Says whether a path is that of a tier 0, or a member of one.
+fn is_first(revision: &Revision, path: &Path) -> bool {
+    let tier = &revision.routes[path.route.index()].tiers[0];
+    let members = tier.ensemble.iter().flat_map(|it| &it.members);
+    tier.name == path.name || members.into_iter().any(|member| revision.paths[member.index()].name == path.name)
 }

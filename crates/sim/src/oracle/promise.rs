@@ -1,5 +1,5 @@
 //! Promise: what one request may see (rules 1, 2, 3, 7, 9, 10; F-026, F-031, F-034, F-036,
-//! F-043, F-051, F-052, F-126, F-166; OIP-35).
+//! F-043, F-051, F-052, F-126, F-166; OIP-35), and what an ensemble may do (VOTE-1, VOTE-2).
 //!
 //! Open requests are watched in a table by their place; a place is free again once the record of its request is out.
 
@@ -89,6 +89,7 @@ impl Promises {
             mends: None,
             matched: None,
             rows: admit.rows,
+            voted: None,
             part: None,
             over: None,
         });
@@ -126,6 +127,12 @@ impl Promises {
         };
         match event {
             Event::Judged { low } => it.low = Some(low),
+            // What is left is known once the vote is over.
+            Event::Ended { result, status, after } if it.is_member(revision, &watch.admit) => {
+                let unsure = result.is_ok() && it.low.is_some_and(|low| low >= watch.rows.all.max(1));
+                let result = if unsure { ResultCode::LowConfidence } else { result };
+                return Event::Ended { result, status, after };
+            }
             Event::Ended { result, status, after } if result.is_ok() && watch.rows.all > 0 => {
                 let takes_all = !revision.routes[watch.admit.route.index()].imputed.sets_apart(it.tier);
                 let judged = revision.paths[it.path.index()].accept.zip(it.low).unwrap_or((RowRule::Any, 0));
@@ -181,13 +188,7 @@ impl Promises {
             return broken(format!("more than {AT_ONCE} attempts run at once"));
         };
         let other = watch.running.iter().flatten().next().copied();
-        let beside = |it: Running| it.path == start.path && it.replica != start.replica;
-        if other.is_some_and(|it| !beside(it) || !revision.paths[start.path.index()].hedge) {
-            return broken("a second attempt runs, and is no hedge at another replica".into());
-        }
-        if route.tiers[usize::from(start.tier)].path != start.path {
-            return broken(format!("tier {} is not {:?}", start.tier, start.path));
-        }
+        let member = watch.may_start(now, start, revision)?;
         if !mends && watch.silent.contains(&start.tier) {
             return Err(("F-026", Some(request), format!("tier {} was silent, and is asked again", start.tier)));
         }
@@ -199,13 +200,14 @@ impl Promises {
         }
         watch.starts += 1;
         let remote = matches!(revision.paths[start.path.index()].place, Where::Remote(_));
-        watch.remote += u8::from(remote);
+        watch.remote += u8::from(remote && !(member && watch.asks_elsewhere(start.tier, revision)));
         if watch.remote > route.max_attempts {
             return Err(("F-031", Some(request), format!("{} remote attempts", watch.remote)));
         }
         watch.running[free] = Some(Running::of(start, watch.admit.operation));
         let again = match watch.last {
             _ if mends => Again::Paid,
+            _ if other.is_some() && member => Again::Fallback,
             _ if other.is_some() => Again::Hedge,
             None => Again::First,
             Some((tier, _)) if tier != start.tier => Again::Fallback,
@@ -273,6 +275,9 @@ impl Promises {
         }
         if disclosure.degraded != told.is_some_and(|tier| tier > 0) {
             return Err(("rule 10", Some(request), "the client is told something else than the tier".into()));
+        }
+        if told.is_some() && watch.voted.map(|it| it.0) == told {
+            watch.rows = watch.rows.left(true, RowRule::Any, 0).unwrap_or(watch.rows);
         }
         if matches!(source, Source::Attempt(_)) && watch.rows.all > 0 {
             return Err(("OIP-35", Some(request), format!("it is answered, and {} rows are not", watch.rows.all)));
@@ -353,6 +358,13 @@ impl Promises {
                 Some(request),
                 format!("the record calls a stream {told} that broke: {}", watch.broke),
             ));
+        }
+        let tier = decision.outcome.tier.filter(|_| decision.outcome.end == End::Answered);
+        let ensemble =
+            tier.and_then(|tier| revision.routes[decision.route.index()].tiers[usize::from(tier)].ensemble.as_ref());
+        let votes = decision.attempts.iter().filter(|it| Some(it.tier) == tier && it.result.is_ok()).count();
+        if ensemble.is_some_and(|it| votes < usize::from(it.quorum)) {
+            return Err(("VOTE-2", Some(request), format!("answered by {votes} votes, which are too few")));
         }
         if decision.attempts.len() != usize::from(watch.starts) {
             return Err(("rule 10", Some(request), "the record has not every attempt".into()));

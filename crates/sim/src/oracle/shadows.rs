@@ -38,7 +38,8 @@ impl Shadows {
         let purse = |route: &evenkeel_core::Route| Purse {
             share: route.shadow.share,
             cost: route.shadow.cost,
-            tiers: route.tiers.len() as u64,
+            // Each member of an ensemble is exercised for itself.
+            tiers: route.tiers.iter().map(|it| it.ensemble.as_ref().map_or(1, |it| it.members.len() as u64)).sum(),
             deposited: 0,
             paid: 0,
             dearest: 0,

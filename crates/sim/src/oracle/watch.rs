@@ -1,8 +1,8 @@
 //! Watch: one open request as the oracle sees it, and its attempts.
 
 use evenkeel_core::{
-    Admit, AttemptId, Features, Nanos, Operation, Path, PathId, ReplicaId, RequestId, ResultCode, Role, Route, Rows,
-    SECOND, Start,
+    Admit, AttemptId, Features, MEMBERS, Nanos, Operation, Path, PathId, ReplicaId, RequestId, ResultCode, Revision,
+    Role, Route, Rows, SECOND, Start, Where,
 };
 
 use super::Broken;
@@ -10,8 +10,8 @@ use super::Broken;
 /// The longest that a request waits for some tier to recover (F-166).
 const PATIENCE: Nanos = 3 * SECOND;
 
-/// Attempts of one request at once.
-pub(super) const AT_ONCE: usize = 2;
+/// Attempts of one request at once: a hedge beside the first, or the members of an ensemble.
+pub(super) const AT_ONCE: usize = MEMBERS;
 
 /// An attempt that runs.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +31,11 @@ impl Running {
     pub(super) fn of(start: &Start, operation: Operation) -> Self {
         let Start { request, attempt, tier, path, replica, .. } = *start;
         Self { attempt, request, tier, path, replica, operation, low: None }
+    }
+
+    /// Says whether it is a member of an ensemble.
+    pub(super) fn is_member(&self, revision: &Revision, admit: &Admit) -> bool {
+        revision.routes[admit.route.index()].tiers[usize::from(self.tier)].ensemble.is_some()
     }
 }
 
@@ -62,6 +67,8 @@ pub(super) struct Watch {
     /// What was started last to mend it, and the attempt that has said again what was sent.
     pub(super) mends: Option<Role>,
     pub(super) matched: Option<AttemptId>,
+    /// The tier whose members voted last, and when they were started.
+    pub(super) voted: Option<(u8, Nanos)>,
     /// Rows that are still to be answered, and the attempt whose answer is to be kept in part (OIP-35).
     pub(super) rows: Rows,
     pub(super) part: Option<AttemptId>,
@@ -73,6 +80,47 @@ impl Watch {
     /// Returns an attempt that runs.
     pub(super) fn running(&self, attempt: AttemptId) -> Option<&Running> {
         self.running.iter().flatten().find(|it| it.attempt == attempt)
+    }
+
+    /// Rule 2: what its tier asks starts alone, or as a hedge at another replica, or as one of those that vote; says whether it
+    /// is one of these.
+    pub(super) fn may_start(&mut self, now: Nanos, start: &Start, revision: &Revision) -> Result<bool, Broken> {
+        let broken = |what: String| Err(("rule 2", Some(start.request), what));
+        let tier = &revision.routes[self.admit.route.index()].tiers[usize::from(start.tier)];
+        if tier.ensemble.as_ref().is_some_and(|it| it.members.contains(&start.path)) {
+            return self.may_vote(now, start).map(|()| true);
+        }
+        let other = self.running.iter().flatten().next();
+        let beside = |it: &Running| it.path == start.path && it.replica != start.replica;
+        if other.is_some_and(|it| !beside(it) || !revision.paths[start.path.index()].hedge) {
+            return broken("a second attempt runs, and is no hedge at another replica".into());
+        }
+        if tier.path != start.path {
+            return broken(format!("tier {} is not {:?}", start.tier, start.path));
+        }
+        Ok(false)
+    }
+
+    /// VOTE-1: the members of an ensemble start at one moment, once each, and nobody else runs then.
+    fn may_vote(&mut self, now: Nanos, start: &Start) -> Result<(), Broken> {
+        let broken = |what: &str| Err(("VOTE-1", Some(self.admit.request), format!("{what}: {start:?}")));
+        if self.running.iter().flatten().any(|it| it.tier != start.tier || it.path == start.path) {
+            return broken("a member starts beside another tier, or itself");
+        }
+        match self.voted {
+            Some((tier, at)) if tier == start.tier && at != now => broken("a member starts after the others"),
+            Some((tier, _)) if tier == start.tier => Ok(()),
+            _ => {
+                self.voted = Some((start.tier, now));
+                Ok(())
+            }
+        }
+    }
+
+    /// Says whether a member that runs at this tier asks a server: all members together are one attempt (F-031).
+    pub(super) fn asks_elsewhere(&self, tier: u8, revision: &Revision) -> bool {
+        let remote = |it: &Running| matches!(revision.paths[it.path.index()].place, Where::Remote(_));
+        self.running.iter().flatten().any(|it| it.tier == tier && remote(it))
     }
 
     /// F-122: a stream is recovered once: by a splice, and by going on with what that found to be different.
@@ -116,6 +164,7 @@ impl Watch {
     pub(super) fn may_ask(&self, start: &Start, path: &Path) -> Result<(), Broken> {
         let broken = |rule, what: &str| Err((rule, Some(self.admit.request), format!("{what}: {start:?}")));
         let strict = Features::TOOLS.with(Features::TOOL_REQUIRED).with(Features::JSON).with(Features::SCHEMA);
+        // Of the members of an ensemble each is asked once.
         let again = self.done.contains(&start.tier) || self.running.iter().flatten().any(|it| it.tier == start.tier);
         match start.role {
             _ if !self.admit.needs.missing_in(path.features).is_empty() => {

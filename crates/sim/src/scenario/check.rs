@@ -122,7 +122,7 @@ impl Check<'_, '_> {
             self.findings.error("misplaced-key", &key.field(name), message, "remove it");
         }
         let of = &self.revision.routes[route.index()];
-        let judges = of.tiers.iter().any(|tier| self.revision.paths[tier.path.index()].accept.is_some());
+        let judges = self.revision.paths.iter().any(|path| path.route == route && path.accept.is_some());
         let rows = [
             ("rows", it.rows > 0, judges || of.imputed.split, "`accept`, or `rows: split` under `enrich`"),
             ("imputed", it.imputed.0 > 0, of.imputed.split, "`rows: split` under `enrich`"),

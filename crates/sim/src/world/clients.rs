@@ -136,11 +136,13 @@ impl World<'_> {
     /// A client has its answer, whatever it is worth.
     pub(super) fn answered(&mut self, request: RequestId) {
         self.answered = self.clients.find(request).map_or((false, 0), |client| (client.stream, client.tokens));
+        self.ballots.close(request);
         self.clients.take(request);
     }
 
     /// A client is refused: it comes back, if it is one of those.
     pub(super) fn refused(&mut self, request: RequestId, why: Refusal, retry_after: Option<Nanos>) {
+        self.ballots.close(request);
         let Some(mut client) = self.clients.take(request) else { return };
         let load = &self.scenario.workload[usize::from(client.load)];
         if why == Refusal::ClientGone || u32::from(client.tries) >= load.retries {

@@ -1,7 +1,8 @@
 //! Upstreams: what they do with an attempt, well or ill.
 
 use evenkeel_core::{
-    AttemptId, Event, Input, MILLISECOND, Nanos, RATE_WINDOW, ResultCode, Role, Splice, Start, Where, least_tokens,
+    AttemptId, Event, Input, MILLISECOND, Nanos, RATE_WINDOW, RequestId, ResultCode, Role, Splice, Start, Where,
+    least_tokens,
 };
 
 use super::{
@@ -26,6 +27,7 @@ impl World<'_> {
         let (stream, tokens, heard) =
             client.map_or((false, 0, (0, 0)), |client| (client.stream, client.tokens, client.heard));
         self.tally.started(self.now, start, tokens);
+        self.ballots.start(&self.scenario.revision, start);
         self.call(start, (stream, heard), SERVERS);
     }
 
@@ -39,7 +41,7 @@ impl World<'_> {
     fn call(&mut self, start: &Start, (stream, heard): (bool, (u32, u32)), dice: usize) {
         let upstream = match self.scenario.revision.paths[start.path.index()].place {
             Where::Remote(upstream) => Some(upstream.0),
-            Where::Local | Where::Certain => None,
+            Where::Local | Where::Certain | Where::Ensemble => None,
         };
         let effect = upstream.and_then(|upstream| self.effect((upstream, start.replica.0), dice));
         let plan = self.plan(upstream, (stream, effect), dice);
@@ -166,6 +168,7 @@ impl World<'_> {
                     self.feed(Input::Attempt { attempt, event: Event::Judged { low } }, Some(request));
                 }
                 self.leave_server(reference);
+                self.vote(request, attempt, (result.is_ok(), upstream));
                 Event::Ended { result, status, after }
             }
             (0, Ending::Silence) => return,
@@ -230,6 +233,27 @@ impl World<'_> {
         self.feed(Input::Splice { attempt, splice }, Some(request));
     }
 
+    /// Counts the vote of a member that has ended, where it has one, and tells how the votes stand then.
+    fn vote(&mut self, request: RequestId, attempt: AttemptId, (answers, upstream): (bool, Option<u16>)) {
+        if !self.ballots.is_out(request, attempt) {
+            return;
+        }
+        let words = self.words(upstream);
+        let odd = upstream.map_or(0, |it| self.scenario.servers[usize::from(it)].odd);
+        let odd = self.dice[2].share(odd);
+        let says = if odd { u32::MAX - words } else { words };
+        if let Some(tally) = self.ballots.ended(request, attempt, Some(says).filter(|_| answers)) {
+            self.feed(Input::Attempt { attempt, event: Event::Voted(tally) }, Some(request));
+        }
+    }
+
+    /// Tells how the votes stand after a member was cancelled, to one that still runs.
+    pub(super) fn recount(&mut self, request: RequestId, attempt: AttemptId) {
+        let tally = self.ballots.ended(request, attempt, None);
+        let Some((tally, attempt)) = tally.zip(self.ballots.any_out(request)) else { return };
+        self.feed(Input::Attempt { attempt, event: Event::Voted(tally) }, Some(request));
+    }
+
     /// Hears that nobody wants an attempt any more.
     pub(super) fn cancel(&mut self, attempt: AttemptId) {
         let Some(reference) = self.calls.of(attempt) else { return };
@@ -268,6 +292,7 @@ impl World<'_> {
         for reference in self.calls.at(fault.upstream as u16, fault.replica) {
             let Some(call) = self.calls.find(reference).copied() else { continue };
             self.leave_server(reference);
+            self.vote(call.request, call.attempt, (false, call.upstream));
             let result = if call.said > 0 { ResultCode::Truncated } else { ResultCode::Reset };
             let event = Event::Ended { result, status: None, after: None };
             self.feed(Input::Attempt { attempt: call.attempt, event }, Some(call.request));

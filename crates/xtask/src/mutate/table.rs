@@ -114,7 +114,7 @@ mutations! {
         "TotalTimeout = \"target.total_timeout\", Target, Hard, No, Yes, Nothing, Timeout;" =>
         "TotalTimeout = \"target.total_timeout\", Target, Hard, Once, Yes, Nothing, Timeout;";
     "F-031", "remote attempts are not counted", "request.rs":
-        "self.remote += 1;" => "self.remote = 1;";
+        "self.remote += u8::from(counts.remote);" => "self.remote = 1;";
     "F-034", "a sequence goes on at another replica", "plan.rs":
         "self.request.may_ask(replica) && gate.is_none_or(|&gate| self.gates.at(gate).admits(self.now))" =>
         "gate.is_none_or(|&gate| self.gates.at(gate).admits(self.now))";

@@ -53,6 +53,12 @@ impl Task {
 
     /// The whole answer of an attempt, or a stream that ended before anything in it was content.
     fn attempt_answer(&mut self, attempt: AttemptId, disclosure: &Disclosure) -> Reply {
+        if self.is_vote(attempt) {
+            self.recall(attempt);
+            if let Some(answer) = self.voted() {
+                return self.together(&answer, disclosure);
+            }
+        }
         let told = self.told(disclosure);
         if self.it.ask.is_stream() {
             let (json, headers) = (told.json(), told.headers(self.headers.clone()));

@@ -1,11 +1,11 @@
-//! The attempts of a request, as its task runs them: one, or two at once of which the task looks at the one that was heard
-//! last (F-090).
+//! The attempts of a request, as its task runs them: one, or several at once of which the task looks at the one that was heard
+//! last: a hedge beside the first (F-090), the members of an ensemble.
 
 use std::{
     future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    task::Poll,
+    task::{Context, Poll},
 };
 
 use evenkeel_core::{AttemptId, CommitPoint, Nanos, PathId, ResultCode, Role, Start};
@@ -56,16 +56,11 @@ impl Running {
 impl Task {
     pub(super) fn start(&mut self, start: &Start) {
         if self.attempt.is_some() {
-            self.beside = Some(Beside {
-                running: None,
-                hold: Hold::new(CommitPoint::FirstContent, 0),
-                headers: HeaderMap::new(),
-                model: "".into(),
-                told_at: 0,
-            });
-            self.turn();
+            let aside = self.aside();
+            self.beside.push(aside);
         }
         self.forget();
+        let voter = self.votes(start);
         let path = self.it.applied.paths[start.path.index()].clone();
         let call = Call { replica: start.replica.index(), budget: start.budget, fresh: start.fresh };
         let (out, pieces) = match self.it.ask.is_stream() {
@@ -74,15 +69,18 @@ impl Task {
         };
         let deployment = &self.it.applied.deployment;
         let most = usize::try_from(deployment.paths[start.path.index()].max_answer).unwrap_or(usize::MAX);
-        self.hold = Hold::new(deployment.revision.routes[self.it.route.index()].commit, most);
+        // Nobody knows yet whose it will be, so all of it is held.
+        let commit = if voter { CommitPoint::Full } else { deployment.revision.routes[self.it.route.index()].commit };
+        self.hold = Hold::new(commit, most);
         let accept = deployment.paths[start.path.index()].accept.clone();
         let ask = self.batch.ask(&self.it.ask, (start.tier, self.it.imputed()));
         debug_assert!(self.batch.agrees(start.rows), "BATCH-2: the core counts the same rows");
         let future = match (start.role, ask) {
             (Role::Answer | Role::Splice, None) => lost(),
-            (Role::Answer | Role::Splice, Some(ask)) => match accept {
-                Some(accept) => judge::attempt(path, &ask, call, accept),
-                None => path.attempt(ask, call, out),
+            (Role::Answer | Role::Splice, Some(ask)) => match (self.voted_output().filter(|_| voter), accept) {
+                (Some(output), accept) => judge::voter(path, &ask, call, (accept, output)),
+                (None, Some(accept)) => judge::attempt(path, &ask, call, accept),
+                (None, None) => path.attempt(ask, call, out),
             },
             (Role::Continue, _) => {
                 self.bill.goes_on(start.attempt, self.sent.text().len());
@@ -93,26 +91,41 @@ impl Task {
         self.attempt = Some(Running::new((start.attempt, start.path), pieces, future));
     }
 
-    /// Turns to the other of two attempts, with everything that it has said.
-    pub(super) fn turn(&mut self) {
-        let Some(other) = &mut self.beside else { return };
-        std::mem::swap(&mut self.attempt, &mut other.running);
-        std::mem::swap(&mut self.hold, &mut other.hold);
-        std::mem::swap(&mut self.headers, &mut other.headers);
-        std::mem::swap(&mut self.model, &mut other.model);
-        std::mem::swap(&mut self.told_at, &mut other.told_at);
+    /// Puts the attempt that is looked at aside, with everything that it has said.
+    pub(super) fn aside(&mut self) -> Beside {
+        let hold = std::mem::replace(&mut self.hold, Hold::new(CommitPoint::FirstContent, 0));
+        let (headers, model) = (std::mem::take(&mut self.headers), self.model.clone());
+        Beside { running: self.attempt.take(), hold, headers, model, told_at: self.told_at }
     }
 
-    /// Stops an attempt, and turns to the other where there is one.
+    /// Looks at an attempt that was put aside, with everything that it has said.
+    pub(super) fn look_at(&mut self, other: Beside) {
+        let Beside { running, hold, headers, model, told_at } = other;
+        (self.attempt, self.hold, self.headers) = (running, hold, headers);
+        (self.model, self.told_at) = (model, told_at);
+    }
+
+    /// Turns to another of several attempts.
+    pub(super) fn turn(&mut self, to: usize) {
+        let other = self.beside.swap_remove(to);
+        if self.attempt.is_some() {
+            let aside = self.aside();
+            self.beside.push(aside);
+        }
+        self.look_at(other);
+    }
+
+    /// Stops an attempt, and turns to another where there is one.
     pub(super) fn drop_attempt(&mut self, attempt: AttemptId) {
         let is = |running: &Option<Running>| running.as_ref().is_some_and(|it| it.id == attempt);
         if is(&self.attempt) {
             (self.attempt, self.mending) = (None, None);
             self.forget();
-            self.turn();
-            self.beside = None;
-        } else if self.beside.as_ref().is_some_and(|other| is(&other.running)) {
-            self.beside = None;
+            if let Some(other) = self.beside.pop() {
+                self.look_at(other);
+            }
+        } else {
+            self.beside.retain(|other| !is(&other.running));
         }
     }
 
@@ -135,34 +148,43 @@ pub(super) enum Happened {
     Ended(Ended),
 }
 
-/// Waits for what the other of two attempts does next; for ever where none runs beside.
-pub(super) async fn beside(other: &mut Option<Beside>) -> Happened {
-    match other {
-        Some(other) => next(&mut other.running).await,
-        None => std::future::pending().await,
-    }
+/// Waits for what one of the others does next, and says which; for ever where none runs beside.
+pub(super) async fn beside(others: &mut [Beside]) -> (usize, Happened) {
+    poll_fn(|context| {
+        for (at, other) in others.iter_mut().enumerate() {
+            if let Some(Poll::Ready(happened)) = other.running.as_mut().map(|it| it.poll(context)) {
+                return Poll::Ready((at, happened));
+            }
+        }
+        Poll::Pending
+    })
+    .await
 }
 
-/// Waits for what a running attempt does next; for ever where none runs. Pieces come before the end that followed them.
+/// Waits for what a running attempt does next; for ever where none runs.
 pub(super) async fn next(attempt: &mut Option<Running>) -> Happened {
     let Some(running) = attempt else { return std::future::pending().await };
-    poll_fn(|context| {
+    poll_fn(|context| running.poll(context)).await
+}
+
+impl Running {
+    /// Looks what it does next. Pieces come before the end that followed them.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Happened> {
         loop {
-            if let Some(pieces) = &mut running.pieces
+            if let Some(pieces) = &mut self.pieces
                 && let Poll::Ready(Some(piece)) = pieces.poll_recv(context)
             {
                 return Poll::Ready(Happened::Piece(piece));
             }
-            if let Some(ended) = running.ended.take() {
+            if let Some(ended) = self.ended.take() {
                 return Poll::Ready(Happened::Ended(ended));
             }
             // A path that panics costs its attempt, and no more (TN-14).
-            let polled = catch_unwind(AssertUnwindSafe(|| running.future.as_mut().poll(context)));
+            let polled = catch_unwind(AssertUnwindSafe(|| self.future.as_mut().poll(context)));
             match polled.unwrap_or_else(|_| Poll::Ready(Ended::bare(ResultCode::PathPanic, None))) {
-                Poll::Ready(ended) => running.ended = Some(ended),
+                Poll::Ready(ended) => self.ended = Some(ended),
                 Poll::Pending => return Poll::Pending,
             }
         }
-    })
-    .await
+    }
 }

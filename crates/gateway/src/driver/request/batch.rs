@@ -55,8 +55,7 @@ pub(super) fn rows(it: &Submission) -> Rows {
     else {
         return Rows::default();
     };
-    let route = &revision.routes[it.route.index()];
-    let judged = route.tiers.iter().any(|tier| revision.paths[tier.path.index()].accept.is_some());
+    let judged = revision.paths.iter().any(|path| path.route == it.route && path.accept.is_some());
     if !judged && !it.imputed().split {
         return Rows::default();
     }

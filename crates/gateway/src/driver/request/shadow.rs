@@ -71,8 +71,15 @@ impl Task {
 
     /// Returns what the client gets of an attempt, as far as it can be compared.
     fn given(&self, attempt: AttemptId) -> Given {
+        if self.it.ask.is_stream() && self.begun.is_none() {
+            // What was held as a whole was not looked at.
+            return Given::Nothing;
+        }
         if self.it.ask.is_stream() {
             return Given::Text(self.sent.text().chars().take(SHORT + 1).collect());
+        }
+        if let Some(voted) = Some(attempt).filter(|it| self.is_vote(*it)).and_then(|_| self.voted()) {
+            return self.batch.whole(&voted).map_or(Given::Nothing, |whole| Given::Infer(whole.into_owned()));
         }
         match self.ended.iter().find(|it| it.0 == attempt).map(|it| &it.3) {
             Some(Left::Answer { body, .. }) => said(body),

@@ -64,7 +64,8 @@ pub(crate) fn submit(
     let task = Task {
         client: Client::new(reply, gone, Duration::from_nanos(it.applied.deployment.server.write.0)),
         attempt: None,
-        beside: None,
+        beside: Vec::new(),
+        panel: None,
         ended: Vec::new(),
         batch: Batch::of(&it),
         hold: Hold::new(CommitPoint::FirstContent, 0),

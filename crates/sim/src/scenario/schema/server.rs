@@ -32,6 +32,8 @@ pub(crate) struct Server {
     pub(crate) words: u32,
     /// The share of rows that it answers with less confidence than a tier with `accept` takes (OIP-35).
     pub(crate) low: Ratio,
+    /// The share of its votes that are for something else than what its words say, where it is a member of an ensemble.
+    pub(crate) odd: Ratio,
 }
 
 impl Default for Server {
@@ -48,6 +50,7 @@ impl Default for Server {
             ignores_cancel: false,
             words: 0,
             low: Ratio(0),
+            odd: Ratio(0),
         }
     }
 }

@@ -1,0 +1,112 @@
+//! Ensembles in random histories: every member at one moment, as many votes as there must be, and nobody who still runs.
+
+use super::*;
+
+/// The usual routes, the second tier of each an ensemble: its own path, one on the other upstream, one in this process.
+fn panels(seed: u64) -> Revision {
+    let mut revision = sample(seed);
+    for route in 0..revision.routes.len() {
+        let own = revision.routes[route].tiers[1].path;
+        let place = |place| Path { place, effects: false, ..revision.paths[own.index()].clone() };
+        let places = [Where::Remote(UpstreamId(0)), Where::Remote(UpstreamId(1)), Where::Local].map(place);
+        let members: Vec<_> = (0..)
+            .zip(places)
+            .map(|(at, path)| {
+                let name = format!("{}/{at}", path.name);
+                let accept = path.accept.map(|_| RowRule::All);
+                revision.paths.push(Path { name, accept, ..path });
+                PathId(revision.paths.len() as u16 - 1)
+            })
+            .collect();
+        let path = &mut revision.paths[own.index()];
+        (path.place, path.accept, path.effects) = (Where::Ensemble, None, false);
+        let agree = Permille::new(if seed.is_multiple_of(4) { 500 } else { 0 });
+        let tier = &mut revision.routes[route].tiers[1];
+        tier.method = Method::Ensemble;
+        tier.ensemble = Some(Ensemble { members, quorum: 1 + (seed >> 3) as u8 % 3, agree });
+    }
+    // More falls to the ensembles than would otherwise.
+    revision.routes.iter_mut().for_each(|route| route.tiers.swap(0, usize::from(seed.is_multiple_of(2))));
+    revision
+}
+
+fn play(seed: u64) -> (Revision, History) {
+    let (revision, mut world) = (panels(seed), World::new(seed, panels(seed)));
+    for _ in 0..ARRIVALS {
+        let gap = world.dice.below(100) * MILLISECOND;
+        world.run_until(world.now + gap);
+        world.weather();
+        world.arrive();
+    }
+    world.run_until(world.now + 700 * SECOND);
+    assert_eq!((world.core.open(), world.core.in_flight(), world.core.waiting()), (0, 0, 0), "nothing is left behind");
+    (revision, world.history)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn vote_1_f_031_members_start_at_one_moment_once_each_and_count_as_one_attempt(seed: u64) {
+        let (revision, history) = play(seed);
+        let mut starts: BTreeMap<(RequestId, u8), Vec<(Nanos, PathId)>> = BTreeMap::new();
+        for (at, output) in history.outputs() {
+            if let Output::Start(start) = output {
+                starts.entry((start.request, start.tier)).or_default().push((at, start.path));
+            }
+        }
+        let routes: BTreeMap<_, _> = history.admits().map(|(_, admit)| (admit.request, admit.route)).collect();
+        let mut remote: BTreeMap<RequestId, u8> = BTreeMap::new();
+        for ((request, tier), starts) in starts {
+            let asks = |path: &PathId| matches!(revision.paths[path.index()].place, Where::Remote(_));
+            let several = revision.routes[routes[&request].index()].tiers[usize::from(tier)].ensemble.is_some();
+            if several {
+                prop_assert!(starts.iter().all(|it| it.0 == starts[0].0), "VOTE-1: {:?}", starts);
+                let once: BTreeSet<_> = starts.iter().map(|it| it.1).collect();
+                prop_assert_eq!(once.len(), starts.len(), "VOTE-1");
+            }
+            let asked = starts.iter().filter(|it| asks(&it.1)).count() as u8;
+            *remote.entry(request).or_default() += if several { asked.min(1) } else { asked };
+        }
+        prop_assert!(remote.values().all(|it| *it <= revision.routes[0].max_attempts), "F-031");
+    }
+
+    #[test]
+    fn vote_2_a_vote_has_its_quorum_and_nobody_runs_when_it_is_over(seed: u64) {
+        let (revision, history) = play(seed);
+        let mut running: BTreeMap<RequestId, BTreeSet<AttemptId>> = BTreeMap::new();
+        let (mut ends, mut decided, mut unreached) = (BTreeMap::new(), 0, 0);
+        for (_, entry) in &history.entries {
+            match entry {
+                Entry::Output(Output::Start(start)) => {
+                    running.entry(start.request).or_default().insert(start.attempt);
+                }
+                Entry::Output(Output::Cancel { attempt, .. })
+                | Entry::Input(Input::Attempt { attempt, event: Event::Ended { .. } }) => {
+                    running.values_mut().for_each(|it| it.retain(|one| one != attempt));
+                }
+                Entry::Output(Output::Answer { request, .. } | Output::Refuse { request, .. }) => {
+                    *ends.entry(*request).or_insert(0) += 1;
+                    prop_assert!(running.get(request).is_none_or(BTreeSet::is_empty), "VOTE-2: one still runs");
+                }
+                Entry::Output(Output::Decision(it)) => {
+                    prop_assert!(it.rederives(), "rule 10: {:?}", it);
+                    let panel = |tier: u8| revision.routes[it.route.index()].tiers[usize::from(tier)].ensemble.as_ref();
+                    if let (End::Answered, Some(tier)) = (it.outcome.end, it.outcome.tier)
+                        && let Some(ensemble) = panel(tier)
+                        && it.attempts.iter().any(|attempt| attempt.tier == tier)
+                    {
+                        let here = it.attempts.iter().filter(|attempt| attempt.tier == tier);
+                        let votes = here.filter(|attempt| attempt.result.is_ok()).count();
+                        prop_assert!(votes >= usize::from(ensemble.quorum), "VOTE-2: {:?}", it);
+                        decided += 1;
+                    }
+                    unreached += it.attempts.iter().filter(|it| it.result == ResultCode::QuorumNotReached).count();
+                }
+                _ => {}
+            }
+        }
+        prop_assert!(ends.values().all(|it| *it == 1), "rule 1");
+        prop_assert!(decided > 0 || unreached > 0, "no vote was taken");
+    }
+}

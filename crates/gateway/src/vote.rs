@@ -1,0 +1,350 @@
+//! Vote: the ballots of an ensemble that is being asked, row by row (signals §10).
+//!
+//! It knows members by their place, and what they say in the form in which equal answers are equal. The arithmetic is
+//! `evenkeel_signals::votes`; whether the vote is over is the core's to say, which gets a [`Tally`] in integers.
+//!
+//! # Invariants
+//! - `BALLOT-1`: once all have ended, who wins each row is the same in whatever order they came.
+//! - `BALLOT-2`: nothing of what was said leaves but whose answer it is, and which answers are equal.
+//!
+//! # Cost
+//! Rows in which all say the same as in another row are counted once.
+
+pub(crate) mod read;
+
+use std::collections::HashMap;
+
+use evenkeel_config::{Voted, Weights, kind};
+use evenkeel_core::{AttemptId, Permille, Tally};
+use evenkeel_signals::votes::{
+    self, Bounds, EQUAL, Estimate, Rivals, Tolerance, clusters, median, median_decided, weight,
+};
+
+/// What a weight is counted in.
+const MILLIONTHS: f64 = 1e6;
+/// Parts of a share, of which a thousandth has ten.
+const TENTHS: i64 = 10;
+
+/// What one member says.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Said {
+    /// The class of each row; none where it says nothing of it.
+    Labels(Vec<Option<String>>),
+    /// The number of each row.
+    Numbers(Vec<Option<f64>>),
+    /// A text, in the form that equal texts share.
+    Text(String),
+}
+
+/// How a member stands.
+#[derive(Clone, Debug, PartialEq)]
+enum Member {
+    /// It was not asked.
+    Unasked,
+    Out(AttemptId),
+    /// It has ended without a vote.
+    Silent(AttemptId),
+    /// For each row the number of its class; none where it says nothing of it.
+    Labels(AttemptId, Vec<Option<u32>>),
+    Numbers(AttemptId, Vec<Option<f64>>),
+}
+
+/// How the vote of one row stands.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Row {
+    /// Who is followed.
+    voter: usize,
+    votes: u8,
+    /// In thousandths.
+    share: u16,
+    decided: bool,
+    /// Who says the same, one bit a member.
+    same: u8,
+}
+
+/// What is known of one member's vote when it is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Cast {
+    /// What it counts, in millionths.
+    pub(crate) weight: i64,
+    /// Rows on which it voted.
+    pub(crate) rows: u64,
+    /// Rows in which it said what was answered; of numbers, something near enough.
+    pub(crate) agreed: u64,
+    /// The place of its class among those of the only row, the winner's first.
+    pub(crate) class: Option<u32>,
+}
+
+/// The vote of one tier.
+#[derive(Debug)]
+pub(crate) struct Ballot {
+    /// Of which tier.
+    pub(crate) tier: u8,
+    on: Voted,
+    weights: Vec<i64>,
+    classes: u32,
+    members: Vec<Member>,
+    /// The classes that were said, and their numbers.
+    names: Vec<String>,
+    numbers: HashMap<String, u32>,
+    /// Texts, of which some may be one class.
+    texts: Vec<Option<String>>,
+}
+
+impl Ballot {
+    /// Begins a vote in which nobody has been asked.
+    pub(crate) fn new(tier: u8, members: usize, of: &kind::Ensemble) -> Self {
+        let millionths = |it: f64| (it * MILLIONTHS).round() as i64;
+        let weights = match &of.weights {
+            Weights::Equal => vec![EQUAL; members],
+            Weights::Given(given) => given.iter().map(|it| millionths(*it)).collect(),
+            Weights::Accuracies(given) => given.iter().map(|it| weight(*it, of.classes)).collect(),
+        };
+        Self {
+            tier,
+            on: of.on.clone(),
+            weights,
+            classes: of.classes,
+            members: vec![Member::Unasked; members],
+            names: Vec::new(),
+            numbers: HashMap::new(),
+            texts: vec![None; members],
+        }
+    }
+
+    /// Returns what is voted on.
+    pub(crate) fn on(&self) -> &Voted {
+        &self.on
+    }
+
+    /// Notes that a member is asked.
+    pub(crate) fn start(&mut self, member: usize, attempt: AttemptId) {
+        self.members[member] = Member::Out(attempt);
+    }
+
+    /// Returns the place of a member by its attempt.
+    pub(crate) fn find(&self, attempt: AttemptId) -> Option<usize> {
+        self.members.iter().position(|it| it.attempt() == Some(attempt))
+    }
+
+    /// Returns an attempt that has not ended.
+    pub(crate) fn any_out(&self) -> Option<AttemptId> {
+        self.members.iter().find_map(|it| if let Member::Out(attempt) = it { Some(*attempt) } else { None })
+    }
+
+    /// Notes that a member has ended, and what it says, where it votes.
+    pub(crate) fn ended(&mut self, attempt: AttemptId, said: Option<Said>) {
+        let Some(at) = self.find(attempt) else { return };
+        self.members[at] = match said {
+            None => Member::Silent(attempt),
+            Some(Said::Labels(labels)) => {
+                let labels = labels.into_iter().map(|it| it.map(|it| self.number(it))).collect();
+                Member::Labels(attempt, labels)
+            }
+            // Who is trusted with nothing has no number to give.
+            Some(Said::Numbers(_)) if self.weights[at] <= 0 => Member::Silent(attempt),
+            Some(Said::Numbers(numbers)) => Member::Numbers(attempt, numbers),
+            Some(Said::Text(text)) => {
+                self.texts[at] = Some(text);
+                // Its class depends on what the others say.
+                Member::Labels(attempt, vec![None])
+            }
+        };
+        self.cluster();
+    }
+
+    fn number(&mut self, class: String) -> u32 {
+        let (names, next) = (&mut self.names, self.numbers.len() as u32);
+        *self.numbers.entry(class).or_insert_with_key(|class| {
+            names.push(class.clone());
+            next
+        })
+    }
+
+    /// Gives texts that say nearly the same one class.
+    fn cluster(&mut self) {
+        let spoken: Vec<(usize, String)> =
+            self.texts.iter().enumerate().filter_map(|(at, it)| Some((at, it.clone()?))).collect();
+        let texts: Vec<&str> = spoken.iter().map(|it| it.1.as_str()).collect();
+        for ((at, _), class) in spoken.iter().zip(clusters(&texts)) {
+            let class = self.number(class);
+            if let Member::Labels(_, labels) = &mut self.members[*at] {
+                *labels = vec![Some(class)];
+            }
+        }
+    }
+
+    /// Counts the votes as they stand; `quorum` of them are needed, and until there are as many nothing is decided.
+    pub(crate) fn tally(&self, quorum: u8) -> Tally {
+        let rows = self.rows();
+        let heard = self.members.iter().filter(|it| it.has_ended()).count() as u8;
+        let voters = self.members.iter().filter(|it| it.rows() > 0).count();
+        let nobody = Tally {
+            heard,
+            votes: 0,
+            open: 1.max(rows as u64),
+            agreement: Permille::new(0),
+            leader: AttemptId(u64::MAX),
+        };
+        // Where there are no rows, whoever answers says all there is.
+        let Some(first) = self.members.iter().find(|it| it.votes_at_all()).and_then(Member::attempt) else {
+            return nobody;
+        };
+        if rows == 0 {
+            let votes = self.members.iter().filter(|it| it.votes_at_all()).count() as u8;
+            return Tally { votes, open: 0, agreement: Permille::ALL, leader: first, ..nobody };
+        }
+        if voters < usize::from(quorum) {
+            return Tally { votes: voters as u8, leader: first, ..nobody };
+        }
+        let counted = self.counted();
+        let mut won = vec![0_usize; self.members.len()];
+        counted.iter().flatten().for_each(|row| won[row.voter] += 1);
+        let most = won.iter().copied().max().unwrap_or(0);
+        let leader = won.iter().position(|it| *it == most).and_then(|at| self.members[at].attempt());
+        let fewest = |of: fn(&Row) -> u16| counted.iter().map(|it| it.as_ref().map_or(0, of)).min().unwrap_or(0);
+        Tally {
+            heard,
+            votes: fewest(|row| row.votes.into()) as u8,
+            open: counted.iter().filter(|it| !it.is_some_and(|row| row.decided)).count() as u64,
+            agreement: Permille::new(fewest(|row| row.share)),
+            leader: leader.unwrap_or(first),
+        }
+    }
+
+    /// Returns for each row the member that is followed; none where nobody says anything of it.
+    pub(crate) fn followed(&self) -> Vec<Option<usize>> {
+        self.counted().iter().map(|row| row.map(|it| it.voter)).collect()
+    }
+
+    /// Returns what is known of each vote, with its attempt.
+    pub(crate) fn cast(&self) -> Vec<(AttemptId, Cast)> {
+        let counted = self.counted();
+        let alone = counted.len() == 1;
+        let cast = |(at, it): (usize, &Member)| {
+            let rows = it.voted();
+            let agreed = counted.iter().flatten().filter(|row| row.same >> at & 1 == 1).count() as u64;
+            let class = if alone { self.place(it) } else { None };
+            Some((it.attempt().filter(|_| rows > 0)?, Cast { weight: self.weights[at], rows, agreed, class }))
+        };
+        self.members.iter().enumerate().filter_map(cast).collect()
+    }
+
+    /// Returns the place of a member's class in the only row.
+    fn place(&self, member: &Member) -> Option<u32> {
+        let Member::Labels(_, labels) = member else { return None };
+        let class = &self.names[labels.first().copied()?? as usize];
+        let tally = votes::Tally::of(&self.ballots(0));
+        tally.standings().iter().position(|it| it.class == *class).map(|at| at as u32)
+    }
+
+    fn rows(&self) -> usize {
+        self.members.iter().map(Member::rows).max().unwrap_or(0)
+    }
+
+    /// Counts each row; what is the same in several is counted once.
+    fn counted(&self) -> Vec<Option<Row>> {
+        let mut known: HashMap<Vec<Option<u32>>, Option<Row>> = HashMap::new();
+        let row = |row: usize| match self.on {
+            Voted::Number(_, absolute, relative) => self.number_row(row, Tolerance { absolute, relative }),
+            _ => {
+                let said: Vec<_> = self.members.iter().map(|it| it.label(row)).collect();
+                *known.entry(said).or_insert_with(|| self.label_row(row))
+            }
+        };
+        (0..self.rows()).map(row).collect()
+    }
+
+    fn ballots(&self, row: usize) -> Vec<votes::Ballot> {
+        let ballot = |(voter, it): (usize, &Member)| {
+            let class = self.names[it.label(row)? as usize].clone();
+            Some(votes::Ballot { voter, weight: self.weights[voter], class })
+        };
+        self.members.iter().enumerate().filter_map(ballot).collect()
+    }
+
+    fn label_row(&self, row: usize) -> Option<Row> {
+        let ballots = self.ballots(row);
+        let tally = votes::Tally::of(&ballots);
+        let leader = tally.leader()?;
+        let out: Vec<_> = self.weights_out().map(Bounds::exactly).collect();
+        let rivals = if self.on == Voted::Text { Rivals::MayJoin } else { Rivals::Apart };
+        let same = ballots.iter().filter(|it| it.class == leader.class).map(|it| 1 << it.voter).sum();
+        let share = tally.share(self.classes).unwrap_or(0) / TENTHS;
+        Some(Row {
+            voter: leader.best,
+            votes: ballots.len() as u8,
+            share: share as u16,
+            decided: tally.decided(&out, rivals),
+            same,
+        })
+    }
+
+    fn number_row(&self, row: usize, tolerance: Tolerance) -> Option<Row> {
+        let estimate = |(voter, it): (usize, &Member)| {
+            Some(Estimate { voter, weight: self.weights[voter], value: it.value(row)? })
+        };
+        let estimates: Vec<_> = self.members.iter().enumerate().filter_map(estimate).collect();
+        let found = median(&estimates, tolerance)?;
+        let out: Vec<_> = self.weights_out().collect();
+        let within = tolerance.absolute.max(tolerance.relative * found.value.abs());
+        let near = estimates.iter().filter(|it| (it.value - found.value).abs() <= within);
+        Some(Row {
+            voter: found.voter,
+            votes: found.voters as u8,
+            share: (found.share / TENTHS) as u16,
+            decided: median_decided(&estimates, &out),
+            same: near.map(|it| 1 << it.voter).sum(),
+        })
+    }
+
+    fn weights_out(&self) -> impl Iterator<Item = i64> {
+        let out = |it: &(&Member, &i64)| matches!(it.0, Member::Out(_));
+        self.members.iter().zip(&self.weights).filter(out).map(|(_, weight)| *weight)
+    }
+}
+
+impl Member {
+    fn attempt(&self) -> Option<AttemptId> {
+        match self {
+            Self::Unasked => None,
+            Self::Out(it) | Self::Silent(it) | Self::Labels(it, _) | Self::Numbers(it, _) => Some(*it),
+        }
+    }
+
+    fn has_ended(&self) -> bool {
+        !matches!(self, Self::Unasked | Self::Out(_))
+    }
+
+    fn votes_at_all(&self) -> bool {
+        matches!(self, Self::Labels(..) | Self::Numbers(..))
+    }
+
+    fn rows(&self) -> usize {
+        match self {
+            Self::Labels(_, rows) => rows.len(),
+            Self::Numbers(_, rows) => rows.len(),
+            Self::Unasked | Self::Out(_) | Self::Silent(_) => 0,
+        }
+    }
+
+    /// Counts the rows of which it says something.
+    fn voted(&self) -> u64 {
+        match self {
+            Self::Labels(_, rows) => rows.iter().flatten().count() as u64,
+            Self::Numbers(_, rows) => rows.iter().flatten().count() as u64,
+            Self::Unasked | Self::Out(_) | Self::Silent(_) => 0,
+        }
+    }
+
+    fn label(&self, row: usize) -> Option<u32> {
+        if let Self::Labels(_, rows) = self { rows.get(row).copied().flatten() } else { None }
+    }
+
+    fn value(&self, row: usize) -> Option<f64> {
+        if let Self::Numbers(_, rows) = self { rows.get(row).copied().flatten() } else { None }
+    }
+}
+
+#[cfg(test)]
+mod tests;
