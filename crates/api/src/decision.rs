@@ -4,7 +4,10 @@ use evenkeel_core as core;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use self::cache::Cached;
 use crate::{Calibration, words};
+
+mod cache;
 
 /// The record of one request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +39,9 @@ pub struct Decision {
     /// What was fetched and imputed before; absent where the route is not enriched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enrichment: Option<Enrichment>,
+    /// What the cache had to do with it; absent where the route has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache: Option<Cached>,
     /// What was compared.
     pub inputs: Vec<Input>,
     /// Every tier with its verdict.
@@ -257,6 +263,7 @@ impl Decision {
             episode: it.episode.map(words::episode),
             deadline_ms: it.deadline / core::MILLISECOND,
             enrichment: None,
+            cache: None,
             inputs: it.facts.iter().map(|fact| input(fact, route, &it.revision)).collect(),
             candidates: it.candidates.iter().map(|it| candidate(it, route)).collect(),
             attempts: it.attempts.iter().map(|attempt| self::attempt(attempt, &it.revision)).collect(),
@@ -320,7 +327,7 @@ fn outcome(it: &core::Decision, route: &core::Route) -> Outcome {
     let tier = it.outcome.tier.map(|tier| &route.tiers[usize::from(tier)]);
     Outcome {
         tier: it.outcome.tier,
-        method: tier.map(|tier| tier.method.name().into()),
+        method: it.method().map(|method| method.name().into()),
         path: tier.map(|tier| tier.name.clone()),
         degraded: it.outcome.tier.is_some_and(|tier| tier > 0),
         end: match it.outcome.end {

@@ -12,7 +12,7 @@ mod words;
 
 pub use calibration::{CalibratedOutput, Calibration};
 pub use decision::{
-    Attempt, Candidate, Decision, Document, Enrichment, Imputed, Input, Model, Outcome, Rows, Usage, Vote,
+    Attempt, Cached, Candidate, Decision, Document, Enrichment, Imputed, Input, Model, Outcome, Rows, Usage, Vote,
 };
 pub use ready::{Ready, Rejected, Unproven};
 pub use status::{FeatureServer, Gate, MemberState, RouteBrief, RouteState, Standing, Status, TierState};

@@ -5,6 +5,7 @@
 //! - `COMP-2`: files that mean the same have the same digest (`digest`).
 
 pub(crate) mod batch;
+mod cache;
 mod calibration;
 pub(crate) mod capability;
 mod contract;
@@ -18,6 +19,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use evenkeel_core::{self as core, PathId, RouteId, UpstreamId};
 
+pub use cache::Cache;
 pub use calibration::Calibration;
 pub use contract::{Feature, FixedTensor, Input, InputTensor, Output, OutputTensor};
 pub use enrich::{Enrich, Fetched, JoinKey};
@@ -131,6 +133,8 @@ pub struct RouteSpec {
     pub max_batch: Option<u64>,
     /// What an `oip` route gives, where it says so.
     pub output: Option<Output>,
+    /// What is kept of its answers.
+    pub cache: Option<Cache>,
     /// The versions that an `oip` route has, at least one; the first is meant where none is named.
     pub versions: Vec<String>,
     /// How far a number of a shadow may be from the one that the client got, in permille (F-150).
@@ -143,7 +147,8 @@ pub struct RouteSpec {
 pub(crate) fn compile(mut file: File, outside: &Outside) -> Deployment {
     write_out(&mut file, outside);
     let upstreams: Vec<UpstreamSpec> = file.upstreams.iter().map(|(name, it)| upstream(name, it, outside)).collect();
-    let mut revision = core::Revision { digest: digest::of(&file, outside), ..core::Revision::default() };
+    let canonical = digest::canonical(&file, outside);
+    let mut revision = core::Revision { digest: digest::of(&canonical), ..core::Revision::default() };
     revision.names = capability::names(&file);
     revision.upstreams = file.upstreams.iter().zip(&upstreams).map(|((_, it), spec)| core_upstream(it, spec)).collect();
     let id = |name: &str| {
@@ -183,6 +188,7 @@ pub(crate) fn compile(mut file: File, outside: &Outside) -> Deployment {
             enrich: it.enrich.as_ref().map(|enrich| enrich::enrich(enrich, it.input.as_ref(), id)),
             max_batch: it.max_batch,
             output: it.output.as_ref().map(contract::output),
+            cache: it.cache.as_ref().map(|cache| cache::cache(cache, digest::contract(&canonical, name))),
             versions: it.versions.clone(),
             tolerance: it.shadow.tolerance.0,
             wants: capability::wants(&revision.names, it),
@@ -205,6 +211,9 @@ fn write_out(file: &mut File, outside: &Outside) {
     }
     for route in file.routes.values_mut() {
         route.deadline = Some(route.deadline());
+        if let Some(cache) = &mut route.cache {
+            cache.vary = cache::vary(&cache.vary);
+        }
         contract::write_out(route, outside);
         route.max_batch = batch::most(route, outside);
         route.residency.iter_mut().for_each(capability::sort);
@@ -290,6 +299,7 @@ fn route(name: &str, it: &Route, tiers: Vec<core::Tier>) -> core::Route {
         },
         rescue: it.rescue == Rescue::Splice,
         imputed: enrich::imputed(it),
+        cache: cache::policy(it),
         commit: match it.commit {
             Commit::FirstContent => core::CommitPoint::FirstContent,
             Commit::NChars(characters) => core::CommitPoint::Chars(characters),

@@ -28,7 +28,7 @@ mod tree;
 
 pub use calibration::{CalibrationError, MappedScores, ScoreMaps};
 pub use compile::{
-    Calibration, Certificate, Deployment, Enrich, Feature, Fetched, FixedTensor, Input, InputTensor, JoinKey,
+    Cache, Calibration, Certificate, Deployment, Enrich, Feature, Fetched, FixedTensor, Input, InputTensor, JoinKey,
     MapSource, MappedOutput, NotAlone, Output, OutputTensor, PathSpec, Pick, RouteSpec, UpstreamSpec, Voted, Weights,
 };
 pub use confidence::{Accept, Confidence, Take, Taken};

@@ -4,6 +4,7 @@
 
 pub(crate) mod accept;
 pub(crate) mod breaker;
+pub(crate) mod cache;
 pub(crate) mod calibrate_to;
 pub(crate) mod capability;
 pub(crate) mod commit;

@@ -56,6 +56,7 @@ fn admit(n: u64) -> Admit {
         imputed: Permille::new(0),
         rows: Default::default(),
         sequence: None,
+        cache: Default::default(),
     }
 }
 
@@ -105,6 +106,7 @@ fn revision() -> Revision {
             commit: Default::default(),
             priority: Default::default(),
             rescue: true,
+            cache: None,
             imputed: Default::default(),
             shadow: Default::default(),
             rehearsal: 0,

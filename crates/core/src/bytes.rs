@@ -169,6 +169,7 @@ impl Canonical for Source {
         match self {
             Self::Attempt(attempt) => [1, attempt.0].into_iter().for_each(|n| hash.number(n)),
             Self::Certain(path) => [2, u64::from(path.0)].into_iter().for_each(|n| hash.number(n)),
+            Self::Stored(tier) => [5, u64::from(*tier)].into_iter().for_each(|n| hash.number(n)),
             Self::Error(attempt) => [3, attempt.0].into_iter().for_each(|n| hash.number(n)),
             Self::Broken(attempt, result) => {
                 [4, attempt.0].into_iter().for_each(|n| hash.number(n));

@@ -109,6 +109,20 @@ pub enum Signal {
     VoteOpen,
     /// The leader's share of the votes in permille, where it is smallest, against the least.
     Agreement,
+    /// Nanoseconds since an earlier answer was given, against those for which it is fresh, and which the client takes (F-143).
+    CacheFresh,
+    /// 1 where no earlier answer is held.
+    CacheMissing,
+    /// Nanoseconds since an earlier answer was given, against those for which it may stand in for a failure (F-143).
+    CacheStale,
+    /// The same, against those that the client takes.
+    ClientMaxAge,
+    /// Requests that wait for the answer to another one of the same, against those that may (F-145).
+    FlightWaiters,
+    /// Nanoseconds for which a request has waited for the answer to another one, against those that it may.
+    FlightWaited,
+    /// 1 where a tier has just failed another request of the same.
+    FlightFailed,
 }
 
 impl Signal {
@@ -135,6 +149,13 @@ impl Signal {
             Self::Votes => "votes",
             Self::VoteOpen => "vote_open_rows",
             Self::Agreement => "agreement_permille",
+            Self::CacheFresh => "cache_fresh_age_ns",
+            Self::CacheMissing => "cache_missing",
+            Self::CacheStale => "cache_stale_age_ns",
+            Self::ClientMaxAge => "client_max_age_ns",
+            Self::FlightWaiters => "flight_waiters",
+            Self::FlightWaited => "flight_waited_ns",
+            Self::FlightFailed => "flight_failed",
             Self::Refusals => "probes_refused",
             Self::Replicas => "replicas_admitted",
             Self::Attempts => "remote_attempts",
@@ -186,6 +207,12 @@ impl Signal {
         matches!(self, Self::Members | Self::Votes | Self::Agreement)
     }
 
+    /// Says whether a breach speaks against the tier that it names: not where it was asked for something else than whether that
+    /// tier is asked, an attempt beside a slow one, or an earlier answer before any tier.
+    pub const fn is_about_tier(self) -> bool {
+        !self.is_about_hedge() && !matches!(self, Self::CacheFresh)
+    }
+
     /// Says whether it was measured on the rows of an answer.
     pub const fn is_about_rows(self) -> bool {
         matches!(self, Self::RowsApart | Self::RowsLow)
@@ -209,7 +236,7 @@ impl Signal {
             Self::Members | Self::Votes | Self::Agreement => Comparison::Below,
             Self::HedgeSamples | Self::HedgePushed | Self::HedgeLowered | Self::HedgeWins => Comparison::Below,
             Self::Leases | Self::RampLot | Self::Refusals | Self::Attempts | Self::GateWaiters => Comparison::AtLeast,
-            Self::FirstToken => Comparison::AtLeast,
+            Self::FirstToken | Self::FlightWaiters | Self::FlightWaited => Comparison::AtLeast,
             Self::LargerContext => Comparison::AtMost,
             _ => Comparison::Above,
         }
@@ -250,6 +277,11 @@ impl Signal {
             Self::Members | Self::Votes | Self::VoteOpen => Reason::QuorumNotReached,
             Self::Agreement => Reason::DisagreementHigh,
             Self::OnlyDefault => Reason::SafetyBlock,
+            Self::CacheFresh | Self::CacheMissing | Self::CacheStale => Reason::CacheMiss,
+            Self::ClientMaxAge => Reason::ClientMaxAge,
+            Self::FlightWaiters => Reason::CapacityExhausted,
+            Self::FlightWaited => Reason::DeadlineInsufficient,
+            Self::FlightFailed => Reason::CooldownHold,
             // It lacks nothing that was asked for: a canned answer is no end of another one.
             Self::NoModel => Reason::LowerPreference,
         }

@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 
 use crate::{
+    cache::Lookup,
     capability::Wants,
     class::ResultCode,
     clock::Nanos,
@@ -33,6 +34,13 @@ pub enum Input {
         attempt: AttemptId,
         /// How.
         splice: Splice,
+    },
+    /// The answer to a request that others may wait for is theirs now, or cannot be; it has been told of before ([`Admit::cache`]).
+    Landed {
+        /// Whose answer.
+        request: RequestId,
+        /// The shell has it for them.
+        kept: bool,
     },
     /// The client went away.
     ClientGone {
@@ -93,6 +101,8 @@ pub struct Admit {
     pub rows: Rows,
     /// The sequence that it belongs to (OIP-36).
     pub sequence: Option<Sequence>,
+    /// What is known of earlier answers to the same request (F-143).
+    pub cache: Lookup,
 }
 
 /// How an attempt that is to mend a broken stream compares with what was sent of it.

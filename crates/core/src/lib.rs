@@ -21,7 +21,7 @@
 //!
 //! # Reading order
 //! `clock`, `class`, `reason`, `capability`, `revision` are words. `breaker`, `flap`, `ramp`, `domain`, `limiter`, `budget`, `latency`,
-//! `first`, `slow`, `load`, `rows`, `probe`, `proof`, `sequence`, `ensemble`, `shadow`, `plan` are policies.
+//! `first`, `slow`, `load`, `rows`, `probe`, `proof`, `sequence`, `ensemble`, `shadow`, `cache`, `flight`, `plan` are policies.
 //! `attempt`, `commit`, `request`, `route`, `machine` are machines. `decision` is what remains of a request.
 #![no_std]
 #![forbid(unsafe_code)]
@@ -36,6 +36,7 @@ mod attempt;
 mod breaker;
 mod budget;
 mod bytes;
+mod cache;
 mod capability;
 mod change;
 mod class;
@@ -49,6 +50,7 @@ mod fact;
 mod fading;
 mod first;
 mod flap;
+mod flight;
 mod hedge;
 mod histogram;
 mod id;
@@ -86,6 +88,7 @@ mod window;
 pub use aside::Aside;
 pub use breaker::BreakerState;
 pub use bytes::{Canonical, LogHash};
+pub use cache::{CachePolicy, Lookup, Stored, fresh_for};
 pub use capability::{Can, DATATYPES, MOST_NAMES, Names, Wants, datatype, lacks};
 pub use change::{BreakerChange, BreakerTurn, GateChange, GateKind, GateTurn};
 pub use class::{Again, Class, Closes, Evidence, Next, ResultCode};

@@ -25,6 +25,7 @@ use crate::{
     change::BreakerChange,
     clock::{Nanos, SECOND},
     domain::Gates,
+    flight::{After, Flights},
     hedge::HedgePolicy,
     id::{AttemptId, PathId, RequestId, RouteId, UpstreamId},
     input::{Admit, Event, Input},
@@ -86,6 +87,7 @@ pub struct Core {
     requests: BTreeMap<RequestId, Request>,
     sequences: Sequences,
     shadows: Shadows,
+    flights: Flights,
     running: BTreeMap<AttemptId, RequestId>,
     timers: Timers,
     outputs: VecDeque<Output>,
@@ -110,6 +112,7 @@ impl Core {
             requests: BTreeMap::new(),
             sequences: Sequences::default(),
             shadows: Shadows::default(),
+            flights: Flights::default(),
             running: BTreeMap::new(),
             timers: Timers::default(),
             outputs: VecDeque::new(),
@@ -143,6 +146,7 @@ impl Core {
                     self.with(request, |it, world| it.spliced(now, splice, world));
                 }
             }
+            Input::Landed { request, kept } => self.land(now, request, kept),
             Input::ClientGone { request } => self.with(request, |it, world| it.client_gone(now, world)),
             Input::Probed { probe, found } => {
                 self.probes.heard(now, probe, found);
@@ -156,6 +160,9 @@ impl Core {
                 open.into_iter().for_each(|request| self.with(request, |it, world| it.drain(now, world)));
                 self.stop_shadows(now);
             }
+        }
+        while let Some(leader) = self.flights.orphan() {
+            self.with(leader, |it, world| it.client_gone(now, world));
         }
         self.look(now);
     }
@@ -197,9 +204,21 @@ impl Core {
         self.generation.watches[upstream.index()].iter().map(|watch| self.probes.readiness(*watch)).collect()
     }
 
-    /// Returns how many places are taken in the queues before gates, and in those of routes that wait for a recovery.
+    /// Returns how many places are taken in the queues before gates, in those of routes that wait for a recovery, and in those for an
+    /// answer to another request.
     pub fn waiting(&self) -> usize {
-        self.gates.waiting() + self.routes.values().map(|route| route.waiting.len()).sum::<usize>()
+        let routes = self.routes.values().map(|route| route.waiting.len()).sum::<usize>();
+        self.gates.waiting() + routes + self.flights.waiting()
+    }
+
+    /// Returns how many requests of a route of the current revision wait for the answer to another one.
+    pub fn waiters(&self, route: RouteId) -> usize {
+        self.flights.waiting_on(&self.generation.revision.routes[route.index()].name)
+    }
+
+    /// Returns how many answers are on their way that others may wait for.
+    pub fn flights(&self) -> usize {
+        self.flights.len()
     }
 
     /// Returns how many sequences it keeps a path and a replica for, those among them that are being begun.
@@ -274,7 +293,7 @@ impl Core {
         self.requests.insert(id, Request::new(now, admit, arrival));
         self.with(id, |request, world| match barred {
             Some(why) => request.refuse(now, world, why),
-            None => request.advance(now, world),
+            None => request.begin(now, world),
         });
     }
 
@@ -298,6 +317,20 @@ impl Core {
             for (_, waiter) in slot.map_or(Vec::new(), |slot| slot.waiting.clone()) {
                 self.with(waiter, |it, world| it.look_again(now, world));
             }
+        }
+    }
+
+    /// Gives those who wait for a request's answer what came of it (F-145).
+    fn land(&mut self, now: Nanos, leader: RequestId, kept: bool) {
+        let Some((after, waiters)) = self.flights.land(leader) else { return };
+        for (at, waiter) in waiters.into_iter().enumerate() {
+            self.with(waiter, |it, world| match after {
+                After::Whole(tier) if kept => it.share(now, world, tier),
+                After::Whole(_) | After::Own => it.fly_alone(now, world, false),
+                After::Failed(_) | After::Left if at == 0 => it.fly_alone(now, world, true),
+                After::Failed(next) => it.go_below(now, world, next),
+                After::Left => {}
+            });
         }
     }
 
@@ -356,6 +389,7 @@ impl Core {
             shadowing: &mut route.shadowing,
             shadows: &mut self.shadows,
             waiting: &mut route.waiting,
+            flights: &mut self.flights,
             outputs: &mut self.outputs,
             attempts: &mut self.attempts,
             touched: &mut self.touched,

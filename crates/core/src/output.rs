@@ -174,6 +174,8 @@ pub enum Source {
     Certain(PathId),
     /// An attempt's own error, which is for the client to see (classes `caller`, `capability`, `policy`).
     Error(AttemptId),
+    /// What was kept of an earlier answer: told as that of this tier, which gave it, or is one that answers from the cache.
+    Stored(u8),
     /// A committed stream broke: a terminal error, never a short success (F-127).
     Broken(AttemptId, ResultCode),
 }

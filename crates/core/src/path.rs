@@ -117,7 +117,7 @@ impl PathState {
                 let it = &revision.upstreams[upstream.index()];
                 (it.replicas.clone(), usize::from(it.min_available))
             }
-            Where::Local | Where::Certain | Where::Ensemble => (Vec::new(), 0),
+            Where::Local | Where::Certain | Where::Stored | Where::Ensemble => (Vec::new(), 0),
         };
         let kept = before.filter(|old| {
             old.addresses == addresses || old.addresses.iter().any(|address| addresses.contains(address))
@@ -534,7 +534,7 @@ impl Generation {
     pub(crate) fn watch(&self, path: PathId, replica: ReplicaId) -> Option<u32> {
         match self.path(path).place {
             Where::Remote(upstream) => self.watches[upstream.index()].get(replica.index()).copied(),
-            Where::Local | Where::Certain | Where::Ensemble => None,
+            Where::Local | Where::Certain | Where::Stored | Where::Ensemble => None,
         }
     }
 

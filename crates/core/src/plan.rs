@@ -111,7 +111,7 @@ impl<'a> Plan<'a> {
             add(signal, value, threshold);
         };
         self.ask_request(tier, path, note);
-        if path.place == Where::Certain {
+        if matches!(path.place, Where::Certain | Where::Stored) {
             return;
         }
         // The deadline of a stream ends at its commit.
@@ -313,6 +313,9 @@ impl<'a> Plan<'a> {
         } else if tier < imputed.start_at {
             add(Signal::Imputed, request.admit.imputed.thousandths().into(), imputed.most.thousandths().into());
         }
+        if self.path(tier).place == Where::Stored {
+            self.ask_cache(add);
+        }
         if let Some(lacks) = request.lacks_state(tier) {
             add(Signal::Sequence, lacks.into(), 0);
         }
@@ -321,6 +324,20 @@ impl<'a> Plan<'a> {
         }
         if self.is_remote(tier) {
             add(Signal::Attempts, u64::from(request.remote), u64::from(request.route().max_attempts));
+        }
+    }
+
+    /// Compares what is held of an earlier answer (F-143).
+    fn ask_cache(&self, add: &mut impl FnMut(Signal, u64, u64)) {
+        let (policy, lookup) = (self.request.route().cache, &self.request.admit.cache);
+        add(Signal::CacheMissing, u64::from(policy.is_none() || lookup.stored.is_none()), 0);
+        if let Some((policy, stored)) = policy.zip(lookup.stored) {
+            add(Signal::CacheStale, stored.age, policy.stale_if_error);
+            if let Some(most) = lookup.max_age {
+                // Of which the client wants none: older than nothing (CACHE-1).
+                let age = if lookup.wants_new() { stored.age.max(1) } else { stored.age };
+                add(Signal::ClientMaxAge, age, most);
+            }
         }
     }
 

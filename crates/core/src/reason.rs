@@ -137,6 +137,8 @@ impl Reason {
                 | Self::RetryBudgetEmpty
                 | Self::FeatureMissing
                 | Self::SuspectRequest
+                | Self::CacheMiss
+                | Self::ClientMaxAge
         )
     }
 }

@@ -10,7 +10,9 @@
 //!   commit only those that mend it (rules 1, 2).
 //! - `REQ-3`: an attempt's evidence is recorded exactly once, or, where nobody is at fault, its lease released.
 
+mod cached;
 mod evidence;
+mod flight;
 mod gates;
 mod hedge;
 mod limits;
@@ -29,6 +31,7 @@ use alloc::{boxed::Box, collections::VecDeque, sync::Arc, vec::Vec};
 
 pub(crate) use self::shadow::Shadow;
 use self::{
+    flight::Seat,
     hedge::Hedge,
     recover::Recovery,
     retry::Another,
@@ -46,6 +49,7 @@ use crate::{
     domain::Gates,
     ensemble::MEMBERS,
     fact::Fact,
+    flight::Flights,
     id::{AttemptId, PathId, ReplicaId, RequestId},
     input::{Admit, Event},
     limiter::in_window,
@@ -78,6 +82,7 @@ pub(crate) struct World<'a> {
     pub(crate) shadows: &'a mut Shadows,
     /// Requests of the route that wait for some tier to recover, with since when, the longest first.
     pub(crate) waiting: &'a mut Vec<(Nanos, RequestId)>,
+    pub(crate) flights: &'a mut Flights,
     pub(crate) outputs: &'a mut VecDeque<Output>,
     pub(crate) attempts: &'a mut u64,
     /// Paths whose breaker may have moved.
@@ -136,6 +141,10 @@ pub(crate) struct Request {
     counted: Vec<u32>,
     /// What is left of its rows (OIP-35).
     pub(crate) rows: Rows,
+    /// Its place among requests that may have the same answer (F-145).
+    seat: Option<Seat>,
+    /// Its client is gone, and it goes on for others.
+    abandoned: bool,
 }
 
 /// How an attempt ended.
@@ -216,6 +225,8 @@ impl Request {
             waited: Waited::default(),
             counted: Vec::new(),
             rows,
+            seat: None,
+            abandoned: false,
         }
     }
 
@@ -299,6 +310,7 @@ impl Request {
             let place = self.generation.path(path).place;
             match place {
                 Where::Certain => return self.finish(now, world, End::Answered, Some(Source::Certain(path))),
+                Where::Stored => return self.finish(now, world, End::Answered, Some(Source::Stored(tier))),
                 Where::Ensemble if self.convene(now, world, tier) => return,
                 Where::Ensemble => continue,
                 Where::Remote(_) | Where::Local => {}
@@ -401,15 +413,22 @@ impl Request {
         self.renew(world);
     }
 
-    /// Ends a request whose client is gone: no evidence, nothing new (F-170).
+    /// Ends a request whose client is gone: no evidence, nothing new (F-170). One that others wait for goes on for them (F-145).
     pub(crate) fn client_gone(&mut self, now: Nanos, world: &mut World<'_>) {
-        // A stream that had begun was that tier's, as its client was told.
-        let begun = match self.commit {
-            Commit::Given(attempt) => Some(Source::Broken(attempt, ResultCode::ClientGone)),
-            _ => None,
-        };
+        if self.goes_on_for_others(world) {
+            return;
+        }
+        let begun = self.begun();
         self.stop(now, world, (Cancelled::ClientGone, ResultCode::ClientGone));
         self.finish(now, world, End::Refused(Refusal::ClientGone), begun);
+    }
+
+    /// Returns what a client that is gone had of it: a stream that had begun was that tier's, as it was told.
+    fn begun(&self) -> Option<Source> {
+        match self.commit {
+            Commit::Given(attempt) => Some(Source::Broken(attempt, ResultCode::ClientGone)),
+            _ => None,
+        }
     }
 
     /// Ends a request because the process stops: a stream that has begun breaks with a terminal error, anything else is
@@ -443,6 +462,9 @@ impl Request {
         attempt.rows = rows;
         let slot = self.generation.slot(path);
         world.paths.state_mut(slot).proof.ask(now);
+        if let Some(Seat::Leads(key)) = self.seat {
+            world.flights.asks(key, tier);
+        }
         let lane = world.paths.state_mut(slot).lane(self.generation.path(path), self.admit.operation);
         attempt.leased = lane.start(now, id, replica, attempt.due());
         self.generation.before(path).on_the_way(replica.index()).for_each(|gate| world.gates.at_mut(gate).pass(id));

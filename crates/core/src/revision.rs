@@ -12,6 +12,7 @@
 use alloc::{string::String, vec::Vec};
 
 use crate::{
+    cache::CachePolicy,
     capability::{Can, Names},
     clock::Nanos,
     ensemble::Ensemble,
@@ -136,6 +137,8 @@ pub struct Route {
     pub shadow: ShadowPolicy,
     /// How long a good answer proves that a tier works (F-153).
     pub rehearsal: Nanos,
+    /// How it uses earlier answers, where it does (F-143).
+    pub cache: Option<CachePolicy>,
     /// Ordered ways to answer; tier 0 is the primary.
     pub tiers: Vec<Tier>,
 }
@@ -315,6 +318,8 @@ pub enum Where {
     Certain,
     /// At the members of an ensemble.
     Ensemble,
+    /// In this process, from what was kept of earlier answers: at once, without an attempt, where there is one (F-143).
+    Stored,
 }
 
 /// How much work a model may have at once at one replica, in weights (F-080, F-081).

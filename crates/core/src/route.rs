@@ -243,7 +243,7 @@ impl RouteMachine {
     /// Returns the first tier that may be started at, not above a pin; lifts a pin that leaves no model.
     fn first(&mut self, now: Nanos, tiers: &[Tier]) -> u8 {
         let free = |at: &usize| self.barred[*at].is_none();
-        let model = |at: &usize| tiers[*at].method != Method::Default;
+        let model = |at: &usize| !matches!(tiers[*at].method, Method::Default | Method::Cache);
         let from = self.held(now).map_or(0, |held| usize::from(held.tier));
         if let Some(pinned) = (from..tiers.len()).filter(model).find(free).filter(|_| from > 0) {
             return pinned as u8;
@@ -263,7 +263,9 @@ impl RouteMachine {
             self.episodes += 1;
         }
         let down = to > from;
-        let model = tiers.get(usize::from(to)).is_some_and(|tier| tier.method != Method::Default);
+        // What was kept of earlier answers is no model that a route could rest on.
+        let rests = |tier: &Tier| !matches!(tier.method, Method::Default | Method::Cache);
+        let model = tiers.get(usize::from(to)).is_some_and(rests);
         let cause = match down && self.pin.fell(now, model.then_some(to)) {
             true => Reason::FlapLimitHold,
             false => trip.map_or(Reason::BreakerOpen, |trip| trip.reason),

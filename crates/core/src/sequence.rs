@@ -79,7 +79,7 @@ impl Keeper {
 fn addresses(revision: &Revision, path: PathId) -> &[String] {
     match revision.paths[path.index()].place {
         Where::Remote(upstream) => &revision.upstreams[upstream.index()].replicas,
-        Where::Local | Where::Certain | Where::Ensemble => &[],
+        Where::Local | Where::Certain | Where::Stored | Where::Ensemble => &[],
     }
 }
 

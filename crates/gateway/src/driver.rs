@@ -21,20 +21,22 @@ use std::{
 };
 
 use evenkeel_core::{
-    Admit, AttemptId, Core, Input, Nanos, Output, RequestId, ResultCode, Revision, RouteId, RouteState,
+    Admit, AttemptId, Core, Input, Nanos, Output, RequestId, ResultCode, Revision, RouteId, RouteState, Source,
 };
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
 pub(crate) use mailbox::Mailbox;
 
-use crate::clock::Clock;
+use crate::{cache::Entry, clock::Clock};
 
 /// What a request's task takes out of its mailbox.
 #[derive(Debug)]
 pub(crate) enum Mail {
     /// What the core wants.
     Output(Output),
+    /// The answer that another request has got for this one, too; before the word of the core that it is (F-145).
+    Shared(Arc<Entry>),
     /// The core that held the request is gone.
     Lost,
 }
@@ -62,6 +64,8 @@ struct State {
     now: Nanos,
     /// When the timer task will wake by itself.
     armed: Option<Nanos>,
+    /// The answer that is landing, for those who wait for it.
+    landing: Option<Arc<Entry>>,
 }
 
 impl Driver {
@@ -69,7 +73,15 @@ impl Driver {
     pub(crate) fn start(clock: Clock, revision: Arc<Revision>, on_news: OnNews) -> Arc<Self> {
         let now = clock.now();
         let core = Core::new(now, revision);
-        let state = State { core, mailboxes: BTreeMap::new(), shadows: BTreeMap::new(), requests: 0, now, armed: None };
+        let state = State {
+            core,
+            mailboxes: BTreeMap::new(),
+            shadows: BTreeMap::new(),
+            requests: 0,
+            now,
+            armed: None,
+            landing: None,
+        };
         let driver =
             Arc::new(Self { state: Mutex::new(state), clock, wake: Notify::new(), idle: Notify::new(), on_news });
         #[expect(clippy::disallowed_methods, reason = "it ends with the driver, of which it holds no share")]
@@ -101,6 +113,15 @@ impl Driver {
         self.with(|state, now| {
             state.handle(now, Input::Revision(revision));
             also();
+        });
+    }
+
+    /// Gives those who wait for a request's answer what it has got; nothing, where that is not for them (F-145).
+    pub(crate) fn land(&self, request: RequestId, answer: Option<Arc<Entry>>) {
+        self.with(|state, now| {
+            let kept = answer.is_some();
+            state.landing = answer;
+            state.handle(now, Input::Landed { request, kept });
         });
     }
 
@@ -151,6 +172,12 @@ impl Driver {
         self.state.lock().core.open()
     }
 
+    /// Returns how many requests wait for the answer to another one, by route of the revision in force.
+    pub(crate) fn waiters(&self) -> Vec<usize> {
+        let state = self.state.lock();
+        (0..state.core.revision().routes.len()).map(|at| state.core.waiters(RouteId(at as u16))).collect()
+    }
+
     /// Returns the revision in force and how its routes stand.
     pub(crate) fn routes(&self) -> (Arc<Revision>, Vec<RouteState>) {
         let state = self.state.lock();
@@ -178,6 +205,7 @@ impl Driver {
                     output => state.deliver(output),
                 }
             }
+            state.landing = None;
             (done, state.rearm())
         };
         news.iter().for_each(|output| (self.on_news)(output));
@@ -218,9 +246,12 @@ impl State {
             | Output::CancelIgnored { .. }
             | Output::Probe(_) => return,
         };
-        if let Some(mailbox) = self.mailboxes.get(&request) {
-            mailbox.put(Mail::Output(output));
+        let Some(mailbox) = self.mailboxes.get(&request) else { return };
+        let shared = matches!(output, Output::Answer { source: Source::Stored(_), .. });
+        if let Some(entry) = self.landing.as_ref().filter(|_| shared) {
+            mailbox.put(Mail::Shared(entry.clone()));
         }
+        mailbox.put(Mail::Output(output));
     }
 
     /// Says whether the next timeout is sooner than the one that the timer task waits for.
@@ -298,6 +329,7 @@ mod tests {
             imputed: evenkeel_core::Permille::new(0),
             rows: Default::default(),
             sequence: None,
+            cache: Default::default(),
         };
         let (_, mail) = driver.admit(&revision, admit).expect("the revision is in force");
         assert!(matches!(mail.take().await, Mail::Lost), "DRV-3");

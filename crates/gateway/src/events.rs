@@ -28,6 +28,7 @@ use self::{log::Log, metrics::Metrics, ring::Ring, share::Shares};
 use crate::{
     ask::Ask,
     bill::Spent,
+    cache::Noted,
     enrich::{Enriched, Plan},
     path::{Found, ModelFile},
     shadow::Shadowed,
@@ -57,12 +58,14 @@ pub(crate) struct Record {
     pub(crate) votes: Vec<(AttemptId, Cast)>,
     /// What was fetched and imputed, where its route is enriched.
     pub(crate) enriched: Option<Enriched>,
+    /// What the cache had to do with it, where its route has one.
+    pub(crate) cached: Option<Noted>,
 }
 
-/// What only the shell knows of attempts.
+/// What only the shell knows of how a request was answered.
 #[derive(Debug, Default)]
 pub(crate) struct Attempts {
-    /// What they have cost.
+    /// What its attempts have cost.
     pub(crate) spent: Vec<(AttemptId, Spent)>,
     /// The documents that they found.
     pub(crate) found: Vec<(AttemptId, Vec<Found>)>,
@@ -72,6 +75,8 @@ pub(crate) struct Attempts {
     pub(crate) models: Vec<(AttemptId, Arc<ModelFile>)>,
     /// How they voted.
     pub(crate) votes: Vec<(AttemptId, Cast)>,
+    /// What the cache had to do with it, where its route has one.
+    pub(crate) cached: Option<Noted>,
 }
 
 /// Something that happened, for those who watch.
@@ -107,14 +112,18 @@ impl Events {
 
     /// Keeps the record of a request that is over, with what only the shell knows of its attempts.
     pub(crate) fn decision(&self, decision: Decision, ask: &Ask, attempts: Attempts) {
-        let Attempts { spent, found, calibrated, models, votes } = attempts;
+        let Attempts { spent, found, calibrated, models, votes, cached } = attempts;
         let trace = trace::context(&ask.headers);
         let (id, enriched) = (ask.decision.clone(), ask.enriched().cloned());
         let at = Timestamp::now();
-        let record = Arc::new(Record { id, at, trace, decision, spent, found, calibrated, models, votes, enriched });
+        let record =
+            Arc::new(Record { id, at, trace, decision, spent, found, calibrated, models, votes, enriched, cached });
         self.metrics.decision(&record.decision);
         if let Some(enriched) = &record.enriched {
             self.metrics.enriched(&record.decision, enriched);
+        }
+        if let Some(cached) = &record.cached {
+            self.metrics.cached(&record.decision, cached);
         }
         self.shares.lock().decision(&record.decision, record.at);
         if !self.log.decision(&record) {
@@ -196,6 +205,7 @@ impl Events {
 
 fn render(record: &Record) -> api::Decision {
     let mut rendered = api::Decision::render(&record.decision, &record.id, record.at, record.trace.clone());
+    rendered.cache = record.cached.as_ref().map(Noted::render);
     rendered.enrichment = record.enriched.as_ref().map(Enriched::render);
     for (attempt, of) in rendered.attempts.iter_mut().zip(&record.decision.attempts) {
         let spent = record.spent.iter().find(|(it, _)| *it == of.attempt);

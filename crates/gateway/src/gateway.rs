@@ -159,6 +159,11 @@ impl Gateway {
         let (now, applied) = (self.0.driver.clock.now(), self.0.applied.load());
         let enrichers = applied.enrichers.iter().flatten();
         self.0.events.metrics.feature_servers(enrichers.map(|it| (&it.plan, it.breaker(now))));
+        let named = applied.deployment.revision.routes.iter().zip(&applied.caches).zip(self.0.driver.waiters());
+        let stands = named.filter_map(|((route, cache), waiters)| {
+            Some((route.name.clone(), [cache.as_ref()?.size(), waiters as u64]))
+        });
+        self.0.events.metrics.caches(stands);
         self.0.events.metrics.text(now, (&revision, &states))
     }
 

@@ -7,6 +7,7 @@
 mod ask;
 mod bill;
 mod bodies;
+mod cache;
 mod clock;
 mod driver;
 mod enrich;

@@ -236,6 +236,7 @@ registry! {
     openai: Openai,
     oip: Oip,
     retrieval: Retrieval,
+    cache: Cache,
     onnx: Onnx,
     rules: Rules,
     fixed: Fixed,

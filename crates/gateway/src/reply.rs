@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     ask::Ask,
+    cache,
     enrich::Enriched,
     protocol::{front::Front, oip_grpc::status::Code, problem::Problem},
     rope::Rope,
@@ -31,6 +32,8 @@ pub(crate) struct Told<'a> {
     pub(crate) disclosure: &'a Disclosure,
     /// Whose words are in a stream that broke, in order.
     pub(crate) parts: &'a [PathId],
+    /// What the cache had to do with it, where its route has one.
+    pub(crate) cache: Option<cache::Told>,
 }
 
 /// The object `evenkeel` in a body: the header names without their prefix, typed.
@@ -81,6 +84,7 @@ impl Told<'_> {
             put("evenkeel-method", method);
             put("evenkeel-path", path);
         }
+        self.cache.iter().for_each(|cache| cache.put(&mut headers));
         headers
     }
 

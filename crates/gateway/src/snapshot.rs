@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use rustls::ServerConfig;
 
 use crate::{
+    cache::Cache,
     clock::Clock,
     enrich::{Enrich, Plan},
     path::{self, Path, Site},
@@ -32,6 +33,8 @@ pub(crate) struct Applied {
     pub(crate) contracts: Vec<Arc<Known>>,
     /// By route id: what brings the features that its clients leave out.
     pub(crate) enrichers: Vec<Option<Arc<Enrich>>>,
+    /// By route id: what is kept of its answers.
+    pub(crate) caches: Vec<Option<Arc<Cache>>>,
     /// What the data plane encrypts with.
     pub(crate) tls: Option<Arc<ServerConfig>>,
     /// `sha256:` and twelve hex digits.
@@ -95,7 +98,7 @@ impl Applied {
         for (at, (path, spec)) in deployment.revision.paths.iter().zip(&deployment.paths).enumerate() {
             let upstream = match path.place {
                 Where::Remote(upstream) => Some(&upstreams[upstream.index()]),
-                Where::Local | Where::Certain | Where::Ensemble => None,
+                Where::Local | Where::Certain | Where::Stored | Where::Ensemble => None,
             };
             let (known, is_first) = known(&deployment, &contracts, at);
             match path::build(Site { spec, path, upstream, known, clock, is_first }) {
@@ -115,8 +118,17 @@ impl Applied {
             Some(kept.cloned().unwrap_or_else(|| Arc::new(Enrich::new(plan, upstream.clone()))))
         });
         let enrichers = enrichers.collect();
-        Ok(Arc::new(Self { upstreams, paths, contracts, enrichers, tls, name, at, deployment }))
+        let caches = caches(&deployment, before);
+        Ok(Arc::new(Self { upstreams, paths, contracts, enrichers, caches, tls, name, at, deployment }))
     }
+}
+
+/// Returns what keeps the answers of each route; what was kept under the same name stays.
+fn caches(deployment: &Deployment, before: Option<&Applied>) -> Vec<Option<Arc<Cache>>> {
+    let old = |name: &str| before?.caches[before?.deployment.revision.route(name)?.index()].as_deref();
+    let routes = deployment.routes.iter().zip(&deployment.revision.routes);
+    let cache = routes.map(|(spec, route)| Some(Arc::new(Cache::new(spec.cache.clone()?, old(&route.name)))));
+    cache.collect()
 }
 
 /// Returns what requests of each route must be. What was learned of a model stays known while nothing that names it changes.
@@ -139,7 +151,7 @@ fn first(deployment: &Deployment, route: usize) -> (&PathSpec, Option<&UpstreamS
     let path = first_path(deployment, route);
     let upstream = match deployment.revision.paths[path].place {
         Where::Remote(upstream) => Some(&deployment.upstreams[upstream.index()]),
-        Where::Local | Where::Certain | Where::Ensemble => None,
+        Where::Local | Where::Certain | Where::Stored | Where::Ensemble => None,
     };
     (&deployment.paths[path], upstream)
 }

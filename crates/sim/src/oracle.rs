@@ -148,7 +148,7 @@ impl Oracle {
                 self.health.suspect();
                 self.health.probed(*probe, *found);
             }
-            Input::Timeout | Input::Drain => self.health.before(now, core, false),
+            Input::Timeout | Input::Drain | Input::Landed { .. } => self.health.before(now, core, false),
         }
     }
 

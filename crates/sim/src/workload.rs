@@ -28,6 +28,8 @@ pub(crate) struct Load {
     pub(crate) needs: [(Features, u16); 2],
     /// Rows of a request, and the share of those that are set apart, in thousandths.
     pub(crate) rows: (u32, u16),
+    /// Different questions; 0 where each is its own.
+    pub(crate) questions: u32,
     /// The share that changes something, in thousandths.
     pub(crate) effects: u16,
     pub(crate) patience: Option<Nanos>,
@@ -91,6 +93,7 @@ mod tests {
             prompt,
             needs: [(Features::NONE, 0); 2],
             rows: (0, 0),
+            questions: 0,
             effects: 0,
             patience: None,
             impatient: 0,

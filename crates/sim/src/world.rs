@@ -9,6 +9,7 @@
 //! - `WORLD-2`: of things that come at the same time, timeouts of the core come first.
 
 mod ballots;
+mod cached;
 mod calls;
 mod clients;
 mod probes;
@@ -24,6 +25,7 @@ use evenkeel_core::{
 
 use self::{
     ballots::Ballots,
+    cached::Kept,
     calls::Calls,
     clients::{Client, Clients},
     probes::ProbeRef,
@@ -70,6 +72,8 @@ enum What {
     Strike(u32),
     /// The configuration is applied again.
     Reload,
+    /// An answer may be had by those who wait for it, or may not.
+    Landed(RequestId, bool),
 }
 
 /// One run.
@@ -101,6 +105,7 @@ pub(crate) struct World<'s> {
     calls: Calls,
     clients: Clients,
     ballots: Ballots,
+    kept: Kept,
     servers: Vec<Server>,
     spells: Vec<Spell>,
     arrivals: Vec<Arrivals>,
@@ -139,6 +144,7 @@ impl<'s> World<'s> {
             calls: Calls::default(),
             clients: Clients::default(),
             ballots: Ballots::default(),
+            kept: Kept::default(),
             servers: replicas.map(|(model, upstream)| Server::new(model, upstream.replicas.len())).collect(),
             arrivals: scenario.workload.iter().map(|load| Arrivals::start(load, &mut dice[0])).collect(),
             spells,
@@ -220,6 +226,7 @@ impl<'s> World<'s> {
             What::Probe(probe) => self.probe(probe),
             What::Probed(probe, found) => self.probed(probe, found),
             What::Reload => self.reload(),
+            What::Landed(request, kept) => self.feed(Input::Landed { request, kept }, None),
         }
     }
 
@@ -263,8 +270,12 @@ impl<'s> World<'s> {
             | Output::Transition(_)
             | Output::Breaker(_)
             | Output::Gate(_)
-            | Output::CancelIgnored { .. }
-            | Output::Decision(_) => {}
+            | Output::CancelIgnored { .. } => {}
+            Output::Decision(decision) => {
+                if let Some(shared) = self.kept.over(self.now, &decision) {
+                    self.queue.add(self.now, What::Landed(decision.request, shared));
+                }
+            }
         }
     }
 

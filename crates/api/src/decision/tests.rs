@@ -49,6 +49,7 @@ fn revision() -> Revision {
             commit: Default::default(),
             priority: Default::default(),
             rescue: true,
+            cache: None,
             imputed: Default::default(),
             shadow: Default::default(),
             rehearsal: 0,
@@ -89,6 +90,7 @@ fn decided() -> core::Decision {
             imputed: evenkeel_core::Permille::new(0),
             rows: Default::default(),
             sequence: None,
+            cache: Default::default(),
         }),
     );
     let mut decision = None;

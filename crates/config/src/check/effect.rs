@@ -54,7 +54,7 @@ impl Checks<'_> {
         let target = kind.target();
         let remote = matches!(target, Target::Upstream(_));
         // What holds for several is written with each of them.
-        let attempted = !matches!(target, Target::Certain | Target::Members);
+        let attempted = !matches!(target, Target::Certain | Target::Stored | Target::Members);
         let streams = remote && route.protocol.streams();
         let speaks = remote && route.protocol != RouteProtocol::Oip;
         let read = [
@@ -75,7 +75,7 @@ impl Checks<'_> {
             ("languages", attempted),
             ("datatypes", attempted && route.protocol == RouteProtocol::Oip),
             ("residency", remote),
-            ("space", route.protocol == RouteProtocol::OpenaiEmbeddings),
+            ("space", route.protocol == RouteProtocol::OpenaiEmbeddings && target != Target::Stored),
             ("total", attempted),
             ("breaker", attempted),
         ];

@@ -33,6 +33,7 @@ impl Checks<'_> {
             self.route_effects(&key, route);
             self.route_clocks(&key, route);
             self.attempts(&key, route);
+            self.cache(&key, route);
             self.ladder(&key, route);
             self.contexts(&key, route);
             self.capabilities(&key, route);
@@ -187,7 +188,10 @@ impl Checks<'_> {
     /// Vectors of unlike models cannot be compared: a fallback to another space would corrupt in silence.
     fn one_space(&mut self, route_key: &Key, route: &Route) {
         let first = route.tiers.first().and_then(|tier| tier.space.as_ref());
-        for (at, tier) in route.tiers.iter().enumerate().filter(|_| route.tiers.len() > 1) {
+        // What was kept of earlier answers is of the space of whoever gave it.
+        let speaks = |tier: &Tier| !tier.kinds.given().iter().any(|(_, kind)| kind.target() == Target::Stored);
+        let several = route.tiers.iter().filter(|tier| speaks(tier)).count() > 1;
+        for (at, tier) in route.tiers.iter().enumerate().filter(|(_, tier)| several && speaks(tier)) {
             let key = route_key.field("tiers").index(at).field("space");
             match (&tier.space, first) {
                 (None, _) => {

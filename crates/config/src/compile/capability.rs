@@ -33,7 +33,7 @@ pub(crate) fn can(names: &Names, tier: &Tier, kind: &dyn PathKind) -> Can {
     let datatypes = tier.datatypes.as_ref().map(|all| all.iter().fold(0, |bits, it| bits | datatype(it.name())));
     let regions = match target {
         Target::Upstream(_) => tier.residency.as_ref().map(|all| bits(all, &|it| names.region(it))),
-        Target::Model | Target::Rules | Target::Certain | Target::Members => Some(0),
+        Target::Model | Target::Rules | Target::Certain | Target::Stored | Target::Members => Some(0),
     };
     let unsaid = Can::default();
     Can {

@@ -22,8 +22,66 @@ use crate::{
     shape::{Form, kind, resolve},
 };
 
-/// Returns the digest of a file whose defaults are written out, and that is written in one way (`write_out`).
-pub(super) fn of(file: &File, outside: &Outside) -> [u8; 32] {
+/// Returns the digest of a file in its canonical form.
+pub(super) fn of(canonical: &Value) -> [u8; 32] {
+    Sha256::digest(canonical.to_string().as_bytes()).into()
+}
+
+/// Keys of a route that say nothing of what it takes and gives, and by whom.
+const HOW_A_ROUTE_ASKS: [&str; 15] = [
+    "deadline",
+    "max_attempts",
+    "on_policy",
+    "on_capability",
+    "when_exhausted",
+    "commit",
+    "slo",
+    "priority",
+    "require_headroom",
+    "rescue",
+    "retry_budget",
+    "max_batch",
+    "shadow",
+    "rehearsal",
+    "journey",
+];
+/// The same of a tier.
+const HOW_A_TIER_IS_ASKED: [&str; 13] = [
+    "first_token",
+    "stall",
+    "total",
+    "finalise",
+    "min_rate",
+    "retries",
+    "max_answer",
+    "limit",
+    "hedge",
+    "capacity_domain",
+    "after_break",
+    "prefill",
+    "breaker",
+];
+
+/// Returns a digest of what a route takes and gives, and who answers: answers that were kept under another are not its own
+/// (F-141). A key that nobody has thought of here counts, which costs no more than answers that are not found.
+pub(super) fn contract(canonical: &Value, route: &str) -> [u8; 32] {
+    let mut route = canonical["routes"][route].clone();
+    let forget = |of: &mut Value, keys: &[&str]| {
+        if let Value::Object(fields) = of {
+            keys.iter().for_each(|key| drop(fields.remove(*key)));
+        }
+    };
+    forget(&mut route, &HOW_A_ROUTE_ASKS);
+    // Whose answers are kept decides whose are given; how long does not.
+    route["cache"] = route["cache"]["from"].clone();
+    if let Value::Array(tiers) = &mut route["tiers"] {
+        tiers.iter_mut().for_each(|tier| forget(tier, &HOW_A_TIER_IS_ASKED));
+    }
+    Sha256::digest(route.to_string().as_bytes()).into()
+}
+
+/// Returns the canonical form of a file whose defaults are written out, and that is written in one way (`write_out`).
+pub(super) fn canonical(file: &File, outside: &Outside) -> Value {
     let schema = json_schema();
     let written = serde_json::to_value(file).expect("a file that was read can be written");
     let mut canonical = Canonical { schema: &schema }.value(written, &schema);
@@ -42,10 +100,10 @@ pub(super) fn of(file: &File, outside: &Outside) -> [u8; 32] {
             canonical["upstreams"][name]["api_key"] = json!(format!("sha256:{sha256}"));
         }
     }
-    Sha256::digest(canonical.to_string().as_bytes()).into()
+    canonical
 }
 
-/// Puts the content of the file that a path names in place of its name.
+/// Puts the content of the files that a path names in place of their names.
 fn with_content(canonical: &mut Value, tier: &Tier, outside: &Outside) {
     if let Some(it) = &tier.calibrate_to {
         let sha256 = hex(&outside.file(&it.file).sha256);

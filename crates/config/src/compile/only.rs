@@ -38,6 +38,9 @@ pub enum NotAlone {
     /// The tier asks several paths.
     #[error("tier `{0}` asks several paths at once, and their vote is taken where the route is")]
     Several(String),
+    /// The tier has no answers of its own.
+    #[error("tier `{0}` answers with what the tiers above it have said, and has nothing to say alone")]
+    Stored(String),
 }
 
 impl Deployment {
@@ -63,6 +66,7 @@ impl Deployment {
             _ if whole.protocol != Protocol::Oip => return Err(NotAlone::NotOip(route.into())),
             Where::Remote(_) => return Err(NotAlone::Remote(tier.into())),
             Where::Ensemble => return Err(NotAlone::Several(tier.into())),
+            Where::Stored => return Err(NotAlone::Stored(tier.into())),
             Where::Local | Where::Certain => {}
         }
         let digest = Sha256::new_with_prefix(revision.digest).chain_update(route).chain_update([0]).chain_update(tier);
@@ -72,7 +76,12 @@ impl Deployment {
         let revision = Revision {
             digest: digest.finalize().into(),
             // Whoever asks it has fetched what was missing.
-            routes: vec![evenkeel_core::Route { tiers, imputed: ImputedPolicy::default(), ..whole.clone() }],
+            routes: vec![evenkeel_core::Route {
+                tiers,
+                imputed: ImputedPolicy::default(),
+                cache: None,
+                ..whole.clone()
+            }],
             // And nobody stands below it who would take what it is not sure of.
             paths: vec![evenkeel_core::Path { route: RouteId(0), accept: None, ..path.clone() }],
             upstreams: Vec::new(),
@@ -84,7 +93,7 @@ impl Deployment {
             certificate: self.certificate.clone(),
             upstreams: Vec::new(),
             paths: vec![PathSpec { accept: None, ..self.paths[found.path.index()].clone() }],
-            routes: vec![RouteSpec { enrich: None, ..self.routes[at.index()].clone() }],
+            routes: vec![RouteSpec { enrich: None, cache: None, ..self.routes[at.index()].clone() }],
         })
     }
 }

@@ -61,6 +61,8 @@ registry! {
     oip: Oip,
     /// The passages of verified documents that fit a question.
     retrieval: Retrieval,
+    /// An earlier answer to the same request.
+    cache: Cache,
     /// A model that is computed in this process.
     onnx: Onnx,
     /// Rules that an expert can read.
@@ -170,6 +172,8 @@ pub(crate) enum Target<'a> {
     Certain,
     /// Several paths, each for itself.
     Members,
+    /// What was kept of earlier answers.
+    Stored,
 }
 
 impl Target<'_> {
@@ -180,11 +184,12 @@ impl Target<'_> {
             Self::Model | Self::Rules => Where::Local,
             Self::Certain => Where::Certain,
             Self::Members => Where::Ensemble,
+            Self::Stored => Where::Stored,
         }
     }
 
     /// Says whether a request may be left without an answer by it.
     pub(crate) fn can_fail(self) -> bool {
-        matches!(self, Self::Upstream(_) | Self::Model | Self::Members)
+        matches!(self, Self::Upstream(_) | Self::Model | Self::Stored | Self::Members)
     }
 }

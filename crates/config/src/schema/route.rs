@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    cache::Cache,
     commit::Commit,
     contract::{Input, Output},
     enrich::Enrich,
@@ -62,6 +63,9 @@ pub(crate) struct Route {
     /// Features that a client of an `oip` route may leave out, and where they come from then (F-037).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) enrich: Option<Enrich>,
+    /// What is kept of answers, to be given again to the same request of the same client; without it nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) cache: Option<Cache>,
     /// Rows of one request, at most; larger ones are answered 400 (TN-06). By default 65,536 where `input` says what a
     /// row is; in any case no more than `rules` and `fixed` tiers answer, or a `map` writes, with 16 MiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -40,6 +40,13 @@ impl Decision {
             && evidence.votes_follow(route)
     }
 
+    /// Returns the kind of answer that the client was told of; none on a refusal.
+    pub fn method(&self) -> Option<Method> {
+        let tier = self.outcome.tier?;
+        let of = &self.revision.routes[self.route.index()].tiers[usize::from(tier)];
+        Some(if self.reason == Reason::CacheFreshHit { Method::Cache } else { of.method })
+    }
+
     /// Says what became of a stream that broke after its client had begun to get it (F-133).
     pub fn rescue(&self) -> Rescue {
         Evidence { facts: &self.facts, attempts: &self.attempts, end: self.outcome.end }.rescue()
@@ -74,13 +81,21 @@ impl Evidence<'_> {
             End::Refused(Refusal::ClientGone) | End::Broken(_) => {
                 self.began().is_some_and(|attempt| attempt.tier == tier)
             }
+            End::Answered if self.fresh().is_some() => self.fresh() == Some(tier),
             End::Answered => {
-                let certain = revision.paths[path.index()].place == Where::Certain;
-                let mut facts = self.facts.iter().filter(|fact| fact.tier == tier).peekable();
+                let certain = matches!(revision.paths[path.index()].place, Where::Certain | Where::Stored);
+                let about = |fact: &&Fact| fact.tier == tier && fact.signal.is_about_tier();
+                let mut facts = self.facts.iter().filter(about).peekable();
                 certain && facts.peek().is_some() && facts.all(|fact| !fact.breached())
             }
             _ => false,
         }
+    }
+
+    /// Returns the tier whose earlier answer was fresh, and so was given again (F-142).
+    fn fresh(&self) -> Option<u8> {
+        let fresh = |fact: &&Fact| fact.signal == Signal::CacheFresh && !fact.breached();
+        self.facts.iter().find(fresh).map(|fact| fact.tier)
     }
 
     /// Returns the attempt whose stream the client began to get.
@@ -102,9 +117,15 @@ impl Evidence<'_> {
 
     /// Says whether what was asked follows from what was compared.
     fn follows(&self, answered: Option<u8>) -> bool {
+        // Where there is a fresh answer nobody is asked.
+        if let Some(fresh) = self.fresh() {
+            return answered == Some(fresh) && self.attempts.is_empty();
+        }
         let asked = |tier: u8| self.attempts.iter().any(|attempt| attempt.tier == tier);
         let barred = |tier: u8| {
-            let asking = |fact: &&Fact| fact.tier == tier && !fact.again && !fact.signal.is_about_answer();
+            let asking = |fact: &&Fact| {
+                fact.tier == tier && !fact.again && !fact.signal.is_about_answer() && fact.signal.is_about_tier()
+            };
             self.facts.iter().filter(asking).any(Fact::bars)
         };
         // Nobody is slow of whom nothing was measured (F-029).
@@ -171,7 +192,7 @@ impl Evidence<'_> {
         }
         let mut reasons: Vec<Reason> = Vec::new();
         let failed = self.attempts.iter().filter(|attempt| attempt.tier == at).filter_map(|it| it.result.reason());
-        let against = |fact: &&Fact| fact.tier == at && fact.breached() && !fact.signal.is_about_hedge();
+        let against = |fact: &&Fact| fact.tier == at && fact.breached() && fact.signal.is_about_tier();
         let breached = || self.facts.iter().filter(against);
         let vote = breached().filter(|fact| fact.signal.is_about_vote()).map(|fact| fact.signal.reason());
         for reason in vote.chain(failed).chain(breached().map(|fact| fact.signal.reason())) {
@@ -185,6 +206,12 @@ impl Evidence<'_> {
         let about_request = reasons.iter().all(|reason| reason.about_request());
         let verdict = if about_request { Verdict::Skipped } else { Verdict::Rejected };
         Candidate { tier: at, verdict, reasons }
+    }
+
+    /// Says whether an older answer was given, by a tier that answers from the cache.
+    fn is_stale(&self, tier: Option<u8>, candidates: &[Candidate]) -> bool {
+        let of = tier.and_then(|tier| candidates.get(usize::from(tier)));
+        of.is_some_and(|candidate| candidate.reasons.first() == Some(&Reason::CacheStaleHit))
     }
 
     fn has(&self, tier: u8, which: impl Fn(ResultCode) -> bool) -> bool {
@@ -205,6 +232,8 @@ impl Evidence<'_> {
     fn why_selected(&self, tier: u8, method: Method) -> Reason {
         let probe = self.attempts.iter().rev().find(|attempt| attempt.tier == tier).is_some_and(|it| it.probe);
         match (probe, tier, method) {
+            _ if self.fresh() == Some(tier) => Reason::CacheFreshHit,
+            (_, _, Method::Cache) => Reason::CacheStaleHit,
             (true, ..) => Reason::BreakerHalfOpenProbe,
             (_, 0, _) => Reason::PrimaryHealthy,
             (_, _, Method::Default) => Reason::LastResort,
@@ -229,6 +258,9 @@ impl Evidence<'_> {
                 rejected.and_then(|it| it.reasons.first().copied()).unwrap_or(Reason::CapabilityMissing)
             }
             End::Refused(Refusal::SequenceBusy) => Reason::CallerError,
+            // What a client may want to know first of an earlier answer is that it is one (F-143).
+            End::Answered if self.fresh().is_some() => Reason::CacheFreshHit,
+            End::Answered if self.is_stale(tier, candidates) => Reason::CacheStaleHit,
             End::Answered => {
                 // One that answered all that was left had been barred before, and waited for.
                 let above = candidates.iter().take(usize::from(tier.unwrap_or(0))).filter(|it| !self.is_whole(it.tier));

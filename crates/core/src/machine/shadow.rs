@@ -65,6 +65,7 @@ impl Core {
             shadowing: &mut route.shadowing,
             shadows: &mut self.shadows,
             waiting: &mut route.waiting,
+            flights: &mut self.flights,
             outputs: &mut self.outputs,
             attempts: &mut self.attempts,
             touched: &mut self.touched,
@@ -101,7 +102,8 @@ impl Core {
                 members[it.members.len() - usize::from(it.quorum)]
             }
         };
-        let certain = self.generation.path(path).place == Where::Certain;
+        // What was kept is looked up for every request: there is nothing to rehearse.
+        let certain = matches!(self.generation.path(path).place, Where::Certain | Where::Stored);
         let ago = good.map(|at| now.saturating_sub(at));
         (good, Redundancy::of((certain, eligible), ago, route.rehearsal))
     }

@@ -1,12 +1,14 @@
 //! Scenarios of the whole machine, one rule of `failures.md` each; here is what they share.
 
 mod breaks;
+mod cached;
 mod changes;
 mod clocks;
 mod commit;
 mod endings;
 mod enriched;
 mod first;
+mod flights;
 mod gates;
 mod health;
 mod hedges;
@@ -89,6 +91,7 @@ fn revision(primary_replicas: usize) -> Revision {
             commit: Default::default(),
             priority: Default::default(),
             rescue: true,
+            cache: None,
             imputed: Default::default(),
             shadow: Default::default(),
             rehearsal: 0,
@@ -152,6 +155,7 @@ impl Kit {
             imputed: crate::Permille::new(0),
             rows: Default::default(),
             sequence: None,
+            cache: Default::default(),
         };
         change(&mut admit);
         self.feed(Input::Admit(admit));

@@ -15,6 +15,7 @@ use crate::{
     plan::Plan,
     reason::Reason,
     request::{Request, World},
+    revision::Method,
 };
 
 impl Request {
@@ -42,8 +43,13 @@ impl Request {
     fn lacks_room(&self) -> bool {
         let full = |tier: u8| {
             // That too few of several may be asked follows from what bars each.
-            let against =
-                |fact: &&Fact| fact.tier == tier && fact.breached() && !fact.again && fact.signal != Signal::Members;
+            let against = |fact: &&Fact| {
+                fact.tier == tier
+                    && fact.breached()
+                    && !fact.again
+                    && fact.signal != Signal::Members
+                    && fact.signal.is_about_tier()
+            };
             let mut breached = self.facts.iter().filter(against).peekable();
             breached.peek().is_some() && breached.all(|fact| fact.signal.reason() == Reason::CapacityExhausted)
         };
@@ -53,17 +59,27 @@ impl Request {
 
     /// Sends the terminal outcome and the record, once.
     pub(super) fn finish(&mut self, now: Nanos, world: &mut World<'_>, end: End, source: Option<Source>) {
+        let begun = self.begun();
         if !self.commit.close() {
             return;
         }
         self.flush(now, world);
+        self.lands(world, end, source);
+        // Its client is gone, and those who waited have their own records.
+        let (end, source) = match self.abandoned {
+            true => (End::Refused(Refusal::ClientGone), begun),
+            false => (end, source),
+        };
         self.leave_sequence(end, source);
         let request = self.admit.request;
         let tier = source.and_then(|source| self.tier_of(source)).map(|tier| self.lowest(tier));
         let evidence = Evidence { facts: &self.facts, attempts: &self.attempts, end };
         let derived = evidence.derive(&self.generation.revision, self.admit.route);
-        let disclosure =
+        let mut disclosure =
             Disclosure { rescue: evidence.rescue(), ..self.tell(tier, derived.reason, self.attempts.len()) };
+        if let (Some(Source::Stored(_)), Some((_, method, _))) = (source, &mut disclosure.answered) {
+            *method = Method::Cache;
+        }
         world.outputs.push_back(match (end, source) {
             (End::Refused(why), _) => {
                 let retry_after = self.retry_after(now, world, why);
@@ -103,6 +119,7 @@ impl Request {
         match source {
             Source::Attempt(attempt) | Source::Broken(attempt, _) => of(attempt),
             Source::Certain(path) => self.route().tiers.iter().position(|tier| tier.path == path).map(|at| at as u8),
+            Source::Stored(tier) => Some(tier),
             Source::Error(_) => None,
         }
     }
@@ -181,7 +198,8 @@ impl Request {
 
     /// Says whether a tier is barred for its own state, and by nothing that lies in the request.
     fn barred(&self, tier: u8) -> bool {
-        let breached = self.facts.iter().filter(|fact| fact.tier == tier && fact.breached());
+        let against = |fact: &&Fact| fact.tier == tier && fact.breached() && fact.signal.is_about_tier();
+        let breached = self.facts.iter().filter(against);
         let mut reasons = breached.map(|fact| fact.signal.reason()).peekable();
         reasons.peek().is_some() && reasons.all(|reason| !reason.about_request())
     }

@@ -87,7 +87,7 @@ impl Request {
                 let attempt = self.attempts.iter().find(|attempt| attempt.attempt == id)?;
                 (attempt.path, attempt.replica)
             }
-            Source::Error(_) | Source::Broken(..) => return None,
+            Source::Error(_) | Source::Broken(..) | Source::Stored(_) => return None,
         };
         self.member.as_ref().map(|_| Keeper::new(&self.generation.revision, path, replica))
     }

@@ -7,7 +7,7 @@ use crate::{
     domain::Word,
     input::Event,
     output::Output,
-    request::{Request, World},
+    request::{Request, World, flight::Seat},
     revision::CommitPoint,
 };
 
@@ -38,6 +38,9 @@ impl Request {
     pub(super) fn give(&mut self, now: Nanos, world: &mut World<'_>) {
         let Some(attempt) = self.current.as_mut().filter(|attempt| self.commit.give(attempt.id)) else { return };
         attempt.sent = true;
+        if let Some(Seat::Leads(key)) = self.seat {
+            world.flights.begins(key);
+        }
         let (id, path, took) = (attempt.id, attempt.path, now.saturating_sub(attempt.started));
         let lane = world.paths.state_mut(self.generation.slot(path));
         lane.lane(self.generation.path(path), self.admit.operation).latency.record(took);

@@ -1,4 +1,5 @@
-//! Waits: for the pause before a retry, for a gate to open, for a tier to recover (F-041, F-052, F-166).
+//! Waits: for the pause before a retry, for a gate to open, for a tier to recover (F-041, F-052, F-166), for what another request
+//! gets (`flight`).
 //!
 //! A wait holds no connection and no slot but its place in a queue of few; everybody else takes the next tier at once.
 //!
@@ -28,7 +29,7 @@ const WAITERS: usize = 4;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wait {
     pub(super) until: Nanos,
-    what: What,
+    pub(super) what: What,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +38,8 @@ pub(super) enum What {
     Again { retry: Retry, gate: Option<u32> },
     /// Some tier that may be asked again.
     Recovery,
+    /// What another request gets (F-145).
+    Flight,
 }
 
 /// What a request has waited for already.
@@ -65,7 +68,11 @@ impl Request {
 
     /// Goes on after a wait.
     pub(super) fn waited_out(&mut self, now: Nanos, world: &mut World<'_>) {
+        if matches!(self.wait, Some(Wait { what: What::Flight, .. })) && self.stays_aboard(now, world) {
+            return;
+        }
         match self.leave_wait(world) {
+            Some(What::Flight) => self.leaves_flight(now, world),
             Some(What::Again { retry, .. }) => self.start_again(now, world, retry),
             Some(What::Recovery) => {
                 // Compared again from the top; what barred a tier before it was waited for is not what decides now.
@@ -96,6 +103,7 @@ impl Request {
         match what {
             What::Again { gate: Some(gate), .. } => world.gates.at_mut(gate).leave(),
             What::Recovery => world.waiting.retain(|(_, request)| *request != self.admit.request),
+            What::Flight => self.leave_flight(world),
             What::Again { gate: None, .. } => {}
         }
         Some(what)

@@ -1,6 +1,7 @@
 //! One property per rule of `architecture.md`, section 4, over random histories.
 
 mod again;
+mod cached;
 mod mends;
 mod parts;
 mod replicas;
@@ -305,7 +306,7 @@ proptest! {
                 Output::Answer { request, source: Source::Broken(..), .. } => {
                     prop_assert!(committed.contains(request), "broken, but never begun");
                 }
-                Output::Answer { request, source: Source::Certain(_) | Source::Error(_), .. }
+                Output::Answer { request, source: Source::Certain(_) | Source::Stored(_) | Source::Error(_), .. }
                 | Output::Refuse { request, why: Refusal::Exhausted | Refusal::Overloaded | Refusal::Deadline, .. } => {
                     prop_assert!(!committed.contains(request), "two answers");
                 }
@@ -341,7 +342,7 @@ proptest! {
     fn rule_10_every_record_re_derives_its_decision(seed: u64) {
         let history = World::play(seed, ARRIVALS);
         let told: BTreeMap<RequestId, Option<u8>> = history.outputs().filter_map(|(_, output)| match output {
-            Output::Answer { request, source: Source::Attempt(_) | Source::Certain(_), disclosure } => {
+            Output::Answer { request, source: Source::Attempt(_) | Source::Certain(_) | Source::Stored(_), disclosure } => {
                 Some((*request, disclosure.answered.map(|(tier, ..)| tier)))
             }
             _ => None,

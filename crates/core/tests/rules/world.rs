@@ -115,6 +115,10 @@ pub(crate) struct World {
     pub(crate) impatience: bool,
     /// Some calls belong to sequences.
     pub(crate) sequences: bool,
+    /// So many different questions are asked, of routes with a cache; 0 where each is its own.
+    pub(crate) questions: u64,
+    /// What was kept of answers, by question: when, and whose.
+    pub(crate) kept: BTreeMap<u64, (Nanos, u8)>,
     /// Timeouts reach the core up to this late, as those of a busy shell do.
     pub(crate) lag: Nanos,
     /// How late the next one will be.
@@ -144,6 +148,8 @@ impl World {
             churn: true,
             impatience: true,
             sequences: true,
+            questions: 0,
+            kept: BTreeMap::new(),
             lag: LAG,
             late: 0,
         }
@@ -161,7 +167,7 @@ impl World {
         Self { impatience: false, sequences: false, lag: 0, ..Self::new(seed, plain_sample(seed)) }.history_of(arrivals)
     }
 
-    fn history_of(mut self, arrivals: usize) -> History {
+    pub(crate) fn history_of(mut self, arrivals: usize) -> History {
         let world = &mut self;
         for _ in 0..arrivals {
             let gap = match world.dice.below(4) {
@@ -248,6 +254,7 @@ impl World {
             imputed: Permille::new(0),
             rows: Default::default(),
             sequence: None,
+            cache: Default::default(),
         };
         let deadline = admit.deadline.map(|_| self.dice.below(3 * SECOND));
         let (spent, imputed) = enriched(admit.entropy);
@@ -256,8 +263,34 @@ impl World {
         let sequence = self.sequence_of(&admit);
         self.open.push(request);
         let rows = rows(admit.entropy);
-        self.feed(Input::Admit(Admit { deadline, spent, imputed, rows, sequence, wants, ..admit }));
+        let cache = self.lookup(&admit);
+        self.feed(Input::Admit(Admit { deadline, spent, imputed, rows, sequence, wants, cache, ..admit }));
         request
+    }
+
+    /// What is known of earlier answers, where questions are asked again and again.
+    fn lookup(&self, admit: &Admit) -> Lookup {
+        if self.questions == 0 || !admit.pure {
+            return Lookup::default();
+        }
+        let bits = Dice(admit.entropy ^ 0xCAC4E).roll();
+        let key = bits % self.questions << 8 | u64::from(admit.route.0);
+        let stored = self.kept.get(&key).map(|(at, tier)| Stored { age: self.now - at, tier: *tier });
+        let max_age = (bits >> 32).is_multiple_of(8).then_some((bits >> 40) % 3 * SECOND);
+        Lookup { key: Some(key), stored, max_age }
+    }
+
+    /// A shell that keeps what was answered whole says so a moment later, where it has it.
+    fn keep(&mut self, decision: &Decision) {
+        let admit = self.admit_of(decision.request);
+        let Some(key) = admit.cache.key else { return };
+        let whole = decision.attempts.iter().find(|attempt| attempt.result == ResultCode::Ok);
+        let kept = whole.filter(|_| !self.dice.one_in(6)).map(|whole| (self.now, whole.tier));
+        self.kept.extend(kept.map(|kept| (key, kept)));
+        self.order += 1;
+        let (at, landed) = (self.now + self.dice.below(3) * MILLISECOND, (decision.request, kept.is_some()));
+        let input = Input::Landed { request: landed.0, kept: landed.1 };
+        self.coming.insert((at, self.order), (AttemptId(u64::MAX), input));
     }
 
     /// One call in three belongs to one of a few sequences, by bits that nothing else is drawn from.
@@ -323,6 +356,11 @@ impl World {
             Output::Answer { request, .. } | Output::Refuse { request, .. } => {
                 self.open.retain(|it| *it != request);
             }
+            Output::Decision(decision) => {
+                if self.questions > 0 {
+                    self.keep(&decision);
+                }
+            }
             Output::Transition(_) => {
                 let routes = 0..self.core.revision().routes.len() as u16;
                 let states = routes.map(|route| self.core.route_state(self.now, RouteId(route))).collect();
@@ -342,7 +380,6 @@ impl World {
             }
             Output::Commit { .. }
             | Output::Keep { .. }
-            | Output::Decision(_)
             | Output::CancelIgnored { .. }
             | Output::Probe(_)
             | Output::Breaker(_)
@@ -357,11 +394,15 @@ impl World {
     }
 
     fn operation_of(&self, request: RequestId) -> Operation {
+        self.admit_of(request).operation
+    }
+
+    fn admit_of(&self, request: RequestId) -> &Admit {
         let admits = self.history.entries.iter().rev().filter_map(|(_, entry)| match entry {
             Entry::Input(Input::Admit(admit)) => Some(admit),
             _ => None,
         });
-        admits.into_iter().find(|admit| admit.request == request).expect("it was admitted").operation
+        admits.into_iter().find(|admit| admit.request == request).expect("it was admitted")
     }
 
     /// Changes the weather: paths fall ill and get well, clients leave, a reload comes.
@@ -460,7 +501,7 @@ pub(crate) fn sample(seed: u64) -> Revision {
     for path in &mut revision.paths {
         path.limit = match path.place {
             Where::Remote(upstream) => limits[(seed >> upstream.0) as usize % 3],
-            Where::Local | Where::Certain | Where::Ensemble => LimitPolicy::Auto,
+            Where::Local | Where::Certain | Where::Stored | Where::Ensemble => LimitPolicy::Auto,
         };
     }
     revision.routes[1].priority = Priority::ALL[seed as usize % 3];
@@ -539,6 +580,7 @@ pub(crate) fn plain_sample(seed: u64) -> Revision {
         commit: Default::default(),
         priority: Default::default(),
         rescue: true,
+        cache: None,
         imputed: match protocol {
             Protocol::Oip => ImputedPolicy {
                 most: Permille::new(500),

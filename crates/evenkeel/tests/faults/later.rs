@@ -3,8 +3,12 @@
 /// Reasons, and the rows that they stand for.
 const LATER: &[(&str, &[&str])] = &[
     ("issue 9: the admin plane has neither tokens nor a check of `Host` yet", &["SE-06", "SE-07"]),
-    ("issue 5: the cache is not built yet", &["CL-02", "DA-05", "DA-06", "DA-07", "DA-08", "DA-09", "DA-10"]),
     ("played in `tests/it/examples/panel.rs`, `gateway/tests/it/votes.rs` and `scenarios/panel.yaml`", &["TN-11"]),
+    ("issue 5: a shared store of answers is not built yet", &["DA-05", "DA-06"]),
+    (
+        "played against a gateway in process, from both sides, by `gateway/tests/it/cache.rs` and `stampede.rs`",
+        &["CL-02", "DA-07", "DA-08", "DA-09", "DA-10"],
+    ),
     ("takes a day, and is played with a clock of its own by `core/src/machine/tests/shadows.rs`", &["OV-17"]),
     (
         "issue 6: detectors, confidence, pinned probes and signals are not built yet",

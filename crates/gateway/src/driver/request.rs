@@ -11,6 +11,7 @@
 mod answer;
 mod attempts;
 mod batch;
+mod cached;
 mod client;
 mod recover;
 mod shadow;
@@ -44,6 +45,7 @@ use super::{
 };
 use crate::{
     bill::{Bill, Counts},
+    cache::{Copy, Entry},
     events::{Attempts, Events, calibrated},
     path::{Chunk, Ended, Found, Left, Meaning, Piece},
     protocol::{
@@ -98,6 +100,12 @@ struct Task {
     bill: Bill,
     /// The documents that they found.
     found: Vec<(AttemptId, Vec<Found>)>,
+    /// The earlier answer that was held when it was admitted.
+    earlier: Option<Arc<Entry>>,
+    /// That answer was another request's, which it has waited for (F-145).
+    waited: bool,
+    /// What was sent of the stream, where it may be kept.
+    copy: Option<Copy>,
     finish: Option<Finish>,
     /// Where its answer comes from, and the copy that is wanted of it (F-150).
     source: Option<Source>,
@@ -111,7 +119,7 @@ struct Task {
 impl Task {
     async fn run(mut self, mail: Mailbox) {
         // However this ends, a panic of ours included, nobody puts letters where nobody takes them.
-        let _closing = Closing { driver: self.driver.clone(), request: self.id };
+        let _closing = Closing { driver: self.driver.clone(), request: self.id, led: self.it.asked.is_some() };
         loop {
             tokio::select! {
                 biased;
@@ -121,6 +129,7 @@ impl Task {
                             break;
                         }
                     }
+                    Mail::Shared(entry) => (self.earlier, self.waited) = (Some(entry), true),
                     Mail::Lost => {
                         self.lost().await;
                         break;
@@ -327,11 +336,12 @@ impl Task {
     async fn over(&mut self, decision: Decision) {
         (self.attempt, self.beside) = (None, Vec::new());
         let spent = std::mem::take(&mut self.bill).settle(&self.it.ask);
+        let cached = self.keep_answer(&decision);
         let votes = self.panel.take().map(Panel::cast).unwrap_or_default();
         let model = |path: PathId| self.it.applied.paths.get(path.index())?.model().cloned();
         let models = decision.attempts.iter().filter_map(|it| Some((it.attempt, model(it.path)?))).collect();
         let calibrated = calibrated::of(&decision, &self.it.applied.deployment.paths);
-        let attempts = Attempts { spent, found: std::mem::take(&mut self.found), calibrated, models, votes };
+        let attempts = Attempts { spent, found: std::mem::take(&mut self.found), calibrated, models, votes, cached };
         self.events.decision(decision, &self.it.ask, attempts);
         match self.finish.take() {
             Some(Finish::Reply(reply)) => self.client.reply(reply),
@@ -374,10 +384,16 @@ impl Task {
 struct Closing {
     driver: Arc<Driver>,
     request: RequestId,
+    /// Others may wait for its answer.
+    led: bool,
 }
 
 impl Drop for Closing {
     fn drop(&mut self) {
+        if self.led {
+            // Where its answer has landed, or it leads nobody, that says nothing.
+            self.driver.land(self.request, None);
+        }
         self.driver.close(self.request);
     }
 }

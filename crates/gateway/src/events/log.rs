@@ -18,7 +18,7 @@ use std::{
 };
 
 use evenkeel_api::Transition;
-use evenkeel_core::{BreakerChange, BreakerTurn, End, GateChange, GateKind, GateTurn, Severity, digest_name};
+use evenkeel_core::{BreakerChange, BreakerTurn, End, GateChange, GateKind, GateTurn, Method, Severity, digest_name};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -117,7 +117,7 @@ pub(super) fn line(record: &Record) -> Line<'_> {
         decision: &record.id,
         route: &route.name,
         tier: decision.outcome.tier,
-        method: tier.map(|tier| tier.method.name()),
+        method: decision.method().map(Method::name),
         path: tier.map(|tier| tier.name.as_str()),
         degraded: decision.outcome.tier.is_some_and(|tier| tier > 0),
         reason: decision.reason.name(),

@@ -3,6 +3,7 @@
 //! # Invariants
 //! - `MET-1`: a label value comes from the configuration or from a closed vocabulary, never from a client (SE-08).
 
+mod cache;
 mod features;
 mod shadows;
 
@@ -10,7 +11,7 @@ use std::collections::BTreeMap;
 
 use evenkeel_core::{
     AttemptRecord, BreakerChange, BreakerState, BreakerTurn, Decision, End, Found, GateChange, GateTurn, MemberState,
-    Nanos, PathId, Phase, Reason, Refusal, ReplicaId, ResultCode, Revision, RouteId, RouteState, Transition,
+    Method, Nanos, PathId, Phase, Reason, Refusal, ReplicaId, ResultCode, Revision, RouteId, RouteState, Transition,
 };
 use jiff::Timestamp;
 use parking_lot::Mutex;
@@ -20,9 +21,10 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use self::{features::Features, shadows::Shadows};
+use self::{cache::Caches, features::Features, shadows::Shadows};
 use super::episode::Episodes;
 use crate::{
+    cache::Noted,
     enrich::{Enriched, Plan},
     names,
     shadow::Shadowed,
@@ -64,6 +66,7 @@ pub(crate) struct Metrics {
     gate_changes: Counters,
     features: Features,
     shadows: Shadows,
+    caches: Caches,
     revision_info: Gauges,
     last_apply: Gauge,
     series: Mutex<Series>,
@@ -117,6 +120,7 @@ impl Metrics {
             gate_changes: Counters::default(),
             features: Features::default(),
             shadows: Shadows::default(),
+            caches: Caches::default(),
             revision_info: Gauges::default(),
             last_apply: Gauge::default(),
             series: Mutex::default(),
@@ -157,6 +161,7 @@ impl Metrics {
         it.register(names::GATE_CHANGES, "Gates that closed, or were lifted by an answer", changes);
         self.features.register(it);
         self.shadows.register(it);
+        self.caches.register(it);
         it.register(names::REVISION_INFO, "1 for the revision in force", self.revision_info.clone());
         it.register(names::LAST_APPLY, "When a configuration was last applied", self.last_apply.clone());
         let build = Gauges::default();
@@ -187,7 +192,7 @@ impl Metrics {
         let requests = vec![
             ("route", route.name.clone()),
             ("tier", number.clone()),
-            ("method", tier.map_or("none", |(_, it)| it.method.name()).into()),
+            ("method", decision.method().map_or("none", Method::name).into()),
             ("degraded", tier.is_some_and(|(tier, _)| tier > 0).to_string()),
             ("code", decision.outcome.status.to_string()),
         ];
@@ -211,6 +216,16 @@ impl Metrics {
         let duration = self.attempt_duration.get_or_create_owned(&labels);
         labels.push(("result", attempt.result.name().into()));
         AttemptSeries { attempts: self.attempts.get_or_create_owned(&labels), duration }
+    }
+
+    /// Counts how a request that is over found the cache, and what was kept of it.
+    pub(super) fn cached(&self, decision: &Decision, noted: &Noted) {
+        self.caches.noted(decision, noted);
+    }
+
+    /// Notes what the answers take that are kept, and how many requests wait for that of another one, by route.
+    pub(crate) fn caches(&self, routes: impl Iterator<Item = (String, [u64; 2])>) {
+        self.caches.stand(routes);
     }
 
     /// Counts what was fetched and imputed for a request that is over.

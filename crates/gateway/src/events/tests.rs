@@ -66,6 +66,7 @@ impl Kit {
             imputed: evenkeel_core::Permille::new(0),
             rows: Default::default(),
             sequence: None,
+            cache: Default::default(),
         };
         self.core.handle(self.now, Input::Admit(admit));
         let mut decided = None;
@@ -119,6 +120,7 @@ impl Kit {
 fn record(id: &str, decision: &Decision) -> Arc<Record> {
     Arc::new(Record {
         enriched: None,
+        cached: None,
         id: id.into(),
         at: Timestamp::UNIX_EPOCH,
         trace: None,

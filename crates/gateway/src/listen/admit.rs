@@ -12,6 +12,7 @@ use super::{Fault, body::Body, enriched, read, send, terms, wants};
 use crate::{
     ask::{Ask, Question},
     bodies::Held,
+    cache::{self, Asked},
     driver::request::{Presence, Submission, Terms, submit},
     gateway::Shared,
     protocol::{front::Front, problem::Problem},
@@ -77,7 +78,7 @@ pub(super) async fn ask(
     prepare: impl Fn(&Applied, &Bytes) -> Result<Prepared, Fault>,
 ) -> Result<(Reply, Option<Presence>), Fault> {
     let Received { headers, body, held } = received;
-    let (max_tier, forwarded) = (terms::max_tier(&headers)?, terms::forwarded(&headers)?);
+    let (terms::Accepts { max_tier, cache }, forwarded) = (terms::accepts(&headers)?, terms::forwarded(&headers)?);
     let now = Timestamp::now();
     let created = u64::try_from(now.as_second()).unwrap_or(0);
     let (decision, entropy) = (shared.entropy.ulid(now), shared.entropy.draw());
@@ -102,10 +103,13 @@ pub(super) async fn ask(
             created,
         });
         let front = ask.front();
+        let name = &applied.deployment.revision.routes[route.index()].name;
+        let private = terms::private(&headers)?;
+        let cache = cache::Client { no_store: cache.no_store || private, ..cache };
+        let asked = Asked::new(applied.caches[route.index()].as_ref(), name, (&ask, &headers), cache);
         let bodies = shared.bodies.share(applied.deployment.server.body_bytes.0);
         let (names, said) = (&applied.deployment.revision.names, applied.deployment.routes[route.index()].wants);
         let wants = Wants { datatypes: wants::datatypes(&ask.question), ..wants::wants(&headers, names, said)? };
-        let private = terms::private(&headers)?;
         let terms = Terms {
             operation,
             entropy,
@@ -123,9 +127,8 @@ pub(super) async fn ask(
         // None means that a reload came in between: the request is read again, as the new revision reads it, and what was
         // fetched under the old one has cost it its time all the same.
         before = spent;
-        if let Some((reply, presence)) =
-            submit(&shared.driver, &shared.events, Submission { applied, route, ask, terms, _held: held.clone() })
-        {
+        let submission = Submission { applied, route, ask, terms, asked, _held: held.clone() };
+        if let Some((reply, presence)) = submit(&shared.driver, &shared.events, submission) {
             break (front, reply, presence);
         }
     };

@@ -4,7 +4,7 @@ use evenkeel_core::{MILLISECOND, Nanos, SECOND};
 use http::{HeaderMap, HeaderName, header};
 
 use super::Fault;
-use crate::protocol::problem::Problem;
+use crate::{cache, protocol::problem::Problem};
 
 /// Headers that go upstream by name; those that begin like the next two do as well.
 const FORWARDED: [HeaderName; 6] = [
@@ -76,23 +76,56 @@ pub(super) fn grpc_timeout(headers: &HeaderMap) -> Option<Nanos> {
     Some(Nanos::from(number).saturating_mul(unit))
 }
 
-/// Reads `evenkeel-accept: max-tier=1` (F-168).
-pub(super) fn max_tier(headers: &HeaderMap) -> Result<Option<u8>, Fault> {
-    let Some(accept) = headers.get("evenkeel-accept") else { return Ok(None) };
+/// What a client accepts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Accepts {
+    /// The lowest tier (F-168).
+    pub(super) max_tier: Option<u8>,
+    /// Which earlier answers (F-143).
+    pub(super) cache: cache::Client,
+}
+
+/// Reads `evenkeel-accept: max-tier=1, max-age=60` (F-168, F-143), and what `cache-control` says of earlier answers.
+pub(super) fn accepts(headers: &HeaderMap) -> Result<Accepts, Fault> {
+    let mut accepts = Accepts { cache: cache_control(headers), ..Accepts::default() };
+    let Some(accept) = headers.get("evenkeel-accept") else { return Ok(accepts) };
     let wrong = |message: String| {
         Err(Fault { param: Some("evenkeel-accept".into()), ..Fault::new(Problem::Invalid, "bad_accept", message) })
     };
-    let mut tier = None;
     for term in accept.to_str().unwrap_or("?").split(',').map(str::trim) {
         match term.split_once('=') {
             Some(("max-tier", number)) => match number.trim().parse() {
-                Ok(number) => tier = Some(number),
+                Ok(number) => accepts.max_tier = Some(number),
                 Err(_) => return wrong("`max-tier` in `evenkeel-accept` must be a number from 0 to 255".into()),
             },
-            _ => return wrong("`evenkeel-accept` takes `max-tier=N`".into()),
+            Some(("max-age", number)) => match number.trim().parse::<u32>() {
+                Ok(seconds) => accepts.cache.no_older(u64::from(seconds) * SECOND),
+                Err(_) => return wrong("`max-age` in `evenkeel-accept` must be a number of seconds".into()),
+            },
+            _ => return wrong("`evenkeel-accept` takes `max-tier=N` and `max-age=SECONDS`".into()),
         }
     }
-    Ok(tier)
+    Ok(accepts)
+}
+
+/// Reads the words of `cache-control` that speak of a request (RFC 9111, section 5.2.1); others, and what is malformed, are
+/// ignored.
+fn cache_control(headers: &HeaderMap) -> cache::Client {
+    let mut client = cache::Client::default();
+    let said = headers.get_all(header::CACHE_CONTROL).iter().filter_map(|it| it.to_str().ok());
+    for word in said.flat_map(|it| it.split(',')).map(|it| it.trim().to_ascii_lowercase()) {
+        match word.split_once('=').map_or((word.as_str(), ""), |(name, value)| (name.trim(), value.trim())) {
+            ("no-store", _) => client.no_store = true,
+            ("no-cache", _) => client.no_older(0),
+            ("max-age", seconds) => {
+                if let Ok(seconds) = seconds.trim_matches('"').parse::<u32>() {
+                    client.no_older(u64::from(seconds) * SECOND);
+                }
+            }
+            _ => {}
+        }
+    }
+    client
 }
 
 /// Reads `evenkeel-private: true`: nobody but who answers it is asked (F-151).
@@ -183,10 +216,30 @@ mod tests {
 
     #[test]
     fn f_168_a_client_may_refuse_tiers() {
-        assert_eq!(max_tier(&headers(&[("evenkeel-accept", "max-tier=1")])).expect("fine"), Some(1));
-        assert_eq!(max_tier(&headers(&[])).expect("fine"), None);
-        for wrong in ["max-tier=x", "max-tier=999", "min-confidence=0.5", ""] {
-            assert!(max_tier(&headers(&[("evenkeel-accept", wrong)])).is_err(), "{wrong}");
+        let max_tier = |accept: &'static str| accepts(&headers(&[("evenkeel-accept", accept)])).map(|it| it.max_tier);
+        assert_eq!(max_tier("max-tier=1").expect("fine"), Some(1));
+        assert_eq!(accepts(&headers(&[])).expect("fine"), Accepts::default());
+        for wrong in ["max-tier=x", "max-tier=999", "max-age=-1", "max-age=soon", "min-confidence=0.5", ""] {
+            assert!(max_tier(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn f_143_a_client_says_how_old_an_answer_may_be() {
+        let said = |pairs: &[(&'static str, &'static str)]| accepts(&headers(pairs)).expect("fine").cache;
+        let takes = |max_age, no_store| cache::Client { max_age, no_store };
+        for (control, expected) in [
+            ("no-cache", takes(Some(0), false)),
+            ("No-Store", takes(None, true)),
+            ("max-age=60", takes(Some(60 * SECOND), false)),
+            ("max-age=60, no-cache", takes(Some(0), false)),
+            ("max-age=\"7\"", takes(Some(7 * SECOND), false)),
+            ("max-age=soon, only-if-cached, private", takes(None, false)),
+            ("", takes(None, false)),
+        ] {
+            assert_eq!(said(&[("cache-control", control)]), expected, "{control}");
+        }
+        let both = said(&[("evenkeel-accept", "max-tier=1, max-age=60"), ("cache-control", "max-age=90")]);
+        assert_eq!(both, takes(Some(60 * SECOND), false), "the stricter word counts");
     }
 }

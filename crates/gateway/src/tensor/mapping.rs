@@ -53,7 +53,7 @@ impl Mapping {
     pub(crate) fn new(spec: &PathSpec, path: &evenkeel_core::Path, contract: &Arc<Contract>) -> Result<Self, String> {
         let most = match path.place {
             Where::Remote(_) => usize::try_from(spec.max_answer).unwrap_or(usize::MAX),
-            Where::Local | Where::Certain | Where::Ensemble => MOST_OWN,
+            Where::Local | Where::Certain | Where::Stored | Where::Ensemble => MOST_OWN,
         };
         Ok(Self { calibration: spec.calibration.clone(), ..Self::of(&spec.map, most, contract)? })
     }

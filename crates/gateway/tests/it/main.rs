@@ -3,6 +3,7 @@
 
 mod binary;
 mod blame;
+mod cache;
 mod calibrated;
 mod capability;
 mod client;
@@ -28,5 +29,6 @@ mod retrieval;
 mod rows;
 mod sequences;
 mod shadows;
+mod stampede;
 mod streams;
 mod votes;

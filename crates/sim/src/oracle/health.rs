@@ -71,7 +71,7 @@ impl Health {
             first: is_first(&revision, path),
             several: match path.place {
                 Where::Remote(upstream) => revision.upstreams[upstream.index()].replicas.len() > 1,
-                Where::Local | Where::Certain | Where::Ensemble => false,
+                Where::Local | Where::Certain | Where::Stored | Where::Ensemble => false,
             },
         };
         let lanes = revision.paths.iter().flat_map(|path| [(); OPERATIONS.len()].map(|()| lane(path))).collect();
@@ -251,7 +251,7 @@ impl Health {
         let path = &self.revision.paths[at / OPERATIONS.len()];
         let upstream = match path.place {
             Where::Remote(upstream) => Some(upstream),
-            Where::Local | Where::Certain | Where::Ensemble => None,
+            Where::Local | Where::Certain | Where::Stored | Where::Ensemble => None,
         };
         let lane = &mut self.lanes[at];
         if state == lane.state {

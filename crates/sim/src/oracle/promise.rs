@@ -270,7 +270,16 @@ impl Promises {
                 return broken("the client gets another answer than the one that it began to get");
             }
             (Source::Broken(..), None) => return broken("a stream breaks that never began"),
-            (Source::Certain(_) | Source::Error(_), Some(_)) => return broken("a second answer after the commit"),
+            (Source::Certain(_) | Source::Stored(_) | Source::Error(_), Some(_)) => {
+                return broken("a second answer after the commit");
+            }
+            (Source::Stored(_), _) if watch.admit.cache.key.is_none() => {
+                return Err((
+                    "F-141",
+                    Some(request),
+                    "an earlier answer, to a request of which none may be kept".into(),
+                ));
+            }
             _ => {}
         }
         if disclosure.degraded != told.is_some_and(|tier| tier > 0) {

@@ -93,6 +93,7 @@ impl Forger {
             imputed: Permille::new(0),
             rows: Default::default(),
             sequence: None,
+            cache: Default::default(),
         };
         let input = Input::Admit(admit);
         self.feed(input.clone(), &input, Some(request), forge);
@@ -287,6 +288,7 @@ fn f_034_f_036_f_126_a_path_that_is_asked_for_what_it_may_not_be_is_found() {
             imputed: Permille::new(0),
             rows: Default::default(),
             sequence: None,
+            cache: Default::default(),
         };
         let mut promises = Promises::new(revision.clone());
         promises.admitted(0, &admit);

@@ -27,7 +27,7 @@ impl Told {
             let quota = path.domain.as_ref().and_then(|name| names.binary_search(&name).ok());
             match path.place {
                 Where::Remote(upstream) => (quota, Some(upstream.index())),
-                Where::Local | Where::Certain | Where::Ensemble => (None, None),
+                Where::Local | Where::Certain | Where::Stored | Where::Ensemble => (None, None),
             }
         });
         Self {

@@ -144,7 +144,9 @@ impl Watch {
     /// F-166: what nobody was asked for has waited for a tier to recover, in all no longer than it may.
     pub(super) fn in_patience(&self, now: Nanos) -> Result<(), Broken> {
         let (waited, most) = (now - self.at, PATIENCE.min((self.deadline_at - self.at) / 2));
-        match self.starts == 0 && waited > most {
+        // Who waits for the answer to another one of the same does so by its deadline (F-145).
+        let alone = self.admit.cache.key.is_none();
+        match alone && self.starts == 0 && waited > most {
             true => Err(("F-166", Some(self.admit.request), format!("it waited {waited} ns, and may wait {most}"))),
             false => Ok(()),
         }

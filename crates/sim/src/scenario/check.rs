@@ -127,6 +127,15 @@ impl Check<'_, '_> {
             ("rows", it.rows > 0, judges || of.imputed.split, "`accept`, or `rows: split` under `enrich`"),
             ("imputed", it.imputed.0 > 0, of.imputed.split, "`rows: split` under `enrich`"),
         ];
+        if it.questions > 0 && of.cache.is_none() {
+            let message = format!("`{}` has no `cache`, so that it makes no difference who asks the same", of.name);
+            self.findings.error(
+                "misplaced-key",
+                &key.field("questions"),
+                message,
+                "remove it, or give the route a `cache`",
+            );
+        }
         for (name, .., wants) in rows.into_iter().filter(|(_, given, judged, _)| *given && !judged) {
             let message = format!("`{}` does not judge rows by that", of.name);
             self.findings.error(
@@ -153,6 +162,7 @@ impl Check<'_, '_> {
             prompt: tokens(&it.prompt),
             needs: [(Features::TOOLS, it.tools.0), (Features::JSON, it.json.0)],
             rows: (it.rows, it.imputed.0),
+            questions: it.questions,
             effects: it.effects.0,
             patience: it.patience.map(Duration::nanos),
             impatient: it.impatient.0,

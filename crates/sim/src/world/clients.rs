@@ -2,7 +2,7 @@
 
 use evenkeel_core::{Admit, Features, Input, MILLISECOND, Nanos, Refusal, RequestId, Rows, weight_of_tokens};
 
-use super::{What, World};
+use super::{What, World, cached};
 
 /// Where the place in the table ends in the number of a request.
 const PLACES: u32 = 20;
@@ -17,6 +17,8 @@ pub(super) struct Client {
     pub(super) tokens: u32,
     needs: Features,
     pure: bool,
+    /// What is the same for all that ask the same.
+    pub(super) question: Option<u64>,
     /// Pieces of a stream that it has, or would have at its commit, and whose words.
     pub(super) heard: (u32, u32),
 }
@@ -93,7 +95,9 @@ impl World<'_> {
         let wanted = it.needs.iter().filter(|(_, share)| dice.share(*share));
         let needs = wanted.fold(Features::NONE, |all, (needs, _)| all.with(*needs));
         let pure = !dice.share(it.effects);
-        self.ask(Client { load, tries: 0, stream, tokens, needs, pure, heard: (0, 0) });
+        let different = Some(u64::from(it.questions)).filter(|questions| *questions > 0);
+        let question = different.map(|questions| cached::key(it.route, dice.roll() % questions)).filter(|_| pure);
+        self.ask(Client { load, tries: 0, stream, tokens, needs, pure, question, heard: (0, 0) });
     }
 
     /// Lets a client ask.
@@ -128,6 +132,7 @@ impl World<'_> {
             imputed: evenkeel_core::Permille::new(0),
             rows,
             sequence: None,
+            cache: self.kept.ask(self.now, request, client.question),
         };
         self.tally.asked(client.tokens);
         self.feed(Input::Admit(admit), Some(request));

@@ -33,6 +33,10 @@ impl Trace {
             Input::Attempt { attempt, event } => format!("attempt {}: {event:?}", attempt.0),
             Input::Splice { attempt, splice } => format!("attempt {} against what was sent: {splice:?}", attempt.0),
             Input::ClientGone { request } => format!("the client of request {} leaves", number(*request)),
+            Input::Landed { request, kept: true } => {
+                format!("others may have the answer to request {}", number(*request))
+            }
+            Input::Landed { request, .. } => format!("nobody else gets the answer to request {}", number(*request)),
             Input::Revision(_) => "a revision is applied".into(),
             Input::Probed { probe, found } => format!("probe {}: {found:?}", probe.0),
             Input::Timeout => "a time of the core has come".into(),

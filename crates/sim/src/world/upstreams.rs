@@ -41,7 +41,7 @@ impl World<'_> {
     fn call(&mut self, start: &Start, (stream, heard): (bool, (u32, u32)), dice: usize) {
         let upstream = match self.scenario.revision.paths[start.path.index()].place {
             Where::Remote(upstream) => Some(upstream.0),
-            Where::Local | Where::Certain | Where::Ensemble => None,
+            Where::Local | Where::Certain | Where::Stored | Where::Ensemble => None,
         };
         let effect = upstream.and_then(|upstream| self.effect((upstream, start.replica.0), dice));
         let plan = self.plan(upstream, (stream, effect), dice);

@@ -20,7 +20,7 @@ const LOOPS: [(&str, Played); 10] = [
     ("hedges", By("hedges")),
     ("client retries on 503", By("client-retries")),
     ("fallback stampede", By("fallback-full")),
-    ("cold cache", Later(5)),
+    ("cold cache", By("cold-cache")),
     ("probes in step", By("probe-storm")),
     ("queue of dead requests", By("overload")),
     // At one request in four seconds no step of the ramp gets its ten good answers: time ends it.

@@ -94,6 +94,65 @@ fn each_key_of_a_route_changes_what_is_compiled() {
 }
 
 #[test]
+fn f_141_each_key_of_a_cache_changes_what_is_compiled() {
+    let keeps = |keys: &str| {
+        let tier = "      - {name: earlier, cache: {}}\n";
+        with(tier).replace("    tiers:", &format!("    cache: {{{keys}}}\n    tiers:"))
+    };
+    check(&keeps(""), &with(""));
+    for keys in [
+        "ttl: 1m",
+        "stale_if_error: 2h",
+        "fresh: false",
+        "from: any",
+        "waiters: 5",
+        "memory: 32MiB",
+        "max_entry: 2MiB",
+        "vary: [x-tenant]",
+    ] {
+        check(&keeps(keys), &keeps(""));
+    }
+    let contract = |text: &str| load(text).deployment.expect("compiles").routes[0].cache.clone().map(|it| it.contract);
+    let plain = contract(&keeps(""));
+    for same in [keeps("ttl: 1m"), keeps("vary: [x]"), keeps("").replace("    tiers:", "    deadline: 1s\n    tiers:")]
+    {
+        assert_eq!(contract(&same), plain, "{same}");
+    }
+    for other in [keeps("from: any"), keeps("").replace("model: m", "model: n"), keeps("").replace("earlier", "former")]
+    {
+        assert_ne!(contract(&other), plain, "what was kept of others is not its own: {other}");
+    }
+    let name = |keys: &str| load(&keeps(keys)).deployment.expect("compiles").name();
+    assert_eq!(name("vary: [X-B, x-a, x-b]"), name("vary: [x-a, x-b]"), "DIG-1");
+}
+
+#[test]
+fn a_cache_that_cannot_be_meant_is_told() {
+    let codes = |cache: &str, tier: &str| {
+        let text = with(tier).replace("    tiers:", &format!("    cache: {cache}\n    tiers:"));
+        load(&text).diagnostics.iter().map(|it| it.code).filter(|it| *it != "last-tier-can-fail").collect::<Vec<_>>()
+    };
+    let earlier = "      - {name: earlier, cache: {}}\n";
+    for (cache, tier, expected) in [
+        ("{}", "", &[][..]),
+        ("{}", earlier, &[]),
+        ("{ttl: 5ms}", "", &["out-of-range"]),
+        ("{stale_if_error: 2h}", "", &["no-effect"]),
+        ("{ttl: 2h, stale_if_error: 1h}", earlier, &["order"]),
+        ("{fresh: false}", "", &["no-effect"]),
+        ("{fresh: false}", earlier, &[]),
+        ("{max_entry: 64MiB}", "", &["order"]),
+        ("{vary: [\"x y\"]}", "", &["bad-name"]),
+        ("{vary: [\"\"]}", "", &["bad-name"]),
+        ("{from: tier1}", "", &["unknown-word"]),
+        ("{waiters: 70000}", "", &["out-of-range"]),
+        ("{shared: redis}", "", &["unknown-key"]),
+    ] {
+        assert_eq!(codes(cache, tier), expected, "{cache} {tier}");
+    }
+}
+
+#[test]
 fn each_key_of_the_server_and_of_an_upstream_changes_what_is_compiled() {
     for server in [
         "listen: \"127.0.0.1:1\"",

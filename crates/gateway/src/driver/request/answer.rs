@@ -35,6 +35,7 @@ impl Task {
             route: &revision.routes[self.it.route.index()].name,
             disclosure,
             parts: &self.parts,
+            cache: self.told_of_cache(disclosure.reason),
         }
     }
 
@@ -43,6 +44,7 @@ impl Task {
             Source::Attempt(_) if self.client.is_streaming() => Finish::Events(self.ending(disclosure)),
             Source::Attempt(attempt) => Finish::Reply(self.attempt_answer(attempt, disclosure)),
             Source::Certain(path) => Finish::Reply(self.certain(path, disclosure)),
+            Source::Stored(_) => Finish::Reply(self.earlier_answer(disclosure)),
             Source::Error(attempt) => Finish::Reply(self.own_error(attempt, disclosure)),
             Source::Broken(_, result) => {
                 let message = format!("the answer broke off: {}", result.code());
@@ -59,13 +61,18 @@ impl Task {
                 return self.together(&answer, disclosure);
             }
         }
-        let told = self.told(disclosure);
         if self.it.ask.is_stream() {
+            let held = self.hold.take();
+            if let Some(copy) = &mut self.copy {
+                held.iter().for_each(|chunk| copy.add(chunk));
+            }
+            let told = self.told(disclosure);
             let (json, headers) = (told.json(), told.headers(self.headers.clone()));
-            let mut events = labelled(self.hold.take(), &json, &self.model);
+            let mut events = labelled(held, &json, &self.model);
             events.push(Bytes::from_static(sse::DONE));
             return stream_of(events, headers);
         }
+        let told = self.told(disclosure);
         match self.ended.iter().find(|it| it.0 == attempt).map(|it| &it.3) {
             Some(Left::Answer { headers, body, envelope, model, .. }) => {
                 let body = envelope.insert(body, &told.json(), model);
@@ -85,7 +92,7 @@ impl Task {
     }
 
     /// An inference, whoever made it.
-    fn tensors(&self, answer: &InferAnswer, disclosure: &Disclosure) -> Reply {
+    pub(super) fn tensors(&self, answer: &InferAnswer, disclosure: &Disclosure) -> Reply {
         let told = self.told(disclosure);
         let Question::Infer(Inference { infer, version, front, .. }) = &self.it.ask.question else {
             return self.refusal(Problem::Overloaded, "the answer was lost", None, disclosure);
@@ -112,7 +119,13 @@ impl Task {
         Reply::Whole { status: 200, headers, body }
     }
 
-    fn refusal(&self, problem: Problem, message: &str, retry_after: Option<Nanos>, disclosure: &Disclosure) -> Reply {
+    pub(super) fn refusal(
+        &self,
+        problem: Problem,
+        message: &str,
+        retry_after: Option<Nanos>,
+        disclosure: &Disclosure,
+    ) -> Reply {
         let headers = self.told(disclosure).headers(HeaderMap::new());
         reply::refused(self.it.ask.front(), problem, message, Terms { headers, retry_after })
     }
@@ -218,7 +231,7 @@ pub(super) fn skipped(object: &str) -> String {
 }
 
 /// A stream that is known to its end.
-fn stream_of(events: Vec<Bytes>, headers: HeaderMap) -> Reply {
+pub(super) fn stream_of(events: Vec<Bytes>, headers: HeaderMap) -> Reply {
     let (sender, receiver) = mpsc::channel(events.len().max(1));
     for event in events {
         sender.try_send(event).expect("the channel was made for them");

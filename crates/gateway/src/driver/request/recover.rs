@@ -63,6 +63,9 @@ pub(super) async fn patience(mending: &mut Option<Mending>) {
 impl Task {
     /// Notes an event that is sent of a stream, as long as it could be mended.
     pub(super) fn note(&mut self, chunk: &Chunk) {
+        if let Some(copy) = &mut self.copy {
+            copy.add(chunk);
+        }
         let route = &self.it.applied.deployment.revision.routes[self.it.route.index()];
         let Question::Chat(peek) = &self.it.ask.question else { return };
         if !route.rescue || peek.n > 1 {

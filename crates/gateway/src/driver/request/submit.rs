@@ -2,8 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use evenkeel_core::{Admit, CommitPoint, ImputedPolicy, Nanos, Operation, Permille, RequestId, RouteId};
+use evenkeel_core::{Admit, CommitPoint, ImputedPolicy, Lookup, Nanos, Operation, Permille, RequestId, RouteId};
 use http::HeaderMap;
+use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 use super::{
@@ -15,6 +16,7 @@ use crate::{
     ask::Ask,
     bill::Bill,
     bodies::Held,
+    cache::{Asked, Copy},
     driver::{Driver, hold::Hold},
     events::Events,
     reply::Reply,
@@ -28,6 +30,8 @@ pub(crate) struct Submission {
     pub(crate) route: RouteId,
     pub(crate) ask: Arc<Ask>,
     pub(crate) terms: Terms,
+    /// What it is to the cache of its route; none where nothing may be kept of it.
+    pub(crate) asked: Option<Asked>,
     /// Counts the body until the request is over.
     pub(crate) _held: Arc<Held>,
 }
@@ -58,7 +62,15 @@ pub(crate) fn submit(
     events: &Arc<Events>,
     it: Submission,
 ) -> Option<(oneshot::Receiver<Reply>, Presence)> {
-    let (id, mail) = driver.admit(&it.applied.deployment.revision, |id| it.admission(id))?;
+    let mut earlier = None;
+    // Looked up in the moment of the admission: what is kept in between would else be asked for again (F-145).
+    let admission = |id| {
+        let now = Timestamp::now();
+        earlier = it.asked.as_ref().and_then(|asked| asked.find(now));
+        let cache = it.asked.as_ref().map(|asked| asked.lookup(earlier.as_deref(), now));
+        Admit { cache: cache.unwrap_or_default(), ..it.admission(id) }
+    };
+    let (id, mail) = driver.admit(&it.applied.deployment.revision, admission)?;
     let (reply, receiver) = oneshot::channel();
     let (presence, gone) = Presence::new();
     let task = Task {
@@ -80,6 +92,9 @@ pub(crate) fn submit(
         begun: None,
         bill: Bill::default(),
         found: Vec::new(),
+        copy: it.asked.as_ref().filter(|_| it.ask.is_stream()).map(|asked| Copy::of(asked.cache.spec.max_entry)),
+        earlier,
+        waited: false,
         finish: None,
         source: None,
         shadow: None,
@@ -137,6 +152,7 @@ impl Submission {
             imputed,
             rows: batch::rows(self),
             sequence: self.ask.turn().map(|turn| turn.sequence),
+            cache: Lookup::default(),
         }
     }
 }

@@ -76,6 +76,11 @@ impl Envelope {
         self.change(body, Changes { evenkeel: Some(evenkeel), model, ..Changes::default() })
     }
 
+    /// Names who answers, where the upstream named nobody.
+    pub(crate) fn name(&self, body: &Bytes, model: &str) -> Bytes {
+        if self.named { body.clone() } else { self.change(body, Changes { model, ..Changes::default() }) }
+    }
+
     /// Returns what makes every chunk of a stream one of the same.
     pub(crate) fn identity(&self, body: &Bytes) -> Identity {
         let value = |span: &Option<Range<usize>>| span.clone().map(|span| body.slice(span));

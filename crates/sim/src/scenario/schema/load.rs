@@ -45,6 +45,10 @@ pub(crate) struct Load {
     /// The share of rows in which more is imputed than the upper tiers take, on an `oip` route that splits by that.
     #[serde(default = "none")]
     pub(crate) imputed: Ratio,
+    /// How many different questions they ask, on a route with a `cache`; each its own, where it is left out.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub(crate) questions: u32,
     /// The share that changes something, so that it is not asked twice of a path (F-034).
     #[serde(default = "none")]
     pub(crate) effects: Ratio,

@@ -1,0 +1,150 @@
+//! Cache: what is kept of a route's answers in this process, and for whom (F-140 to F-146).
+//!
+//! It keeps and finds, and decides nothing: whether what is found answers, and as what, is the core's to say, by its age.
+//!
+//! # Invariants
+//! - `KEPT-1`: an answer is found by exactly the request that it was given to, as the same client sent it (`key`).
+//! - `KEPT-2`: what is kept takes no more memory than its route says, what an entry costs besides its bytes counted in.
+//! - `KEPT-3`: nothing is kept that is not a whole answer, verified to its end (`keep`).
+
+mod asked;
+mod copy;
+mod entry;
+mod keep;
+mod key;
+mod told;
+mod whole;
+
+use std::{sync::Arc, time::Duration};
+
+use evenkeel_config as config;
+use jiff::Timestamp;
+use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter, sync, sync::DefaultLifecycle};
+
+pub(crate) use self::{
+    asked::{Asked, Client},
+    copy::Copy,
+    entry::{Entry, Said},
+    keep::{Made, Material, Unkept, keep},
+    key::Key,
+    told::{Noted, Told},
+    whole::events,
+};
+
+/// What an entry costs besides its bytes.
+const OVERHEAD: u64 = 256;
+/// The size of an answer for which room is made beforehand.
+const USUAL: u64 = 4 << 10;
+
+type Memory = sync::Cache<Key, Arc<Entry>, Bytes, DefaultHashBuilder, DefaultLifecycle<Key, Arc<Entry>>>;
+
+/// The answers that are kept of one route.
+pub(crate) struct Cache {
+    pub(crate) spec: config::Cache,
+    memory: Arc<Memory>,
+}
+
+/// Weighs an entry by what it takes.
+#[derive(Clone, Copy, Debug)]
+struct Bytes;
+
+impl Weighter<Key, Arc<Entry>> for Bytes {
+    fn weight(&self, _: &Key, entry: &Arc<Entry>) -> u64 {
+        entry.size() as u64 + OVERHEAD
+    }
+}
+
+impl Cache {
+    /// Begins to keep answers; what an earlier one of the same size has kept stays.
+    pub(crate) fn new(spec: config::Cache, before: Option<&Self>) -> Self {
+        let kept = before.filter(|it| it.spec.memory == spec.memory).map(|it| it.memory.clone());
+        let memory = kept.unwrap_or_else(|| Arc::new(memory(spec.memory)));
+        Self { spec, memory }
+    }
+
+    /// Finds an answer that may still be of use.
+    pub(crate) fn find(&self, key: &Key, now: Timestamp) -> Option<Arc<Entry>> {
+        let entry = self.memory.get(key)?;
+        if entry.age(now) <= Duration::from_nanos(self.spec.keep) {
+            return Some(entry);
+        }
+        self.memory.remove(key);
+        None
+    }
+
+    /// Keeps an answer, in place of an earlier one.
+    pub(crate) fn put(&self, key: Key, entry: Arc<Entry>) {
+        self.memory.insert(key, entry);
+    }
+
+    /// Returns the bytes that it takes.
+    pub(crate) fn size(&self) -> u64 {
+        self.memory.weight()
+    }
+}
+
+fn memory(bytes: u64) -> Memory {
+    let items = usize::try_from(bytes / USUAL).unwrap_or(usize::MAX).clamp(16, 1 << 20);
+    // One shard: then the bound is the bound. It is asked under the lock of the core in any case.
+    let options = OptionsBuilder::new().shards(1).estimated_items_capacity(items).weight_capacity(bytes).build();
+    let options = options.expect("both capacities are given");
+    Memory::with_options(options, Bytes, DefaultHashBuilder::default(), DefaultLifecycle::default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec() -> config::Cache {
+        config::Cache {
+            any_tier: false,
+            keep: 10_000_000_000,
+            memory: 64 << 10,
+            max_entry: 8 << 10,
+            vary: Vec::new(),
+            contract: [0; 32],
+        }
+    }
+
+    fn entry(bytes: usize) -> Arc<Entry> {
+        let said = Said::Json(vec![b' '; bytes].into());
+        Arc::new(Entry { tier: 0, made: Timestamp::UNIX_EPOCH, said })
+    }
+
+    fn key(number: u64) -> Key {
+        Key::of_number(number)
+    }
+
+    #[test]
+    fn kept_2_memory_is_bounded_by_bytes_and_an_entry_without_any_counts() {
+        let cache = Cache::new(spec(), None);
+        for number in 0..1_000 {
+            cache.put(key(number), entry((number % 7) as usize * 500));
+            assert!(cache.size() <= 64 << 10, "after {number}");
+        }
+        assert!(cache.size() > 32 << 10, "the memory is used");
+        cache.put(key(5_000), entry(65 << 10));
+        assert!(cache.find(&key(5_000), Timestamp::UNIX_EPOCH).is_none(), "what is larger than all of it is not kept");
+    }
+
+    #[test]
+    fn f_143_what_is_too_old_for_any_use_is_not_found_and_gone() {
+        let cache = Cache::new(spec(), None);
+        cache.put(key(1), entry(100));
+        let at = |seconds| Timestamp::from_second(seconds).expect("a time");
+        assert!(cache.find(&key(1), at(10)).is_some());
+        assert!(cache.find(&key(1), at(11)).is_none());
+        assert!(cache.find(&key(1), at(1)).is_none(), "it is gone");
+        assert_eq!(cache.size(), 0);
+    }
+
+    #[test]
+    fn cf_02_what_was_kept_outlives_a_reload_that_leaves_its_size() {
+        let cache = Cache::new(spec(), None);
+        cache.put(key(1), entry(100));
+        let same = Cache::new(config::Cache { keep: 5, ..spec() }, Some(&cache));
+        assert!(same.find(&key(1), Timestamp::UNIX_EPOCH).is_some());
+        let other = Cache::new(config::Cache { memory: 128 << 10, ..spec() }, Some(&cache));
+        assert!(other.find(&key(1), Timestamp::UNIX_EPOCH).is_none());
+    }
+}

@@ -1,0 +1,76 @@
+//! Entry: one answer that is kept: what was said, by which tier, and when (F-142, F-144).
+//!
+//! No header of anybody is in it, and nothing of the request: what a client is told besides the answer is told anew.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use crate::tensor::{InferAnswer, Output, Parameter, Parameters};
+
+/// One answer that is kept.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Entry {
+    /// The tier that gave it.
+    pub(crate) tier: u8,
+    /// When.
+    pub(crate) made: Timestamp,
+    pub(crate) said: Said,
+}
+
+/// What was said, in one form for every dialect.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Said {
+    /// A completion in one piece, or embeddings: the body, without an object of ours.
+    Json(Bytes),
+    /// Tensors.
+    Infer(InferAnswer),
+}
+
+impl Entry {
+    /// Returns how old it is; a clock that was set back makes nothing younger than new.
+    pub(crate) fn age(&self, now: Timestamp) -> Duration {
+        Duration::try_from(now.duration_since(self.made)).unwrap_or(Duration::ZERO)
+    }
+
+    /// Returns its bytes.
+    pub(crate) fn size(&self) -> usize {
+        self.said.size()
+    }
+}
+
+impl Said {
+    /// Returns its bytes.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Self::Json(body) => body.len(),
+            Self::Infer(answer) => parameters(&answer.parameters) + answer.outputs.iter().map(output).sum::<usize>(),
+        }
+    }
+}
+
+fn output(it: &Output) -> usize {
+    let tensor = &it.tensor;
+    tensor.data().len() + tensor.name().len() + 8 * tensor.shape().len() + parameters(&it.parameters)
+}
+
+fn parameters(all: &Parameters) -> usize {
+    let value = |it: &Parameter| match it {
+        Parameter::String(text) => text.len() + 24,
+        Parameter::Bool(_) | Parameter::Int(_) | Parameter::Uint(_) | Parameter::Float(_) => 24,
+    };
+    all.iter().map(|(name, it)| name.len() + value(it)).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_age_is_never_less_than_nothing() {
+        let at = |seconds| Timestamp::from_second(seconds).expect("a time");
+        let entry = Entry { tier: 0, made: at(100), said: Said::Json(Bytes::new()) };
+        assert_eq!([90, 100, 107].map(|now| entry.age(at(now)).as_secs()), [0, 0, 7]);
+    }
+}

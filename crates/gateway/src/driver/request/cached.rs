@@ -1,0 +1,95 @@
+//! What the task of a request has to do with the cache: it gives an earlier answer, and keeps its own where that may be.
+
+use evenkeel_core::{AttemptId, Decision, Disclosure, Reason, Source};
+use http::HeaderMap;
+use jiff::Timestamp;
+
+use super::{Task, answer::stream_of};
+use crate::{
+    ask::Question,
+    cache::{self, Made, Material, Noted, Said, Told, Unkept, keep},
+    path::Left,
+    protocol::{openai::envelope::Envelope, problem::Problem},
+    reply::{self, Reply},
+};
+
+impl Task {
+    /// Says what the cache had to do with an answer that is given for a reason; none where the route has no cache.
+    pub(super) fn told_of_cache(&self, reason: Reason) -> Option<Told> {
+        let policy = self.it.applied.deployment.revision.routes[self.it.route.index()].cache?;
+        let now = Timestamp::now();
+        let held = self.earlier.as_deref();
+        Some(match self.waited {
+            true => Told::shared(held.map(|entry| entry.age(now))),
+            false => Told::of(policy, self.it.asked.as_ref(), held, (reason, now)),
+        })
+    }
+
+    /// The earlier answer, in the form in which this client wants it.
+    pub(super) fn earlier_answer(&mut self, disclosure: &Disclosure) -> Reply {
+        let lost = |task: &Self| task.refusal(Problem::Overloaded, "the answer was lost", None, disclosure);
+        let Some(entry) = self.earlier.clone() else { return lost(self) };
+        let told = self.told(disclosure);
+        match (&entry.said, &self.it.ask.question) {
+            (Said::Infer(answer), Question::Infer(_)) => {
+                self.batch.forget();
+                self.tensors(answer, disclosure)
+            }
+            (Said::Json(body), Question::Chat(peek)) if peek.stream => {
+                let headers = told.headers(HeaderMap::new());
+                match cache::events(body, peek.include_usage, &told.json()) {
+                    Some(events) => stream_of(events, headers),
+                    None => lost(self),
+                }
+            }
+            (Said::Json(body), Question::Chat(_) | Question::Embeddings(_)) => {
+                let Ok(envelope) = Envelope::read(body, |_, reader| reader.pass()) else { return lost(self) };
+                // Who answers was written into it when it was kept.
+                let body = envelope.insert(body, &told.json(), "");
+                let headers = reply::json(told.headers(HeaderMap::new()));
+                Reply::Whole { status: 200, headers, body: body.into() }
+            }
+            _ => lost(self),
+        }
+    }
+
+    /// Keeps the answer, where it may be kept, and says what the cache had to do with it.
+    pub(super) fn keep_answer(&mut self, decision: &Decision) -> Option<Noted> {
+        let Told { status, age, .. } = self.told_of_cache(decision.reason)?;
+        let written = self.it.asked.clone().filter(|_| age.is_none()).map(|asked| {
+            let made = Timestamp::now();
+            let streamed = self.copy.take().map(|mut copy| Material::Events(copy.take(), &self.model));
+            let voted = self.answered().filter(|it| self.is_vote(*it)).and_then(|_| self.voted());
+            let material = match (streamed, &voted) {
+                (Some(streamed), _) => streamed,
+                (None, Some(voted)) => Material::Tensors(voted),
+                (None, None) => self.material(),
+            };
+            let Made { shared, unkept } = keep(&asked.cache, (decision, &self.it.ask), material, made);
+            if let (Some(entry), None) = (&shared, unkept) {
+                asked.cache.put(asked.key, entry.clone());
+            }
+            // Kept before it is told of: who comes in between finds the one or the other (F-145).
+            self.driver.land(self.id, shared);
+            unkept.map_or("stored", Unkept::name)
+        });
+        Some(Noted { status, age, written })
+    }
+
+    fn answered(&self) -> Option<AttemptId> {
+        match self.source {
+            Some(Source::Attempt(attempt)) => Some(attempt),
+            _ => None,
+        }
+    }
+
+    /// Returns what is left of the attempt that answered.
+    fn material(&self) -> Material<'_> {
+        let left = self.answered().and_then(|whole| self.ended.iter().find(|it| it.0 == whole)).map(|it| &it.3);
+        match left {
+            Some(Left::Answer { body, envelope, model, .. }) => Material::Body(body, envelope, model),
+            Some(Left::Infer(answer) | Left::Judged(answer, _)) => Material::Tensors(answer),
+            _ => Material::Nothing,
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Metrics of the cache: how requests found it, and why answers are not kept (F-140, DA-07).
+
+use evenkeel_core::Decision;
+use prometheus_client::registry::Registry;
+
+use super::{Counters, Gauges};
+use crate::{cache::Noted, names};
+
+/// What is counted of caches.
+#[derive(Default)]
+pub(super) struct Caches {
+    requests: Counters,
+    writes: Counters,
+    bytes: Gauges,
+    waiters: Gauges,
+}
+
+impl Caches {
+    pub(super) fn register(&self, it: &mut Registry) {
+        it.register(
+            names::CACHE_REQUESTS,
+            "Requests of routes with a cache, by how they found it",
+            self.requests.clone(),
+        );
+        it.register(names::CACHE_WRITES, "Answers that were kept, and why others were not", self.writes.clone());
+        let waiters = self.waiters.clone();
+        it.register(names::CACHE_WAITERS, "Requests that wait for the answer to another one of the same", waiters);
+        it.register(names::CACHE_BYTES, "Bytes that the answers kept of a route take", self.bytes.clone());
+    }
+
+    pub(super) fn noted(&self, decision: &Decision, noted: &Noted) {
+        let route = || ("route", decision.revision.routes[decision.route.index()].name.clone());
+        self.requests.get_or_create(&vec![route(), ("result", noted.status.into())]).inc();
+        if let Some(written) = noted.written {
+            self.writes.get_or_create(&vec![route(), ("result", written.into())]).inc();
+        }
+    }
+
+    pub(super) fn stand(&self, routes: impl Iterator<Item = (String, [u64; 2])>) {
+        [&self.bytes, &self.waiters].into_iter().for_each(Gauges::clear);
+        for (route, numbers) in routes {
+            for (gauge, number) in [&self.bytes, &self.waiters].into_iter().zip(numbers) {
+                gauge.get_or_create(&vec![("route", route.clone())]).set(i64::try_from(number).unwrap_or(i64::MAX));
+            }
+        }
+    }
+}
