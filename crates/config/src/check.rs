@@ -46,6 +46,7 @@ impl<'a> Checks<'a> {
         checks.server();
         checks.upstreams();
         checks.routes();
+        checks.shared();
         checks.limits();
         checks.connects();
         checks.capability_names();

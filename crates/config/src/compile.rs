@@ -56,6 +56,8 @@ pub struct Deployment {
     pub server: Server,
     /// What the data plane encrypts with.
     pub certificate: Option<Certificate>,
+    /// The Redis in which gateways keep answers together.
+    pub shared: Option<Secret>,
     /// By [`UpstreamId`].
     pub upstreams: Vec<UpstreamSpec>,
     /// By [`PathId`].
@@ -188,7 +190,10 @@ pub(crate) fn compile(mut file: File, outside: &Outside) -> Deployment {
             enrich: it.enrich.as_ref().map(|enrich| enrich::enrich(enrich, it.input.as_ref(), id)),
             max_batch: it.max_batch,
             output: it.output.as_ref().map(contract::output),
-            cache: it.cache.as_ref().map(|cache| cache::cache(cache, digest::contract(&canonical, name))),
+            cache: it
+                .cache
+                .as_ref()
+                .map(|cache| cache::cache(cache, it.tiers.len(), digest::contract(&canonical, name))),
             versions: it.versions.clone(),
             tolerance: it.shadow.tolerance.0,
             wants: capability::wants(&revision.names, it),
@@ -197,7 +202,8 @@ pub(crate) fn compile(mut file: File, outside: &Outside) -> Deployment {
     let certificate = file.server.tls.as_ref();
     let certificate =
         certificate.map(|it| Certificate { chain: outside.pem(&it.certificate), key: outside.pem(&it.key) });
-    Deployment { revision: Arc::new(revision), server: file.server, certificate, upstreams, paths, routes }
+    let shared = file.shared().map(|reference| outside.secret(reference));
+    Deployment { revision: Arc::new(revision), server: file.server, certificate, shared, upstreams, paths, routes }
 }
 
 /// Writes the defaults out that depend on other keys, and in one way what can be written in several.
@@ -209,6 +215,7 @@ fn write_out(file: &mut File, outside: &Outside) {
             Err(several) => (None, several),
         };
     }
+    file.shared = file.shared().map(str::to_owned);
     for route in file.routes.values_mut() {
         route.deadline = Some(route.deadline());
         if let Some(cache) = &mut route.cache {

@@ -150,6 +150,11 @@ impl Outside {
         self.secrets.get(reference).cloned().expect("checked: the secret is there")
     }
 
+    /// Returns a secret where it could be fetched.
+    pub(crate) fn known_secret(&self, reference: &str) -> Option<&Secret> {
+        self.secrets.get(reference)
+    }
+
     /// Returns a file of certificates, or of a key, that was fetched.
     pub(crate) fn pem(&self, file: &str) -> Secret {
         self.pems.get(file).cloned().expect("checked: the file is there")

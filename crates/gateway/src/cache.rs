@@ -12,6 +12,7 @@ mod copy;
 mod entry;
 mod keep;
 mod key;
+mod shared;
 mod told;
 mod whole;
 
@@ -27,6 +28,7 @@ pub(crate) use self::{
     entry::{Entry, Said},
     keep::{Made, Material, Unkept, keep},
     key::Key,
+    shared::Shared,
     told::{Noted, Told},
     whole::events,
 };
@@ -42,6 +44,8 @@ type Memory = sync::Cache<Key, Arc<Entry>, Bytes, DefaultHashBuilder, DefaultLif
 pub(crate) struct Cache {
     pub(crate) spec: config::Cache,
     memory: Arc<Memory>,
+    /// What several gateways keep together.
+    shared: Option<Arc<Shared>>,
 }
 
 /// Weighs an entry by what it takes.
@@ -56,10 +60,10 @@ impl Weighter<Key, Arc<Entry>> for Bytes {
 
 impl Cache {
     /// Begins to keep answers; what an earlier one of the same size has kept stays.
-    pub(crate) fn new(spec: config::Cache, before: Option<&Self>) -> Self {
+    pub(crate) fn new(spec: config::Cache, shared: Option<Arc<Shared>>, before: Option<&Self>) -> Self {
         let kept = before.filter(|it| it.spec.memory == spec.memory).map(|it| it.memory.clone());
         let memory = kept.unwrap_or_else(|| Arc::new(memory(spec.memory)));
-        Self { spec, memory }
+        Self { spec, memory, shared }
     }
 
     /// Finds an answer that may still be of use.
@@ -72,9 +76,23 @@ impl Cache {
         None
     }
 
-    /// Keeps an answer, in place of an earlier one.
+    /// Keeps an answer, in place of an earlier one, and lets other gateways have it.
     pub(crate) fn put(&self, key: Key, entry: Arc<Entry>) {
+        if let Some(shared) = &self.shared {
+            shared.put(&key, &entry, self.spec.keep);
+        }
         self.memory.insert(key, entry);
+    }
+
+    /// Brings what another gateway has kept, where it is younger than what is held here.
+    pub(crate) async fn fetch(&self, key: &Key, entropy: u64) {
+        let Some(shared) = &self.shared else { return };
+        let Some(entry) = shared.get(key, (entropy, self.spec.max_entry)).await else { return };
+        // Of another configuration it could not be: that has another key. But nobody is believed a tier that is not there.
+        let held = self.memory.peek(key).is_some_and(|held| held.made >= entry.made);
+        if entry.tier < self.spec.tiers && !held {
+            self.memory.insert(*key, Arc::new(entry));
+        }
     }
 
     /// Returns the bytes that it takes.
@@ -103,6 +121,7 @@ mod tests {
             max_entry: 8 << 10,
             vary: Vec::new(),
             contract: [0; 32],
+            tiers: 16,
         }
     }
 
@@ -117,7 +136,7 @@ mod tests {
 
     #[test]
     fn kept_2_memory_is_bounded_by_bytes_and_an_entry_without_any_counts() {
-        let cache = Cache::new(spec(), None);
+        let cache = Cache::new(spec(), None, None);
         for number in 0..1_000 {
             cache.put(key(number), entry((number % 7) as usize * 500));
             assert!(cache.size() <= 64 << 10, "after {number}");
@@ -129,7 +148,7 @@ mod tests {
 
     #[test]
     fn f_143_what_is_too_old_for_any_use_is_not_found_and_gone() {
-        let cache = Cache::new(spec(), None);
+        let cache = Cache::new(spec(), None, None);
         cache.put(key(1), entry(100));
         let at = |seconds| Timestamp::from_second(seconds).expect("a time");
         assert!(cache.find(&key(1), at(10)).is_some());
@@ -140,11 +159,11 @@ mod tests {
 
     #[test]
     fn cf_02_what_was_kept_outlives_a_reload_that_leaves_its_size() {
-        let cache = Cache::new(spec(), None);
+        let cache = Cache::new(spec(), None, None);
         cache.put(key(1), entry(100));
-        let same = Cache::new(config::Cache { keep: 5, ..spec() }, Some(&cache));
+        let same = Cache::new(config::Cache { keep: 5, ..spec() }, None, Some(&cache));
         assert!(same.find(&key(1), Timestamp::UNIX_EPOCH).is_some());
-        let other = Cache::new(config::Cache { memory: 128 << 10, ..spec() }, Some(&cache));
+        let other = Cache::new(config::Cache { memory: 128 << 10, ..spec() }, None, Some(&cache));
         assert!(other.find(&key(1), Timestamp::UNIX_EPOCH).is_none());
     }
 }

@@ -164,6 +164,8 @@ impl Gateway {
             Some((route.name.clone(), [cache.as_ref()?.size(), waiters as u64]))
         });
         self.0.events.metrics.caches(stands);
+        let counts = applied.shared.iter().flat_map(|shared| shared.counts());
+        self.0.events.metrics.shared_cache(counts.map(|(came, count)| (came.name(), count)));
         self.0.events.metrics.text(now, (&revision, &states))
     }
 

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use rustls::ServerConfig;
 
 use crate::{
-    cache::Cache,
+    cache::{Cache, Shared},
     clock::Clock,
     enrich::{Enrich, Plan},
     path::{self, Path, Site},
@@ -35,6 +35,8 @@ pub(crate) struct Applied {
     pub(crate) enrichers: Vec<Option<Arc<Enrich>>>,
     /// By route id: what is kept of its answers.
     pub(crate) caches: Vec<Option<Arc<Cache>>>,
+    /// What several gateways keep together.
+    pub(crate) shared: Option<Arc<Shared>>,
     /// What the data plane encrypts with.
     pub(crate) tls: Option<Arc<ServerConfig>>,
     /// `sha256:` and twelve hex digits.
@@ -118,16 +120,25 @@ impl Applied {
             Some(kept.cloned().unwrap_or_else(|| Arc::new(Enrich::new(plan, upstream.clone()))))
         });
         let enrichers = enrichers.collect();
-        let caches = caches(&deployment, before);
-        Ok(Arc::new(Self { upstreams, paths, contracts, enrichers, caches, tls, name, at, deployment }))
+        let shared = shared(&deployment, clock, before);
+        let caches = caches(&deployment, shared.as_ref(), before);
+        Ok(Arc::new(Self { upstreams, paths, contracts, enrichers, caches, shared, tls, name, at, deployment }))
     }
 }
 
+/// Returns what several gateways keep together; one at the same address stays, with its connection.
+fn shared(deployment: &Deployment, clock: Clock, before: Option<&Applied>) -> Option<Arc<Shared>> {
+    let url = deployment.shared.as_ref().filter(|_| deployment.routes.iter().any(|route| route.cache.is_some()))?;
+    let kept = before.and_then(|it| it.shared.clone()).filter(|it| it.url == *url);
+    kept.or_else(|| Shared::start(url, clock).ok())
+}
+
 /// Returns what keeps the answers of each route; what was kept under the same name stays.
-fn caches(deployment: &Deployment, before: Option<&Applied>) -> Vec<Option<Arc<Cache>>> {
+fn caches(deployment: &Deployment, shared: Option<&Arc<Shared>>, before: Option<&Applied>) -> Vec<Option<Arc<Cache>>> {
     let old = |name: &str| before?.caches[before?.deployment.revision.route(name)?.index()].as_deref();
     let routes = deployment.routes.iter().zip(&deployment.revision.routes);
-    let cache = routes.map(|(spec, route)| Some(Arc::new(Cache::new(spec.cache.clone()?, old(&route.name)))));
+    let cache =
+        routes.map(|(spec, route)| Some(Arc::new(Cache::new(spec.cache.clone()?, shared.cloned(), old(&route.name)))));
     cache.collect()
 }
 

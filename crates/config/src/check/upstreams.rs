@@ -171,7 +171,7 @@ impl Checks<'_> {
         }
     }
 
-    fn secret(&mut self, key: &Key, reference: &str) {
+    pub(super) fn secret(&mut self, key: &Key, reference: &str) {
         if self.report.doubts(key) {
             return;
         }

@@ -19,6 +19,8 @@ pub struct Cache {
     pub vary: Vec<String>,
     /// Names what the route takes and gives, and who answers: what was kept under another is not this route's (F-141).
     pub contract: [u8; 32],
+    /// How many tiers the route has.
+    pub tiers: u8,
 }
 
 /// Returns the names of headers in one way.
@@ -29,7 +31,7 @@ pub(super) fn vary(names: &[String]) -> Vec<String> {
     names
 }
 
-pub(super) fn cache(it: &cache::Cache, contract: [u8; 32]) -> Cache {
+pub(super) fn cache(it: &cache::Cache, tiers: usize, contract: [u8; 32]) -> Cache {
     Cache {
         any_tier: it.from == cache::From::Any,
         keep: it.stale_if_error.0.max(it.ttl.0 / 10 * 11),
@@ -37,6 +39,7 @@ pub(super) fn cache(it: &cache::Cache, contract: [u8; 32]) -> Cache {
         max_entry: it.max_entry.0,
         vary: vary(&it.vary),
         contract,
+        tiers: u8::try_from(tiers).unwrap_or(u8::MAX),
     }
 }
 

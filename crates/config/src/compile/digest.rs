@@ -100,6 +100,9 @@ pub(super) fn canonical(file: &File, outside: &Outside) -> Value {
             canonical["upstreams"][name]["api_key"] = json!(format!("sha256:{sha256}"));
         }
     }
+    if let Some(value) = file.shared().filter(|it| within(it).is_none()) {
+        canonical["shared"] = json!(format!("sha256:{}", hex(&Sha256::digest(value.as_bytes()))));
+    }
     canonical
 }
 

@@ -88,6 +88,7 @@ impl Deployment {
             names: revision.names.clone(),
         };
         Ok(Self {
+            shared: None,
             revision: Arc::new(revision),
             server: self.server.clone(),
             certificate: self.certificate.clone(),

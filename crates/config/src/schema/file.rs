@@ -18,9 +18,20 @@ pub(crate) struct File {
     /// Where Evenkeel listens, and its limits.
     #[serde(default)]
     pub(crate) server: Server,
+    /// A Redis or Valkey in which gateways keep answers together, `redis://HOST:PORT`, or `none`; with a credential in it write
+    /// `${env:NAME}` or `${file:PATH}` (F-146).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) shared: Option<String>,
     /// Servers that run models, by name.
     #[serde(default)]
     pub(crate) upstreams: BTreeMap<String, Upstream>,
     /// What clients call, by the name that they send as `model`.
     pub(crate) routes: BTreeMap<String, Route>,
+}
+
+impl File {
+    /// Returns where gateways keep answers together, as it was written; none where they do not.
+    pub(crate) fn shared(&self) -> Option<&str> {
+        self.shared.as_deref().filter(|it| *it != "none")
+    }
 }

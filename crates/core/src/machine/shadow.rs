@@ -64,6 +64,7 @@ impl Core {
             hedges: &mut route.hedges,
             shadowing: &mut route.shadowing,
             shadows: &mut self.shadows,
+            flights: &mut self.flights,
             waiting: &mut route.waiting,
             flights: &mut self.flights,
             outputs: &mut self.outputs,

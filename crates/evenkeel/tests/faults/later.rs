@@ -4,7 +4,7 @@
 const LATER: &[(&str, &[&str])] = &[
     ("issue 9: the admin plane has neither tokens nor a check of `Host` yet", &["SE-06", "SE-07"]),
     ("played in `tests/it/examples/panel.rs`, `gateway/tests/it/votes.rs` and `scenarios/panel.yaml`", &["TN-11"]),
-    ("issue 5: a shared store of answers is not built yet", &["DA-05", "DA-06"]),
+    ("played against a gateway in process, with a real Redis, by `gateway/tests/it/shared.rs`", &["DA-05", "DA-06"]),
     (
         "played against a gateway in process, from both sides, by `gateway/tests/it/cache.rs` and `stampede.rs`",
         &["CL-02", "DA-07", "DA-08", "DA-09", "DA-10"],

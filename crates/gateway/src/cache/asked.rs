@@ -2,12 +2,12 @@
 
 use std::{fmt, sync::Arc};
 
-use evenkeel_core::{Lookup, Nanos, Stored};
+use evenkeel_core::{CachePolicy, Lookup, Nanos, Stored, fresh_for};
 use http::HeaderMap;
 use jiff::Timestamp;
 
 use super::{Cache, Entry, Key, key::Scope};
-use crate::ask::Ask;
+use crate::{ask::Ask, clock::Clock};
 
 /// What a client says of earlier answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,6 +51,18 @@ impl Asked {
         let cache = cache.filter(|_| !client.no_store && ask.is_pure() && ask.turn().is_none())?;
         let key = Key::of(Scope { route, cache: &cache.spec, headers }, &ask.question, &ask.body)?;
         Some(Self { cache: cache.clone(), key, max_age: client.max_age })
+    }
+
+    /// Brings what other gateways have kept of it, where nothing that is held here is fresh; returns how long that took.
+    pub(crate) async fn fetch(&self, policy: CachePolicy, (clock, entropy): (Clock, u64)) -> Nanos {
+        let begun = clock.now();
+        let now = Timestamp::now();
+        let fresh = |entry: &Entry| entry.age(now).as_nanos() <= u128::from(fresh_for(policy.ttl, self.key.bits()));
+        // Who wants a new answer in any case looks nothing up.
+        if self.max_age != Some(0) && !self.find(now).is_some_and(|entry| fresh(&entry)) {
+            self.cache.fetch(&self.key, entropy).await;
+        }
+        clock.now().saturating_sub(begun)
     }
 
     /// Finds what is held of it.

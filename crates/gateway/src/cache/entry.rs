@@ -2,6 +2,8 @@
 //!
 //! No header of anybody is in it, and nothing of the request: what a client is told besides the answer is told anew.
 
+mod wire;
+
 use std::time::Duration;
 
 use bytes::Bytes;

@@ -63,6 +63,16 @@ impl Key {
         u64::from_le_bytes(*self.0.first_chunk().expect("32 bytes are more than eight"))
     }
 
+    /// Returns it as it stands in a checksum.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Returns it in hexadecimal digits.
+    pub(crate) fn hex(&self) -> String {
+        self.0.iter().fold(String::with_capacity(64), |text, byte| format!("{text}{byte:02x}"))
+    }
+
     #[cfg(test)]
     pub(crate) fn of_number(number: u64) -> Self {
         Self(blake3::hash(&number.to_le_bytes()).into())

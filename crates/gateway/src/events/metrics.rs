@@ -223,6 +223,11 @@ impl Metrics {
         self.caches.noted(decision, noted);
     }
 
+    /// Notes how often each thing has come of the store that several gateways share.
+    pub(crate) fn shared_cache(&self, counts: impl Iterator<Item = (&'static str, u64)>) {
+        self.caches.shared(counts);
+    }
+
     /// Notes what the answers take that are kept, and how many requests wait for that of another one, by route.
     pub(crate) fn caches(&self, routes: impl Iterator<Item = (String, [u64; 2])>) {
         self.caches.stand(routes);

@@ -107,6 +107,11 @@ pub(super) async fn ask(
         let private = terms::private(&headers)?;
         let cache = cache::Client { no_store: cache.no_store || private, ..cache };
         let asked = Asked::new(applied.caches[route.index()].as_ref(), name, (&ask, &headers), cache);
+        let policy = applied.deployment.revision.routes[route.index()].cache;
+        let spent = match asked.as_ref().zip(policy) {
+            Some((asked, policy)) => spent + asked.fetch(policy, (shared.driver.clock, entropy)).await,
+            None => spent,
+        };
         let bodies = shared.bodies.share(applied.deployment.server.body_bytes.0);
         let (names, said) = (&applied.deployment.revision.names, applied.deployment.routes[route.index()].wants);
         let wants = Wants { datatypes: wants::datatypes(&ask.question), ..wants::wants(&headers, names, said)? };

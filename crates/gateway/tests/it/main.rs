@@ -29,6 +29,7 @@ mod retrieval;
 mod rows;
 mod sequences;
 mod shadows;
+mod shared;
 mod stampede;
 mod streams;
 mod votes;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use evenkeel_config::{Deployment, Duration, Findings, Key};
-use evenkeel_core::{Features, Nanos, Operation, Protocol, ResultCode, Revision, SECOND};
+use evenkeel_core::{Features, Nanos, Operation, Protocol, ResultCode, Revision, RouteId, SECOND};
 
 use super::{
     Expect, Scenario,
@@ -121,30 +121,7 @@ impl Check<'_, '_> {
             let message = format!("nothing {does} on an `{protocol}` route");
             self.findings.error("misplaced-key", &key.field(name), message, "remove it");
         }
-        let of = &self.revision.routes[route.index()];
-        let judges = self.revision.paths.iter().any(|path| path.route == route && path.accept.is_some());
-        let rows = [
-            ("rows", it.rows > 0, judges || of.imputed.split, "`accept`, or `rows: split` under `enrich`"),
-            ("imputed", it.imputed.0 > 0, of.imputed.split, "`rows: split` under `enrich`"),
-        ];
-        if it.questions > 0 && of.cache.is_none() {
-            let message = format!("`{}` has no `cache`, so that it makes no difference who asks the same", of.name);
-            self.findings.error(
-                "misplaced-key",
-                &key.field("questions"),
-                message,
-                "remove it, or give the route a `cache`",
-            );
-        }
-        for (name, .., wants) in rows.into_iter().filter(|(_, given, judged, _)| *given && !judged) {
-            let message = format!("`{}` does not judge rows by that", of.name);
-            self.findings.error(
-                "misplaced-key",
-                &key.field(name),
-                message,
-                format!("remove it, or give the route {wants}"),
-            );
-        }
+        self.misplaced(&key, it, route);
         let endless = script.workload.iter().any(|it| it.length.is_none());
         if at == 0 && !endless {
             let hint = "leave `for` out of one entry, so that it goes on once all is well again";
@@ -172,6 +149,34 @@ impl Check<'_, '_> {
             deadline: it.deadline.map(Duration::nanos),
             max_tier: it.max_tier,
         })
+    }
+
+    /// Reports what says nothing on the route that a load asks.
+    fn misplaced(&mut self, key: &Key, it: &schema::Load, route: RouteId) {
+        let of = &self.revision.routes[route.index()];
+        let judges = of.tiers.iter().any(|tier| self.revision.paths[tier.path.index()].accept.is_some());
+        let rows = [
+            ("rows", it.rows > 0, judges || of.imputed.split, "`accept`, or `rows: split` under `enrich`"),
+            ("imputed", it.imputed.0 > 0, of.imputed.split, "`rows: split` under `enrich`"),
+        ];
+        if it.questions > 0 && of.cache.is_none() {
+            let message = format!("`{}` has no `cache`, so that it makes no difference who asks the same", of.name);
+            self.findings.error(
+                "misplaced-key",
+                &key.field("questions"),
+                message,
+                "remove it, or give the route a `cache`",
+            );
+        }
+        for (name, .., wants) in rows.into_iter().filter(|(_, given, judged, _)| *given && !judged) {
+            let message = format!("`{}` does not judge rows by that", of.name);
+            self.findings.error(
+                "misplaced-key",
+                &key.field(name),
+                message,
+                format!("remove it, or give the route {wants}"),
+            );
+        }
     }
 
     fn fault(&mut self, at: usize, it: &schema::Fault) -> Option<Fault> {

@@ -127,6 +127,29 @@ fn f_141_each_key_of_a_cache_changes_what_is_compiled() {
 }
 
 #[test]
+fn f_146_a_shared_store_is_told_by_its_address_and_is_part_of_the_revision() {
+    let keeps = with("").replace("    tiers:", "    cache: {}\n    tiers:");
+    let at = |address: &str| load(&format!("{keeps}shared: \"{address}\"\n"));
+    let deployment = |address: &str| at(address).deployment.expect("compiles");
+    assert_eq!(load(&keeps).deployment.expect("compiles").shared.is_none(), true);
+    assert!(deployment("none").shared.is_none());
+    let shared = deployment("redis://127.0.0.1:6379");
+    assert_eq!(shared.shared.as_ref().map(|it| it.reveal()), Some("redis://127.0.0.1:6379"));
+    assert_ne!(shared.name(), deployment("none").name());
+    assert_ne!(shared.name(), deployment("redis://127.0.0.1:6380").name());
+    let codes = |address: &str| {
+        let codes = at(address).diagnostics.into_iter().map(|it| it.code);
+        codes.filter(|it| *it != "last-tier-can-fail").collect::<Vec<_>>()
+    };
+    assert_eq!(codes("redis://127.0.0.1:6379/2"), [""; 0]);
+    assert_eq!(codes("redis://:word@127.0.0.1"), ["plain-secret"]);
+    assert_eq!(codes("http://127.0.0.1"), ["bad-url"]);
+    assert_eq!(codes("${env:EVENKEEL_NO_SUCH}"), ["missing-secret"]);
+    let without = load(&format!("{}shared: \"redis://h\"\n", with("")));
+    assert!(without.diagnostics.iter().any(|it| it.code == "no-effect"), "{:?}", without.diagnostics);
+}
+
+#[test]
 fn a_cache_that_cannot_be_meant_is_told() {
     let codes = |cache: &str, tier: &str| {
         let text = with(tier).replace("    tiers:", &format!("    cache: {cache}\n    tiers:"));

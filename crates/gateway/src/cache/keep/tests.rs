@@ -1,3 +1,5 @@
+//! Which answers are kept, held against everything that an attempt can come to.
+
 use std::{path::Path, sync::Arc};
 
 use evenkeel_config as config;
@@ -68,7 +70,7 @@ fn decided(results: &[R]) -> Decision {
 fn cache(any_tier: bool) -> Cache {
     let spec =
         config::Cache { any_tier, keep: 1, memory: 64 << 10, max_entry: 1 << 10, vary: Vec::new(), contract: [0; 32] };
-    Cache::new(spec, None)
+    Cache::new(spec, None, None)
 }
 
 /// What is kept of an answer for those who come later.

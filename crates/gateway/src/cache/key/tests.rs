@@ -1,3 +1,5 @@
+//! What makes two requests the same, and what does not.
+
 use evenkeel_config as config;
 use http::HeaderMap;
 
@@ -15,6 +17,7 @@ fn cache(vary: &[&str], contract: u8) -> config::Cache {
         max_entry: 1 << 10,
         vary: vary.iter().map(|it| (*it).into()).collect(),
         contract: [contract; 32],
+        tiers: 16,
     }
 }
 

@@ -1,3 +1,5 @@
+//! Streams that become whole answers, and whole answers that become streams.
+
 use bytes::Bytes;
 use evenkeel_core::ResultCode;
 use serde_json::{Value, json};

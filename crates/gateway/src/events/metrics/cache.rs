@@ -1,5 +1,7 @@
 //! Metrics of the cache: how requests found it, and why answers are not kept (F-140, DA-07).
 
+use std::sync::atomic::Ordering;
+
 use evenkeel_core::Decision;
 use prometheus_client::registry::Registry;
 
@@ -13,6 +15,7 @@ pub(super) struct Caches {
     writes: Counters,
     bytes: Gauges,
     waiters: Gauges,
+    shared: Counters,
 }
 
 impl Caches {
@@ -23,6 +26,12 @@ impl Caches {
             self.requests.clone(),
         );
         it.register(names::CACHE_WRITES, "Answers that were kept, and why others were not", self.writes.clone());
+        let shared = self.shared.clone();
+        it.register(
+            names::SHARED_CACHE,
+            "Look-ups in the shared store of answers, and writes, by what came of them",
+            shared,
+        );
         let waiters = self.waiters.clone();
         it.register(names::CACHE_WAITERS, "Requests that wait for the answer to another one of the same", waiters);
         it.register(names::CACHE_BYTES, "Bytes that the answers kept of a route take", self.bytes.clone());
@@ -33,6 +42,12 @@ impl Caches {
         self.requests.get_or_create(&vec![route(), ("result", noted.status.into())]).inc();
         if let Some(written) = noted.written {
             self.writes.get_or_create(&vec![route(), ("result", written.into())]).inc();
+        }
+    }
+
+    pub(super) fn shared(&self, counts: impl Iterator<Item = (&'static str, u64)>) {
+        for (result, count) in counts {
+            self.shared.get_or_create(&vec![("result", result.into())]).inner().store(count, Ordering::Relaxed);
         }
     }
 
