@@ -68,6 +68,9 @@ pub struct Shadowed {
     pub result: &'static str,
     /// How long it took, in nanoseconds.
     pub took: Nanos,
+    /// The tier whose answer the client got; none where several gave rows of it. A map to the scores of the primary is learned
+    /// from those of tier 0 alone.
+    pub against: Option<u8>,
     /// How its answer compares with the client's; none where the two cannot be compared.
     pub compared: Option<Compared>,
 }
@@ -87,6 +90,7 @@ impl Shadowed {
             path: path.name.clone(),
             result: result.name(),
             took,
+            against: None,
             compared: None,
         }
     }

@@ -107,8 +107,8 @@ struct Task {
     /// What was sent of the stream, where it may be kept.
     copy: Option<Copy>,
     finish: Option<Finish>,
-    /// Where its answer comes from, and the copy that is wanted of it (F-150).
-    source: Option<Source>,
+    /// Where its answer comes from, and which tier that is; and the copy that is wanted of it (F-150).
+    source: Option<(Source, Option<u8>)>,
     shadow: Option<Wanted>,
     /// When the core last heard of progress.
     told_at: Nanos,
@@ -158,7 +158,7 @@ impl Task {
             }
             Output::Commit { disclosure, .. } => self.commit(&disclosure).await,
             Output::Answer { source, disclosure, .. } => {
-                self.source = Some(source);
+                self.source = Some((source, disclosure.answered.map(|it| it.0)));
                 self.finish = Some(self.answer(source, &disclosure));
             }
             Output::Shadow(start) => self.want_shadow(start),

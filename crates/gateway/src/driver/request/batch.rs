@@ -141,6 +141,11 @@ impl Batch {
         InferAnswer::of_rows(&parts, self.all).map(Cow::Owned)
     }
 
+    /// Says whether nothing was kept of another tier's answer.
+    pub(super) fn is_of_one(&self) -> bool {
+        self.kept.is_empty()
+    }
+
     /// Returns what a client reads of its rows, where several tiers answered them: by which each was, the rest by `last`, and
     /// why not by the first, which is for the reason of the answer where the row has none of its own.
     pub(super) fn told(&self, (last, reason): (u8, Reason)) -> Vec<(&'static str, Parameter)> {

@@ -37,6 +37,8 @@ const NEWS: Nanos = 250_000_000;
 pub(super) struct Wanted {
     start: Start,
     given: Given,
+    /// Whose answer that is, where one tier gave all of it.
+    by: Option<u8>,
 }
 
 /// A copy on its way.
@@ -49,6 +51,7 @@ struct Copied {
     _held: Arc<Held>,
     start: Start,
     given: Given,
+    by: Option<u8>,
     /// When it began, and when the core last heard of progress.
     began: Nanos,
     told_at: Nanos,
@@ -63,10 +66,11 @@ impl Task {
     /// Notes that a copy is wanted, with what the client gets.
     pub(super) fn want_shadow(&mut self, start: Start) {
         let given = match self.source {
-            Some(Source::Attempt(attempt)) => self.given(attempt),
+            Some((Source::Attempt(attempt), _)) => self.given(attempt),
             _ => Given::Nothing,
         };
-        self.shadow = Some(Wanted { start, given });
+        let by = self.source.and_then(|(_, tier)| tier).filter(|_| self.batch.is_of_one());
+        self.shadow = Some(Wanted { start, given, by });
     }
 
     /// Returns what the client gets of an attempt, as far as it can be compared.
@@ -92,7 +96,7 @@ impl Task {
 
     /// Starts the copy that is wanted, if one is.
     pub(super) fn cast_shadow(&mut self) {
-        let Some(Wanted { start, given }) = self.shadow.take() else { return };
+        let Some(Wanted { start, given, by }) = self.shadow.take() else { return };
         let Some(stopped) = self.driver.shadowing(start.attempt) else { return };
         let began = self.driver.clock.now();
         let copied = Copied {
@@ -104,6 +108,7 @@ impl Task {
             _held: self.it._held.clone(),
             start,
             given,
+            by,
             began,
             told_at: began,
             spoken: false,
@@ -206,6 +211,7 @@ impl Copied {
         let took = self.driver.clock.now().saturating_sub(self.began);
         let of = (self.ask.decision.as_str(), self.start.tier, self.start.path);
         let mut shadowed = Shadowed::new(&deployment.revision, of, (result, took));
+        shadowed.against = self.by;
         if result.is_ok() {
             shadowed.compared = compare(&self.given, shadow, deployment.routes[self.route.index()].tolerance);
         }
