@@ -20,7 +20,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use evenkeel_core::{self as core, PathId, RouteId, UpstreamId};
 
 pub use cache::Cache;
-pub use calibration::Calibration;
+pub use calibration::{Calibration, LiveCalibration};
 pub use contract::{Feature, FixedTensor, Input, InputTensor, Output, OutputTensor};
 pub use enrich::{Enrich, Fetched, JoinKey};
 pub use map::{MapSource, MappedOutput, Pick};
@@ -122,6 +122,8 @@ pub struct PathSpec {
     pub accept: Option<Accept>,
     /// How its scores are brought to the scale of the first tier; none where they stay as they are.
     pub calibration: Option<Arc<Calibration>>,
+    /// The same, where how is learnt while serving.
+    pub live_calibration: Option<LiveCalibration>,
 }
 
 /// What only the gateway needs to know of a route.
@@ -169,8 +171,17 @@ pub(crate) fn compile(mut file: File, outside: &Outside) -> Deployment {
             let site = Site { route: it, tier };
             let (kind, max_answer) = (kind.ready(site, outside), tier.max_answer.0);
             let (finalise, map) = (tier.finalise().nanos(), map::map(site));
-            let calibration = calibration::calibration(site, outside);
-            paths.push(PathSpec { kind, max_answer, finalise, map, accept: accept(site), calibration });
+            let (calibration, live_calibration) =
+                (calibration::calibration(site, outside), calibration::live(name, tier));
+            paths.push(PathSpec {
+                kind,
+                max_answer,
+                finalise,
+                map,
+                accept: accept(site),
+                calibration,
+                live_calibration,
+            });
             PathId(paths.len() as u16 - 1)
         };
         let tiers = it.tiers.iter().map(|tier| {

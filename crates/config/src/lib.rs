@@ -29,7 +29,8 @@ mod tree;
 pub use calibration::{CalibrationError, MappedScores, ScoreMaps};
 pub use compile::{
     Cache, Calibration, Certificate, Deployment, Enrich, Feature, Fetched, FixedTensor, Input, InputTensor, JoinKey,
-    MapSource, MappedOutput, NotAlone, Output, OutputTensor, PathSpec, Pick, RouteSpec, UpstreamSpec, Voted, Weights,
+    LiveCalibration, MapSource, MappedOutput, NotAlone, Output, OutputTensor, PathSpec, Pick, RouteSpec, UpstreamSpec,
+    Voted, Weights,
 };
 pub use confidence::{Accept, Confidence, Take, Taken};
 pub use describe::{EXAMPLE, json_schema, rules_schema};

@@ -8,6 +8,7 @@ mod ask;
 mod bill;
 mod bodies;
 mod cache;
+mod calibration;
 mod clock;
 mod driver;
 mod enrich;

@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use crate::{
     ask::Ask,
     bill::Counts,
+    calibration::Scale,
     clock::Clock,
     protocol::{
         json::Reader,
@@ -251,6 +252,8 @@ pub(crate) struct Site<'a> {
     pub(crate) upstream: Option<&'a Arc<Upstream>>,
     /// What its route takes and gives, as far as that is known.
     pub(crate) known: &'a Arc<Known>,
+    /// The scale that its scores are brought to, where it is another one.
+    pub(crate) scale: Option<&'a Scale>,
     /// What time it is.
     pub(crate) clock: Clock,
     /// It is tier 0 of its route, whose model says what is not known.
@@ -260,7 +263,7 @@ pub(crate) struct Site<'a> {
 impl Site<'_> {
     /// Returns how what the path answers becomes what its route gives.
     fn mapping(self) -> Result<Mapping, String> {
-        Mapping::new(self.spec, self.path, self.known.declared())
+        Ok(Mapping::new(self.spec, self.path, self.known.declared())?.on(self.scale))
     }
 }
 

@@ -14,6 +14,7 @@ use rustls::ServerConfig;
 
 use crate::{
     cache::{Cache, Shared},
+    calibration::Scale,
     clock::Clock,
     enrich::{Enrich, Plan},
     path::{self, Path, Site},
@@ -29,6 +30,8 @@ pub(crate) struct Applied {
     pub(crate) upstreams: Vec<Arc<Upstream>>,
     /// By path id.
     pub(crate) paths: Vec<Arc<dyn Path>>,
+    /// By path id: the scale that its scores are brought to, where it is another one.
+    pub(crate) scales: Vec<Option<Scale>>,
     /// By route id: what its tensors must be, as far as that is known.
     pub(crate) contracts: Vec<Arc<Known>>,
     /// By route id: what brings the features that its clients leave out.
@@ -51,7 +54,8 @@ pub fn prove(deployment: &Deployment) -> Vec<Unfit> {
     let paths = deployment.revision.paths.iter().zip(&deployment.paths);
     let built = paths.enumerate().filter(|(_, it)| local(it)).map(|(at, (path, spec))| {
         let (known, is_first) = known(deployment, &contracts, at);
-        let built = path::build(Site { spec, path, upstream: None, known, clock, is_first });
+        let scale = Scale::of(spec);
+        let built = path::build(Site { spec, path, upstream: None, known, scale: scale.as_ref(), clock, is_first });
         built.err().map(|message| Unfit { part: Part::Path(PathId(at as u16)), message })
     });
     let certificate = deployment.certificate.as_ref().map(|it| unfit(Part::Certificate, tls::server(it)).err());
@@ -82,7 +86,7 @@ impl Applied {
             let of = before?.deployment.upstreams.iter().zip(&before?.upstreams);
             of.into_iter().find(|(it, _)| *it == spec).map(|(_, upstream)| upstream.clone())
         };
-        let (mut paths, mut bad) = (Vec::new(), Vec::new());
+        let (mut paths, mut scales, mut bad) = (Vec::new(), Vec::new(), Vec::new());
         let mut upstreams: Vec<Arc<Upstream>> = Vec::new();
         for (at, spec) in deployment.upstreams.iter().enumerate() {
             let new = || unfit(Part::Issuers(UpstreamId(at as u16)), Upstream::new(spec));
@@ -103,10 +107,12 @@ impl Applied {
                 Where::Local | Where::Certain | Where::Stored | Where::Ensemble => None,
             };
             let (known, is_first) = known(&deployment, &contracts, at);
-            match path::build(Site { spec, path, upstream, known, clock, is_first }) {
+            let scale = scale(&deployment, at, before);
+            match path::build(Site { spec, path, upstream, known, scale: scale.as_ref(), clock, is_first }) {
                 Ok(path) => paths.push(path),
                 Err(message) => bad.push(Unfit { part: Part::Path(PathId(at as u16)), message }),
             }
+            scales.push(scale);
         }
         if !bad.is_empty() {
             return Err(bad);
@@ -122,7 +128,7 @@ impl Applied {
         let enrichers = enrichers.collect();
         let shared = shared(&deployment, clock, before);
         let caches = caches(&deployment, shared.as_ref(), before);
-        Ok(Arc::new(Self { upstreams, paths, contracts, enrichers, caches, shared, tls, name, at, deployment }))
+        Ok(Arc::new(Self { upstreams, paths, scales, contracts, enrichers, caches, shared, tls, name, at, deployment }))
     }
 }
 
@@ -155,6 +161,22 @@ fn contracts(deployment: &Deployment, before: Option<&Applied>) -> Vec<Arc<Known
         known
     };
     deployment.routes.iter().enumerate().map(contract).collect()
+}
+
+/// Returns the scale of a path. What was learnt of it stays while neither it nor the first of its route changes.
+fn scale(deployment: &Deployment, at: usize, before: Option<&Applied>) -> Option<Scale> {
+    let new = Scale::of(&deployment.paths[at]);
+    let old = || {
+        let (before, route) = (before?, deployment.revision.paths[at].route.index());
+        let name = &deployment.revision.routes[route].name;
+        let old = before.deployment.revision.route(name)?.index();
+        let same = first(&before.deployment, old) == first(deployment, route);
+        let is_it = |it: &usize| before.deployment.revision.paths[*it].route.index() == old;
+        let spec = &deployment.paths[at];
+        let path = (0..before.scales.len()).filter(is_it).find(|it| before.deployment.paths[*it] == *spec)?;
+        before.scales[path].clone().filter(|_| same)
+    };
+    if matches!(new, Some(Scale::Live(_))) { old().or(new) } else { new }
 }
 
 /// Returns what says what a route takes: its first path, and the server of that.

@@ -4,6 +4,7 @@ use evenkeel_api::{FeatureServer, Gate, MemberState, RouteBrief, RouteState, Sta
 use evenkeel_core::{self as core, Phase};
 
 use crate::{
+    calibration::Scale,
     driver::Driver,
     events::{Events, calibrated},
     snapshot::Applied,
@@ -55,12 +56,10 @@ pub(crate) fn one(driver: &Driver, events: &Events, name: &str, applied: &Applie
             readiness: now.readiness.iter().map(|it| it.name().into()).collect(),
             last_exercised,
             redundancy: now.redundancy.name().into(),
-            calibration: applied
-                .deployment
-                .paths
-                .get(tier.path.index())
-                .and_then(|it| it.calibration.as_deref())
-                .map(calibrated::render),
+            calibration: applied.scales[tier.path.index()]
+                .as_ref()
+                .and_then(Scale::now)
+                .map(|it| calibrated::render(&it)),
             members: now.members.iter().map(member).collect(),
         }
     };

@@ -19,7 +19,7 @@ pub(crate) use self::{
         known::{Known, Said, Signature},
     },
     datatype::Datatype,
-    infer::{Count, Extra, Form, Infer, InferAnswer, Input, Output, Parameter, Parameters, Wanted},
+    infer::{Calibrated, Count, Extra, Form, Infer, InferAnswer, Input, Output, Parameter, Parameters, Wanted},
     mapping::Mapping,
     prepared::Prepared,
     values::Values,

@@ -38,7 +38,23 @@ impl Checks<'_> {
             }
             return;
         }
-        self.map_file(key, it, site);
+        match &it.file {
+            Some(file) => self.map_file(key, (it, file), site),
+            None => self.learns(key, site),
+        }
+    }
+
+    /// A map that is learnt while serving needs somebody to learn from.
+    fn learns(&mut self, key: &Key, site: Site<'_>) {
+        if site.tier.kinds.given().iter().any(|it| it.0 == "rules") {
+            let message =
+                "what rules answer is proven when the file is read, and a map that is learnt later could change it";
+            return self.error("missing-key", &key.field("file"), message, "learn it with `evenkeel calibrate`");
+        }
+        if site.route.shadow.share.0 == 0 {
+            let message = "nothing teaches the map: no request is copied to this tier";
+            self.warning("no-effect", key, message, "raise `shadow.share` of the route, or name a `file`");
+        }
     }
 
     fn whose_scale(&mut self, key: &Key, it: &CalibrateTo, site: Site<'_>) {
@@ -59,12 +75,12 @@ impl Checks<'_> {
         }
     }
 
-    fn map_file(&mut self, key: &Key, it: &CalibrateTo, site: Site<'_>) {
+    fn map_file(&mut self, key: &Key, (it, name): (&CalibrateTo, &str), site: Site<'_>) {
         let file = key.field("file");
         if self.report.doubts(&file) {
             return;
         }
-        let maps = match self.outside.fetch_calibration(&it.file) {
+        let maps = match self.outside.fetch_calibration(name) {
             Ok(maps) => maps,
             Err(message) => {
                 let hint = "`evenkeel calibrate` writes it; a relative path starts from the configuration's folder";

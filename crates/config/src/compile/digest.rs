@@ -108,8 +108,8 @@ pub(super) fn canonical(file: &File, outside: &Outside) -> Value {
 
 /// Puts the content of the files that a path names in place of their names.
 fn with_content(canonical: &mut Value, tier: &Tier, outside: &Outside) {
-    if let Some(it) = &tier.calibrate_to {
-        let sha256 = hex(&outside.file(&it.file).sha256);
+    if let Some(file) = tier.calibrate_to.as_ref().and_then(|it| it.file.as_ref()) {
+        let sha256 = hex(&outside.file(file).sha256);
         canonical["calibrate_to"]["file"] = json!(format!("sha256:{sha256}"));
     }
     for (kind, path) in tier.kinds.given() {

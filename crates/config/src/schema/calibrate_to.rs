@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Brings the scores of this tier to the scale of another, so that a client's threshold means the same whichever of them answered:
-/// by a map that `evenkeel calibrate` has learnt, and that never reorders two scores.
+/// by a map that is learnt from rows that both answered, and that never reorders two scores.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CalibrateTo {
@@ -14,8 +14,10 @@ pub(crate) struct CalibrateTo {
     /// probability or a value; `rate`, how often a score is above any threshold, right where clients act above one.
     #[serde(default, rename = "match")]
     pub(crate) keeps: Keeps,
-    /// The map, a file that `evenkeel calibrate` writes.
-    pub(crate) file: String,
+    /// The map, a file that `evenkeel calibrate` writes. Without it the map is learnt while serving, from copies of requests that the
+    /// first tier has answered (`shadow`), for outputs of one value a row; it counts from 200 rows on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) file: Option<String>,
 }
 
 /// What a map keeps.

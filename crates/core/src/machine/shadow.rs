@@ -66,7 +66,6 @@ impl Core {
             shadows: &mut self.shadows,
             flights: &mut self.flights,
             waiting: &mut route.waiting,
-            flights: &mut self.flights,
             outputs: &mut self.outputs,
             attempts: &mut self.attempts,
             touched: &mut self.touched,

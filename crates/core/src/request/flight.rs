@@ -115,7 +115,7 @@ impl Request {
         // What cannot fail asks nobody, and is passed over for nobody.
         let asks = |tier: &u8| {
             let path = self.route().tiers[usize::from(*tier)].path;
-            matches!(self.generation.path(path).place, Where::Remote(_) | Where::Local)
+            matches!(self.generation.path(path).place, Where::Remote(_) | Where::Local | Where::Ensemble)
         };
         let passed: Vec<Fact> = (0..=last).take_while(asks).map(|tier| Fact { tier, ..fact }).collect();
         self.next = passed.len() as u8;

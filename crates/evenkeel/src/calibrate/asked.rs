@@ -28,7 +28,7 @@ pub(crate) fn alone(
         instead(&mut whole, (route, tier), file)?;
     }
     let mut alone = whole.only(route, tier)?;
-    alone.paths[0].calibration = None;
+    (alone.paths[0].calibration, alone.paths[0].live_calibration) = (None, None);
     "127.0.0.1:0".clone_into(&mut alone.server.listen);
     alone.certificate = None;
     Ok(alone)

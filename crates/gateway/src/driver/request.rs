@@ -21,6 +21,7 @@ mod vote;
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use evenkeel_config::Calibration;
 use evenkeel_core::{
     AttemptId, Decision, Disclosure, Event, Input, Nanos, Output, PathId, RequestId, ResultCode, Source,
 };
@@ -46,7 +47,7 @@ use super::{
 use crate::{
     bill::{Bill, Counts},
     cache::{Copy, Entry},
-    events::{Attempts, Events, calibrated},
+    events::{Attempts, Events},
     path::{Chunk, Ended, Found, Left, Meaning, Piece},
     protocol::{
         openai::{envelope::Identity, error::error_event},
@@ -55,6 +56,7 @@ use crate::{
     reply::{self, Reply},
     splice::Sent,
     sse,
+    tensor::InferAnswer,
 };
 
 /// What is sent once the record is kept.
@@ -106,6 +108,8 @@ struct Task {
     waited: bool,
     /// What was sent of the stream, where it may be kept.
     copy: Option<Copy>,
+    /// By which maps their scores were brought to another scale.
+    calibrated: Vec<(AttemptId, Arc<Calibration>)>,
     finish: Option<Finish>,
     /// Where its answer comes from, and which tier that is; and the copy that is wanted of it (F-150).
     source: Option<(Source, Option<u8>)>,
@@ -243,6 +247,10 @@ impl Task {
             self.found.push((running.id, documents));
         }
         match &left {
+            Left::Infer(InferAnswer { calibrated: Some(it), .. })
+            | Left::Judged(InferAnswer { calibrated: Some(it), .. }, _) => {
+                self.calibrated.push((running.id, it.by.clone()));
+            }
             Left::Answer { counts, .. } => self.bill.add(running.id, *counts),
             // Of an error nobody knows whether it cost anything, unless it says so (BILL-2).
             Left::NoAnswer(_, counts) if *counts != Counts::default() => self.bill.add(running.id, *counts),
@@ -340,7 +348,7 @@ impl Task {
         let votes = self.panel.take().map(Panel::cast).unwrap_or_default();
         let model = |path: PathId| self.it.applied.paths.get(path.index())?.model().cloned();
         let models = decision.attempts.iter().filter_map(|it| Some((it.attempt, model(it.path)?))).collect();
-        let calibrated = calibrated::of(&decision, &self.it.applied.deployment.paths);
+        let calibrated = std::mem::take(&mut self.calibrated);
         let attempts = Attempts { spent, found: std::mem::take(&mut self.found), calibrated, models, votes, cached };
         self.events.decision(decision, &self.it.ask, attempts);
         match self.finish.take() {

@@ -286,11 +286,11 @@ impl Contract {
         if !due.all(there) {
             return Err(ResultCode::OutputMissing);
         }
-        let InferAnswer { parameters, outputs } = answer;
+        let InferAnswer { parameters, outputs, calibrated } = answer;
         let outputs =
             outputs.into_iter().filter(|Output { tensor, .. }| request.wants(tensor.name()) && promised(tensor.name()));
         let outputs = outputs.map(|output| self.output(output, request)).collect::<Result<_, _>>()?;
-        Ok(InferAnswer { parameters, outputs })
+        Ok(InferAnswer { parameters, outputs, calibrated })
     }
 
     fn output(&self, output: Output, request: &Infer) -> Result<Output, ResultCode> {

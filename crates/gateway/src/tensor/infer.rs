@@ -1,6 +1,9 @@
 //! Infer: a request for inference and its answer, in the one form that travels inside.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
+use evenkeel_config::Calibration;
 
 use super::Tensor;
 
@@ -112,6 +115,17 @@ pub(crate) struct InferAnswer {
     pub(crate) parameters: Parameters,
     /// The outputs.
     pub(crate) outputs: Vec<Output>,
+    /// How scores among them were brought to another scale, where they were.
+    pub(crate) calibrated: Option<Box<Calibrated>>,
+}
+
+/// Scores that were brought to another scale.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Calibrated {
+    /// By which maps.
+    pub(crate) by: Arc<Calibration>,
+    /// The outputs as they were before.
+    pub(crate) raw: Vec<Tensor>,
 }
 
 /// An output of an answer.
@@ -155,7 +169,13 @@ impl InferAnswer {
     /// Makes an answer of tensors without parameters.
     pub(crate) fn of(tensors: impl IntoIterator<Item = Tensor>) -> Self {
         let output = |tensor| Output { tensor, parameters: Parameters::new() };
-        Self { parameters: Parameters::new(), outputs: tensors.into_iter().map(output).collect() }
+        Self { parameters: Parameters::new(), outputs: tensors.into_iter().map(output).collect(), calibrated: None }
+    }
+
+    /// Finds an output as its tier said it, before any map.
+    pub(crate) fn raw(&self, name: &str) -> Option<&Tensor> {
+        let raw = self.calibrated.iter().flat_map(|it| &it.raw).find(|tensor| tensor.name() == name);
+        raw.or_else(|| self.output(name))
     }
 
     /// Finds an output.

@@ -18,11 +18,12 @@ mod proof;
 
 use std::{borrow::Cow, sync::Arc};
 
-use evenkeel_config::{Calibration, MapSource, MappedOutput, PathSpec};
+use evenkeel_config::{MapSource, MappedOutput, PathSpec};
 use evenkeel_core::{ResultCode, Where};
 
 use self::pick::Pick;
 use super::{Contract, Datatype, Extra, Infer, InferAnswer, Output, Parameters, Port, Prepared, Tensor, Wanted};
+use crate::calibration::Scale;
 
 /// Bytes of an output that is made of the answer of a path in this process; for another, its tier says how many.
 const MOST_OWN: usize = 64 << 20;
@@ -35,7 +36,7 @@ pub(crate) struct Mapping {
     outputs: Vec<(String, Source)>,
     most: usize,
     /// How scores are brought to the scale of the first tier, once they are outputs of the route.
-    calibration: Option<Arc<Calibration>>,
+    scale: Option<Scale>,
 }
 
 /// What an output is made of.
@@ -55,7 +56,7 @@ impl Mapping {
             Where::Remote(_) => usize::try_from(spec.max_answer).unwrap_or(usize::MAX),
             Where::Local | Where::Certain | Where::Stored | Where::Ensemble => MOST_OWN,
         };
-        Ok(Self { calibration: spec.calibration.clone(), ..Self::of(&spec.map, most, contract)? })
+        Self::of(&spec.map, most, contract)
     }
 
     /// Makes a mapping by which no output gets more than so many bytes.
@@ -71,7 +72,12 @@ impl Mapping {
             Some((it.name.clone(), source))
         };
         let outputs = map.iter().map(source).collect::<Option<_>>().ok_or("a default does not fit its datatype")?;
-        Ok(Self { contract: contract.clone(), outputs, most, calibration: None })
+        Ok(Self { contract: contract.clone(), outputs, most, scale: None })
+    }
+
+    /// Brings scores to another scale, once they are outputs of the route.
+    pub(crate) fn on(self, scale: Option<&Scale>) -> Self {
+        Self { scale: scale.cloned(), ..self }
     }
 
     /// Returns the contract that answers are accepted by.
@@ -116,7 +122,7 @@ impl Mapping {
             true => answer,
             false => self.mapped(answer, request)?,
         };
-        let answer = match &self.calibration {
+        let answer = match self.scale.as_ref().and_then(Scale::now) {
             Some(by) => calibrated::calibrated(answer, by),
             None => answer,
         };
@@ -166,7 +172,7 @@ impl Mapping {
             return Err(ResultCode::OutputMissing);
         }
         let outputs = wanted().map(|port| self.made(port, &answer, request)).collect::<Result<_, _>>()?;
-        Ok(InferAnswer { parameters: answer.parameters, outputs })
+        Ok(InferAnswer { parameters: answer.parameters, outputs, calibrated: None })
     }
 
     /// Makes an output of an answer that has what it is made of.

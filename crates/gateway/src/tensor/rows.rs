@@ -117,7 +117,7 @@ impl InferAnswer {
     pub(crate) fn rows(&self, rows: &[usize]) -> Option<Self> {
         let output = |it: &Output| Some(Output { tensor: it.tensor.rows(rows)?, ..it.clone() });
         let outputs = self.outputs.iter().map(output).collect::<Option<_>>()?;
-        Some(Self { parameters: self.parameters.clone(), outputs })
+        Some(Self { parameters: self.parameters.clone(), outputs, calibrated: None })
     }
 
     /// Puts the rows of several answers together, each with the places of its rows; what the first says of itself and of its
@@ -133,7 +133,7 @@ impl InferAnswer {
             Some(Output { tensor: Tensor::of_rows(&tensors, rows)?, parameters: it.parameters.clone() })
         };
         let outputs = first.outputs.iter().map(output).collect::<Option<_>>()?;
-        Some(Self { parameters: first.parameters.clone(), outputs })
+        Some(Self { parameters: first.parameters.clone(), outputs, calibrated: None })
     }
 }
 

@@ -1,12 +1,13 @@
 //! Scores on the primary's scale: what a client gets, what `accept` sees, what the record and the state say (`calibrate_to`).
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use evenkeel_config::load_text;
-use evenkeel_gateway::Gateway;
+use evenkeel_gateway::{Gateway, Happened};
+use evenkeel_mock::{Evaluate, OipModel, Tensor, TensorData, TensorSpec};
 use serde_json::{Value, json};
 
-use crate::client;
+use crate::client::{self, Got, Kit};
 
 const CONFIG: &str = r#"
 version: 1
@@ -84,4 +85,86 @@ async fn what_is_accepted_is_judged_on_the_primarys_scale() {
     let attempt = &record["attempts"].as_array().and_then(|it| it.last()).cloned().expect("attempts");
     assert_eq!(attempt["result"], "quality.low_confidence");
     assert_eq!(attempt["calibration"]["to"], "primary", "what was judged went through the map");
+}
+
+const LIVE: &str = r#"
+version: 1
+server: {listen: "127.0.0.1:0", admin: "127.0.0.1:0"}
+upstreams:
+  first: {protocol: oip, url: "BIG", dialect: plain, probe: off}
+  second: {protocol: oip, url: "SMALL", dialect: plain, probe: off}
+routes:
+  score:
+    protocol: oip
+    deadline: 3s
+    shadow: {share: 1, max_cost: 1}
+    input: {features: {x: {type: float}}}
+    output: {tensors: {y: {datatype: FP32, min: 0, max: 1}}}
+    tiers:
+      - {name: primary, oip: {upstream: first, model: exact}}
+      - {name: small, oip: {upstream: second, model: halved}, calibrate_to: {path: primary}}
+"#;
+
+/// Multiplies its input.
+#[derive(Debug)]
+struct Times(f64);
+
+impl Evaluate for Times {
+    fn evaluate(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, String> {
+        let TensorData::Floats(numbers) = &inputs[0].data else { return Err("floats only".into()) };
+        let data = TensorData::Floats(numbers.iter().map(|it| it * self.0).collect());
+        Ok(vec![Tensor { name: "y".into(), datatype: "FP32".into(), shape: inputs[0].shape.clone(), data }])
+    }
+}
+
+/// A request of so many rows, spread over (0, 1).
+fn rows(count: usize) -> String {
+    let data: Vec<f64> = (0..count).map(|at| (at as f64 + 0.5) / count as f64).collect();
+    json!({"inputs": [{"name": "x", "datatype": "FP32", "shape": [count], "data": data}]}).to_string()
+}
+
+async fn infer(kit: &Kit, body: String) -> Got {
+    kit.post("/v2/models/score/infer", body, &[]).await
+}
+
+/// Asks, and waits until the copy has taught what it has to teach.
+async fn taught(kit: &Kit, count: usize) {
+    let mut happened = kit.gateway.watch();
+    let got = infer(kit, rows(count)).await;
+    assert_eq!((got.status, got.header("evenkeel-path")), (200, "primary"), "{got:?}");
+    let copy = async { while !matches!(happened.recv().await.expect("it is told"), Happened::Shadow(_)) {} };
+    tokio::time::timeout(std::time::Duration::from_secs(10), copy).await.expect("it ends");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f_150_copies_teach_the_map_of_a_tier_that_has_no_file() {
+    let spec = |name: &str| vec![TensorSpec::new(name, "FP32", [-1])];
+    let model = |times| OipModel::evaluated(spec("x"), spec("y"), Times(times));
+    let models = BTreeMap::from([("exact".to_owned(), model(1.0)), ("halved".to_owned(), model(0.5))]);
+    let kit = Kit::of(LIVE, Path::new("."), models).await;
+    let calibration = || kit.gateway.route_state("score").expect("a route").tiers.remove(1).calibration;
+    taught(&kit, 150).await;
+    assert_eq!(calibration(), None, "MAP-2: too few");
+    taught(&kit, 150).await;
+    let line = calibration().expect("300 pairs").outputs.remove("y").expect("the output");
+    assert_eq!((line.n, line.shape.as_str()), (300, "platt"));
+    taught(&kit, 900).await;
+    let shape = calibration().expect("1,200 pairs").outputs.remove("y").expect("the output");
+    assert_eq!((shape.n, shape.shape.as_str()), (1_200, "isotonic"), "LIVE-1: what it says before any map");
+
+    // A reload keeps what was learnt, but not of another model.
+    kit.gateway.apply(kit.compile(&LIVE.replace("deadline: 3s", "deadline: 4s"), Path::new("."))).expect("applied");
+    assert_eq!(calibration().map(|it| it.outputs["y"].n), Some(1_200));
+    kit.break_primary("{fault: status, status: 503}");
+    let got = infer(&kit, rows(4)).await;
+    assert_eq!(got.header("evenkeel-path"), "small", "{got:?}");
+    let scores = got.json()["outputs"][0]["data"].clone();
+    let scores: Vec<f64> = scores.as_array().expect("scores").iter().filter_map(Value::as_f64).collect();
+    assert!(scores.iter().zip([0.125, 0.375, 0.625, 0.875]).all(|(a, b)| (a - b).abs() < 0.01), "{scores:?}");
+    let record = kit.record(&got).await;
+    let attempt = record["attempts"].as_array().and_then(|it| it.last()).cloned().expect("attempts");
+    assert_eq!(attempt["calibration"]["map"], calibration().expect("it is there").map);
+
+    kit.gateway.apply(kit.compile(&LIVE.replace("model: exact", "model: other"), Path::new("."))).expect("applied");
+    assert_eq!(calibration(), None, "another scale is not known yet");
 }

@@ -80,7 +80,7 @@ impl Held {
     async fn until(&self, there: impl Fn() -> bool) {
         let look = async {
             while !there() {
-                tokio::time::sleep(Duration::from_millis(5)).await;
+                tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };
         tokio::time::timeout(Duration::from_secs(300), look).await.expect("it comes within 300 s");

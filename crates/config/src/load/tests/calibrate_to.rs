@@ -105,3 +105,19 @@ fn a_map_that_does_not_fit_is_refused_with_its_key() {
     let identity = MAP.replace(knots, "\"knots\": []").replace("isotonic", "identity");
     assert_eq!(found(SCORE, &identity), [("no-effect", at(".file"))]);
 }
+
+#[test]
+fn without_a_file_the_map_is_learnt_where_there_is_somebody_to_teach_it() {
+    let live = SCORE.replace(", file: map.json", "");
+    assert_eq!(found(&live, MAP), []);
+    let deployment = load_text("evenkeel.yaml", &live, Path::new(".")).deployment.expect("compiles");
+    let learns = deployment.paths[1].live_calibration.clone().expect("it learns");
+    assert_eq!((learns.route.as_str(), learns.tier.as_str(), learns.to.as_str()), ("score", "small", "large"));
+    assert_eq!(deployment.paths[1].calibration, None);
+    let rate = live.replace("path: large", "path: large, match: rate");
+    assert_ne!(compiled(&rate, Path::new(".")), compiled(&live, Path::new(".")));
+    let rules = live.replace("oip: {upstream: models, model: n}", "rules: {file: none.rules}");
+    assert!(found(&rules, MAP).contains(&("missing-key", "routes.score.tiers[1].calibrate_to.file".into())));
+    let untaught = live.replace("    tiers:", "    shadow: {share: 0}\n    tiers:");
+    assert_eq!(found(&untaught, MAP), [("no-effect", "routes.score.tiers[1].calibrate_to".into())]);
+}

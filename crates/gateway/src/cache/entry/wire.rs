@@ -60,7 +60,7 @@ impl Entry {
                 if rest.has_remaining() {
                     return None;
                 }
-                Said::Infer(InferAnswer { parameters, outputs })
+                Said::Infer(InferAnswer { parameters, outputs, calibrated: None })
             }
             _ => return None,
         };
@@ -173,7 +173,11 @@ mod tests {
             ("s".into(), Parameter::String("é".into())),
         ];
         let output = |tensor| Output { tensor, parameters: parameters.clone() };
-        let answer = InferAnswer { parameters: parameters.clone(), outputs: vec![output(tensor), output(words)] };
+        let answer = InferAnswer {
+            parameters: parameters.clone(),
+            outputs: vec![output(tensor), output(words)],
+            calibrated: None,
+        };
         [
             Entry { tier: 0, made, said: Said::Json(r#"{"choices":[]}"#.into()) },
             Entry { tier: 3, made, said: Said::Infer(answer) },

@@ -68,8 +68,15 @@ fn decided(results: &[R]) -> Decision {
 }
 
 fn cache(any_tier: bool) -> Cache {
-    let spec =
-        config::Cache { any_tier, keep: 1, memory: 64 << 10, max_entry: 1 << 10, vary: Vec::new(), contract: [0; 32] };
+    let spec = config::Cache {
+        any_tier,
+        keep: 1,
+        memory: 64 << 10,
+        max_entry: 1 << 10,
+        vary: Vec::new(),
+        contract: [0; 32],
+        tiers: 16,
+    };
     Cache::new(spec, None, None)
 }
 

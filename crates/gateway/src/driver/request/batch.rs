@@ -130,6 +130,11 @@ impl Batch {
         self.kept.push(Part { tier, rows: kept, answer });
     }
 
+    /// Says whether one attempt answers all rows.
+    pub(super) fn is_of_one(&self) -> bool {
+        self.kept.is_empty()
+    }
+
     /// Puts what was kept together with what answers the rest; none where that leaves rows out. Where nothing was kept, it is
     /// what answers.
     pub(super) fn whole<'a>(&self, last: &'a InferAnswer) -> Option<Cow<'a, InferAnswer>> {
@@ -139,11 +144,6 @@ impl Batch {
         let mut parts: Vec<(&[usize], &InferAnswer)> = self.kept.iter().map(|it| (&it.rows[..], &it.answer)).collect();
         parts.push((&self.left, last));
         InferAnswer::of_rows(&parts, self.all).map(Cow::Owned)
-    }
-
-    /// Says whether nothing was kept of another tier's answer.
-    pub(super) fn is_of_one(&self) -> bool {
-        self.kept.is_empty()
     }
 
     /// Returns what a client reads of its rows, where several tiers answered them: by which each was, the rest by `last`, and

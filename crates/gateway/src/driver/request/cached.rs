@@ -78,7 +78,7 @@ impl Task {
 
     fn answered(&self) -> Option<AttemptId> {
         match self.source {
-            Some(Source::Attempt(attempt)) => Some(attempt),
+            Some((Source::Attempt(attempt), _)) => Some(attempt),
             _ => None,
         }
     }

@@ -22,6 +22,7 @@ use super::{
 use crate::{
     ask::Ask,
     bodies::Held,
+    calibration::Scale,
     driver::Driver,
     events::Events,
     path::{Chunk, Ended, Left, Meaning, Piece},
@@ -214,6 +215,12 @@ impl Copied {
         shadowed.against = self.by;
         if result.is_ok() {
             shadowed.compared = compare(&self.given, shadow, deployment.routes[self.route.index()].tolerance);
+        }
+        let scale = self.applied.scales[self.start.path.index()].as_ref();
+        if let (Some(Scale::Live(live)), true, Given::Infer(first), Given::Infer(own)) =
+            (scale, self.by == Some(0) && result.is_ok(), &self.given, shadow)
+        {
+            live.learn(self.driver.clock.wall(self.driver.clock.now()), first, own);
         }
         self.events.shadow(shadowed);
     }

@@ -95,6 +95,7 @@ pub(crate) fn submit(
         copy: it.asked.as_ref().filter(|_| it.ask.is_stream()).map(|asked| Copy::of(asked.cache.spec.max_entry)),
         earlier,
         waited: false,
+        calibrated: Vec::new(),
         finish: None,
         source: None,
         shadow: None,

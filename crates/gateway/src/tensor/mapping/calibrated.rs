@@ -6,20 +6,24 @@
 //! # Invariants
 //! - `CAL-4`: no two scores change places; what is no number stays none, and the contract refuses it.
 
+use std::sync::Arc;
+
 use evenkeel_config::{Calibration, MappedScores};
 use evenkeel_signals::score_map::apply_classes;
 
-use crate::tensor::{Datatype, InferAnswer, Output, Tensor};
+use crate::tensor::{Calibrated, Datatype, InferAnswer, Output, Tensor};
 
 /// Maps the scores of an answer. An output that cannot be mapped stays as it is: the contract says what it must be.
-pub(super) fn calibrated(mut answer: InferAnswer, by: &Calibration) -> InferAnswer {
+pub(super) fn calibrated(mut answer: InferAnswer, by: Arc<Calibration>) -> InferAnswer {
+    let mut raw = Vec::new();
     for (name, scores) in &by.maps.outputs {
         if let Some(Output { tensor, .. }) = answer.outputs.iter_mut().find(|it| it.tensor.name() == name)
             && let Some(mapped) = mapped(tensor, scores)
         {
-            *tensor = mapped;
+            raw.push(std::mem::replace(tensor, mapped));
         }
     }
+    answer.calibrated = Some(Box::new(Calibrated { by, raw }));
     answer
 }
 
@@ -48,18 +52,16 @@ fn mapped(tensor: &Tensor, scores: &MappedScores) -> Option<Tensor> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use evenkeel_config::ScoreMaps;
     use evenkeel_signals::score_map::{Match, Scale, ScoreMap, Shape};
 
     use super::*;
 
-    fn by(maps: Vec<ScoreMap>) -> Calibration {
+    fn by(maps: Vec<ScoreMap>) -> Arc<Calibration> {
         let outputs = vec![("score".to_owned(), MappedScores { n: 1_000, maps })];
         let (route, tier, to) = ("r".into(), "small".into(), "large".into());
         let maps = ScoreMaps { route, tier, to, keeps: Match::Mean, as_of: 0, outputs };
-        Calibration { sha256: [0; 32], maps: Arc::new(maps) }
+        Arc::new(Calibration { sha256: [0; 32], maps: Arc::new(maps) })
     }
 
     fn halved() -> ScoreMap {
@@ -67,7 +69,7 @@ mod tests {
     }
 
     fn read(tensor: Tensor, maps: Vec<ScoreMap>) -> Vec<f64> {
-        calibrated(InferAnswer::of([tensor]), &by(maps)).outputs[0].tensor.to_f64().expect("numbers")
+        calibrated(InferAnswer::of([tensor]), by(maps)).outputs[0].tensor.to_f64().expect("numbers")
     }
 
     #[test]

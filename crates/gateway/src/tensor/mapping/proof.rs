@@ -36,7 +36,7 @@ impl Mapping {
     /// # Errors
     /// Which output it does not become, and why.
     pub(crate) fn proves(&self, answers: Option<(Vec<Tensor>, u64)>) -> Result<(), String> {
-        if self.is_plain() && self.calibration.is_none() { Ok(()) } else { self.proven(answers).map(drop) }
+        if self.is_plain() && self.scale.is_none() { Ok(()) } else { self.proven(answers).map(drop) }
     }
 
     /// Maps answers to a request that stands for all, one output after the other.
