@@ -165,6 +165,9 @@ pub struct Attempt {
     /// How it voted; absent where it is no member of an ensemble, or had no vote.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vote: Option<Vote>,
+    /// How the call ended of whoever says what a question means: where it is not `ok`, documents were found by their words alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub embedder: Option<String>,
 }
 
 /// The file of a model that is computed in the gateway's process.
@@ -320,6 +323,7 @@ fn attempt(it: &core::AttemptRecord, revision: &core::Revision) -> Attempt {
         calibration: None,
         model: None,
         vote: None,
+        embedder: None,
     }
 }
 

@@ -114,11 +114,16 @@ impl<'a> Checks<'a> {
 
     /// Takes note of a model file.
     pub(crate) fn model(&mut self, key: &Key, file: &str) {
+        self.made(key, file, "a relative path starts from the configuration's folder");
+    }
+
+    /// Looks at a file that belongs to the configuration; the hint says where it comes from.
+    pub(crate) fn made(&mut self, key: &Key, file: &str, hint: &str) {
         if self.report.doubts(key) {
             return;
         }
         if let Err(message) = self.outside.fetch_file(file) {
-            self.error("missing-file", key, message, "a relative path starts from the configuration's folder");
+            self.error("missing-file", key, message, hint);
         }
     }
 

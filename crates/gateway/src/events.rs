@@ -30,7 +30,7 @@ use crate::{
     bill::Spent,
     cache::Noted,
     enrich::{Enriched, Plan},
-    path::{Found, ModelFile},
+    path::{Found, ModelFile, Search},
     shadow::Shadowed,
     vote::Cast,
 };
@@ -49,7 +49,7 @@ pub(crate) struct Record {
     /// What its attempts have cost.
     pub(crate) spent: Vec<(AttemptId, Spent)>,
     /// The documents that they found.
-    pub(crate) found: Vec<(AttemptId, Vec<Found>)>,
+    pub(crate) found: Vec<(AttemptId, Search)>,
     /// By which maps their scores were brought to the scale of the first tier.
     pub(crate) calibrated: Vec<(AttemptId, Arc<Calibration>)>,
     /// The files of the models that computed in them.
@@ -68,7 +68,7 @@ pub(crate) struct Attempts {
     /// What its attempts have cost.
     pub(crate) spent: Vec<(AttemptId, Spent)>,
     /// The documents that they found.
-    pub(crate) found: Vec<(AttemptId, Vec<Found>)>,
+    pub(crate) found: Vec<(AttemptId, Search)>,
     /// By which maps their scores were brought to the scale of the first tier.
     pub(crate) calibrated: Vec<(AttemptId, Arc<Calibration>)>,
     /// The files of the models that computed in them.
@@ -214,9 +214,11 @@ fn render(record: &Record) -> api::Decision {
             completion_tokens: usage.completion_tokens,
             estimated: *estimated,
         });
-        let found = record.found.iter().find(|(it, _)| *it == of.attempt).map(|it| it.1.iter());
         let document = |it: &Found| api::Document { id: it.id.clone(), confidence_permille: it.confidence_permille };
-        attempt.documents = found.into_iter().flatten().map(document).collect();
+        if let Some((_, search)) = record.found.iter().find(|(it, _)| *it == of.attempt) {
+            attempt.documents = search.documents.iter().map(document).collect();
+            attempt.embedder = search.embedder.map(|it| it.name().into());
+        }
         let by = record.calibrated.iter().find(|(it, _)| *it == of.attempt);
         attempt.calibration = by.map(|(_, by)| calibrated::render(by));
         let model = record.models.iter().find(|(it, _)| *it == of.attempt);

@@ -162,15 +162,15 @@ pub(crate) enum Left {
     /// The body of an error, which may be the client's to see.
     Error(Bytes),
     /// The documents that were found, the best first, and the rest of what it left.
-    Found(Vec<Found>, Box<Left>),
+    Found(Search, Box<Left>),
 }
 
 impl Left {
     /// Takes out the documents that were found.
-    pub(crate) fn documents(self) -> (Vec<Found>, Self) {
+    pub(crate) fn documents(self) -> (Search, Self) {
         match self {
-            Self::Found(documents, left) => (documents, *left),
-            left => (Vec::new(), left),
+            Self::Found(search, left) => (search, *left),
+            left => (Search::default(), left),
         }
     }
 }
@@ -182,6 +182,15 @@ pub(crate) struct ModelFile {
     pub(crate) sha256: String,
     /// SHA-256 of the key that signed it, where one is asked for.
     pub(crate) signed_by: Option<String>,
+}
+
+/// What was looked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Search {
+    /// The documents that were found, the best first.
+    pub(crate) documents: Vec<Found>,
+    /// How the call ended of whoever says what a question means; none where nobody was asked.
+    pub(crate) embedder: Option<ResultCode>,
 }
 
 /// A document that was found.
@@ -210,8 +219,8 @@ impl Ended {
     }
 
     /// Adds the documents that were found.
-    pub(crate) fn with(self, documents: Vec<Found>) -> Self {
-        Self { left: Left::Found(documents, Box::new(self.left)), ..self }
+    pub(crate) fn with(self, search: Search) -> Self {
+        Self { left: Left::Found(search, Box::new(self.left)), ..self }
     }
 }
 
@@ -250,6 +259,8 @@ pub(crate) struct Site<'a> {
     /// What the core holds of it.
     pub(crate) path: &'a evenkeel_core::Path,
     pub(crate) upstream: Option<&'a Arc<Upstream>>,
+    /// Finds an upstream that it asks besides; none where paths are only tried.
+    pub(crate) others: &'a dyn Fn(&str) -> Option<Arc<Upstream>>,
     /// What its route takes and gives, as far as that is known.
     pub(crate) known: &'a Arc<Known>,
     /// The scale that its scores are brought to, where it is another one.

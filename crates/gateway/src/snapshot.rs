@@ -55,7 +55,9 @@ pub fn prove(deployment: &Deployment) -> Vec<Unfit> {
     let built = paths.enumerate().filter(|(_, it)| local(it)).map(|(at, (path, spec))| {
         let (known, is_first) = known(deployment, &contracts, at);
         let scale = Scale::of(spec);
-        let built = path::build(Site { spec, path, upstream: None, known, scale: scale.as_ref(), clock, is_first });
+        let site =
+            Site { spec, path, upstream: None, others: &|_| None, known, scale: scale.as_ref(), clock, is_first };
+        let built = path::build(site);
         built.err().map(|message| Unfit { part: Part::Path(PathId(at as u16)), message })
     });
     let certificate = deployment.certificate.as_ref().map(|it| unfit(Part::Certificate, tls::server(it)).err());
@@ -107,8 +109,13 @@ impl Applied {
                 Where::Local | Where::Certain | Where::Stored | Where::Ensemble => None,
             };
             let (known, is_first) = known(&deployment, &contracts, at);
+            let others = |name: &str| {
+                let at = deployment.upstreams.iter().position(|it| it.name == name)?;
+                Some(upstreams[at].clone())
+            };
             let scale = scale(&deployment, at, before);
-            match path::build(Site { spec, path, upstream, known, scale: scale.as_ref(), clock, is_first }) {
+            let site = Site { spec, path, upstream, others: &others, known, scale: scale.as_ref(), clock, is_first };
+            match path::build(site) {
                 Ok(path) => paths.push(path),
                 Err(message) => bad.push(Unfit { part: Part::Path(PathId(at as u16)), message }),
             }

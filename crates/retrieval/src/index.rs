@@ -122,6 +122,11 @@ impl Index {
         self.vectors.as_ref().map(Vectors::model)
     }
 
+    /// Returns how many numbers its vectors have, where it has some.
+    pub fn numbers(&self) -> Option<usize> {
+        self.vectors.as_ref().map(Vectors::numbers)
+    }
+
     /// Returns how many documents it has.
     pub fn documents(&self) -> u64 {
         self.searcher.num_docs()

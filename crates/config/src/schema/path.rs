@@ -27,7 +27,10 @@ macro_rules! registry {
         $(mod $field;)*
 
         /// The kinds, for whoever builds them.
-        pub mod kind { $(pub use super::$field::$kind;)* }
+        pub mod kind {
+            pub use super::retrieval::Embeddings;
+            $(pub use super::$field::$kind;)*
+        }
 
         /// The kinds of path, of which a tier has exactly one.
         #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
@@ -95,6 +98,11 @@ pub(crate) trait PathKind {
 
     /// Returns what it calls, and so whether an attempt is made and counted.
     fn target(&self) -> Target<'_>;
+
+    /// Returns an upstream that it asks besides its target.
+    fn also(&self) -> Option<&str> {
+        None
+    }
 
     /// Says whether an output of it is one tensor, however many rows there are.
     fn is_whole(&self) -> bool {

@@ -48,7 +48,7 @@ use crate::{
     bill::{Bill, Counts},
     cache::{Copy, Entry},
     events::{Attempts, Events},
-    path::{Chunk, Ended, Found, Left, Meaning, Piece},
+    path::{Chunk, Ended, Left, Meaning, Piece, Search},
     protocol::{
         openai::{envelope::Identity, error::error_event},
         problem::Problem,
@@ -101,7 +101,7 @@ struct Task {
     /// What the attempts have cost.
     bill: Bill,
     /// The documents that they found.
-    found: Vec<(AttemptId, Vec<Found>)>,
+    found: Vec<(AttemptId, Search)>,
     /// The earlier answer that was held when it was admitted.
     earlier: Option<Arc<Entry>>,
     /// That answer was another request's, which it has waited for (F-145).
@@ -242,9 +242,9 @@ impl Task {
             self.tell(Event::Judged { low: low.len() as u64 });
         }
         let Some(running) = self.attempt.take() else { return };
-        let (documents, left) = left.documents();
-        if !documents.is_empty() {
-            self.found.push((running.id, documents));
+        let (search, left) = left.documents();
+        if search != Search::default() {
+            self.found.push((running.id, search));
         }
         match &left {
             Left::Infer(InferAnswer { calibrated: Some(it), .. })

@@ -1,7 +1,9 @@
 //! `retrieval`: the passages of verified documents that fit a question, each with its source, found on threads of its own.
 //!
 //! What is asked is the last message of the user. Where no document fits it as well as `min_score` wants, the path declines, and
-//! the next tier is asked: that is no failure of the path. An answer is made of the best passage of each of up to three documents.
+//! the next tier is asked: that is no failure of the path. An answer is made of the best passage of each of up to three documents,
+//! which are quoted, or put before the messages for a model to answer by (`augment`). With `embeddings`, what the question means counts
+//! beside its words; while whoever says so does not answer in time, the words alone count, and the record says why.
 //!
 //! Accepted: `retrieval: {index: ./help-centre.index, min_score: 0.5}`. Rejected when it is made ready: an index that is damaged,
 //! foreign, of another version, or was built again since the configuration was read.
@@ -9,6 +11,8 @@
 //! # When it misleads
 //! A question that only makes sense after the messages before it ("and on Windows?") is searched for as it stands.
 
+mod augment;
+mod embed;
 mod speak;
 
 use std::sync::Arc;
@@ -18,7 +22,8 @@ use evenkeel_core::ResultCode;
 use evenkeel_retrieval::{Hit, Index};
 use http::HeaderMap;
 
-use super::{Attempting, Ended, Found, Left, Path, Pieces, Site, workers::Workers};
+use self::{augment::augmented, embed::Embedder};
+use super::{Attempting, Ended, Found, Left, Path, Pieces, Search, Site, openai::Openai, workers::Workers};
 use crate::{
     ask::{Ask, Question},
     clock::Clock,
@@ -40,6 +45,9 @@ pub(crate) struct Retrieval {
     name: Arc<str>,
     clock: Clock,
     workers: Workers,
+    embedder: Option<Embedder>,
+    /// The model that answers with the passages before it.
+    model: Option<Arc<dyn Path>>,
 }
 
 impl Retrieval {
@@ -49,6 +57,14 @@ impl Retrieval {
             let index = kind.index.display();
             return Err(format!("`{index}` was built again after the configuration was read; reload once it is whole"));
         }
+        let embedder = kind.embeddings.as_ref().and_then(|it| Some(Embedder::new(it, (site.others)(&it.upstream)?)));
+        if kind.embeddings.is_some() && index.model().is_none() {
+            let index = kind.index.display();
+            return Err(format!(
+                "`{index}` has no vectors for `embeddings`: build it with `evenkeel index build --embeddings`"
+            ));
+        }
+        let model = kind.augment.as_ref().map(|it| Openai::path(it, site)).transpose()?;
         let name = site.path.name.as_str();
         Ok(Arc::new(Self {
             index: Arc::new(index),
@@ -56,33 +72,47 @@ impl Retrieval {
             name: name.into(),
             clock: site.clock,
             workers: Workers::start(&format!("search {name}"), kind.threads)?,
+            embedder,
+            model,
         }))
     }
 
-    /// Finds the documents, the best first, each with its confidence in thousandths.
-    async fn find(&self, ask: Arc<Ask>) -> Result<Vec<(Hit, u16)>, ResultCode> {
+    /// Finds the documents, the best first, each with its confidence in thousandths, and says how the embedder answered.
+    async fn find(&self, ask: &Ask, call: Call) -> Result<(Vec<(Hit, u16)>, Option<ResultCode>), ResultCode> {
         let (index, now) = (self.index.clone(), self.clock.wall(self.clock.now()).as_second());
-        let search = move |_: &dyn Fn() -> bool| {
-            let Some(question) = last_question(&ask.body) else { return Ok(Vec::new()) };
-            index.search(&question, now, MOST)
+        let Some(question) = last_question(&ask.body) else { return Ok((Vec::new(), None)) };
+        let vector = match &self.embedder {
+            Some(embedder) => Some(embedder.vector(&question, call.budget).await),
+            None => None,
         };
+        // A model of another kind than that of the index says nothing about it.
+        let fits = |it: &Vec<f32>| Some(it.len()) == index.numbers();
+        let vector = vector.map(|it| it.and_then(|it| Some(it).filter(fits).ok_or(ResultCode::DecodeFailed)));
+        let embedder = vector.as_ref().map(|it| it.as_ref().map_or_else(|result| *result, |_| ResultCode::Ok));
+        let vector = vector.and_then(Result::ok);
+        let search = move |_: &dyn Fn() -> bool| index.search_with((&question, vector.as_deref()), now, MOST);
         // The files were whole when they were opened: what cannot be read now is what a panic is.
         let hits = self.workers.run(search).await?.map_err(|_| ResultCode::PathPanic)?;
-        Ok(hits.into_iter().map(|hit| (permille(hit.confidence), hit)).map(|(score, hit)| (hit, score)).collect())
+        let scored = hits.into_iter().map(|hit| (permille(hit.confidence), hit)).map(|(score, hit)| (hit, score));
+        Ok((scored.collect(), embedder))
     }
 
-    async fn answer(&self, ask: Arc<Ask>, pieces: Pieces) -> Result<Ended, ResultCode> {
+    async fn answer(&self, ask: Arc<Ask>, call: Call, pieces: Pieces) -> Result<Ended, ResultCode> {
         let Question::Chat(peek) = &ask.question else {
             // `check` lets such a path stand on a chat route only.
             return Err(ResultCode::UnsupportedFeature);
         };
-        let hits = self.find(ask.clone()).await?;
-        let documents: Vec<_> =
-            hits.iter().map(|(hit, score)| Found { id: hit.id.clone(), confidence_permille: *score }).collect();
+        let (hits, embedder) = self.find(&ask, call).await?;
+        let documents = hits.iter().map(|(hit, score)| Found { id: hit.id.clone(), confidence_permille: *score });
+        let search = Search { documents: documents.collect(), embedder };
         let fit: Vec<_> =
             hits.into_iter().filter(|(_, score)| *score >= self.min_score_permille).map(|it| it.0).collect();
         if fit.is_empty() {
-            return Ok(Ended::bare(ResultCode::RetrievalBelowScore, None).with(documents));
+            return Ok(Ended::bare(ResultCode::RetrievalBelowScore, None).with(search));
+        }
+        if let Some(model) = &self.model {
+            let augmented = augmented(&ask, &fit).ok_or(ResultCode::UnsupportedFeature)?;
+            return Ok(model.clone().attempt(Arc::new(augmented), call, pieces).await.with(search));
         }
         let said = quoted(&fit);
         let Ask { decision, created, revision, .. } = &*ask;
@@ -98,14 +128,14 @@ impl Retrieval {
                 Ended { result: ResultCode::Ok, status: None, after: None, left }
             }
         };
-        Ok(ended.with(documents))
+        Ok(ended.with(search))
     }
 }
 
 impl Path for Retrieval {
-    fn attempt(self: Arc<Self>, ask: Arc<Ask>, _: Call, pieces: Pieces) -> Attempting {
+    fn attempt(self: Arc<Self>, ask: Arc<Ask>, call: Call, pieces: Pieces) -> Attempting {
         Box::pin(async move {
-            match self.answer(ask, pieces).await {
+            match self.answer(ask, call, pieces).await {
                 Ok(ended) => ended,
                 Err(result) => Ended::bare(result, None),
             }

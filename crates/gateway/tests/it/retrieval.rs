@@ -8,10 +8,11 @@ use std::{
 
 use evenkeel_config::load_text;
 use evenkeel_gateway::prove;
-use evenkeel_retrieval::{Folder, Language, With, build};
+use evenkeel_mock::{Mock, Options};
+use evenkeel_retrieval::{Embedder, Folder, Language, With, build};
 use serde_json::{Value, json};
 
-use crate::client::{Got, Kit};
+use crate::client::{Got, Kit, post};
 
 const CONFIG: &str = r#"
 version: 1
@@ -137,4 +138,111 @@ async fn retrieval_is_made_ready_of_the_index_that_was_read_and_of_no_other() {
     fs::write(&words, bytes).expect("written");
     let refused = prove(&load());
     assert!(refused.iter().any(|it| it.message.contains("is damaged")), "{refused:?}");
+}
+
+/// Says that the passages of one document mean what a vector says, and all others the opposite.
+struct Meant(Vec<f32>);
+
+impl Embedder for Meant {
+    fn model(&self) -> &str {
+        "embed"
+    }
+
+    fn embed(&mut self, texts: &[String]) -> Result<Vec<Vec<f32>>, String> {
+        let vector = |text: &String| {
+            let sign = if text.contains("return what you bought") { 1.0 } else { -1.0 };
+            self.0.iter().map(|it| it * sign).collect()
+        };
+        Ok(texts.iter().map(vector).collect())
+    }
+}
+
+const MEANT: &str = r#"
+version: 1
+server: {listen: "127.0.0.1:0", admin: "127.0.0.1:0"}
+upstreams:
+  big: {protocol: openai, url: "BIG/v1"}
+  small: {protocol: openai, url: "SMALL/v1"}
+routes:
+  meant:
+    protocol: openai-chat
+    deadline: 5s
+    tiers:
+      - {name: documents, retrieval: {index: index, min_score: 0.4, embeddings: {upstream: big, model: embed, timeout: 2s}}}
+      - {name: default, fixed: {content: "Later."}}
+  read:
+    protocol: openai-chat
+    deadline: 5s
+    tiers:
+      - {name: documents, retrieval: {index: index, augment: {upstream: small, model: little}}}
+      - {name: default, fixed: {content: "Later."}}
+"#;
+
+/// Starts a gateway over an index in which a question about volcanoes means the document about returns.
+async fn meant(folder: &Path) -> Kit {
+    let mock = Mock::start(Options { seed: 1, ..Options::default() }).await.expect("a mock");
+    let address = mock.url().strip_prefix("http://").expect("an address").parse().expect("an address");
+    let body = r#"{"model": "embed", "input": ["Where is the nearest volcano?"]}"#;
+    let answer = post(address, "/v1/embeddings", body).await.json();
+    let numbers = answer["data"][0]["embedding"].as_array().expect("a vector").iter();
+    let vector = numbers.map(|it| it.as_f64().expect("a number") as f32).collect();
+    documents(folder, &[RETURN, PAY, GONE]);
+    let from = Folder { path: folder.join("documents"), language: Language::of("en") };
+    let with = With { embedder: Some(&mut Meant(vector)), ..With::default() };
+    build(&from, &folder.join("index"), with, |_| {}).expect("an index");
+    Kit::of(MEANT, folder, BTreeMap::new()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn retrieval_finds_what_is_meant_and_goes_by_words_alone_while_the_embedder_is_away() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let kit = meant(folder.path()).await;
+    let strange = ask(&kit, "meant", "Where is the nearest volcano?", json!({})).await;
+    assert_eq!(strange.header("evenkeel-path"), "documents", "no word of it is there: {strange:?}");
+    assert!(strange.said().contains("[return]"), "{strange:?}");
+    let attempt = kit.record(&strange).await["attempts"][0].clone();
+    assert_eq!((attempt["embedder"].as_str(), attempt["documents"][0]["id"].as_str()), (Some("ok"), Some("return")));
+    for fault in ["{fault: status, status: 500}", "{fault: silence}", "{fault: refuse}"] {
+        kit.break_primary(fault);
+        let known = ask(&kit, "meant", "Do you take cards and invoices?", json!({})).await;
+        assert!(known.said().contains("[pay]"), "{fault}: {known:?}");
+        let embedder = kit.record(&known).await["attempts"][0]["embedder"].clone();
+        assert!(embedder.as_str().is_some_and(|it| it != "ok"), "{fault}: {embedder}");
+        let strange = ask(&kit, "meant", "Where is the nearest volcano?", json!({})).await;
+        assert_eq!(strange.header("evenkeel-path"), "default", "{fault}: {strange:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn retrieval_puts_passages_before_a_model_and_asks_it_nothing_where_none_fits() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let kit = meant(folder.path()).await;
+    for stream in [false, true] {
+        let got = ask(&kit, "read", "Can I return what I bought?", json!({"stream": stream})).await;
+        assert!(got.is_whole(), "{got:?}");
+        assert_eq!((got.header("evenkeel-path"), got.header("evenkeel-method")), ("documents", "retrieval"));
+        let record = kit.record(&got).await;
+        assert_eq!(record["attempts"][0]["documents"][0]["id"], "return", "{record}");
+        let read = record["attempts"][0]["usage"]["prompt_tokens"].as_u64();
+        assert!(stream || read > Some(60), "it has read more than was asked: {record}");
+    }
+    kit.small.settled().await;
+    let asked = kit.small.log().len();
+    let off = ask(&kit, "read", "Where is the nearest volcano?", json!({})).await;
+    assert_eq!((off.header("evenkeel-path"), off.header("evenkeel-reason")), ("default", "RETRIEVAL_BELOW_SCORE"));
+    assert_eq!(kit.small.log().len(), asked, "nobody was asked");
+    kit.break_small("{fault: status, status: 500}");
+    let failed = ask(&kit, "read", "Can I return what I bought?", json!({})).await;
+    assert_eq!(failed.header("evenkeel-path"), "default", "{failed:?}");
+    assert_eq!(kit.record(&failed).await["attempts"][0]["documents"][0]["id"], "return");
+}
+
+#[test]
+fn retrieval_by_meaning_needs_an_index_with_vectors() {
+    let folder = tempfile::tempdir().expect("a folder");
+    documents(folder.path(), &[RETURN]);
+    let text = MEANT.replace("BIG", "http://127.0.0.1:1").replace("SMALL", "http://127.0.0.1:1");
+    let read = load_text("evenkeel.yaml", &text, folder.path()).deployment.expect("the index is there");
+    let refused = prove(&read);
+    assert!(refused.iter().any(|it| it.message.contains("has no vectors")), "{refused:?}");
 }

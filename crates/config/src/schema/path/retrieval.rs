@@ -2,15 +2,20 @@
 
 use std::{borrow::Cow, path::PathBuf};
 
-use evenkeel_core::{Features, MILLISECOND, Nanos};
+use evenkeel_core::{Features, MILLISECOND, Nanos, SECOND};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Kind, PathKind, Site, Target};
+use super::{Kind, PathKind, Site, Target, openai::Openai};
 use crate::{
     check::Checks,
     outside::Outside,
-    schema::{route::RouteProtocol, scalar::Ratio, tier::Method},
+    schema::{
+        route::RouteProtocol,
+        scalar::{Duration, Ratio},
+        tier::Method,
+        upstream::UpstreamProtocol,
+    },
     tree::Key,
 };
 
@@ -28,13 +33,34 @@ pub(crate) struct Block {
     /// questions that documents answer part from those that none does; `evenkeel index search` shows the confidence.
     #[serde(default = "half")]
     min_score: Ratio,
-    /// What is answered.
+    /// What is answered, where no model is named under `augment`.
     #[serde(default)]
     answer: Answer,
+    /// A model that gets the passages before the messages and answers in its own words; none by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    augment: Option<Openai>,
+    /// Who says what a question means, where the index was built with `--embeddings`; none by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    embeddings: Option<Asked>,
     /// How many questions are searched for at once, each on a thread.
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 256))]
     threads: u16,
+}
+
+/// Who says what a question means.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "RetrievalEmbeddings")]
+pub(crate) struct Asked {
+    /// The upstream that runs the model.
+    upstream: String,
+    /// Its name there, for questions; it may be another than that for documents, where the model tells them apart.
+    model: String,
+    /// How long the answer may take, never more than half of what is left to the attempt; after that documents are found by
+    /// their words alone.
+    #[serde(default = "short")]
+    timeout: Duration,
 }
 
 /// What a retrieval path answers.
@@ -57,6 +83,21 @@ pub struct Retrieval {
     pub min_score_permille: u16,
     /// How many questions are searched for at once, each on a thread.
     pub threads: u16,
+    /// The model that answers with the passages before it; without one they are quoted.
+    pub augment: Option<Openai>,
+    /// Who says what a question means.
+    pub embeddings: Option<Embeddings>,
+}
+
+/// Who says what a question means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Embeddings {
+    /// The upstream that runs the model.
+    pub upstream: String,
+    /// Its name there.
+    pub model: String,
+    /// How long the answer may take, in nanoseconds.
+    pub timeout: Nanos,
 }
 
 impl Block {
@@ -68,7 +109,16 @@ impl Block {
 impl PathKind for Block {
     fn check(&self, key: &Key, site: Site<'_>, checks: &mut Checks<'_>) {
         checks.serves(key, site.route, &[RouteProtocol::OpenaiChat]);
-        checks.model(&key.field("index"), &self.names_all());
+        let hint = "`evenkeel index build` makes it; a relative path starts from the configuration's folder";
+        checks.made(&key.field("index"), &self.names_all(), hint);
+        let augment = self.augment.iter().map(|it| ("augment", &it.upstream, &it.model));
+        let embeddings = self.embeddings.iter().map(|it| ("embeddings", &it.upstream, &it.model));
+        for (name, upstream, model) in augment.chain(embeddings) {
+            let key = key.field(name);
+            checks.upstream(&key.field("upstream"), upstream, &[UpstreamProtocol::Openai]);
+            let hint = "write the name the upstream knows";
+            checks.not_empty(&key.field("model"), model, "the model has no name", hint);
+        }
     }
 
     fn ready(&self, _: Site<'_>, outside: &Outside) -> Kind {
@@ -78,11 +128,25 @@ impl PathKind for Block {
             sha256: file.sha256,
             min_score_permille: self.min_score.0,
             threads: self.threads,
+            augment: self.augment.clone(),
+            embeddings: self.embeddings.as_ref().map(|it| Embeddings {
+                upstream: it.upstream.clone(),
+                model: it.model.clone(),
+                timeout: it.timeout.nanos(),
+            }),
         })
     }
 
     fn target(&self) -> Target<'_> {
-        Target::Model
+        self.augment.as_ref().map_or(Target::Model, |it| Target::Upstream(&it.upstream))
+    }
+
+    fn also(&self) -> Option<&str> {
+        self.embeddings.as_ref().map(|it| it.upstream.as_str())
+    }
+
+    fn model(&self) -> Option<&str> {
+        self.augment.as_ref().map(|it| it.model.as_str())
     }
 
     fn file(&self) -> Option<(&'static str, Cow<'_, str>)> {
@@ -90,12 +154,13 @@ impl PathKind for Block {
     }
 
     fn need(&self) -> Nanos {
-        500 * MILLISECOND
+        if self.augment.is_some() { 5 * SECOND } else { 500 * MILLISECOND }
     }
 
-    /// It reads the words of the last question and quotes: it calls no tool that must be called, and writes no JSON.
+    /// It reads the words of the last question and quotes: it calls no tool that must be called, and writes no JSON. A model can
+    /// what models can.
     fn features(&self) -> Features {
-        Features::TOOLS.with(Features::N)
+        if self.augment.is_some() { Features::ALL } else { Features::TOOLS.with(Features::N) }
     }
 
     fn methods(&self) -> &'static [Method] {
@@ -105,6 +170,10 @@ impl PathKind for Block {
 
 fn half() -> Ratio {
     Ratio(500)
+}
+
+fn short() -> Duration {
+    Duration(300_000_000)
 }
 
 fn one() -> u16 {
@@ -141,7 +210,7 @@ mod tests {
         assert_eq!(codes("openai-chat", "{index: help, min_score: 1.5}"), ["out-of-range"]);
         assert_eq!(codes("openai-chat", "{index: help, answer: augment}"), ["unknown-word"]);
         assert_eq!(codes("openai-chat", "{index: help, threads: 0}"), ["out-of-range"]);
-        assert_eq!(codes("openai-chat", "{index: help, augment: small}"), ["unknown-key"]);
+        assert_eq!(codes("openai-chat", "{index: help, augment: small}"), ["wrong-type"]);
         assert!(codes("openai-embeddings", "{index: help}").contains(&"not-a-vector"));
     }
 
