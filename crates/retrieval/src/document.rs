@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use crate::language::Language;
 
 /// Bytes of a document of which a passage is cut.
-pub(crate) const MOST_BODY: usize = 256 << 10;
+pub const MOST_BODY: usize = 256 << 10;
 
 /// A moment, in seconds since 1970.
 pub type Moment = i64;
@@ -32,7 +32,7 @@ pub struct Document {
 
 impl Document {
     /// Returns the digest of everything in it: what has the same is not indexed again.
-    pub(crate) fn digest(&self) -> String {
+    pub fn digest(&self) -> String {
         let Self { id, title, body, verified_at, expires_at, source, language } = self;
         let mut hash = Sha256::new();
         for text in [id, title, body, source, language.code()] {

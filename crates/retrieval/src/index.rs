@@ -1,6 +1,6 @@
 //! Index: the documents that are searched, in files mapped into memory.
 
-mod asked;
+pub(crate) mod asked;
 mod asking;
 mod meaning;
 
@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Bytes of a question that are read.
-const MOST_BYTES: usize = 16 << 10;
+pub(crate) const MOST_BYTES: usize = 16 << 10;
 
 /// An index that is open.
 pub struct Index {

@@ -9,30 +9,35 @@
 //! - `RET-3`: an index is whole, by the checksum of each of its files, or it is refused with words.
 //! - `RET-4`: every file of the folder is read, or named with the reason why not.
 //! - `RET-5`: a confidence is in [0, 1] and depends on the words of the question and on the documents alone.
+//! - `RET-6`: a document that another search has found has the confidence that it has in an index of the same documents.
 //!
 //! # Source
 //! BM25: S. Robertson and H. Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 2009; as tantivy has it, with
 //! k1 = 1.2 and b = 0.75. The confidence is own: see [`Hit::confidence`].
 
 mod build;
+mod closely;
 mod confidence;
 mod document;
 mod index;
 mod language;
 mod passage;
+mod question;
 mod read;
 mod schema;
 mod spelling;
 mod still;
 mod store;
 mod synonyms;
+mod texts;
 mod vectors;
 
 pub use build::{BuildError, Built, Progress, With, build};
-pub use document::{Document, Moment};
+pub use document::{Document, MOST_BODY, Moment};
 pub use index::{Hit, Index, SearchError};
 pub use language::Language;
 pub use read::{Folder, Left, Why};
-pub use store::{FILE, OpenError};
+pub use store::{FILE, FORMAT, OpenError};
 pub use synonyms::{Synonyms, SynonymsError};
+pub use texts::{Among, Asker, Cutter, Question, Text, Wanted};
 pub use vectors::Embedder;

@@ -9,6 +9,7 @@
 //! - `RET-4`: every file is read, or named with the reason why not.
 //! - Files come in the order of their paths, so that of two documents with the same id it is always the second that is left out.
 
+mod all;
 mod front;
 mod html;
 

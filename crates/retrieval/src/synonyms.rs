@@ -78,7 +78,7 @@ impl Synonyms {
     }
 
     /// Returns the file as it was read.
-    pub(crate) fn text(&self) -> &str {
+    pub fn text(&self) -> &str {
         &self.text
     }
 }

@@ -12,23 +12,23 @@ const MOST_OTHERS: usize = 12;
 
 /// A word with what it weighs.
 #[derive(Clone, Debug)]
-pub(super) struct Weighed {
-    pub(super) word: String,
-    pub(super) idf: f64,
+pub(crate) struct Weighed {
+    pub(crate) word: String,
+    pub(crate) idf: f64,
 }
 
 /// A word that is asked, or a phrase that has synonyms.
 #[derive(Clone, Debug)]
-pub(super) struct Asked {
+pub(crate) struct Asked {
     own: Vec<Weighed>,
     others: Vec<Vec<Weighed>>,
     /// What a document could reach that has all of it.
-    pub(super) idf: f64,
+    pub(crate) idf: f64,
 }
 
 impl Asked {
     /// Weighs a part of a question; `idf` says what a word weighs, and whether any document has it.
-    pub(super) fn new<E>(part: &Part, mut idf: impl FnMut(&str) -> Result<(f64, bool), E>) -> Result<Self, E> {
+    pub(crate) fn new<E>(part: &Part, mut idf: impl FnMut(&str) -> Result<(f64, bool), E>) -> Result<Self, E> {
         let (mut own, mut others, mut is_known) = (Vec::new(), Vec::new(), false);
         for word in &part.own {
             let (idf, known) = idf(word)?;
@@ -57,27 +57,27 @@ impl Asked {
     }
 
     /// Looks for something else, too, which may have been meant; what could be reached stays as it is.
-    pub(super) fn or(&mut self, phrase: Vec<Weighed>) {
+    pub(crate) fn or(&mut self, phrase: Vec<Weighed>) {
         self.others.push(phrase);
     }
 
     /// Says whether nothing of it is known, in no words.
-    pub(super) fn is_unknown(&self, with: impl Fn(&str) -> bool) -> bool {
+    pub(crate) fn is_unknown(&self, mut with: impl FnMut(&str) -> bool) -> bool {
         self.others.is_empty() && !self.own.iter().any(|it| with(&it.word))
     }
 
     /// Returns its own words.
-    pub(super) fn own(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn own(&self) -> impl Iterator<Item = &str> {
         self.own.iter().map(|it| it.word.as_str())
     }
 
     /// Returns the words that are looked for in place of its own.
-    pub(super) fn others(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn others(&self) -> impl Iterator<Item = &str> {
         self.others.iter().flatten().map(|it| it.word.as_str())
     }
 
     /// Returns what it adds to the fit of a document that has its words so often: in its own words, or in the best of the others.
-    pub(super) fn fit(&self, frequency: impl Fn(&str) -> f64) -> f64 {
+    pub(crate) fn fit(&self, frequency: impl Fn(&str) -> f64) -> f64 {
         let one = |it: &Weighed| fit(it.idf, frequency(&it.word));
         let own = self.own.iter().map(one).sum::<f64>();
         self.others.iter().map(|phrase| OTHER * mean(phrase, one)).fold(own, f64::max)
@@ -85,7 +85,7 @@ impl Asked {
 }
 
 /// Returns how much of each word is asked: 1 where it is, [`OTHER`] where it is in other words.
-pub(super) fn shares(asked: &[Asked]) -> BTreeMap<&str, f64> {
+pub(crate) fn shares(asked: &[Asked]) -> BTreeMap<&str, f64> {
     let mut shares = BTreeMap::new();
     shares.extend(asked.iter().flat_map(Asked::others).map(|word| (word, OTHER)));
     shares.extend(asked.iter().flat_map(Asked::own).map(|word| (word, 1.0)));

@@ -16,29 +16,19 @@ use tantivy::{
 
 use super::{
     Hit, Index, Words,
-    asked::{Asked, Weighed, shares},
+    asked::{Asked, shares},
 };
 use crate::{
-    confidence::{Length, confidence, heading, idf},
+    closely::{best_passage, heading_of},
+    confidence::{Length, confidence, idf},
     document::{MOST_BODY, Moment},
-    language::words,
-    passage::{passages, shown},
+    question::{Weigh, asked},
     schema::VERIFIED,
-    spelling::{halves, slips},
-    synonyms::{Part, parts},
+    synonyms::parts,
 };
 
-/// Words of a question that are looked for, the rarest: a page that is pasted into a chat is no question.
-const MOST_WORDS: usize = 32;
-/// Words that no document has of which it is asked what else they may be.
-const MOST_SLIPS: usize = 3;
 /// Documents that are looked at closely.
 const CANDIDATES: usize = 50;
-/// Words of a passage, more or less.
-const PASSAGE: f64 = 60.0;
-/// What divides a title into parts, such as a page and its section.
-const PARTS: [char; 5] = [':', '›', '|', '–', '—'];
-
 /// A question.
 pub(super) struct Asking<'a> {
     index: &'a Index,
@@ -47,6 +37,19 @@ pub(super) struct Asking<'a> {
     asked: Vec<Asked>,
     /// The idf of all that is asked.
     idf: f64,
+}
+
+impl Weigh for Asking<'_> {
+    type Error = TantivyError;
+
+    /// Counts the documents that have it in the title or the body, whichever are more.
+    fn weigh(&mut self, word: &str) -> Result<(f64, bool), TantivyError> {
+        let mut with = 0;
+        for (field, _) in self.fields {
+            with = with.max(self.index.searcher.doc_freq(&Term::from_field_text(field, word))?);
+        }
+        Ok((idf(with, self.index.documents()), with > 0))
+    }
 }
 
 /// A document that may be an answer.
@@ -62,58 +65,10 @@ impl<'a> Asking<'a> {
         let (mut plain, mut analyzer) = (of.plain.clone(), of.analyzer.clone());
         let parts = parts(question, (&mut plain, &mut analyzer), &of.others);
         let mut asking = Self { index, fields: of.fields, analyzer, asked: Vec::new(), idf: 0.0 };
-        let (mut asked, mut slips) = (Vec::new(), 0);
-        for part in parts {
-            let mut weighed = Asked::new(&part, |word| asking.weigh(word))?;
-            if slips < MOST_SLIPS && weighed.is_unknown(|word| asking.weigh(word).is_ok_and(|it| it.1)) {
-                slips += 1;
-                asking.meant(&part, &mut weighed)?;
-            }
-            asked.push((part.own, weighed));
-        }
-        asked.sort_by(|(a_own, a), (b_own, b)| b.idf.total_cmp(&a.idf).then_with(|| a_own.cmp(b_own)));
-        asked.truncate(MOST_WORDS);
-        asking.asked = asked.into_iter().map(|it| it.1).collect();
+        let mut analyzer = asking.analyzer.clone();
+        asking.asked = asked(&parts, &mut analyzer, &mut asking)?;
         asking.idf = asking.asked.iter().map(|it| it.idf).sum();
         Ok(asking)
-    }
-
-    /// Returns what a word weighs, by the documents that have it in the title or the body, whichever are more, and whether any has.
-    fn weigh(&self, word: &str) -> Result<(f64, bool), TantivyError> {
-        let mut with = 0;
-        for (field, _) in self.fields {
-            with = with.max(self.index.searcher.doc_freq(&Term::from_field_text(field, word))?);
-        }
-        Ok((idf(with, self.index.documents()), with > 0))
-    }
-
-    /// Looks for what a word that no document has may have been meant to be: the most common word that is one slip away, or two.
-    fn meant(&mut self, part: &Part, asked: &mut Asked) -> Result<(), TantivyError> {
-        let mut best: Option<Weighed> = None;
-        for slip in slips(&part.written) {
-            for word in words(&mut self.analyzer, &slip) {
-                let (idf, is_known) = self.weigh(&word)?;
-                if is_known && best.as_ref().is_none_or(|best| idf < best.idf) {
-                    best = Some(Weighed { word, idf });
-                }
-            }
-        }
-        if let Some(best) = best {
-            asked.or(vec![best]);
-            return Ok(());
-        }
-        for (first, second) in halves(&part.written) {
-            let mut both = Vec::new();
-            for word in [first, second].iter().flat_map(|half| words(&mut self.analyzer, half)).collect::<Vec<_>>() {
-                let (idf, is_known) = self.weigh(&word)?;
-                both.extend(is_known.then_some(Weighed { word, idf }));
-            }
-            if both.len() == 2 {
-                asked.or(both);
-                return Ok(());
-            }
-        }
-        Ok(())
     }
 
     /// Finds the documents that may be an answer and are valid `now`, and looks at others, too, that are.
@@ -168,12 +123,12 @@ impl<'a> Asking<'a> {
             }
             frequencies.insert(*word, frequency);
         }
-        let mut candidates = Vec::with_capacity(found.len());
+        let (mut candidates, mut analyzer) = (Vec::with_capacity(found.len()), self.analyzer.clone());
         for (at, address) in found.into_iter().enumerate() {
             let frequency = |word: &str| frequencies.get(word).map_or(0.0, |it| it[at]);
             let fit = asked.iter().map(|asked| asked.fit(frequency)).sum();
             let document: TantivyDocument = self.index.searcher.doc(address)?;
-            let heading = self.heading(&text(&document, self.index.fields.title), &shares)?;
+            let heading = heading_of(&text(&document, self.index.fields.title), &shares, &mut analyzer, self)?;
             let id = text(&document, self.index.fields.id);
             candidates.push(Candidate { address, document, id, confidence: confidence(fit, heading, idf) });
         }
@@ -215,37 +170,15 @@ impl<'a> Asking<'a> {
         Ok(())
     }
 
-    fn heading(&mut self, title: &str, shares: &BTreeMap<&str, f64>) -> Result<f64, TantivyError> {
-        let mut parts = Vec::new();
-        for part in title.split(PARTS) {
-            let words = words(&mut self.analyzer, part);
-            let weighed =
-                words.iter().map(|word| Ok((self.weigh(word)?.0, shares.get(&**word).copied().unwrap_or(0.0))));
-            parts.push(weighed.collect::<Result<Vec<_>, TantivyError>>()?);
-        }
-        Ok(heading(parts.iter().map(Vec::as_slice)))
-    }
-
     /// Makes an answer of a candidate: cuts the passage that has most of what is asked.
     pub(super) fn hit(&mut self, candidate: Candidate) -> Result<Hit, TantivyError> {
         let Candidate { address, document, id, confidence } = candidate;
         let verified_at = self.index.moment(address, VERIFIED)?.unwrap_or_default();
         let whole = text(&document, self.index.fields.body);
         let body = &whole[..whole.floor_char_boundary(MOST_BODY)];
-        let mut best = (f64::MIN, 0..0);
-        for passage in passages(body) {
-            let words = words(&mut self.analyzer, &body[passage.clone()]);
-            let length = Length { words: words.len() as u32, mean: PASSAGE };
-            let mut times = BTreeMap::<&str, u32>::new();
-            words.iter().for_each(|word| *times.entry(word).or_default() += 1);
-            let frequency = |word: &str| times.get(word).map_or(0.0, |times| length.frequency(*times));
-            let fits = self.asked.iter().map(|asked| asked.fit(frequency)).sum();
-            if fits > best.0 {
-                best = (fits, passage);
-            }
-        }
+        let passage = best_passage(body, &self.asked, &mut self.analyzer);
         let (title, source) = (text(&document, self.index.fields.title), text(&document, self.index.fields.source));
-        Ok(Hit { id, title, source, verified_at, confidence, passage: shown(body, best.1) })
+        Ok(Hit { id, title, source, verified_at, confidence, passage })
     }
 }
 

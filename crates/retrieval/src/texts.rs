@@ -1,0 +1,309 @@
+//! Texts: judges documents that another search has found, by the formula by which the index judges its own (`confidence.rs`), so
+//! that a `min_score` means the same wherever the documents are.
+//!
+//! Whoever has the documents says how many of them have a word, and how long each is. Here they are cut into words again, which
+//! is what an index spares.
+//!
+//! # Invariants
+//! - `RET-6`: a document has here the confidence that it has in an index of the same documents.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    convert::Infallible,
+};
+
+use tantivy::{fieldnorm::FieldNormReader, tokenizer::TextAnalyzer};
+
+use crate::{
+    closely::{best_passage, heading_of},
+    confidence::{Length, confidence, idf},
+    document::{MOST_BODY, Moment},
+    index::{
+        Hit, MOST_BYTES,
+        asked::{Asked, shares},
+    },
+    language::{Language, words},
+    question::{Weigh, asked},
+    synonyms::{Others, Part, Synonyms, parts},
+};
+
+/// Words that a search gets, those of synonyms included.
+const MOST_LOOKED_FOR: usize = 64;
+
+/// Cuts texts of a language into words, as an index does.
+pub struct Cutter(TextAnalyzer);
+
+impl Cutter {
+    /// Makes one for a language.
+    pub fn new(language: Language) -> Self {
+        Self(language.analyzer())
+    }
+
+    /// Returns the words of a text, in their order.
+    pub fn words(&mut self, text: &str) -> Vec<String> {
+        words(&mut self.0, text)
+    }
+}
+
+/// What makes questions of texts, for the documents of one language.
+pub struct Asker {
+    language: Language,
+    analyzer: TextAnalyzer,
+    /// What leaves in the words that say nothing.
+    plain: TextAnalyzer,
+    others: Others,
+}
+
+impl Asker {
+    /// Makes one for a language, in which users say some things otherwise than the documents.
+    pub fn new(language: Language, synonyms: &Synonyms) -> Self {
+        Self {
+            language,
+            analyzer: language.analyzer(),
+            plain: language.plain(),
+            others: Others::new(synonyms, language),
+        }
+    }
+
+    /// Returns the language.
+    pub fn language(&self) -> Language {
+        self.language
+    }
+
+    /// Cuts a question into its words, and into what says the same.
+    pub fn ask(&self, question: &str) -> Question {
+        let (mut plain, mut analyzer) = (self.plain.clone(), self.analyzer.clone());
+        let question = &question[..question.floor_char_boundary(MOST_BYTES)];
+        let parts = parts(question, (&mut plain, &mut analyzer), &self.others);
+        Question { analyzer, parts, asked: Vec::new() }
+    }
+}
+
+/// A question to the documents of one language.
+pub struct Question {
+    analyzer: TextAnalyzer,
+    parts: Vec<Part>,
+    asked: Vec<Asked>,
+}
+
+/// A document that may be an answer.
+#[derive(Clone, Debug)]
+pub struct Text {
+    /// Its name.
+    pub id: String,
+    /// What it is about.
+    pub title: String,
+    /// Its text; what is beyond [`MOST_BODY`] is not looked at.
+    pub body: String,
+    /// Where it comes from.
+    pub source: String,
+    /// When it was verified.
+    pub verified_at: Moment,
+    /// Words of the title, and of the whole body.
+    pub lengths: [u32; 2],
+}
+
+/// The documents among which one is judged.
+#[derive(Clone, Debug, Default)]
+pub struct Among {
+    /// All of them, in every language.
+    pub documents: u64,
+    /// The words that a title has on average, and a body, in the language of the question.
+    pub means: [f64; 2],
+    /// How many documents of that language have a word in the title or in the body, whichever are more, as far as it was counted.
+    pub with: BTreeMap<String, u64>,
+}
+
+/// A word that is looked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wanted {
+    /// The word.
+    pub word: String,
+    /// How many documents have it.
+    pub documents: u64,
+    /// What it weighs: its idf, less where it is not asked, but says the same.
+    pub weight: f64,
+}
+
+/// The counts, and what was asked for and not counted.
+struct Counted<'a> {
+    among: &'a Among,
+    missing: BTreeSet<String>,
+}
+
+impl Weigh for Counted<'_> {
+    type Error = Infallible;
+
+    fn weigh(&mut self, word: &str) -> Result<(f64, bool), Infallible> {
+        let with = self.among.with.get(word).copied();
+        if with.is_none() {
+            self.missing.insert(word.to_owned());
+        }
+        let with = with.unwrap_or(0);
+        Ok((idf(with, self.among.documents), with > 0))
+    }
+}
+
+impl Question {
+    /// Weighs what is asked; returns the words that have to be counted before that can be done, none when it is done. What no
+    /// document has may have been written wrongly: then what else it may be is to be counted, too.
+    pub fn weigh(&mut self, among: &Among) -> Vec<String> {
+        let said = self.parts.iter().flat_map(|part| part.own.iter().chain(part.others.iter().flatten()));
+        let missing: BTreeSet<_> = said.filter(|word| !among.with.contains_key(*word)).cloned().collect();
+        if !missing.is_empty() {
+            return missing.into_iter().collect();
+        }
+        let mut counted = Counted { among, missing };
+        let Ok(asked) = asked(&self.parts, &mut self.analyzer, &mut counted);
+        self.asked = asked;
+        counted.missing.into_iter().collect()
+    }
+
+    /// Returns the words that are looked for, once they are weighed, those that weigh most first.
+    pub fn wanted(&self, among: &Among) -> Vec<Wanted> {
+        let weighed = shares(&self.asked).into_iter().map(|(word, share)| {
+            let documents = among.with.get(word).copied().unwrap_or(0);
+            Wanted { word: word.to_owned(), documents, weight: share * idf(documents, among.documents) }
+        });
+        let mut wanted: Vec<_> = weighed.collect();
+        wanted.sort_by(|a, b| b.weight.total_cmp(&a.weight).then_with(|| a.word.cmp(&b.word)));
+        wanted.truncate(MOST_LOOKED_FOR);
+        wanted
+    }
+
+    /// Judges documents by what was weighed, and returns the best, at most so many, the best first.
+    ///
+    /// # Cost
+    /// The documents are cut into words: about a millisecond for each 20 KiB of text.
+    pub fn judge(&mut self, among: &Among, texts: Vec<Text>, most: usize) -> Vec<Hit> {
+        let mut judged: Vec<_> = texts.into_iter().map(|text| (self.confidence(among, &text), text)).collect();
+        judged.sort_by(|(a, one), (b, other)| b.total_cmp(a).then_with(|| one.id.cmp(&other.id)));
+        judged.truncate(most);
+        judged.into_iter().map(|(confidence, text)| self.hit(confidence, text)).collect()
+    }
+
+    fn confidence(&mut self, among: &Among, text: &Text) -> f64 {
+        let fields = [&*text.title, start(&text.body)].map(|it| words(&mut self.analyzer, it));
+        let frequency = |word: &str| -> f64 {
+            let field = |(at, words): (usize, &Vec<String>)| {
+                let times = words.iter().filter(|it| *it == word).count();
+                // An index keeps lengths in one byte each.
+                let length = FieldNormReader::id_to_fieldnorm(FieldNormReader::fieldnorm_to_id(text.lengths[at]));
+                let length = Length { words: length, mean: among.means[at] };
+                if times > 0 { length.frequency(times as u32) } else { 0.0 }
+            };
+            fields.iter().enumerate().map(field).sum()
+        };
+        let fits = self.asked.iter().map(|asked| asked.fit(frequency)).sum();
+        let (shares, mut counted) = (shares(&self.asked), Counted { among, missing: BTreeSet::new() });
+        let Ok(heading) = heading_of(&text.title, &shares, &mut self.analyzer, &mut counted);
+        confidence(fits, heading, self.asked.iter().map(|it| it.idf).sum())
+    }
+
+    fn hit(&mut self, confidence: f64, text: Text) -> Hit {
+        let Text { id, title, body, source, verified_at, .. } = text;
+        let passage = best_passage(start(&body), &self.asked, &mut self.analyzer);
+        Hit { id, title, source, verified_at, confidence, passage }
+    }
+}
+
+fn start(body: &str) -> &str {
+    &body[..body.floor_char_boundary(MOST_BODY)]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, fs};
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{Folder, Index, With, build};
+
+    const WORDS: [&str; 12] =
+        ["parcel", "refund", "invoice", "address", "order", "cancel", "late", "card", "gift", "return", "the", "how"];
+    /// What documents are not written with: a slip, two words in one, words with synonyms, one that nobody knows.
+    const ASKED: [&str; 6] = ["refunnd", "giftcard", "bill", "send back", "shipment", "volcano"];
+    const SYNONYMS: &str = "bill, invoice, receipt\nsend back => return\nshipment, parcel\ncancel, late order\n";
+
+    fn some_words(most: usize) -> impl Strategy<Value = String> {
+        prop::collection::vec(prop::sample::select(&WORDS[..]), 1..most).prop_map(|words| words.join(" "))
+    }
+
+    /// Counts what an index counts, of documents by id: title and body.
+    fn among(language: Language, documents: &[(String, String)]) -> (Among, Vec<[u32; 2]>) {
+        let mut cutter = Cutter::new(language);
+        let (mut fields, mut lengths) = ([BTreeMap::new(), BTreeMap::new()], Vec::new());
+        for (title, body) in documents {
+            let cut = [title, body].map(|it| cutter.words(it));
+            lengths.push([cut[0].len() as u32, cut[1].len() as u32]);
+            for (field, words) in fields.iter_mut().zip(cut) {
+                for word in words.into_iter().collect::<BTreeSet<_>>() {
+                    *field.entry(word).or_insert(0) += 1;
+                }
+            }
+        }
+        let mut with: BTreeMap<String, u64> = BTreeMap::new();
+        for (word, number) in fields.into_iter().flatten() {
+            let most = with.entry(word).or_default();
+            *most = number.max(*most);
+        }
+        let mean = |at: usize| lengths.iter().map(|it| f64::from(it[at])).sum::<f64>() / documents.len() as f64;
+        (Among { documents: documents.len() as u64, means: [mean(0), mean(1)], with }, lengths)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+
+        #[test]
+        fn ret_6_a_document_has_the_confidence_that_it_has_in_an_index(
+            documents in prop::collection::vec((some_words(6), some_words(120)), 1..12), question in some_words(6),
+            more in prop::collection::vec(prop::sample::select(&ASKED[..]), 0..3),
+        ) {
+            let question = format!("{question} {}", more.join(" "));
+            let folder = tempfile::tempdir().expect("a folder");
+            let (from, to) = (folder.path().join("from"), folder.path().join("to"));
+            fs::create_dir(&from).expect("made");
+            let line = |(at, (title, body)): (usize, &(String, String))| {
+                format!(r#"{{"id":"d{at}","title":"{title}","body":"{body}","verified_at":"2020-01-01"}}"#)
+            };
+            let lines: Vec<_> = documents.iter().enumerate().map(line).collect();
+            fs::write(from.join("all.jsonl"), lines.join("\n")).expect("written");
+            let language = Language::of("en");
+            let synonyms = Synonyms::parse(SYNONYMS).expect("right");
+            let with = With { synonyms: synonyms.clone(), ..With::default() };
+            build(&Folder { path: from, language }, &to, with, |_| {}).expect("an index");
+            let expected = Index::open(&to).expect("opens").search(&question, 2_000_000_000, 20).expect("searched");
+
+            let (among, lengths) = among(language, &documents);
+            let text = |(at, (title, body)): (usize, &(String, String))| Text {
+                id: format!("d{at}"),
+                title: title.clone(),
+                body: body.clone(),
+                source: "all.jsonl:1".into(),
+                verified_at: 1_577_836_800,
+                lengths: lengths[at],
+            };
+            let texts = documents.iter().enumerate().map(text).collect();
+            let (all, mut question) = (among.with.clone(), Asker::new(language, &synonyms).ask(&question));
+            let (mut among, mut rounds) = (Among { with: BTreeMap::new(), ..among }, 0);
+            loop {
+                let missing = question.weigh(&among);
+                if missing.is_empty() {
+                    break;
+                }
+                among.with.extend(missing.into_iter().map(|word| (word.clone(), all.get(&word).copied().unwrap_or(0))));
+                rounds += 1;
+            }
+            prop_assert!(rounds <= 3, "what is asked, slips, halves: {rounds}");
+            among.with.extend(all);
+            let judged = question.judge(&among, texts, 20);
+            for hit in &expected {
+                let own = judged.iter().find(|it| it.id == hit.id).expect("it is among them");
+                prop_assert!((own.confidence - hit.confidence).abs() < 1e-9, "{own:?} {hit:?}");
+                prop_assert_eq!(&own.passage, &hit.passage);
+            }
+            prop_assert!(judged.len() >= expected.len());
+        }
+    }
+}
