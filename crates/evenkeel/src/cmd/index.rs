@@ -2,19 +2,22 @@
 
 mod embed;
 mod measure;
+mod place;
 
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
-use evenkeel_retrieval::{
-    BuildError, Built, Embedder, Folder, Index as Documents, Language, Left, Progress, Synonyms, With, build,
-};
+use evenkeel_retrieval::{Built, Embedder, Folder, Language, Left, Progress, Synonyms, With};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use serde_json::json;
 
-use self::{embed::Embeddings, measure::Measure};
+use self::{
+    embed::Embeddings,
+    measure::Measure,
+    place::{NoBuild, Place},
+};
 use super::counted;
 
 /// Files after which a line is printed where no bar can be.
@@ -45,9 +48,13 @@ enum Verb {
 struct Build {
     /// The folder of documents.
     folder: PathBuf,
-    /// The folder of the index; it is made where it is not there.
+    /// The folder of the index; it is made where it is not there. Or a database: `postgres://…`, or `${env:NAME}` to keep a password
+    /// out of the list of processes.
     #[arg(short, long, value_name = "INDEX")]
-    output: PathBuf,
+    output: String,
+    /// The table in that database, `name` or `schema.name`, `documents` where it is not said; it is made where it is not there.
+    #[arg(long)]
+    table: Option<String>,
     /// The language of documents that do not say theirs, by its code in ISO 639-1.
     #[arg(long, default_value = "en")]
     language: String,
@@ -64,8 +71,11 @@ struct Build {
 
 #[derive(Debug, Args)]
 struct Search {
-    /// The folder of the index.
-    index: PathBuf,
+    /// The folder of the index, or a database, as `index build` has it.
+    index: String,
+    /// The table in that database, `documents` where it is not said.
+    #[arg(long)]
+    table: Option<String>,
     /// The question.
     #[arg(required = true)]
     words: Vec<String>,
@@ -94,6 +104,7 @@ impl Build {
         let language = Language::of(&self.language);
         anyhow::ensure!(language.code() != "und", "cannot index in `{}`: no such language is known", self.language);
         anyhow::ensure!(self.folder.is_dir(), "cannot read {}: it is no folder", self.folder.display());
+        let place = Place::read(&self.output, self.table.as_deref())?;
         let bar = self.bar();
         let folder = Folder { path: self.folder.clone(), language };
         let mut embedder = self.embeddings.client()?;
@@ -102,21 +113,22 @@ impl Build {
             synonyms: self.synonyms()?,
             embedder: embedder.as_mut().map(|it| it as &mut dyn Embedder),
         };
-        let built = build(&folder, &self.output, with, |at| tell(&bar, at));
+        let built = place.build(&folder, with, |at| tell(&bar, at));
         bar.finish_and_clear();
         let built = match built {
-            Err(BuildError::Nothing(path, left)) => {
+            Err(NoBuild::Nothing(left)) => {
                 left.iter().for_each(say);
-                anyhow::bail!("cannot make {}: {} has no document to index", self.output.display(), path.display());
+                anyhow::bail!("cannot make {place}: {} has no document to index", self.folder.display());
             }
-            built => built.with_context(|| format!("cannot make {}", self.output.display()))?,
+            Err(NoBuild::Failed(why)) => return Err(why.context(format!("cannot make {place}"))),
+            Ok(built) => built,
         };
         let wrong = built.left.iter().filter(|it| it.why.is_wrong()).count();
         if self.json {
             println!("{}", report(&built, wrong == 0));
         } else {
             built.left.iter().for_each(say);
-            self.print(&built, wrong);
+            self.print(&built, &place, wrong);
         }
         Ok(ExitCode::from(u8::from(wrong > 0)))
     }
@@ -138,15 +150,14 @@ impl Build {
         bar
     }
 
-    fn print(&self, built: &Built, wrong: usize) {
+    fn print(&self, built: &Built, place: &Place, wrong: usize) {
         let Built { documents, added, changed, removed, kept, expired, future, left, bytes, languages, anew } = built;
         if let Some(why) = anew {
             println!("built anew: {why}");
         }
         let languages: Vec<_> = languages.iter().map(|(code, number)| format!("{number} {code}")).collect();
         println!(
-            "{}: {} ({}), {:.1} MiB: {added} new, {changed} changed, {removed} removed, {kept} as they were",
-            self.output.display(),
+            "{place}: {} ({}), {:.1} MiB: {added} new, {changed} changed, {removed} removed, {kept} as they were",
             counted(usize::try_from(*documents).unwrap_or(usize::MAX), "document"),
             languages.join(", "),
             *bytes as f64 / f64::from(1 << 20),
@@ -192,13 +203,14 @@ fn report(built: &Built, ok: bool) -> serde_json::Value {
 
 impl Search {
     fn run(self) -> anyhow::Result<ExitCode> {
-        let index = Documents::open(&self.index).context("cannot search")?;
+        let place = Place::read(&self.index, self.table.as_deref())?;
         let question = self.words.join(" ");
         let vector = match self.embeddings.client()? {
             Some(mut it) => it.embed(std::slice::from_ref(&question)).map_err(anyhow::Error::msg)?.pop(),
             None => None,
         };
-        let hits = index.search_with((&question, vector.as_deref()), Timestamp::now().as_second(), self.most)?;
+        let now = Timestamp::now().as_second();
+        let hits = place.search((&question, vector.as_deref()), now, self.most).context("cannot search")?;
         if self.json {
             let hit = |it: &evenkeel_retrieval::Hit| json!({"id": it.id, "title": it.title, "source": it.source, "confidence": it.confidence, "passage": it.passage});
             println!("{}", json!({"hits": hits.iter().map(hit).collect::<Vec<_>>()}));

@@ -65,6 +65,7 @@ fn where_no_index_can_be_the_exit_code_is_2_and_nothing_is_touched() {
         (build(&folder.path().join("nowhere"), &folder.path().join("index"), &[]), "it is no folder"),
         (build(&documents, &other, &[]), "is a folder of something else"),
         (build(&documents, &folder.path().join("index"), &["--language", "xx"]), "no such language is known"),
+        (build(&documents, &folder.path().join("index"), &["--table", "x"]), "is a folder, and no database"),
         (evenkeel(&["index", "search", other.to_str().expect("text"), "x"]), "`evenkeel index build` makes it"),
     ] {
         let err = text(&output.stderr);

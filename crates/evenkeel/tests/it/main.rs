@@ -19,6 +19,7 @@ mod openai_sdk;
 mod outage;
 mod overload;
 mod pause;
+mod postgres;
 mod process;
 mod readme;
 mod serve;

@@ -10,13 +10,14 @@ use serde_json::Value;
 use super::Report;
 
 /// The level of each crate; a crate may depend on lower levels only. Tests may use the mock.
-const LEVELS: [(&str, u8); 12] = [
+const LEVELS: [(&str, u8); 13] = [
     ("core", 0),
     ("signals", 1),
+    ("retrieval", 1),
     ("config", 2),
     ("api", 2),
     ("onnx", 2),
-    ("retrieval", 2),
+    ("postgres", 2),
     ("gateway", 3),
     ("control", 3),
     ("sim", 3),

@@ -1,0 +1,79 @@
+//! Place: where an index is: a folder, or a table of a PostgreSQL database.
+
+use std::{fmt, path::PathBuf, time::Duration};
+
+use anyhow::{Context, anyhow};
+use evenkeel_postgres::{self as postgres, Documents, Target};
+use evenkeel_retrieval::{self as files, Built, Folder, Hit, Index, Left, Progress, With};
+
+/// How long a question that somebody types may wait for a database.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Where an index is.
+pub(super) enum Place {
+    Folder(PathBuf),
+    Table(Target),
+}
+
+/// Why nothing was built.
+pub(super) enum NoBuild {
+    /// There is nothing to build of; why each file is no document.
+    Nothing(Vec<Left>),
+    Failed(anyhow::Error),
+}
+
+impl Place {
+    /// Reads a folder, or a URL, which may stand in the environment.
+    pub(super) fn read(text: &str, table: Option<&str>) -> anyhow::Result<Self> {
+        let named = text.strip_prefix("${env:").and_then(|it| it.strip_suffix('}'));
+        let url = match named {
+            Some(name) => std::env::var(name).map_err(|_| anyhow!("environment variable `{name}` is not set"))?,
+            None if Target::is_meant(text) => text.to_owned(),
+            None if table.is_some() => anyhow::bail!("cannot use --table: `{text}` is a folder, and no database"),
+            None => return Ok(Self::Folder(text.into())),
+        };
+        let target = Target::new(url.trim(), table.unwrap_or("documents")).map_err(|why| anyhow!(why));
+        Ok(Self::Table(target.context("cannot use the database")?))
+    }
+
+    pub(super) fn build(&self, from: &Folder, with: With<'_>, tell: impl FnMut(Progress)) -> Result<Built, NoBuild> {
+        match self {
+            Self::Folder(folder) => files::build(from, folder, with, tell).map_err(|why| match why {
+                files::BuildError::Nothing(_, left) => NoBuild::Nothing(left),
+                why => NoBuild::Failed(why.into()),
+            }),
+            Self::Table(target) => postgres::build(from, target, with, tell).map_err(|why| match why {
+                postgres::BuildError::Nothing(_, left) => NoBuild::Nothing(left),
+                why => NoBuild::Failed(why.into()),
+            }),
+        }
+    }
+
+    /// Searches by the words of a question, and in a folder by its vector, too.
+    pub(super) fn search(
+        &self,
+        (question, vector): (&str, Option<&[f32]>),
+        now: i64,
+        most: usize,
+    ) -> anyhow::Result<Vec<Hit>> {
+        match self {
+            Self::Folder(folder) => Ok(Index::open(folder)?.search_with((question, vector), now, most)?),
+            Self::Table(_) if vector.is_some() => anyhow::bail!("a table keeps no vectors"),
+            Self::Table(target) => {
+                let documents = Documents::new(target.clone(), 1, PATIENCE);
+                let found = super::super::runtime()?.block_on(documents.search(question, now));
+                let found = found.with_context(|| target.to_string())?;
+                Ok(found.judge(most))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder(folder) => folder.display().fmt(f),
+            Self::Table(target) => target.fmt(f),
+        }
+    }
+}

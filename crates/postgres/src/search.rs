@@ -1,0 +1,215 @@
+//! Search: the documents that may answer a question, found by the words that are rare, ranked by all of them.
+//!
+//! # Why the rare ones
+//! A word that every second document has finds half of the table, and all of it would have to be ranked. The words of a question are
+//! taken from the rarest on for as long as they find no more than two thousand documents. Where the rarest alone finds more, the
+//! documents are those that have it and another one. Every document that was found is ranked by all words, by `ts_rank` times what
+//! the word weighs, and the best are judged closely, in this process.
+//!
+//! # Round trips
+//! One to begin, one for what the last build left, one to count the words, one more or two where no document has one of them and it
+//! may have been written wrongly, one for each language to find documents, one to end.
+//!
+//! # When it misleads
+//! A document that has none but common words of the question is not looked at where the table has thousands with those words. Of
+//! several thousand documents with the rarest words, those that are ranked are the first that the server comes across.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use evenkeel_retrieval::{Among, Asker, Hit, Language, MOST_BODY, Question, Synonyms, Text};
+use parking_lot::Mutex;
+use sqlx::{AssertSqlSafe, PgConnection, Row, postgres::PgRow};
+
+use crate::{
+    fault::{Fault, Kind},
+    lexemes::query,
+    schema::{HEADER, SYNONYMS, WITH, format},
+    target::Table,
+};
+
+/// Documents that the rare words may find, together; and that are ranked where already the rarest finds more.
+const ENOUGH: usize = 2_000;
+/// Documents that are judged closely.
+const CANDIDATES: usize = 80;
+/// Times that words are counted for one question: what is asked, what it may have been meant to be, and as two words.
+const ROUNDS: usize = 3;
+/// Finds documents.
+const SEARCH: &str = include_str!("search.sql");
+
+/// The statements of one table.
+pub(crate) struct Statements {
+    header: String,
+    synonyms: String,
+    with: String,
+    search: String,
+    /// What makes questions of texts, for the build that was seen last.
+    askers: Mutex<Option<(Build, Arc<Vec<Asker>>)>>,
+}
+
+/// Which build it is: its number, and when it was, since a table may be made anew.
+type Build = (i64, i64);
+
+/// What the last build left.
+#[derive(Clone, Debug)]
+pub(crate) struct Header {
+    build: Build,
+    pub(crate) generation: i64,
+    pub(crate) documents: i64,
+    languages: Vec<String>,
+    counts: Vec<i64>,
+    words: [Vec<i64>; 2],
+}
+
+/// Documents that may answer a question; which of them do is found out by [`Candidates::judge`].
+pub struct Candidates(Vec<(Question, Among, Vec<Text>)>);
+
+impl Statements {
+    pub(crate) fn new(table: &Table) -> Self {
+        let numbers = [("{enough}", ENOUGH), ("{candidates}", CANDIDATES), ("{body}", MOST_BODY)];
+        let search = numbers.iter().fold(SEARCH.to_owned(), |text, (name, it)| text.replace(name, &it.to_string()));
+        let [header, synonyms, with, search] = [HEADER, SYNONYMS, WITH, &search].map(|it| table.write(it));
+        Self { header, synonyms, with, search, askers: Mutex::default() }
+    }
+
+    /// Reads what the last build left.
+    pub(crate) async fn header(&self, connection: &mut PgConnection) -> Result<Header, Fault> {
+        let row = sqlx::query(AssertSqlSafe(self.header.clone())).fetch_one(connection).await?;
+        let found: i32 = row.try_get("format")?;
+        if found != format() {
+            let words =
+                format!("the table is of version {found}, and this Evenkeel reads {}: build it again", format());
+            return Err(Fault::new(Kind::Absent, words));
+        }
+        let generation = row.try_get("generation")?;
+        Ok(Header {
+            build: (generation, row.try_get("built_at")?),
+            generation,
+            documents: row.try_get("documents")?,
+            languages: row.try_get("languages")?,
+            counts: row.try_get("counts")?,
+            words: [row.try_get("title_words")?, row.try_get("body_words")?],
+        })
+    }
+
+    /// Finds what may answer a question, in one snapshot (`PG-2`).
+    pub(crate) async fn search(
+        &self,
+        connection: &mut PgConnection,
+        question: &str,
+        now: i64,
+    ) -> Result<Candidates, Fault> {
+        sqlx::raw_sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").execute(&mut *connection).await?;
+        let header = self.header(connection).await?;
+        let mut found = Vec::new();
+        for (at, asker) in self.askers(connection, &header).await?.iter().enumerate() {
+            let mut question = asker.ask(question);
+            let mut among = header.among(at);
+            for _ in 0..ROUNDS {
+                let missing = question.weigh(&among);
+                if missing.is_empty() {
+                    break;
+                }
+                among.with.extend(self.with(connection, asker.language(), missing).await?);
+            }
+            question.weigh(&among);
+            let texts = self.texts(connection, (asker.language(), &question, now), &mut among).await?;
+            found.push((question, among, texts));
+        }
+        sqlx::raw_sql("COMMIT").execute(&mut *connection).await?;
+        Ok(Candidates(found))
+    }
+
+    /// Returns what makes questions of texts, one for each language of the build.
+    async fn askers(&self, connection: &mut PgConnection, header: &Header) -> Result<Arc<Vec<Asker>>, Fault> {
+        if let Some((build, askers)) = &*self.askers.lock()
+            && *build == header.build
+        {
+            return Ok(askers.clone());
+        }
+        let text: String = sqlx::query_scalar(AssertSqlSafe(self.synonyms.clone())).fetch_one(connection).await?;
+        let synonyms = Synonyms::parse(&text);
+        let synonyms =
+            synonyms.map_err(|why| Fault::new(Kind::Absent, format!("its synonyms cannot be read: {why}")))?;
+        let asker = |language: &String| Asker::new(Language::of(language), &synonyms);
+        let askers = Arc::new(header.languages.iter().map(asker).collect::<Vec<_>>());
+        *self.askers.lock() = Some((header.build, askers.clone()));
+        Ok(askers)
+    }
+
+    /// Counts the documents that have each of the words.
+    async fn with(
+        &self,
+        connection: &mut PgConnection,
+        language: Language,
+        words: Vec<String>,
+    ) -> Result<BTreeMap<String, u64>, Fault> {
+        let mut with: BTreeMap<String, u64> = words.iter().map(|word| (word.clone(), 0)).collect();
+        let statement = sqlx::query(AssertSqlSafe(self.with.clone())).bind(language.code()).bind(words);
+        for row in statement.fetch_all(connection).await? {
+            with.insert(row.try_get("word")?, count(row.try_get("documents")?));
+        }
+        Ok(with)
+    }
+
+    /// Finds the documents that may answer a question at a moment, and counts the words of their titles.
+    async fn texts(
+        &self,
+        connection: &mut PgConnection,
+        (language, question, now): (Language, &Question, i64),
+        among: &mut Among,
+    ) -> Result<Vec<Text>, Fault> {
+        let wanted = question.wanted(among);
+        let terms: Vec<String> = wanted.iter().map(|it| query(&it.word)).collect();
+        let documents: Vec<i64> = wanted.iter().map(|it| i64::try_from(it.documents).unwrap_or(i64::MAX)).collect();
+        let weights: Vec<f64> = wanted.iter().map(|it| it.weight).collect();
+        if documents.iter().all(|it| *it == 0) {
+            return Ok(Vec::new());
+        }
+        let statement = sqlx::query(AssertSqlSafe(self.search.clone())).bind(language.code()).bind(terms);
+        let rows = statement.bind(documents).bind(weights).bind(now).fetch_all(connection).await?;
+        Ok(rows.iter().map(|row| text(row, among)).collect::<Result<_, _>>()?)
+    }
+}
+
+impl Header {
+    /// Returns what a question is weighed by, in the language at a place.
+    fn among(&self, at: usize) -> Among {
+        let of = |list: &[i64]| list.get(at).copied().unwrap_or(0) as f64;
+        let mean = |words: &[i64]| of(words) / of(&self.counts).max(1.0);
+        let means = [mean(&self.words[0]), mean(&self.words[1])];
+        Among { documents: count(self.documents), means, with: BTreeMap::new() }
+    }
+}
+
+/// Reads a document, and in how many of them each word of its title is.
+fn text(row: &PgRow, among: &mut Among) -> Result<Text, sqlx::Error> {
+    let (words, with): (Vec<String>, Vec<i64>) = (row.try_get("words")?, row.try_get("documents")?);
+    among.with.extend(words.into_iter().zip(with.into_iter().map(count)));
+    let length = |name| row.try_get::<i32, _>(name).map(|it| u32::try_from(it).unwrap_or(0));
+    Ok(Text {
+        id: row.try_get("id")?,
+        title: row.try_get("title")?,
+        body: row.try_get("body")?,
+        source: row.try_get("source")?,
+        verified_at: row.try_get("verified_at")?,
+        lengths: [length("title_words")?, length("body_words")?],
+    })
+}
+
+fn count(it: i64) -> u64 {
+    u64::try_from(it).unwrap_or(0)
+}
+
+impl Candidates {
+    /// Judges them, and returns the best, at most so many, the best first.
+    ///
+    /// # Cost
+    /// It computes: about a millisecond for each 20 KiB of their text.
+    pub fn judge(self, most: usize) -> Vec<Hit> {
+        let each = self.0.into_iter().flat_map(|(mut question, among, texts)| question.judge(&among, texts, most));
+        let mut hits: Vec<Hit> = each.collect();
+        hits.sort_by(|a, b| b.confidence.total_cmp(&a.confidence).then_with(|| a.id.cmp(&b.id)));
+        hits.truncate(most);
+        hits
+    }
+}
