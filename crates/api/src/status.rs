@@ -117,6 +117,9 @@ pub struct TierState {
     pub eligible: bool,
     /// What each of its replicas says of itself: `ready`, `refused`, `out`, `busy`, `misconfigured`, or `unasked`.
     pub readiness: Vec<String>,
+    /// Why its path cannot answer, as far as is known without asking it; absent where nothing is known against it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unready: Option<String>,
     /// When it last answered well, be it a request or a copy of one.
     pub last_exercised: Option<Timestamp>,
     /// Whether it counts as redundancy: `counts`, or why not: `barred` (no request may start on it now), `unproven` (it has not

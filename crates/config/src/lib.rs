@@ -41,7 +41,7 @@ pub use rules::{Answer, Row, RuleSet, Scalar};
 pub use schema::capability::{is_language, is_region};
 pub use schema::contract::{Datatype, FeatureKind};
 pub use schema::enrich::KeyKind;
-pub use schema::path::{Kind, kind};
+pub use schema::path::{Documents, Kind, Postgres, kind};
 pub use schema::scalar::{Duration, Ratio, Size};
 pub use schema::server::{Server, Tls};
 pub use schema::upstream::{Dialect, UpstreamProtocol};

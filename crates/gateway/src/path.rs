@@ -47,6 +47,11 @@ pub(crate) trait Path: Send + Sync {
     fn model(&self) -> Option<&Arc<ModelFile>> {
         None
     }
+
+    /// Says why it cannot answer, as far as is known without asking it, for those who look after it.
+    fn unready(&self) -> Option<String> {
+        None
+    }
 }
 
 /// An attempt on its way; dropping it stops it and closes what it called.

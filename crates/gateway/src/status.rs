@@ -54,6 +54,7 @@ pub(crate) fn one(driver: &Driver, events: &Events, name: &str, applied: &Applie
             share,
             eligible: now.eligible,
             readiness: now.readiness.iter().map(|it| it.name().into()).collect(),
+            unready: applied.paths.get(tier.path.index()).and_then(|path| path.unready()),
             last_exercised,
             redundancy: now.redundancy.name().into(),
             calibration: applied.scales[tier.path.index()]

@@ -74,7 +74,7 @@ impl Checks<'_> {
             ("features", speaks || (target == Target::Certain && route.protocol != RouteProtocol::Oip)),
             ("languages", attempted),
             ("datatypes", attempted && route.protocol == RouteProtocol::Oip),
-            ("residency", remote),
+            ("residency", kind.leaves()),
             ("space", route.protocol == RouteProtocol::OpenaiEmbeddings && target != Target::Stored),
             ("total", attempted),
             ("breaker", attempted),

@@ -172,7 +172,8 @@ impl Checks<'_> {
         }
     }
 
-    pub(super) fn secret(&mut self, key: &Key, reference: &str) {
+    /// Fetches a secret.
+    pub(crate) fn secret(&mut self, key: &Key, reference: &str) {
         if self.report.doubts(key) {
             return;
         }

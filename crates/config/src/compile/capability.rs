@@ -31,9 +31,9 @@ pub(crate) fn can(names: &Names, tier: &Tier, kind: &dyn PathKind) -> Can {
     let bits = |all: &Vec<String>, bit: &dyn Fn(&str) -> u64| all.iter().fold(0, |bits, it| bits | bit(&lower(it)));
     let languages = tier.languages.as_ref().map(|all| bits(all, &|it| names.spoken(it)));
     let datatypes = tier.datatypes.as_ref().map(|all| all.iter().fold(0, |bits, it| bits | datatype(it.name())));
-    let regions = match target {
-        Target::Upstream(_) => tier.residency.as_ref().map(|all| bits(all, &|it| names.region(it))),
-        Target::Model | Target::Rules | Target::Certain | Target::Stored | Target::Members => Some(0),
+    let regions = match kind.leaves() {
+        true => tier.residency.as_ref().map(|all| bits(all, &|it| names.region(it))),
+        false => Some(0),
     };
     let unsaid = Can::default();
     Can {

@@ -88,6 +88,8 @@ impl Kinds {
     }
 }
 
+pub use retrieval::{Documents, Postgres};
+
 /// What the rest of the crate asks of a kind of path.
 pub(crate) trait PathKind {
     /// Reports what is wrong with it, at `key`, where it stands.
@@ -102,6 +104,11 @@ pub(crate) trait PathKind {
     /// Returns an upstream that it asks besides its target.
     fn also(&self) -> Option<&str> {
         None
+    }
+
+    /// Says whether something of a request leaves this process by it.
+    fn leaves(&self) -> bool {
+        matches!(self.target(), Target::Upstream(_))
     }
 
     /// Says whether an output of it is one tensor, however many rows there are.

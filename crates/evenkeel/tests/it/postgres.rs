@@ -1,6 +1,9 @@
-//! Documents in a real PostgreSQL: Debian's, and that of PyPI `pgserver`; built and asked.
+//! Documents in a real PostgreSQL: Debian's, and that of PyPI `pgserver`; built, asked, and gone under load.
 
 mod build;
+mod chat;
+mod outage;
+mod refused;
 mod search;
 mod server;
 

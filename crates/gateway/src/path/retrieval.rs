@@ -1,4 +1,5 @@
-//! `retrieval`: the passages of verified documents that fit a question, each with its source, found on threads of its own.
+//! `retrieval`: the passages of verified documents that fit a question, each with its source, found on threads of its own or in a
+//! database.
 //!
 //! What is asked is the last message of the user. Where no document fits it as well as `min_score` wants, the path declines, and
 //! the next tier is asked: that is no failure of the path. An answer is made of the best passage of each of up to three documents,
@@ -13,6 +14,7 @@
 
 mod augment;
 mod embed;
+mod postgres;
 mod speak;
 
 use std::sync::Arc;
@@ -22,7 +24,7 @@ use evenkeel_core::ResultCode;
 use evenkeel_retrieval::{Hit, Index};
 use http::HeaderMap;
 
-use self::{augment::augmented, embed::Embedder};
+use self::{augment::augmented, embed::Embedder, postgres::Table};
 use super::{Attempting, Ended, Found, Left, Path, Pieces, Search, Site, openai::Openai, workers::Workers};
 use crate::{
     ask::{Ask, Question},
@@ -40,7 +42,7 @@ const MOST: usize = 3;
 
 /// Documents that answer.
 pub(crate) struct Retrieval {
-    index: Arc<Index>,
+    documents: Documents,
     min_score_permille: u16,
     name: Arc<str>,
     clock: Clock,
@@ -50,26 +52,42 @@ pub(crate) struct Retrieval {
     model: Option<Arc<dyn Path>>,
 }
 
-impl Retrieval {
-    pub(super) fn path(kind: &config::kind::Retrieval, site: Site<'_>) -> Result<Arc<dyn Path>, String> {
-        let index = Index::open(&kind.index).map_err(|error| error.to_string())?;
-        if index.digest() != kind.sha256 {
-            let index = kind.index.display();
-            return Err(format!("`{index}` was built again after the configuration was read; reload once it is whole"));
+/// Where they are.
+enum Documents {
+    Index(Arc<Index>),
+    Postgres(Arc<Table>),
+}
+
+impl Documents {
+    fn open(kind: &config::kind::Retrieval, name: &Arc<str>) -> Result<Self, String> {
+        let (folder, sha256) = match &kind.documents {
+            config::Documents::Postgres(table) => return Ok(Self::Postgres(Table::new(table, name)?)),
+            config::Documents::Index { folder, sha256 } => (folder, sha256),
+        };
+        let index = Index::open(folder).map_err(|error| error.to_string())?;
+        let folder = folder.display();
+        if index.digest() != *sha256 {
+            return Err(format!("`{folder}` was built again after the configuration was read; reload once it is whole"));
         }
-        let embedder = kind.embeddings.as_ref().and_then(|it| Some(Embedder::new(it, (site.others)(&it.upstream)?)));
         if kind.embeddings.is_some() && index.model().is_none() {
-            let index = kind.index.display();
             return Err(format!(
-                "`{index}` has no vectors for `embeddings`: build it with `evenkeel index build --embeddings`"
+                "`{folder}` has no vectors for `embeddings`: build it with `evenkeel index build --embeddings`"
             ));
         }
+        Ok(Self::Index(Arc::new(index)))
+    }
+}
+
+impl Retrieval {
+    pub(super) fn path(kind: &config::kind::Retrieval, site: Site<'_>) -> Result<Arc<dyn Path>, String> {
+        let name: Arc<str> = site.path.name.as_str().into();
+        let documents = Documents::open(kind, &name)?;
+        let embedder = kind.embeddings.as_ref().and_then(|it| Some(Embedder::new(it, (site.others)(&it.upstream)?)));
         let model = kind.augment.as_ref().map(|it| Openai::path(it, site)).transpose()?;
-        let name = site.path.name.as_str();
         Ok(Arc::new(Self {
-            index: Arc::new(index),
+            documents,
             min_score_permille: kind.min_score_permille,
-            name: name.into(),
+            name: name.clone(),
             clock: site.clock,
             workers: Workers::start(&format!("search {name}"), kind.threads)?,
             embedder,
@@ -79,8 +97,15 @@ impl Retrieval {
 
     /// Finds the documents, the best first, each with its confidence in thousandths, and says how the embedder answered.
     async fn find(&self, ask: &Ask, call: Call) -> Result<(Vec<(Hit, u16)>, Option<ResultCode>), ResultCode> {
-        let (index, now) = (self.index.clone(), self.clock.wall(self.clock.now()).as_second());
+        let now = self.clock.wall(self.clock.now()).as_second();
         let Some(question) = last_question(&ask.body) else { return Ok((Vec::new(), None)) };
+        let index = match &self.documents {
+            Documents::Index(index) => index.clone(),
+            Documents::Postgres(table) => {
+                let found = table.find(&question, now).await?;
+                return Ok((scored(self.workers.run(move |_| found.judge(MOST)).await?), None));
+            }
+        };
         let vector = match &self.embedder {
             Some(embedder) => Some(embedder.vector(&question, call.budget).await),
             None => None,
@@ -93,8 +118,7 @@ impl Retrieval {
         let search = move |_: &dyn Fn() -> bool| index.search_with((&question, vector.as_deref()), now, MOST);
         // The files were whole when they were opened: what cannot be read now is what a panic is.
         let hits = self.workers.run(search).await?.map_err(|_| ResultCode::PathPanic)?;
-        let scored = hits.into_iter().map(|hit| (permille(hit.confidence), hit)).map(|(score, hit)| (hit, score));
-        Ok((scored.collect(), embedder))
+        Ok((scored(hits), embedder))
     }
 
     async fn answer(&self, ask: Arc<Ask>, call: Call, pieces: Pieces) -> Result<Ended, ResultCode> {
@@ -133,6 +157,13 @@ impl Retrieval {
 }
 
 impl Path for Retrieval {
+    fn unready(&self) -> Option<String> {
+        match &self.documents {
+            Documents::Index(_) => None,
+            Documents::Postgres(table) => table.why_not(),
+        }
+    }
+
     fn attempt(self: Arc<Self>, ask: Arc<Ask>, call: Call, pieces: Pieces) -> Attempting {
         Box::pin(async move {
             match self.answer(ask, call, pieces).await {
@@ -141,6 +172,11 @@ impl Path for Retrieval {
             }
         })
     }
+}
+
+/// Adds to each document its confidence in thousandths.
+fn scored(hits: Vec<Hit>) -> Vec<(Hit, u16)> {
+    hits.into_iter().map(|hit| (permille(hit.confidence), hit)).map(|(score, hit)| (hit, score)).collect()
 }
 
 /// Returns a confidence as it is compared and recorded.

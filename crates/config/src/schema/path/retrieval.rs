@@ -1,4 +1,6 @@
-//! `retrieval`: the passages of verified documents that fit a question, searched in this process.
+//! `retrieval`: the passages of verified documents that fit a question, searched in this process or in a database.
+
+mod postgres;
 
 use std::{borrow::Cow, path::PathBuf};
 
@@ -6,6 +8,7 @@ use evenkeel_core::{Features, MILLISECOND, Nanos, SECOND};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::postgres::Postgres;
 use super::{Kind, PathKind, Site, Target, openai::Openai};
 use crate::{
     check::Checks,
@@ -22,13 +25,18 @@ use crate::{
 /// The file of an index that names all the others with their checksums: who knows it knows the index.
 const NAMES_ALL: &str = "index.json";
 
-/// The passages of verified documents that fit a question, searched in this process.
+/// The passages of verified documents that fit a question, searched in this process or in a database.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Retrieval")]
 pub(crate) struct Block {
-    /// The folder of the index, as `evenkeel index build` makes it; a relative path starts from the configuration's folder.
-    index: String,
+    /// The folder of the index, as `evenkeel index build` makes it; a relative path starts from the configuration's folder. Exactly
+    /// one of `index` and `postgres` is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    index: Option<String>,
+    /// The documents in a PostgreSQL database.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    postgres: Option<postgres::Block>,
     /// The least confidence with which a document answers; below it the next tier is asked. At 0.5, in the project's example,
     /// questions that documents answer part from those that none does; `evenkeel index search` shows the confidence.
     #[serde(default = "half")]
@@ -72,13 +80,11 @@ pub(crate) enum Answer {
     Extract,
 }
 
-/// An index, as it was when the configuration was read.
+/// Documents, and what is made of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Retrieval {
-    /// Its folder.
-    pub index: PathBuf,
-    /// SHA-256 of its `index.json`; another index is another revision.
-    pub sha256: [u8; 32],
+    /// Where they are.
+    pub documents: Documents,
     /// The least confidence with which a document answers, in thousandths.
     pub min_score_permille: u16,
     /// How many questions are searched for at once, each on a thread.
@@ -100,17 +106,52 @@ pub struct Embeddings {
     pub timeout: Nanos,
 }
 
+/// Where documents are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Documents {
+    /// An index, as it was when the configuration was read.
+    Index {
+        /// Its folder.
+        folder: PathBuf,
+        /// SHA-256 of its `index.json`; another index is another revision.
+        sha256: [u8; 32],
+    },
+    /// A table.
+    Postgres(Postgres),
+}
+
 impl Block {
-    fn names_all(&self) -> String {
-        format!("{}/{NAMES_ALL}", self.index.trim_end_matches('/'))
+    fn names_all(&self) -> Option<String> {
+        self.index.as_ref().map(|index| format!("{}/{NAMES_ALL}", index.trim_end_matches('/')))
+    }
+
+    /// Checks that the documents are in one place.
+    fn place(&self, key: &Key, site: Site<'_>, checks: &mut Checks<'_>) {
+        let hint = "`evenkeel index build` makes either";
+        match (self.names_all(), &self.postgres) {
+            (Some(index), None) => {
+                let hint = "`evenkeel index build` makes it; a relative path starts from the configuration's folder";
+                checks.made(&key.field("index"), &index, hint);
+            }
+            (None, Some(postgres)) => {
+                postgres.check(&key.field("postgres"), site.route.deadline().nanos(), checks);
+                if self.embeddings.is_some() {
+                    let message = "a table has no vectors: documents are found there by their words";
+                    checks.error("misplaced-key", &key.field("embeddings"), message, "remove it, or name an `index`");
+                }
+            }
+            (None, None) => checks.error("missing-key", key, "`index` or `postgres` is missing", hint),
+            (Some(_), Some(_)) => {
+                checks.error("index-or-postgres", key, "exactly one of `index` and `postgres` belongs here", hint);
+            }
+        }
     }
 }
 
 impl PathKind for Block {
     fn check(&self, key: &Key, site: Site<'_>, checks: &mut Checks<'_>) {
         checks.serves(key, site.route, &[RouteProtocol::OpenaiChat]);
-        let hint = "`evenkeel index build` makes it; a relative path starts from the configuration's folder";
-        checks.made(&key.field("index"), &self.names_all(), hint);
+        self.place(key, site, checks);
         let augment = self.augment.iter().map(|it| ("augment", &it.upstream, &it.model));
         let embeddings = self.embeddings.iter().map(|it| ("embeddings", &it.upstream, &it.model));
         for (name, upstream, model) in augment.chain(embeddings) {
@@ -122,10 +163,17 @@ impl PathKind for Block {
     }
 
     fn ready(&self, _: Site<'_>, outside: &Outside) -> Kind {
-        let file = outside.file(&self.names_all());
+        let index = |names_all: String| {
+            let file = outside.file(&names_all);
+            let folder = file.path.parent().map(PathBuf::from).unwrap_or_default();
+            Documents::Index { folder, sha256: file.sha256 }
+        };
+        let documents = match &self.postgres {
+            Some(postgres) => Documents::Postgres(postgres.ready(outside)),
+            None => index(self.names_all().expect("checked: one of both is there")),
+        };
         Kind::Retrieval(Retrieval {
-            index: file.path.parent().map(PathBuf::from).unwrap_or_default(),
-            sha256: file.sha256,
+            documents,
             min_score_permille: self.min_score.0,
             threads: self.threads,
             augment: self.augment.clone(),
@@ -149,12 +197,18 @@ impl PathKind for Block {
         self.augment.as_ref().map(|it| it.model.as_str())
     }
 
+    /// The words of a question go to a database.
+    fn leaves(&self) -> bool {
+        self.postgres.is_some() || matches!(self.target(), Target::Upstream(_))
+    }
+
     fn file(&self) -> Option<(&'static str, Cow<'_, str>)> {
-        Some(("index", self.names_all().into()))
+        Some(("index", self.names_all()?.into()))
     }
 
     fn need(&self) -> Nanos {
-        if self.augment.is_some() { 5 * SECOND } else { 500 * MILLISECOND }
+        let search = self.postgres.as_ref().map_or(500 * MILLISECOND, postgres::Block::timeout);
+        if self.augment.is_some() { 5 * SECOND } else { search }
     }
 
     /// It reads the words of the last question and quotes: it calls no tool that must be called, and writes no JSON. A model can

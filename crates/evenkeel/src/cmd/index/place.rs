@@ -12,7 +12,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Where an index is.
 pub(super) enum Place {
     Folder(PathBuf),
-    Table(Target),
+    Table(Box<Target>),
 }
 
 /// Why nothing was built.
@@ -33,7 +33,7 @@ impl Place {
             None => return Ok(Self::Folder(text.into())),
         };
         let target = Target::new(url.trim(), table.unwrap_or("documents")).map_err(|why| anyhow!(why));
-        Ok(Self::Table(target.context("cannot use the database")?))
+        Ok(Self::Table(Box::new(target.context("cannot use the database")?)))
     }
 
     pub(super) fn build(&self, from: &Folder, with: With<'_>, tell: impl FnMut(Progress)) -> Result<Built, NoBuild> {
@@ -60,7 +60,7 @@ impl Place {
             Self::Folder(folder) => Ok(Index::open(folder)?.search_with((question, vector), now, most)?),
             Self::Table(_) if vector.is_some() => anyhow::bail!("a table keeps no vectors"),
             Self::Table(target) => {
-                let documents = Documents::new(target.clone(), 1, PATIENCE);
+                let documents = Documents::new(Target::clone(target), 1, PATIENCE);
                 let found = super::super::runtime()?.block_on(documents.search(question, now));
                 let found = found.with_context(|| target.to_string())?;
                 Ok(found.judge(most))

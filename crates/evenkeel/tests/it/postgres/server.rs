@@ -130,6 +130,32 @@ impl Postgres {
         run(&mut psql)
     }
 
+    /// Lets it encrypt, with a certificate and its key.
+    ///
+    /// # Errors
+    /// It was built without TLS.
+    pub(super) fn encrypt(&self, certificate: &str) -> Result<(), String> {
+        let file = self.data().join("server.pem");
+        std::fs::write(&file, certificate).expect("written");
+        if is_root() {
+            std::os::unix::fs::chown(&file, Some(NOBODY), Some(NOBODY)).expect("given away");
+        }
+        run(Command::new("chmod").arg("600").arg(&file));
+        let mut psql = self.command("psql");
+        psql.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "postgres", "-d", "help"]);
+        for name in ["ssl_cert_file", "ssl_key_file"] {
+            psql.args(["-c", &format!("ALTER SYSTEM SET {name} = 'server.pem'")]);
+        }
+        let set = psql.args(["-c", "ALTER SYSTEM SET ssl = on"]).output().expect("psql runs");
+        if !set.status.success() || String::from_utf8_lossy(&set.stderr).contains("not supported") {
+            return Err(String::from_utf8_lossy(&set.stderr).trim().to_owned());
+        }
+        self.sql("SELECT pg_reload_conf()");
+        // Whoever starts a connection before the reload is through gets none.
+        crate::process::until("TLS", || (self.sql("SHOW ssl") == "on").then_some(()));
+        Ok(())
+    }
+
     /// Starts it, on the port that it has.
     pub(super) fn spawn(&mut self) {
         let begun = Instant::now();
