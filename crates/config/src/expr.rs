@@ -10,6 +10,7 @@
 //! - `EXPR-3`: what can still go wrong is arithmetic (overflow, division by zero), an order that NaN does not have, and
 //!   a value that is absent; it comes out as an error, never as a panic.
 
+mod logic;
 mod outputs;
 mod parse;
 mod typing;
@@ -26,6 +27,7 @@ use cel::{
     context::VariableResolver,
 };
 
+pub(crate) use logic::{Constant, Logic, Sign};
 pub use outputs::{Take, Taken};
 pub(crate) use typing::Type;
 
@@ -155,8 +157,16 @@ impl Expr {
         }
     }
 
+    /// Returns its logic, as far as it is comparisons with constants.
+    pub(crate) fn logic(&self, inputs: &Inputs) -> Logic {
+        match self.constant() {
+            Some(always) => Logic::Always(always),
+            None => logic::of(&self.tree, inputs),
+        }
+    }
+
     /// Returns what it always is, where it names no input.
-    pub(crate) fn constant(&self) -> Option<bool> {
+    fn constant(&self) -> Option<bool> {
         self.holds(&[], &Nothing).ok().filter(|_| self.constant)
     }
 

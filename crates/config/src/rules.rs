@@ -8,7 +8,9 @@
 //!   rule of which nobody knows whether it holds.
 //! - `RULE-2`: a file whose own tests fail is not used.
 
+mod cells;
 mod check;
+mod reach;
 
 use std::borrow::Cow;
 
@@ -96,6 +98,20 @@ impl RuleSet {
     pub fn values(&self, output: usize) -> impl Iterator<Item = (&Value, bool)> + Clone {
         let answers = self.rules.iter().map(move |rule| (&rule.answer[output], self.mode == Mode::First));
         answers.chain([(&self.otherwise[output], true)])
+    }
+
+    /// Returns the positions of the rules that answer a row: the first that holds, or all that add up.
+    pub(crate) fn holding(&self, row: &dyn Row) -> Vec<usize> {
+        let mut holding = Vec::new();
+        for (at, rule) in self.rules.iter().enumerate() {
+            match rule.when.holds(&self.types as &Inputs, row) {
+                Ok(false) => {}
+                Ok(true) if self.mode == Mode::First => return vec![at],
+                Ok(true) => holding.push(at),
+                Err(_) => return Vec::new(),
+            }
+        }
+        holding
     }
 
     /// Answers a row; it always can.

@@ -266,7 +266,8 @@ pub(super) fn parts(node: &IdedExpr) -> Vec<String> {
     }
 }
 
-fn written(node: &IdedExpr) -> String {
+/// Returns a form that does not depend on positions and spaces.
+pub(super) fn written(node: &IdedExpr) -> String {
     let all = |nodes: &[IdedExpr]| nodes.iter().map(written).collect::<Vec<_>>().join(",");
     match &node.expr {
         Node::Ident(name) => name.clone(),

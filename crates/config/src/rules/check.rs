@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Rule, RuleSet};
+use super::{
+    Rule, RuleSet,
+    reach::{coverage, gaps, reach},
+};
 use crate::{
     diagnostic::nearest,
     expr::{Expr, Row, Scalar, Type},
@@ -41,6 +44,9 @@ const RESERVED: [&str; 22] = [
     "dyn",
 ];
 
+/// What a test expects where no rule is to answer.
+const OTHERWISE: &str = "otherwise";
+
 /// How far a number may be from the expected one, for the rounding of sums.
 const SLACK: f64 = 1e-9;
 
@@ -74,8 +80,15 @@ pub(super) fn compile(file: &RulesFile, report: &mut Report<'_>) -> Option<RuleS
         return None;
     }
     reach(&set, report);
+    if file.complete {
+        gaps(&set, report);
+    }
+    let mut tried = BTreeSet::new();
     for (at, test) in file.tests.iter().enumerate() {
-        try_one(&set, test, &root.field("tests").index(at), report);
+        tried.extend(try_one(&set, test, &root.field("tests").index(at), report));
+    }
+    if !file.tests.is_empty() && report.errors() == 0 {
+        coverage(&set, &tried, report);
     }
     Some(set)
 }
@@ -108,6 +121,9 @@ fn rules(file: &RulesFile, set: &mut RuleSet, report: &mut Report<'_>) {
         let id = key.field("id");
         if rule.id.is_empty() || rule.id.len() > 128 {
             report.error("bad-name", &id, "a rule needs a name of 1 to 128 bytes", "say what it is about");
+        } else if rule.id == OTHERWISE {
+            let message = "a rule cannot be named `otherwise`, which answers where no rule does";
+            report.error("bad-name", &id, message, "say what it is about");
         } else if !ids.insert(&rule.id) {
             let message = format!("a rule named `{}` stands above", rule.id);
             report.error("duplicate-name", &id, message, "give each rule its own name");
@@ -168,21 +184,6 @@ fn number_to_add(key: &Key, value: &Value, report: &mut Report<'_>) {
     }
 }
 
-/// Warns of rules that never answer (CF-07), as far as their texts show it.
-fn reach(set: &RuleSet, report: &mut Report<'_>) {
-    for (at, rule) in set.rules.iter().enumerate() {
-        let key = Key::default().field("rules").index(at).field("when");
-        if rule.when.constant() == Some(false) {
-            report.warning("never-fires", &key, format!("rule `{}` never holds", rule.id), "remove it");
-        }
-        let hides = |above: &&Rule| above.when.constant() == Some(true) || rule.when.implies(&above.when);
-        if let Some(above) = set.rules[..at].iter().find(hides).filter(|_| set.mode == Mode::First) {
-            let message = format!("rule `{}` never answers: wherever it holds, `{}` above does", rule.id, above.id);
-            report.warning("never-fires", &key, message, "move it up, or remove it");
-        }
-    }
-}
-
 /// A row of a test.
 struct Given<'a>(Vec<Option<&'a Value>>);
 
@@ -197,7 +198,8 @@ impl Row for Given<'_> {
     }
 }
 
-fn try_one(set: &RuleSet, test: &Test, key: &Key, report: &mut Report<'_>) {
+/// Tries a test; returns the positions of the rules that have answered it.
+fn try_one(set: &RuleSet, test: &Test, key: &Key, report: &mut Report<'_>) -> Vec<usize> {
     let before = report.errors();
     for (name, value) in &test.given {
         given_fits(set, &key.field("given").field(name), (name, value), report);
@@ -207,8 +209,12 @@ fn try_one(set: &RuleSet, test: &Test, key: &Key, report: &mut Report<'_>) {
         let message = format!("there is no output `{name}`");
         report.error("unknown-output", &expect.field(name), message, format!("one of {}", set.outputs.join(", ")));
     }
+    if test.expect.is_empty() && test.rule.is_none() {
+        let message = "the test expects nothing, so nothing is tried";
+        report.error("missing-key", key, message, "write what is to be answered under `expect`, or by which `rule`");
+    }
     if report.errors() > before {
-        return;
+        return Vec::new();
     }
     let row = Given(set.inputs.iter().map(|(name, _)| test.given.get(name)).collect());
     let answer = set.answer(&row);
@@ -221,6 +227,25 @@ fn try_one(set: &RuleSet, test: &Test, key: &Key, report: &mut Report<'_>) {
         let Some(wanted) = test.expect.get(name).filter(|wanted| !same(value, wanted)) else { continue };
         let message = format!("the answer is {value}, by {by}; {wanted} is expected");
         report.error("failed-test", &expect.field(name), message, "correct the rule, or the test");
+    }
+    if let Some(wanted) = &test.rule {
+        expected_rule(set, (wanted, answer.rule, &by), &key.field("rule"), report);
+    }
+    set.holding(&row)
+}
+
+/// Holds the rule that has answered against the one that was expected; `otherwise` is expected where none is to hold.
+fn expected_rule(set: &RuleSet, (wanted, found, by): (&str, Option<&str>, &str), key: &Key, report: &mut Report<'_>) {
+    if wanted != OTHERWISE && !set.rules.iter().any(|rule| rule.id == wanted) {
+        let hint = match nearest(wanted, set.rules.iter().map(|it| it.id.as_str())) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "name a rule of this file, or `otherwise`".into(),
+        };
+        return report.error("unknown-rule", key, format!("there is no rule `{wanted}`"), hint);
+    }
+    if found.unwrap_or(OTHERWISE) != wanted {
+        let message = format!("{by} has answered; `{wanted}` is expected");
+        report.error("failed-test", key, message, "correct the rules, their order, or the test");
     }
 }
 

@@ -17,6 +17,10 @@ pub(crate) struct RulesFile {
     /// What happens where several rules hold.
     #[serde(default)]
     pub(crate) mode: Mode,
+    /// Whether each row whose values are all there has a rule; `check` names one that has none. `otherwise` is then for rows that
+    /// cannot be computed alone.
+    #[serde(default)]
+    pub(crate) complete: bool,
     /// The rules, in order.
     #[schemars(length(max = 1_000))]
     pub(crate) rules: Vec<Rule>,
@@ -64,5 +68,9 @@ pub(crate) struct Test {
     /// The row: a value for each input.
     pub(crate) given: BTreeMap<String, Value>,
     /// What is to be answered, by output; outputs that are left out are not compared.
+    #[serde(default)]
     pub(crate) expect: BTreeMap<String, Value>,
+    /// The rule that is to answer; `otherwise` where none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) rule: Option<String>,
 }

@@ -63,10 +63,11 @@ routes:
 
 const RULES: &str = r#"inputs: {a: int, b: float, c: category}
 mode: first
+complete: false
 rules:
   - {id: x, when: "a > 1 && b / 2.0 < 3.0", answer: {s: 0.5}, owner: o, why: w}
 otherwise: {s: 0.1}
-tests: [{given: {a: 1, b: 2}, expect: {s: 0.1}}]
+tests: [{given: {a: 1, b: 2}, expect: {s: 0.1}, rule: otherwise}, {given: {a: 2, b: 2}, rule: x}]
 "#;
 
 /// What may come in the place of a word.
@@ -146,7 +147,7 @@ proptest! {
         let inputs = [("a", Type::Int), ("b", Type::Float), ("c", Type::Text), ("vip", Type::Bool)];
         let inputs = inputs.map(|(name, of)| (name.to_owned(), of));
         if let Ok(expr) = Expr::compile(&text, &inputs) {
-            let _ = (expr.constant(), expr.implies(&expr));
+            let _ = (expr.logic(&inputs), expr.implies(&expr));
         }
     }
 }
