@@ -8,6 +8,9 @@ pub use self::cache::Cached;
 use crate::{Calibration, words};
 
 mod cache;
+mod posted;
+
+pub use self::posted::{Posted, RuleRows};
 
 /// The record of one request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +51,9 @@ pub struct Decision {
     pub candidates: Vec<Candidate>,
     /// Every attempt.
     pub attempts: Vec<Attempt>,
+    /// What the steps of `post` did to answers; absent where they changed nothing and let all pass.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub post: Vec<Posted>,
     /// What became of it.
     pub outcome: Outcome,
     /// The closest reason.
@@ -168,6 +174,9 @@ pub struct Attempt {
     /// How the call ended of whoever says what a question means: where it is not `ok`, documents were found by their words alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub embedder: Option<String>,
+    /// By which rules a `rules` path has answered how many rows, those with the most rows first, 64 at most.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<RuleRows>,
 }
 
 /// The file of a model that is computed in the gateway's process.
@@ -270,6 +279,7 @@ impl Decision {
             inputs: it.facts.iter().map(|fact| input(fact, route, &it.revision)).collect(),
             candidates: it.candidates.iter().map(|it| candidate(it, route)).collect(),
             attempts: it.attempts.iter().map(|attempt| self::attempt(attempt, &it.revision)).collect(),
+            post: Vec::new(),
             explanation: explanation(&outcome, it.reason),
             outcome,
             reason: it.reason.name().into(),
@@ -324,6 +334,7 @@ fn attempt(it: &core::AttemptRecord, revision: &core::Revision) -> Attempt {
         model: None,
         vote: None,
         embedder: None,
+        rules: Vec::new(),
     }
 }
 

@@ -12,7 +12,8 @@ mod words;
 
 pub use calibration::{CalibratedOutput, Calibration};
 pub use decision::{
-    Attempt, Cached, Candidate, Decision, Document, Enrichment, Imputed, Input, Model, Outcome, Rows, Usage, Vote,
+    Attempt, Cached, Candidate, Decision, Document, Enrichment, Imputed, Input, Model, Outcome, Posted, Rows, RuleRows,
+    Usage, Vote,
 };
 pub use ready::{Ready, Rejected, Unproven};
 pub use status::{FeatureServer, Gate, MemberState, RouteBrief, RouteState, Standing, Status, TierState};

@@ -11,6 +11,7 @@ mod input;
 mod ladder;
 pub(crate) mod limits;
 mod map;
+mod post;
 mod routes;
 mod rows;
 mod sizes;

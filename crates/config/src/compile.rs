@@ -13,6 +13,7 @@ mod digest;
 mod enrich;
 mod map;
 mod only;
+mod post;
 pub(crate) mod vote;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -30,6 +31,7 @@ pub use vote::{Voted, Weights};
 use crate::{
     confidence::Accept,
     outside::Outside,
+    post::Post,
     schema::{
         breaker::Breaker,
         commit::Commit,
@@ -145,6 +147,8 @@ pub struct RouteSpec {
     pub tolerance: u16,
     /// What requests want that say nothing (F-036).
     pub wants: core::Wants,
+    /// What is done to every answer.
+    pub post: Arc<Post>,
 }
 
 /// Compiles a file that was checked, with what it names outside.
@@ -208,6 +212,7 @@ pub(crate) fn compile(mut file: File, outside: &Outside) -> Deployment {
             versions: it.versions.clone(),
             tolerance: it.shadow.tolerance.0,
             wants: capability::wants(&revision.names, it),
+            post: post::post(&it.post, outside),
         });
     }
     let certificate = file.server.tls.as_ref();
@@ -235,6 +240,7 @@ fn write_out(file: &mut File, outside: &Outside) {
         contract::write_out(route, outside);
         route.max_batch = batch::most(route, outside);
         route.residency.iter_mut().for_each(capability::sort);
+        route.post.iter_mut().for_each(post::write_out);
         for (at, tier) in route.tiers.iter_mut().enumerate() {
             let by_kind = tier.kinds.given().first().map(|(_, kind)| kind.method(at));
             tier.method = tier.method.or(by_kind);

@@ -30,6 +30,8 @@ const MAX_RULES: u64 = 4 << 20;
 const MAX_CALIBRATION: u64 = 16 << 20;
 /// The largest file of certificates, or of a key, that is read: all public issuers have less.
 const MAX_PEM: u64 = 1 << 20;
+/// The largest JSON schema that is read.
+const MAX_SCHEMA: u64 = 1 << 20;
 /// The largest request that is read to see what a route takes.
 const MAX_SAMPLE: u64 = 64 << 20;
 /// The largest model file that is read.
@@ -53,6 +55,8 @@ pub(crate) struct Outside {
     files: BTreeMap<String, Result<NamedFile, String>>,
     rules: BTreeMap<String, Option<Arc<RuleSet>>>,
     calibrations: BTreeMap<String, Arc<ScoreMaps>>,
+    /// JSON schemas, as they are.
+    schemas: BTreeMap<String, String>,
     /// What the requests of these files hold.
     samples: BTreeMap<String, BTreeMap<String, InputTensor>>,
     /// Those files that were looked for, there or not.
@@ -91,6 +95,21 @@ impl Outside {
         let tensors = sample::read(&read?).map_err(|why| format!("`{}` {why}", path.display()))?;
         self.samples.insert(file.into(), tensors);
         Ok(())
+    }
+
+    /// Reads a JSON schema; returns the name of the file as people see it, and what is in it.
+    pub(crate) fn fetch_schema(&mut self, file: &str) -> Result<(String, String), String> {
+        let path = self.base.join(file);
+        if let Some(text) = self.schemas.get(file) {
+            return Ok((path.display().to_string(), text.clone()));
+        }
+        let mark = Mark::of(&path);
+        let read = text(&path, MAX_SCHEMA).map(|text| (Sha256::digest(&text).into(), text));
+        self.sources.name(&path, mark, read.as_ref().ok().map(|it| it.0));
+        let (sha256, text) = read?;
+        self.files.insert(file.into(), Ok(NamedFile { path: path.clone(), sha256 }));
+        self.schemas.insert(file.into(), text.clone());
+        Ok((path.display().to_string(), text))
     }
 
     /// Takes note of a model file.
@@ -180,6 +199,11 @@ impl Outside {
     /// Returns score maps that were fetched.
     pub(crate) fn calibration(&self, file: &str) -> Arc<ScoreMaps> {
         self.calibrations.get(file).cloned().expect("checked: the maps are there and right")
+    }
+
+    /// Returns a JSON schema that was fetched.
+    pub(crate) fn schema(&self, file: &str) -> &str {
+        self.schemas.get(file).map(String::as_str).expect("checked: the schema is there")
     }
 
     /// Returns rules that were fetched.

@@ -14,6 +14,7 @@ pub(crate) mod file;
 pub(crate) mod first_token;
 pub(crate) mod map;
 pub(crate) mod path;
+pub(crate) mod post;
 pub(crate) mod probe;
 pub(crate) mod route;
 pub(crate) mod rows;

@@ -263,6 +263,8 @@ results! {
     Disagreement = "quality.disagreement", Quality, Success, No, Yes, Nothing, DisagreementHigh;
     /// The vote of its ensemble was over before it answered.
     VoteOver = "cancelled.vote_over", Cancelled, None, No, No, Nothing, QuorumNotReached;
+    /// A step of its route does not let it pass: it says something that is not allowed, or cannot be looked at.
+    GuardOutput = "quality.guard_output", Quality, Success, No, Yes, Nothing, OutputGuard;
 }
 
 impl ResultCode {

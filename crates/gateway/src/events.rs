@@ -11,6 +11,7 @@ pub(crate) mod calibrated;
 mod episode;
 pub(crate) mod log;
 pub(crate) mod metrics;
+mod notes;
 mod ring;
 pub(crate) mod share;
 mod trace;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 
 use evenkeel_api as api;
 use evenkeel_config::Calibration;
-use evenkeel_core::{AttemptId, BreakerTurn, Decision, Output, Revision, Transition};
+use evenkeel_core::{AttemptId, BreakerTurn, Decision, Output, PathId, Revision, Transition};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
@@ -30,7 +31,7 @@ use crate::{
     bill::Spent,
     cache::Noted,
     enrich::{Enriched, Plan},
-    path::{Found, ModelFile, Search},
+    path::{Found, ModelFile, Notes, Search},
     shadow::Shadowed,
     vote::Cast,
 };
@@ -56,6 +57,8 @@ pub(crate) struct Record {
     pub(crate) models: Vec<(AttemptId, Arc<ModelFile>)>,
     /// How those voted that are members of an ensemble.
     pub(crate) votes: Vec<(AttemptId, Cast)>,
+    /// What else only the shell knows of them.
+    pub(crate) notes: Vec<(Whose, Notes)>,
     /// What was fetched and imputed, where its route is enriched.
     pub(crate) enriched: Option<Enriched>,
     /// What the cache had to do with it, where its route has one.
@@ -77,6 +80,17 @@ pub(crate) struct Attempts {
     pub(crate) votes: Vec<(AttemptId, Cast)>,
     /// What the cache had to do with it, where its route has one.
     pub(crate) cached: Option<Noted>,
+    /// What else only we know of them.
+    pub(crate) notes: Vec<(Whose, Notes)>,
+}
+
+/// Whose it is, what is noted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// An attempt.
+    Attempt(AttemptId),
+    /// An answer that is certain, which is given without one.
+    Certain(PathId),
 }
 
 /// Something that happened, for those who watch.
@@ -112,13 +126,26 @@ impl Events {
 
     /// Keeps the record of a request that is over, with what only the shell knows of its attempts.
     pub(crate) fn decision(&self, decision: Decision, ask: &Ask, attempts: Attempts) {
-        let Attempts { spent, found, calibrated, models, votes, cached } = attempts;
+        let Attempts { spent, found, calibrated, models, votes, notes, cached } = attempts;
         let trace = trace::context(&ask.headers);
         let (id, enriched) = (ask.decision.clone(), ask.enriched().cloned());
         let at = Timestamp::now();
-        let record =
-            Arc::new(Record { id, at, trace, decision, spent, found, calibrated, models, votes, enriched, cached });
+        let record = Arc::new(Record {
+            id,
+            at,
+            trace,
+            decision,
+            spent,
+            found,
+            calibrated,
+            models,
+            votes,
+            notes,
+            enriched,
+            cached,
+        });
         self.metrics.decision(&record.decision);
+        self.metrics.posted(&record);
         if let Some(enriched) = &record.enriched {
             self.metrics.enriched(&record.decision, enriched);
         }
@@ -230,7 +257,10 @@ fn render(record: &Record) -> api::Decision {
             agreed: it.agreed,
             class: it.class,
         });
+        let noted = record.notes.iter().filter(|(it, _)| *it == Whose::Attempt(of.attempt));
+        attempt.rules = noted.flat_map(|(_, notes)| &notes.rules).map(notes::rule).collect();
     }
+    rendered.post = notes::posted(record);
     rendered
 }
 

@@ -33,10 +33,12 @@ pub(crate) fn attempt(path: Arc<dyn Path>, ask: &Arc<Ask>, call: Call, accept: A
     let asked = with_outputs(ask, accept.confidence.taken().iter().map(|it| it.output.as_str()));
     Box::pin(async move {
         let mut ended = path.attempt(asked, call, None).await;
-        if let Left::Infer(answer) = ended.left {
+        let (notes, mut left) = ended.left.notes();
+        if let Left::Infer(answer) = left {
             let low = low(&answer, &accept).await;
-            ended.left = Left::Judged(reduced(answer, &wanted), low);
+            left = Left::Judged(reduced(answer, &wanted), low);
         }
+        ended.left = left.noted(notes);
         ended
     })
 }

@@ -19,6 +19,7 @@ mod judge;
 mod listen;
 mod names;
 mod path;
+mod post;
 mod probe;
 mod protocol;
 mod reply;

@@ -28,6 +28,7 @@ pub(crate) const SHADOW_DURATION: &str = "evenkeel_shadow_duration_seconds";
 pub(crate) const SHADOW_ROWS: &str = "evenkeel_shadow_rows";
 pub(crate) const SHADOW_DISAGREEMENT: &str = "evenkeel_shadow_disagreement_ratio";
 pub(crate) const REHEARSAL_AGE: &str = "evenkeel_path_rehearsal_age_seconds";
+pub(crate) const POST_CHANGES: &str = "evenkeel_post_changes";
 pub(crate) const PROBES: &str = "evenkeel_probes";
 pub(crate) const REFUSED: &str = "evenkeel_refused_before_admission";
 pub(crate) const LINES_DROPPED: &str = "evenkeel_log_lines_dropped";

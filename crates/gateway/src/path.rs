@@ -8,7 +8,7 @@
 use std::{borrow::Cow, future::Future, pin::Pin, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
-use evenkeel_config::{Kind, PathSpec};
+use evenkeel_config::{Kind, PathSpec, Post};
 use evenkeel_core::{Nanos, ResultCode};
 use http::HeaderMap;
 use http_body_util::BodyExt;
@@ -20,6 +20,7 @@ use crate::{
     bill::Counts,
     calibration::Scale,
     clock::Clock,
+    post::Posted,
     protocol::{
         json::Reader,
         openai::{
@@ -51,6 +52,11 @@ pub(crate) trait Path: Send + Sync {
     /// Says why it cannot answer, as far as is known without asking it, for those who look after it.
     fn unready(&self) -> Option<String> {
         None
+    }
+
+    /// Returns what the steps of its route did to an answer that is certain, when it was made ready.
+    fn posted(&self) -> &[Posted] {
+        &[]
     }
 }
 
@@ -168,9 +174,47 @@ pub(crate) enum Left {
     Error(Bytes),
     /// The documents that were found, the best first, and the rest of what it left.
     Found(Search, Box<Left>),
+    /// What only the shell knows of the attempt, and the rest of what it left.
+    Noted(Box<Notes>, Box<Left>),
+}
+
+/// What only the shell knows of an attempt: the core decides nothing by it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Notes {
+    /// By which rule how many rows were answered.
+    pub(crate) rules: Vec<Ruled>,
+    /// What the steps of its route did to its answer.
+    pub(crate) posted: Vec<Posted>,
+}
+
+/// Rows that a rule has answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Ruled {
+    /// Its id; none where no rule held.
+    pub(crate) rule: Option<String>,
+    /// The rule whose condition could not be computed, so that `otherwise` was answered.
+    pub(crate) failed: Option<String>,
+    pub(crate) rows: u64,
 }
 
 impl Left {
+    /// Adds what only the shell knows of the attempt.
+    pub(crate) fn noted(self, notes: Notes) -> Self {
+        if notes == Notes::default() { self } else { Self::Noted(notes.into(), self.into()) }
+    }
+
+    /// Takes out what only the shell knows of the attempt.
+    pub(crate) fn notes(self) -> (Notes, Self) {
+        match self {
+            Self::Noted(notes, left) => (*notes, *left),
+            Self::Found(documents, left) => {
+                let (notes, left) = left.notes();
+                (notes, Self::Found(documents, left.into()))
+            }
+            left => (Notes::default(), left),
+        }
+    }
+
     /// Takes out the documents that were found.
     pub(crate) fn documents(self) -> (Search, Self) {
         match self {
@@ -270,6 +314,8 @@ pub(crate) struct Site<'a> {
     pub(crate) known: &'a Arc<Known>,
     /// The scale that its scores are brought to, where it is another one.
     pub(crate) scale: Option<&'a Scale>,
+    /// What its route does to every answer.
+    pub(crate) post: &'a Arc<Post>,
     /// What time it is.
     pub(crate) clock: Clock,
     /// It is tier 0 of its route, whose model says what is not known.

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use evenkeel_config::{Deployment, Part, PathSpec, Unfit, UpstreamSpec};
+use evenkeel_config::{Deployment, Part, PathSpec, Post, Unfit, UpstreamSpec};
 use evenkeel_core::{PathId, UpstreamId, Where};
 use jiff::Timestamp;
 use rustls::ServerConfig;
@@ -54,9 +54,9 @@ pub fn prove(deployment: &Deployment) -> Vec<Unfit> {
     let paths = deployment.revision.paths.iter().zip(&deployment.paths);
     let built = paths.enumerate().filter(|(_, it)| local(it)).map(|(at, (path, spec))| {
         let (known, is_first) = known(deployment, &contracts, at);
-        let scale = Scale::of(spec);
-        let site =
-            Site { spec, path, upstream: None, others: &|_| None, known, scale: scale.as_ref(), clock, is_first };
+        let (scale, post) = (Scale::of(spec), post(deployment, path));
+        let scale = scale.as_ref();
+        let site = Site { spec, path, upstream: None, others: &|_| None, known, scale, post, clock, is_first };
         let built = path::build(site);
         built.err().map(|message| Unfit { part: Part::Path(PathId(at as u16)), message })
     });
@@ -113,13 +113,14 @@ impl Applied {
                 let at = deployment.upstreams.iter().position(|it| it.name == name)?;
                 Some(upstreams[at].clone())
             };
-            let scale = scale(&deployment, at, before);
-            let site = Site { spec, path, upstream, others: &others, known, scale: scale.as_ref(), clock, is_first };
+            let (at_scale, post) = (scale(&deployment, at, before), post(&deployment, path));
+            let scale = at_scale.as_ref();
+            let site = Site { spec, path, upstream, others: &others, known, scale, post, clock, is_first };
             match path::build(site) {
                 Ok(path) => paths.push(path),
                 Err(message) => bad.push(Unfit { part: Part::Path(PathId(at as u16)), message }),
             }
-            scales.push(scale);
+            scales.push(at_scale);
         }
         if !bad.is_empty() {
             return Err(bad);
@@ -194,6 +195,11 @@ fn first(deployment: &Deployment, route: usize) -> (&PathSpec, Option<&UpstreamS
         Where::Local | Where::Certain | Where::Stored | Where::Ensemble => None,
     };
     (&deployment.paths[path], upstream)
+}
+
+/// Returns what the route of a path does to every answer.
+fn post<'d>(deployment: &'d Deployment, path: &evenkeel_core::Path) -> &'d Arc<Post> {
+    &deployment.routes[path.route.index()].post
 }
 
 /// Returns what is known of a path's route, and whether the path is the first of that.

@@ -32,6 +32,11 @@ pub(crate) struct Event {
 }
 
 impl Event {
+    /// Makes one of data in one line.
+    pub(crate) fn of(data: Bytes) -> Self {
+        Self { data, raw: None }
+    }
+
     /// Returns the bytes to forward: one `data` line and an empty one, as they came where they came like that.
     pub(crate) fn forward(&self) -> Bytes {
         self.raw.clone().unwrap_or_else(|| write_event(&self.data))

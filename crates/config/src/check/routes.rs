@@ -29,6 +29,7 @@ impl Checks<'_> {
             self.contract(&key, route);
             self.enrich(&key, route);
             self.tiers(&key, route);
+            self.post(&key, route);
             self.last_tier(&key, route);
             self.route_effects(&key, route);
             self.route_clocks(&key, route);

@@ -94,6 +94,14 @@ pub(super) fn canonical(file: &File, outside: &Outside) -> Value {
             }
         }
     }
+    for (name, route) in &file.routes {
+        for (at, step) in route.post.iter().enumerate() {
+            if let Some(json) = &step.json {
+                let sha256 = hex(&outside.file(&json.schema).sha256);
+                canonical["routes"][name]["post"][at]["json"]["schema"] = json!(format!("sha256:{sha256}"));
+            }
+        }
+    }
     for (name, upstream) in &file.upstreams {
         if let Some(value) = upstream.api_key.as_ref().filter(|it| within(it).is_none()) {
             let sha256 = hex(&Sha256::digest(value.as_bytes()));

@@ -8,6 +8,7 @@ mod keys;
 mod limits;
 mod map;
 mod oip;
+mod post;
 mod retrieval;
 mod rows;
 mod ten;

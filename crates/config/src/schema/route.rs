@@ -8,6 +8,7 @@ use super::{
     commit::Commit,
     contract::{Input, Output},
     enrich::Enrich,
+    post::Step,
     scalar::{Duration, Ratio},
     shadow::Shadow,
     tier::Tier,
@@ -95,6 +96,10 @@ pub(crate) struct Route {
     /// `evenkeel-residency`, never widen it (F-036).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) residency: Option<Vec<String>>,
+    /// What is done to every answer, whichever tier gave it, step by step: each has one of `clamp`, `round`, `allow`, `redact`,
+    /// `strip`, `max_length` and `json`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) post: Vec<Step>,
     /// Ways to answer, in order; the first is the primary.
     #[schemars(length(min = 1, max = 16))]
     pub(crate) tiers: Vec<Tier>,

@@ -81,6 +81,12 @@ impl Hold {
         spoken().map(|it| it.text()).collect::<Option<Vec<_>>>().map(|it| it.concat())
     }
 
+    /// Keeps other events in place of those that it holds.
+    pub(crate) fn replace(&mut self, chunks: Vec<Chunk>) {
+        self.size = chunks.iter().map(|chunk| chunk.event.data.len() + OVERHEAD).sum();
+        self.chunks = chunks;
+    }
+
     /// Gives everything up, in order.
     pub(crate) fn take(&mut self) -> Vec<Chunk> {
         self.size = 0;

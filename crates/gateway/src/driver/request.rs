@@ -47,8 +47,9 @@ use super::{
 use crate::{
     bill::{Bill, Counts},
     cache::{Copy, Entry},
-    events::{Attempts, Events},
-    path::{Chunk, Ended, Left, Meaning, Piece, Search},
+    events::{Attempts, Events, Whose},
+    path::{Chunk, Ended, Left, Meaning, Notes, Piece, Search},
+    post::{self, Posted},
     protocol::{
         openai::{envelope::Identity, error::error_event},
         problem::Problem,
@@ -110,6 +111,8 @@ struct Task {
     copy: Option<Copy>,
     /// By which maps their scores were brought to another scale.
     calibrated: Vec<(AttemptId, Arc<Calibration>)>,
+    /// What else only we know of them.
+    notes: Vec<(Whose, Notes)>,
     finish: Option<Finish>,
     /// Where its answer comes from, and which tier that is; and the copy that is wanted of it (F-150).
     source: Option<(Source, Option<u8>)>,
@@ -237,7 +240,11 @@ impl Task {
 
     /// Keeps what the running attempt has left, and tells the core how it ended.
     fn ended(&mut self, ended: Ended) {
-        let Ended { result, status, after, left } = ended;
+        let Ended { mut result, status, after, left } = ended;
+        let (mut notes, left) = left.notes();
+        if result.is_ok() && self.it.ask.is_stream() && !self.is_early() {
+            (result, notes.posted) = self.post_whole(result);
+        }
         if let Left::Judged(_, low) = &left {
             self.tell(Event::Judged { low: low.len() as u64 });
         }
@@ -245,6 +252,9 @@ impl Task {
         let (search, left) = left.documents();
         if search != Search::default() {
             self.found.push((running.id, search));
+        }
+        if notes != Notes::default() {
+            self.notes.push((Whose::Attempt(running.id), notes));
         }
         match &left {
             Left::Infer(InferAnswer { calibrated: Some(it), .. })
@@ -259,6 +269,20 @@ impl Task {
         self.cast(running.id, (result, &left));
         self.ended.push((running.id, status, result, left));
         self.driver.feed(Input::Attempt { attempt: running.id, event: Event::Ended { result, status, after } });
+    }
+
+    /// Does to a stream that is held to its end what its route does to every answer.
+    fn post_whole(&mut self, result: ResultCode) -> (ResultCode, Vec<Posted>) {
+        let post = &self.it.applied.deployment.routes[self.it.route.index()].post;
+        if post.is_empty() {
+            return (result, Vec::new());
+        }
+        let (done, posted) = post::held(self.hold.take(), post);
+        match done {
+            Ok(chunks) => self.hold.replace(chunks),
+            Err(result) => return (result, posted),
+        }
+        (result, posted)
     }
 
     /// Keeps what an attempt has answered in part.
@@ -349,7 +373,15 @@ impl Task {
         let model = |path: PathId| self.it.applied.paths.get(path.index())?.model().cloned();
         let models = decision.attempts.iter().filter_map(|it| Some((it.attempt, model(it.path)?))).collect();
         let calibrated = std::mem::take(&mut self.calibrated);
-        let attempts = Attempts { spent, found: std::mem::take(&mut self.found), calibrated, models, votes, cached };
+        let attempts = Attempts {
+            spent,
+            found: std::mem::take(&mut self.found),
+            notes: std::mem::take(&mut self.notes),
+            calibrated,
+            models,
+            votes,
+            cached,
+        };
         self.events.decision(decision, &self.it.ask, attempts);
         match self.finish.take() {
             Some(Finish::Reply(reply)) => self.client.reply(reply),

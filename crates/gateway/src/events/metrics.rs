@@ -5,6 +5,7 @@
 
 mod cache;
 mod features;
+mod post;
 mod shadows;
 
 use std::collections::BTreeMap;
@@ -67,6 +68,7 @@ pub(crate) struct Metrics {
     features: Features,
     shadows: Shadows,
     caches: Caches,
+    post_changes: Counters,
     revision_info: Gauges,
     last_apply: Gauge,
     series: Mutex<Series>,
@@ -121,6 +123,7 @@ impl Metrics {
             features: Features::default(),
             shadows: Shadows::default(),
             caches: Caches::default(),
+            post_changes: Counters::default(),
             revision_info: Gauges::default(),
             last_apply: Gauge::default(),
             series: Mutex::default(),
@@ -140,6 +143,8 @@ impl Metrics {
         it.register(names::DECISIONS, "Decisions by reason", self.decisions.clone());
         it.register(names::TRANSITIONS, "Changes of the tier at which a route starts", self.transitions.clone());
         it.register(names::EPISODE_DURATION, "Time from leaving tier 0 to the return", self.episode_duration.clone());
+        let changes = self.post_changes.clone();
+        it.register(names::POST_CHANGES, "What the steps of `post` changed in answers", changes);
         let ignored = self.cancels_ignored.clone();
         it.register(
             names::CANCELS_IGNORED,

@@ -3,20 +3,24 @@
 //! Accepted: `rules: {file: fraud.rules}`. Rejected by `check`: a file whose own tests fail, inputs that the route does
 //! not have, an answer that its contract refuses.
 
-use std::sync::Arc;
+use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
 
 use evenkeel_config::{self as config, FeatureKind, OutputTensor, Scalar};
 use evenkeel_core::ResultCode;
 
-use super::{Attempting, Ended, Left, Path, Pieces, Site};
+use super::{Attempting, Ended, Left, Notes, Path, Pieces, Ruled, Site};
 use crate::{
     ask::{Ask, Inference, Question},
+    post,
     tensor::{Datatype, Infer, InferAnswer, Mapping, Tensor, element},
     upstream::Call,
 };
 
 /// Rows that are computed before others get their turn: at worst some milliseconds.
 const TURN: usize = 64;
+
+/// Rules that are told of one answer, those with the most rows first: a record is bounded (G-111).
+const TOLD: usize = 64;
 
 /// Rules that answer.
 pub(crate) struct Rules {
@@ -44,7 +48,7 @@ impl Rules {
         };
         let places = kind.set.inputs().iter().map(place).collect();
         let mapping = site.mapping()?;
-        mapping.proves(answers(kind))?;
+        post::tried(mapping.proves(answers(kind))?, site.post)?;
         Ok(Arc::new(Self { rules: kind.clone(), places, mapping }))
     }
 
@@ -55,11 +59,12 @@ impl Rules {
         tensor.and_then(Tensor::to_f64).unwrap_or_default()
     }
 
-    async fn answer(&self, asked: &Infer) -> Result<InferAnswer, ResultCode> {
+    async fn answer(&self, asked: &Infer) -> Result<(InferAnswer, Vec<Ruled>), ResultCode> {
         let table = self.table(asked);
         let inputs: Vec<Input<'_>> = self.places.iter().map(|place| Input::of(place, asked, &table)).collect();
         let outputs = &self.rules.outputs;
         let mut columns: Vec<Vec<u8>> = vec![Vec::new(); outputs.len()];
+        let mut told: BTreeMap<(Option<&str>, Option<&str>), u64> = BTreeMap::new();
         let rows = usize::try_from(asked.batch()).map_err(|_| ResultCode::ContractShape)?;
         for row in 0..rows {
             if row > 0 && row % TURN == 0 {
@@ -67,13 +72,22 @@ impl Rules {
             }
             let row = Row { inputs: &inputs, row };
             let answer = self.rules.answer(&row);
+            *told.entry((answer.rule, answer.failed)).or_default() += 1;
             for ((column, output), value) in columns.iter_mut().zip(outputs).zip(answer.values.iter()) {
                 element::push(column, output.datatype.into(), value).ok_or(ResultCode::ContractRange)?;
             }
         }
         let tensors = outputs.iter().zip(columns).map(|(output, data)| tensor(output, data, rows as u64));
         let tensors = tensors.collect::<Option<Vec<_>>>().ok_or(ResultCode::ContractShape)?;
-        self.mapping.accept(InferAnswer::of(tensors), asked)
+        let ruled = |((rule, failed), rows): ((Option<&str>, Option<&str>), u64)| Ruled {
+            rule: rule.map(str::to_owned),
+            failed: failed.map(str::to_owned),
+            rows,
+        };
+        let mut ruled: Vec<Ruled> = told.into_iter().map(ruled).collect();
+        ruled.sort_by_key(|it| Reverse(it.rows));
+        ruled.truncate(TOLD);
+        self.mapping.accept(InferAnswer::of(tensors), asked).map(|answer| (answer, ruled))
     }
 }
 
@@ -105,7 +119,10 @@ impl Path for Rules {
                 return Ended::bare(ResultCode::UnsupportedFeature, None);
             };
             match self.answer(infer).await {
-                Ok(answer) => Ended { result: ResultCode::Ok, status: None, after: None, left: Left::Infer(answer) },
+                Ok((answer, rules)) => {
+                    let left = Left::Infer(answer).noted(Notes { rules, ..Notes::default() });
+                    Ended { result: ResultCode::Ok, status: None, after: None, left }
+                }
                 Err(result) => Ended::bare(result, None),
             }
         })

@@ -22,6 +22,7 @@ mod inference_heads;
 mod mapping;
 mod memory;
 mod models;
+mod post;
 mod probes;
 mod requests;
 mod rescue;

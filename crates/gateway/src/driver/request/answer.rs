@@ -8,7 +8,8 @@ use tokio::sync::mpsc;
 use super::{Finish, Task};
 use crate::{
     ask::{Inference, Question},
-    path::{Certain, Chunk, Left},
+    events::Whose,
+    path::{Certain, Chunk, Left, Notes},
     protocol::{
         front::Front,
         oip_grpc::{self, status::Code},
@@ -136,8 +137,13 @@ impl Task {
         let tier = route.tiers.iter().position(|tier| tier.path == path).unwrap_or_default() as u8;
         let ask = self.batch.ask(&self.it.ask, (tier, route.imputed));
         let told = self.told(disclosure);
-        let headers = told.headers(HeaderMap::new());
+        let posted = self.it.applied.paths[path.index()].posted().to_vec();
         let certain = ask.and_then(|ask| self.it.applied.paths[path.index()].certain(&ask, &told.json()));
+        if !posted.is_empty() {
+            self.notes.push((Whose::Certain(path), Notes { posted, ..Notes::default() }));
+        }
+        let told = self.told(disclosure);
+        let headers = told.headers(HeaderMap::new());
         match certain {
             Some(Certain::Whole(body)) => {
                 Reply::Whole { status: 200, headers: reply::json(headers), body: body.into() }

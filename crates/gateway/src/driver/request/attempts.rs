@@ -17,6 +17,7 @@ use crate::{
     driver::hold::Hold,
     judge,
     path::{Attempting, Ended, Piece},
+    post::Posting,
     upstream::Call,
 };
 
@@ -75,6 +76,10 @@ impl Task {
         let accept = deployment.paths[start.path.index()].accept.clone();
         let ask = self.batch.ask(&self.it.ask, (start.tier, self.it.imputed()));
         debug_assert!(self.batch.agrees(start.rows), "BATCH-2: the core counts the same rows");
+        let sent = if start.role == Role::Continue { self.sent.text().chars().count() } else { 0 };
+        let mut posting =
+            Posting::new(&deployment.routes[self.it.route.index()].post, &self.it.ask, self.is_early(), sent);
+        let out = posting.between(out);
         let future = match (start.role, ask) {
             (Role::Answer | Role::Splice, None) => lost(),
             (Role::Answer | Role::Splice, Some(ask)) => match (self.voted_output().filter(|_| voter), accept) {
@@ -87,8 +92,14 @@ impl Task {
                 self.go_on(&path, call, out)
             }
         };
+        let future = posting.behind(future);
         self.mending = (start.role != Role::Answer).then(|| Mending::new(start.role));
         self.attempt = Some(Running::new((start.attempt, start.path), pieces, future));
+    }
+
+    /// Says whether a stream of its route may be sent before it is whole.
+    pub(super) fn is_early(&self) -> bool {
+        self.it.applied.deployment.revision.routes[self.it.route.index()].commit != CommitPoint::Full
     }
 
     /// Puts the attempt that is looked at aside, with everything that it has said.

@@ -96,6 +96,7 @@ pub(crate) fn submit(
         earlier,
         waited: false,
         calibrated: Vec::new(),
+        notes: Vec::new(),
         finish: None,
         source: None,
         shadow: None,

@@ -31,12 +31,15 @@ impl Mapping {
         Ok(answer.into_iter().map(prepared).collect())
     }
 
-    /// Tries all that a tier may ever answer, in so many rows; none where it cannot be told.
+    /// Tries all that a tier may ever answer, in so many rows; none where it cannot be told. Returns what becomes of it.
     ///
     /// # Errors
     /// Which output it does not become, and why.
-    pub(crate) fn proves(&self, answers: Option<(Vec<Tensor>, u64)>) -> Result<(), String> {
-        if self.is_plain() && self.scale.is_none() { Ok(()) } else { self.proven(answers).map(drop) }
+    pub(crate) fn proves(&self, answers: Option<(Vec<Tensor>, u64)>) -> Result<Vec<Tensor>, String> {
+        match self.is_plain() && self.scale.is_none() {
+            true => Ok(answers.ok_or("a value does not fit its datatype")?.0),
+            false => self.proven(answers),
+        }
     }
 
     /// Maps answers to a request that stands for all, one output after the other.

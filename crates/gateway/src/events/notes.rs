@@ -1,0 +1,35 @@
+//! Notes: what only the shell knows of attempts, in the words of the record.
+
+use evenkeel_api as api;
+
+use super::{Record, Whose};
+use crate::path::Ruled;
+
+/// Renders what a rule has answered.
+pub(super) fn rule(it: &Ruled) -> api::RuleRows {
+    api::RuleRows { rule: it.rule.clone(), failed: it.failed.clone(), rows: it.rows }
+}
+
+/// Renders what the steps of the route did to answers, in the order of these.
+pub(super) fn posted(record: &Record) -> Vec<api::Posted> {
+    let decision = &record.decision;
+    let path = |of: Whose| match of {
+        Whose::Certain(path) => Some(path),
+        Whose::Attempt(attempt) => decision.attempts.iter().find(|it| it.attempt == attempt).map(|it| it.path),
+    };
+    let name = |of| path(of).map(|path| decision.revision.paths[path.index()].name.clone()).unwrap_or_default();
+    let render = |(of, notes): &(Whose, crate::path::Notes)| {
+        let path = name(*of);
+        let posted = notes.posted.clone().into_iter();
+        posted.map(move |it| api::Posted {
+            path: path.clone(),
+            step: it.step,
+            name: it.name.into(),
+            output: it.output,
+            part: it.part,
+            changes: it.changes,
+            failed: it.failed,
+        })
+    };
+    record.notes.iter().flat_map(render).collect()
+}
