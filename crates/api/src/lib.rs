@@ -5,6 +5,7 @@
 
 mod calibration;
 mod decision;
+mod explain;
 mod ready;
 mod status;
 mod transition;
@@ -12,9 +13,10 @@ mod words;
 
 pub use calibration::{CalibratedOutput, Calibration};
 pub use decision::{
-    Attempt, Cached, Candidate, Decision, Document, Enrichment, Imputed, Input, Model, Outcome, Posted, Rows, RuleRows,
-    Usage, Vote,
+    Attempt, Cached, Candidate, Decision, Decisions, Document, Enrichment, Imputed, Input, Model, Outcome, Posted,
+    Rows, RuleRows, Usage, Vote,
 };
+pub use explain::{Explained, Section, explain};
 pub use ready::{Ready, Rejected, Unproven};
 pub use status::{FeatureServer, Gate, MemberState, RouteBrief, RouteState, Standing, Status, TierState};
 pub use transition::{Transition, Trip};

@@ -1,4 +1,6 @@
-//! The admin plane: health, readiness and metrics, on an address of its own.
+//! The admin plane: health, readiness, metrics and decisions, on an address of its own.
+
+mod decisions;
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -50,6 +52,8 @@ impl Admin {
             .route("/readyz", get(ready))
             .route("/metrics", get(metrics))
             .route("/api/v1/standing", get(standing))
+            .route("/api/v1/decisions", get(decisions::list))
+            .route("/api/v1/decisions/{id}", get(decisions::one))
             .with_state(Shared { plane, reloader, draining: watched });
         #[expect(
             clippy::disallowed_methods,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use evenkeel_api::Standing;
+use evenkeel_api::{Decision, Standing};
 use evenkeel_config::{Deployment, Unfit};
 
 /// What the control plane asks of a data plane.
@@ -21,6 +21,12 @@ pub trait DataPlane: Send + Sync {
 
     /// Returns how routes and their tiers stand.
     fn standing(&self) -> Standing;
+
+    /// Finds the record of a request among the last ones.
+    fn decision(&self, id: &str) -> Option<Decision>;
+
+    /// Returns the last records, the newest first, `most` at most; of one route where that is named.
+    fn decisions(&self, route: Option<&str>, most: usize) -> Vec<Decision>;
 
     /// Returns all metrics in the text format of Prometheus.
     fn metrics(&self) -> String;

@@ -85,6 +85,18 @@ impl Client {
     }
 }
 
+/// Reads what stands at an address, with the status of the answer.
+pub(crate) async fn look(url: &str) -> anyhow::Result<(u16, Vec<u8>)> {
+    let http: Http<HttpConnector, Full<Bytes>> = Http::builder(TokioExecutor::new()).build(HttpConnector::new());
+    let request = Request::get(url).body(Full::default())?;
+    let asking = async {
+        let response = http.request(request).await?;
+        let status = response.status().as_u16();
+        anyhow::Ok((status, response.into_body().collect().await?.to_bytes().into()))
+    };
+    tokio::time::timeout(Duration::from_secs(10), asking).await.context("no answer in ten seconds")?
+}
+
 fn tier(response: &Response<Incoming>) -> anyhow::Result<u8> {
     if response.status() != 200 {
         bail!("status {}", response.status());

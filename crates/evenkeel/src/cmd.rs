@@ -3,6 +3,7 @@
 mod calibrate;
 mod check;
 mod config;
+mod decisions;
 mod demo;
 mod index;
 mod mock;
@@ -50,6 +51,8 @@ enum Verb {
     Config(config::Config),
     /// Says how the routes and tiers of a running gateway stand, and which of its tiers count as redundancy.
     Status(status::Status),
+    /// Shows how requests were decided, and says why in words.
+    Decisions(decisions::Decisions),
     /// Builds the document index of a `retrieval` path, and asks it.
     Index(index::Index),
     /// Runs a model server that breaks on demand.
@@ -73,6 +76,7 @@ impl Cli {
             Verb::Check(verb) => verb.run(),
             Verb::Calibrate(verb) => verb.run(),
             Verb::Config(verb) => verb.run(),
+            Verb::Decisions(verb) => verb.run(),
             Verb::Index(verb) => verb.run(),
             Verb::Mock(verb) => verb.run(),
             Verb::Simulate(verb) => verb.run(),

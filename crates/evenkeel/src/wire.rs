@@ -12,6 +12,7 @@ use std::{
 };
 
 use anyhow::Context;
+use evenkeel_api::Decision;
 use evenkeel_config::{Deployment, Loaded, NotAlone, Part, Sources, Unfit, load_file};
 use evenkeel_control::{Admin, DataPlane, Reloader, watch};
 use evenkeel_core::PathId;
@@ -66,6 +67,14 @@ impl DataPlane for Plane {
 
     fn standing(&self) -> evenkeel_api::Standing {
         self.gateway.standing()
+    }
+
+    fn decision(&self, id: &str) -> Option<Decision> {
+        self.gateway.decision(id)
+    }
+
+    fn decisions(&self, route: Option<&str>, most: usize) -> Vec<Decision> {
+        self.gateway.decisions(route, most)
     }
 
     fn metrics(&self) -> String {

@@ -65,6 +65,13 @@ pub(crate) struct Record {
     pub(crate) cached: Option<Noted>,
 }
 
+impl Record {
+    /// Returns the name of its route.
+    fn route(&self) -> &str {
+        &self.decision.revision.routes[self.decision.route.index()].name
+    }
+}
+
 /// What only the shell knows of how a request was answered.
 #[derive(Debug, Default)]
 pub(crate) struct Attempts {
@@ -222,6 +229,12 @@ impl Events {
     pub(crate) fn find(&self, id: &str) -> Option<api::Decision> {
         let record = self.ring.lock().find(id)?;
         Some(render(&record))
+    }
+
+    /// Returns the last records, the newest first; of one route where that is named.
+    pub(crate) fn last(&self, route: Option<&str>, most: usize) -> Vec<api::Decision> {
+        let records = self.ring.lock().last(route, most);
+        records.iter().map(|record| render(record)).collect()
     }
 
     /// Watches what happens from now on.

@@ -196,6 +196,11 @@ impl Gateway {
         self.0.events.find(id)
     }
 
+    /// Returns the last records, the newest first, `most` at most; of one route where that is named.
+    pub fn decisions(&self, route: Option<&str>, most: usize) -> Vec<api::Decision> {
+        self.0.events.last(route, most)
+    }
+
     /// Watches records and transitions from now on; whoever lags far behind misses some, and is told.
     pub fn watch(&self) -> broadcast::Receiver<Happened> {
         self.0.events.watch()

@@ -1,5 +1,6 @@
 //! The admin plane over its socket.
 
+use evenkeel_api::Decision;
 use evenkeel_config::{Deployment, Unfit, load_file};
 use serde_json::{Value, json};
 use tokio::{
@@ -27,9 +28,30 @@ impl DataPlane for Plane {
         evenkeel_api::Standing::default()
     }
 
+    fn decision(&self, id: &str) -> Option<Decision> {
+        (id == "01ABC").then(record)
+    }
+
+    fn decisions(&self, route: Option<&str>, most: usize) -> Vec<Decision> {
+        let of = |record: &Decision| route.is_none_or(|route| record.route == route);
+        std::iter::repeat_with(record).take(most.min(3)).filter(of).collect()
+    }
+
     fn metrics(&self) -> String {
         "evenkeel_build_info 1\n# EOF\n".into()
     }
+}
+
+/// A record of a request.
+fn record() -> Decision {
+    serde_json::from_value(json!({
+        "schema": "evenkeel.decision/v1", "id": "01ABC", "time": "2026-11-23T08:51:07.412Z", "trace": null, "route": "chat",
+        "protocol": "openai-chat", "operation": "chat", "revision": "sha256:0123456789ab", "core_version": "0.1.0", "phase": "normal",
+        "episode": null, "deadline_ms": 300, "inputs": [], "candidates": [], "attempts": [],
+        "outcome": {"tier": 0, "method": "primary", "path": "primary", "degraded": false, "end": "answered", "status": 200, "latency_us": 1},
+        "reason": "PRIMARY_HEALTHY", "explanation": "Answered by tier 0 (primary, primary): nothing against tier 0.",
+    }))
+    .expect("a record")
 }
 
 struct Kit {
@@ -107,6 +129,23 @@ async fn metrics_come_as_the_data_plane_writes_them() {
     assert_eq!((status, body.as_str()), (200, "evenkeel_build_info 1\n# EOF\n"));
     assert!(head.contains("content-type: application/openmetrics-text"), "{head}");
     assert_eq!(kit.get("/v1/status").await.0, 404, "the data plane is elsewhere");
+}
+
+#[tokio::test]
+async fn decisions_are_told_one_by_one_and_the_last_of_a_route() {
+    let kit = Kit::start().await;
+    let (status, _, body) = kit.get("/api/v1/decisions/01ABC").await;
+    assert_eq!((status, serde_json::from_str::<Decision>(&body).ok()), (200, Some(record())));
+    assert_eq!(kit.get("/api/v1/decisions/01ABD").await.0, 404);
+    let count = async |query: &str| {
+        let (status, _, body) = kit.get(&format!("/api/v1/decisions{query}")).await;
+        let told: Value = serde_json::from_str(&body).unwrap_or_default();
+        (status, told["decisions"].as_array().map(Vec::len))
+    };
+    assert_eq!(count("").await, (200, Some(3)));
+    assert_eq!(count("?last=2&route=chat").await, (200, Some(2)));
+    assert_eq!(count("?route=other").await, (200, Some(0)));
+    assert_eq!(count("?last=many").await, (400, None));
 }
 
 #[tokio::test]

@@ -40,6 +40,14 @@ impl DataPlane for Plane {
         evenkeel_api::Standing::default()
     }
 
+    fn decision(&self, _: &str) -> Option<evenkeel_api::Decision> {
+        None
+    }
+
+    fn decisions(&self, _: Option<&str>, _: usize) -> Vec<evenkeel_api::Decision> {
+        Vec::new()
+    }
+
     fn metrics(&self) -> String {
         String::new()
     }

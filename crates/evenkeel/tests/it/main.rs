@@ -4,6 +4,7 @@
 
 mod bombs;
 mod cli;
+mod decisions;
 mod demo;
 mod descriptors;
 mod drain;

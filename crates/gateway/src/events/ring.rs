@@ -28,6 +28,12 @@ impl Ring {
         self.order.push_back(record);
     }
 
+    /// Returns the last records, the newest first; of one route where that is named.
+    pub(super) fn last(&self, route: Option<&str>, most: usize) -> Vec<Arc<Record>> {
+        let of = |record: &&Arc<Record>| route.is_none_or(|route| record.route() == route);
+        self.order.iter().rev().filter(of).take(most).cloned().collect()
+    }
+
     pub(super) fn find(&self, id: &str) -> Option<Arc<Record>> {
         self.by_id.get(id).cloned()
     }

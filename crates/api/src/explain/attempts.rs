@@ -1,0 +1,74 @@
+//! Each attempt as it went, with what only its kind of path knows: the rules that answered, the documents that were found.
+
+use super::{counted, millis, results};
+use crate::{
+    calibration::Calibration,
+    decision::{Attempt, Decision, Document, RuleRows},
+};
+
+pub(super) fn lines(it: &Decision) -> Vec<String> {
+    it.attempts.iter().enumerate().flat_map(|(at, attempt)| lines_of(at + 1, attempt)).collect()
+}
+
+fn lines_of(number: usize, it: &Attempt) -> Vec<String> {
+    let role = match it.role.as_str() {
+        "splice" => ", to say a broken stream again",
+        "continue" => ", to go on with a broken stream",
+        _ => "",
+    };
+    let (start, duration) = (millis(it.start_us), millis(it.duration_us));
+    let status = it.status.map(|status| format!(", status {status}")).unwrap_or_default();
+    let words = results::words(&it.result);
+    let mut lines =
+        vec![format!("{number}. {}{role}: after {start}, for {duration}: {words} ({}{status}).", it.path, it.result)];
+    if it.probe {
+        lines.push("  It was a probe of a path that is coming back.".into());
+    }
+    if let Some(first) = it.first_content_us {
+        lines.push(format!("  Its first words came after {}.", millis(first)));
+    }
+    if let Some(rows) = &it.rows {
+        lines.push(format!("  It was asked for {}, of which {} were kept.", counted(rows.asked, "row"), rows.kept));
+    }
+    if let Some(usage) = &it.usage {
+        let estimated = if usage.estimated { ", as estimated from the bytes" } else { "" };
+        let (prompt, completion) = (counted(usage.prompt_tokens, "token"), counted(usage.completion_tokens, "token"));
+        lines.push(format!("  It read {prompt} and wrote {completion}{estimated}."));
+    }
+    if let Some(vote) = &it.vote {
+        let (rows, weight) = (counted(vote.rows, "row"), vote.weight_millionths);
+        lines.push(format!(
+            "  It voted on {rows}, with {weight} millionths, and {} of them were answered so.",
+            vote.agreed
+        ));
+    }
+    if let Some(model) = &it.model {
+        let signed = model.signed_by.as_ref().map(|key| format!(", signed by {key}")).unwrap_or_default();
+        lines.push(format!("  The file of its model is sha256:{}{signed}.", model.sha256));
+    }
+    lines.extend(it.calibration.iter().map(calibration));
+    lines.extend(it.documents.iter().map(document));
+    lines.extend(it.rules.iter().map(rule));
+    lines
+}
+
+fn calibration(it: &Calibration) -> String {
+    let outputs: Vec<_> = it.outputs.iter().map(|(name, by)| format!("`{name}` by {} rows", by.n)).collect();
+    let Calibration { map, to, as_of, .. } = it;
+    format!("  Its scores were brought to the scale of {to} by the map {map}, of {as_of}: {}.", outputs.join(", "))
+}
+
+fn document(it: &Document) -> String {
+    let Document { id, confidence_permille } = it;
+    let (whole, rest) = (confidence_permille / 1_000, confidence_permille % 1_000);
+    format!("  Document {id} fits with a confidence of {whole}.{rest:03}.")
+}
+
+fn rule(it: &RuleRows) -> String {
+    let rows = counted(it.rows, "row");
+    match (&it.rule, &it.failed) {
+        (Some(rule), _) => format!("  Rule `{rule}` answered {rows}."),
+        (None, Some(failed)) => format!("  `otherwise` answered {rows}: rule `{failed}` could not be computed."),
+        (None, None) => format!("  `otherwise` answered {rows}: no rule held."),
+    }
+}

@@ -1,0 +1,123 @@
+//! Records in words: each code has some, and the same record has the same.
+
+use evenkeel_core::{Reason, ResultCode};
+use serde_json::json;
+
+use super::*;
+
+#[test]
+fn g_113_every_reason_and_every_result_has_words() {
+    for reason in Reason::ALL {
+        assert!(
+            !tiers::reason(reason.name()).is_empty() && tiers::reason(reason.name()) != "a reason of a later version"
+        );
+    }
+    for result in ResultCode::ALL {
+        assert_ne!(results::words(result.name()), result.name(), "it has no words");
+    }
+    assert_eq!(results::TABLE.len(), ResultCode::ALL.len(), "and none is there for nothing");
+}
+
+/// A record in which much has happened.
+fn record() -> Decision {
+    let input = |signal: &str, of: &str, value: &str, op: &str, threshold: &str, breached: bool| json!({"signal": signal, "of": of, "value": value, "op": op, "threshold": threshold, "breached": breached});
+    let candidate = |tier: u8, method: &str, path: &str, verdict: &str, reasons: &[&str]| json!({"tier": tier, "method": method, "path": path, "verdict": verdict, "reasons": reasons});
+    let attempt = |path: &str, result: &str| {
+        json!({"path": path, "replica": 0, "start_us": 310, "duration_us": 36_000, "first_content_us": null, "result": result, "status": 500,
+               "probe": false, "role": "answer", "sent": false})
+    };
+    let mut rules = attempt("rules", "ok");
+    rules["status"] = json!(null);
+    rules["rules"] =
+        json!([{"rule": "high", "rows": 2}, {"rule": null, "failed": "low", "rows": 1}, {"rule": null, "rows": 1}]);
+    rules["rows"] = json!({"asked": 4, "kept": 4});
+    let posted = |name: &str, step: usize, part: Option<&str>, changes: u64, failed: bool| json!({"path": "rules", "step": step, "name": name, "output": "score", "part": part, "changes": changes, "failed": failed});
+    serde_json::from_value(json!({
+        "schema": "evenkeel.decision/v1", "id": "01KB7Q4Z8E3W5T0N6R2D9C1XAF", "time": "2026-11-23T08:51:07.412Z", "trace": null,
+        "route": "fraud", "protocol": "oip", "operation": "infer", "revision": "sha256:9b1c0f3e5566", "core_version": "0.1.0",
+        "phase": "degraded", "episode": "ep-0007", "deadline_ms": 300,
+        "enrichment": {"upstream": "feast", "result": "target.total_timeout", "duration_us": 50_120, "imputed": [
+            {"feature": "txn_7d", "from": "last_known", "rows": 1, "age_ms": 3_600_000}, {"feature": "age", "from": "default", "rows": 4}]},
+        "inputs": [
+            {"signal": "features_missing", "of": "vision", "value": "9", "op": ">", "threshold": "0", "breached": true, "lacks": ["tools", "image"]},
+            {"signal": "regions_barred", "of": "vision", "value": "2", "op": ">", "threshold": "0", "breached": true, "lacks": ["us"]},
+            input("languages_missing", "vision", "0", ">", "0", false),
+            input("time_left_ns", "primary", "249880000", "<", "5000000", false),
+            input("breaker_open_ns", "primary", "0", ">", "0", false),
+            input("a_signal_of_later", "primary", "7", ">", "9", false),
+        ],
+        "candidates": [
+            candidate(0, "primary", "primary", "rejected", &["UPSTREAM_5XX"]),
+            candidate(1, "distilled", "vision", "skipped", &["CAPABILITY_MISSING"]),
+            candidate(2, "rules", "rules", "selected", &["NEXT_ELIGIBLE_TIER"]),
+            candidate(3, "default", "default", "skipped", &["LOWER_PREFERENCE", "A_CODE_OF_LATER"]),
+        ],
+        "attempts": [attempt("primary", "target.status_5xx"), rules],
+        "post": [posted("clamp", 0, None, 1, false), posted("redact", 1, Some("email"), 2, false), posted("allow", 2, None, 0, true)],
+        "outcome": {"tier": 2, "method": "rules", "path": "rules", "degraded": true, "end": "answered", "status": 200, "latency_us": 42_050},
+        "reason": "UPSTREAM_5XX", "explanation": "Answered by tier 2 (rules, rules): server error.",
+    }))
+    .expect("a record")
+}
+
+const WORDS: &str = "\
+Decision 01KB7Q4Z8E3W5T0N6R2D9C1XAF
+Route fraud (oip), infer, revision sha256:9b1c0f3e5566, 2026-11-23T08:51:07.412Z
+Answered by tier 2 (rules, rules): server error.
+Status 200 after 42.0 ms of the 300 ms that there were.
+The route was degraded when the request came (ep-0007).
+
+What was fetched before
+  feast failed (target.total_timeout), 50.1 ms.
+    txn_7d: the last known value stands in in 1 row, 3600000 ms old.
+    age: the default stands in in 4 rows.
+
+The tiers, in order
+  Tier 0, primary (primary) was left for what spoke against it.
+    UPSTREAM_5XX: server error.
+    249.8 ms were left, and it wants 5.0 ms (nothing against it).
+    its breaker lets a probe through in 0.0 ms (nothing against it).
+    a_signal_of_later was 7, and > 9 is too much (nothing against it).
+  Tier 1, vision (distilled) was not asked, for a reason that lies in the request.
+    CAPABILITY_MISSING: context, tools or parameter.
+    it lacks what the request needs: tools, image (against it).
+    the request may not go to: us (against it).
+    it understands the language of the request (nothing against it).
+  Tier 2, rules (rules) answered.
+    NEXT_ELIGIBLE_TIER: first in order with nothing against it.
+  Tier 3, default (default) was not asked, for a reason that lies in the request.
+    LOWER_PREFERENCE: an earlier one answered.
+    A_CODE_OF_LATER: a reason of a later version.
+
+What was asked
+  1. primary: after 0.3 ms, for 36.0 ms: the server had an error (target.status_5xx, status 500).
+  2. rules: after 0.3 ms, for 36.0 ms: it answered (ok).
+    It was asked for 4 rows, of which 4 were kept.
+    Rule `high` answered 2 rows.
+    `otherwise` answered 1 row: rule `low` could not be computed.
+    `otherwise` answered 1 row: no rule held.
+
+What was done to the answer
+  rules: `post[0].clamp` of `score` brought 1 number within bounds.
+  rules: `post[1].redact` of `score` hid 2 places: email.
+  rules: `post[2].allow` of `score` did not let the answer pass.
+";
+
+#[test]
+fn g_113_the_same_record_has_the_same_words() {
+    assert_eq!(explain(&record()).to_string(), WORDS);
+}
+
+#[test]
+fn what_a_record_has_nothing_of_is_left_out() {
+    let plain = Decision {
+        enrichment: None,
+        attempts: Vec::new(),
+        post: Vec::new(),
+        episode: None,
+        phase: "normal".into(),
+        ..record()
+    };
+    let titles: Vec<_> = explain(&plain).sections.iter().map(|it| it.title).collect();
+    assert_eq!(titles, ["", "The tiers, in order"]);
+}
