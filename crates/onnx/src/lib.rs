@@ -1,7 +1,8 @@
 //! In-process evaluation of tabular ONNX models: trees, linear models, and what stands around them.
 //!
-//! A file is read and proven once; running it cannot leave an array, loop for ever or recurse. Not here: neural
-//! networks, threads, files.
+//! A file is read and proven once; running it cannot leave an array, loop for ever or recurse. Not here: threads, files.
+//! Neural networks are computed by a library (feature `neural`, on), for which the module `neural` has invariants of its own in
+//! place of `ONNX-1` and `ONNX-2`; its answers are within 1e-4 of ONNX Runtime's on the networks in `tests/networks`.
 //!
 //! # Invariants
 //! - `ONNX-1`: whatever bytes are loaded, there is a model or an error that names what is wrong; never a panic, and never
@@ -35,6 +36,8 @@ mod attribute;
 mod extent;
 mod load;
 mod model;
+#[cfg(feature = "neural")]
+mod neural;
 mod op;
 mod post;
 mod proto;

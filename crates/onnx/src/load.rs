@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use crate::{
     extent::Extent,
-    model::{Model, Port, Step},
+    model::{Body, Model, Port, Step, Steps},
     op,
     proto::{GraphProto, MapTypeProto, ModelProto, NodeProto, ValueInfoProto},
     tensor::{Kind, MAX_RANK, Tensor},
@@ -64,6 +64,9 @@ pub enum LoadError {
         /// The version of the domain.
         version: i64,
     },
+    /// A network that its library does not take.
+    #[error("the network cannot be read: {0}")]
+    Neural(String),
     /// A node contradicts itself.
     #[error("node {node}: {why}")]
     Node {
@@ -108,8 +111,43 @@ impl Model {
                 return Err(LoadError::TooMany { what, found, most });
             }
         }
-        Reader::default().read(graph, &versions)
+        let read = Reader::default().read(graph, &versions);
+        #[cfg(feature = "neural")]
+        if let Err(LoadError::Operator { .. } | LoadError::Node { .. }) = &read
+            && !graph.node.iter().any(|it| it.domain == op::ML)
+        {
+            return match (network(bytes, graph, &versions), read) {
+                // What is wrong with an operator that both compute was said by the first, with more of its words.
+                (Err(LoadError::Node { .. }), Err(first @ LoadError::Node { .. })) => Err(first),
+                (network, _) => network,
+            };
+        }
+        read
     }
+}
+
+/// Gives a graph as a whole to the library for networks.
+#[cfg(feature = "neural")]
+fn network(bytes: &[u8], graph: &GraphProto, versions: &BTreeMap<&str, i64>) -> Result<Model, LoadError> {
+    use crate::neural::Network;
+    let ports = |list: &[ValueInfoProto]| {
+        let is_constant = |it: &ValueInfoProto| graph.initializer.iter().any(|constant| constant.name == it.name);
+        let read = |it: &ValueInfoProto| port(it).map_err(|why| LoadError::Value { name: it.name.clone(), why });
+        list.iter().filter(|it| !is_constant(it)).map(read).collect::<Result<Vec<_>, _>>()
+    };
+    let (inputs, outputs) = (ports(&graph.input)?, ports(&graph.output)?);
+    if let Err((node, why)) = Network::admits(graph, &inputs) {
+        let (operator, domain) = (node.op_type.clone(), node.domain.clone());
+        let version = versions.get(domain.as_str()).copied().unwrap_or(0);
+        return Err(match why {
+            "is not offered" | "is of another domain" => {
+                LoadError::Operator { node: format!("`{}`", node.name), operator, domain, version }
+            }
+            why => LoadError::Node { node: format!("`{}` ({operator})", node.name), why: why.into() },
+        });
+    }
+    let body = Body::Network(Box::new(Network::load(bytes, (&inputs, &outputs))?));
+    Ok(Model { inputs, outputs, body })
 }
 
 /// What was read so far.
@@ -166,7 +204,8 @@ impl Reader {
         let is_rows = |at: &usize| matches!(self.extents[*at], Extent::Rows(rank) if rank > 0);
         let given = constants.len()..constants.len() + inputs.len();
         let by_row = !inputs.is_empty() && given.into_iter().all(|at| is_rows(&at)) && results.iter().all(is_rows);
-        Ok(Model { inputs, outputs, constants, steps: self.steps, results, by_row })
+        let body = Body::Steps(Steps { constants, steps: self.steps, results, by_row });
+        Ok(Model { inputs, outputs, body })
     }
 
     fn node(&mut self, at: usize, node: &NodeProto, versions: &BTreeMap<&str, i64>) -> Result<(), LoadError> {

@@ -15,6 +15,22 @@ const MAX_RUN_BYTES: usize = 1 << 29;
 pub struct Model {
     pub(crate) inputs: Vec<Port>,
     pub(crate) outputs: Vec<Port>,
+    pub(crate) body: Body,
+}
+
+/// What computes.
+#[derive(Debug)]
+pub(crate) enum Body {
+    /// Nodes, one after the other.
+    Steps(Steps),
+    /// A network.
+    #[cfg(feature = "neural")]
+    Network(Box<crate::neural::Network>),
+}
+
+/// Nodes in their order.
+#[derive(Debug)]
+pub(crate) struct Steps {
     /// What is there before anything runs: constants. The inputs come right behind.
     pub(crate) constants: Vec<Tensor>,
     pub(crate) steps: Vec<Step>,
@@ -98,7 +114,11 @@ impl Model {
     /// Says whether the first dimension of all inputs and outputs counts rows, of which each is computed for itself: rows
     /// may then be computed in parts, and those of several callers together, with the same answers.
     pub fn is_by_row(&self) -> bool {
-        self.by_row
+        match &self.body {
+            Body::Steps(steps) => steps.by_row,
+            #[cfg(feature = "neural")]
+            Body::Network(_) => false,
+        }
     }
 
     /// Computes all outputs, in their order.
@@ -110,13 +130,25 @@ impl Model {
         if let Some((name, _)) = inputs.iter().find(|(name, _)| !self.inputs.iter().any(|port| port.name == *name)) {
             return Err(RunError::Unknown((*name).into()));
         }
-        let mut values: Vec<&Tensor> = self.constants.iter().collect();
+        let mut given = Vec::with_capacity(self.inputs.len());
         for port in &self.inputs {
-            let given = inputs.iter().find(|(name, _)| *name == port.name);
-            let (_, tensor) = given.ok_or_else(|| RunError::Missing(port.name.clone()))?;
+            let found = inputs.iter().find(|(name, _)| *name == port.name);
+            let (_, tensor) = found.ok_or_else(|| RunError::Missing(port.name.clone()))?;
             port.check(tensor)?;
-            values.push(tensor);
+            given.push(tensor);
         }
+        let results = match &self.body {
+            Body::Steps(steps) => steps.run(&given)?,
+            #[cfg(feature = "neural")]
+            Body::Network(network) => network.run(&given)?,
+        };
+        Ok(self.outputs.iter().map(|port| port.name.clone()).zip(results).collect())
+    }
+}
+
+impl Steps {
+    fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>, RunError> {
+        let values: Vec<&Tensor> = self.constants.iter().chain(inputs.iter().copied()).collect();
         let given = values.len();
         let (mut made, mut room): (Vec<Tensor>, usize) = (Vec::new(), MAX_RUN_BYTES);
         for step in &self.steps {
@@ -129,11 +161,8 @@ impl Model {
             room = room.checked_sub(size).ok_or_else(|| fault("all results together are too large".into()))?;
             made.extend(written);
         }
-        let result = |(port, at): (&Port, &usize)| {
-            let tensor = if *at < given { values[*at].clone() } else { made[*at - given].clone() };
-            (port.name.clone(), tensor)
-        };
-        Ok(self.outputs.iter().zip(&self.results).map(result).collect())
+        let result = |at: &usize| if *at < given { values[*at].clone() } else { made[*at - given].clone() };
+        Ok(self.results.iter().map(result).collect())
     }
 }
 

@@ -178,9 +178,9 @@ async fn read(response: http::Response<hyper::body::Incoming>) -> Got {
 }
 
 /// Asks a gateway that no kit has made.
-pub(crate) async fn post(address: std::net::SocketAddr, path: &str, body: &'static str) -> Got {
+pub(crate) async fn post(address: std::net::SocketAddr, path: &str, body: impl Into<Bytes>) -> Got {
     let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
-    let request = Request::post(format!("http://{address}{path}")).body(Full::from(body)).expect("a request");
+    let request = Request::post(format!("http://{address}{path}")).body(Full::new(body.into())).expect("a request");
     read(client.request(request).await.expect("an answer")).await
 }
 

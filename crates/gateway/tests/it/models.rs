@@ -136,3 +136,45 @@ async fn tn_13_f_161_a_gateway_does_not_start_on_a_damaged_model() {
     };
     assert!(unfit[0].message.contains("home.onnx"), "{unfit:?}");
 }
+
+/// A network takes `x`, FP32 [n, 6], and gives `y`, FP32 [n, 3]; its answers are recorded beside it, of ONNX Runtime.
+#[cfg(feature = "neural")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_answers_one_row_and_many_and_its_record_names_its_file() {
+    const NETWORK: &[u8] = include_bytes!("../../../onnx/tests/networks/network-layers.onnx");
+    const RECORDED: &str = include_str!("../../../onnx/tests/networks/network-layers.json");
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("layers.onnx"), NETWORK).expect("written");
+    let config = r#"
+version: 1
+server: {listen: "127.0.0.1:0", admin: "127.0.0.1:0"}
+routes:
+  home: {protocol: oip, tiers: [{name: network, onnx: {file: layers.onnx}}]}
+"#;
+    let deployment = load_text("evenkeel.yaml", config, folder.path()).deployment.expect("the file is there");
+    let gateway = Gateway::start(deployment).await.expect("a gateway");
+    let numbers = |it: &serde_json::Value| -> Vec<f64> {
+        let text = it["data"].as_str().expect("a list in words");
+        text.split_whitespace().map(|it| it.parse().expect("a number")).collect()
+    };
+    let runs: serde_json::Value = serde_json::from_str(RECORDED).expect("JSON");
+    // The third run has no row.
+    for run in &runs.as_array().expect("runs")[..2] {
+        let (given, wanted) = (&run["inputs"][0], &run["outputs"][0]);
+        let x = serde_json::json!({"name": "x", "datatype": "FP32", "shape": given["shape"], "data": numbers(given)});
+        let body = serde_json::json!({"inputs": [x]}).to_string();
+        let got = client::post(gateway.address(), "/v2/models/home/infer", body).await;
+        assert_eq!((got.status, got.header("evenkeel-path")), (200, "network"), "{got:?}");
+        let (answer, wanted) = (got.json(), (&wanted["shape"], numbers(wanted)));
+        assert_eq!(&answer["outputs"][0]["shape"], wanted.0);
+        let found = answer["outputs"][0]["data"].as_array().expect("numbers");
+        assert_eq!(found.len(), wanted.1.len());
+        for (found, wanted) in found.iter().zip(wanted.1) {
+            assert!((found.as_f64().expect("a number") - wanted).abs() <= 1e-4, "{found} for {wanted}");
+        }
+        let record =
+            client::get(gateway.address(), &format!("/v1/decisions/{}", got.header("evenkeel-decision"))).await;
+        let sha256 = record.json()["attempts"][0]["model"]["sha256"].as_str().map(str::len);
+        assert_eq!(sha256, Some(64), "{record:?}");
+    }
+}

@@ -269,7 +269,7 @@ async fn oip_35_the_same_over_grpc_on_both_sides() {
     let splits = start(config.replace("BIG", &url).replace("SMALL", &url)).await;
     let front = start(FRONT.replace("SPLITS", &format!("http://{}", splits.address()))).await;
     let body = rows(&[[0.1, 0.8], [0.9, 0.0], [0.1, 0.1], [0.75, 0.1]]).to_string();
-    let got = client::post(front.address(), "/v2/models/front/infer", Box::leak(body.into_boxed_str())).await;
+    let got = client::post(front.address(), "/v2/models/front/infer", body).await;
     assert_eq!((got.status, got.header("evenkeel-tier")), (200, "0"), "{got:?}");
     assert_eq!(labels(&got), ["second:r0", "first:r1", "none", "first:r3"]);
     assert_eq!(

@@ -57,7 +57,13 @@ impl Run {
 
 /// The bytes of a model, and its runs.
 pub(crate) fn recorded(name: &str) -> (Vec<u8>, Vec<Run>) {
-    let file = |kind: &str| folder().join(format!("{name}.{kind}"));
+    read("fixtures", name)
+}
+
+/// The same, of a folder of `tests`.
+pub(crate) fn read(folder: &str, name: &str) -> (Vec<u8>, Vec<Run>) {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let file = |kind: &str| tests.join(folder).join(format!("{name}.{kind}"));
     let runs = std::fs::read(file("json")).expect("a model comes with its runs");
     (std::fs::read(file("onnx")).expect("it is committed"), serde_json::from_slice(&runs).expect("make.py writes JSON"))
 }
