@@ -4,6 +4,7 @@
 //! A section is a file: what a record has nothing of is left out.
 
 mod attempts;
+mod cache;
 mod outcome;
 mod post;
 mod results;
@@ -35,6 +36,7 @@ pub fn explain(it: &Decision) -> Explained {
     let sections = [
         Section { title: "", lines: outcome::lines(it) },
         Section { title: "What was fetched before", lines: outcome::fetched(it) },
+        Section { title: "What was kept of earlier answers", lines: cache::lines(it) },
         Section { title: "The tiers, in order", lines: tiers::lines(it) },
         Section { title: "What was asked", lines: attempts::lines(it) },
         Section { title: "What was done to the answer", lines: post::lines(it) },

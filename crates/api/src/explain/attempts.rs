@@ -37,16 +37,21 @@ fn lines_of(number: usize, it: &Attempt) -> Vec<String> {
     }
     if let Some(vote) = &it.vote {
         let (rows, weight) = (counted(vote.rows, "row"), vote.weight_millionths);
-        lines.push(format!(
-            "  It voted on {rows}, with {weight} millionths, and {} of them were answered so.",
-            vote.agreed
-        ));
+        lines.push(format!("  It voted on {rows}, with {weight} millionths, and {} were answered so.", vote.agreed));
+        lines.extend(
+            vote.class
+                .filter(|class| *class > 0)
+                .map(|class| format!("  What it said came in place {class} behind what was answered.")),
+        );
     }
     if let Some(model) = &it.model {
         let signed = model.signed_by.as_ref().map(|key| format!(", signed by {key}")).unwrap_or_default();
         lines.push(format!("  The file of its model is sha256:{}{signed}.", model.sha256));
     }
     lines.extend(it.calibration.iter().map(calibration));
+    if let Some(embedder) = it.embedder.as_ref().filter(|it| *it != "ok") {
+        lines.push(format!("  It searched by words alone: what the question means was not told ({embedder})."));
+    }
     lines.extend(it.documents.iter().map(document));
     lines.extend(it.rules.iter().map(rule));
     lines

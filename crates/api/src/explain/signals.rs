@@ -10,8 +10,9 @@ pub(super) fn words(it: &Input) -> String {
 }
 
 fn measured(it: &Input) -> String {
-    if let Some(lacking) = lacking(it) {
-        return lacking;
+    let aside = lacking(it).or_else(|| beside(it)).or_else(|| voted(it)).or_else(|| kept(it));
+    if let Some(aside) = aside {
+        return aside;
     }
     let (value, threshold) = (number(&it.signal, &it.value), number(&it.signal, &it.threshold));
     match it.signal.as_str() {
@@ -65,6 +66,65 @@ fn lacking(it: &Input) -> Option<String> {
         [] if it.breached => format!("{what}, and the record does not name it"),
         [] => nothing.to_owned(),
         names => format!("{what}: {}", names.join(", ")),
+    })
+}
+
+/// Says what was compared for a second call beside a slow one; none where it is something else.
+fn beside(it: &Input) -> Option<String> {
+    let (value, threshold) = (number(&it.signal, &it.value), number(&it.signal, &it.threshold));
+    Some(match it.signal.as_str() {
+        "hedge_samples" => {
+            format!("{value} of its answers were measured, and a second call beside a slow one wants {threshold}")
+        }
+        "hedge_pushed_back_ago_ns" => format!("it pushed back {value} ago, and gets no second call for {threshold}"),
+        "hedge_limit_lowered_ago_ns" => {
+            format!("its limit was lowered {value} ago, and it gets no second call for {threshold}")
+        }
+        "hedge_in_flight_permille" => {
+            format!("with a second call {value} of its limit would be in use, of {threshold}")
+        }
+        "hedge_late_permille" => {
+            format!("{value} of its answers are late, and where more than {threshold} are, all are slow")
+        }
+        "hedge_won_permille" => format!("{value} of its second calls were first, and {threshold} must be"),
+        "hedge_cost_milli" => format!("a second call costs {value}, and the purses hold {threshold}"),
+        _ => return None,
+    })
+}
+
+/// Says what was compared of a vote.
+fn voted(it: &Input) -> Option<String> {
+    let (value, threshold) = (number(&it.signal, &it.value), number(&it.signal, &it.threshold));
+    Some(match it.signal.as_str() {
+        "several_at_once" => format!("the request may not be asked of several at once: {}", yes(&it.value)),
+        "members" => format!("{value} of its members may be asked, and {threshold} must vote"),
+        "votes" => format!(
+            "{value} votes there were, or may still come, where they are fewest, of the {threshold} that it needs"
+        ),
+        "vote_open_rows" => format!("the leader may still be passed in {value} rows"),
+        "agreement_permille" => {
+            format!("{value} of the votes agreed where they agreed least, and it needs {threshold}")
+        }
+        _ => return None,
+    })
+}
+
+/// Says what was compared of an earlier answer, or of one that another request is about to get.
+fn kept(it: &Input) -> Option<String> {
+    let (value, threshold) = (number(&it.signal, &it.value), number(&it.signal, &it.threshold));
+    Some(match it.signal.as_str() {
+        "cache_fresh_age_ns" => format!("the earlier answer was {value} old, and is fresh for {threshold}"),
+        "cache_missing" => format!("no earlier answer is held: {}", yes(&it.value)),
+        "cache_stale_age_ns" => format!("the earlier answer was {value} old, and may stand in for {threshold}"),
+        "client_max_age_ns" => format!("the earlier answer was {value} old, and the client takes {threshold}"),
+        "flight_waiters" => {
+            format!("{value} requests waited for the answer to another of the same, of at most {threshold}")
+        }
+        "flight_waited_ns" => {
+            format!("it had waited {value} for the answer to another of the same, of at most {threshold}")
+        }
+        "flight_failed" => format!("it has just failed another request of the same: {}", yes(&it.value)),
+        _ => return None,
     })
 }
 

@@ -31,6 +31,16 @@ fn record() -> Decision {
     rules["rules"] =
         json!([{"rule": "high", "rows": 2}, {"rule": null, "failed": "low", "rows": 1}, {"rule": null, "rows": 1}]);
     rules["rows"] = json!({"asked": 4, "kept": 4});
+    let mut member = attempt("panel/0", "quality.quorum_not_reached");
+    member["status"] = json!(null);
+    member["vote"] = json!({"weight_millionths": 2_197_225, "rows": 1, "agreed": 0, "class": 1});
+    member["model"] = json!({"sha256": "00ff", "signed_by": "77aa"});
+    member["calibration"] = json!({"map": "sha256:3c", "to": "primary", "match": "mean", "as_of": "2026-11-22T23:00:00Z",
+                                   "outputs": {"score": {"n": 1_200, "shape": "isotonic"}}});
+    let mut documents = attempt("documents", "quality.retrieval_below_score");
+    documents["status"] = json!(null);
+    documents["documents"] = json!([{"id": "refunds", "confidence_permille": 481}]);
+    documents["embedder"] = json!("target.connect_failed");
     let posted = |name: &str, step: usize, part: Option<&str>, changes: u64, failed: bool| json!({"path": "rules", "step": step, "name": name, "output": "score", "part": part, "changes": changes, "failed": failed});
     serde_json::from_value(json!({
         "schema": "evenkeel.decision/v1", "id": "01KB7Q4Z8E3W5T0N6R2D9C1XAF", "time": "2026-11-23T08:51:07.412Z", "trace": null,
@@ -52,7 +62,8 @@ fn record() -> Decision {
             candidate(2, "rules", "rules", "selected", &["NEXT_ELIGIBLE_TIER"]),
             candidate(3, "default", "default", "skipped", &["LOWER_PREFERENCE", "A_CODE_OF_LATER"]),
         ],
-        "attempts": [attempt("primary", "target.status_5xx"), rules],
+        "attempts": [attempt("primary", "target.status_5xx"), member, documents, rules],
+        "cache": {"status": "refused", "age_ms": 61_000, "written": "lower_tier"},
         "post": [posted("clamp", 0, None, 1, false), posted("redact", 1, Some("email"), 2, false), posted("allow", 2, None, 0, true)],
         "outcome": {"tier": 2, "method": "rules", "path": "rules", "degraded": true, "end": "answered", "status": 200, "latency_us": 42_050},
         "reason": "UPSTREAM_5XX", "explanation": "Answered by tier 2 (rules, rules): server error.",
@@ -71,6 +82,10 @@ What was fetched before
   feast failed (target.total_timeout), 50.1 ms.
     txn_7d: the last known value stands in in 1 row, 3600000 ms old.
     age: the default stands in in 4 rows.
+
+What was kept of earlier answers
+  There was an earlier answer, 61000 ms old, older than the client takes.
+  This answer is not kept: it is of a tier whose answers are not kept (lower_tier).
 
 The tiers, in order
   Tier 0, primary (primary) was left for what spoke against it.
@@ -91,7 +106,15 @@ The tiers, in order
 
 What was asked
   1. primary: after 0.3 ms, for 36.0 ms: the server had an error (target.status_5xx, status 500).
-  2. rules: after 0.3 ms, for 36.0 ms: it answered (ok).
+  2. panel/0: after 0.3 ms, for 36.0 ms: it answered, and too few others of its ensemble did (quality.quorum_not_reached).
+    It voted on 1 row, with 2197225 millionths, and 0 were answered so.
+    What it said came in place 1 behind what was answered.
+    The file of its model is sha256:00ff, signed by 77aa.
+    Its scores were brought to the scale of primary by the map sha256:3c, of 2026-11-22T23:00:00Z: `score` by 1200 rows.
+  3. documents: after 0.3 ms, for 36.0 ms: no document fits well enough (quality.retrieval_below_score).
+    It searched by words alone: what the question means was not told (target.connect_failed).
+    Document refunds fits with a confidence of 0.481.
+  4. rules: after 0.3 ms, for 36.0 ms: it answered (ok).
     It was asked for 4 rows, of which 4 were kept.
     Rule `high` answered 2 rows.
     `otherwise` answered 1 row: rule `low` could not be computed.
@@ -112,6 +135,7 @@ fn g_113_the_same_record_has_the_same_words() {
 fn what_a_record_has_nothing_of_is_left_out() {
     let plain = Decision {
         enrichment: None,
+        cache: None,
         attempts: Vec::new(),
         post: Vec::new(),
         episode: None,

@@ -19,8 +19,13 @@ fn tier(candidate: &Candidate, it: &Decision) -> Vec<String> {
     let Candidate { tier, method, path, .. } = candidate;
     let mut lines = vec![format!("Tier {tier}, {path} ({method}) {verdict}.")];
     lines.extend(candidate.reasons.iter().map(|code| format!("  {code}: {}.", reason(code))));
-    let compared = it.inputs.iter().filter(|input| input.of == *path);
-    lines.extend(compared.map(|input| format!("  {}", signals::words(input))));
+    for input in &it.inputs {
+        match input.of.strip_prefix(path.as_str()) {
+            Some("") => lines.push(format!("  {}", signals::words(input))),
+            Some(member) if member.starts_with('/') => lines.push(format!("  {}: {}", input.of, signals::words(input))),
+            _ => {}
+        }
+    }
     lines
 }
 

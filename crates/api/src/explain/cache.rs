@@ -1,0 +1,41 @@
+//! What the cache had to do with a request: an earlier answer that was given, and whether this one is kept.
+
+use crate::decision::{Cached, Decision};
+
+pub(super) fn lines(it: &Decision) -> Vec<String> {
+    let Some(Cached { status, age_ms, written }) = &it.cache else { return Vec::new() };
+    let age = age_ms.map(|age| format!(", {age} ms old")).unwrap_or_default();
+    let mut lines = vec![match status.as_str() {
+        "fresh" => {
+            format!("An earlier answer to the same request was given{age}: it was fresh, and no tier was asked.")
+        }
+        "stale" => format!("An earlier answer to the same request was given{age}: nothing above it had answered."),
+        "shared" => "It waited for the answer to another request of the same, and got that.".to_owned(),
+        "miss" => "There was no earlier answer to the same request that was young enough.".to_owned(),
+        "refused" => format!("There was an earlier answer{age}, older than the client takes."),
+        "bypass" => "The cache was not looked at: nothing may be kept of this request.".to_owned(),
+        status => format!("The cache said {status}{age}."),
+    }];
+    lines.extend(written.as_ref().map(|written| match written.as_str() {
+        "stored" => "This answer is kept for later.".to_owned(),
+        written => format!("This answer is not kept: {} ({written}).", against(written)),
+    }));
+    lines
+}
+
+/// Says why an answer is not kept (F-140).
+fn against(written: &str) -> &'static str {
+    match written {
+        "no_answer" => "there is none that an attempt gave",
+        "lower_tier" => "it is of a tier whose answers are not kept",
+        "mended" => "another attempt finished what one had begun",
+        "in_part" => "several tiers answered rows of it",
+        "done_missing" => "the end mark of its stream never came",
+        "event_skipped" => "a malformed event was left out of its stream",
+        "slow" => "it was slower than it should have been",
+        "finish_reason" => "it did not end because all was said",
+        "form" => "it cannot be written in one piece",
+        "too_large" => "it is larger than what is kept",
+        _ => "for a reason of a later version",
+    }
+}
