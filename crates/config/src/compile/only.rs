@@ -94,7 +94,12 @@ impl Deployment {
             certificate: self.certificate.clone(),
             upstreams: Vec::new(),
             paths: vec![PathSpec { accept: None, ..self.paths[found.path.index()].clone() }],
-            routes: vec![RouteSpec { enrich: None, cache: None, ..self.routes[at.index()].clone() }],
+            routes: vec![RouteSpec {
+                enrich: None,
+                cache: None,
+                post: Arc::default(),
+                ..self.routes[at.index()].clone()
+            }],
         })
     }
 }

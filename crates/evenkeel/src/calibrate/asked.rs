@@ -30,6 +30,8 @@ pub(crate) fn alone(
     let mut alone = whole.only(route, tier)?;
     (alone.paths[0].calibration, alone.paths[0].live_calibration) = (None, None);
     "127.0.0.1:0".clone_into(&mut alone.server.listen);
+    // A map stands before the steps of a route.
+    alone.routes[0].post = Arc::default();
     alone.certificate = None;
     Ok(alone)
 }

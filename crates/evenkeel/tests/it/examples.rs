@@ -51,8 +51,9 @@ fn copy(from: &Path, to: &Path) {
 fn index(example: &Path) {
     let (documents, index) = (example.join("help-centre"), example.join("help-centre.index"));
     if documents.is_dir() {
-        let [documents, index] = [documents, index].map(|it| it.to_str().expect("text").to_owned());
-        let output = evenkeel(&["index", "build", &documents, "-o", &index]);
+        let synonyms = example.join("synonyms.txt");
+        let [documents, index, synonyms] = [documents, index, synonyms].map(|it| it.to_str().expect("text").to_owned());
+        let output = evenkeel(&["index", "build", &documents, "-o", &index, "--synonyms", &synonyms]);
         assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     }
 }

@@ -1,7 +1,8 @@
 //! Keep: which answers are kept, and why others are not (F-140).
 //!
 //! # Invariants
-//! - `KEEP-1`: what is kept was said by one attempt, to its verified end, and met its contract.
+//! - `KEEP-1`: what is kept was said by one attempt, or voted by those of one ensemble, to its verified end, and met its
+//!   contract.
 //! - `KEEP-2`: the first reason against an answer is the one that is counted.
 
 use std::sync::Arc;
@@ -120,17 +121,18 @@ pub(crate) fn keep(cache: &Cache, (decision, ask): (&Decision, &Ask), material: 
     Made { shared: Some(Arc::new(Entry { tier: answered.tier, made, said })), unkept }
 }
 
-/// Returns the attempt that gave the whole answer (KEEP-1).
+/// Returns the attempt that gave the whole answer; of an ensemble, whose votes made it together, the one
+/// that speaks against it most (KEEP-1).
 fn answered(decision: &Decision) -> Result<&AttemptRecord, Unkept> {
     if !matches!(decision.outcome.end, End::Answered | End::Refused(Refusal::ClientGone)) {
         return Err(Unkept::NoAnswer);
     }
-    let mut whole = decision.attempts.iter().filter(|attempt| attempt.result.is_ok());
-    let attempt = whole.next().ok_or(Unkept::NoAnswer)?;
+    let whole = || decision.attempts.iter().filter(|attempt| attempt.result.is_ok());
+    let attempt = whole().find(|it| it.result != ResultCode::Ok).or_else(|| whole().next()).ok_or(Unkept::NoAnswer)?;
     match attempt.result {
         _ if attempt.role != Role::Answer || decision.rescue() != Rescue::None => Err(Unkept::Mended),
         ResultCode::OkPart => Err(Unkept::InPart),
-        _ if whole.next().is_some() => Err(Unkept::InPart),
+        _ if whole().any(|other| other.tier != attempt.tier) => Err(Unkept::InPart),
         ResultCode::OkEventSkipped => Err(Unkept::EventSkipped),
         ResultCode::Ok | ResultCode::OkDoneMissing | ResultCode::OkSlow => Ok(attempt),
         // A result that is new here is not kept before somebody has thought of it.
@@ -142,7 +144,9 @@ fn answered(decision: &Decision) -> Result<&AttemptRecord, Unkept> {
 fn said(ask: &Ask, material: Material<'_>) -> Result<(Said, bool), Unkept> {
     let body = match material {
         Material::Nothing => return Err(Unkept::NoAnswer),
-        Material::Tensors(answer) => return Ok((Said::Infer(answer.clone()), true)),
+        Material::Tensors(answer) => {
+            return Ok((Said::Infer(InferAnswer { calibrated: None, ..answer.clone() }), true));
+        }
         Material::Body(body, envelope, model) => envelope.name(body, model),
         Material::Events(None, _) => return Err(Unkept::TooLarge),
         Material::Events(Some(events), model) => {

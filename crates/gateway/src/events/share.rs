@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use evenkeel_core::{Decision, End, Revision};
+use evenkeel_core::{Decision, End, Revision, Where};
 use jiff::Timestamp;
 
 /// Answers that a share is of.
@@ -33,9 +33,14 @@ impl Shares {
             Some(route) => route,
             None => self.0.entry(of.name.clone()).or_default(),
         };
+        // What was kept is an answer, and nobody was asked for it.
+        let certain = decision.revision.paths[of.tiers[usize::from(tier)].path.index()].place == Where::Certain;
+        let exercised = certain || decision.attempts.iter().any(|it| it.tier == tier && it.result.is_ok());
         let name = &*of.tiers[usize::from(tier)].name;
         let tier: Arc<str> = route.counts.get_key_value(name).map_or_else(|| name.into(), |(known, _)| known.clone());
-        route.exercised.insert(tier.clone(), at);
+        if exercised {
+            route.exercised.insert(tier.clone(), at);
+        }
         *route.counts.entry(tier.clone()).or_default() += 1;
         route.last.push_back(tier);
         if route.last.len() > LAST

@@ -149,6 +149,24 @@ async fn rows_of_one_answer_may_come_from_different_members() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn f_140_what_was_voted_is_kept_as_it_was_answered() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("score.rules"), RULES).expect("written");
+    let config = CONFIG.replace("VOTE", "output: label, quorum: 3, weights: [1, 1, 1]").replace("ACCEPT", "");
+    let config = config.replace("    deadline: 3s\n", "    deadline: 3s\n    cache: {ttl: 5m}\n");
+    let kit = Kit::of(&config, folder.path(), models()).await;
+    let said = [["c", "x"], ["x", "c"], ["x", "x"]];
+    let first = ask(&kit, &said).await;
+    assert_eq!(kit.record(&first).await["cache"]["written"], "stored");
+    let again = ask(&kit, &said).await;
+    assert_eq!((again.header("evenkeel-method"), again.header("evenkeel-attempts")), ("cache", "0"));
+    for got in [&first, &again] {
+        assert_eq!(output(got, "label"), ["c", "c", "x"]);
+        assert_eq!(output(got, "by"), ["first", "second", "first"], "no member said all of it");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_output_that_is_voted_on_need_not_be_asked_for() {
     let kit = kit("output: label, quorum: 3, weights: [1, 1, 1]", "").await;
     let mut body = rows(&[["x", "c"]]);

@@ -197,9 +197,9 @@ impl PathKind for Block {
         self.augment.as_ref().map(|it| it.model.as_str())
     }
 
-    /// The words of a question go to a database.
+    /// The words of a question go to a database, to whoever says what they mean, or to a model.
     fn leaves(&self) -> bool {
-        self.postgres.is_some() || matches!(self.target(), Target::Upstream(_))
+        self.postgres.is_some() || self.embeddings.is_some() || matches!(self.target(), Target::Upstream(_))
     }
 
     fn file(&self) -> Option<(&'static str, Cow<'_, str>)> {

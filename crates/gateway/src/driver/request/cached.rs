@@ -4,7 +4,7 @@ use evenkeel_core::{AttemptId, Decision, Disclosure, Reason, Source};
 use http::HeaderMap;
 use jiff::Timestamp;
 
-use super::{Task, answer::stream_of};
+use super::{Task, answer::stream_of, vote::Panel};
 use crate::{
     ask::Question,
     cache::{self, Made, Material, Noted, Said, Told, Unkept, keep},
@@ -59,11 +59,11 @@ impl Task {
         let written = self.it.asked.clone().filter(|_| age.is_none()).map(|asked| {
             let made = Timestamp::now();
             let streamed = self.copy.take().map(|mut copy| Material::Events(copy.take(), &self.model));
-            let voted = self.answered().filter(|it| self.is_vote(*it)).and_then(|_| self.voted());
+            let voted = self.answered(decision).filter(|it| self.is_vote(*it)).and_then(|_| self.voted());
             let material = match (streamed, &voted) {
                 (Some(streamed), _) => streamed,
                 (None, Some(voted)) => Material::Tensors(voted),
-                (None, None) => self.material(),
+                (None, None) => self.material(decision),
             };
             let Made { shared, unkept } = keep(&asked.cache, (decision, &self.it.ask), material, made);
             if let (Some(entry), None) = (&shared, unkept) {
@@ -76,16 +76,20 @@ impl Task {
         Some(Noted { status, age, written })
     }
 
-    fn answered(&self) -> Option<AttemptId> {
-        match self.source {
-            Some((Source::Attempt(attempt), _)) => Some(attempt),
-            _ => None,
+    /// Returns the attempt that answered. Where its client has left, nobody was told, and it is the one that ended well, or that
+    /// a vote has decided on (F-145).
+    fn answered(&self, decision: &Decision) -> Option<AttemptId> {
+        if let Some((Source::Attempt(attempt), _)) = self.source {
+            return Some(attempt);
         }
+        let well = decision.attempts.iter().find(|it| it.result.is_ok())?.attempt;
+        let voted = self.panel.as_ref().filter(|_| self.is_vote(well));
+        Some(voted.map_or(well, Panel::leader))
     }
 
     /// Returns what is left of the attempt that answered.
-    fn material(&self) -> Material<'_> {
-        let left = self.answered().and_then(|whole| self.ended.iter().find(|it| it.0 == whole)).map(|it| &it.3);
+    fn material(&self, decision: &Decision) -> Material<'_> {
+        let left = self.answered(decision).and_then(|whole| self.ended.iter().find(|it| it.0 == whole)).map(|it| &it.3);
         match left {
             Some(Left::Answer { body, envelope, model, .. }) => Material::Body(body, envelope, model),
             Some(Left::Infer(answer) | Left::Judged(answer, _)) => Material::Tensors(answer),

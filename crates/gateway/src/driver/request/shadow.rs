@@ -197,7 +197,7 @@ impl Copied {
         self.over = true;
         self.driver.shadow_over(self.start.attempt);
         self.tell(Event::Ended { result, status, after });
-        let shadow = match left.documents().1 {
+        let shadow = match left.notes().1.documents().1 {
             Left::Answer { body, .. } => said(&body),
             Left::Infer(answer) | Left::Judged(answer, _) => Given::Infer(answer),
             _ if result.is_ok() && self.ask.is_stream() => Given::Text(std::mem::take(&mut self.text)),

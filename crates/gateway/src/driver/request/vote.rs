@@ -27,6 +27,11 @@ pub(super) struct Panel {
 }
 
 impl Panel {
+    /// Returns the member that leads.
+    pub(super) fn leader(&self) -> AttemptId {
+        self.ballot.tally(self.quorum).leader
+    }
+
     /// Returns how each member voted.
     pub(super) fn cast(self) -> Vec<(AttemptId, Cast)> {
         self.ballot.cast()
