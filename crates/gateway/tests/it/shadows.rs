@@ -49,10 +49,14 @@ impl Evaluate for Plus {
 }
 
 async fn kit() -> Kit {
+    kit_of(CONFIG, Path::new(".")).await
+}
+
+async fn kit_of(config: &str, folder: &Path) -> Kit {
     let spec = |name: &str| vec![TensorSpec::new(name, "FP32", [-1])];
     let model = |more| OipModel::evaluated(spec("x"), spec("y"), Plus(more));
     let models = BTreeMap::from([("exact".to_owned(), model(0.0)), ("rough".to_owned(), model(0.04))]);
-    Kit::of(CONFIG, Path::new("."), models).await
+    Kit::of(config, folder, models).await
 }
 
 /// Asks, and waits for the end of the copy.
@@ -151,6 +155,35 @@ async fn f_151_nothing_private_stored_or_bound_elsewhere_is_copied() {
     assert_eq!(asked(&kit).await, 1);
     let wrong = kit.post("/v1/chat/completions", "{}", &[("evenkeel-private", "perhaps")]).await;
     assert_eq!(wrong.status, 400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f_150_what_rules_answer_to_a_copy_is_compared() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let rules = "inputs: {x: float}\nrules: [{id: near, when: x < 1.0, answer: {y: 0.25}}]\notherwise: {y: 1}\n";
+    std::fs::write(folder.path().join("near.rules"), rules).expect("written");
+    let config = CONFIG.replace("oip: {upstream: second, model: rough}", "rules: {file: near.rules}");
+    let kit = kit_of(&config, folder.path()).await;
+    let ask = async || {
+        let body = json!({"inputs": [{"name": "x", "datatype": "FP32", "shape": [2], "data": [0.25, 100.0]}]});
+        kit.post("/v2/models/score/infer", body.to_string(), &[]).await
+    };
+    let (_, copy) = copied(&kit, ask).await;
+    let compared = copy.compared.expect("both are tensors");
+    assert_eq!((compared.rows, compared.agreed), (2, 1), "{compared:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f_150_a_copy_goes_through_the_steps_of_its_route() {
+    let steps = "    post: [{clamp: {output: y, min: 0, max: 1}}]\n    output: {tensors";
+    let kit = kit_of(&CONFIG.replace("    output: {tensors", steps), Path::new(".")).await;
+    let ask = async || {
+        let body = json!({"inputs": [{"name": "x", "datatype": "FP32", "shape": [2], "data": [0.25, 100.0]}]});
+        kit.post("/v2/models/score/infer", body.to_string(), &[]).await
+    };
+    let (_, copy) = copied(&kit, ask).await;
+    let compared = copy.compared.expect("both are tensors");
+    assert!(compared.pairs[1].given == 1.0 && compared.pairs[1].shadow == 1.0, "{compared:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,7 +11,8 @@
 
 use std::sync::Arc;
 
-use evenkeel_core::{AttemptId, Event, Input, Nanos, ResultCode, RouteId, Source, Start};
+use evenkeel_config::Post;
+use evenkeel_core::{AttemptId, CommitPoint, Event, Input, Nanos, ResultCode, RouteId, Source, Start};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
@@ -26,6 +27,7 @@ use crate::{
     driver::Driver,
     events::Events,
     path::{Chunk, Ended, Left, Meaning, Piece},
+    post::Posting,
     shadow::{Given, SHORT, Shadowed, compare},
     snapshot::Applied,
     upstream::Call,
@@ -139,7 +141,11 @@ impl Copied {
             true => Some(mpsc::channel(PIECES)).unzip(),
             false => (None, None),
         };
+        // What the client got went through the steps of the route, and what a step refuses is no answer of its tier.
+        let mut posting = Posting::new(&self.steps(), &self.ask, self.is_early(), 0);
+        let out = posting.between(out);
         let future = self.applied.paths[path.index()].clone().attempt(self.ask.clone(), call, out);
+        let future = posting.behind(future);
         let mut running = Some(Running::new((attempt, path), pieces, future));
         loop {
             tokio::select! {
@@ -160,6 +166,16 @@ impl Copied {
                 },
             }
         }
+    }
+
+    /// Returns what its route does to every answer.
+    fn steps(&self) -> Arc<Post> {
+        self.applied.deployment.routes[self.route.index()].post.clone()
+    }
+
+    /// Says whether a stream of its route may be sent before it is whole.
+    fn is_early(&self) -> bool {
+        self.applied.deployment.revision.routes[self.route.index()].commit != CommitPoint::Full
     }
 
     fn piece(&mut self, piece: Piece) {
@@ -200,6 +216,8 @@ impl Copied {
         let shadow = match left.notes().1.documents().1 {
             Left::Answer { body, .. } => said(&body),
             Left::Infer(answer) | Left::Judged(answer, _) => Given::Infer(answer),
+            // Of a stream that goes through the steps when it is whole, nobody holds all that they need.
+            _ if self.ask.is_stream() && !self.is_early() && !self.steps().is_empty() => Given::Nothing,
             _ if result.is_ok() && self.ask.is_stream() => Given::Text(std::mem::take(&mut self.text)),
             _ => Given::Nothing,
         };
