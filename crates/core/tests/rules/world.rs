@@ -274,7 +274,7 @@ impl World {
             return Lookup::default();
         }
         let bits = Dice(admit.entropy ^ 0xCAC4E).roll();
-        let key = bits % self.questions << 8 | u64::from(admit.route.0);
+        let key = ((bits % self.questions) << 8) | u64::from(admit.route.0);
         let stored = self.kept.get(&key).map(|(at, tier)| Stored { age: self.now - at, tier: *tier });
         let max_age = (bits >> 32).is_multiple_of(8).then_some((bits >> 40) % 3 * SECOND);
         Lookup { key: Some(key), stored, max_age }

@@ -131,7 +131,7 @@ fn f_146_a_shared_store_is_told_by_its_address_and_is_part_of_the_revision() {
     let keeps = with("").replace("    tiers:", "    cache: {}\n    tiers:");
     let at = |address: &str| load(&format!("{keeps}shared: \"{address}\"\n"));
     let deployment = |address: &str| at(address).deployment.expect("compiles");
-    assert_eq!(load(&keeps).deployment.expect("compiles").shared.is_none(), true);
+    assert!(load(&keeps).deployment.expect("compiles").shared.is_none());
     assert!(deployment("none").shared.is_none());
     let shared = deployment("redis://127.0.0.1:6379");
     assert_eq!(shared.shared.as_ref().map(|it| it.reveal()), Some("redis://127.0.0.1:6379"));

@@ -52,7 +52,8 @@ fn f_142_a_fresh_answer_is_given_before_any_tier_and_told_as_that_of_its_tier() 
 
 #[test]
 fn f_143_what_is_not_fresh_or_not_wanted_is_asked_of_the_tiers() {
-    let cases: [(&str, bool, u64, fn(&mut Admit)); 6] = [
+    type Case = (&'static str, bool, u64, fn(&mut Admit));
+    let cases: [Case; 6] = [
         ("older than its ttl", true, 301, |_| ()),
         ("the route gives no fresh answers", false, 1, |_| ()),
         ("older than the client takes", true, 61, |admit| admit.cache.max_age = Some(60 * SECOND)),
