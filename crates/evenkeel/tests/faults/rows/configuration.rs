@@ -254,7 +254,7 @@ async fn cf_07(run: &mut Run) {
     run.must(said.contains("warning[unreachable]") && said.contains("`beyond`"), "a tier that is never reached", &said);
     run.must(said.contains("warning[last-tier-can-fail]"), "a last tier that can fail", &said);
     let codes = said.lines().filter_map(|line| line.split_once("warning[")?.1.split(']').next());
-    run.saw(Side::Record, format!("`check` warns of {}; not built: rules that never fire, `plan`", counts(codes)));
+    run.saw(Side::Record, format!("`check` warns of {}; not built: `plan`", counts(codes)));
 }
 
 async fn cf_10(run: &mut Run) {
