@@ -189,23 +189,29 @@ impl Postgres {
         }
     }
 
-    /// Sends a signal to all of it: first to the process that makes those of connections, so that none is missed.
+    /// Sends a signal to all of it: first to the process that makes those of connections. It ends when nothing is left that has
+    /// not heeded it: a connection that goes on would answer for all the others.
     pub(super) fn signal(&self, name: &str) {
         let Some(child) = &self.child else { return };
-        let send = |id: &str| {
+        let id = child.id();
+        let send = |id: u32| {
             // One of a connection may have ended meanwhile.
-            let _ = Command::new("kill").args([&format!("-{name}"), id]).stderr(Stdio::null()).status();
+            let _ = Command::new("kill").args([&format!("-{name}"), &id.to_string()]).stderr(Stdio::null()).status();
         };
-        let id = child.id().to_string();
-        let children = || std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
         if name == "KILL" {
             // Those of a process that is dead are nobody's.
             self.signal("STOP");
-            children().split_whitespace().for_each(send);
-            return send(&id);
+            processes_of(id).into_iter().for_each(|(id, _)| send(id));
+            return send(id);
         }
-        send(&id);
-        children().split_whitespace().for_each(send);
+        send(id);
+        let heeded = |state: char| state == 'Z' || (state == 'T') == (name == "STOP");
+        crate::process::until(name, || {
+            let left: Vec<u32> =
+                processes_of(id).into_iter().filter(|(_, state)| !heeded(*state)).map(|(id, _)| id).collect();
+            left.iter().copied().for_each(send);
+            left.is_empty().then_some(())
+        });
     }
 
     /// SIGKILL, to all of it: no goodbye on any connection.
@@ -222,6 +228,22 @@ impl Drop for Postgres {
         self.signal("CONT");
         self.kill();
     }
+}
+
+/// A process and those that it started, each with the letter of its state (proc(5)). The file `children` of a process will not do:
+/// it leaves some out while others come and go.
+fn processes_of(id: u32) -> Vec<(u32, char)> {
+    let entries = std::fs::read_dir("/proc").expect("a list of processes").flatten();
+    let ids = entries.filter_map(|it| it.file_name().to_str()?.parse::<u32>().ok());
+    let state = |process: u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+        // What follows the name, which may have any sign in it: state, parent.
+        let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+        let state = fields.next()?.chars().next()?;
+        let parent: u32 = fields.next()?.parse().ok()?;
+        (process == id || parent == id).then_some((process, state))
+    };
+    ids.filter_map(state).collect()
 }
 
 /// Runs a program to its end, which is a good one; returns what it prints.
