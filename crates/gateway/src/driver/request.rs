@@ -38,7 +38,7 @@ use self::{
 };
 pub(crate) use self::{
     client::Presence,
-    submit::{Submission, Terms, submit},
+    submit::{Size, Submission, Terms, submit},
 };
 use super::{
     Driver, Mail, Mailbox,

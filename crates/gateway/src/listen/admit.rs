@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use evenkeel_core::{Features, Operation, Protocol, RouteId, Wants};
+use evenkeel_core::{Operation, Protocol, RouteId, Wants};
 use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
 use jiff::Timestamp;
@@ -13,7 +13,7 @@ use crate::{
     ask::{Ask, Question},
     bodies::Held,
     cache::{self, Asked},
-    driver::request::{Presence, Submission, Terms, submit},
+    driver::request::{Presence, Size, Submission, Terms, submit},
     gateway::Shared,
     protocol::{front::Front, problem::Problem},
     reply::{self, Reply},
@@ -25,18 +25,6 @@ pub(super) struct Prepared {
     pub(super) route: RouteId,
     pub(super) question: Question,
     pub(super) size: Size,
-}
-
-/// How large a request is, in every unit that a decision needs.
-pub(super) struct Size {
-    pub(super) operation: Operation,
-    /// Of its budget, in thousandths of a token.
-    pub(super) cost: u64,
-    /// Among the work of a replica (F-080).
-    pub(super) weight: u64,
-    /// The least that it can have.
-    pub(super) tokens: u64,
-    pub(super) needs: Features,
 }
 
 /// A request that was read, and believed in nothing yet.
@@ -93,7 +81,6 @@ pub(super) async fn ask(
             let route = &applied.deployment.revision.routes[route.index()].name;
             inference.turn = shared.sequences.name(&mut inference.infer, route, &headers).map(Box::new);
         }
-        let Size { operation, cost, weight, tokens, needs } = size;
         let ask = Arc::new(Ask {
             question,
             body: body.clone(),
@@ -115,20 +102,7 @@ pub(super) async fn ask(
         let bodies = shared.bodies.share(applied.deployment.server.body_bytes.0);
         let (names, said) = (&applied.deployment.revision.names, applied.deployment.routes[route.index()].wants);
         let wants = Wants { datatypes: wants::datatypes(&ask.question), ..wants::wants(&headers, names, said)? };
-        let terms = Terms {
-            operation,
-            entropy,
-            deadline,
-            max_tier,
-            cost,
-            weight,
-            tokens,
-            needs,
-            wants,
-            private,
-            bodies,
-            spent,
-        };
+        let terms = Terms { size, entropy, deadline, max_tier, wants, private, bodies, spent };
         // None means that a reload came in between: the request is read again, as the new revision reads it, and what was
         // fetched under the old one has cost it its time all the same.
         before = spent;

@@ -9,11 +9,12 @@ use hyper::body::Incoming;
 
 use super::{
     Fault,
-    admit::{self, Prepared, Size},
+    admit::{self, Prepared},
     body::Body,
 };
 use crate::{
     ask::Question,
+    driver::request::Size,
     gateway::Shared,
     protocol::{
         openai::peek::{BadRequest, peek_chat, peek_embeddings},

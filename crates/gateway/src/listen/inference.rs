@@ -10,12 +10,13 @@ use hyper::body::Incoming;
 use super::{
     Fault,
     address::Model,
-    admit::{self, Prepared, Received, Size},
+    admit::{self, Prepared, Received},
     body::Body,
     send,
 };
 use crate::{
     ask::{Inference, Question},
+    driver::request::Size,
     gateway::{Phase, Shared},
     protocol::{
         front::Front,

@@ -2,7 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use evenkeel_core::{Admit, CommitPoint, ImputedPolicy, Lookup, Nanos, Operation, Permille, RequestId, RouteId};
+use evenkeel_core::{
+    Admit, CommitPoint, Features, ImputedPolicy, Lookup, Nanos, Operation, Permille, RequestId, RouteId, Wants,
+};
 use http::HeaderMap;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
@@ -36,18 +38,27 @@ pub(crate) struct Submission {
     pub(crate) _held: Arc<Held>,
 }
 
+/// How large a request is, in every unit that a decision needs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Size {
+    pub(crate) operation: Operation,
+    /// Of its budget, in thousandths of a token.
+    pub(crate) cost: u64,
+    /// Among the work of a replica (F-080).
+    pub(crate) weight: u64,
+    /// The least that it can have.
+    pub(crate) tokens: u64,
+    pub(crate) needs: Features,
+}
+
 /// What the client asks of the decision itself.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Terms {
-    pub(crate) operation: Operation,
+    pub(crate) size: Size,
     pub(crate) entropy: u64,
     pub(crate) deadline: Option<Nanos>,
     pub(crate) max_tier: Option<u8>,
-    pub(crate) cost: u64,
-    pub(crate) weight: u64,
-    pub(crate) tokens: u64,
-    pub(crate) needs: evenkeel_core::Features,
-    pub(crate) wants: evenkeel_core::Wants,
+    pub(crate) wants: Wants,
     /// The client wants no copy made of it.
     pub(crate) private: bool,
     pub(crate) bodies: Permille,
@@ -120,20 +131,8 @@ impl Submission {
     }
 
     fn admission(&self, request: RequestId) -> Admit {
-        let Terms {
-            operation,
-            entropy,
-            deadline,
-            max_tier,
-            cost,
-            weight,
-            tokens,
-            needs,
-            wants,
-            private,
-            bodies,
-            spent,
-        } = self.terms;
+        let Terms { size, entropy, deadline, max_tier, wants, private, bodies, spent } = self.terms;
+        let Size { operation, cost, weight, tokens, needs } = size;
         let imputed = self.ask.enriched().map_or(Permille::new(0), |it| it.share);
         Admit {
             request,
