@@ -4,10 +4,12 @@ use std::{collections::BTreeMap, path::Path};
 
 use evenkeel_config::load_text;
 use evenkeel_gateway::{Gateway, Happened};
-use evenkeel_mock::{Evaluate, OipModel, Tensor, TensorData, TensorSpec};
 use serde_json::{Value, json};
 
-use crate::client::{self, Got, Kit};
+use crate::{
+    client::{self, Got, Kit},
+    computed::of_x,
+};
 
 const CONFIG: &str = r#"
 version: 1
@@ -105,18 +107,6 @@ routes:
       - {name: small, oip: {upstream: second, model: halved}, calibrate_to: {path: primary}}
 "#;
 
-/// Multiplies its input.
-#[derive(Debug)]
-struct Times(f64);
-
-impl Evaluate for Times {
-    fn evaluate(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, String> {
-        let TensorData::Floats(numbers) = &inputs[0].data else { return Err("floats only".into()) };
-        let data = TensorData::Floats(numbers.iter().map(|it| it * self.0).collect());
-        Ok(vec![Tensor { name: "y".into(), datatype: "FP32".into(), shape: inputs[0].shape.clone(), data }])
-    }
-}
-
 /// A request of so many rows, spread over (0, 1).
 fn rows(count: usize) -> String {
     let data: Vec<f64> = (0..count).map(|at| (at as f64 + 0.5) / count as f64).collect();
@@ -138,9 +128,7 @@ async fn taught(kit: &Kit, count: usize) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f_150_copies_teach_the_map_of_a_tier_that_has_no_file() {
-    let spec = |name: &str| vec![TensorSpec::new(name, "FP32", [-1])];
-    let model = |times| OipModel::evaluated(spec("x"), spec("y"), Times(times));
-    let models = BTreeMap::from([("exact".to_owned(), model(1.0)), ("halved".to_owned(), model(0.5))]);
+    let models = BTreeMap::from([("exact".to_owned(), of_x(|x| x)), ("halved".to_owned(), of_x(|x| x * 0.5))]);
     let kit = Kit::of(LIVE, Path::new("."), models).await;
     let calibration = || kit.gateway.route_state("score").expect("a route").tiers.remove(1).calibration;
     taught(&kit, 150).await;

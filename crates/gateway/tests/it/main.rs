@@ -8,6 +8,7 @@ mod calibrated;
 mod capability;
 mod client;
 mod commit;
+mod computed;
 mod connect;
 mod contracts;
 mod dialects;

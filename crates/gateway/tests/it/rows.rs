@@ -4,10 +4,13 @@ use std::{collections::BTreeMap, path::Path};
 
 use evenkeel_config::load_text;
 use evenkeel_gateway::Gateway;
-use evenkeel_mock::{Evaluate, OipModel, Tensor, TensorData, TensorSpec};
+use evenkeel_mock::{OipModel, TensorData};
 use serde_json::{Value, json};
 
-use crate::client::{self, Got, Kit};
+use crate::{
+    client::{self, Got, Kit},
+    computed::{Asked, model},
+};
 
 /// Two models, and a default; each model is as sure of a row as the row says, and writes its own name before the row's.
 const CONFIG: &str = r#"
@@ -29,33 +32,18 @@ routes:
       - {name: default, fixed: {outputs: {score: 0.5, label: none}}}
 "#;
 
-/// What a model says of each row: the input of its own name as the score, and its name before that of the row.
-#[derive(Debug)]
-struct Sure(&'static str);
-
-impl Evaluate for Sure {
-    fn evaluate(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, String> {
-        let input = |name: &str| inputs.iter().find(|it| it.name == name).ok_or_else(|| format!("no input {name}"));
-        let (scores, ids) = (input(self.0)?, input("id")?);
-        let TensorData::Texts(texts) = &ids.data else { return Err("an id is a text".into()) };
-        let labels = TensorData::Texts(texts.iter().map(|id| format!("{}:{id}", self.0)).collect());
-        let output = |name: &str, datatype: &str, data| Tensor {
-            name: name.into(),
-            datatype: datatype.into(),
-            shape: scores.shape.clone(),
-            data,
-        };
-        Ok(vec![output("score", "FP32", scores.data.clone()), output("label", "BYTES", labels)])
-    }
-}
-
+/// Two models; of each row, each says the input of its own name as the score, and its name before that of the row.
 fn models() -> BTreeMap<String, OipModel> {
-    let spec = |name: &str, datatype: &str| TensorSpec::new(name, datatype, [-1]);
+    let inputs = &[("id", "BYTES"), ("first", "FP32"), ("second", "FP32")];
+    let outputs = &[("score", "FP32"), ("label", "BYTES")];
     let model = |name: &'static str| {
-        let inputs = vec![spec("id", "BYTES"), spec("first", "FP32"), spec("second", "FP32")];
-        OipModel::evaluated(inputs, vec![spec("score", "FP32"), spec("label", "BYTES")], Sure(name))
+        let says = move |asked: &Asked<'_>| {
+            let labels = asked.texts("id")?.iter().map(|id| format!("{name}:{id}")).collect();
+            Ok(vec![asked.values(name)?, TensorData::Texts(labels)])
+        };
+        (name.to_owned(), model(inputs, outputs, says))
     };
-    BTreeMap::from([("first".to_owned(), model("first")), ("second".to_owned(), model("second"))])
+    BTreeMap::from(["first", "second"].map(model))
 }
 
 async fn kit(rule: &str) -> Kit {

@@ -3,10 +3,12 @@
 use std::{collections::BTreeMap, path::Path};
 
 use evenkeel_gateway::{Happened, Shadowed};
-use evenkeel_mock::{Evaluate, OipModel, Tensor, TensorData, TensorSpec};
 use serde_json::{Value, json};
 
-use crate::client::{Got, Kit, until};
+use crate::{
+    client::{Got, Kit, until},
+    computed::of_x,
+};
 
 const CONFIG: &str = r#"
 version: 1
@@ -36,26 +38,12 @@ routes:
       - {name: small, oip: {upstream: second, model: rough}}
 "#;
 
-/// Adds to its input.
-#[derive(Debug)]
-struct Plus(f64);
-
-impl Evaluate for Plus {
-    fn evaluate(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, String> {
-        let TensorData::Floats(numbers) = &inputs[0].data else { return Err("floats only".into()) };
-        let data = TensorData::Floats(numbers.iter().map(|it| it + self.0).collect());
-        Ok(vec![Tensor { name: "y".into(), datatype: "FP32".into(), shape: inputs[0].shape.clone(), data }])
-    }
-}
-
 async fn kit() -> Kit {
     kit_of(CONFIG, Path::new(".")).await
 }
 
 async fn kit_of(config: &str, folder: &Path) -> Kit {
-    let spec = |name: &str| vec![TensorSpec::new(name, "FP32", [-1])];
-    let model = |more| OipModel::evaluated(spec("x"), spec("y"), Plus(more));
-    let models = BTreeMap::from([("exact".to_owned(), model(0.0)), ("rough".to_owned(), model(0.04))]);
+    let models = BTreeMap::from([("exact".to_owned(), of_x(|x| x)), ("rough".to_owned(), of_x(|x| x + 0.04))]);
     Kit::of(config, folder, models).await
 }
 

@@ -2,10 +2,13 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use evenkeel_mock::{Evaluate, OipModel, Tensor, TensorData, TensorSpec};
+use evenkeel_mock::{OipModel, TensorData};
 use serde_json::{Value, json};
 
-use crate::client::{Got, Kit, until_told};
+use crate::{
+    client::{Got, Kit, until_told},
+    computed::{Asked, model},
+};
 
 /// Two models that say what a request tells them to, and rules that always say the same.
 const CONFIG: &str = r#"
@@ -36,38 +39,19 @@ rules: [{id: odd, when: first == 'odd', answer: {label: strange, by: rules}}]
 otherwise: {label: c, by: rules}
 ";
 
-/// Says what the input of its own name says.
-#[derive(Debug)]
-struct Told(&'static str);
-
-impl Evaluate for Told {
-    fn evaluate(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, String> {
-        let input = |name: &str| inputs.iter().find(|it| it.name == name).ok_or_else(|| format!("no input {name}"));
-        let (said, sure) = (input(self.0)?, input("sure")?);
-        let rows = usize::try_from(said.shape[0]).expect("small");
-        let by = TensorData::Texts(vec![self.0.to_owned(); rows]);
-        let output = |name: &str, datatype: &str, data| Tensor {
-            name: name.into(),
-            datatype: datatype.into(),
-            shape: said.shape.clone(),
-            data,
-        };
-        Ok(vec![
-            output("label", "BYTES", said.data.clone()),
-            output("by", "BYTES", by),
-            output("sure", "FP32", sure.data.clone()),
-        ])
-    }
-}
-
+/// Two models, each of which says what the input of its own name says.
 fn models() -> BTreeMap<String, OipModel> {
-    let spec = |name: &str, datatype: &str| TensorSpec::new(name, datatype, [-1]);
+    let inputs = &[("first", "BYTES"), ("second", "BYTES"), ("sure", "FP32")];
+    let outputs = &[("label", "BYTES"), ("by", "BYTES"), ("sure", "FP32")];
     let model = |name: &'static str| {
-        let inputs = vec![spec("first", "BYTES"), spec("second", "BYTES"), spec("sure", "FP32")];
-        let outputs = vec![spec("label", "BYTES"), spec("by", "BYTES"), spec("sure", "FP32")];
-        OipModel::evaluated(inputs, outputs, Told(name))
+        let says = move |asked: &Asked<'_>| {
+            let said = asked.texts(name)?;
+            let by = vec![name.to_owned(); said.len()];
+            Ok(vec![TensorData::Texts(said), TensorData::Texts(by), asked.values("sure")?])
+        };
+        (name.to_owned(), model(inputs, outputs, says))
     };
-    BTreeMap::from([("first".to_owned(), model("first")), ("second".to_owned(), model("second"))])
+    BTreeMap::from(["first", "second"].map(model))
 }
 
 async fn kit(vote: &str, accept: &str) -> Kit {
