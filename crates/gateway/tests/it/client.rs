@@ -11,6 +11,9 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use serde_json::{Value, json};
 
+/// How long something may take that a test waits for. Nothing is claimed by it: it ends a test that would never end.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Two tiers of models and a safe default, with clocks that a test can wait for.
 pub(crate) const CONFIG: &str = r#"
 version: 1
@@ -103,8 +106,8 @@ impl Kit {
             request = request.header(*name, *value);
         }
         let request = request.body(Full::new(body.into())).expect("a request");
-        let answered = tokio::time::timeout(Duration::from_secs(20), self.http.request(request)).await;
-        read(answered.expect("an answer in 20 s").expect("an answer")).await
+        let answered = tokio::time::timeout(PATIENCE, self.http.request(request)).await;
+        read(answered.expect("an answer, if a late one").expect("an answer")).await
     }
 
     pub(crate) async fn get(&self, path: &str) -> Got {
@@ -254,7 +257,7 @@ pub(crate) async fn until<T>(look: impl Fn() -> Option<T>) -> T {
             }
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), looking).await.expect("it comes within 10 s")
+    tokio::time::timeout(PATIENCE, looking).await.expect("it comes")
 }
 
 /// Asks until the answer is what a test waits for, such as what is learned in the background: nothing tells of that but an
@@ -269,5 +272,5 @@ pub(crate) async fn until_told<T>(tell: impl AsyncFn() -> T, told: impl Fn(&T) -
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), asking).await.expect("soon it is known")
+    tokio::time::timeout(PATIENCE, asking).await.expect("it is known after a while")
 }

@@ -17,6 +17,7 @@ use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    time::error::Elapsed,
 };
 
 use crate::client::{Got, Kit};
@@ -172,6 +173,17 @@ async fn until_came(kit: &Kit, came: &str, provoke: impl AsyncFn(u64)) {
     tokio::time::timeout(Duration::from_secs(120), again).await.unwrap_or_else(|_| panic!("no {came}"));
 }
 
+/// Waits until a count that others move is larger.
+async fn until_grown(count: impl Fn() -> u64) -> Result<(), Elapsed> {
+    let before = count();
+    let grown = async {
+        while count() == before {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(120), grown).await
+}
+
 /// Has a question answered, and the answer written.
 async fn write(kit: &Kit, redis: &Redis, seed: u64) -> Option<String> {
     let known = redis.keys().await;
@@ -281,25 +293,30 @@ async fn da_05_da_06_f_146_killed_stopped_restarted_and_filled_with_garbage_unde
     let Some(mut redis) = Redis::start() else { return };
     let (kit, stop) = (Arc::new(kit(&redis).await), Arc::new(AtomicBool::new(false)));
     let clients: Vec<_> = (1..=8).map(|number| tokio::spawn(client(kit.clone(), number, stop.clone()))).collect();
-    let pause = async || tokio::time::sleep(Duration::from_millis(400)).await;
-    pause().await;
+    // What is done is noticed before the next is done.
+    let noticed = async |what: &[&str]| {
+        let all = || what.iter().map(|it| count(&kit, it)).sum::<u64>();
+        until_grown(all).await.unwrap_or_else(|_| panic!("none of {what:?}"));
+    };
+    let without = ["slow", "failed", "breaker_open", "not_connected"];
+    noticed(&["written"]).await;
     for key in redis.keys().await {
         redis.say(&[b"SET", key.as_bytes(), b"garbage"]).await;
     }
-    pause().await;
+    noticed(&["written"]).await;
     redis.signal("-STOP");
-    pause().await;
+    noticed(&without).await;
     redis.signal("-CONT");
-    pause().await;
+    noticed(&["written"]).await;
     redis.kill();
-    pause().await;
+    noticed(&without).await;
     redis.restart();
     redis.is_up().await;
-    pause().await;
+    noticed(&["written"]).await;
     redis.say(&[b"FLUSHALL"]).await;
     // Full of what may not be evicted: each write is refused.
     redis.say(&[b"CONFIG", b"SET", b"maxmemory", b"1"]).await;
-    pause().await;
+    noticed(&["write_failed"]).await;
     stop.store(true, Ordering::SeqCst);
     let (mut asked, mut failed) = (0, Vec::new());
     for client in clients {
