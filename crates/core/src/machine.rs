@@ -33,7 +33,7 @@ use crate::{
     output::{Output, Refusal},
     path::{Generation, Lane, Paths},
     probe::{Probes, Readiness},
-    request::{Arrival, Request, World},
+    request::{Arrival, Request, Running, World},
     revision::{Operation, Revision, Where},
     route::{Look, RouteMachine, RouteState},
     sequence::Sequences,
@@ -372,13 +372,44 @@ impl Core {
 
     /// Lets a request act on the world, then takes note of what it started, of its clocks, and of its end.
     fn with(&mut self, id: RequestId, act: impl FnOnce(&mut Request, &mut World<'_>)) {
-        let Some(request) = self.requests.get_mut(&id) else {
-            return;
-        };
-        let name = &request.generation.revision.routes[request.admit.route.index()].name;
-        let route = self.routes.get_mut(name).expect("a route lives as long as its requests");
-        let before = request.running();
-        let mut world = World {
+        // They stand aside while one of them acts on all the rest.
+        let mut requests = core::mem::take(&mut self.requests);
+        if let Some(request) = requests.get_mut(&id) {
+            let before = request.running();
+            let mut world = self.world(&request.route().name);
+            act(request, &mut world);
+            self.note(id, before, request);
+            if request.is_over() {
+                requests.remove(&id);
+            }
+        }
+        self.requests = requests;
+    }
+
+    /// Takes note of what a request, which has just acted, started and ended, of its clocks, and of its end.
+    fn note(&mut self, id: RequestId, before: Running, request: &mut Request) {
+        let after = request.running();
+        if before != after {
+            for attempt in before.into_iter().flatten() {
+                self.running.remove(&attempt);
+            }
+            self.running.extend(after.into_iter().flatten().map(|attempt| (attempt, id)));
+        }
+        if request.is_over() {
+            if let Some(member) = request.member.take() {
+                self.sequences.settle(self.heard, member);
+            }
+            self.timers.disarm(Owner::Request(id));
+        } else if let Some(due) = request.due() {
+            // A clock that is already in the past fires with the next input, or with the timeout that it asks for now.
+            self.timers.arm(Owner::Request(id), due);
+        }
+    }
+
+    /// Returns what a request of a route, or a shadow of one, may touch.
+    fn world(&mut self, route: &str) -> World<'_> {
+        let route = self.routes.get_mut(route).expect("a route lives as long as its requests and their shadows");
+        World {
             paths: &mut self.paths,
             gates: &mut self.gates,
             limits: &mut self.limits,
@@ -393,24 +424,6 @@ impl Core {
             outputs: &mut self.outputs,
             attempts: &mut self.attempts,
             touched: &mut self.touched,
-        };
-        act(request, &mut world);
-        let after = request.running();
-        if before != after {
-            for attempt in before.into_iter().flatten() {
-                self.running.remove(&attempt);
-            }
-            self.running.extend(after.into_iter().flatten().map(|attempt| (attempt, id)));
-        }
-        if request.is_over() {
-            if let Some(member) = request.member.take() {
-                self.sequences.settle(self.heard, member);
-            }
-            self.requests.remove(&id);
-            self.timers.disarm(Owner::Request(id));
-        } else if let Some(due) = request.due() {
-            // A clock that is already in the past fires with the next input, or with the timeout that it asks for now.
-            self.timers.arm(Owner::Request(id), due);
         }
     }
 

@@ -147,6 +147,9 @@ pub(crate) struct Request {
     abandoned: bool,
 }
 
+/// The attempts of a request that run.
+pub(crate) type Running = [Option<AttemptId>; 1 + MEMBERS];
+
 /// How an attempt ended.
 #[derive(Clone, Copy, Debug)]
 struct Ended {
@@ -260,7 +263,7 @@ impl Request {
     }
 
     /// Returns the attempts that run.
-    pub(crate) fn running(&self) -> [Option<AttemptId>; 1 + MEMBERS] {
+    pub(crate) fn running(&self) -> Running {
         let mut running = [None; 1 + MEMBERS];
         running.iter_mut().zip(self.attempts_that_run()).for_each(|(place, attempt)| *place = Some(attempt.id));
         running
@@ -452,48 +455,45 @@ impl Request {
     }
 
     fn start(&mut self, now: Nanos, world: &mut World<'_>, what: Retry) {
-        let Retry { tier, member, tried: replica, fresh, role, .. } = what;
-        let plan = self.plan(now, world).at(tier, member);
-        let (timing, path) = (plan.timing(tier), plan.path_id(tier));
-        let id = AttemptId(*world.attempts);
-        *world.attempts += 1;
-        let mut attempt = Attempt::start(now, Target { id, tier, path, member, replica, role }, timing);
-        let rows = self.rows_of(tier);
-        attempt.rows = rows;
-        let slot = self.generation.slot(path);
-        world.paths.state_mut(slot).proof.ask(now);
+        let (mut attempt, mut start) = self.take_up(now, world, what);
+        let rows = self.rows_of(start.tier);
+        (attempt.rows, start.rows) = (rows, rows);
         if let Some(Seat::Leads(key)) = self.seat {
-            world.flights.asks(key, tier);
+            world.flights.asks(key, start.tier);
         }
-        let lane = world.paths.state_mut(slot).lane(self.generation.path(path), self.admit.operation);
-        attempt.leased = lane.start(now, id, replica, attempt.due());
-        self.generation.before(path).on_the_way(replica.index()).for_each(|gate| world.gates.at_mut(gate).pass(id));
-        if let Some(limiter) = self.generation.limiter(path, replica) {
-            world.limits.at_mut(limiter).start(now, id, self.weight(path));
-        }
-        if lane.is_watched() {
-            world.touched.push(slot);
-        }
-        let remote = matches!(self.generation.path(path).place, Where::Remote(_));
+        let remote = matches!(self.generation.path(start.path).place, Where::Remote(_));
         let counts = self.vote.as_mut().map_or(Counts { deposit: true, remote }, |vote| vote.count(remote));
         if self.remote == 0 && counts.deposit {
             world.budget.deposit(now, self.admit.cost);
             world.hedges.deposit(now, self.admit.cost);
         }
         self.remote += u8::from(counts.remote);
-        let (request, budget) = (self.admit.request, timing.budget());
-        world.outputs.push_back(Output::Start(Start {
-            request,
-            attempt: id,
-            tier,
-            path,
-            replica,
-            budget,
-            fresh,
-            role,
-            rows,
-        }));
+        world.outputs.push_back(Output::Start(start));
         self.current = Some(attempt);
+    }
+
+    /// Begins an attempt: all that watches its path, or holds back what comes there, knows of it from now on.
+    fn take_up(&self, now: Nanos, world: &mut World<'_>, what: Retry) -> (Attempt, Start) {
+        let Retry { tier, member, tried: replica, fresh, role, .. } = what;
+        let plan = self.plan(now, world).at(tier, member);
+        let (timing, path) = (plan.timing(tier), plan.path_id(tier));
+        let id = AttemptId(*world.attempts);
+        *world.attempts += 1;
+        let mut attempt = Attempt::start(now, Target { id, tier, path, member, replica, role }, timing);
+        let slot = self.generation.slot(path);
+        let state = world.paths.state_mut(slot);
+        state.proof.ask(now);
+        let lane = state.lane(self.generation.path(path), self.admit.operation);
+        attempt.leased = lane.start(now, id, replica, attempt.due());
+        if lane.is_watched() {
+            world.touched.push(slot);
+        }
+        self.generation.before(path).on_the_way(replica.index()).for_each(|gate| world.gates.at_mut(gate).pass(id));
+        if let Some(limiter) = self.generation.limiter(path, replica) {
+            world.limits.at_mut(limiter).start(now, id, self.weight(path));
+        }
+        let (request, budget) = (self.admit.request, timing.budget());
+        (attempt, Start { request, attempt: id, tier, path, replica, budget, fresh, role, rows: 0 })
     }
 
     /// Lets the leases of an attempt, of its path or its replica, run as long as the attempt's own clocks.

@@ -53,24 +53,7 @@ impl Core {
     ) -> Option<alloc::string::String> {
         let mut shadow = self.shadows.take(id)?;
         let name = shadow.route_name().clone();
-        let route = self.routes.get_mut(&name).expect("a route lives as long as its shadows");
-        let mut world = World {
-            paths: &mut self.paths,
-            gates: &mut self.gates,
-            limits: &mut self.limits,
-            probes: &mut self.probes,
-            timers: &mut self.timers,
-            budget: &mut route.budget,
-            hedges: &mut route.hedges,
-            shadowing: &mut route.shadowing,
-            shadows: &mut self.shadows,
-            flights: &mut self.flights,
-            waiting: &mut route.waiting,
-            outputs: &mut self.outputs,
-            attempts: &mut self.attempts,
-            touched: &mut self.touched,
-        };
-        act(&mut shadow, &mut world);
+        act(&mut shadow, &mut self.world(&name));
         match shadow.due() {
             Some(due) => {
                 self.timers.arm(Owner::Shadow(id), due);

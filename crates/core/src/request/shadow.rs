@@ -8,20 +8,20 @@
 use alloc::{string::String, sync::Arc, vec::Vec};
 
 use crate::{
-    attempt::{Attempt, Target},
+    attempt::Attempt,
     breaker::BreakerState,
     class::ResultCode,
     clock::Nanos,
     decision::{End, Role},
     fact::Fact,
-    id::{AttemptId, PathId, ReplicaId},
+    id::{PathId, ReplicaId},
     input::{Admit, Event},
-    output::{Cancelled, Output, Start},
+    output::{Cancelled, Output},
     path::Generation,
     plan::Plan,
     priority::Priority,
     rate::too_little,
-    request::{Arrival, Ended, Request, World},
+    request::{Arrival, Ended, Request, Retry, World},
     revision::{Method, Where},
     route::Phase,
     shadow::{HALF, QUIET},
@@ -153,38 +153,12 @@ impl Plan<'_> {
 /// Starts a shadow.
 fn start(now: Nanos, world: &mut World<'_>, Drawn { mut of, place, replica }: Drawn) {
     let (tier, member) = place;
-    let (timing, path) = (of.plan(now, world).at(tier, member).timing(tier), of.path_at(place));
-    let id = AttemptId(*world.attempts);
-    *world.attempts += 1;
-    let mut attempt = Attempt::start(now, Target { id, tier, path, member, replica, role: Role::Answer }, timing);
-    let slot = of.generation.slot(path);
-    let state = world.paths.state_mut(slot);
-    state.proof.ask(now);
-    let lane = state.lane(of.generation.path(path), of.admit.operation);
-    attempt.leased = lane.start(now, id, replica, attempt.due());
-    if lane.is_watched() {
-        world.touched.push(slot);
-    }
-    of.generation.before(path).on_the_way(replica.index()).for_each(|gate| world.gates.at_mut(gate).pass(id));
-    if let Some(limiter) = of.generation.limiter(path, replica) {
-        world.limits.at_mut(limiter).start(now, id, of.weight(path));
-    }
+    let (attempt, start) = of.take_up(now, world, Retry { member, ..Retry::first(tier, replica) });
+    let (id, slot) = (attempt.id, of.generation.slot(attempt.path));
     // One that its hour asks for may find less there than it costs.
     let paid = of.admit.cost.min(world.shadowing.purse(now));
     world.shadowing.withdraw(now, paid);
-    let (request, budget) = (of.admit.request, timing.budget());
-    let (fresh, role, rows) = (false, Role::Answer, 0);
-    world.outputs.push_back(Output::Shadow(Start {
-        request,
-        attempt: id,
-        tier,
-        path,
-        replica,
-        budget,
-        fresh,
-        role,
-        rows,
-    }));
+    world.outputs.push_back(Output::Shadow(start));
     world.timers.arm(Owner::Shadow(id), attempt.due());
     of.current = Some(attempt);
     world.shadows.add(id, Shadow { of, slot });

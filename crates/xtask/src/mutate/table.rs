@@ -44,7 +44,7 @@ mutations! {
     "rule 1", "a request ends without its record", "request/outcome.rs":
         "world.outputs.push_back(Output::Decision(Box::new(decision)));" => "drop(decision);";
     "rule 1", "a request that is over is kept", "machine.rs":
-        "self.requests.remove(&id);" => "";
+        "requests.remove(&id);" => "";
     "rule 2", "something starts after the commit", "request.rs":
         "if self.has_begun() {" => "if self.has_begun() && result.is_ok() {";
     "rule 2", "an attempt gets more time than there is", "plan/time.rs":
