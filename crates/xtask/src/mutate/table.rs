@@ -149,7 +149,7 @@ mutations! {
     "F-100", "the one drawn first is asked", "load.rs":
         "[first, second].map(|at| at as usize).into_iter().min_by_key(|&at| scores[at])" =>
         "[first, second].map(|at| at as usize).into_iter().min_by_key(|_| 0)";
-    "F-103", "a replica that is worse than its peers stays", "path.rs":
+    "F-103", "a replica that is worse than its peers stays", "path/lane.rs":
         "self.replicas[replica.index()].breaker.worse(now, (entropy, trip));" => "let _ = (entropy, trip, replica);";
     "F-166", "each wait has all the time there is", "request/wait.rs":
         "let left = most.saturating_sub(now.saturating_sub(since));" => "let left = most;";
