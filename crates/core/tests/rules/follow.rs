@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use evenkeel_core::*;
 
 use crate::{
+    history::Entry,
     naive::{Asker, Heard, Model, Started},
-    world::{Entry, plain_sample},
+    sample::plain_sample,
 };
 
 /// Follows a history with the naive model, entry by entry.

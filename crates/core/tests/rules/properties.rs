@@ -17,7 +17,9 @@ use proptest::prelude::*;
 
 use crate::{
     follow::Oracle,
-    world::{ARRIVALS, Entry, History, LAG, World, sample},
+    history::{Entry, History},
+    sample::sample,
+    world::{ARRIVALS, LAG, World},
 };
 
 fn ends(history: &History) -> BTreeMap<RequestId, Vec<Nanos>> {

@@ -2,7 +2,7 @@
 
 use evenkeel_core::*;
 
-use crate::world::{History, World, sample};
+use crate::{history::History, sample::sample, world::World};
 
 /// Inputs in the sequence that is hashed.
 const INPUTS: usize = 100_000;

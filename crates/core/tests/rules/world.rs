@@ -4,58 +4,15 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use evenkeel_core::*;
 
-use crate::ballot::Ballots;
+use crate::{
+    ballot::Ballots,
+    history::{Entry, History},
+    sample::{plain_sample, sample},
+    upstream::{Grey, script},
+};
 
 /// Requests of a history, about.
 pub(crate) const ARRIVALS: usize = 150;
-
-/// Everything that went in and came out, in order.
-#[derive(Default)]
-pub(crate) struct History {
-    pub(crate) entries: Vec<(Nanos, Entry)>,
-    pub(crate) states: Vec<(Nanos, Vec<RouteState>)>,
-    pub(crate) hash: LogHash,
-    /// The weight that the core holds in flight at the end.
-    pub(crate) left_in_flight: u64,
-    /// Places in queues that are taken at the end.
-    pub(crate) left_waiting: usize,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) enum Entry {
-    Input(Input),
-    Output(Output),
-}
-
-impl History {
-    pub(crate) fn outputs(&self) -> impl Iterator<Item = (Nanos, &Output)> {
-        self.entries.iter().filter_map(|(at, entry)| match entry {
-            Entry::Output(output) => Some((*at, output)),
-            Entry::Input(_) => None,
-        })
-    }
-
-    pub(crate) fn inputs(&self) -> impl Iterator<Item = (Nanos, &Input)> {
-        self.entries.iter().filter_map(|(at, entry)| match entry {
-            Entry::Input(input) => Some((*at, input)),
-            Entry::Output(_) => None,
-        })
-    }
-
-    pub(crate) fn admits(&self) -> impl Iterator<Item = (Nanos, &Admit)> {
-        self.inputs().filter_map(|(at, input)| match input {
-            Input::Admit(admit) => Some((at, admit)),
-            _ => None,
-        })
-    }
-
-    pub(crate) fn decisions(&self) -> impl Iterator<Item = &Decision> {
-        self.outputs().filter_map(|(_, output)| match output {
-            Output::Decision(decision) => Some(&**decision),
-            _ => None,
-        })
-    }
-}
 
 /// SplitMix64: all randomness of a world, from one seed.
 pub(crate) struct Dice(pub(crate) u64);
@@ -76,18 +33,6 @@ impl Dice {
     pub(crate) fn one_in(&mut self, n: u64) -> bool {
         self.below(n) == 0
     }
-}
-
-/// What an upstream does with an attempt: events, each after a while.
-type Script = Vec<(Nanos, Event)>;
-
-/// How a replica is worse than its peers.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Grey {
-    /// It answers later than they do, by a time.
-    Late(Nanos),
-    /// So many of its attempts go wrong, in permille.
-    Fails(u64),
 }
 
 pub(crate) struct World {
@@ -322,7 +267,7 @@ impl World {
                 let attempt = start.attempt;
                 let (later, illness) = self.manner(&start);
                 let accept = self.core.revision().paths[start.path.index()].accept;
-                for (after, event) in self.script(illness, stream) {
+                for (after, event) in script(&mut self.dice, self.only, (illness, stream)) {
                     if accept.is_some() && matches!(event, Event::Ended { result: ResultCode::Ok, .. }) {
                         let low = self.dice.below(8).saturating_sub(3);
                         self.come(later + after, attempt, Input::Attempt { attempt, event: Event::Judged { low } });
@@ -369,7 +314,7 @@ impl World {
             Output::Shadow(start) => {
                 let stream = self.operation_of(start.request).is_stream();
                 let (later, illness) = self.manner(&start);
-                for (after, event) in self.script(illness, stream) {
+                for (after, event) in script(&mut self.dice, self.only, (illness, stream)) {
                     let attempt = start.attempt;
                     self.come(later + after, attempt, Input::Attempt { attempt, event });
                 }
@@ -432,184 +377,6 @@ impl World {
             Some(Grey::Late(by)) => (self.least + by, illness),
             Some(Grey::Fails(share)) => (self.least, *share),
         }
-    }
-
-    /// What an upstream does with an attempt, well or ill.
-    fn script(&mut self, illness: u64, stream: bool) -> Script {
-        let ill = self.dice.below(1_000) < illness;
-        let start = self.dice.below(400) * MILLISECOND;
-        let told = self.dice.one_in(2).then(|| self.dice.below(3 * SECOND));
-        let end = |after, result, status| {
-            let told = told.filter(|_| result == ResultCode::RateLimited);
-            (after, Event::Ended { result, status, after: told })
-        };
-        if !ill {
-            return match stream {
-                false => vec![end(start, ResultCode::Ok, Some(200))],
-                true => speak(start, 1 + self.dice.below(5), end(0, ResultCode::Ok, Some(200)).1),
-            };
-        }
-        match self.only {
-            Some(ResultCode::Truncated) if stream => return cut(start),
-            Some(result) => return vec![end(start, result, Some(500))],
-            None => {}
-        }
-        use ResultCode as R;
-        match self.dice.below(15) {
-            0 => Vec::new(),
-            1 => vec![end(start, R::Status5xx, Some(500))],
-            2 => vec![end(start, R::Status5xx, Some(503))],
-            3 => vec![end(start / 100, R::ConnectFailed, None)],
-            4 => vec![end(start / 100, R::Reset, None)],
-            5 => vec![end(start, R::RateLimited, Some(429))],
-            6 => vec![end(start, R::CallerInvalid, Some(400))],
-            7 => vec![end(start, R::ContextExceeded, Some(400))],
-            8 => vec![end(start, R::ContentFiltered, Some(400))],
-            9 => vec![(start, Event::Alive), (2 * start, Event::Alive)],
-            10 if stream => cut(start),
-            11 if stream => speak(start, 3, Event::Alive),
-            12 => vec![end(start, R::CredentialRejected, Some(401))],
-            13 => vec![end(start, R::PushBack, Some(503))],
-            14 if !stream => vec![end(start + SECOND, R::Ok, Some(200))],
-            _ => vec![end(start, R::EmptyAnswer, Some(200))],
-        }
-    }
-}
-
-/// An answer that breaks off after two pieces.
-fn cut(start: Nanos) -> Script {
-    speak(start, 2, Event::Ended { result: ResultCode::Truncated, status: Some(200), after: None })
-}
-
-/// Reasoning, content, more content, then an end.
-fn speak(start: Nanos, pieces: u64, end: Event) -> Script {
-    let mut script = vec![(start, Event::Progress), (start + 50 * MILLISECOND, Event::FirstContent)];
-    let piece = |n| (start + (50 + 100 * n) * MILLISECOND, Event::Progress);
-    script.extend((1..=pieces).map(piece));
-    script.push((start + (60 + 100 * pieces) * MILLISECOND, end));
-    script
-}
-
-/// Two routes with all kinds of tiers, one upstream with two replicas, varied by seed.
-pub(crate) fn sample(seed: u64) -> Revision {
-    let mut revision = plain_sample(seed);
-    revision.upstreams[0].replicas.push("http://another".into());
-    // Some promise what they hold three times in four, others are held against their own median.
-    let objective = (seed % 3 == 1).then_some(300 * MILLISECOND);
-    revision.paths.iter_mut().for_each(|path| path.objective = objective);
-    let limits = [LimitPolicy::Auto, LimitPolicy::Fixed(4), LimitPolicy::Fixed(9)];
-    for path in &mut revision.paths {
-        path.limit = match path.place {
-            Where::Remote(upstream) => limits[(seed >> upstream.0) as usize % 3],
-            Where::Local | Where::Certain | Where::Stored | Where::Ensemble => LimitPolicy::Auto,
-        };
-    }
-    revision.routes[1].priority = Priority::ALL[seed as usize % 3];
-    revision
-}
-
-/// The same, each upstream one replica, and none ever late.
-pub(crate) fn plain_sample(seed: u64) -> Revision {
-    let mut dice = Dice(seed ^ 0xD1CE);
-    let breaker =
-        BreakerPolicy { open: (1 + dice.below(4)) * SECOND, open_max: 8 * SECOND, ..BreakerPolicy::default() };
-    let breaker = BreakerPolicy { flap_max: [12, 300][seed as usize % 2] * SECOND, ..breaker };
-    let clocks =
-        Clocks { first_content: FirstClock::Fixed(800 * MILLISECOND), stall: 500 * MILLISECOND, total: 60 * SECOND };
-    let mut revision = Revision { digest: [seed as u8; 32], ..Revision::default() };
-    revision.upstreams = ["one", "two"]
-        .map(|name| Upstream {
-            name: name.into(),
-            replicas: vec![format!("http://{name}")],
-            min_available: 1,
-            probe: None,
-        })
-        .into();
-    // Some paths go on with an answer that was begun, some change something.
-    let (goes_on, changes) = (!seed.is_multiple_of(3), seed.is_multiple_of(5));
-    let mut add = |route: u16, name: &str, place| {
-        let features = if name == "small" { Features::NONE } else { Features::ALL };
-        let context = (name == "small").then_some(2_000);
-        let need = if place == Where::Certain { 5 } else { 200 } * MILLISECOND;
-        let (route, breaker) = (RouteId(route), breaker.clone());
-        revision.paths.push(Path {
-            name: name.into(),
-            route,
-            place,
-            domain: (seed % 2 == 1 && matches!(place, Where::Remote(_))).then(|| "quota".into()),
-            model: Default::default(),
-            hedge: false,
-            // Nothing is limited: the naive model knows no limiter.
-            limit: LimitPolicy::Fixed(u64::MAX),
-            clocks,
-            min_rate: 2,
-            objective: Some(600 * SECOND),
-            need,
-            retries: 1,
-            features,
-            can: can(name, place),
-            context,
-            effects: changes && name == "small",
-            prefill: goes_on && matches!(place, Where::Remote(_)),
-            after_break: 700 * MILLISECOND,
-            accept: None,
-            breaker,
-        });
-        PathId(revision.paths.len() as u16 - 1)
-    };
-    let remote = |n| Where::Remote(UpstreamId(n));
-    let chat = [
-        ("primary", Method::Primary, add(0, "primary", remote(0))),
-        ("small", Method::Distilled, add(0, "small", remote(1))),
-        ("default", Method::Default, add(0, "default", Where::Certain)),
-    ];
-    let infer = [
-        ("primary", Method::Primary, add(1, "primary", remote(0))),
-        ("distilled", Method::Distilled, add(1, "distilled", Where::Local)),
-        ("rules", Method::Rules, add(1, "rules", Where::Local)),
-    ];
-    let route = |name: &str, protocol, tiers: &[(&str, Method, PathId)]| Route {
-        name: name.into(),
-        protocol,
-        deadline: 4 * SECOND,
-        max_attempts: 4,
-        on_policy: [OnPolicy::Error, OnPolicy::Default, OnPolicy::Next][seed as usize % 3],
-        on_capability: OnCapability::Next,
-        budget: BudgetPolicy::default(),
-        when_exhausted: Default::default(),
-        commit: Default::default(),
-        priority: Default::default(),
-        rescue: true,
-        cache: None,
-        imputed: match protocol {
-            Protocol::Oip => ImputedPolicy {
-                most: Permille::new(500),
-                start_at: 1 + (seed >> 5) as u8 % 2,
-                split: seed >> 1 & 1 == 1,
-            },
-            _ => ImputedPolicy::default(),
-        },
-        shadow: Default::default(),
-        rehearsal: 60 * SECOND,
-        tiers: tiers
-            .iter()
-            .map(|&(name, method, path)| Tier { name: name.into(), method, path, ensemble: None })
-            .collect(),
-    };
-    revision.routes = vec![route("chat", Protocol::OpenaiChat, &chat), route("infer", Protocol::Oip, &infer)];
-    let rules = [None, Some(RowRule::Any), Some(RowRule::Split), Some(RowRule::Share(Permille::new(400)))];
-    for (at, (.., path)) in infer[..2].iter().enumerate() {
-        revision.paths[path.index()].accept = rules[((seed / 3) >> (2 * at)) as usize % 4];
-    }
-    revision
-}
-
-/// What a path can: not all of them everything.
-fn can(name: &str, place: Where) -> Can {
-    match (name, place) {
-        (_, Where::Certain | Where::Local) => Can::ANYTHING,
-        ("small", _) => Can { languages: 0b01, datatypes: 0b10, regions: 0b01 },
-        _ => Can { regions: 0b10, ..Can::default() },
     }
 }
 

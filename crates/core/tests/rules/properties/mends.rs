@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use evenkeel_core::*;
 use proptest::prelude::*;
 
-use crate::world::{World, sample};
+use crate::{sample::sample, world::World};
 
 /// Requests of a world.
 const STREAMS: usize = 500;

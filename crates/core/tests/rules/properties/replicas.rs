@@ -5,7 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use evenkeel_core::*;
 use proptest::prelude::*;
 
-use crate::world::{Entry, Grey, History, World, sample};
+use crate::{
+    history::{Entry, History},
+    sample::sample,
+    upstream::Grey,
+    world::World,
+};
 
 /// Later than the others: more than a comparison lets pass, and nothing that a breaker counts.
 const LATE: Grey = Grey::Late(800 * MILLISECOND);

@@ -5,7 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use evenkeel_core::*;
 use proptest::prelude::*;
 
-use crate::world::{ARRIVALS, Entry, History, World, sample};
+use crate::{
+    history::{Entry, History},
+    sample::sample,
+    world::{ARRIVALS, World},
+};
 
 /// What has the state of a sequence.
 type Place = (PathId, ReplicaId);

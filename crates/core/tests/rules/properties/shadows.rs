@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 use evenkeel_core::*;
 use proptest::prelude::*;
 
-use crate::world::{ARRIVALS, Entry, World, sample};
+use crate::{
+    history::Entry,
+    sample::sample,
+    world::{ARRIVALS, World},
+};
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
