@@ -48,16 +48,16 @@ struct Load {
     streams: usize,
     /// Between two tokens of a stream that ends.
     every: u64,
+    /// What all may take, of which 2 s are for last words (F-175).
     drain: u64,
-    /// What all may take. F-175 says within `drain`, of which 2 s are for last words; of a drain of 3 s they are less than one, and
-    /// a process of ours that waits to be run is forgiven half a second more.
-    all: u64,
+    /// Until a connection is closed on which nothing comes: a second (F-175), and what a busy machine takes to say so.
+    silent: u64,
 }
 
 fn load() -> Load {
     match std::env::var("EVENKEEL_STREAMS") {
-        Ok(streams) => Load { streams: streams.parse().expect("a number"), every: 500, drain: 20_000, all: 20_000 },
-        Err(_) => Load { streams: 200, every: 50, drain: 3_000, all: 3_500 },
+        Ok(streams) => Load { streams: streams.parse().expect("a number"), every: 500, drain: 20_000, silent: 3_000 },
+        Err(_) => Load { streams: 200, every: 200, drain: 10_000, silent: 5_000 },
     }
 }
 
@@ -146,7 +146,7 @@ async fn streams(address: SocketAddr, many: usize) -> JoinSet<End> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f_175_pr_07_a_drain_ends_every_stream_whole_or_with_a_word() {
-    let Load { streams: many, every, drain: drain_ms, all } = load();
+    let Load { streams: many, every, drain: drain_ms, silent } = load();
     let mock = models(every);
     let serving = gateway(&mock, drain_ms);
     let mut open = streams(serving.data, many).await;
@@ -190,9 +190,9 @@ async fn f_175_pr_07_a_drain_ends_every_stream_whole_or_with_a_word() {
                start.elapsed().as_millis() as u64, "idle_closed_ms": idle_for.as_millis() as u64, "peak_kib": peak})
     );
     assert_eq!((count(End::Lost), count(End::Told)), (0, many.div_ceil(4)), "those that would never end are told");
-    let [half, all] = [drain_ms / 2, all].map(Duration::from_millis);
+    let [half, all] = [drain_ms / 2, drain_ms].map(Duration::from_millis);
     assert!(ended >= half && ended < all && start.elapsed() < all, "{ended:?} {:?}", start.elapsed());
-    assert!(idle_for < Duration::from_secs(3), "{idle_for:?}");
+    assert!(idle_for < Duration::from_millis(silent), "{idle_for:?}");
     assert_eq!(code, Some(0));
 }
 

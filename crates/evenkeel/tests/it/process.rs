@@ -11,6 +11,11 @@ use std::{
 use serde_json::Value;
 use tempfile::NamedTempFile;
 
+/// How long something may take that a test waits for. Nothing is claimed by it: it ends a test that would never end.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// Between two looks, so that whoever is waited for can work meanwhile.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
+
 /// A variable of the environment.
 pub(crate) type Variable<'a> = (&'a str, &'a str);
 
@@ -187,8 +192,8 @@ pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         if let Some(found) = look() {
             return found;
         }
-        assert!(start.elapsed() < Duration::from_secs(20), "{what} did not come within 20 s");
-        std::thread::yield_now();
+        assert!(start.elapsed() < PATIENCE, "{what} did not come within {PATIENCE:?}");
+        std::thread::sleep(BETWEEN_LOOKS);
     }
 }
 

@@ -29,7 +29,7 @@ impl Drop for Over<'_> {
 }
 
 /// No answer may be later: the deadline of the route, which nothing here comes near to.
-const DEADLINE: Duration = Duration::from_secs(5);
+const DEADLINE: Duration = Duration::from_secs(20);
 
 fn breaker(serving: &Serving) -> String {
     get(serving.data, "/v1/routes/help/state")["tiers"][0]["breaker"].as_str().expect("a word").to_owned()

@@ -16,7 +16,7 @@ server: {listen: "127.0.0.1:0", admin: "127.0.0.1:0"}
 routes:
   help:
     protocol: openai-chat
-    deadline: 5s
+    deadline: 20s
     tiers:
       - name: documents
         retrieval: {postgres: {url: "${env:EVENKEEL_TEST_DATABASE}", table: help, timeout: 2s}, min_score: 0.3}
