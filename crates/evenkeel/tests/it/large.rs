@@ -40,13 +40,15 @@ fn oip_25_a_tensor_of_60_mib_passes_without_a_second_copy_of_it() {
         std::fs::write(&file, format!("{server}{rest}")).expect("written");
         Serving::start(&file)
     };
-    let behind =
-        start("behind.yaml", "routes: {m: {protocol: oip, tiers: [{name: default, fixed: {outputs: {y: 0.5}}}]}}\n");
+    let behind = start(
+        "behind.yaml",
+        "routes: {m: {protocol: oip, deadline: 5m, tiers: [{name: default, fixed: {outputs: {y: 0.5}}}]}}\n",
+    );
     for (kind, upstream) in [("rest", "protocol: oip, dialect: triton"), ("grpc", "protocol: oip-grpc")] {
         let before = start(
             "before.yaml",
             &format!(
-                "upstreams: {{u: {{{upstream}, url: \"http://{}\"}}}}\nroutes:\n  r: {{protocol: oip, tiers: [{{name: p, oip: \
+                "upstreams: {{u: {{{upstream}, url: \"http://{}\"}}}}\nroutes:\n  r: {{protocol: oip, deadline: 5m, tiers: [{{name: p, oip: \
                  {{upstream: u, model: m}}, retries: 0}}]}}\n",
                 behind.data
             ),
