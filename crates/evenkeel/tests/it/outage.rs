@@ -1,6 +1,6 @@
 //! An outage under load: the primary is killed and comes back, and nobody notices (acceptance of the main job).
 //!
-//! The test runs at 50 requests a second, with a breaker that tries again while the primary is still down.
+//! The test runs at 25 requests a second, with a breaker that tries again while the primary is still down.
 //! `bench/outage` (`EVENKEEL_OUTAGE_RATE`) asks 1,000 times a second, in release, with the default one.
 //!
 //! What is measured is real time over real sockets, so the script and the load follow the wall clock, at one place
@@ -32,7 +32,7 @@ fn load_and_breaker() -> (u64, &'static str) {
     match std::env::var("EVENKEEL_OUTAGE_RATE") {
         Ok(rate) => (rate.parse().expect("a rate"), "{}"),
         // The outage outlasts it twice at least, so probes meet the primary while it is down.
-        Err(_) => (50, "{open: 2s, open_max: 3s}"),
+        Err(_) => (25, "{open: 2s, open_max: 3s}"),
     }
 }
 
@@ -55,7 +55,8 @@ async fn up_13_an_outage_under_load_is_seen_by_nobody() {
     let gateway = Gateway::start(deployment).await.expect("it starts");
     let (start, began) = (Instant::now(), Timestamp::now());
     let told = watch(&gateway);
-    let seen = load(&gateway, Load { rate, length: LENGTH, stream: false }, start);
+    let of = Load { rate, at_least: LENGTH, well_by: None, stream: false };
+    let seen = load(&gateway, of, start);
     let script = async {
         moment(start, KILLED).await;
         big.kill().await;

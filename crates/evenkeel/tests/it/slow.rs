@@ -1,9 +1,9 @@
 //! A primary that turns ten times slower without an error, and one that falls silent, under load (acceptance of F-064 and
 //! UP-15): left in time, probed and no more, and trusted again once it is well.
 //!
-//! `./test` asks 50 times a second; `bench/slow` (`EVENKEEL_SLOW_RATE`) 200 times, in release. What is claimed of time is
-//! what the scenarios `slow-primary` and `slow-primary-unpromised` claim on a clock of their own; here it is held against
-//! the wall clock, and counts and order are held exactly.
+//! `./test` asks 20 times a second, until all is well; `bench/slow` (`EVENKEEL_SLOW_RATE`) 200 times, in release, and holds
+//! shorter times. What is claimed of time is what the scenarios `slow-primary` and `slow-primary-unpromised` claim on a clock of
+//! their own; here it is held against the wall clock, and counts and order are held exactly.
 
 use std::{
     path::Path,
@@ -23,12 +23,35 @@ use crate::{
 
 const SICK: Duration = Duration::from_secs(5);
 const WELL: Duration = Duration::from_secs(15);
-const LENGTH: Duration = Duration::from_secs(32);
 /// The clock of a first token, and how many tokens a stream needs is nothing beside it.
 const FIRST_TOKEN: Duration = Duration::from_millis(1_000);
 
-fn rate() -> u64 {
-    std::env::var("EVENKEEL_SLOW_RATE").ok().map_or(50, |it| it.parse().expect("a rate"))
+/// What is asked, and what is expected of it.
+#[derive(Clone, Copy)]
+struct Measure {
+    /// How often a second.
+    rate: u64,
+    /// For how long, and when all must be well again.
+    at_least: Duration,
+    well_by: Duration,
+    /// What the primary takes while it is well, in milliseconds: more than what a busy machine adds.
+    usual_ms: u64,
+    /// How soon it must be left.
+    left_in: Duration,
+}
+
+fn measure() -> Measure {
+    let s = Duration::from_secs;
+    match std::env::var("EVENKEEL_SLOW_RATE") {
+        Ok(rate) => Measure {
+            rate: rate.parse().expect("a rate"),
+            at_least: s(32),
+            well_by: s(33),
+            usual_ms: 20,
+            left_in: s(2),
+        },
+        Err(_) => Measure { rate: 20, at_least: WELL + s(4), well_by: s(90), usual_ms: 50, left_in: s(5) },
+    }
 }
 
 /// Plays it: the primary as `healthy`, then as `sick`, then as before; returns what clients saw and what was told.
@@ -54,7 +77,9 @@ async fn play(slo: &str, [healthy, sick]: [&str; 2], stream: bool) -> Played {
         moment(start, WELL).await;
         big.set_faults(faults(healthy));
     };
-    let (mut seen, ()) = tokio::join!(load(&gateway, Load { rate: rate(), length: LENGTH, stream }, start), script);
+    let Measure { rate, at_least, well_by, .. } = measure();
+    let of = Load { rate, at_least, well_by: Some(well_by), stream };
+    let (mut seen, ()) = tokio::join!(load(&gateway, of, start), script);
     seen.sort_by_key(|(_, answered, _)| *answered);
     let told = std::mem::take(&mut *told.lock());
     assert_eq!(told.missed, 0, "what was missed could be an attempt: then no count is worth anything");
@@ -110,9 +135,10 @@ async fn f_064_f_070_a_primary_that_turns_ten_times_slower_is_left_probed_and_tr
     if is_left_out("slow", "it takes a minute") {
         return;
     }
-    let turns = ["[{fault: latency, ms: 20}]", "[{fault: latency, ms: 200}]"];
-    let (promised, unpromised) =
-        tokio::join!(play("slo: {latency: {p95: 100ms}}", turns, false), play("", turns, false));
+    let Measure { rate, usual_ms, left_in, .. } = measure();
+    let turns = [usual_ms, 10 * usual_ms].map(|ms| format!("[{{fault: latency, ms: {ms}}}]"));
+    let (turns, slo) = (turns.each_ref().map(String::as_str), format!("slo: {{latency: {{p95: {}ms}}}}", 5 * usual_ms));
+    let (promised, unpromised) = tokio::join!(play(&slo, turns, false), play("", turns, false));
     for (played, reason) in [(promised, "LATENCY_SLO_BREACH"), (unpromised, "LATENCY_SPIKE")] {
         let switches = played.switches();
         let failed = played.seen.iter().filter(|(.., tier)| tier.is_none()).count();
@@ -120,7 +146,7 @@ async fn f_064_f_070_a_primary_that_turns_ten_times_slower_is_left_probed_and_tr
         let [probes, strays] = played.tries(left, WELL);
         println!(
             "{}",
-            json!({"slow": reason, "rate": rate(), "requests": played.seen.len(), "failed": failed,
+            json!({"slow": reason, "rate": rate, "requests": played.seen.len(), "failed": failed,
                    "left_after_ms": left.saturating_sub(SICK).as_millis() as u64, "probes_while_slow": probes,
                    "other_attempts_while_slow": strays, "switches": switches.len(),
                    "back_after_ms": switches.last().map(|it| it.0.saturating_sub(WELL).as_millis() as u64)})
@@ -128,7 +154,7 @@ async fn f_064_f_070_a_primary_that_turns_ten_times_slower_is_left_probed_and_tr
         assert_eq!(failed, 0);
         let ways: Vec<_> = switches.iter().map(|(_, from, to, reason)| (*from, *to, reason.as_str())).collect();
         assert_eq!(ways, [(0, 1, reason), (1, 0, "RECOVERY_RAMP")], "left once, back once");
-        assert!(left >= SICK && left <= SICK + Duration::from_secs(2), "left {left:?} after the start");
+        assert!(left >= SICK && left <= SICK + left_in, "left {left:?} after the start");
         assert_eq!(strays, 0, "attempts at a path that was left, without a lease");
         assert!((1..=8).contains(&probes), "{probes} probes while it was slow");
         let last: Vec<_> = played.seen.iter().rev().take(20).map(|(.., tier)| *tier).collect();
@@ -148,7 +174,7 @@ async fn up_15_a_primary_that_falls_silent_costs_one_first_token_clock() {
     let gap = played.longest_gap();
     println!(
         "{}",
-        json!({"silent": true, "rate": rate(), "requests": played.seen.len(), "failed": failed,
+        json!({"silent": true, "rate": measure().rate, "requests": played.seen.len(), "failed": failed,
                "longest_gap_ms": gap.as_millis() as u64, "probes_while_silent": probes, "other_attempts": strays})
     );
     assert_eq!((failed, strays), (0, 0));

@@ -19,12 +19,27 @@ use tokio::{sync::broadcast::error::RecvError, task::JoinSet};
 /// What one client saw: when it asked, when it had its answer, from which tier; none for a failure.
 pub(crate) type Seen = (Duration, Duration, Option<u8>);
 
+/// For how long tier 0 must have answered everybody until all is well.
+const WELL: Duration = Duration::from_secs(3);
+
 /// Who asks: how often a second, for how long, and for streams or for answers in one piece.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Load {
     pub(crate) rate: u64,
-    pub(crate) length: Duration,
+    /// For how long.
+    pub(crate) at_least: Duration,
+    /// Where it goes on until all has been well for a while: when that must be.
+    pub(crate) well_by: Option<Duration>,
     pub(crate) stream: bool,
+}
+
+impl Load {
+    fn is_over(&self, now: Duration, seen: &[Seen]) -> bool {
+        let mut last = seen.iter().rev().take((self.rate * WELL.as_secs()) as usize);
+        let is_well = self.well_by.is_none() || last.all(|it| it.2 == Some(0));
+        assert!(is_well || self.well_by.is_some_and(|by| now < by), "not all is well after {now:?}");
+        now > self.at_least && is_well
+    }
 }
 
 /// Comes at a time of the script.
@@ -43,7 +58,10 @@ pub(crate) async fn load(gateway: &Gateway, of: Load, start: Instant) -> Vec<See
     let body =
         json!({"model": "r", "messages": [{"role": "user", "content": "hello"}], "stream": of.stream}).to_string();
     let (mut open, mut seen) = (JoinSet::new(), Vec::new());
-    for n in 0..of.rate * of.length.as_secs() {
+    for n in 0.. {
+        if of.is_over(start.elapsed(), &seen) {
+            break;
+        }
         moment(start, Duration::from_secs(n) / of.rate as u32).await;
         let (client, uri, body) = (client.clone(), uri.clone(), body.clone());
         open.spawn(async move {
