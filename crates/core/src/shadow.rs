@@ -15,6 +15,7 @@
 //! - `SHA-3`: over any hour shadows cost no more than the share of the hour before, but for one an hour and tier.
 //! - `SHA-4`: none on a path that is open, at a gate that is closed or whose first try a request may want, or at a replica that
 //!   is half used or pushed back lately.
+//! - `SHA-5`: what was kept, or waited for, is no request of any model: it pays for no shadow, and draws none but that of an hour.
 //!
 //! # Source
 //! `docs/design/failures.md`, section 11.

@@ -50,7 +50,7 @@ impl Request {
     /// Draws whether the request, whose client has just been answered, is copied to a tier below the one that answered, and
     /// starts that.
     pub(super) fn cast_shadow(&self, now: Nanos, world: &mut World<'_>, (end, answered): (End, Option<u8>)) {
-        if !self.attempts.is_empty() {
+        if self.asked_somebody() {
             world.shadowing.deposit(now, self.admit.cost);
         }
         let Some(answered) = answered.filter(|_| end == End::Answered && self.may_be_copied()) else { return };
@@ -66,6 +66,11 @@ impl Request {
         if let Some(drawn) = drawn {
             start(now, world, drawn);
         }
+    }
+
+    /// Says whether a model was asked for it: who got what was kept, or what another one waited for, costs nothing (SHA-5).
+    fn asked_somebody(&self) -> bool {
+        !self.attempts.is_empty()
     }
 
     /// SHA-1. What has other rows for each tier would be another question to each.
@@ -89,7 +94,8 @@ impl Request {
         member.unwrap_or(of.path)
     }
 
-    /// Says whether the lot falls on a tier: by its share, within what shadows may cost, or because its hour is over.
+    /// Says whether the lot falls on a tier: by its share, within what shadows may cost, where a model was asked (SHA-5), or
+    /// because its hour is over.
     fn draws(&self, now: Nanos, world: &mut World<'_>, place: Place) -> bool {
         let (tier, member) = place;
         let (of, id) = (&self.route().tiers[usize::from(tier)], self.path_at(place));
@@ -101,7 +107,8 @@ impl Request {
         // Bits that no other draw is made from, and others for each tier.
         let lot = self.admit.entropy.rotate_left(17).wrapping_add(u64::from(tier) << 40);
         let lot = lot.wrapping_add(member.map_or(0, |member| u64::from(member) + 1) << 48);
-        due || (self.route().shadow.share.draws(lot) && world.shadowing.purse(now) >= self.admit.cost)
+        let drawn = self.asked_somebody() && self.route().shadow.share.draws(lot);
+        due || (drawn && world.shadowing.purse(now) >= self.admit.cost)
     }
 
     fn last_asked(&self, world: &World<'_>, place: Place) -> Option<Nanos> {

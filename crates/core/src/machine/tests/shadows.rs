@@ -1,7 +1,7 @@
 //! Shadows: who is copied to which tier, what that may cost, and what its end is worth (F-150 to F-153).
 
 use super::*;
-use crate::{Cancelled, Permille, Redundancy, Sequence, ShadowPolicy};
+use crate::{Cancelled, Lookup, Permille, Redundancy, Sequence, ShadowPolicy, Stored};
 
 const HOUR: Nanos = 3_600 * SECOND;
 
@@ -111,6 +111,39 @@ fn f_150_sha_3_the_share_and_what_it_may_cost_are_both_kept() {
         let found = kit.shadows().len();
         assert!((least..=most).contains(&found), "{found} of 1,000 by a share of {share} and a cost of {cost}");
     }
+}
+
+#[test]
+fn f_150_sha_5_an_answer_that_nobody_was_asked_for_draws_no_copy_and_pays_for_none() {
+    let mut revision = super::cached::caching(true);
+    revision.routes[0].shadow = ShadowPolicy { share: Permille::new(1_000), cost: Permille::new(1_000) };
+    let mut kit = Kit::new(revision);
+    let of_cache = |kit: &mut Kit, stored: Option<Stored>| {
+        kit.admit_as(Operation::Chat, |admit| admit.cache = Lookup { key: Some(100), stored, max_age: None });
+    };
+    // While the first copy runs there is no other: the purse fills.
+    let first = kit.copied(Operation::Chat, |_| ()).expect("it was never asked");
+    for _ in 0..10 {
+        assert_eq!(kit.copied(Operation::Chat, |_| ()), None);
+    }
+    kit.settled(&first, R::Ok);
+    for _ in 0..10 {
+        of_cache(&mut kit, Some(Stored { age: SECOND, tier: 0 }));
+        assert_eq!((kit.decision().reason, kit.shadows().len()), (Reason::CacheFreshHit, 1), "no copy of a hit");
+    }
+    // Four of the same ask once: that one is copied, and who waited for it is not.
+    (0..4).for_each(|_| of_cache(&mut kit, None));
+    kit.end(R::Ok, 200);
+    let leader = kit.decision().request;
+    let copy = kit.shadows().last().filter(|it| it.request == leader).cloned().expect("who asked is copied");
+    kit.settled(&copy, R::Ok);
+    kit.feed(Input::Landed { request: leader, kept: true });
+    assert_eq!((kit.core.open(), kit.decision().reason), (0, Reason::CacheFreshHit), "they waited");
+    assert_eq!(kit.shadows().len(), 2, "no copy of who waited");
+    // A tier whose hour is over is asked for what no tier was asked for, too: where all is kept, nothing else would.
+    kit.until(2 * HOUR);
+    of_cache(&mut kit, Some(Stored { age: SECOND, tier: 0 }));
+    assert_eq!((kit.decision().reason, kit.shadows().len()), (Reason::CacheFreshHit, 3));
 }
 
 #[test]
