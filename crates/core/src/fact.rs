@@ -125,70 +125,84 @@ pub enum Signal {
     FlightFailed,
 }
 
-impl Signal {
-    /// Returns the name that records use.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::TimeLeft => "time_left_ns",
-            Self::OpenFor => "breaker_open_ns",
-            Self::Leases => "breaker_leases",
-            Self::RampLot => "ramp_lot_permille",
-            Self::GateFor => "gate_closed_ns",
-            Self::CredentialFor => "credential_gate_closed_ns",
-            Self::StreamBroken => "stream_broken_ns",
-            Self::RouteHeld => "route_held_ns",
-            Self::InFlight => "in_flight",
-            Self::Bodies => "bodies_permille",
-            Self::Imputed => "imputed_permille",
-            Self::RowsFit => "rows_fit",
-            Self::RowsApart => "rows_apart",
-            Self::RowsLow => "rows_low",
-            Self::Sequence => "sequence_elsewhere",
-            Self::Several => "several_at_once",
-            Self::Members => "members",
-            Self::Votes => "votes",
-            Self::VoteOpen => "vote_open_rows",
-            Self::Agreement => "agreement_permille",
-            Self::CacheFresh => "cache_fresh_age_ns",
-            Self::CacheMissing => "cache_missing",
-            Self::CacheStale => "cache_stale_age_ns",
-            Self::ClientMaxAge => "client_max_age_ns",
-            Self::FlightWaiters => "flight_waiters",
-            Self::FlightWaited => "flight_waited_ns",
-            Self::FlightFailed => "flight_failed",
-            Self::Refusals => "probes_refused",
-            Self::Replicas => "replicas_admitted",
-            Self::Attempts => "remote_attempts",
-            Self::Crashes => "crashes",
-            Self::MaxTier => "max_tier",
-            Self::FeaturesMissing => "features_missing",
-            Self::Context => "context_tokens",
-            Self::LargerContext => "context_larger_than",
-            Self::Waited => "waited_ns",
-            Self::FirstToken => "first_token_ns",
-            Self::TokensSaid => "tokens_in_10s",
-            Self::RetryBudget => "retry_cost_milli",
-            Self::RetryTime => "retry_time_left_ns",
-            Self::RetryBreaker => "retry_breaker",
-            Self::Unrepeatable => "unrepeatable",
-            Self::NoModel => "no_model",
-            Self::GateWaiters => "gate_waiters",
-            Self::HedgeSamples => "hedge_samples",
-            Self::HedgePushed => "hedge_pushed_back_ago_ns",
-            Self::HedgeLowered => "hedge_limit_lowered_ago_ns",
-            Self::HedgeBreaker => "hedge_breaker",
-            Self::HedgeRoom => "hedge_in_flight_permille",
-            Self::HedgeLate => "hedge_late_permille",
-            Self::HedgeWins => "hedge_won_permille",
-            Self::HedgeCost => "hedge_cost_milli",
-            Self::DefaultBarred => "default_barred",
-            Self::OnlyDefault => "only_default",
-            Self::LanguagesMissing => "languages_missing",
-            Self::DatatypesMissing => "datatypes_missing",
-            Self::RegionsBarred => "regions_barred",
-        }
-    }
+/// Declares the names of signals: one that has none does not compile, so all are in the list of all.
+macro_rules! names {
+    ($($signal:ident: $name:literal,)*) => {
+        impl Signal {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$signal,)*];
 
+            /// Returns the name that records use.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$signal => $name,)*
+                }
+            }
+        }
+    };
+}
+
+names! {
+    TimeLeft: "time_left_ns",
+    OpenFor: "breaker_open_ns",
+    Leases: "breaker_leases",
+    RampLot: "ramp_lot_permille",
+    GateFor: "gate_closed_ns",
+    CredentialFor: "credential_gate_closed_ns",
+    StreamBroken: "stream_broken_ns",
+    RouteHeld: "route_held_ns",
+    InFlight: "in_flight",
+    Bodies: "bodies_permille",
+    Imputed: "imputed_permille",
+    RowsFit: "rows_fit",
+    RowsApart: "rows_apart",
+    RowsLow: "rows_low",
+    Sequence: "sequence_elsewhere",
+    Several: "several_at_once",
+    Members: "members",
+    Votes: "votes",
+    VoteOpen: "vote_open_rows",
+    Agreement: "agreement_permille",
+    CacheFresh: "cache_fresh_age_ns",
+    CacheMissing: "cache_missing",
+    CacheStale: "cache_stale_age_ns",
+    ClientMaxAge: "client_max_age_ns",
+    FlightWaiters: "flight_waiters",
+    FlightWaited: "flight_waited_ns",
+    FlightFailed: "flight_failed",
+    Refusals: "probes_refused",
+    Replicas: "replicas_admitted",
+    Attempts: "remote_attempts",
+    Crashes: "crashes",
+    MaxTier: "max_tier",
+    FeaturesMissing: "features_missing",
+    Context: "context_tokens",
+    LargerContext: "context_larger_than",
+    Waited: "waited_ns",
+    FirstToken: "first_token_ns",
+    TokensSaid: "tokens_in_10s",
+    RetryBudget: "retry_cost_milli",
+    RetryTime: "retry_time_left_ns",
+    RetryBreaker: "retry_breaker",
+    Unrepeatable: "unrepeatable",
+    NoModel: "no_model",
+    GateWaiters: "gate_waiters",
+    HedgeSamples: "hedge_samples",
+    HedgePushed: "hedge_pushed_back_ago_ns",
+    HedgeLowered: "hedge_limit_lowered_ago_ns",
+    HedgeBreaker: "hedge_breaker",
+    HedgeRoom: "hedge_in_flight_permille",
+    HedgeLate: "hedge_late_permille",
+    HedgeWins: "hedge_won_permille",
+    HedgeCost: "hedge_cost_milli",
+    DefaultBarred: "default_barred",
+    OnlyDefault: "only_default",
+    LanguagesMissing: "languages_missing",
+    DatatypesMissing: "datatypes_missing",
+    RegionsBarred: "regions_barred",
+}
+
+impl Signal {
     /// Says whether it is asked only for another attempt on the same path.
     const fn is_about_again(self) -> bool {
         self.is_about_hedge()

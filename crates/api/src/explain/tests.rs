@@ -1,9 +1,10 @@
 //! Records in words: each code has some, and the same record has the same.
 
-use evenkeel_core::{Reason, ResultCode};
+use evenkeel_core::{Reason, ResultCode, Signal};
 use serde_json::json;
 
 use super::*;
+use crate::decision::Input;
 
 #[test]
 fn g_113_every_reason_and_every_result_has_words() {
@@ -16,6 +17,21 @@ fn g_113_every_reason_and_every_result_has_words() {
         assert_ne!(results::words(result.name()), result.name(), "it has no words");
     }
     assert_eq!(results::TABLE.len(), ResultCode::ALL.len(), "and none is there for nothing");
+}
+
+#[test]
+fn g_113_every_signal_has_words() {
+    let words = |signal: &str, breached: bool| {
+        let [of, value, op, threshold] = ["small", "7", ">", "9"].map(str::to_owned);
+        let signal = signal.to_owned();
+        signals::words(&Input { signal, of, value, op, threshold, breached, lacks: Vec::new(), again: false })
+    };
+    for (signal, breached) in Signal::ALL.iter().flat_map(|it| [(it.name(), false), (it.name(), true)]) {
+        let told = words(signal, breached);
+        assert!(!told.starts_with(&format!("{signal} was")), "it has no words: {told}");
+    }
+    let later = words("a_signal_of_later", true);
+    assert!(later.starts_with("a_signal_of_later was 7"), "what has none is told by its name: {later}");
 }
 
 /// A record in which much has happened.
