@@ -1,11 +1,12 @@
 //! Calibration: the maps by which a tier's scores are brought to the scale of the first one: a file's, or learnt while serving.
 //!
 //! What is learnt comes from copies of requests (F-150): a client got the first tier's scores, and the tier below was asked the same. It
-//! is learnt when the copy is over, so no client waits for it. A reload keeps what was learnt while neither tier changes; a new
-//! process begins anew.
+//! is learnt when the copy is over, so no client waits for it. A reload keeps what was learnt while neither tier changes, no member of one, and not how those vote;
+//! a new process begins anew.
 //!
 //! # Invariants
-//! - `LIVE-1`: pairs hold what the tier said before any map: a map never learns from itself.
+//! - `LIVE-1`: pairs hold what the tier said before any map, and both before the steps of their route (`post`): a map never learns
+//!   from itself, nor that scores end where they were clamped.
 //! - `LIVE-2`: an answer goes through one map, whole, and its record names that one.
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -73,7 +74,8 @@ impl Live {
         let now = u64::try_from(at.as_nanosecond()).unwrap_or(0);
         let mut learnt = self.learnt.lock();
         for output in &first.outputs {
-            let (Some(first), Some(own)) = (scores(&output.tensor), own.raw(output.tensor.name()).and_then(scores))
+            let name = output.tensor.name();
+            let (Some(first), Some(own)) = (first.unposted(name).and_then(scores), own.raw(name).and_then(scores))
             else {
                 continue;
             };
@@ -81,7 +83,7 @@ impl Live {
                 continue;
             }
             learnt.fresh += first.len() as u64;
-            let learner = learnt.learners.entry(output.tensor.name().to_owned()).or_default();
+            let learner = learnt.learners.entry(name.to_owned()).or_default();
             own.into_iter().zip(first).for_each(|(own, first)| learner.learn(now, own, first));
         }
         if learnt.fresh >= ANEW {

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use evenkeel_config::{Deployment, Part, PathSpec, Post, Unfit, UpstreamSpec};
-use evenkeel_core::{PathId, UpstreamId, Where};
+use evenkeel_core::{PathId, Permille, UpstreamId, Where};
 use jiff::Timestamp;
 use rustls::ServerConfig;
 
@@ -171,30 +171,46 @@ fn contracts(deployment: &Deployment, before: Option<&Applied>) -> Vec<Arc<Known
     deployment.routes.iter().enumerate().map(contract).collect()
 }
 
-/// Returns the scale of a path. What was learnt of it stays while neither it nor the first of its route changes.
+/// Returns the scale of a path. What was learnt of it stays while neither it nor the first tier of its route changes: of an
+/// ensemble no member, nor how they vote.
 fn scale(deployment: &Deployment, at: usize, before: Option<&Applied>) -> Option<Scale> {
     let new = Scale::of(&deployment.paths[at]);
     let old = || {
         let (before, route) = (before?, deployment.revision.paths[at].route.index());
         let name = &deployment.revision.routes[route].name;
         let old = before.deployment.revision.route(name)?.index();
-        let same = first(&before.deployment, old) == first(deployment, route);
+        let same = first_tier(&before.deployment, old) == first_tier(deployment, route);
         let is_it = |it: &usize| before.deployment.revision.paths[*it].route.index() == old;
-        let spec = &deployment.paths[at];
-        let path = (0..before.scales.len()).filter(is_it).find(|it| before.deployment.paths[*it] == *spec)?;
+        let model = model(deployment, at);
+        let path = (0..before.scales.len()).filter(is_it).find(|it| self::model(&before.deployment, *it) == model)?;
         before.scales[path].clone().filter(|_| same)
     };
     if matches!(new, Some(Scale::Live(_))) { old().or(new) } else { new }
 }
 
-/// Returns what says what a route takes: its first path, and the server of that.
-fn first(deployment: &Deployment, route: usize) -> (&PathSpec, Option<&UpstreamSpec>) {
-    let path = first_path(deployment, route);
+/// A path, and the server that it calls.
+type Model<'d> = (&'d PathSpec, Option<&'d UpstreamSpec>);
+
+fn model(deployment: &Deployment, path: usize) -> Model<'_> {
     let upstream = match deployment.revision.paths[path].place {
         Where::Remote(upstream) => Some(&deployment.upstreams[upstream.index()]),
         Where::Local | Where::Certain | Where::Stored | Where::Ensemble => None,
     };
     (&deployment.paths[path], upstream)
+}
+
+/// Returns what says what a route takes: its first path, and the server of that.
+fn first(deployment: &Deployment, route: usize) -> Model<'_> {
+    model(deployment, first_path(deployment, route))
+}
+
+/// Returns what says what the scores of a route's first tier mean: the models that it asks, in their order, and what their
+/// votes must come to.
+fn first_tier(deployment: &Deployment, route: usize) -> (Vec<Model<'_>>, Option<(u8, Permille)>) {
+    let tier = &deployment.revision.routes[route].tiers[0];
+    let members = tier.ensemble.iter().flat_map(|it| &it.members);
+    let models = std::iter::once(&tier.path).chain(members).map(|path| model(deployment, path.index()));
+    (models.collect(), tier.ensemble.as_ref().map(|it| (it.quorum, it.agree)))
 }
 
 /// Returns what the route of a path does to every answer.
@@ -228,6 +244,56 @@ mod tests {
              openai: {{upstream: a, model: m}}}}\n      - {{name: two, openai: {{upstream: b, model: m}}}}\n"
         );
         load_text("evenkeel.yaml", &text, std::path::Path::new(".")).deployment.expect("it compiles")
+    }
+
+    const SCORES: &str = r#"
+version: 1
+upstreams:
+  a: {protocol: oip, url: "http://127.0.0.1:1"}
+  b: {protocol: oip, url: "http://127.0.0.1:2"}
+  c: {protocol: oip, url: "http://127.0.0.1:3"}
+routes:
+  score:
+    protocol: oip
+    deadline: 1s
+    input: {features: {x: {type: float}}}
+    output: {tensors: {y: {datatype: FP32}}}
+    tiers:
+      - name: panel
+        vote: {quorum: 1, weights: [1, 2], abs_tol: 0.1}
+        paths:
+          - {oip: {upstream: a, model: large}}
+          - {oip: {upstream: b, model: other}}
+      - {name: small, oip: {upstream: c, model: little}, calibrate_to: {path: panel}}
+"#;
+
+    #[test]
+    fn what_was_learnt_of_a_scale_is_forgotten_when_what_it_was_learnt_from_changes() {
+        let ready = |text: &str, before: Option<&Applied>| {
+            let loaded = load_text("evenkeel.yaml", text, std::path::Path::new("."));
+            let deployment = loaded.deployment.unwrap_or_else(|| panic!("{text}: {:#?}", loaded.diagnostics));
+            Applied::new(Clock::start(), deployment, before).expect("ready")
+        };
+        let live = |applied: &Applied| match applied.scales.last() {
+            Some(Some(Scale::Live(live))) => live.clone(),
+            other => panic!("{other:?}"),
+        };
+        let before = ready(SCORES, None);
+        for (from, to, kept) in [
+            ("deadline: 1s", "deadline: 2s", true),
+            ("large", "larger", false),
+            ("other", "another", false),
+            ("url: \"http://127.0.0.1:2\"", "url: \"http://127.0.0.1:4\"", false),
+            ("weights: [1, 2]", "weights: [2, 1]", false),
+            ("quorum: 1", "quorum: 2", false),
+            ("abs_tol: 0.1", "abs_tol: 0.2", false),
+            ("abs_tol: 0.1", "abs_tol: 0.1, at_least: 0.6", false),
+            ("little", "less", false),
+            ("url: \"http://127.0.0.1:3\"", "url: \"http://127.0.0.1:5\"", false),
+        ] {
+            let after = ready(&SCORES.replace(from, to), Some(&before));
+            assert_eq!(Arc::ptr_eq(&live(&before), &live(&after)), kept, "{from} -> {to}");
+        }
     }
 
     #[test]

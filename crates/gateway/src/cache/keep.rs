@@ -145,7 +145,8 @@ fn said(ask: &Ask, material: Material<'_>) -> Result<(Said, bool), Unkept> {
     let body = match material {
         Material::Nothing => return Err(Unkept::NoAnswer),
         Material::Tensors(answer) => {
-            return Ok((Said::Infer(InferAnswer { calibrated: None, ..answer.clone() }), true));
+            let InferAnswer { parameters, outputs, .. } = answer.clone();
+            return Ok((Said::Infer(InferAnswer { parameters, outputs, ..InferAnswer::default() }), true));
         }
         Material::Body(body, envelope, model) => envelope.name(body, model),
         Material::Events(None, _) => return Err(Unkept::TooLarge),

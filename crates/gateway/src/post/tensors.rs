@@ -10,7 +10,8 @@ use crate::tensor::{Datatype, InferAnswer, Tensor, push_bytes};
 pub(super) fn apply(answer: &mut InferAnswer, post: &Post, changes: &mut Changes) -> Result<(), Unfit> {
     for (at, Step { name, output, work }) in post.steps().iter().enumerate() {
         let named = |tensor: &Tensor| output.as_deref() == Some(tensor.name());
-        for tensor in answer.outputs.iter_mut().map(|it| &mut it.tensor).filter(|it| named(it)) {
+        let InferAnswer { outputs, unposted, .. } = &mut *answer;
+        for tensor in outputs.iter_mut().map(|it| &mut it.tensor).filter(|it| named(it)) {
             let (made, times) = match work {
                 Work::Clamp(clamp) => clamped(tensor, *clamp)?,
                 Work::Round(round) => rounded(tensor, *round)?,
@@ -20,7 +21,11 @@ pub(super) fn apply(answer: &mut InferAnswer, post: &Post, changes: &mut Changes
                 }
             };
             changes.add(at, name, times);
-            *tensor = made;
+            let before = std::mem::replace(tensor, made);
+            // Who learns what a tier says learns it from what it said.
+            if times > 0 && unposted.iter().all(|it| it.name() != before.name()) {
+                unposted.push(before);
+            }
         }
     }
     Ok(())

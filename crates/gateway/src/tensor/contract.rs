@@ -286,11 +286,11 @@ impl Contract {
         if !due.all(there) {
             return Err(ResultCode::OutputMissing);
         }
-        let InferAnswer { parameters, outputs, calibrated } = answer;
+        let InferAnswer { parameters, outputs, calibrated, unposted } = answer;
         let outputs =
             outputs.into_iter().filter(|Output { tensor, .. }| request.wants(tensor.name()) && promised(tensor.name()));
         let outputs = outputs.map(|output| self.output(output, request)).collect::<Result<_, _>>()?;
-        Ok(InferAnswer { parameters, outputs, calibrated })
+        Ok(InferAnswer { parameters, outputs, calibrated, unposted })
     }
 
     fn output(&self, output: Output, request: &Infer) -> Result<Output, ResultCode> {

@@ -117,6 +117,8 @@ pub(crate) struct InferAnswer {
     pub(crate) outputs: Vec<Output>,
     /// How scores among them were brought to another scale, where they were.
     pub(crate) calibrated: Option<Box<Calibrated>>,
+    /// Numbers among them as they were before the steps of their route (`post`), where those made others of them.
+    pub(crate) unposted: Vec<Tensor>,
 }
 
 /// Scores that were brought to another scale.
@@ -169,13 +171,18 @@ impl InferAnswer {
     /// Makes an answer of tensors without parameters.
     pub(crate) fn of(tensors: impl IntoIterator<Item = Tensor>) -> Self {
         let output = |tensor| Output { tensor, parameters: Parameters::new() };
-        Self { parameters: Parameters::new(), outputs: tensors.into_iter().map(output).collect(), calibrated: None }
+        Self { outputs: tensors.into_iter().map(output).collect(), ..Self::default() }
     }
 
     /// Finds an output as its tier said it, before any map.
     pub(crate) fn raw(&self, name: &str) -> Option<&Tensor> {
         let raw = self.calibrated.iter().flat_map(|it| &it.raw).find(|tensor| tensor.name() == name);
-        raw.or_else(|| self.output(name))
+        raw.or_else(|| self.unposted(name))
+    }
+
+    /// Finds an output as it was before the steps of its route.
+    pub(crate) fn unposted(&self, name: &str) -> Option<&Tensor> {
+        self.unposted.iter().find(|tensor| tensor.name() == name).or_else(|| self.output(name))
     }
 
     /// Finds an output.

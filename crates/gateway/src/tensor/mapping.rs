@@ -172,7 +172,7 @@ impl Mapping {
             return Err(ResultCode::OutputMissing);
         }
         let outputs = wanted().map(|port| self.made(port, &answer, request)).collect::<Result<_, _>>()?;
-        Ok(InferAnswer { parameters: answer.parameters, outputs, calibrated: None })
+        Ok(InferAnswer { parameters: answer.parameters, outputs, ..InferAnswer::default() })
     }
 
     /// Makes an output of an answer that has what it is made of.

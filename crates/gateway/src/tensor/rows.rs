@@ -117,23 +117,30 @@ impl InferAnswer {
     pub(crate) fn rows(&self, rows: &[usize]) -> Option<Self> {
         let output = |it: &Output| Some(Output { tensor: it.tensor.rows(rows)?, ..it.clone() });
         let outputs = self.outputs.iter().map(output).collect::<Option<_>>()?;
-        Some(Self { parameters: self.parameters.clone(), outputs, calibrated: None })
+        let unposted = self.unposted.iter().map(|it| it.rows(rows)).collect::<Option<_>>()?;
+        Some(Self { parameters: self.parameters.clone(), outputs, unposted, calibrated: None })
     }
 
     /// Puts the rows of several answers together, each with the places of its rows; what the first says of itself and of its
     /// outputs stays. None where they do not fit one another.
-    pub(crate) fn of_rows(parts: &[(&[usize], &Self)], rows: usize) -> Option<Self> {
+    pub(crate) fn of_rows<'a>(parts: &[(&[usize], &'a Self)], rows: usize) -> Option<Self> {
         let (_, first) = parts.first()?;
         if parts.iter().any(|(_, it)| it.outputs.len() != first.outputs.len()) {
             return None;
         }
+        let whole = |name: &str, of: fn(&'a Self, &str) -> Option<&'a Tensor>| {
+            let tensors = parts.iter().map(|&(rows, answer)| Some((rows, of(answer, name)?)));
+            Tensor::of_rows(&tensors.collect::<Option<Vec<_>>>()?, rows)
+        };
         let output = |it: &Output| {
-            let tensors = parts.iter().map(|(of, answer)| Some((*of, answer.output(it.tensor.name())?)));
-            let tensors = tensors.collect::<Option<Vec<_>>>()?;
-            Some(Output { tensor: Tensor::of_rows(&tensors, rows)?, parameters: it.parameters.clone() })
+            let tensor = whole(it.tensor.name(), Self::output)?;
+            Some(Output { tensor, parameters: it.parameters.clone() })
         };
         let outputs = first.outputs.iter().map(output).collect::<Option<_>>()?;
-        Some(Self { parameters: first.parameters.clone(), outputs, calibrated: None })
+        let others = |name: &&str| parts.iter().any(|(_, it)| it.unposted.iter().any(|it| it.name() == *name));
+        let names = first.outputs.iter().map(|it| it.tensor.name()).filter(others);
+        let unposted = names.map(|name| whole(name, Self::unposted)).collect::<Option<_>>()?;
+        Some(Self { parameters: first.parameters.clone(), outputs, unposted, calibrated: None })
     }
 }
 

@@ -156,3 +156,20 @@ async fn f_150_copies_teach_the_map_of_a_tier_that_has_no_file() {
     kit.gateway.apply(kit.compile(&LIVE.replace("model: exact", "model: other"), Path::new("."))).expect("applied");
     assert_eq!(calibration(), None, "another scale is not known yet");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f_150_copies_teach_what_both_said_before_the_steps_of_their_route() {
+    let clamped = LIVE.replace("    tiers:", "    post: [{clamp: {output: y, min: 0.4, max: 0.6}}]\n    tiers:");
+    let models = BTreeMap::from([("exact".to_owned(), of_x(|x| x)), ("halved".to_owned(), of_x(|x| x * 0.5))]);
+    let kit = Kit::of(&clamped, Path::new("."), models).await;
+    taught(&kit, 600).await;
+    taught(&kit, 600).await;
+    // Without the steps it can be seen what the map does.
+    kit.gateway.apply(kit.compile(LIVE, Path::new("."))).expect("applied");
+    kit.break_primary("{fault: status, status: 503}");
+    let got = infer(&kit, rows(4)).await;
+    assert_eq!(got.header("evenkeel-path"), "small", "{got:?}");
+    let scores = got.json()["outputs"][0]["data"].clone();
+    let scores: Vec<f64> = scores.as_array().expect("scores").iter().filter_map(Value::as_f64).collect();
+    assert!(scores.iter().zip([0.125, 0.375, 0.625, 0.875]).all(|(a, b)| (a - b).abs() < 0.01), "LIVE-1: {scores:?}");
+}

@@ -60,7 +60,7 @@ impl Entry {
                 if rest.has_remaining() {
                     return None;
                 }
-                Said::Infer(InferAnswer { parameters, outputs, calibrated: None })
+                Said::Infer(InferAnswer { parameters, outputs, ..InferAnswer::default() })
             }
             _ => return None,
         };
@@ -176,7 +176,7 @@ mod tests {
         let answer = InferAnswer {
             parameters: parameters.clone(),
             outputs: vec![output(tensor), output(words)],
-            calibrated: None,
+            ..InferAnswer::default()
         };
         [
             Entry { tier: 0, made, said: Said::Json(r#"{"choices":[]}"#.into()) },

@@ -40,8 +40,8 @@ pub(crate) fn decode(message: Bytes, request: &Infer, mapping: &Mapping) -> Resu
         return Err(ResultCode::DecodeFailed);
     }
     let mut raw = raw.into_iter();
-    let mut answer =
-        InferAnswer { parameters: kept(parameters), outputs: Vec::with_capacity(sent.len()), calibrated: None };
+    let outputs = Vec::with_capacity(sent.len());
+    let mut answer = InferAnswer { parameters: kept(parameters), outputs, ..InferAnswer::default() };
     for sent in sent {
         let output = output(sent, raw.next())?;
         if answer.output(output.tensor.name()).is_some() {
