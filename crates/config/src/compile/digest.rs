@@ -6,7 +6,7 @@
 //!   end, and one of them alone under `url`.
 //! - `DIG-2`: a file that the configuration names counts with its content, a secret with its reference;
 //!   one that stands in the file itself with its digest. Certificates and their keys count with their names: that they are
-//!   renewed decides nothing otherwise.
+//!   renewed decides nothing otherwise; what a model must be signed by does, so that counts with its content.
 //!
 //! # Source
 //! The form is that of RFC 8785 for what occurs here: sorted keys, no spaces, integers below 2^53, minimal escapes.
@@ -124,6 +124,9 @@ fn with_content(canonical: &mut Value, tier: &Tier, outside: &Outside) {
         if let Some((key, file)) = path.file() {
             let sha256 = hex(&outside.file(&file).sha256);
             canonical[kind][key] = json!(format!("sha256:{sha256}"));
+        }
+        for (key, sha256) in path.proofs(outside) {
+            canonical[kind][key] = json!(format!("sha256:{}", hex(&sha256)));
         }
     }
 }

@@ -126,6 +126,11 @@ pub(crate) trait PathKind {
         None
     }
 
+    /// Returns the digests of what else it names whose content belongs to the configuration, each with its key.
+    fn proofs(&self, _: &Outside) -> Vec<(&'static str, [u8; 32])> {
+        Vec::new()
+    }
+
     /// Returns the bytes, at most, that it answers to each row of a request out of this process.
     fn row(&self, _: &Outside) -> u64 {
         0

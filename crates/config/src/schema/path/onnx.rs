@@ -5,6 +5,7 @@ use std::{borrow::Cow, path::PathBuf};
 use evenkeel_core::{MILLISECOND, Nanos};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::{Kind, PathKind, Site, Target};
 use crate::{check::Checks, outside::Outside, schema::route::RouteProtocol, secret::Secret, tree::Key};
@@ -110,6 +111,13 @@ impl PathKind for Block {
         Some(("file", self.file.as_str().into()))
     }
 
+    /// What a model is trusted by: another key under the same name is another configuration.
+    fn proofs(&self, outside: &Outside) -> Vec<(&'static str, [u8; 32])> {
+        let signature = self.signature.as_ref().map(|it| ("signature", outside.file(it).sha256));
+        let of = |it: &String| ("public_key", Sha256::digest(outside.pem(it).reveal()).into());
+        signature.into_iter().chain(self.public_key.as_ref().map(of)).collect()
+    }
+
     fn need(&self) -> Nanos {
         50 * MILLISECOND
     }
@@ -134,17 +142,16 @@ mod tests {
     use super::Onnx;
     use crate::{Kind, Loaded, load_text};
 
+    const TEXT: &str = "version: 1\nroutes: {r: {protocol: oip, output: {tensors: {y: {datatype: FP32}}}, tiers: [{name: m, onnx: \
+                        ONNX}, {name: d, fixed: {outputs: {y: 0.5}}}]}}\n";
+
     /// Loads a route with a tier of this kind, in a folder with a model, a signature and a key.
     fn loaded(onnx: &str) -> (Loaded, tempfile::TempDir) {
         let folder = tempfile::tempdir().expect("a folder");
         for name in ["m.onnx", "m.sig", "key.pem"] {
             std::fs::write(folder.path().join(name), name).expect("written");
         }
-        let text = format!(
-            "version: 1\nroutes: {{r: {{protocol: oip, output: {{tensors: {{y: {{datatype: FP32}}}}}}, tiers: [{{name: m, onnx: \
-             {onnx}}}, {{name: d, fixed: {{outputs: {{y: 0.5}}}}}}]}}}}\n"
-        );
-        (load_text("e.yaml", &text, folder.path()), folder)
+        (load_text("e.yaml", &TEXT.replace("ONNX", onnx), folder.path()), folder)
     }
 
     fn codes(onnx: &str) -> Vec<&'static str> {
@@ -169,6 +176,22 @@ mod tests {
         assert_eq!(codes("{file: m.onnx, signature: m.sig, public_key: no.pem}"), ["missing-file"]);
         assert_eq!(codes("{file: m.onnx, queue: 0}"), ["out-of-range"]);
         assert_eq!(codes("{file: m.onnx, batch: 2000}"), ["out-of-range"]);
+    }
+
+    #[test]
+    fn a_signature_and_its_key_count_with_what_they_hold() {
+        let onnx = "{file: m.onnx, signature: m.sig, public_key: key.pem}";
+        let (before, folder) = loaded(onnx);
+        let text = before.deployment.as_ref().expect("compiles").name();
+        let digest_with = |changed: &str| {
+            std::fs::write(folder.path().join(changed), "another").expect("written");
+            let after = load_text("e.yaml", &TEXT.replace("ONNX", onnx), folder.path()).deployment.expect("compiles");
+            std::fs::write(folder.path().join(changed), changed).expect("written");
+            after.name()
+        };
+        assert_eq!(loaded(onnx).0.deployment.expect("compiles").name(), text, "wherever they stand");
+        let others = [digest_with("m.sig"), digest_with("key.pem")];
+        assert!(!others.contains(&text) && others[0] != others[1], "{text} {others:?}");
     }
 
     #[test]
