@@ -16,7 +16,7 @@ use evenkeel_config::{Accept, Row, Scalar, Take, Taken};
 
 use crate::{
     ask::{Ask, Inference, Question},
-    path::{Attempting, Left, Path},
+    path::{Attempting, Ended, Left, Path},
     tensor::{Datatype, Extra, Infer, InferAnswer, Parameters, Tensor, Wanted},
     upstream::Call,
 };
@@ -32,14 +32,9 @@ pub(crate) fn attempt(path: Arc<dyn Path>, ask: &Arc<Ask>, call: Call, accept: A
     };
     let asked = with_outputs(ask, accept.confidence.taken().iter().map(|it| it.output.as_str()));
     Box::pin(async move {
-        let mut ended = path.attempt(asked, call, None).await;
-        let (notes, mut left) = ended.left.notes();
-        if let Left::Infer(answer) = left {
-            let low = low(&answer, &accept).await;
-            left = Left::Judged(reduced(answer, &wanted), low);
-        }
-        ended.left = left.noted(notes);
-        ended
+        let ended = path.attempt(asked, call, None).await;
+        let left = looked_at(ended.left, &accept, |answer| reduced(answer, &wanted)).await;
+        Ended { left, ..ended }
     })
 }
 
@@ -53,16 +48,23 @@ pub(crate) fn voter(
     let taken = accept.iter().flat_map(|it| it.confidence.taken()).map(|it| it.output.as_str());
     let asked = with_outputs(ask, taken.chain([voted]));
     Box::pin(async move {
-        let mut ended = path.attempt(asked, call, None).await;
-        ended.left = match (ended.left, accept) {
-            (Left::Infer(answer), Some(accept)) => {
-                let low = low(&answer, &accept).await;
-                Left::Judged(answer, low)
-            }
-            (left, _) => left,
-        };
-        ended
+        let ended = path.attempt(asked, call, None).await;
+        let Some(accept) = accept else { return ended };
+        Ended { left: looked_at(ended.left, &accept, |answer| answer).await, ..ended }
     })
+}
+
+/// Looks at an answer among what an attempt has left, and gives what is to be given of it; what was noted beside it stays.
+async fn looked_at(left: Left, accept: &Accept, give: impl FnOnce(InferAnswer) -> InferAnswer) -> Left {
+    let (notes, left) = left.notes();
+    let left = match left {
+        Left::Infer(answer) => {
+            let low = low(&answer, accept).await;
+            Left::Judged(give(answer), low)
+        }
+        left => left,
+    };
+    left.noted(notes)
 }
 
 /// Returns a request in which these outputs are asked for, too.

@@ -4,7 +4,13 @@ use bytes::Bytes;
 use http::HeaderMap;
 
 use super::*;
-use crate::{protocol::front::Front, tensor::Form};
+use evenkeel_core::ResultCode;
+
+use crate::{
+    path::{Notes, Pieces, Ruled},
+    protocol::front::Front,
+    tensor::Form,
+};
 
 fn accept(confidence: &str) -> Accept {
     let text = format!(
@@ -54,9 +60,9 @@ async fn oip_35_rows_that_an_output_lacks_are_not_accepted() {
     check("outputs.sure ? outputs.score : 0.0", vec![score, sure], &[1, 2]).await;
 }
 
-#[test]
-fn oip_35_what_only_the_judge_needs_is_asked_for_in_a_form_that_everything_has() {
-    let infer = |names: &[&str]| Infer {
+/// A request in which these outputs are asked for.
+fn ask(names: &[&str]) -> Arc<Ask> {
+    let infer = Infer {
         id: None,
         parameters: Vec::new(),
         inputs: Vec::new(),
@@ -65,26 +71,53 @@ fn oip_35_what_only_the_judge_needs_is_asked_for_in_a_form_that_everything_has()
         extra: Vec::new(),
         count: crate::tensor::Count::default(),
     };
+    let question =
+        Question::Infer(Inference { infer, version: "1".into(), front: Front::Oip, enriched: None, turn: None });
+    let (decision, revision) = (String::new(), String::new());
+    Arc::new(Ask { question, body: Bytes::new(), headers: HeaderMap::new(), decision, revision, created: 0 })
+}
+
+#[test]
+fn oip_35_what_only_the_judge_needs_is_asked_for_in_a_form_that_everything_has() {
     let asked = |names: &[&str]| {
-        let question = Question::Infer(Inference {
-            infer: infer(names),
-            version: "1".into(),
-            front: Front::Oip,
-            enriched: None,
-            turn: None,
-        });
-        let (decision, revision) = (String::new(), String::new());
-        let ask = Ask { question, body: Bytes::new(), headers: HeaderMap::new(), decision, revision, created: 0 };
-        let asked = with_outputs(
-            &Arc::new(ask),
-            accept("outputs.score").confidence.taken().iter().map(|it| it.output.as_str()),
-        );
+        let asked =
+            with_outputs(&ask(names), accept("outputs.score").confidence.taken().iter().map(|it| it.output.as_str()));
         let Question::Infer(Inference { infer, .. }) = &asked.question else { panic!("it is one") };
         infer.outputs.iter().map(|it| (it.name.clone(), infer.form_of(&it.name))).collect::<Vec<_>>()
     };
     assert_eq!(asked(&["sure"]), [("sure".into(), Form::Text), ("score".into(), Form::Bytes)]);
     assert_eq!(asked(&["score"]), [("score".into(), Form::Text)]);
     assert_eq!(asked(&[]), [], "all are wanted");
+}
+
+/// Answers two rows, the second with little confidence, and notes something beside it.
+struct Noting;
+
+impl Path for Noting {
+    fn attempt(self: Arc<Self>, _: Arc<Ask>, _: Call, _: Pieces) -> Attempting {
+        let score = Tensor::from_f32("score", vec![2], &[0.9, 0.1]).expect("it fits");
+        let left = Left::Infer(InferAnswer::of([score])).noted(noted());
+        Box::pin(std::future::ready(Ended { left, ..Ended::bare(ResultCode::Ok, None) }))
+    }
+}
+
+fn noted() -> Notes {
+    let rules = vec![Ruled { rule: Some("r1".into()), failed: None, rows: 2 }];
+    Notes { rules, ..Notes::default() }
+}
+
+#[tokio::test]
+async fn oip_35_an_answer_with_notes_is_looked_at_whoever_gives_it() {
+    let call = || Call { replica: 0, budget: 1_000_000, fresh: false };
+    let accept = accept("outputs.score");
+    let path = || Arc::new(Noting) as Arc<dyn Path>;
+    let alone = attempt(path(), &ask(&[]), call(), accept.clone()).await;
+    let voting = voter(path(), &ask(&[]), call(), (Some(accept), "score")).await;
+    for ended in [alone, voting] {
+        let (notes, left) = ended.left.notes();
+        assert!(matches!(&left, Left::Judged(_, low) if low == &[1]), "{left:?}");
+        assert_eq!(notes, noted(), "what was noted is still there");
+    }
 }
 
 #[tokio::test]
