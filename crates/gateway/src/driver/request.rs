@@ -58,6 +58,7 @@ use crate::{
     splice::Sent,
     sse,
     tensor::InferAnswer,
+    vote::Cast,
 };
 
 /// What is sent once the record is kept.
@@ -78,6 +79,8 @@ struct Task {
     beside: Vec<Beside>,
     /// The vote that is taken, or was.
     panel: Option<Panel>,
+    /// How the members of ensembles above that have voted.
+    votes: Vec<(AttemptId, Cast)>,
     /// What attempts that are over left for the client, in case it is theirs to see.
     ended: Vec<(AttemptId, Option<u16>, ResultCode, Left)>,
     /// Which of its rows are answered, where its route judges rows by themselves.
@@ -369,7 +372,8 @@ impl Task {
         (self.attempt, self.beside) = (None, Vec::new());
         let spent = std::mem::take(&mut self.bill).settle(&self.it.ask);
         let cached = self.keep_answer(&decision);
-        let votes = self.panel.take().map(Panel::cast).unwrap_or_default();
+        let mut votes = std::mem::take(&mut self.votes);
+        votes.extend(self.panel.take().map(Panel::cast).unwrap_or_default());
         let model = |path: PathId| self.it.applied.paths.get(path.index())?.model().cloned();
         let models = decision.attempts.iter().filter_map(|it| Some((it.attempt, model(it.path)?))).collect();
         let calibrated = std::mem::take(&mut self.calibrated);

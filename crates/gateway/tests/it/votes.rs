@@ -220,6 +220,29 @@ async fn too_little_agreement_goes_to_the_next_tier() {
     assert_eq!(got.header("evenkeel-tier"), "0", "two of three");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_record_has_the_votes_of_each_ensemble_that_was_asked() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("score.rules"), RULES).expect("written");
+    let second = "      - name: jury
+        vote: {output: label, quorum: 1, weights: [2, 1]}
+        paths: [{oip: {upstream: big, model: first}}, {oip: {upstream: small, model: second}}]
+      - {name: default";
+    let config = CONFIG.replace("VOTE", "output: label, quorum: 2, at_least: 0.6, weights: [1, 1, 1]");
+    let config = config.replace("ACCEPT", "").replace("      - {name: default", second);
+    let kit = Kit::of(&config, folder.path(), models()).await;
+    let got = ask(&kit, &[["a", "b"]]).await;
+    assert_eq!((got.header("evenkeel-path"), got.header("evenkeel-reason")), ("jury", "DISAGREEMENT_HIGH"), "{got:?}");
+    let record = kit.record(&got).await;
+    let weight = |it: &Value| (it["path"].as_str().map(str::to_owned), it["vote"]["weight_millionths"].as_u64());
+    let votes: BTreeMap<_, _> = record["attempts"].as_array().expect("attempts").iter().map(weight).collect();
+    for (path, weight) in
+        [("panel/0", 1_000_000), ("panel/1", 1_000_000), ("panel/2", 1_000_000), ("jury/0", 2_000_000)]
+    {
+        assert_eq!(votes.get(&Some(path.to_owned())), Some(&Some(weight)), "{path}: {record}");
+    }
+}
+
 const CHAT: &str = r#"
 version: 1
 server: {listen: "127.0.0.1:0", admin: "127.0.0.1:0"}

@@ -89,6 +89,7 @@ pub(crate) fn submit(
         attempt: None,
         beside: Vec::new(),
         panel: None,
+        votes: Vec::new(),
         ended: Vec::new(),
         batch: Batch::of(&it),
         hold: Hold::new(CommitPoint::FirstContent, 0),

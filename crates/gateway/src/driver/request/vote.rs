@@ -49,7 +49,8 @@ impl Task {
         let new = || Panel { ballot: Ballot::new(start.tier, members.len(), of), quorum: *quorum, held: Vec::new() };
         match &mut self.panel {
             Some(panel) if panel.ballot.tier == start.tier => {}
-            other => *other = Some(new()),
+            // What was said in the ensemble above stays known.
+            other => self.votes.extend(other.replace(new()).map(Panel::cast).unwrap_or_default()),
         }
         self.panel.iter_mut().for_each(|it| it.ballot.start(member, start.attempt));
         true
