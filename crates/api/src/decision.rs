@@ -219,6 +219,10 @@ pub struct Document {
     pub id: String,
     /// How well it fits, in thousandths, as it was compared with `min_score`.
     pub confidence_permille: u16,
+    /// What the window of the model that was to read it has left of it: `cut` (its beginning) or `left_out`; absent where it was not too
+    /// long for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<String>,
 }
 
 /// The rows that an attempt was asked for.

@@ -42,14 +42,14 @@ pub(crate) struct Spent {
 #[derive(Debug, Default)]
 pub(crate) struct Bill {
     heard: Vec<(AttemptId, Counts)>,
-    /// Bytes of an answer that an attempt was asked to go on with.
-    begun: Vec<(AttemptId, usize)>,
+    /// Bytes that an attempt has to read besides what was asked: of an answer to go on with, of passages to answer by.
+    besides: Vec<(AttemptId, usize)>,
 }
 
 impl Bill {
-    /// Notes that an attempt has to read so many bytes of an answer that another has begun, besides what was asked.
-    pub(crate) fn goes_on(&mut self, attempt: AttemptId, begun: usize) {
-        self.begun.push((attempt, begun));
+    /// Notes that an attempt has to read so many bytes besides what was asked.
+    pub(crate) fn reads(&mut self, attempt: AttemptId, besides: usize) {
+        self.besides.push((attempt, besides));
     }
 
     /// Adds what a piece of an attempt's answer has cost; what is told speaks of all of it so far.
@@ -83,9 +83,9 @@ impl Bill {
             Question::Infer(_) => return Vec::new(),
         };
         let tokens = |bytes: usize| (bytes as u64).div_ceil(TOKEN);
-        let Self { heard, begun } = self;
+        let Self { heard, besides } = self;
         let read =
-            |attempt| asked + begun.iter().filter(|(it, _)| *it == attempt).map(|(_, bytes)| bytes).sum::<usize>();
+            |attempt| asked + besides.iter().filter(|(it, _)| *it == attempt).map(|(_, bytes)| bytes).sum::<usize>();
         let spent = |attempt, counts: Counts| {
             let estimate = Usage { prompt_tokens: tokens(read(attempt)), completion_tokens: tokens(counts.said.bytes) };
             Spent { usage: counts.told.unwrap_or(estimate), estimated: counts.told.is_none() }

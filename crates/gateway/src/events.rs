@@ -254,7 +254,11 @@ fn render(record: &Record) -> api::Decision {
             completion_tokens: usage.completion_tokens,
             estimated: *estimated,
         });
-        let document = |it: &Found| api::Document { id: it.id.clone(), confidence_permille: it.confidence_permille };
+        let document = |it: &Found| api::Document {
+            id: it.id.clone(),
+            confidence_permille: it.confidence_permille,
+            window: it.window.map(|it| it.name().into()),
+        };
         if let Some((_, search)) = record.found.iter().find(|(it, _)| *it == of.attempt) {
             attempt.documents = search.documents.iter().map(document).collect();
             attempt.embedder = search.embedder.map(|it| it.name().into());

@@ -240,6 +240,8 @@ pub(crate) struct Search {
     pub(crate) documents: Vec<Found>,
     /// How the call ended of whoever says what a question means; none where nobody was asked.
     pub(crate) embedder: Option<ResultCode>,
+    /// Bytes of the passages that a model had to read besides what was asked.
+    pub(crate) added: usize,
 }
 
 /// A document that was found.
@@ -248,6 +250,27 @@ pub(crate) struct Found {
     pub(crate) id: String,
     /// How well it fits, in thousandths, as it was compared.
     pub(crate) confidence_permille: u16,
+    /// What the window of the model that read it has left of it; none where it was not too long for that.
+    pub(crate) window: Option<Shortened>,
+}
+
+/// What a window has left of a passage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shortened {
+    /// Its beginning.
+    Cut,
+    /// Nothing.
+    LeftOut,
+}
+
+impl Shortened {
+    /// Returns the name that records use.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Cut => "cut",
+            Self::LeftOut => "left_out",
+        }
+    }
 }
 
 /// The answer of a path that cannot fail.

@@ -64,9 +64,14 @@ fn calibration(it: &Calibration) -> String {
 }
 
 fn document(it: &Document) -> String {
-    let Document { id, confidence_permille } = it;
+    let Document { id, confidence_permille, window } = it;
     let (whole, rest) = (confidence_permille / 1_000, confidence_permille % 1_000);
-    format!("  Document {id} fits with a confidence of {whole}.{rest:03}.")
+    let left = match window.as_deref() {
+        Some("cut") => "; the window of the model has room for its beginning alone",
+        Some("left_out") => "; the window of the model has no room for it",
+        _ => "",
+    };
+    format!("  Document {id} fits with a confidence of {whole}.{rest:03}{left}.")
 }
 
 fn rule(it: &RuleRows) -> String {

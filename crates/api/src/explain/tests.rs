@@ -55,7 +55,8 @@ fn record() -> Decision {
                                    "outputs": {"score": {"n": 1_200, "shape": "isotonic"}}});
     let mut documents = attempt("documents", "quality.retrieval_below_score");
     documents["status"] = json!(null);
-    documents["documents"] = json!([{"id": "refunds", "confidence_permille": 481}]);
+    documents["documents"] = json!([{"id": "refunds", "confidence_permille": 481},
+        {"id": "returns", "confidence_permille": 480, "window": "cut"}, {"id": "orders", "confidence_permille": 479, "window": "left_out"}]);
     documents["embedder"] = json!("target.connect_failed");
     let posted = |name: &str, step: usize, part: Option<&str>, changes: u64, failed: bool| json!({"path": "rules", "step": step, "name": name, "output": "score", "part": part, "changes": changes, "failed": failed});
     serde_json::from_value(json!({
@@ -130,6 +131,8 @@ What was asked
   3. documents: after 0.3 ms, for 36.0 ms: no document fits well enough (quality.retrieval_below_score).
     It searched by words alone: what the question means was not told (target.connect_failed).
     Document refunds fits with a confidence of 0.481.
+    Document returns fits with a confidence of 0.480; the window of the model has room for its beginning alone.
+    Document orders fits with a confidence of 0.479; the window of the model has no room for it.
   4. rules: after 0.3 ms, for 36.0 ms: it answered (ok).
     It was asked for 4 rows, of which 4 were kept.
     Rule `high` answered 2 rows.

@@ -253,6 +253,9 @@ impl Task {
         }
         let Some(running) = self.attempt.take() else { return };
         let (search, left) = left.documents();
+        if search.added > 0 {
+            self.bill.reads(running.id, search.added);
+        }
         if search != Search::default() {
             self.found.push((running.id, search));
         }

@@ -24,7 +24,7 @@ use evenkeel_core::ResultCode;
 use evenkeel_retrieval::{Hit, Index};
 use http::HeaderMap;
 
-use self::{augment::augmented, embed::Embedder, postgres::Table};
+use self::{augment::{Passages, room}, embed::Embedder, postgres::Table};
 use super::{Attempting, Ended, Found, Left, Path, Pieces, Search, Site, openai::Openai, workers::Workers};
 use crate::{
     ask::{Ask, Question},
@@ -48,8 +48,8 @@ pub(crate) struct Retrieval {
     clock: Clock,
     workers: Workers,
     embedder: Option<Embedder>,
-    /// The model that answers with the passages before it.
-    model: Option<Arc<dyn Path>>,
+    /// The model that answers with the passages before it, and the tokens that its window holds, where that is known.
+    model: Option<(Arc<dyn Path>, Option<u64>)>,
 }
 
 /// Where they are.
@@ -84,6 +84,7 @@ impl Retrieval {
         let documents = Documents::open(kind, &name)?;
         let embedder = kind.embeddings.as_ref().and_then(|it| Some(Embedder::new(it, (site.others)(&it.upstream)?)));
         let model = kind.augment.as_ref().map(|it| Openai::path(it, site)).transpose()?;
+        let model = model.map(|it| (it, site.path.context));
         Ok(Arc::new(Self {
             documents,
             min_score_permille: kind.min_score_permille,
@@ -127,15 +128,26 @@ impl Retrieval {
             return Err(ResultCode::UnsupportedFeature);
         };
         let (hits, embedder) = self.find(&ask, call).await?;
-        let documents = hits.iter().map(|(hit, score)| Found { id: hit.id.clone(), confidence_permille: *score });
-        let search = Search { documents: documents.collect(), embedder };
+        let documents = hits.iter().map(|(hit, score)| Found {
+            id: hit.id.clone(),
+            confidence_permille: *score,
+            window: None,
+        });
+        let mut search = Search { documents: documents.collect(), embedder, added: 0 };
         let fit: Vec<_> =
             hits.into_iter().filter(|(_, score)| *score >= self.min_score_permille).map(|it| it.0).collect();
         if fit.is_empty() {
             return Ok(Ended::bare(ResultCode::RetrievalBelowScore, None).with(search));
         }
-        if let Some(model) = &self.model {
-            let augmented = augmented(&ask, &fit).ok_or(ResultCode::UnsupportedFeature)?;
+        if let Some((model, window)) = &self.model {
+            let before = Passages::fitting(&fit, room(peek, *window));
+            // What is not sure enough stands behind all that is.
+            search.documents.iter_mut().zip(&before.shortened).for_each(|(found, it)| found.window = *it);
+            if before.is_empty() {
+                return Ok(Ended::bare(ResultCode::ContextExceeded, None).with(search));
+            }
+            search.added = before.bytes();
+            let augmented = before.put_before(&ask).ok_or(ResultCode::UnsupportedFeature)?;
             return Ok(model.clone().attempt(Arc::new(augmented), call, pieces).await.with(search));
         }
         let said = quoted(&fit);

@@ -237,6 +237,42 @@ async fn retrieval_puts_passages_before_a_model_and_asks_it_nothing_where_none_f
     assert_eq!(kit.record(&failed).await["attempts"][0]["documents"][0]["id"], "return");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn retrieval_puts_before_a_model_what_its_window_has_room_for_and_says_what_not() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let kit = meant(folder.path()).await;
+    let question = "Can I return what I bought, and do you take cards and invoices?";
+    let asked = async |window: u64| {
+        let text = MEANT.replace("model: little}}}", &format!("model: little}}}}, context: {window}}}"));
+        let text = text.replace("augment:", "min_score: 0.05, augment:");
+        kit.gateway.apply(kit.compile(&text, folder.path())).expect("applied");
+        let got = ask(&kit, "read", question, json!({"max_tokens": 20})).await;
+        let attempt = kit.record(&got).await["attempts"][0].clone();
+        let documents = attempt["documents"].as_array().expect("documents").clone();
+        (attempt, documents.iter().map(|it| it["window"].clone()).collect::<Vec<_>>())
+    };
+    let (whole, windows) = asked(100_000).await;
+    assert_eq!(windows, [Value::Null, Value::Null], "{whole}");
+    let all = whole["usage"]["prompt_tokens"].as_u64().expect("usage");
+    kit.small.settled().await;
+    // The mock counts tokens its own way: the window is found from what is left out.
+    let (mut left_out, mut declined) = (false, false);
+    for window in (60..400).rev().step_by(10) {
+        let (attempt, windows) = asked(window).await;
+        if windows == [Value::Null, json!("left_out")] {
+            left_out = true;
+            assert!(attempt["usage"]["prompt_tokens"].as_u64() < Some(all), "{window}: {attempt}");
+            assert_eq!(attempt["result"], "ok", "{attempt}");
+        }
+        if windows == [json!("left_out"), json!("left_out")] {
+            declined = true;
+            assert_eq!(attempt["result"], "capability.context_exceeded", "{attempt}");
+            break;
+        }
+    }
+    assert!(left_out && declined, "both happen");
+}
+
 #[test]
 fn retrieval_by_meaning_needs_an_index_with_vectors() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -88,7 +88,7 @@ impl Task {
                 (None, None) => path.attempt(ask, call, out),
             },
             (Role::Continue, _) => {
-                self.bill.goes_on(start.attempt, self.sent.text().len());
+                self.bill.reads(start.attempt, self.sent.text().len());
                 self.go_on(&path, call, out)
             }
         };
