@@ -68,7 +68,12 @@ pub struct Part {
     /// What it is counted as: the name of a pattern, `control`, `markup`; the step's own where it has one part only.
     pub name: String,
     pub(crate) does: Does,
+    /// A text with which it cannot do its work goes on as it came (F-010).
+    pub(crate) passes: bool,
 }
+
+/// What a text is counted as that went on as it came, because a step could not do its work with it.
+pub const PASSED: &str = "passed";
 
 /// What a part does to a text.
 #[derive(Clone, Debug, PartialEq)]
@@ -103,7 +108,7 @@ pub struct Failed {
     pub schema: bool,
 }
 
-/// How often each part of each step changed something.
+/// How often each part of each step changed something, or let something pass ([`PASSED`]).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes(BTreeMap<(usize, String), u64>);
 
@@ -187,6 +192,16 @@ impl Post {
 
 impl Part {
     fn text(&self, text: &str, step: usize, changes: &mut Changes) -> Result<String, Failed> {
+        match self.done(text, step, changes) {
+            Err(_) if self.passes => {
+                changes.add(step, PASSED, 1);
+                Ok(text.to_owned())
+            }
+            done => done,
+        }
+    }
+
+    fn done(&self, text: &str, step: usize, changes: &mut Changes) -> Result<String, Failed> {
         match &self.does {
             Does::Allow(labels) => {
                 let label = labels.of(text).ok_or(Failed { step, schema: false })?;

@@ -19,7 +19,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use evenkeel_config::{Changes, Failed, Post, Said};
+use evenkeel_config::{Changes, Failed, PASSED, Post, Said};
 use evenkeel_core::ResultCode;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
@@ -48,6 +48,13 @@ pub(crate) struct Posted {
     pub(crate) changes: u64,
     /// It did not let the answer pass.
     pub(crate) failed: bool,
+}
+
+impl Posted {
+    /// Says whether something was changed, and not only let pass.
+    pub(crate) fn is_change(&self) -> bool {
+        self.changes > 0 && self.part.as_deref() != Some(PASSED)
+    }
 }
 
 /// Tells what was done.

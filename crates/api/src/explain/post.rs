@@ -16,6 +16,8 @@ fn line(it: &Posted) -> String {
     let part = it.part.as_deref().unwrap_or_default();
     let times = it.changes;
     let done = match (it.name.as_str(), part) {
+        ("allow", "passed") => format!("let {} pass that is not in its list", counted(times, "label")),
+        ("json", "passed") => format!("let {} pass that is not what its schema wants", counted(times, "text")),
         ("clamp", _) => format!("brought {} within bounds", counted(times, "number")),
         ("round", _) => format!("rounded {}", counted(times, "number")),
         ("allow", _) => format!("wrote {} as the list has it", counted(times, "label")),

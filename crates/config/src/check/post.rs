@@ -9,7 +9,7 @@ use crate::{
     schema::{
         commit::Commit,
         contract::{Datatype, OutputTensor},
-        post::{Allow, Clamp, Json, MaxLength, Redact, Round, Step},
+        post::{Allow, Clamp, Json, MaxLength, OnError, Redact, Round, Step},
         route::{Route, RouteProtocol},
     },
     tree::Key,
@@ -201,6 +201,10 @@ impl Checks<'_> {
     }
 
     fn allow(&mut self, key: &Key, it: &Allow, tensor: Option<&OutputTensor>) {
+        if it.on_error == OnError::Pass && it.otherwise.is_some() {
+            let message = "nothing is left to pass: `otherwise` stands in for whatever is no label";
+            self.warning("no-effect", &key.field("on_error"), message, "remove one of the two");
+        }
         let mut seen = BTreeSet::new();
         let labels = it.labels.iter().enumerate().map(|(at, label)| (key.field("labels").index(at), label));
         let otherwise = it.otherwise.iter().map(|label| (key.field("otherwise"), label));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     outside::Outside,
     post::{Clamp, Does, Labels, Length, MARKUP, Part, Pattern, Post, Round, Schema, Step, Work, pattern_of},
-    schema::post::{self as schema, Personal, Unwanted},
+    schema::post::{self as schema, OnError, Personal, Unwanted},
 };
 
 /// Makes the steps of a route.
@@ -29,11 +29,15 @@ fn step(it: &schema::Step, outside: &Outside) -> Step {
 }
 
 fn work(name: &str, it: &schema::Step, outside: &Outside) -> Work {
-    let one = |does| Work::Text(vec![Part { name: name.into(), does }]);
+    let or_passes =
+        |does, on_error| Work::Text(vec![Part { name: name.into(), does, passes: on_error == OnError::Pass }]);
+    let one = |does| or_passes(does, OnError::NextTier);
     match it {
         schema::Step { clamp: Some(it), .. } => Work::Clamp(Clamp { min: it.min, max: it.max }),
         schema::Step { round: Some(it), .. } => Work::Round(Round { places: it.places }),
-        schema::Step { allow: Some(it), .. } => one(Does::Allow(Labels::new(&it.labels, it.otherwise.clone()))),
+        schema::Step { allow: Some(it), .. } => {
+            or_passes(Does::Allow(Labels::new(&it.labels, it.otherwise.clone())), it.on_error)
+        }
         schema::Step { redact: Some(it), .. } => Work::Text(redact(it)),
         schema::Step { strip: Some(it), .. } => Work::Text(it.what.iter().copied().map(strip).collect()),
         schema::Step { max_length: Some(it), .. } => {
@@ -41,7 +45,7 @@ fn work(name: &str, it: &schema::Step, outside: &Outside) -> Work {
         }
         schema::Step { json: Some(it), .. } => {
             let read = Schema::read(outside.schema(&it.schema), it.repair);
-            one(Does::Json(Arc::new(read.expect("checked: it is a schema"))))
+            or_passes(Does::Json(Arc::new(read.expect("checked: it is a schema"))), it.on_error)
         }
         schema::Step { .. } => Work::Text(Vec::new()),
     }
@@ -51,20 +55,23 @@ fn redact(it: &schema::Redact) -> Vec<Part> {
     let built_in = |kind: Personal| Part {
         name: kind.name().into(),
         does: Does::Pattern(Arc::new(pattern_of(kind).expect("it is one"))),
+        passes: false,
     };
     let own = it.own.iter().map(|(name, source)| Part {
         name: name.clone(),
         does: Does::Pattern(Arc::new(Pattern::own(name, source).expect("checked: it is one"))),
+        passes: false,
     });
     // Those with check digits come first: a telephone number may look like the end of an account's.
     it.patterns.iter().copied().map(built_in).chain(own).collect()
 }
 
 fn strip(what: Unwanted) -> Part {
-    match what {
-        Unwanted::Control => Part { name: "control".into(), does: Does::Control },
-        Unwanted::Markup => Part { name: "markup".into(), does: Does::Pattern(Arc::new(Pattern::markup(MARKUP))) },
-    }
+    let (name, does) = match what {
+        Unwanted::Control => ("control", Does::Control),
+        Unwanted::Markup => ("markup", Does::Pattern(Arc::new(Pattern::markup(MARKUP)))),
+    };
+    Part { name: name.into(), does, passes: false }
 }
 
 /// Returns each once, in the order in which they are done.

@@ -6,7 +6,7 @@ use super::{pattern::Pattern, personal::Check, *};
 use crate::schema::post::Personal;
 
 fn part(name: &str, does: Does) -> Part {
-    Part { name: name.into(), does }
+    Part { name: name.into(), does, passes: false }
 }
 
 fn personal(kind: Personal) -> Part {
@@ -55,6 +55,23 @@ fn what_stands_beside_an_answer_is_redacted_and_not_cut() {
     let mut changes = Changes::default();
     let said = post(5).text("I think a@b.example is hers", Said::Aside, &mut changes);
     assert_eq!(said.as_deref(), Ok("I think [email] is hers"));
+}
+
+#[test]
+fn f_010_what_a_step_cannot_do_its_work_with_goes_on_where_it_may_and_is_counted() {
+    let labels = Labels::new(&["yes".into(), "no".into()], None);
+    let allow = Part { passes: true, ..part("allow", Does::Allow(labels)) };
+    let post = Post::new(vec![
+        step("allow", vec![allow]),
+        step("max_length", vec![part("max_length", Does::Length(Length { most: 4, mark: "…".into() }))]),
+    ]);
+    for (text, expected, counted) in
+        [("YES.", "yes", vec![(0, "allow", 1)]), ("perhaps", "per…", vec![(0, PASSED, 1), (1, "max_length", 1)])]
+    {
+        let mut changes = Changes::default();
+        assert_eq!(post.text(text, Said::Answer, &mut changes).as_deref(), Ok(expected));
+        assert_eq!(changes.iter().collect::<Vec<_>>(), counted);
+    }
 }
 
 #[test]

@@ -68,9 +68,24 @@ pub(crate) struct Allow {
     /// The labels. What differs by case, or by blanks, quotes or a full stop around it, becomes the label as it stands here.
     #[schemars(length(min = 1, max = 10_000))]
     pub(crate) labels: Vec<String>,
-    /// The label that stands in for any other; without it, such an answer is not given, and the next tier is asked.
+    /// The label that stands in for any other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) otherwise: Option<String>,
+    /// What becomes of an answer that is none of the labels, where none stands in.
+    #[serde(default)]
+    pub(crate) on_error: OnError,
+}
+
+/// What becomes of an answer with which a step cannot do its work (F-010).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "OnStepError")]
+pub(crate) enum OnError {
+    /// It is not given, and the next tier is asked.
+    #[default]
+    NextTier,
+    /// It goes on to the next step as it came, and the record says so.
+    Pass,
 }
 
 /// What is not to be read.
@@ -151,9 +166,12 @@ pub(crate) struct Json {
     /// A file with a JSON schema, which names nothing outside of itself; a relative path starts from the configuration's folder.
     pub(crate) schema: String,
     /// Whether words and fences around the JSON, slips of its syntax, types that convert without loss, unknown fields and
-    /// missing defaults are mended; what is not, or cannot be, is not answered, and the next tier is asked.
+    /// missing defaults are mended.
     #[serde(default = "repair")]
     pub(crate) repair: bool,
+    /// What becomes of an answer that is not what the schema wants, and is not, or cannot be, mended.
+    #[serde(default)]
+    pub(crate) on_error: OnError,
 }
 
 impl Step {

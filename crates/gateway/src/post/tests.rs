@@ -103,6 +103,23 @@ fn post_4_what_cannot_be_looked_at_is_not_given() {
 }
 
 #[test]
+fn f_010_an_answer_goes_on_as_it_came_where_its_step_lets_it() {
+    let post = steps("[{allow: {labels: [Yes, No], on_error: pass}}, {max_length: {characters: 5}}]", "full");
+    let (result, body, posted) = said(&post, &json!({"role": "assistant", "content": "perhaps"}));
+    assert_eq!(
+        (result, &body.expect("an answer")["choices"][0]["message"]["content"]),
+        (ResultCode::Ok, &json!("perh…"))
+    );
+    let told: Vec<_> = posted.iter().map(|it| (it.step, it.part.as_deref(), it.failed, it.is_change())).collect();
+    assert_eq!(told, [(0, Some("passed"), false, false), (1, None, false, true)], "the next step has its turn");
+    let held_to = |on_error: &str| {
+        let post = steps(&format!("[{{allow: {{labels: [Yes, No]{on_error}}}}}]"), "full");
+        held(chunks(&[say("perhaps"), (json!({}), Some("stop"))]), &post).0.is_ok()
+    };
+    assert_eq!((held_to(""), held_to(", on_error: next_tier"), held_to(", on_error: pass")), (false, false, true));
+}
+
+#[test]
 fn post_6_a_label_that_is_not_allowed_ends_the_attempt_and_names_its_step() {
     let post = steps("[{allow: {labels: [Yes, No]}}]", "full");
     let say = |text: &str| said(&post, &json!({"role": "assistant", "content": text}));

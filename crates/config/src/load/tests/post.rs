@@ -53,6 +53,7 @@ fn each_key_of_each_step_changes_what_is_compiled_and_its_name() {
                 "{allow: {labels: [yes, no]}}",
                 "{allow: {labels: [yes, no, perhaps]}}",
                 "{allow: {labels: [yes, no], otherwise: no}}",
+                "{allow: {labels: [yes, no], on_error: pass}}",
             ]
             .as_slice(),
         ),
@@ -82,6 +83,7 @@ fn each_key_of_each_step_changes_what_is_compiled_and_its_name() {
                 "{json: {schema: object.json}}",
                 "{json: {schema: list.json}}",
                 "{json: {schema: object.json, repair: false}}",
+                "{json: {schema: object.json, on_error: pass}}",
             ]
             .as_slice(),
         ),
