@@ -2,7 +2,7 @@
 //!
 //! It does not know tensors: whoever has them hands it one row at a time.
 //!
-//! Accepted: `outputs.score`, `outputs.score > 0.5 ? outputs.score : 1.0 - outputs.score`, `max(outputs.probabilities)`. Rejected by
+//! Accepted: `outputs.score`, `max(outputs.score, 1.0 - outputs.score)`, `max(outputs.probabilities)`. Rejected by
 //! `check`: an output that the route does not promise, and an expression that is no number.
 //!
 //! # Invariants
@@ -16,7 +16,7 @@ use evenkeel_core::RowRule;
 pub use crate::expr::{Take, Taken};
 use crate::{
     diagnostic::nearest,
-    expr::{Expr, Inputs, Problem, Row, Type},
+    expr::{Expr, Inputs, Problem, Range, Row, Type},
     schema::{
         accept,
         contract::{Datatype, OutputTensor},
@@ -83,6 +83,29 @@ impl Confidence {
         }
         let types = taken.iter().map(|(taken, found)| (taken.name(), *found)).collect();
         Ok(Self { expr, types, taken: taken.into_iter().map(|(taken, _)| taken).collect(), single })
+    }
+
+    /// Says which thresholds mean something: those below are passed by every row, and those above by none. Outside of its bounds
+    /// the route's contract accepts no value of an output.
+    pub(crate) fn range(&self, outputs: &BTreeMap<String, OutputTensor>) -> Range {
+        let bounds = |it: &OutputTensor| Range {
+            least: it.min.unwrap_or(f64::NEG_INFINITY),
+            most: it.max.unwrap_or(f64::INFINITY),
+        };
+        let of = |name: &str| {
+            let taken = self.taken.iter().find(|it| it.name() == name);
+            taken.and_then(|it| outputs.get(&it.output)).map_or(Range::ANY, bounds)
+        };
+        let range = self.expr.range(&of);
+        match self.single {
+            true => Range { least: f64::from(range.least as f32), most: f64::from(range.most as f32) },
+            false => range,
+        }
+    }
+
+    /// Returns a threshold as it is compared.
+    pub(crate) fn compared(&self, at_least: f64) -> f64 {
+        if self.single { f64::from(at_least as f32) } else { at_least }
     }
 
     /// Returns what it takes of which outputs, in the positions that [`Row::value`] is asked for.

@@ -10,9 +10,11 @@
 //! - `EXPR-3`: what can still go wrong is arithmetic (overflow, division by zero), an order that NaN does not have, and
 //!   a value that is absent; it comes out as an error, never as a panic.
 
+mod functions;
 mod logic;
 mod outputs;
 mod parse;
+mod range;
 mod typing;
 
 use std::sync::{Arc, LazyLock};
@@ -29,10 +31,11 @@ use cel::{
 
 pub(crate) use logic::{Constant, Logic, Sign};
 pub use outputs::{Take, Taken};
+pub(crate) use range::Range;
 pub(crate) use typing::Type;
 
 /// The operators and functions of the language; which of them may be used is up to `typing`.
-static LANGUAGE: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
+static LANGUAGE: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(functions::added_to(Env::stdlib())));
 
 /// The largest number up to which every whole number has a double of its own.
 const EXACT: f64 = 9_007_199_254_740_992.0;
@@ -163,6 +166,11 @@ impl Expr {
             Some(always) => Logic::Always(always),
             None => logic::of(&self.tree, inputs),
         }
+    }
+
+    /// Returns the range of a number, by those of its inputs.
+    pub(crate) fn range(&self, of: &dyn Fn(&str) -> Range) -> Range {
+        range::of(&self.tree, of)
     }
 
     /// Returns what it always is, where it names no input.

@@ -3,6 +3,7 @@
 use super::Checks;
 use crate::{
     confidence::Confidence,
+    expr::Range,
     schema::{
         accept::Accept,
         path::Site,
@@ -47,8 +48,28 @@ impl Checks<'_> {
         if self.report.doubts(&key) {
             return;
         }
-        for it in Confidence::read(&it.confidence, &output.tensors).err().into_iter().flatten() {
-            self.report.error_in("bad-expression", &key, it.at, (it.message, it.hint));
+        match Confidence::read(&it.confidence, &output.tensors) {
+            Ok(confidence) if !self.report.doubts(&least) => {
+                let range = confidence.range(&output.tensors);
+                self.threshold(&least, (&it.confidence, confidence.compared(it.at_least)), range);
+            }
+            Ok(_) => {}
+            Err(problems) => problems
+                .into_iter()
+                .for_each(|it| self.report.error_in("bad-expression", &key, it.at, (it.message, it.hint))),
+        }
+    }
+
+    /// A threshold that nothing, or everything, passes that the route's contract accepts.
+    fn threshold(&mut self, key: &Key, (confidence, at_least): (&str, f64), Range { least, most }: Range) {
+        if at_least > most {
+            let message =
+                format!("no answer is ever accepted: `{confidence}` is at most {most}, by the bounds of the outputs");
+            self.error("out-of-range", key, message, format!("write at most {most}, or other bounds under `output`"));
+        } else if at_least <= least {
+            let message =
+                format!("every answer is accepted: `{confidence}` is at least {least}, by the bounds of the outputs");
+            self.warning("no-effect", key, message, format!("write more than {least}, or remove `accept`"));
         }
     }
 

@@ -66,6 +66,15 @@ fn oip_35_a_row_is_accepted_from_its_threshold_on_and_what_is_no_number_is_not()
         ("outputs.action == 'review' ? 0.0 : 1.0", 0.5, Some(Scalar::Text("review")), false),
         ("max(outputs.p)", 0.5, Some(Float(0.5)), true),
         ("outputs.p[2]", 0.5, Some(Float(0.4)), false),
+        ("max(outputs.score, 1.0 - outputs.score)", 0.7, Some(Float(0.25)), true),
+        ("max(outputs.score, 1.0 - outputs.score)", 0.7, Some(Float(0.4)), false),
+        ("max(outputs.score, 0.9)", 0.7, Some(Float(f64::NAN)), false),
+        ("min(outputs.score, 0.5)", 0.5, Some(Float(0.9)), true),
+        ("abs(outputs.score - 0.5)", 0.25, Some(Float(0.2)), true),
+        ("abs(outputs.score - 0.5)", 0.25, Some(Float(0.4)), false),
+        ("max(outputs.votes, 3)", 3.0, Some(Int(1)), true),
+        ("min(abs(outputs.votes), 3)", 3.0, Some(Int(-4)), true),
+        ("abs(outputs.votes)", 3.0, Some(Int(i64::MIN)), false),
     ] {
         assert_eq!(accept(source, at_least).accepts(&Given(&[value])), accepted, "{source} of {value:?}");
     }
@@ -98,7 +107,11 @@ fn oip_35_what_is_no_number_over_the_outputs_is_refused_where_it_stands() {
         ("score", 0, "there is no input `score`"),
         ("outputs", 0, "there is no input `outputs`"),
         ("outputs.score + 1", 0, "does not go with"),
-        ("max(outputs.score, 1.0)", 0, "there is no function `max`"),
+        ("max(outputs.score, 1)", 0, "`max` takes a number with a fraction and a number with a fraction, or"),
+        ("max(outputs.score, outputs.exact, 1.0)", 0, "`max` takes"),
+        ("max(outputs.score > 0.5)", 0, "`max` takes"),
+        ("abs(outputs.action)", 0, "`abs` takes"),
+        ("average(outputs.score, 1.0)", 0, "there is no function `average`"),
         ("outputs.score +", 0, "not CEL"),
         ("", 0, "empty"),
         ("0.5", 0, "names no output"),

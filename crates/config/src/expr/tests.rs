@@ -58,6 +58,9 @@ fn conditions_are_computed_as_they_read() {
         ("int(income) == 5", true),
         ("country.startsWith('d') && country.endsWith('e') && country.contains('de')", true),
         ("size(country) == 2", true),
+        ("max(income, occupancy) == 5.5 && min(income, occupancy) == 2.0", true),
+        ("max(age, 41) == 41 && min(age, 41) == 40 && abs(39 - age) == 1", true),
+        ("abs(occupancy - income) == 3.5", true),
         ("vip ? income > 1.0 : income > 6.0", false),
         ("country > 'da'", true),
         ("vip == false", true),
@@ -76,6 +79,9 @@ fn what_cannot_be_computed_is_an_error_and_no_panic() {
     row.0[1] = None;
     for (source, why) in [
         ("income > 5.0", "a comparison with NaN"),
+        ("max(income, 9.0) > 5.0", "a comparison with NaN"),
+        ("min(9.0, income) > 5.0", "a comparison with NaN"),
+        ("abs(-age - 1) > 0", "a number that is too large"),
         ("age + 1 > 0", "a number that is too large"),
         ("age * 2 > 0", "a number that is too large"),
         ("-(-age - 1) > 0", "a number that is too large"),
@@ -118,6 +124,13 @@ fn mistakes_have_a_position_and_a_hint() {
         ("country in []", 8, "the list is empty"),
         ("country.matches('.*')", 15, "there is no function `matches`"),
         ("size(age) > 1", 4, "`size` takes a text, not a whole number"),
+        (
+            "max(age, income) > 1.0",
+            3,
+            "`max` takes a number with a fraction and a number with a fraction, or a whole number and a whole",
+        ),
+        ("max(income) > 1.0", 3, "`max` takes"),
+        ("abs(vip) > 1", 3, "`abs` takes a number with a fraction, or a whole number, not true or false"),
         ("income % 2.0 > 1.0", 7, "`%` does not go with"),
         ("[1, 2].all(x, x > 1)", 10, "fields, maps, lists and macros"),
         ("has(country.x)", 3, "fields, maps, lists and macros"),

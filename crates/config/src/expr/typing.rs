@@ -24,13 +24,19 @@ pub(crate) enum Type {
 }
 
 /// Functions: name, types of the arguments (the first may stand before a dot), type of the result.
-const FUNCTIONS: [(&str, &[Type], Type); 6] = [
+const FUNCTIONS: [(&str, &[Type], Type); 12] = [
     ("contains", &[Type::Text, Type::Text], Type::Bool),
     ("startsWith", &[Type::Text, Type::Text], Type::Bool),
     ("endsWith", &[Type::Text, Type::Text], Type::Bool),
     ("size", &[Type::Text], Type::Int),
     ("double", &[Type::Int], Type::Float),
     ("int", &[Type::Float], Type::Int),
+    ("abs", &[Type::Float], Type::Float),
+    ("abs", &[Type::Int], Type::Int),
+    ("max", &[Type::Float, Type::Float], Type::Float),
+    ("max", &[Type::Int, Type::Int], Type::Int),
+    ("min", &[Type::Float, Type::Float], Type::Float),
+    ("min", &[Type::Int, Type::Int], Type::Int),
 ];
 
 impl Type {
@@ -236,18 +242,32 @@ impl Typing<'_> {
 /// Returns the type of a call, or why there is none, with a hint.
 fn function(name: &str, types: &[Type]) -> Result<Type, (String, String)> {
     let words = |types: &[Type]| types.iter().map(|it| it.name()).collect::<Vec<_>>().join(" and ");
-    if let Some((_, wanted, result)) = FUNCTIONS.iter().find(|it| it.0 == name) {
-        if *wanted == types {
-            return Ok(*result);
-        }
-        let message = format!("`{name}` takes {}, not {}", words(wanted), words(types));
-        return Err((message, "look at the types under `inputs`".into()));
+    let known: Vec<_> = FUNCTIONS.iter().filter(|it| it.0 == name).collect();
+    if let Some((_, _, result)) = known.iter().find(|it| it.1 == types) {
+        return Ok(*result);
+    }
+    if !known.is_empty() {
+        let wanted: Vec<_> = known.iter().map(|it| words(it.1)).collect();
+        let message = format!("`{name}` takes {}, not {}", wanted.join(", or "), words(types));
+        let hint = match (name, types) {
+            ("max" | "min", [a, b]) if a.is_number() && b.is_number() => {
+                "write 2.0 in place of 2, or `double(count)`".into()
+            }
+            ("max" | "min", [_, _, _, ..]) => format!("write `{name}(a, {name}(b, c))`"),
+            ("max" | "min", [_]) => format!("`{name}` of one is for an output of a model: `{name}(outputs.NAME)`"),
+            _ => "look at the types of what stands in it".into(),
+        };
+        return Err((message, hint));
     }
     let operator = name.trim_matches('_').trim_matches('@');
     if !name.contains('_') {
         let hint = match nearest(name, FUNCTIONS.iter().map(|it| it.0)) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => format!("there are {}", FUNCTIONS.map(|it| it.0).join(", ")),
+            None => {
+                let mut names = FUNCTIONS.map(|it| it.0).to_vec();
+                names.dedup();
+                format!("there are {}", names.join(", "))
+            }
         };
         return Err((format!("there is no function `{name}`"), hint));
     }

@@ -116,6 +116,41 @@ fn oip_35_what_cannot_be_judged_or_put_together_is_refused_with_its_key() {
 }
 
 #[test]
+fn oip_35_a_threshold_that_nothing_or_everything_passes_is_told() {
+    let bounded = turned("score: {datatype: FP32}", "score: {datatype: FP32, min: 0, max: 1}");
+    let found = |confidence: &str, at_least: &str| {
+        let text =
+            bounded.replace("\"outputs.score\", at_least: 0.7", &format!("\"{confidence}\", at_least: {at_least}"));
+        wrong(&text).into_iter().map(|it| (it.code, it.severity)).collect::<Vec<_>>()
+    };
+    let (never, always) = (vec![("out-of-range", Severity::Error)], vec![("no-effect", Severity::Warning)]);
+    let either = "max(outputs.score, 1.0 - outputs.score)";
+    for (confidence, at_least, expected) in [
+        ("outputs.score", "0.7", vec![]),
+        ("outputs.score", "1", vec![]),
+        ("outputs.score", "1.00000000001", vec![]),
+        ("outputs.score", "1.01", never.clone()),
+        ("outputs.score", "70", never.clone()),
+        ("outputs.score", "0", always.clone()),
+        ("outputs.score", "-1", always.clone()),
+        (either, "0.7", vec![]),
+        (either, "1.5", never.clone()),
+        ("abs(outputs.score - 0.5) * 2.0", "0.9", vec![]),
+        ("abs(outputs.score - 0.5)", "0.9", never.clone()),
+        ("outputs.score > 0.5 ? outputs.score : 1.0 - outputs.score", "2", never),
+        ("-outputs.score", "-1", always),
+        ("outputs.score / 2.0", "9", vec![]),
+        ("max(outputs.p)", "9", vec![]),
+        ("outputs.score + outputs.p[0]", "9", vec![]),
+    ] {
+        assert_eq!(found(confidence, at_least), expected, "{confidence} >= {at_least}");
+    }
+    let text = bounded.replace("at_least: 0.7", "at_least: 70");
+    let told = &wrong(&text)[0];
+    assert!(told.key.ends_with("accept.at_least") && told.message.contains("at most 1"), "{told:?}");
+}
+
+#[test]
 fn oip_35_rows_without_a_declared_input_move_all_at_once_only() {
     let text =
         SCORE.split("    enrich:").next().expect("the start").replace("    input: {tensor: x, columns: [a, b]}\n", "");
