@@ -291,7 +291,7 @@ impl Decision {
             candidates: it.candidates.iter().map(|it| candidate(it, route)).collect(),
             attempts: it.attempts.iter().map(|attempt| self::attempt(attempt, &it.revision)).collect(),
             post: Vec::new(),
-            explanation: explanation(&outcome, it.reason),
+            explanation: explanation(&outcome, why(it)),
             outcome,
             reason: it.reason.name().into(),
         }
@@ -379,7 +379,18 @@ fn none() -> String {
     core::Rescue::None.name().into()
 }
 
-fn explanation(outcome: &Outcome, reason: core::Reason) -> String {
+/// Says why it ended so.
+fn why(it: &core::Decision) -> &'static str {
+    let unfit = || it.attempts.iter().any(|it| it.result.class() == core::Class::Quality);
+    match it.reason {
+        core::Reason::AllTiersExhausted if unfit() => {
+            "what was answered could not be given, and nothing else could answer"
+        }
+        reason => reason.words(),
+    }
+}
+
+fn explanation(outcome: &Outcome, why: &str) -> String {
     let who = match (outcome.end.as_str(), outcome.tier, &outcome.method, &outcome.path) {
         ("answered", Some(tier), Some(method), Some(path)) => format!("Answered by tier {tier} ({method}, {path})"),
         ("broken", Some(tier), Some(method), Some(path)) => {
@@ -393,7 +404,7 @@ fn explanation(outcome: &Outcome, reason: core::Reason) -> String {
         "continued" => "; it went on with what had been sent of a stream that broke",
         _ => "",
     };
-    format!("{who}{mended}: {}.", reason.words())
+    format!("{who}{mended}: {why}.")
 }
 
 #[cfg(test)]

@@ -138,6 +138,25 @@ async fn oip_35_bad_rows_move_the_whole_batch_as_the_rule_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn oip_35_f_165_where_every_tier_is_unsure_the_refusal_says_that() {
+    let config = CONFIG.replace("RULE", "any");
+    let default = config.lines().find(|line| line.contains("name: default")).expect("it is there").to_owned();
+    let kit = Kit::of(&config.replace(&default, ""), Path::new("."), models()).await;
+    let refused = async |unsure: bool, said: &str, why: &str| {
+        let got = ask(&kit, &rows(&[[0.2, 0.3]])).await;
+        assert_eq!((got.status, got.header("evenkeel-reason")), (503, "ALL_TIERS_EXHAUSTED"), "{got:?}");
+        let error = got.json()["error"].as_str().expect("words").to_owned();
+        assert!(error.contains(said), "unsure: {unsure}: {error}");
+        assert_eq!(kit.record(&got).await["explanation"], why, "unsure: {unsure}");
+    };
+    let given = "Refused: what was answered could not be given, and nothing else could answer.";
+    refused(true, "not sure enough", given).await;
+    kit.break_primary("{fault: status, status: 503}");
+    kit.break_small("{fault: status, status: 503}");
+    refused(false, "no tier of this route can answer now", "Refused: nothing could answer.").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn oip_35_a_split_batch_is_answered_by_three_tiers_and_comes_back_in_its_order() {
     let kit = kit("split").await;
     let body = rows(&[[0.9, 0.0], [0.1, 0.8], [0.7, 0.0], [0.2, 0.3], [0.3, 0.9], [0.95, 0.0], [0.0, 0.1]]);

@@ -1,7 +1,7 @@
 //! What a client gets, once the core has said from where: written here, sent by the task.
 
 use bytes::Bytes;
-use evenkeel_core::{AttemptId, Disclosure, Nanos, PathId, Reason, Refusal, Rescue, ResultCode, Source, Where};
+use evenkeel_core::{AttemptId, Class, Disclosure, Nanos, PathId, Reason, Refusal, Rescue, ResultCode, Source, Where};
 use http::{HeaderMap, HeaderValue};
 use tokio::sync::mpsc;
 
@@ -178,6 +178,9 @@ impl Task {
 
     pub(super) fn refuse(&self, why: Refusal, retry_after: Option<Nanos>, disclosure: &Disclosure) -> Reply {
         let message = match why {
+            Refusal::Exhausted if self.has_unfit_answer() => {
+                "what tiers of this route answered was not sure enough or not as it must be, and no other tier can answer now"
+            }
             Refusal::Exhausted => "no tier of this route can answer now",
             Refusal::Deadline => "no tier answered within the deadline",
             Refusal::Degradation => "only tiers that `evenkeel-accept` refuses could answer",
@@ -190,6 +193,12 @@ impl Task {
         // Nobody reads the reply to a client that is gone.
         let problem = Problem::of(why).unwrap_or(Problem::Overloaded);
         self.refusal(problem, message, retry_after, disclosure)
+    }
+
+    /// Says whether something was answered that nobody was given: a model was not sure of it, its votes were too few or too far
+    /// apart, or it did not pass.
+    fn has_unfit_answer(&self) -> bool {
+        self.ended.iter().any(|(_, _, result, _)| matches!(result.class(), Class::Ok | Class::Quality))
     }
 
     /// The answer of the first tier that cannot fail, where there is one.
