@@ -25,7 +25,7 @@ pub use calibration::{Calibration, LiveCalibration};
 pub use contract::{Feature, FixedTensor, Input, InputTensor, Output, OutputTensor};
 pub use enrich::{Enrich, Fetched, JoinKey};
 pub use map::{MapSource, MappedOutput, Pick};
-pub use only::NotAlone;
+pub use only::{Alone, NotAlone};
 pub use vote::{Voted, Weights};
 
 use crate::{

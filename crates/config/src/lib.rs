@@ -29,9 +29,9 @@ mod tree;
 
 pub use calibration::{CalibrationError, MappedScores, ScoreMaps};
 pub use compile::{
-    Cache, Calibration, Certificate, Deployment, Enrich, Feature, Fetched, FixedTensor, Input, InputTensor, JoinKey,
-    LiveCalibration, MapSource, MappedOutput, NotAlone, Output, OutputTensor, PathSpec, Pick, RouteSpec, UpstreamSpec,
-    Voted, Weights,
+    Alone, Cache, Calibration, Certificate, Deployment, Enrich, Feature, Fetched, FixedTensor, Input, InputTensor,
+    JoinKey, LiveCalibration, MapSource, MappedOutput, NotAlone, Output, OutputTensor, PathSpec, Pick, RouteSpec,
+    UpstreamSpec, Voted, Weights,
 };
 pub use confidence::{Accept, Confidence, Take, Taken};
 pub use describe::{EXAMPLE, json_schema, rules_schema};

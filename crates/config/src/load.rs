@@ -6,7 +6,7 @@ use evenkeel_core::{PathId, UpstreamId};
 
 use crate::{
     check::{Checks, limits::every_path},
-    compile::{Deployment, compile},
+    compile::{Alone, Deployment, NotAlone, compile},
     describe::json_schema,
     diagnostic::{Diagnostic, Severity},
     report::Report,
@@ -70,6 +70,18 @@ impl Loaded {
         Self { deployment: None, diagnostics, sources: Sources::default(), parts: BTreeMap::new() }
     }
 
+    /// A file of which a tier was to be read that cannot stand alone.
+    fn not_alone(name: &str, tree: &Node, found: Vec<Diagnostic>, error: &NotAlone) -> Self {
+        let mut report = Report::new(name, tree, Vec::new(), found);
+        report.error(
+            "not-alone",
+            &Key::default().field("routes"),
+            error.to_string(),
+            "name a tier that is computed in this process",
+        );
+        Self { deployment: None, diagnostics: report.finish(), sources: Sources::default(), parts: BTreeMap::new() }
+    }
+
     /// Takes note of parts that cannot be made ready: each is a mistake at the place of its declaration.
     pub fn refuse(&mut self, unfit: Vec<Unfit>) {
         for Unfit { part, message } in unfit {
@@ -88,30 +100,73 @@ impl Loaded {
 
 /// Reads a file.
 pub fn load_file(path: &Path) -> Loaded {
+    load_part(path, None)
+}
+
+/// Reads one tier of a file, which needs what it names itself and nothing else.
+pub fn load_alone(path: &Path, alone: &Alone) -> Loaded {
+    load_part(path, Some(alone))
+}
+
+/// Reads a file again, as much of it as was read before.
+pub fn load_again(read: &Sources) -> Loaded {
+    load_part(read.file(), read.alone())
+}
+
+fn load_part(path: &Path, alone: Option<&Alone>) -> Loaded {
     let name = path.display().to_string();
     let read = sources::bytes(path);
     let mut loaded = match text(&read) {
-        Ok(text) => load_text(&name, text, path.parent().unwrap_or(Path::new("."))),
+        Ok(text) => load(&name, text, path.parent().unwrap_or(Path::new(".")), alone),
         Err(message) => Loaded::unreadable(&name, Unreadable { place: Place::default(), message }),
     };
-    loaded.sources.read(path, read.as_deref().ok());
+    loaded.sources.read(path, read.as_deref().ok(), alone);
     loaded
 }
 
 /// Reads a text under the name that its diagnostics shall show; relative paths start from `base`.
 pub fn load_text(name: &str, text: &str, base: &Path) -> Loaded {
+    load(name, text, base, None)
+}
+
+fn load(name: &str, text: &str, base: &Path, alone: Option<&Alone>) -> Loaded {
     let tree = match tree::parse(text) {
         Ok(tree) => tree,
         Err(unreadable) => return Loaded::unreadable(name, unreadable),
     };
     let schema = json_schema();
-    let Shaped { value, found, doubts } = Shape::check(name, &schema, &tree);
+    let Shaped { value, found, mut doubts } = Shape::check(name, &schema, &tree);
     let file: File = serde_json::from_value(value).expect("SHAPE-1");
+    let mut parts = declared(name, &file, &tree);
+    let alone = match alone.map(|it| it.find(&file).map(|at| (it, at))).transpose() {
+        Ok(alone) => alone,
+        Err(error) => return Loaded::not_alone(name, &tree, found, &error),
+    };
+    if let Some((alone, at)) = alone {
+        // Nothing is said of them, and nothing is fetched for them.
+        doubts.extend(alone.others(&file, at));
+        parts = of_one(parts, &alone.key(at).to_string());
+    }
     let (diagnostics, outside) = Checks::run(&file, Report::new(name, &tree, doubts, found), base);
     let broken = diagnostics.iter().any(|it| it.severity == Severity::Error);
-    let parts = declared(name, &file, &tree);
-    let deployment = (!broken).then(|| Arc::new(compile(file, &outside)));
-    Loaded { deployment, diagnostics, sources: outside.sources(), parts }
+    let deployment = (!broken).then(|| match alone {
+        None => compile(file, &outside),
+        Some((alone, at)) => {
+            let whole = compile(alone.cut(file, at), &outside);
+            whole.only(&alone.route, &alone.tier).expect("it was found")
+        }
+    });
+    Loaded { deployment: deployment.map(Arc::new), diagnostics, sources: outside.sources(), parts }
+}
+
+/// Returns the parts that are left where one tier stands alone.
+fn of_one(parts: BTreeMap<Part, Declared>, key: &str) -> BTreeMap<Part, Declared> {
+    let part = |(part, declared): (Part, Declared)| match part {
+        Part::Path(_) if declared.key == key => Some((Part::Path(PathId(0)), declared)),
+        Part::Certificate => Some((part, declared)),
+        Part::Path(_) | Part::Issuers(_) => None,
+    };
+    parts.into_iter().filter_map(part).collect()
 }
 
 /// Finds where each part is declared, by the numbers that `compile` gives them.

@@ -23,7 +23,7 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use crate::outside::digest;
+use crate::{compile::Alone, outside::digest};
 
 /// The largest configuration that is read.
 pub(crate) const MAX_BYTES: u64 = 4 << 20;
@@ -35,6 +35,8 @@ pub struct Sources {
     file: PathBuf,
     sha256: Option<[u8; 32]>,
     named: BTreeMap<PathBuf, Seen>,
+    /// The tier that alone was read of it; none where the whole was.
+    alone: Option<Alone>,
 }
 
 /// A named file, as it was when it was looked at last; without a digest where it could not be read.
@@ -72,9 +74,14 @@ impl Sources {
         self.sha256
     }
 
-    /// Takes note of the configuration's own file.
-    pub(crate) fn read(&mut self, file: &Path, bytes: Option<&[u8]>) {
-        self.file = file.into();
+    /// Returns the tier that alone was read; none where the whole was.
+    pub(crate) fn alone(&self) -> Option<&Alone> {
+        self.alone.as_ref()
+    }
+
+    /// Takes note of the configuration's own file, and of what was read of it.
+    pub(crate) fn read(&mut self, file: &Path, bytes: Option<&[u8]>, alone: Option<&Alone>) {
+        (self.file, self.alone) = (file.into(), alone.cloned());
         self.sha256 = bytes.map(|it| Sha256::digest(it).into());
     }
 

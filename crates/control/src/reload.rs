@@ -13,7 +13,7 @@ use std::{
 };
 
 use evenkeel_api::{Ready, Rejected};
-use evenkeel_config::{Loaded, Severity, Sources, load_file};
+use evenkeel_config::{Loaded, Severity, Sources, load_again};
 use evenkeel_core::digest_name;
 use jiff::Timestamp;
 use parking_lot::Mutex;
@@ -96,7 +96,7 @@ impl Reloader {
     /// Reads the file and applies it; returns the number of mistakes that keep it from being applied, and what the first
     /// of them say.
     fn load(&self, judged: &mut Sources) -> (usize, Vec<String>) {
-        let mut loaded = load_file(&self.path);
+        let mut loaded = load_again(judged);
         judged.clone_from(&loaded.sources);
         if let Some(Err(unfit)) = loaded.deployment.clone().map(|it| self.plane.apply(it)) {
             loaded.refuse(unfit);

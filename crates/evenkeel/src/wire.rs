@@ -13,9 +13,8 @@ use std::{
 
 use anyhow::Context;
 use evenkeel_api::Decision;
-use evenkeel_config::{Deployment, Loaded, NotAlone, Part, Sources, Unfit, load_file};
+use evenkeel_config::{Alone, Deployment, Loaded, Sources, Unfit, load_alone, load_file};
 use evenkeel_control::{Admin, DataPlane, Reloader, watch};
-use evenkeel_core::PathId;
 use evenkeel_gateway::{Gateway, prove};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -24,14 +23,13 @@ use crate::{descriptors, output};
 /// What is left of the drain after a second order to stop (F-175).
 const HURRY: Duration = Duration::from_secs(1);
 
-/// What is made of a configuration before it is served.
-pub(crate) type Cut = Arc<dyn Fn(&Deployment) -> Result<Deployment, NotAlone> + Send + Sync>;
+/// What is said elsewhere than in the configuration, and holds whenever that is read again.
+pub(crate) type Change = Arc<dyn Fn(Deployment) -> Deployment + Send + Sync>;
 
 /// The data plane, as the control plane sees it.
 struct Plane {
     gateway: Gateway,
-    /// Where only a part of a configuration is served: which.
-    cut: Option<Cut>,
+    change: Option<Change>,
     /// Nanoseconds that open requests get at the end, as the configuration in force says.
     drain: AtomicU64,
 }
@@ -44,12 +42,9 @@ impl Plane {
 
 impl DataPlane for Plane {
     fn apply(&self, deployment: Arc<Deployment>) -> Result<(), Vec<Unfit>> {
-        let deployment = match &self.cut {
+        let deployment = match &self.change {
             None => deployment,
-            Some(cut) => match cut(&deployment) {
-                Ok(part) => Arc::new(part),
-                Err(error) => return Err(vec![Unfit { part: Part::Path(PathId(0)), message: error.to_string() }]),
-            },
+            Some(change) => Arc::new(change(Deployment::clone(&deployment))),
         };
         let drain = deployment.server.drain.0;
         self.gateway.apply(deployment)?;
@@ -84,7 +79,15 @@ impl DataPlane for Plane {
 
 /// Reads a configuration, and tries to make everything ready that it runs in this process.
 pub(crate) fn read(config: &Path) -> Loaded {
-    let mut loaded = load_file(config);
+    proven(load_file(config))
+}
+
+/// Reads one tier of a configuration, and tries to make it ready.
+pub(crate) fn read_alone(config: &Path, alone: &Alone) -> Loaded {
+    proven(load_alone(config, alone))
+}
+
+fn proven(mut loaded: Loaded) -> Loaded {
     if let Some(deployment) = loaded.deployment.clone() {
         loaded.refuse(prove(&deployment));
     }
@@ -96,12 +99,12 @@ pub(crate) async fn serve(deployment: Arc<Deployment>, read: Sources) -> anyhow:
     serving(deployment, read, None).await
 }
 
-/// Serves a part of what was read, and of what is read later.
-pub(crate) async fn serve_cut(part: Arc<Deployment>, read: Sources, cut: Cut) -> anyhow::Result<()> {
-    serving(part, read, Some(cut)).await
+/// Serves what was read, and what is read later, with a change.
+pub(crate) async fn serve_changed(read: Arc<Deployment>, sources: Sources, change: Change) -> anyhow::Result<()> {
+    serving(Arc::new(change(Deployment::clone(&read))), sources, Some(change)).await
 }
 
-async fn serving(deployment: Arc<Deployment>, read: Sources, cut: Option<Cut>) -> anyhow::Result<()> {
+async fn serving(deployment: Arc<Deployment>, read: Sources, change: Option<Change>) -> anyhow::Result<()> {
     // Before anybody is told that we are here: who is told may send a signal.
     let (mut stop, mut hang_up) = (Stop::new()?, signal(SignalKind::hangup())?);
     let descriptors = descriptors::raise();
@@ -112,7 +115,7 @@ async fn serving(deployment: Arc<Deployment>, read: Sources, cut: Option<Cut>) -
     let scheme = if deployment.certificate.is_some() { "https" } else { "http" };
     let (drain, admin) = (AtomicU64::new(deployment.server.drain.0), deployment.server.admin.clone());
     let gateway = Gateway::start(deployment).await.context("cannot start")?;
-    let plane = Arc::new(Plane { gateway: gateway.clone(), cut, drain });
+    let plane = Arc::new(Plane { gateway: gateway.clone(), change, drain });
     let reloader = Arc::new(Reloader::new(read, plane.clone()));
     let admin = Admin::start(&admin, plane.clone(), reloader.clone()).await.context("cannot start")?;
     let (listen, admin_address, revision) = (gateway.address(), admin.address(), gateway.revision());

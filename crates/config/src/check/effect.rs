@@ -38,6 +38,10 @@ impl Checks<'_> {
     pub(super) fn batches(&mut self) {
         let file = self.file;
         for (name, route) in file.routes.iter().filter(|_| self.report.errors() == 0).collect::<Vec<_>>() {
+            // Of a route that is not read as a whole nobody knows what all its tiers answer.
+            if self.report.doubts_within(&Key::default().field("routes").field(name)) {
+                continue;
+            }
             let (written, most) = (route.max_batch, batch::most(route, &self.outside));
             if let (Some(written), Some(most)) = (written, most.filter(|most| written.is_some_and(|it| it > *most))) {
                 let key = Key::default().field("routes").field(name).field("max_batch");

@@ -1,4 +1,7 @@
 //! Only: one tier of a deployment, alone: what `evenkeel serve-path` serves, so that a path can have a process of its own.
+//!
+//! # Invariants
+//! - `ONLY-1`: a tier that is read alone needs no secret and no file of anything else: that process has none of them.
 
 use std::sync::Arc;
 
@@ -7,6 +10,92 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use super::{Deployment, PathSpec, RouteSpec};
+use crate::{
+    schema::{
+        file::File,
+        path::Target,
+        route::{Route, RouteProtocol},
+    },
+    tree::Key,
+};
+
+/// A tier that is read alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alone {
+    /// Its route.
+    pub route: String,
+    /// Its name.
+    pub tier: String,
+}
+
+/// Keys of a route that say nothing of one tier that stands alone: whoever asks it has fetched what was missing, keeps answers and
+/// does to them what is done to all.
+const OF_ALL_TIERS: [&str; 3] = ["enrich", "cache", "post"];
+
+impl Alone {
+    /// Finds the tier, by its position on its route.
+    pub(crate) fn find(&self, file: &File) -> Result<usize, NotAlone> {
+        let Self { route, tier } = self;
+        let whole = file.routes.get(route).ok_or_else(|| NotAlone::no_route(route, file.routes.keys()))?;
+        let at = whole.tiers.iter().position(|it| it.name == *tier);
+        let at = at.ok_or_else(|| NotAlone::no_tier((route, tier), whole.tiers.iter().map(|it| &it.name)))?;
+        let kinds = whole.tiers[at].kinds.given();
+        match kinds.first().map(|(_, kind)| kind.target()) {
+            _ if whole.protocol != RouteProtocol::Oip => Err(NotAlone::NotOip(route.clone())),
+            Some(Target::Upstream(_)) => Err(NotAlone::Remote(tier.clone())),
+            Some(Target::Members) => Err(NotAlone::Several(tier.clone())),
+            Some(Target::Stored) => Err(NotAlone::Stored(tier.clone())),
+            Some(Target::Model | Target::Rules | Target::Certain) | None => Ok(at),
+        }
+    }
+
+    /// Returns the key of the tier, which is found there.
+    pub(crate) fn key(&self, at: usize) -> Key {
+        self.route_key().field("tiers").index(at)
+    }
+
+    fn route_key(&self) -> Key {
+        Key::default().field("routes").field(&self.route)
+    }
+
+    /// Returns the keys of everything that is none of the tier's business: nothing that they name is fetched.
+    pub(crate) fn others(&self, file: &File, at: usize) -> Vec<Key> {
+        let top = Key::default();
+        let routes = file.routes.keys().filter(|name| **name != self.route).map(|name| top.field("routes").field(name));
+        let tiers = (0..file.routes[&self.route].tiers.len()).filter(|it| *it != at).map(|it| self.key(it));
+        let of_all = OF_ALL_TIERS.map(|name| self.route_key().field(name));
+        routes.chain(tiers).chain(of_all).chain(["upstreams", "shared"].map(|it| top.field(it))).collect()
+    }
+
+    /// Leaves nothing but the tier in a file that was checked.
+    pub(crate) fn cut(&self, mut file: File, at: usize) -> File {
+        file.routes.retain(|name, _| *name == self.route);
+        file.upstreams.clear();
+        file.shared = None;
+        for route in file.routes.values_mut() {
+            let Route { tiers, enrich, cache, post, .. } = route;
+            tiers.swap(0, at);
+            tiers.truncate(1);
+            (*enrich, *cache) = (None, None);
+            post.clear();
+        }
+        file
+    }
+}
+
+impl NotAlone {
+    fn no_route<'n>(route: &str, all: impl Iterator<Item = &'n String>) -> Self {
+        Self::NoRoute { route: route.into(), routes: quoted(all) }
+    }
+
+    fn no_tier<'n>((route, tier): (&str, &str), all: impl Iterator<Item = &'n String>) -> Self {
+        Self::NoTier { route: route.into(), tier: tier.into(), tiers: quoted(all) }
+    }
+}
+
+fn quoted<'n>(all: impl Iterator<Item = &'n String>) -> String {
+    all.map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", ")
+}
 
 /// Why a tier cannot stand alone.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -50,17 +139,11 @@ impl Deployment {
     /// There is no such tier, or it is none that can stand alone.
     pub fn only(&self, route: &str, tier: &str) -> Result<Self, NotAlone> {
         let revision = &*self.revision;
-        let names = |all: Vec<&str>| all.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", ");
-        let at = revision.route(route).ok_or_else(|| NotAlone::NoRoute {
-            route: route.into(),
-            routes: names(revision.routes.iter().map(|it| it.name.as_str()).collect()),
-        })?;
+        let at = revision.route(route);
+        let at = at.ok_or_else(|| NotAlone::no_route(route, revision.routes.iter().map(|it| &it.name)))?;
         let whole = &revision.routes[at.index()];
-        let found = whole.tiers.iter().find(|it| it.name == tier).ok_or_else(|| NotAlone::NoTier {
-            route: route.into(),
-            tier: tier.into(),
-            tiers: names(whole.tiers.iter().map(|it| it.name.as_str()).collect()),
-        })?;
+        let found = whole.tiers.iter().find(|it| it.name == tier);
+        let found = found.ok_or_else(|| NotAlone::no_tier((route, tier), whole.tiers.iter().map(|it| &it.name)))?;
         let path = &revision.paths[found.path.index()];
         match path.place {
             _ if whole.protocol != Protocol::Oip => return Err(NotAlone::NotOip(route.into())),
@@ -108,7 +191,8 @@ impl Deployment {
 mod tests {
     use std::path::Path;
 
-    use crate::load_text;
+    use super::Alone;
+    use crate::{load_again, load_alone, load_text};
 
     const TEXT: &str = "
 version: 1
@@ -140,6 +224,82 @@ routes:
         assert_eq!(alone.paths, whole.paths[2..3]);
         assert_ne!(revision.digest, before.digest, "it is another configuration");
         assert_eq!(revision.digest, whole.only("score", "default").expect("again").revision.digest);
+    }
+
+    const APART: &str = "
+version: 1
+server: {listen: \"127.0.0.1:0\"}
+shared: \"${env:EVENKEEL_NOT_SET}\"
+upstreams: {u: {protocol: oip, url: \"https://127.0.0.1:1\", api_key: \"${env:EVENKEEL_NOT_SET}\", ca: not-there.pem}}
+routes:
+  help: {protocol: openai-chat, tiers: [{name: documents, retrieval: {index: ./not-there}}, {name: default, fixed: {content: x}}]}
+  score:
+    protocol: oip
+    cache: {ttl: 1m}
+    input: {features: {a: {type: float}}}
+    output: {tensors: {y: {datatype: FP32, min: 0, max: 1}, label: {datatype: BYTES}}}
+    post: [{json: {output: label, schema: not-there.json}}]
+    tiers:
+      - {name: primary, oip: {upstream: u, model: m}}
+      - {name: distilled, onnx: {file: not-there.onnx, sha256: \"12\"}, calibrate_to: {path: primary, file: not-there.map}}
+      - {name: rules, rules: {file: score.rules}}
+      - {name: default, fixed: {outputs: {y: 0.5, label: none}}}
+";
+    const RULES: &str = "inputs: {a: float}\nrules: [{id: r1, when: a > 1.0, answer: {y: 1, label: high}}]\notherwise: {y: 0, label: low}\n";
+
+    #[test]
+    fn only_1_a_tier_that_is_read_alone_needs_what_it_names_itself_and_nothing_else() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("evenkeel.yaml");
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("written");
+        write("evenkeel.yaml", APART);
+        let read = |tier: &str| load_alone(&file, &Alone { route: "score".into(), tier: tier.into() });
+        let wrong = |tier: &str| read(tier).diagnostics.into_iter().map(|it| (it.code, it.key)).collect::<Vec<_>>();
+        assert_eq!(wrong("default"), [], "it names nothing");
+        let own = |at: usize, key: &str| format!("routes.score.tiers[{at}].{key}");
+        assert_eq!(wrong("rules"), [("missing-file", own(2, "rules.file"))], "what it names itself it needs");
+        write("score.rules", RULES);
+        let alone = read("rules");
+        assert_eq!(alone.diagnostics, [], "with its place in the file that is there");
+        let deployment = alone.deployment.as_ref().expect("nothing is wrong with it");
+        let names: Vec<_> = deployment.revision.paths.iter().map(|it| it.name.as_str()).collect();
+        assert_eq!((names, deployment.upstreams.len()), (vec!["rules"], 0));
+        assert!(deployment.shared.is_none() && deployment.routes[0].cache.is_none());
+        assert!(crate::load_file(&file).deployment.is_none(), "the whole needs all");
+
+        let name = deployment.name();
+        write("evenkeel.yaml", &APART.replace("url: ", "url:  ").replace("127.0.0.1:1", "127.0.0.1:2"));
+        let again = load_again(&alone.sources);
+        assert_eq!(
+            again.deployment.map(|it| it.name()),
+            Some(name.clone()),
+            "what is not its own is none of its revision"
+        );
+        write("score.rules", &RULES.replace("1.0", "2.0"));
+        let mut sources = again.sources;
+        assert!(sources.look(), "its own file is watched");
+        assert_ne!(load_again(&sources).deployment.map(|it| it.name()), Some(name));
+    }
+
+    #[test]
+    fn what_cannot_be_read_alone_is_refused_in_words() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("evenkeel.yaml");
+        std::fs::write(&file, TEXT).expect("written");
+        for (route, tier, words) in [
+            ("nope", "x", "there is no route `nope`; there are: `chat`, `score`, `vote`"),
+            ("score", "x", "route `score` has no tier `x`; it has: `primary`, `default`"),
+            ("score", "primary", "calls an upstream"),
+            ("vote", "panel", "asks several paths at once"),
+            ("chat", "default", "is no `oip` route"),
+        ] {
+            let refused = load_alone(&file, &Alone { route: route.into(), tier: tier.into() });
+            let said = &refused.diagnostics[0];
+            assert!(
+                refused.deployment.is_none() && said.code == "not-alone" && said.message.contains(words),
+                "{said:?}"
+            );
+        }
     }
 
     #[test]

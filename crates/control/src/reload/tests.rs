@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use evenkeel_config::{Deployment, Part, Unfit};
+use evenkeel_config::{Deployment, Part, Unfit, load_file};
 use evenkeel_core::PathId;
 
 use super::*;

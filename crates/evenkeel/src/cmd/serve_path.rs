@@ -3,11 +3,12 @@
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use clap::Args;
+use evenkeel_config::Alone;
 
 use super::counted;
 use crate::{log, output, wire};
 
-/// Serves one path alone, as the model of its route's name.
+/// Serves one path alone, as the model of its route's name. Of the configuration it needs the secrets and files of that path.
 #[derive(Debug, Args)]
 pub(super) struct ServePath {
     /// The configuration.
@@ -41,23 +42,21 @@ impl std::str::FromStr for Named {
 
 impl ServePath {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let loaded = wire::read(&self.config);
+        let Self { config, path: Named { route, tier }, listen, admin } = self;
+        let loaded = wire::read_alone(&config, &Alone { route, tier });
         for diagnostic in &loaded.diagnostics {
             output::note(diagnostic);
         }
-        let Some(whole) = &loaded.deployment else {
-            anyhow::bail!("cannot serve {}: {}", self.config.display(), counted(loaded.errors(), "error"));
+        let Some(alone) = loaded.deployment.clone() else {
+            anyhow::bail!("cannot serve {}: {}", config.display(), counted(loaded.errors(), "error"));
         };
-        let Self { path: Named { route, tier }, listen, admin, .. } = self;
-        let cut: wire::Cut = Arc::new(move |whole| {
-            let mut alone = whole.only(&route, &tier)?;
+        let change: wire::Change = Arc::new(move |mut alone| {
             listen.iter().for_each(|listen| alone.server.listen.clone_from(listen));
             admin.iter().for_each(|admin| alone.server.admin.clone_from(admin));
-            Ok(alone)
+            alone
         });
-        let alone = cut(whole)?;
         log::start();
-        super::runtime()?.block_on(wire::serve_cut(Arc::new(alone), loaded.sources, cut))?;
+        super::runtime()?.block_on(wire::serve_changed(alone, loaded.sources, change))?;
         Ok(ExitCode::SUCCESS)
     }
 }
