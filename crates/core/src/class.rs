@@ -170,7 +170,7 @@ results! {
     /// A quota is spent.
     QuotaExhausted = "capacity.quota_exhausted", Capacity, None, No, Yes, Quota, CapacityDomainLimited;
     /// Overloaded, with a word on when to come back.
-    PushBack = "capacity.push_back", Capacity, None, Told, Yes, Replica, Upstream429;
+    PushBack = "capacity.push_back", Capacity, None, Told, Yes, Replica, UpstreamBusy;
     /// This process has no descriptor or memory left for another connection (F-106).
     OwnLimit = "capacity.own_limit", Capacity, None, No, Yes, Nothing, CapacityExhausted;
     /// 401 for our credential.

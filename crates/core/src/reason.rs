@@ -61,6 +61,7 @@ reasons! {
     ModelMissing = 216, "MODEL_MISSING", Warning, "the model we name is not there";
     SuspectRequest = 217, "SUSPECT_REQUEST", Warning, "this request broke model after model";
     StreamBrokenRecently = 218, "STREAM_BROKEN_RECENTLY", Warning, "a stream broke here a moment ago";
+    UpstreamBusy = 219, "UPSTREAM_BUSY", Warning, "overloaded, and said so";
     LatencyP99Breach = 300, "LATENCY_P99_BREACH", Warning, "tail over its limit";
     LatencySpike = 301, "LATENCY_SPIKE", Warning, "sudden change";
     TtftBreach = 302, "TTFT_BREACH", Warning, "first content too late";
@@ -96,7 +97,8 @@ reasons! {
     Quota = 607, "QUOTA", Info, "caller's quota";
     QualificationStale = 608, "QUALIFICATION_STALE", Info, "review too old";
     MaxExposure = 609, "MAX_EXPOSURE", Info, "served its allowed share";
-    RetryBudgetEmpty = 610, "RETRY_BUDGET_EMPTY", Info, "no more tries";
+    RetryBudgetEmpty = 610, "RETRY_BUDGET_EMPTY", Info, "the purse of retries does not pay for it";
+    AttemptsExhausted = 611, "ATTEMPTS_EXHAUSTED", Info, "as many calls as the route allows";
     OverridePinTier = 700, "OVERRIDE_PIN_TIER", Info, "an operator's order";
     OverrideExcluded = 701, "OVERRIDE_EXCLUDED", Info, "an operator's order";
     OverrideForceDefault = 702, "OVERRIDE_FORCE_DEFAULT", Info, "an operator's order";
@@ -135,6 +137,7 @@ impl Reason {
                 | Self::DataResidency
                 | Self::ClientMaxTier
                 | Self::RetryBudgetEmpty
+                | Self::AttemptsExhausted
                 | Self::FeatureMissing
                 | Self::SuspectRequest
                 | Self::CacheMiss

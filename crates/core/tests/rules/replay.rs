@@ -9,7 +9,7 @@ const INPUTS: usize = 100_000;
 
 /// The hash that every machine and every profile must give. It changes with every rule of decision that changes, and
 /// then on purpose: the test prints the new one.
-const GOLDEN: u64 = 0x796F_E3C2_DB0F_0653;
+const GOLDEN: u64 = 0x4F77_9AF8_4143_1659;
 
 fn sequence() -> History {
     let mut world = World::new(42, sample(42));

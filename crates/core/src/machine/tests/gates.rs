@@ -72,6 +72,20 @@ fn up_02_always_429_costs_two_attempts_and_then_only_what_its_gate_lets_through(
 }
 
 #[test]
+fn f_054_a_server_that_is_full_is_told_apart_from_one_that_limits() {
+    for (result, status, reason) in
+        [(R::RateLimited, 429, Reason::Upstream429), (R::PushBack, 503, Reason::UpstreamBusy)]
+    {
+        let mut kit = Kit::new(apart());
+        kit.admit(Operation::Chat);
+        kit.end(result, status);
+        kit.end(R::Ok, 200);
+        let decision = kit.decision();
+        assert_eq!((decision.outcome.tier, decision.reason), (Some(1), reason), "{result:?}");
+    }
+}
+
+#[test]
 fn up_03_f_054_without_a_word_the_next_tier_is_asked_at_once() {
     let mut kit = Kit::new(apart());
     kit.admit(Operation::Chat);

@@ -27,7 +27,7 @@ fn rule_10_a_retry_that_nothing_is_left_for_says_so() {
     kit.end(R::Status5xx, 500);
     assert_eq!(kit.against(0), [Signal::Attempts], "F-031");
     let decision = kit.decision();
-    assert_eq!(decision.candidates[0].reasons, [Reason::Upstream5xx, Reason::RetryBudgetEmpty]);
+    assert_eq!(decision.candidates[0].reasons, [Reason::Upstream5xx, Reason::AttemptsExhausted]);
     assert_eq!((decision.candidates[0].verdict, decision.reason), (Verdict::Rejected, Reason::Upstream5xx));
 
     let mut patient = revision(1);

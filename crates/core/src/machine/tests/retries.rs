@@ -11,7 +11,7 @@ fn f_031_at_most_max_attempts() {
     kit.end(R::Status5xx, 500);
     assert_eq!(kit.starts(), [(0, 0)]);
     let decision = kit.decision();
-    assert_eq!((decision.outcome.tier, decision.candidates[1].reasons[0]), (Some(2), Reason::RetryBudgetEmpty));
+    assert_eq!((decision.outcome.tier, decision.candidates[1].reasons[0]), (Some(2), Reason::AttemptsExhausted));
 }
 
 #[test]
