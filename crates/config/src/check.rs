@@ -14,6 +14,7 @@ mod map;
 mod post;
 mod routes;
 mod rows;
+mod shared;
 mod sizes;
 mod upstreams;
 mod vote;

@@ -14,6 +14,7 @@ mod enrich;
 mod map;
 mod only;
 mod post;
+mod shared;
 pub(crate) mod vote;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -26,6 +27,7 @@ pub use contract::{Feature, FixedTensor, Input, InputTensor, Output, OutputTenso
 pub use enrich::{Enrich, Fetched, JoinKey};
 pub use map::{MapSource, MappedOutput, Pick};
 pub use only::{Alone, NotAlone};
+pub use shared::Store;
 pub use vote::{Voted, Weights};
 
 use crate::{
@@ -59,7 +61,7 @@ pub struct Deployment {
     /// What the data plane encrypts with.
     pub certificate: Option<Certificate>,
     /// The Redis in which gateways keep answers together.
-    pub shared: Option<Secret>,
+    pub shared: Option<Store>,
     /// By [`UpstreamId`].
     pub upstreams: Vec<UpstreamSpec>,
     /// By [`PathId`].
@@ -218,7 +220,7 @@ pub(crate) fn compile(mut file: File, outside: &Outside) -> Deployment {
     let certificate = file.server.tls.as_ref();
     let certificate =
         certificate.map(|it| Certificate { chain: outside.pem(&it.certificate), key: outside.pem(&it.key) });
-    let shared = file.shared().map(|reference| outside.secret(reference));
+    let shared = file.shared.as_ref().and_then(|it| shared::shared(it, outside));
     Deployment { revision: Arc::new(revision), server: file.server, certificate, shared, upstreams, paths, routes }
 }
 
@@ -231,7 +233,7 @@ fn write_out(file: &mut File, outside: &Outside) {
             Err(several) => (None, several),
         };
     }
-    file.shared = file.shared().map(str::to_owned);
+    file.shared = file.shared.take().and_then(shared::write_out);
     for route in file.routes.values_mut() {
         route.deadline = Some(route.deadline());
         if let Some(cache) = &mut route.cache {

@@ -30,7 +30,7 @@ mod tree;
 pub use calibration::{CalibrationError, MappedScores, ScoreMaps};
 pub use compile::{
     Alone, Cache, Calibration, Certificate, Deployment, Enrich, Feature, Fetched, FixedTensor, Input, InputTensor,
-    JoinKey, LiveCalibration, MapSource, MappedOutput, NotAlone, Output, OutputTensor, PathSpec, Pick, RouteSpec,
+    JoinKey, LiveCalibration, MapSource, MappedOutput, NotAlone, Output, OutputTensor, PathSpec, Pick, RouteSpec, Store,
     UpstreamSpec, Voted, Weights,
 };
 pub use confidence::{Accept, Confidence, Take, Taken};

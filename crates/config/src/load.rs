@@ -51,6 +51,8 @@ pub enum Part {
     Certificate,
     /// Who may have issued the certificate of an upstream.
     Issuers(UpstreamId),
+    /// The store in which gateways keep answers together.
+    Shared,
 }
 
 /// Where a part is declared.
@@ -194,7 +196,9 @@ fn declared(name: &str, file: &File, tree: &Node) -> BTreeMap<Part, Declared> {
         let key = top.field("upstreams").field(upstream).field("ca");
         (Part::Issuers(UpstreamId(id as u16)), declared(key, code, "name a PEM file of certificates"))
     });
-    paths.chain([own]).chain(issuers).collect()
+    let hint = "write an address as the guide has it, and name a PEM file of certificates where it has a `ca`";
+    let shared = (Part::Shared, declared(top.field("shared"), "unfit-store", hint));
+    paths.chain([own, shared]).chain(issuers).collect()
 }
 
 /// Takes what was read for text.

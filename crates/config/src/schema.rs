@@ -22,6 +22,7 @@ pub(crate) mod rules;
 pub(crate) mod scalar;
 pub(crate) mod server;
 pub(crate) mod shadow;
+pub(crate) mod shared;
 pub(crate) mod tensor;
 pub(crate) mod tier;
 pub(crate) mod upstream;

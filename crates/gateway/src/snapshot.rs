@@ -66,7 +66,8 @@ pub fn prove(deployment: &Deployment) -> Vec<Unfit> {
         let made = tls::client(it.issuers.as_ref());
         unfit(Part::Issuers(UpstreamId(at as u16)), made).err()
     });
-    built.chain(certificate).chain(issuers).flatten().collect()
+    let shared = deployment.shared.as_ref().map(|it| unfit(Part::Shared, Shared::prove(it)).err());
+    built.chain(certificate).chain(issuers).chain(shared).flatten().collect()
 }
 
 /// Names the part that cannot be made ready.
@@ -78,7 +79,7 @@ impl Applied {
     /// Makes a deployment ready; an upstream that stays what it was keeps its connections (CF-02).
     ///
     /// # Errors
-    /// The parts that cannot be made ready: certificates, else paths, all of them.
+    /// The parts that cannot be made ready: certificates and the shared store, else paths, all of them.
     pub(crate) fn new(
         clock: Clock,
         deployment: Arc<Deployment>,
@@ -99,6 +100,8 @@ impl Applied {
         }
         let tls = deployment.certificate.as_ref().map(|it| unfit(Part::Certificate, tls::server(it))).transpose();
         let tls = tls.map_err(|unfit| bad.push(unfit)).unwrap_or_default();
+        let shared = unfit(Part::Shared, shared(&deployment, clock, before)).map_err(|unfit| bad.push(unfit));
+        let shared = shared.unwrap_or_default();
         if !bad.is_empty() {
             return Err(bad);
         }
@@ -134,17 +137,17 @@ impl Applied {
             Some(kept.cloned().unwrap_or_else(|| Arc::new(Enrich::new(plan, upstream.clone()))))
         });
         let enrichers = enrichers.collect();
-        let shared = shared(&deployment, clock, before);
         let caches = caches(&deployment, shared.as_ref(), before);
         Ok(Arc::new(Self { upstreams, paths, scales, contracts, enrichers, caches, shared, tls, name, at, deployment }))
     }
 }
 
 /// Returns what several gateways keep together; one at the same address stays, with its connection.
-fn shared(deployment: &Deployment, clock: Clock, before: Option<&Applied>) -> Option<Arc<Shared>> {
-    let url = deployment.shared.as_ref().filter(|_| deployment.routes.iter().any(|route| route.cache.is_some()))?;
-    let kept = before.and_then(|it| it.shared.clone()).filter(|it| it.url == *url);
-    kept.or_else(|| Shared::start(url, clock).ok())
+fn shared(deployment: &Deployment, clock: Clock, before: Option<&Applied>) -> Result<Option<Arc<Shared>>, String> {
+    let keeps = deployment.routes.iter().any(|route| route.cache.is_some());
+    let Some(store) = deployment.shared.as_ref().filter(|_| keeps) else { return Ok(None) };
+    let kept = before.and_then(|it| it.shared.clone()).filter(|it| it.store == *store);
+    kept.map_or_else(|| Shared::start(store, clock), Ok).map(Some)
 }
 
 /// Returns what keeps the answers of each route; what was kept under the same name stays.

@@ -37,6 +37,16 @@ pub(crate) fn server(certificate: &Certificate) -> Result<Arc<ServerConfig>, Str
 /// # Errors
 /// What is wrong with the issuers.
 pub(crate) fn client(issuers: Option<&Secret>) -> Result<Arc<ClientConfig>, String> {
+    let mut config = trusting(issuers)?;
+    config.alpn_protocols = protocols();
+    Ok(Arc::new(config))
+}
+
+/// Makes ready what a server that speaks no HTTP is called with.
+///
+/// # Errors
+/// What is wrong with the issuers.
+pub(crate) fn trusting(issuers: Option<&Secret>) -> Result<ClientConfig, String> {
     let builder = ClientConfig::builder();
     let builder = match issuers {
         None => builder.with_webpki_roots(),
@@ -48,9 +58,7 @@ pub(crate) fn client(issuers: Option<&Secret>) -> Result<Arc<ClientConfig>, Stri
             builder.with_root_certificates(roots)
         }
     };
-    let mut config = builder.with_no_client_auth();
-    config.alpn_protocols = protocols();
-    Ok(Arc::new(config))
+    Ok(builder.with_no_client_auth())
 }
 
 fn protocols() -> Vec<Vec<u8>> {

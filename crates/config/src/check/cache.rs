@@ -5,7 +5,6 @@ use evenkeel_core::SECOND;
 use super::Checks;
 use crate::{
     schema::{cache::Cache, path::Target, route::Route},
-    secret::within,
     tree::Key,
 };
 
@@ -45,68 +44,6 @@ impl Checks<'_> {
         if earlier && cache.stale_if_error.0 < cache.ttl.0 {
             let message = "an answer would be fresh for longer than it may stand in for a failure";
             self.error("order", &stale, message, "make `stale_if_error` at least `ttl`");
-        }
-    }
-}
-
-impl Checks<'_> {
-    /// Where gateways keep answers together.
-    pub(super) fn shared(&mut self) {
-        let (file, key) = (self.file, Key::default().field("shared"));
-        let Some(reference) = file.shared() else { return };
-        let plain = within(reference).is_none();
-        if plain && !reference.contains('@') {
-            // Nothing in it is secret; it is taken along like one all the same.
-            drop(self.outside.fetch_secret(reference));
-        } else {
-            self.secret(&key, reference);
-        }
-        let known = self.outside.known_secret(reference);
-        if known.is_some_and(|url| !is_redis(url.reveal())) {
-            let hint = "write redis://HOST:PORT, or `none`";
-            self.error("bad-url", &key, "it is no address of a Redis", hint);
-        }
-        if file.routes.values().all(|route| route.cache.is_none()) {
-            self.warning("no-effect", &key, "no route keeps answers", "give a route a `cache`, or remove it");
-        }
-    }
-}
-
-/// Says whether a text is `redis://[[user]:password@]host[:port][/database]`.
-fn is_redis(url: &str) -> bool {
-    let Some(rest) = url.strip_prefix("redis://") else { return false };
-    let (place, database) = rest.split_once('/').unwrap_or((rest, "0"));
-    let address = place.rsplit('@').next().unwrap_or_default();
-    let (host, port) = match address.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, port),
-        _ => (address, "6379"),
-    };
-    let named = !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || "-._[]:".contains(c));
-    named && port.parse::<u16>().is_ok_and(|port| port > 0) && (database.is_empty() || database.parse::<u8>().is_ok())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_redis;
-
-    #[test]
-    fn f_146_an_address_of_a_redis_is_told_from_others() {
-        for url in ["redis://h", "redis://h:6379", "redis://127.0.0.1:1/3", "redis://:p@h:2/", "redis://u:p:q@[::1]:3"]
-        {
-            assert!(is_redis(url), "{url}");
-        }
-        for url in [
-            "",
-            "redis",
-            "redis://",
-            "http://h",
-            "rediss://h",
-            "redis://h:0",
-            "redis://h:x",
-            "redis://h/x",
-            "redis://a b",
-        ] {
-            assert!(!is_redis(url), "{url}");
         }
     }
 }

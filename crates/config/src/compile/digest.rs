@@ -109,7 +109,11 @@ pub(super) fn canonical(file: &File, outside: &Outside) -> Value {
         }
     }
     if let Some(value) = file.shared().filter(|it| within(it).is_none()) {
-        canonical["shared"] = json!(format!("sha256:{}", hex(&Sha256::digest(value.as_bytes()))));
+        let sha256 = json!(format!("sha256:{}", hex(&Sha256::digest(value.as_bytes()))));
+        match &mut canonical["shared"] {
+            Value::Object(store) => drop(store.insert("url".into(), sha256)),
+            address => *address = sha256,
+        }
     }
     canonical
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{route::Route, server::Server, upstream::Upstream};
+use super::{route::Route, server::Server, shared::Shared, upstream::Upstream};
 
 /// An Evenkeel configuration.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -18,10 +18,10 @@ pub(crate) struct File {
     /// Where Evenkeel listens, and its limits.
     #[serde(default)]
     pub(crate) server: Server,
-    /// A Redis or Valkey in which gateways keep answers together, `redis://HOST:PORT`, or `none`; with a credential in it write
-    /// `${env:NAME}` or `${file:PATH}` (F-146).
+    /// A Redis or Valkey in which gateways keep answers together, `redis://HOST:PORT`, encrypted `rediss://HOST:PORT`, or `none`; with a
+    /// credential in it (`redis://USER:PASSWORD@HOST:PORT/DATABASE`) write `${env:NAME}` or `${file:PATH}` (F-146).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) shared: Option<String>,
+    pub(crate) shared: Option<Shared>,
     /// Servers that run models, by name.
     #[serde(default)]
     pub(crate) upstreams: BTreeMap<String, Upstream>,
@@ -32,6 +32,6 @@ pub(crate) struct File {
 impl File {
     /// Returns where gateways keep answers together, as it was written; none where they do not.
     pub(crate) fn shared(&self) -> Option<&str> {
-        self.shared.as_deref().filter(|it| *it != "none")
+        self.shared.as_ref()?.url()
     }
 }

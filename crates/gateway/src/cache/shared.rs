@@ -8,6 +8,8 @@
 //! - `SHARED-2`: no request waits for a write; what has no place in the queue is dropped, and counted.
 //! - `SHARED-3`: what is not what was written under its key is deleted, and a miss; no more of it is read than an entry may have.
 
+mod connect;
+
 use std::{
     sync::{
         Arc, Weak,
@@ -16,15 +18,16 @@ use std::{
     time::Duration,
 };
 
-use evenkeel_config::Secret;
+use evenkeel_config::Store;
 use evenkeel_core::{Aside, AttemptId, BreakerPolicy, Nanos, ResultCode};
 use parking_lot::Mutex;
-use redis::{AsyncConnectionConfig, RedisError, aio::MultiplexedConnection};
+use redis::{RedisError, aio::MultiplexedConnection};
 use tokio::{
     sync::mpsc,
     time::{sleep, timeout},
 };
 
+use self::connect::{Line, Way, words};
 use super::{Entry, Key};
 use crate::clock::Clock;
 
@@ -92,9 +95,11 @@ impl Came {
 
 /// A server that keeps answers for several gateways.
 pub(crate) struct Shared {
-    pub(crate) url: Secret,
+    pub(crate) store: Store,
     clock: Clock,
-    connection: Mutex<Option<MultiplexedConnection>>,
+    line: Mutex<Option<Line>>,
+    /// Why it cannot be used, as was last said.
+    why_not: Mutex<Option<String>>,
     aside: Mutex<Aside>,
     writes: mpsc::Sender<Write>,
     counts: [AtomicU64; Came::ALL.len()],
@@ -111,26 +116,35 @@ impl Shared {
     /// Begins to connect; the task that does so ends with it.
     ///
     /// # Errors
-    /// The address is none.
-    pub(crate) fn start(url: &Secret, clock: Clock) -> Result<Arc<Self>, String> {
-        let client = redis::Client::open(url.reveal()).map_err(|error| error.category().to_owned())?;
+    /// What of its address, or of those who may have issued its certificate, cannot be used.
+    pub(crate) fn start(store: &Store, clock: Clock) -> Result<Arc<Self>, String> {
+        let way = Way::to(store)?;
         let (writes, queue) = mpsc::channel(WRITES);
         let shared = Arc::new(Self {
-            url: url.clone(),
+            store: store.clone(),
             clock,
-            connection: Mutex::new(None),
+            line: Mutex::new(None),
+            why_not: Mutex::new(None),
             aside: Mutex::new(Aside::new(BreakerPolicy::default())),
             writes,
             counts: Default::default(),
         });
         #[expect(clippy::disallowed_methods, reason = "it ends with the store, of which it holds no share")]
-        tokio::spawn(keep(Arc::downgrade(&shared), client, queue));
+        tokio::spawn(keep(Arc::downgrade(&shared), way, queue));
         Ok(shared)
+    }
+
+    /// Says whether a store could be reached, as far as this process can tell.
+    ///
+    /// # Errors
+    /// What of its address, or of those who may have issued its certificate, cannot be used.
+    pub(crate) fn prove(store: &Store) -> Result<(), String> {
+        Way::to(store).map(drop)
     }
 
     /// Looks an answer up that has so many bytes at most.
     pub(crate) async fn get(&self, key: &Key, (entropy, most): (u64, u64)) -> Option<Entry> {
-        let Some(connection) = self.connection.lock().clone() else { return self.count(Came::Down) };
+        let Some(connection) = self.connection() else { return self.count(Came::Down) };
         let now = self.clock.now();
         let Some(call) = self.aside.lock().start(now, entropy, now.saturating_add(PATIENCE.as_nanos() as Nanos)) else {
             return self.count(Came::Open);
@@ -182,10 +196,31 @@ impl Shared {
         None
     }
 
-    /// Gives a connection up that is no more; the task makes another.
+    /// Returns the connection that stands.
+    fn connection(&self) -> Option<MultiplexedConnection> {
+        self.line.lock().as_ref().map(|line| line.connection.clone())
+    }
+
+    /// Gives a connection up that is no more, of which the task makes another; what the store itself refuses is said.
     fn broke(&self, error: &RedisError) {
         if error.is_connection_dropped() || error.is_io_error() {
-            *self.connection.lock() = None;
+            *self.line.lock() = None;
+        } else if error.code().is_some() {
+            self.heard(Some(words(error)));
+        }
+    }
+
+    /// Says why it cannot be used, or that it can again, where that has changed.
+    fn heard(&self, why: Option<String>) {
+        let before = std::mem::replace(&mut *self.why_not.lock(), why.clone());
+        match why {
+            Some(why) if before.as_ref() != Some(&why) => {
+                tracing::warn!(target: "evenkeel::cache", why, "the shared store cannot be used; each gateway goes on with its own answers");
+            }
+            None if before.is_some() => {
+                tracing::info!(target: "evenkeel::cache", "the shared store is connected again")
+            }
+            _ => {}
         }
     }
 }
@@ -228,16 +263,17 @@ impl Drop for Calling<'_> {
 }
 
 /// Connects, writes what waits, and asks for a sign of life now and then, for as long as somebody holds the store.
-async fn keep(shared: Weak<Shared>, client: redis::Client, mut queue: mpsc::Receiver<Write>) {
-    let config = AsyncConnectionConfig::new().set_connection_timeout(Some(SLOWLY)).set_response_timeout(Some(SLOWLY));
+async fn keep(shared: Weak<Shared>, way: Way, mut queue: mpsc::Receiver<Write>) {
     loop {
         let Some(alive) = shared.upgrade() else { return };
-        let connection = alive.connection.lock().clone();
-        let Some(connection) = connection else {
-            let made = timeout(SLOWLY, client.get_multiplexed_async_connection_with_config(&config)).await;
-            match made {
-                Ok(Ok(made)) => *alive.connection.lock() = Some(made),
-                _ => {
+        let Some(connection) = alive.connection() else {
+            match way.connect(SLOWLY).await {
+                Ok(line) => {
+                    *alive.line.lock() = Some(line);
+                    alive.heard(None);
+                }
+                Err(why) => {
+                    alive.heard(Some(why));
                     // What waited is older than the outage: it is kept here, and nobody else needs it.
                     while queue.try_recv().is_ok() {
                         alive.count::<()>(Came::WriteDropped);
@@ -264,7 +300,7 @@ async fn keep(shared: Weak<Shared>, client: redis::Client, mut queue: mpsc::Rece
             Some(Ok(())) => {}
             Some(Err(error)) => alive.broke(&error),
             // A connection that is silent for so long may be none.
-            None => *alive.connection.lock() = None,
+            None => *alive.line.lock() = None,
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Answers that two gateways keep together, in a real Redis that is killed, stopped, started again and filled with garbage (F-146,
 //! DA-05, DA-06). Valkey speaks the same; Debian 12 has no package of it.
 
+mod encrypted;
+
 use std::{
     collections::BTreeMap,
     path::Path,
@@ -42,6 +44,8 @@ struct Redis {
     child: Child,
     port: u16,
     folder: TempDir,
+    /// What it is started with besides.
+    more: Vec<String>,
 }
 
 impl Drop for Redis {
@@ -56,21 +60,25 @@ impl Drop for Redis {
 impl Redis {
     /// Starts one; none where this machine has none, which is printed.
     fn start() -> Option<Self> {
+        Self::start_in(tempfile::tempdir().expect("a folder"), Vec::new())
+    }
+
+    /// Starts one with a folder and options of its own.
+    fn start_in(folder: TempDir, more: Vec<String>) -> Option<Self> {
         let found = Command::new("redis-server").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
         if found.is_err() {
             skip("shared: there is no `redis-server` on this machine (Debian: apt-get install redis-server)");
             return None;
         }
-        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("bound").port();
-        let folder = tempfile::tempdir().expect("a folder");
-        let child = Self::spawn(free, folder.path());
-        Some(Self { child, port: free, folder })
+        let port = free();
+        let child = Self::spawn(port, folder.path(), &more);
+        Some(Self { child, port, folder, more })
     }
 
-    fn spawn(port: u16, folder: &Path) -> Child {
+    fn spawn(port: u16, folder: &Path, more: &[String]) -> Child {
         let mut command = Command::new("redis-server");
         command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir"]);
-        command.arg(folder).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it was found")
+        command.arg(folder).args(more).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it was found")
     }
 
     fn kill(&mut self) {
@@ -79,7 +87,7 @@ impl Redis {
     }
 
     fn restart(&mut self) {
-        self.child = Self::spawn(self.port, self.folder.path());
+        self.child = Self::spawn(self.port, self.folder.path(), &self.more);
     }
 
     fn signal(&self, signal: &str) {
@@ -114,6 +122,10 @@ impl Redis {
         let told = self.say(&[b"KEYS", b"evenkeel:cache:*"]).await.unwrap_or_default();
         told.split("\r\n").filter(|it| it.starts_with("evenkeel:")).map(str::to_owned).collect()
     }
+}
+
+fn free() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("bound").port()
 }
 
 fn skip(why: &str) {

@@ -134,7 +134,7 @@ fn f_146_a_shared_store_is_told_by_its_address_and_is_part_of_the_revision() {
     assert!(load(&keeps).deployment.expect("compiles").shared.is_none());
     assert!(deployment("none").shared.is_none());
     let shared = deployment("redis://127.0.0.1:6379");
-    assert_eq!(shared.shared.as_ref().map(|it| it.reveal()), Some("redis://127.0.0.1:6379"));
+    assert_eq!(shared.shared.as_ref().map(|it| it.url.reveal()), Some("redis://127.0.0.1:6379"));
     assert_ne!(shared.name(), deployment("none").name());
     assert_ne!(shared.name(), deployment("redis://127.0.0.1:6380").name());
     let codes = |address: &str| {

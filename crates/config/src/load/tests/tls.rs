@@ -68,3 +68,45 @@ fn a_file_that_is_not_there_or_changes_nothing_is_told() {
     let encrypted = with("").replace("url: \"http:", "ca: a.pem, url: \"https:");
     assert_eq!(codes(&encrypted), []);
 }
+
+#[test]
+fn f_146_dig_2_a_shared_store_has_issuers_of_its_own_and_its_map_is_the_address_where_it_has_none() {
+    let folder = folder(&["a.pem", "b.pem"]);
+    let keeps = with("").replace("    tiers:", "    cache: {}\n    tiers:");
+    let load = |shared: &str| load_text("t", &format!("{keeps}shared: {shared}\n"), folder.path());
+    let name = |shared: &str| load(shared).deployment.expect("it compiles").name();
+    let known = r#"{url: "rediss://h", ca: a.pem}"#;
+    let loaded = load(known);
+    let store = loaded.deployment.as_ref().expect("it compiles").shared.clone().expect("there is one");
+    assert_eq!((store.url.reveal(), store.issuers.as_ref().map(Secret::reveal)), ("rediss://h", Some("a.pem")));
+    assert!(!format!("{store:?}").contains("rediss"), "SEC-1");
+    assert_eq!(name(r#"{url: "rediss://h"}"#), name(r#""rediss://h""#), "DIG-1");
+    assert_eq!(name("{url: none}"), load_text("t", &keeps, folder.path()).deployment.expect("it compiles").name());
+    assert_ne!(name(known), name(r#""rediss://h""#));
+    assert_ne!(name(known), name(r#"{url: "rediss://h", ca: b.pem}"#));
+    assert_ne!(name(known), name(r#"{url: "rediss://i", ca: a.pem}"#));
+    assert_ne!(name(r#""rediss://h""#), name(r#""redis://h""#));
+}
+
+#[test]
+fn f_146_a_shared_store_that_cannot_be_meant_is_told_where_it_stands() {
+    let folder = folder(&["a.pem"]);
+    let keeps = with("").replace("    tiers:", "    cache: {}\n    tiers:");
+    for (shared, told) in [
+        (r#"{url: "rediss://h", ca: a.pem}"#, &[][..]),
+        (r#"{url: "redis://h", ca: a.pem}"#, &[("no-effect", "shared.ca")]),
+        (r#"{url: none, ca: a.pem}"#, &[("no-effect", "shared.ca")]),
+        (r#"{url: "rediss://h", ca: b.pem}"#, &[("missing-file", "shared.ca")]),
+        (r#"{url: "rediss://u:p@h", ca: a.pem}"#, &[("plain-secret", "shared.url")]),
+        (r#"{url: "redis+unix:///run/redis.sock"}"#, &[("bad-url", "shared.url")]),
+        (r#""redis://a:1,b:2""#, &[("bad-url", "shared")]),
+        (r#"{ca: a.pem}"#, &[("missing-key", "shared.url")]),
+        (r#"{url: "rediss://h", insecure: true}"#, &[("unknown-key", "shared.insecure")]),
+        ("[a]", &[("wrong-type", "shared")]),
+    ] {
+        let found = load_text("t", &format!("{keeps}shared: {shared}\n"), folder.path()).diagnostics;
+        let found = found.iter().filter(|it| it.code != "last-tier-can-fail");
+        let found: Vec<_> = found.map(|it| (it.code, it.key.as_str())).collect();
+        assert_eq!(found, told, "{shared}");
+    }
+}
