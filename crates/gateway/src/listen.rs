@@ -5,6 +5,7 @@
 mod accept;
 mod address;
 mod admit;
+mod bare;
 mod body;
 mod coding;
 mod completions;
@@ -26,7 +27,7 @@ mod wants;
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
 use jiff::Timestamp;
 
@@ -37,6 +38,7 @@ use crate::{
     protocol::{front::Front, problem::Problem},
     reply::{self, Reply},
     rope::Rope,
+    snapshot::Applied,
 };
 
 /// A request that is answered before it is admitted.
@@ -47,13 +49,21 @@ pub(crate) struct Fault {
     pub(crate) kind: &'static str,
     pub(crate) param: Option<String>,
     pub(crate) message: String,
+    /// The route that was meant, where that is known.
+    pub(crate) route: Option<String>,
     /// Nothing more is read from the connection.
     pub(crate) close: bool,
 }
 
 impl Fault {
     pub(crate) fn new(problem: Problem, kind: &'static str, message: impl Into<String>) -> Self {
-        Self { problem, kind, param: None, message: message.into(), close: false }
+        Self { problem, kind, param: None, message: message.into(), route: None, close: false }
+    }
+
+    /// One of a request that means a route, where there is one of that name: no other name is repeated (CL-11).
+    pub(crate) fn on(self, applied: &Applied, name: &str) -> Self {
+        let known = || applied.deployment.revision.route(name).map(|_| name.to_owned());
+        Self { route: self.route.or_else(known), ..self }
     }
 
     /// One after which the connection is closed.
@@ -125,13 +135,19 @@ async fn route(shared: &Arc<Shared>, request: Request<Incoming>) -> Result<Respo
 }
 
 fn refuse(front: Front, fault: &Fault) -> Response<Body> {
-    let mut headers = reply::json(HeaderMap::new());
+    let mut headers = reply::json(of_route(fault));
     reply::hold_back(fault.problem.status(), &mut headers);
     if fault.problem == Problem::UnknownEncoding {
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip, deflate"));
     }
     let body = front.error_body(fault.problem, &fault.message, fault.param.as_deref());
     send(Reply::Whole { status: fault.problem.status(), headers, body: body.into() }, None)
+}
+
+/// Returns the header that names the route that was meant, where that is known.
+fn of_route(fault: &Fault) -> HeaderMap {
+    let route = fault.route.as_ref().and_then(|name| HeaderValue::from_str(name).ok());
+    route.map(|name| (HeaderName::from_static("evenkeel-route"), name)).into_iter().collect()
 }
 
 /// Turns a reply into a response; `presence` lives as long as somebody reads.

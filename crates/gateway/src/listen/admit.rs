@@ -7,6 +7,7 @@ use evenkeel_core::{Operation, Protocol, RouteId, Wants};
 use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
 use jiff::Timestamp;
+use tokio::sync::oneshot;
 
 use super::{Fault, body::Body, enriched, read, send, terms, wants};
 use crate::{
@@ -65,15 +66,37 @@ pub(super) async fn ask(
     received: Received,
     prepare: impl Fn(&Applied, &Bytes) -> Result<Prepared, Fault>,
 ) -> Result<(Reply, Option<Presence>), Fault> {
+    let mut meant = None;
+    let submitted = let_in(shared, received, (prepare, &mut meant)).await;
+    let (front, reply, presence) = submitted.map_err(|fault| match meant {
+        Some((applied, route)) => fault.on(&applied, &applied.deployment.revision.routes[route.index()].name),
+        None => fault,
+    })?;
+    match reply.await {
+        Ok(reply) => Ok((reply, Some(presence))),
+        Err(_) => {
+            shared.events.lost();
+            Ok((lost(front), None))
+        }
+    }
+}
+
+/// Lets it in; says which route is meant as soon as that is known.
+async fn let_in(
+    shared: &Arc<Shared>,
+    received: Received,
+    (prepare, meant): (impl Fn(&Applied, &Bytes) -> Result<Prepared, Fault>, &mut Option<(Arc<Applied>, RouteId)>),
+) -> Result<(Front, oneshot::Receiver<Reply>, Presence), Fault> {
     let Received { headers, body, held } = received;
-    let (terms::Accepts { max_tier, cache }, forwarded) = (terms::accepts(&headers)?, terms::forwarded(&headers)?);
     let now = Timestamp::now();
     let created = u64::try_from(now.as_second()).unwrap_or(0);
     let (decision, entropy) = (shared.entropy.ulid(now), shared.entropy.draw());
     let mut before = 0;
-    let (front, reply, presence) = loop {
+    loop {
         let applied = shared.applied.load_full();
         let prepared = prepare(&applied, &body)?;
+        *meant = Some((applied.clone(), prepared.route));
+        let (terms::Accepts { max_tier, cache }, forwarded) = (terms::accepts(&headers)?, terms::forwarded(&headers)?);
         let deadline = terms::deadline(&headers, prepared.size.operation.is_stream());
         let completed = enriched::complete(shared, &applied, prepared, (deadline, before, entropy)).await;
         let (Prepared { route, mut question, size }, spent) = completed?;
@@ -84,7 +107,7 @@ pub(super) async fn ask(
         let ask = Arc::new(Ask {
             question,
             body: body.clone(),
-            headers: forwarded.clone(),
+            headers: forwarded,
             decision: decision.clone(),
             revision: applied.name.clone(),
             created,
@@ -108,14 +131,7 @@ pub(super) async fn ask(
         before = spent;
         let submission = Submission { applied, route, ask, terms, asked, _held: held.clone() };
         if let Some((reply, presence)) = submit(&shared.driver, &shared.events, submission) {
-            break (front, reply, presence);
-        }
-    };
-    match reply.await {
-        Ok(reply) => Ok((reply, Some(presence))),
-        Err(_) => {
-            shared.events.lost();
-            Ok((lost(front), None))
+            return Ok((front, reply, presence));
         }
     }
 }

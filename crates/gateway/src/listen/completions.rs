@@ -17,7 +17,7 @@ use crate::{
     driver::request::Size,
     gateway::Shared,
     protocol::{
-        openai::peek::{BadRequest, peek_chat, peek_embeddings},
+        openai::peek::{BadRequest, peek_chat, peek_embeddings, peek_model},
         problem::Problem,
     },
     snapshot::Applied,
@@ -54,7 +54,7 @@ fn json(headers: &HeaderMap) -> Result<(), Fault> {
 }
 
 fn read_chat(applied: &Applied, body: &Bytes) -> Result<Prepared, Fault> {
-    let peek = peek_chat(body).map_err(bad_request)?;
+    let peek = peek_chat(body).map_err(|wrong| bad_request(applied, body, wrong))?;
     let operation = if peek.stream { Operation::ChatStream } else { Operation::Chat };
     let expected = peek.max_tokens.unwrap_or(EXPECTED_TOKENS).min(EXPECTED_TOKENS);
     let (text, needs) = (peek.text_bytes as u64, peek.needs);
@@ -66,7 +66,7 @@ fn read_chat(applied: &Applied, body: &Bytes) -> Result<Prepared, Fault> {
 }
 
 fn read_embeddings(applied: &Applied, body: &Bytes) -> Result<Prepared, Fault> {
-    let peek = peek_embeddings(body).map_err(bad_request)?;
+    let peek = peek_embeddings(body).map_err(|wrong| bad_request(applied, body, wrong))?;
     let operation = Operation::Embeddings;
     let cost = (body.len() as u64 / TOKEN).max(1) * 1_000;
     let text = peek.text_bytes as u64;
@@ -76,13 +76,17 @@ fn read_embeddings(applied: &Applied, body: &Bytes) -> Result<Prepared, Fault> {
     Ok(Prepared { route, question: Question::Embeddings(peek), size })
 }
 
-fn bad_request(wrong: BadRequest) -> Fault {
-    Fault { param: wrong.param, ..Fault::new(Problem::Invalid, "bad_request", wrong.message) }
+fn bad_request(applied: &Applied, body: &Bytes, wrong: BadRequest) -> Fault {
+    let fault = Fault { param: wrong.param, ..Fault::new(Problem::Invalid, "bad_request", wrong.message) };
+    match peek_model(body) {
+        Some(model) => fault.on(applied, &model),
+        None => fault,
+    }
 }
 
 fn find(applied: &Applied, model: &str, operation: Operation) -> Result<RouteId, Fault> {
-    admit::find(applied, model, operation).map_err(|why| Fault {
-        param: Some("model".into()),
-        ..Fault::new(Problem::UnknownModel, "unknown_model", format!("{why}; see GET /v1/models"))
+    admit::find(applied, model, operation).map_err(|why| {
+        let fault = Fault::new(Problem::UnknownModel, "unknown_model", format!("{why}; see GET /v1/models"));
+        Fault { param: Some("model".into()), ..fault }.on(applied, model)
     })
 }

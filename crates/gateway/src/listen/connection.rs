@@ -1,7 +1,8 @@
 //! Connection: one client's, from its first byte to its last.
 //!
 //! # Invariants
-//! - `CONN-A`: what the HTTP library refuses on its own, with its bare 400, 414 or 431 or a GOAWAY, is counted by kind.
+//! - `CONN-A`: what the HTTP library refuses on its own, with its bare 400, 414 or 431 or a GOAWAY, is counted by kind; over HTTP/1
+//!   those have the body of every other refusal (`bare`).
 //! - `CONN-B`: a drain closes no connection of HTTP/1 on which a request may be on its way: one that is idle is closed
 //!   after a second in which nothing came, and what comes is answered with `Connection: close` (F-175). HTTP/2 says which
 //!   streams it still takes.
@@ -25,6 +26,7 @@ use tokio::{
 };
 
 use super::{
+    bare::Bare,
     encrypt::{Failure, encrypt},
     farewell, handle,
     pulse::{Pulse, Watched},
@@ -135,6 +137,7 @@ where
             Ok::<_, Infallible>(response.map(|body| Watched::new(body, asked)))
         }
     });
+    let stream = Bare::new(stream, pulse.clone());
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let mut phase = shared.phase.subscribe();
     // The HTTP library's own clock starts with the first bytes that show which version is spoken; whoever sends less than

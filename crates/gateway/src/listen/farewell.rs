@@ -47,17 +47,23 @@ async fn discard(stream: &TcpStream) {
 
 impl From<Refusal> for Vec<u8> {
     fn from(Refusal(problem, message): Refusal) -> Self {
-        let status = problem.status();
-        let reason = http::StatusCode::from_u16(status).ok().and_then(|it| it.canonical_reason()).unwrap_or_default();
-        let body = Front::Openai.error_body(problem, message, None);
-        let retry = if status == 503 { "retry-after: 1\r\n" } else { "" };
-        let head = format!(
-            "HTTP/1.1 {status} {reason}\r\ncontent-type: application/json\r\nx-should-retry: false\r\n{retry}connection: \
-             close\r\ncontent-length: {}\r\n\r\n",
-            body.len()
-        );
-        [head.as_bytes(), &body].concat()
+        refusal(Front::Openai, problem, message)
     }
+}
+
+/// Writes a whole answer that is the last one of its connection.
+pub(super) fn refusal(front: Front, problem: Problem, message: &str) -> Vec<u8> {
+    let status = problem.status();
+    let reason = http::StatusCode::from_u16(status).ok().and_then(|it| it.canonical_reason()).unwrap_or_default();
+    let body = front.error_body(problem, message, None);
+    // Nobody is to repeat what would be refused again.
+    let retry = if status == 503 { "retry-after: 1\r\n" } else { "" };
+    let head = format!(
+        "HTTP/1.1 {status} {reason}\r\ncontent-type: application/json\r\nx-should-retry: false\r\n{retry}connection: \
+         close\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    [head.as_bytes(), &body].concat()
 }
 
 /// Writes a GOAWAY that says ENHANCE_YOUR_CALM (RFC 9113, sections 6.8 and 7); the streams that it names are all of them.

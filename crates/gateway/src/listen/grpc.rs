@@ -23,7 +23,7 @@ use super::{
     address::Model,
     admit::{self, Prepared, Received},
     body::Body,
-    inference, proper, read,
+    inference, of_route, proper, read,
 };
 use crate::{
     ask::{Inference, Question},
@@ -120,10 +120,11 @@ fn malformed(_: Malformed) -> Fault {
 }
 
 fn prepare(applied: &Applied, asked: &Asked, body: &Bytes) -> Result<Prepared, Fault> {
-    let (route, version) = inference::find(applied, &model(&asked.model, &asked.version))?;
+    let meant = |fault: Fault| fault.on(applied, &asked.model);
+    let (route, version) = inference::find(applied, &model(&asked.model, &asked.version)).map_err(meant)?;
     let infer = asked
         .check(&applied.contracts[route.index()].now())
-        .map_err(|wrong| Fault::new(Problem::Invalid, "bad_request", wrong.message))?;
+        .map_err(|wrong| meant(Fault::new(Problem::Invalid, "bad_request", wrong.message)))?;
     let size = inference::size(body.len());
     let question = Question::Infer(Inference {
         infer,
@@ -194,7 +195,7 @@ fn part(reply: Reply) -> (HeaderMap, Result<Rope, (Code, String)>) {
 }
 
 fn refuse(fault: &Fault) -> Response<Body> {
-    let mut headers = HeaderMap::new();
+    let mut headers = of_route(fault);
     if fault.problem == Problem::UnknownEncoding {
         headers.insert("grpc-accept-encoding", HeaderValue::from_static("identity, gzip, deflate"));
     }

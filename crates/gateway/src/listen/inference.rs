@@ -39,9 +39,12 @@ pub(super) async fn infer(
     model: &Model,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Fault> {
-    let received = admit::receive(shared, request).await?;
-    let divided = divide(&received)?;
-    admit::answer(shared, received, |applied, body| read(applied, model, (body, &divided))).await
+    let answered = async {
+        let received = admit::receive(shared, request).await?;
+        let divided = divide(&received)?;
+        admit::answer(shared, received, |applied, body| read(applied, model, (body, &divided))).await
+    };
+    answered.await.map_err(|fault| fault.on(&shared.applied.load(), &model.name))
 }
 
 /// Finds out which bytes of a body are JSON.

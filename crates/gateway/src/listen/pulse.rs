@@ -65,9 +65,14 @@ impl Pulse {
         self.asked.load(Relaxed)
     }
 
+    /// Says whether every request that came is answered.
+    pub(super) fn is_answered(&self) -> bool {
+        self.open.load(Relaxed) == 0
+    }
+
     /// Says whether nothing is under way, not even the beginning of a request.
     pub(super) fn is_idle(&self) -> bool {
-        self.open.load(Relaxed) == 0 && !self.is_heard()
+        self.is_answered() && !self.is_heard()
     }
 
     pub(super) fn is_http2(&self) -> bool {

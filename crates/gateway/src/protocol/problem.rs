@@ -23,6 +23,10 @@ pub(crate) enum Problem {
     NotOffered,
     /// Larger than we take.
     TooLarge,
+    /// An address that is longer than we take.
+    AddressTooLong,
+    /// Headers that are larger, or more, than we take.
+    HeadTooLarge,
     /// Slower than we wait for.
     TooSlow,
     /// A `Content-Encoding` that we do not know.
@@ -44,13 +48,15 @@ pub(crate) enum Problem {
 impl Problem {
     /// Every problem, in the order of the table.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Invalid,
         Self::UnknownModel,
         Self::UnknownUrl,
         Self::MethodNotAllowed,
         Self::NotOffered,
         Self::TooLarge,
+        Self::AddressTooLong,
+        Self::HeadTooLarge,
         Self::TooSlow,
         Self::UnknownEncoding,
         Self::UnknownMedia,
@@ -70,7 +76,9 @@ impl Problem {
             Self::TooSlow => 408,
             Self::SequenceLost => 409,
             Self::TooLarge => 413,
+            Self::AddressTooLong => 414,
             Self::UnknownEncoding | Self::UnknownMedia => 415,
+            Self::HeadTooLarge => 431,
             Self::NotOffered => 501,
             Self::Overloaded | Self::Exhausted | Self::DegradationRefused => 503,
             Self::DeadlineExceeded => 504,

@@ -70,6 +70,28 @@ async fn bad_input_is_refused_by_name_and_reaches_no_upstream() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn cl_11_a_refusal_before_admission_names_the_route_that_was_meant_and_no_other_name() {
+    let kit = Kit::start().await;
+    let chat = "/v1/chat/completions";
+    let none: &[(&str, &str)] = &[];
+    for (path, body, headers, status, route) in [
+        (chat, r#"{"model":"chat","messages":[]}"#, none, 400, "chat"),
+        (chat, r#"{"messages":[],"model":"chat"}"#, none, 400, "chat"),
+        (chat, r#"{"stream":1,"model":"chat","messages":[{}]}"#, none, 400, "chat"),
+        (chat, r#"{"model":"chat","messages":[{"content":"x"}]}"#, &[("evenkeel-accept", "?")], 400, "chat"),
+        (chat, r#"{"model":"vectors","messages":[{}]}"#, none, 404, "vectors"),
+        (chat, r#"{"model":"nope","messages":[]}"#, none, 400, ""),
+        (chat, r#"{"model":"nope","messages":[{}]}"#, none, 404, ""),
+        (chat, "{", none, 400, ""),
+        ("/v1/embeddings", r#"{"model":"vectors","input":[]}"#, none, 400, "vectors"),
+        ("/v2/models/chat/infer", "{", none, 404, "chat"),
+    ] {
+        let got = kit.post(path, body, headers).await;
+        assert_eq!((got.status, got.header("evenkeel-route")), (status, route), "{path} {body}: {got:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn oai_12_embeddings_pass_in_both_encodings_and_fall_back_within_their_space() {
     let kit = Kit::start().await;
     for format in ["float", "base64"] {

@@ -34,7 +34,7 @@ impl Code {
             Problem::UnknownUrl | Problem::MethodNotAllowed | Problem::NotOffered | Problem::UnknownEncoding => {
                 Self::UNIMPLEMENTED
             }
-            Problem::TooLarge => Self::RESOURCE_EXHAUSTED,
+            Problem::TooLarge | Problem::AddressTooLong | Problem::HeadTooLarge => Self::RESOURCE_EXHAUSTED,
             Problem::SequenceLost => Self::FAILED_PRECONDITION,
             Problem::TooSlow | Problem::DeadlineExceeded => Self::DEADLINE_EXCEEDED,
             Problem::Overloaded | Problem::Exhausted | Problem::DegradationRefused => Self::UNAVAILABLE,

@@ -157,6 +157,8 @@ const fn words(problem: Problem) -> (&'static str, &'static str) {
         Problem::MethodNotAllowed => (REQUEST, "method_not_allowed"),
         Problem::NotOffered => (REQUEST, "not_supported"),
         Problem::TooLarge => (REQUEST, "request_too_large"),
+        Problem::AddressTooLong => (REQUEST, "url_too_long"),
+        Problem::HeadTooLarge => (REQUEST, "headers_too_large"),
         Problem::TooSlow => (REQUEST, "request_timeout"),
         Problem::UnknownEncoding => (REQUEST, "unsupported_encoding"),
         Problem::UnknownMedia => (REQUEST, "unsupported_media_type"),

@@ -11,7 +11,7 @@
 //! # Source
 //! `docs/design/protocols.md`, section 4.1; F-036.
 
-use std::{fmt::Display, ops::Range};
+use std::{borrow::Cow, fmt::Display, ops::Range};
 
 use bytes::Bytes;
 use evenkeel_core::Features;
@@ -185,6 +185,13 @@ pub(crate) fn peek_embeddings(body: &[u8]) -> Result<EmbeddingsPeek, BadRequest>
     let (model, model_span) = required(model, "model")?;
     let (count, text_bytes) = required(input, "input")?;
     Ok(EmbeddingsPeek { model, model_span, count, dimensions, base64, text_bytes })
+}
+
+/// Returns the route that a request names, whatever else is wrong with it; none where that cannot be read.
+pub(crate) fn peek_model(body: &[u8]) -> Option<String> {
+    let mut top = Top::new(body).ok()?;
+    top.next(&["model"]).ok()??;
+    top.field("model").string().ok().map(Cow::into_owned)
 }
 
 /// Writes an answer that was begun behind the messages, for a model to go on with it (F-126).

@@ -30,6 +30,10 @@ async fn check(kit: &Kit, table: &[(&str, String, Fate)]) {
                 let overtaken = status.is_none() && bytes.len() > 60_000;
                 assert!(overtaken || status.is_some_and(|status| with.contains(&status)), "{what}: {first:?}");
                 assert_eq!(kit.big.log().len(), calls, "{what}: it reached an upstream");
+                if let Some(first) = first {
+                    let words = &first.json()["error"]["message"];
+                    assert!(words.as_str().is_some_and(|it| !it.is_empty()), "{what}: without a word: {first:?}");
+                }
             }
             Fate::Last => assert_eq!(status, Some(200), "{what}: {first:?}"),
         }
@@ -158,4 +162,31 @@ async fn hp_04_hp_07_hp_08_a_head_that_is_none_is_refused_and_counted() {
     for kind in ["bad_http", "head_too_large", "bad_host"] {
         assert!(refused(&kit, kind) > 0, "{kind}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bare_1_hp_04_who_is_refused_by_the_http_library_is_told_why_as_its_path_speaks() {
+    let kit = kit("").await;
+    let asked = |verb: &str, path: &str, headers: &str| format!("{verb} {path} HTTP/1.1\r\nhost: t{headers}\r\n\r\n");
+    let many = "\r\na: b".repeat(200);
+    for (path, headers, status, words) in [
+        ("/v1/chat/completions", "\r\nno colon", 400, "malformed"),
+        ("/v1/models?limit=1", many.as_str(), 431, "more than 100"),
+        ("/v2/models/x/infer", "\r\nno colon", 400, "malformed"),
+        ("/v2", many.as_str(), 431, "more than 100"),
+    ] {
+        let mut raw = Raw::to(kit.gateway.address()).await;
+        // A good request before it is answered as ever, and says nothing of the next one.
+        raw.send(asked("GET", "/v1/models", "")).await;
+        assert_eq!(raw.answer().await.expect("an answer").status, 200);
+        raw.send(asked("POST", path, headers)).await;
+        let got = raw.answer().await.expect("an answer");
+        assert!(got.status == status && got.closes(), "{path}: {got:?}");
+        let error = got.json()["error"].clone();
+        let message = if path.starts_with("/v2") { &error } else { &error["message"] };
+        assert!(message.as_str().is_some_and(|it| it.contains(words)), "{path}: {got:?}");
+        assert_eq!(raw.rest().await, b"", "{path}: and no more");
+    }
+    let head = Raw::say(&kit, asked("HEAD", "/v1/models", "\r\nno colon")).await.answer().await.expect("an answer");
+    assert_eq!((head.status, head.body.len()), (400, 0), "a HEAD has no body");
 }
