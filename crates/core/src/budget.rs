@@ -49,12 +49,22 @@ impl Budget {
 
     /// Returns what could be paid now; everything while the floor still holds.
     pub(crate) fn purse(&self, now: Nanos) -> u64 {
-        if self.floor_used(now) < self.policy.floor { u64::MAX } else { self.balance.min(self.deposited(now)) }
+        if self.floor_left(now) > 0 { u64::MAX } else { self.balance(now) }
+    }
+
+    /// Returns what was deposited, and is neither spent nor forgotten.
+    pub(crate) fn balance(&self, now: Nanos) -> u64 {
+        self.balance.min(self.deposited(now))
+    }
+
+    /// Returns how many re-attempts the floor still pays.
+    pub(crate) fn floor_left(&self, now: Nanos) -> u32 {
+        self.policy.floor.saturating_sub(self.floor_used(now))
     }
 
     /// Pays a re-attempt, from the purse first, else from the floor. The caller has asked [`Self::purse`] before.
     pub(crate) fn withdraw(&mut self, now: Nanos, cost: u64) {
-        self.balance = self.balance.min(self.deposited(now));
+        self.balance = self.balance(now);
         match self.balance.checked_sub(cost) {
             Some(rest) => self.balance = rest,
             None => self.slot(now).floor += 1,

@@ -102,7 +102,7 @@ pub use first::FIRST_CLOCKS;
 pub use id::{AttemptId, PathId, ProbeId, ReplicaId, RequestId, RouteId, UpstreamId};
 pub use input::{Admit, Event, Input, Splice};
 pub use limiter::{weight_of_bytes, weight_of_tokens};
-pub use machine::{Core, Why};
+pub use machine::{Core, Purse, Why, Work};
 pub use output::{Cancelled, Disclosure, Output, Probe, Refusal, Source, Start};
 pub use priority::Priority;
 pub use probe::{Found, Readiness};

@@ -10,6 +10,7 @@
 //!   when things happen, not what is allowed to happen.
 
 mod shadow;
+mod work;
 
 use alloc::{
     boxed::Box,
@@ -40,6 +41,8 @@ use crate::{
     shadow::Shadows,
     timer::{Owner, Timers},
 };
+
+pub use work::{Purse, Work};
 
 /// Open requests that a core holds; beyond it, new ones are refused.
 const MAX_OPEN: usize = 65_536;

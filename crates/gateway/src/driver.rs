@@ -21,7 +21,8 @@ use std::{
 };
 
 use evenkeel_core::{
-    Admit, AttemptId, Core, Input, Nanos, Output, RequestId, ResultCode, Revision, RouteId, RouteState, Source,
+    Admit, AttemptId, Core, Input, Nanos, Output, PathId, Purse, RequestId, ResultCode, Revision, RouteId, RouteState,
+    Source, Work,
 };
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
@@ -53,6 +54,26 @@ pub(crate) struct Driver {
     /// A request is over, and none is left.
     idle: Notify,
     on_news: OnNews,
+}
+
+/// What is under way, who waits, and what is left to pay with, by the revision in force.
+pub(crate) struct UnderWay {
+    pub(crate) revision: Arc<Revision>,
+    pub(crate) work: Vec<Work>,
+    /// By path: requests that wait for its gates.
+    pub(crate) gate_waiters: Vec<u64>,
+    /// By route.
+    pub(crate) routes: Vec<RouteWork>,
+    /// Sequences whose replica is kept.
+    pub(crate) sequences: usize,
+}
+
+/// What is under way on a route.
+pub(crate) struct RouteWork {
+    /// Requests that wait for one of its tiers to recover.
+    pub(crate) recovery_waiters: usize,
+    /// By what each pays.
+    pub(crate) purses: [(&'static str, Purse); 2],
 }
 
 struct State {
@@ -184,6 +205,19 @@ impl Driver {
         let (now, revision) = (self.clock.now(), state.core.revision().clone());
         let routes = (0..revision.routes.len()).map(|at| state.core.route_state(now, RouteId(at as u16))).collect();
         (revision, routes)
+    }
+
+    /// Returns what is under way, who waits, and what is left to pay with.
+    pub(crate) fn under_way(&self) -> UnderWay {
+        let state = self.state.lock();
+        let (now, core) = (self.clock.now(), &state.core);
+        let revision = core.revision().clone();
+        let routes = (0..revision.routes.len()).map(|at| RouteId(at as u16));
+        let routes =
+            routes.map(|at| RouteWork { recovery_waiters: core.recovery_waiters(at), purses: core.purses(now, at) });
+        let gate_waiters = (0..revision.paths.len()).map(|at| core.waiting_at(PathId(at as u16)));
+        let (routes, gate_waiters) = (routes.collect(), gate_waiters.collect());
+        UnderWay { work: core.work(now), gate_waiters, routes, sequences: core.sequences(), revision }
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut State, Nanos) -> T) -> T {

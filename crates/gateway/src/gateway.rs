@@ -166,6 +166,7 @@ impl Gateway {
         self.0.events.metrics.caches(stands);
         let counts = applied.shared.iter().flat_map(|shared| shared.counts());
         self.0.events.metrics.shared_cache(counts.map(|(came, count)| (came.name(), count)));
+        self.0.events.metrics.under_way(&self.0.driver.under_way());
         self.0.events.metrics.text(now, (&revision, &states))
     }
 

@@ -7,6 +7,7 @@ mod cache;
 mod features;
 mod post;
 mod shadows;
+mod work;
 
 use std::collections::BTreeMap;
 
@@ -22,10 +23,11 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use self::{cache::Caches, features::Features, shadows::Shadows};
+use self::{cache::Caches, features::Features, shadows::Shadows, work::Work};
 use super::episode::Episodes;
 use crate::{
     cache::Noted,
+    driver::UnderWay,
     enrich::{Enriched, Plan},
     names,
     shadow::Shadowed,
@@ -68,6 +70,7 @@ pub(crate) struct Metrics {
     features: Features,
     shadows: Shadows,
     caches: Caches,
+    work: Work,
     post_changes: Counters,
     revision_info: Gauges,
     last_apply: Gauge,
@@ -123,6 +126,7 @@ impl Metrics {
             features: Features::default(),
             shadows: Shadows::default(),
             caches: Caches::default(),
+            work: Work::default(),
             post_changes: Counters::default(),
             revision_info: Gauges::default(),
             last_apply: Gauge::default(),
@@ -167,6 +171,7 @@ impl Metrics {
         self.features.register(it);
         self.shadows.register(it);
         self.caches.register(it);
+        self.work.register(it);
         it.register(names::REVISION_INFO, "1 for the revision in force", self.revision_info.clone());
         it.register(names::LAST_APPLY, "When a configuration was last applied", self.last_apply.clone());
         let build = Gauges::default();
@@ -177,6 +182,7 @@ impl Metrics {
     }
 
     pub(super) fn decision(&self, decision: &Decision) {
+        self.work.over(decision);
         let mut series = self.series.lock();
         let it = series.outcomes.entry(outcome_key(decision)).or_insert_with(|| self.outcome(decision));
         it.requests.inc();
@@ -236,6 +242,11 @@ impl Metrics {
     /// Notes what the answers take that are kept, and how many requests wait for that of another one, by route.
     pub(crate) fn caches(&self, routes: impl Iterator<Item = (String, [u64; 2])>) {
         self.caches.stand(routes);
+    }
+
+    /// Notes what is under way, and who waits.
+    pub(crate) fn under_way(&self, now: &UnderWay) {
+        self.work.stand(now);
     }
 
     /// Counts what was fetched and imputed for a request that is over.

@@ -126,6 +126,12 @@ impl Kit {
         self.post("/v1/chat/completions", body.to_string(), &[]).await
     }
 
+    /// Returns the value of a series, with its labels.
+    pub(crate) fn metric(&self, series: &str) -> Option<f64> {
+        let metrics = self.gateway.metrics();
+        metrics.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok())
+    }
+
     /// Returns the record of a decision.
     pub(crate) async fn record(&self, got: &Got) -> Value {
         self.get(&format!("/v1/decisions/{}", got.header("evenkeel-decision"))).await.json()

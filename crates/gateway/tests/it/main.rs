@@ -34,4 +34,5 @@ mod shadows;
 mod shared;
 mod stampede;
 mod streams;
+mod under_way;
 mod votes;

@@ -110,6 +110,7 @@ async fn oip_36_f_034_what_a_server_loses_is_lost_and_nobody_else_answers_for_it
     let (broken, id) = ("{fault: reset}", json!("s"));
     send(&kit, &id, START, 1.0, "").await;
     assert_eq!(sum(&send(&kit, &id, ON, 2.0, "").await), 3.0);
+    assert_eq!(kit.metric("evenkeel_sequences"), Some(1.0));
     kit.break_primary(broken);
     kit.break_small(broken);
     let lost = send(&kit, &id, ON, 3.0, "").await;
@@ -124,6 +125,8 @@ async fn oip_36_f_034_what_a_server_loses_is_lost_and_nobody_else_answers_for_it
     kit.break_primary("");
     kit.break_small("");
     is_lost(&send(&kit, &id, ON, 4.0, "").await);
+    assert_eq!(kit.metric("evenkeel_sequences"), Some(0.0));
+    assert_eq!(kit.metric("evenkeel_sequences_lost_total{route=\"sum\"}"), Some(2.0));
     assert_eq!(sum(&send(&kit, &id, START, 5.0, "").await), 5.0, "begun again");
     assert_eq!(sum(&send(&kit, &id, END, 1.0, "").await), 6.0);
 }

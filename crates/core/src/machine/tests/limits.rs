@@ -237,3 +237,30 @@ fn f_087_pr_04_near_the_limit_of_memory_only_this_process_answers_and_the_lowest
     kit.admit_as(Operation::Chat, |admit| admit.bodies = crate::Permille::ALL);
     assert_eq!(kit.refusals(), [Refusal::Overloaded]);
 }
+
+#[test]
+fn what_is_under_way_and_who_waits_can_be_seen() {
+    let mut kit = Kit::new(limited(3, 2));
+    kit.admit_as(Operation::Chat, |admit| admit.weight = 2);
+    let work = kit.core.work(kit.now);
+    let seen: Vec<_> = work.iter().map(|it| (it.path.0, it.replica.0, it.in_flight, it.limit)).collect();
+    assert_eq!(seen, [(0, 0, 2, Some(3)), (1, 0, 0, Some(2))], "what runs in this process has no replica");
+    kit.event(Event::Ended { result: R::RateLimited, status: Some(429), after: Some(SECOND) });
+    let waiting = [0, 1].map(|path| kit.core.waiting_at(PathId(path)));
+    assert_eq!((waiting, kit.core.work(kit.now)[0].in_flight), ([1, 0], 0), "F-052: it waits, and does nothing");
+    kit.until(2 * SECOND);
+    assert_eq!((kit.core.waiting_at(PathId(0)), kit.core.work(kit.now)[0].in_flight), (0, 2));
+}
+
+#[test]
+fn f_044_what_is_left_of_a_purse_can_be_seen() {
+    let mut kit = Kit::new(revision(1));
+    let seen = |kit: &Kit| kit.core.purses(kit.now, RouteId(0)).map(|(what, it)| (what, it.balance, it.floor));
+    let [retry, hedge] = seen(&kit);
+    assert_eq!((retry, hedge.0), (("retry", 0, 3), "hedge"));
+    kit.admit(Operation::Chat);
+    assert_eq!(seen(&kit)[0], ("retry", 100, 3), "a tenth of what the first attempt cost");
+    kit.end(R::Status5xx, 500);
+    kit.until(kit.now + SECOND);
+    assert_eq!(seen(&kit)[0], ("retry", 100, 2), "more than is in it: the floor has paid");
+}
