@@ -143,8 +143,16 @@ impl<'a> Checks<'a> {
         if self.report.doubts(key) {
             return;
         }
-        if let Err(message) = self.outside.fetch_pem(file) {
-            self.error("missing-file", key, message, "a relative path starts from the configuration's folder");
+        match self.outside.fetch_pem(file) {
+            Ok(()) => {}
+            Err((message, true)) => {
+                let hint = "write it as PEM: openssl x509 -inform der -in FILE -out FILE.pem, of a key openssl pkey -inform der …, \
+                            of PKCS #12 openssl pkcs12 -in FILE -nodes …";
+                self.error("not-pem", key, message, hint);
+            }
+            Err((message, false)) => {
+                self.error("missing-file", key, message, "a relative path starts from the configuration's folder");
+            }
         }
     }
 

@@ -94,6 +94,16 @@ impl Loaded {
         }
     }
 
+    /// Takes note of parts that can be made ready now, and not for much longer.
+    pub fn warn(&mut self, expiring: Vec<Unfit>) {
+        for Unfit { part, message } in expiring {
+            let Declared { file, key, place: Place { line, column }, .. } = self.parts[&part].clone();
+            let (code, severity) = ("expires-soon", Severity::Warning);
+            let hint = "renew it; the file is looked at like the configuration".into();
+            self.diagnostics.push(Diagnostic { code, severity, file, line, column, key, message, hint });
+        }
+    }
+
     /// Counts the mistakes that keep it from working.
     pub fn errors(&self) -> usize {
         self.diagnostics.iter().filter(|it| it.severity == Severity::Error).count()

@@ -77,10 +77,19 @@ impl Outside {
     }
 
     /// Reads a file of certificates, or of a key.
-    pub(crate) fn fetch_pem(&mut self, file: &str) -> Result<(), String> {
+    ///
+    /// # Errors
+    /// Why it cannot be read, and whether that is because it is binary.
+    pub(crate) fn fetch_pem(&mut self, file: &str) -> Result<(), (String, bool)> {
         let path = self.base.join(file);
         let mark = Mark::of(&path);
-        let read = text(&path, MAX_PEM).map(Secret::whole);
+        let read = bytes(&path, MAX_PEM).map_err(|why| (why, false)).and_then(|bytes| match bytes.first() {
+            // Nothing else begins so: DER is a sequence, and PKCS #12 is DER; PEM may begin with any text.
+            Some(0x30) if std::str::from_utf8(&bytes).is_err() => {
+                Err((format!("`{}` is DER, or PKCS #12, and not PEM", path.display()), true))
+            }
+            _ => utf8(&path, bytes).map(Secret::whole).map_err(|why| (why, false)),
+        });
         self.sources.name(&path, mark, read.as_ref().ok().map(|it| Sha256::digest(it.reveal()).into()));
         self.pems.insert(file.into(), read?);
         Ok(())
@@ -226,9 +235,17 @@ fn open(path: &Path, most: u64) -> Result<File, String> {
 }
 
 fn text(path: &Path, most: u64) -> Result<String, String> {
+    utf8(path, bytes(path, most)?)
+}
+
+fn bytes(path: &Path, most: u64) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     let read = open(path, most)?.take(most).read_to_end(&mut bytes);
     read.map_err(|error| format!("`{}` cannot be read: {error}", path.display()))?;
+    Ok(bytes)
+}
+
+fn utf8(path: &Path, bytes: Vec<u8>) -> Result<String, String> {
     String::from_utf8(bytes)
         .map_err(|error| format!("`{}` is not UTF-8 from byte {}", path.display(), error.utf8_error().valid_up_to()))
 }

@@ -13,6 +13,11 @@ pub trait DataPlane: Send + Sync {
     /// The paths that cannot be made ready; then nothing has changed.
     fn apply(&self, deployment: Arc<Deployment>) -> Result<(), Vec<Unfit>>;
 
+    /// Returns the parts of a deployment that can be made ready now, and not for much longer.
+    fn expiring(&self, _: &Deployment) -> Vec<Unfit> {
+        Vec::new()
+    }
+
     /// Counts a configuration that was refused.
     fn note_rejected(&self);
 

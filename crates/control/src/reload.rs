@@ -98,8 +98,12 @@ impl Reloader {
     fn load(&self, judged: &mut Sources) -> (usize, Vec<String>) {
         let mut loaded = load_again(judged);
         judged.clone_from(&loaded.sources);
-        if let Some(Err(unfit)) = loaded.deployment.clone().map(|it| self.plane.apply(it)) {
-            loaded.refuse(unfit);
+        if let Some(deployment) = loaded.deployment.clone() {
+            let expiring = self.plane.expiring(&deployment);
+            match self.plane.apply(deployment) {
+                Ok(()) => loaded.warn(expiring),
+                Err(unfit) => loaded.refuse(unfit),
+            }
         }
         say(&loaded);
         let errors = loaded.diagnostics.iter().filter(|it| it.severity == Severity::Error);

@@ -15,7 +15,8 @@ use anyhow::Context;
 use evenkeel_api::Decision;
 use evenkeel_config::{Alone, Deployment, Loaded, Sources, Unfit, load_alone, load_file};
 use evenkeel_control::{Admin, DataPlane, Reloader, watch};
-use evenkeel_gateway::{Gateway, prove};
+use evenkeel_gateway::{Gateway, expiring, prove};
+use jiff::Timestamp;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{descriptors, output};
@@ -50,6 +51,10 @@ impl DataPlane for Plane {
         self.gateway.apply(deployment)?;
         self.drain.store(drain, Relaxed);
         Ok(())
+    }
+
+    fn expiring(&self, deployment: &Deployment) -> Vec<Unfit> {
+        expiring(deployment, Timestamp::now())
     }
 
     fn note_rejected(&self) {
@@ -90,6 +95,7 @@ pub(crate) fn read_alone(config: &Path, alone: &Alone) -> Loaded {
 fn proven(mut loaded: Loaded) -> Loaded {
     if let Some(deployment) = loaded.deployment.clone() {
         loaded.refuse(prove(&deployment));
+        loaded.warn(expiring(&deployment, Timestamp::now()));
     }
     loaded
 }

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use evenkeel_api as api;
-use evenkeel_config::{Deployment, Unfit};
+use evenkeel_config::{Deployment, Part, Unfit};
 use evenkeel_core::{Input, Output};
 use tokio::{
     net::{TcpListener, TcpSocket, lookup_host},
@@ -166,6 +166,12 @@ impl Gateway {
         self.0.events.metrics.caches(stands);
         let counts = applied.shared.iter().flat_map(|shared| shared.counts());
         self.0.events.metrics.shared_cache(counts.map(|(came, count)| (came.name(), count)));
+        let ends = applied.ends.iter().map(|(part, end)| match part {
+            Part::Issuers(upstream) => ("issuers", &*applied.deployment.upstreams[upstream.index()].name, *end),
+            Part::Shared => ("shared", "none", *end),
+            Part::Certificate | Part::Path(_) => ("server", "none", *end),
+        });
+        self.0.events.metrics.certificates(ends);
         self.0.events.metrics.under_way(&self.0.driver.under_way());
         self.0.events.metrics.text(now, (&revision, &states))
     }

@@ -38,4 +38,4 @@ mod vote;
 pub use events::Happened;
 pub use gateway::{Gateway, StartError};
 pub use shadow::{Compared, Pair, Shadowed};
-pub use snapshot::prove;
+pub use snapshot::{expiring, prove};

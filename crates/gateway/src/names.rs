@@ -45,4 +45,5 @@ pub(crate) const LOST: &str = "evenkeel_decisions_lost";
 pub(crate) const REVISION_INFO: &str = "evenkeel_config_revision_info";
 pub(crate) const LAST_APPLY: &str = "evenkeel_config_last_apply_timestamp_seconds";
 pub(crate) const APPLY_FAILURES: &str = "evenkeel_config_apply_failures";
+pub(crate) const CERTIFICATE_EXPIRY: &str = "evenkeel_certificate_expiry_timestamp_seconds";
 pub(crate) const BUILD_INFO: &str = "evenkeel_build_info";

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use evenkeel_config::{Deployment, Part, PathSpec, Post, Unfit, UpstreamSpec};
 use evenkeel_core::{PathId, Permille, UpstreamId, Where};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rustls::ServerConfig;
 
 use crate::{
@@ -22,6 +22,10 @@ use crate::{
     tls,
     upstream::Upstream,
 };
+
+/// How long before its end a certificate is warned of: long enough for a renewal by hand, and shorter than what renews by itself
+/// leaves.
+const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
 
 /// A deployment that is ready to answer.
 pub(crate) struct Applied {
@@ -42,6 +46,8 @@ pub(crate) struct Applied {
     pub(crate) shared: Option<Arc<Shared>>,
     /// What the data plane encrypts with.
     pub(crate) tls: Option<Arc<ServerConfig>>,
+    /// Until when its certificate, and those who may have issued others, are of use.
+    pub(crate) ends: Vec<(Part, Timestamp)>,
     /// `sha256:` and twelve hex digits.
     pub(crate) name: String,
     pub(crate) at: Timestamp,
@@ -68,6 +74,37 @@ pub fn prove(deployment: &Deployment) -> Vec<Unfit> {
     });
     let shared = deployment.shared.as_ref().map(|it| unfit(Part::Shared, Shared::prove(it)).err());
     built.chain(certificate).chain(issuers).chain(shared).flatten().collect()
+}
+
+/// Warns of certificates that are of no use any more, or will not be for much longer.
+pub fn expiring(deployment: &Deployment, now: Timestamp) -> Vec<Unfit> {
+    let soon = ends(deployment).into_iter().filter(|(_, end)| end.duration_since(now) < SOON);
+    let told = soon.map(|(part, end)| {
+        let what = match part {
+            Part::Issuers(_) | Part::Shared => "the last of its issuers",
+            Part::Path(_) | Part::Certificate => "its certificate",
+        };
+        let left = end.duration_since(now).as_hours();
+        let message = match end <= now {
+            true => format!("{what} has expired, at {end}"),
+            false => format!("{what} expires at {end}, in {} days and {} hours", left / 24, left % 24),
+        };
+        Unfit { part, message }
+    });
+    told.collect()
+}
+
+/// Returns until when each part is of use that encrypts.
+fn ends(deployment: &Deployment) -> Vec<(Part, Timestamp)> {
+    let own = deployment.certificate.as_ref().and_then(|it| Some((Part::Certificate, tls::shown_until(it)?)));
+    let issuers = deployment
+        .upstreams
+        .iter()
+        .zip(0..)
+        .filter_map(|(it, at)| Some((Part::Issuers(UpstreamId(at)), tls::believed_until(it.issuers.as_ref()?)?)));
+    let shared = deployment.shared.as_ref().and_then(|it| it.issuers.as_ref());
+    let shared = shared.and_then(|it| Some((Part::Shared, tls::believed_until(it)?)));
+    own.into_iter().chain(issuers).chain(shared).collect()
 }
 
 /// Names the part that cannot be made ready.
@@ -138,7 +175,21 @@ impl Applied {
         });
         let enrichers = enrichers.collect();
         let caches = caches(&deployment, shared.as_ref(), before);
-        Ok(Arc::new(Self { upstreams, paths, scales, contracts, enrichers, caches, shared, tls, name, at, deployment }))
+        let ends = ends(&deployment);
+        Ok(Arc::new(Self {
+            upstreams,
+            paths,
+            scales,
+            contracts,
+            enrichers,
+            caches,
+            shared,
+            tls,
+            ends,
+            name,
+            at,
+            deployment,
+        }))
     }
 }
 

@@ -6,10 +6,13 @@
 //! # Source
 //! RFC 7468 (PEM), RFC 7301 (ALPN).
 
+mod expiry;
+
 use std::sync::Arc;
 
 use evenkeel_config::{Certificate, Secret};
 use hyper_rustls::ConfigBuilderExt;
+use jiff::Timestamp;
 use rustls::{
     ClientConfig, Error, RootCertStore, ServerConfig,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
@@ -22,7 +25,10 @@ use rustls::{
 pub(crate) fn server(certificate: &Certificate) -> Result<Arc<ServerConfig>, String> {
     let chain = certificates(&certificate.chain)?;
     let key = PrivateKeyDer::from_pem_slice(certificate.key.reveal().as_bytes());
-    let key = key.map_err(|error| format!("`key` holds no private key that can be read: {error}"))?;
+    let key = key.map_err(|error| match is_locked(certificate.key.reveal()) {
+        true => LOCKED.to_owned(),
+        false => format!("`key` holds no private key that can be read: {error}"),
+    })?;
     let config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key);
     let mut config = config.map_err(|error| match error {
         Error::InconsistentKeys(_) => "`key` is not the key of the certificate".to_owned(),
@@ -59,6 +65,29 @@ pub(crate) fn trusting(issuers: Option<&Secret>) -> Result<ClientConfig, String>
         }
     };
     Ok(builder.with_no_client_auth())
+}
+
+/// What is said of a key that nobody can use.
+const LOCKED: &str = "`key` is locked with a passphrase, which nobody is here to type; write it without one, readable by this \
+                      process alone: openssl pkey -in KEY -out key.pem";
+
+/// Says whether a key is locked with a passphrase: as PKCS #8 (RFC 7468, section 11), or as older files are (RFC 1421).
+fn is_locked(pem: &str) -> bool {
+    pem.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----") || pem.contains("Proc-Type: 4,ENCRYPTED")
+}
+
+/// Returns until when a server can show its certificate: where one of the chain ends, the others are of no use.
+pub(crate) fn shown_until(certificate: &Certificate) -> Option<Timestamp> {
+    ends(&certificate.chain).into_iter().min()
+}
+
+/// Returns until when somebody can be believed by these issuers: as long as one of them is left.
+pub(crate) fn believed_until(issuers: &Secret) -> Option<Timestamp> {
+    ends(issuers).into_iter().max()
+}
+
+fn ends(pem: &Secret) -> Vec<Timestamp> {
+    certificates(pem).unwrap_or_default().iter().filter_map(|it| expiry::not_after(it)).collect()
 }
 
 fn protocols() -> Vec<Vec<u8>> {

@@ -74,6 +74,7 @@ pub(crate) struct Metrics {
     post_changes: Counters,
     revision_info: Gauges,
     last_apply: Gauge,
+    certificate_expiry: Gauges,
     series: Mutex<Series>,
     episodes: Mutex<Episodes>,
 }
@@ -130,6 +131,7 @@ impl Metrics {
             post_changes: Counters::default(),
             revision_info: Gauges::default(),
             last_apply: Gauge::default(),
+            certificate_expiry: Gauges::default(),
             series: Mutex::default(),
             episodes: Mutex::default(),
         };
@@ -174,6 +176,12 @@ impl Metrics {
         self.work.register(it);
         it.register(names::REVISION_INFO, "1 for the revision in force", self.revision_info.clone());
         it.register(names::LAST_APPLY, "When a configuration was last applied", self.last_apply.clone());
+        let expiry = self.certificate_expiry.clone();
+        it.register(
+            names::CERTIFICATE_EXPIRY,
+            "When a certificate, or the last of those who issue it, expires",
+            expiry,
+        );
         let build = Gauges::default();
         let version = || env!("CARGO_PKG_VERSION").to_owned();
         // One version for the whole workspace.
@@ -242,6 +250,15 @@ impl Metrics {
     /// Notes what the answers take that are kept, and how many requests wait for that of another one, by route.
     pub(crate) fn caches(&self, routes: impl Iterator<Item = (String, [u64; 2])>) {
         self.caches.stand(routes);
+    }
+
+    /// Notes when what encrypts expires: of what, and of which upstream.
+    pub(crate) fn certificates<'a>(&self, ends: impl Iterator<Item = (&'static str, &'a str, Timestamp)>) {
+        self.certificate_expiry.clear();
+        for (of, upstream, end) in ends {
+            let labels = vec![("of", of.into()), ("upstream", upstream.into())];
+            self.certificate_expiry.get_or_create(&labels).set(end.as_second());
+        }
     }
 
     /// Notes what is under way, and who waits.

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use evenkeel_config::{Deployment, load_text};
-use evenkeel_gateway::{Gateway, StartError, prove};
+use evenkeel_gateway::{Gateway, StartError, expiring, prove};
 use http::{Request, header};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::{http1, http2};
@@ -244,9 +244,14 @@ async fn what_is_no_certificate_is_refused_before_anything_starts() {
     let own = ENCRYPTS.replace("SERVER", "");
     office.write("empty.pem", "nothing\n");
     office.write("torn.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n");
+    office.write("locked.pem", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n");
+    let before = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\nAAAA\n-----END RSA PRIVATE KEY-----\n";
+    office.write("locked-as-before.pem", before);
     office.write("no.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
     for (text, line, key, words) in [
         (own.replace("key.pem", "certificate.pem"), 3, "server.tls", "`key` holds no private key"),
+        (own.replace("key.pem", "locked.pem"), 3, "server.tls", "locked with a passphrase"),
+        (own.replace("key.pem", "locked-as-before.pem"), 3, "server.tls", "openssl pkey -in"),
         (own.replace("certificate.pem", "key.pem"), 3, "server.tls", "there is no certificate"),
         (own.replace("certificate.pem", "torn.pem"), 3, "server.tls", "a certificate cannot be read"),
         (own.replace("certificate.pem", "no.pem"), 3, "server.tls", "cannot be used"),
@@ -281,4 +286,55 @@ async fn f_175_shake_1_who_says_nothing_and_who_stops_half_way_hold_up_no_drain(
     let drained = tokio::time::timeout(Duration::from_secs(60), gateway.shutdown(Duration::from_secs(3_600)));
     drained.await.expect("none of them is waited for to the end of the drain");
     drop((open, idle));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hp_14_a_certificate_that_expires_soon_is_warned_of_and_its_end_is_a_metric() {
+    let office = Office::open();
+    let key = KeyPair::generate().expect("a key");
+    let mut params = CertificateParams::new(["localhost".into()]).expect("parameters");
+    params.not_after = rcgen::date_time_ymd(2031, 5, 20);
+    office.write("certificate.pem", &params.signed_by(&key, &office.issuer).expect("a certificate").pem());
+    office.write("key.pem", &key.serialize_pem());
+    // Of two issuers one is left for longer.
+    let old = {
+        let mut params = CertificateParams::new([]).expect("parameters");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.not_after = rcgen::date_time_ymd(2029, 1, 1);
+        CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("an issuer")
+    };
+    let mut next = CertificateParams::new([]).expect("parameters");
+    next.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    next.not_after = rcgen::date_time_ymd(2030, 1, 1);
+    let next = next.self_signed(&KeyPair::generate().expect("a key")).expect("an issuer");
+    office.write("issuers.pem", &format!("{}{}", old.pem(), next.pem()));
+    let text = ENCRYPTS
+        .replace("SERVER", "")
+        .replace("routes:", "upstreams: {u: {protocol: oip, url: \"https://127.0.0.1:1\", ca: issuers.pem}}\nroutes:");
+    let text = text.replace("tiers: [", "tiers: [{name: primary, oip: {upstream: u, model: m}}, ");
+    let deployment = office.compiled(&text);
+    let at = |time: &str| {
+        let found = expiring(&deployment, time.parse().expect("a time"));
+        found.into_iter().map(|it| (format!("{:?}", it.part), it.message)).collect::<Vec<_>>()
+    };
+    assert_eq!(at("2029-12-17T00:00:00Z"), [], "more than fourteen days");
+    let issuers = "the last of its issuers expires at 2030-01-01T00:00:00Z, in 13 days and 23 hours";
+    let told = at("2029-12-18T00:00:01Z");
+    assert_eq!(told, [("Issuers(UpstreamId(0))".to_owned(), issuers.to_owned())]);
+    let both = at("2031-05-20T00:00:00Z");
+    assert_eq!(both[0], ("Certificate".to_owned(), "its certificate has expired, at 2031-05-20T00:00:00Z".to_owned()));
+    assert_eq!((both.len(), &*both[1].1), (2, "the last of its issuers has expired, at 2030-01-01T00:00:00Z"));
+    let mut loaded = load_text("evenkeel.yaml", &text, office.folder.path());
+    loaded.warn(expiring(&deployment, "2030-01-02T00:00:00Z".parse().expect("a time")));
+    let warned = loaded.diagnostics.last().expect("a warning");
+    assert_eq!((warned.code, warned.key.as_str(), loaded.errors()), ("expires-soon", "upstreams.u.ca", 0));
+
+    let gateway = Gateway::start(deployment.clone()).await.expect("it starts");
+    let metrics = gateway.metrics();
+    for (series, end) in
+        [("of=\"server\",upstream=\"none\"", 1_937_001_600), ("of=\"issuers\",upstream=\"u\"", 1_893_456_000)]
+    {
+        let line = format!("evenkeel_certificate_expiry_timestamp_seconds{{{series}}} {end}");
+        assert!(metrics.contains(&line), "{line}\n{metrics}");
+    }
 }

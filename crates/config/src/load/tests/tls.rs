@@ -110,3 +110,17 @@ fn f_146_a_shared_store_that_cannot_be_meant_is_told_where_it_stands() {
         assert_eq!(found, told, "{shared}");
     }
 }
+
+#[test]
+fn a_binary_file_of_certificates_is_told_how_to_be_written() {
+    let folder = folder(&["b.pem"]);
+    std::fs::write(folder.path().join("a.der"), [0x30, 0x82, 0x01, 0x00, 0xFF]).expect("written");
+    let found = load_text("t", &own("certificate: a.der, key: b.pem"), folder.path()).diagnostics;
+    let told = found.iter().find(|it| it.code == "not-pem").expect("it is told");
+    assert_eq!(told.key, "server.tls.certificate");
+    assert!(told.message.contains("is DER") && told.hint.contains("openssl x509 -inform der"), "{told}");
+    // A text that begins with the same byte is one.
+    std::fs::write(folder.path().join("a.der"), "0 is no certificate").expect("written");
+    let found = load_text("t", &own("certificate: a.der, key: b.pem"), folder.path()).diagnostics;
+    assert!(found.iter().all(|it| it.code != "not-pem"), "{found:?}");
+}
