@@ -46,3 +46,34 @@ fn every_operator_that_the_design_promises_is_in_the_guide() {
     let told: BTreeSet<&str> = told.iter().map(String::as_str).collect();
     assert_eq!(promised.symmetric_difference(&told).collect::<Vec<_>>(), Vec::<&&str>::new());
 }
+
+#[test]
+fn every_operator_that_is_built_is_in_the_guide_and_no_other() {
+    let source = include_str!("../../src/op.rs");
+    let arm = |line: &'static str| line.trim_start().strip_prefix('"')?.split_once("\" =>").map(|it| it.0);
+    let built: BTreeSet<&str> = source.lines().filter_map(arm).collect();
+    assert!(built.len() >= 50, "{built:?}");
+    let told: BTreeSet<String> = rows().into_iter().map(|(operator, _)| operator).collect();
+    let told: BTreeSet<&str> = told.iter().map(String::as_str).collect();
+    assert_eq!(built.symmetric_difference(&told).collect::<Vec<_>>(), Vec::<&&str>::new());
+}
+
+#[cfg(feature = "neural")]
+#[test]
+fn every_operator_of_a_network_is_in_the_guide_and_was_asked_of_the_runtime() {
+    let source = include_str!("../../src/neural.rs");
+    let offered =
+        source.split("const OFFERED: &str = \"").nth(1).and_then(|it| it.split('"').next()).expect("its list");
+    let offered: BTreeSet<&str> = offered.split_whitespace().filter(|it| *it != "\\").collect();
+    let guide = page("docs/guides/models-in-process.md");
+    let told =
+        guide.split("may have these operators:").nth(1).and_then(|it| it.split("\n\n").next()).expect("its list");
+    let told: BTreeSet<&str> = told.split('`').skip(1).step_by(2).collect();
+    assert_eq!(offered.symmetric_difference(&told).collect::<Vec<_>>(), Vec::<&&str>::new());
+    let (bytes, _) = crate::recorded::read("networks", "network-operators");
+    for operator in offered {
+        // The field of a node that names its operator, as above.
+        let field = [&[0x22, operator.len() as u8], operator.as_bytes()].concat();
+        assert!(bytes.windows(field.len()).any(|it| it == field), "the fixture has no {operator}");
+    }
+}
