@@ -98,6 +98,9 @@ pub enum RunError {
         /// Why.
         why: String,
     },
+    /// What computes it has a bug: the same inputs do it again.
+    #[error("the library for networks panicked")]
+    Panicked,
 }
 
 impl Model {
@@ -117,7 +120,7 @@ impl Model {
         match &self.body {
             Body::Steps(steps) => steps.by_row,
             #[cfg(feature = "neural")]
-            Body::Network(_) => false,
+            Body::Network(network) => network.is_by_row(),
         }
     }
 
@@ -125,7 +128,7 @@ impl Model {
     ///
     /// # Errors
     /// An input is missing, unknown, of another kind or shape than the model takes; a node cannot take what it got, or would
-    /// make more than there is room for.
+    /// make more than there is room for; or a network panicked.
     pub fn run(&self, inputs: &[(&str, Tensor)]) -> Result<Vec<(String, Tensor)>, RunError> {
         if let Some((name, _)) = inputs.iter().find(|(name, _)| !self.inputs.iter().any(|port| port.name == *name)) {
             return Err(RunError::Unknown((*name).into()));

@@ -9,13 +9,13 @@
 //!   module `rows`), windows whose tables take all memory, sizes that no number holds. It computes what follows from constants
 //!   alone while it loads, so only operators that make nothing larger may follow from constants alone.
 //! - `NEURAL-2`: before a network runs, all values that it will make are counted; more than 512 MiB are an error.
-//! - `NEURAL-3`: the same network and inputs give the same outputs, always: one thread, and no rows of others in a run. Rows
-//!   are not computed in parts, nor put together: tract computes one row by another kernel than several, and nothing promises
-//!   that their last bits are equal.
+//! - `NEURAL-3`: the same network and inputs give the same outputs, always, on one machine: one thread. Where a network is said
+//!   to compute each row for itself, a row has the same answer in any company, bit for bit (the module `alone`).
 //!
 //! # Source
 //! ONNX operators; tract 0.23.
 
+mod alone;
 mod rows;
 
 use std::{
@@ -27,7 +27,10 @@ use tract_onnx::prelude as tract;
 use tract_onnx::prelude::{Datum, Framework, InferenceModelExt, IntoRunnable};
 use tract_onnx::tract_core::ops::cnn::Conv;
 
-use self::rows::{Fixed, Known, Value};
+use self::{
+    alone::LEAST_ROWS,
+    rows::{Fixed, Known, Value},
+};
 use crate::{
     attribute::Attributes,
     load::LoadError,
@@ -62,6 +65,8 @@ pub(crate) struct Network {
     /// The size of each value, as the file has them and as they are computed.
     sizes: [Vec<Size>; 2],
     outputs: Vec<Port>,
+    /// Each row is computed for itself (ALONE-1).
+    by_row: bool,
 }
 
 impl Network {
@@ -133,26 +138,47 @@ impl Network {
             weigh(&sizes, &rows, 1).map(|()| sizes)
         };
         let written = check(&typed)?;
-        let best = typed.into_optimized().map_err(words)?;
+        let mut best = typed.into_optimized().map_err(words)?;
         let sizes = [written, check(&best)?];
+        let by_row = alone::prepare(&mut best, &rows);
         let plan = best.into_runnable().map_err(words)?;
-        Ok(Self { plan, rows, sizes, outputs: outputs.into() })
+        let mut made = Self { plan, rows, sizes, outputs: outputs.into(), by_row };
+        made.by_row = by_row && alone::is_seen(inputs, |rows| made.run(rows).ok());
+        Ok(made)
+    }
+
+    /// Says whether each row is computed for itself.
+    pub(crate) fn is_by_row(&self) -> bool {
+        self.by_row
     }
 
     /// Computes all outputs, in their order, of inputs in the order of the file.
     ///
     /// # Errors
-    /// It would make too much, or cannot take what it got.
+    /// It would make too much, or cannot take what it got; or it panicked.
     pub(crate) fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>, RunError> {
         let fault = |why: String| RunError::Node { node: "network".into(), why };
         let rows = inputs.iter().filter_map(|it| it.shape().first()).max().copied().unwrap_or(1);
-        self.sizes.iter().try_for_each(|sizes| weigh(sizes, &self.rows, rows)).map_err(fault)?;
+        let copies = if self.by_row && rows == 1 { LEAST_ROWS } else { 1 };
+        self.sizes.iter().try_for_each(|sizes| weigh(sizes, &self.rows, rows * copies)).map_err(fault)?;
         let computed = guarded(|| {
-            let inputs = inputs.iter().map(|it| given(it)).collect::<Result<_, String>>()?;
-            let found = self.plan.run(inputs).map_err(|error| format!("{error:#}"))?;
-            found.iter().zip(&self.outputs).map(|(it, port)| told(it, port.kind)).collect()
+            let words = |error: tract::TractError| format!("{error:#}");
+            let given = inputs.iter().map(|it| repeated(given(it)?, copies).map_err(words));
+            let found = self.plan.run(given.collect::<Result<_, String>>()?).map_err(words)?;
+            let first = |it: &tract::TValue| match copies {
+                1 => Ok(it.clone()),
+                _ => it.slice(0, 0, rows).map(Into::into).map_err(words),
+            };
+            found
+                .iter()
+                .zip(&self.outputs)
+                .map(|(it, port)| told(&first(it)?, port.kind))
+                .collect::<Result<_, String>>()
         });
-        computed.unwrap_or_else(|| Err("it panicked".into())).map_err(fault)
+        match computed {
+            Some(found) => found.map_err(fault),
+            None => Err(RunError::Panicked),
+        }
     }
 }
 
@@ -279,6 +305,14 @@ fn weigh(sizes: &[Size], rows: &tract::Symbol, count: usize) -> Result<(), Strin
             left.ok_or_else(|| format!("its values are too large together for {count} rows, or cannot be counted"))?;
     }
     Ok(())
+}
+
+/// Puts so many copies of a value behind each other.
+fn repeated(value: tract::TValue, copies: usize) -> tract::TractResult<tract::TValue> {
+    match copies {
+        1 => Ok(value),
+        _ => Ok(tract::Tensor::stack_tensors(0, &vec![value; copies])?.into()),
+    }
 }
 
 fn kind(kind: Kind) -> Result<tract::DatumType, String> {

@@ -183,3 +183,38 @@ fn neural_2_sizes_that_no_number_holds_are_refused() {
     all.extend(nodes);
     refused("too large", &file(&[wide], 3, all));
 }
+
+#[test]
+fn neural_1_numbers_in_another_file_and_inputs_without_end_are_refused_with_words() {
+    let elu = || vec![node("Elu", &["x"], "y", vec![])];
+    let mut made = File::decode(&file(&[0, 4], 2, elu())[..]).expect("it is what was written");
+    let graph = made.graph.as_mut().expect("it has one");
+    let elsewhere =
+        TensorProto { external_data: vec![crate::proto::Skipped {}], raw_data: vec![], ..graph.constants[0].clone() };
+    graph.constants[0] = elsewhere;
+    refused("another file", &made.encode_to_vec());
+    for wide in [1 << 40, i64::MAX] {
+        refused("too large", &file(&[0, wide], 2, elu()));
+        refused("too large", &file(&[wide, wide], 2, elu()));
+    }
+    let whole = file(&[0, 4], 2, elu());
+    assert!(Model::load(&whole).expect("it is sound").is_by_row());
+    // Cut anywhere it is refused, or what is left of it is whole.
+    for end in 0..whole.len() {
+        assert!(
+            Model::load(&whole[..end])
+                .map_or_else(|why| !why.to_string().is_empty(), |left| !left.outputs().is_empty())
+        );
+    }
+}
+
+#[test]
+fn alone_1_a_network_with_an_input_that_is_no_rows_is_not_said_to_compute_each_row_for_itself() {
+    assert!(!Model::load(&file(&[1, 4], 2, vec![node("Elu", &["x"], "y", vec![])])).expect("it is sound").is_by_row());
+    let both = |axis: i64| {
+        let list = numbers("axes", &[axis]);
+        file(&[0, 4], 2, vec![node("ReduceMean", &["x"], "y", vec![list])])
+    };
+    assert!(Model::load(&both(1)).expect("over a row").is_by_row());
+    refused("must stay the rows", &both(0));
+}

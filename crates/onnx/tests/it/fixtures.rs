@@ -4,7 +4,7 @@
 
 use evenkeel_onnx::{Data, Tensor};
 
-use crate::recorded::{load, names};
+use crate::recorded::{cut, load, names};
 
 const BRANCHES: &[&str] = &["tree-branches"];
 const SUMS: &[&str] = &["tree-regressors", "tree-regressors-f64"];
@@ -135,23 +135,6 @@ fn extent_1_models_that_say_so_answer_each_row_alone_as_they_answer_it_among_oth
     for name in ["shapes", "map-texts", "learned-network"] {
         assert!(!by_row.iter().any(|it| it == name), "{name} mixes its rows, or could");
     }
-}
-
-/// Cuts a row out.
-fn cut(tensor: &Tensor, row: usize) -> Tensor {
-    let mut shape = tensor.shape().to_vec();
-    let width: usize = shape[1..].iter().product();
-    let places = row * width..(row + 1) * width;
-    shape[0] = 1;
-    let data = match tensor.data() {
-        Data::F32(it) => Data::F32(it[places].into()),
-        Data::F64(it) => Data::F64(it[places].into()),
-        Data::I32(it) => Data::I32(it[places].into()),
-        Data::I64(it) => Data::I64(it[places].into()),
-        Data::Bool(it) => Data::Bool(it[places].into()),
-        Data::Text(it) => Data::Text(it[places].into()),
-    };
-    Tensor::new(shape, data).expect("a row of it")
 }
 
 /// Runs a model on all that it was asked, and compares.

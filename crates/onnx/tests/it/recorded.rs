@@ -87,3 +87,20 @@ pub(crate) fn load(name: &str) -> (Model, Vec<Run>) {
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
 }
+
+/// Cuts a row out.
+pub(crate) fn cut(tensor: &Tensor, row: usize) -> Tensor {
+    let mut shape = tensor.shape().to_vec();
+    let width: usize = shape[1..].iter().product();
+    let places = row * width..(row + 1) * width;
+    shape[0] = 1;
+    let data = match tensor.data() {
+        Data::F32(it) => Data::F32(it[places].into()),
+        Data::F64(it) => Data::F64(it[places].into()),
+        Data::I32(it) => Data::I32(it[places].into()),
+        Data::I64(it) => Data::I64(it[places].into()),
+        Data::Bool(it) => Data::Bool(it[places].into()),
+        Data::Text(it) => Data::Text(it[places].into()),
+    };
+    Tensor::new(shape, data).expect("a row of it")
+}

@@ -9,7 +9,7 @@
 use std::ops::Range;
 
 use evenkeel_core::ResultCode;
-use evenkeel_onnx::{Data, Model, Tensor};
+use evenkeel_onnx::{Data, Model, RunError, Tensor};
 
 /// Rows of a turn: some milliseconds of a large forest. Fewer cost more beginnings, more keep a thread from the next.
 const TURN: usize = 1_024;
@@ -23,7 +23,7 @@ pub(super) fn run(
     inputs: &[(&str, Tensor)],
     is_wanted: &dyn Fn() -> bool,
 ) -> Result<Vec<(String, Tensor)>, ResultCode> {
-    let run = |inputs: &[(&str, Tensor)]| model.run(inputs).map_err(|_| ResultCode::UnsupportedFeature);
+    let run = |inputs: &[(&str, Tensor)]| model.run(inputs).map_err(|error| result(&error));
     let Some(rows) = rows(model, inputs).filter(|rows| *rows > TURN) else { return run(inputs) };
     let mut whole: Vec<(String, Tensor)> = Vec::new();
     for from in (0..rows).step_by(TURN) {
@@ -39,6 +39,14 @@ pub(super) fn run(
         whole = if from == 0 { part } else { whole.into_iter().zip(part).map(joined).collect::<Result<_, _>>()? };
     }
     Ok(whole)
+}
+
+/// What it means for the path that it could not be computed: what a model does not take, it says so of; a panic is its own.
+fn result(error: &RunError) -> ResultCode {
+    match error {
+        RunError::Panicked => ResultCode::PathPanic,
+        _ => ResultCode::UnsupportedFeature,
+    }
 }
 
 /// Returns how many rows all inputs have, where that is what their first dimension counts.

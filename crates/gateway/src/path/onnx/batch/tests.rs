@@ -15,6 +15,15 @@ const KINDS: &[u8] = include_bytes!("../../../../../onnx/tests/fixtures/kinds.on
 /// Moves elements over all that it is given.
 const SHAPES: &[u8] = include_bytes!("../../../../../onnx/tests/fixtures/shapes.onnx");
 
+/// Takes `x`, FP32 [n, 64], and gives `y`, FP32 [n, 3]; none where networks are not built.
+const NETWORKS: &[&[u8]] = &[
+    #[cfg(feature = "neural")]
+    include_bytes!("../../../../../onnx/tests/networks/network-wide.onnx"),
+];
+/// Takes `a` and `b`, INT64 [n, 2], and divides the one by the other: a network.
+#[cfg(feature = "neural")]
+const DIVIDES: &[u8] = include_bytes!("../../../../../onnx/tests/networks/network-divides.onnx");
+
 /// Rows for a model, that differ.
 fn rows(model: &Model, count: usize, seed: usize) -> Arrays {
     let tensor = |port: &evenkeel_onnx::Port| {
@@ -44,7 +53,7 @@ proptest! {
         counts in proptest::collection::vec(0_usize..9, 2..6),
         seed in 0_usize..1_000,
     ) {
-        for file in [HOME, KINDS] {
+        for file in [HOME, KINDS].iter().chain(NETWORKS) {
             let model = Model::load(file).expect("it is sound");
             prop_assert!(model.is_by_row());
             let parts: Vec<Arrays> = counts.iter().zip(seed..).map(|(count, seed)| rows(&model, *count, seed)).collect();
@@ -127,6 +136,30 @@ fn batch_2_a_panic_of_one_costs_it_its_own_answer() {
     assert_eq!(computer.work(first, &queue), 2);
     assert!(lost.try_recv().is_err(), "its reply is dropped");
     assert!(found.try_recv().expect("it is answered").is_ok());
+}
+
+#[cfg(feature = "neural")]
+#[test]
+fn tn_14_a_network_that_panics_costs_one_attempt_and_the_next_one_is_answered() {
+    let (queue, computer) = (Queue::new(8), computer(DIVIDES, 100));
+    let asked = |by: [i64; 2]| {
+        let input = |(name, values): (&str, [i64; 2])| Input {
+            tensor: Tensor::from_i64(name, vec![1, 2], &values).expect("it fits"),
+            parameters: vec![],
+            extra: vec![],
+        };
+        let inputs = [("a", [6, 6]), ("b", by)].map(input).into();
+        let count = Count { rows: 1, empty: false };
+        let form = Form::Text;
+        Asked::Rows(Arc::new(Infer { id: None, parameters: vec![], inputs, outputs: vec![], form, extra: vec![], count }))
+    };
+    let answer = |by| {
+        let (waiting, mut answer) = waits(asked(by));
+        computer.work(waiting, &queue);
+        answer.try_recv().expect("it is answered")
+    };
+    assert_eq!(answer([3, 0]), Err(ResultCode::PathPanic));
+    assert!(answer([3, 2]).is_ok());
 }
 
 #[test]
