@@ -176,7 +176,7 @@ fn of_one(parts: BTreeMap<Part, Declared>, key: &str) -> BTreeMap<Part, Declared
     let part = |(part, declared): (Part, Declared)| match part {
         Part::Path(_) if declared.key == key => Some((Part::Path(PathId(0)), declared)),
         Part::Certificate => Some((part, declared)),
-        Part::Path(_) | Part::Issuers(_) => None,
+        Part::Path(_) | Part::Issuers(_) | Part::Shared => None,
     };
     parts.into_iter().filter_map(part).collect()
 }
