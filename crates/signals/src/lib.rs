@@ -1,4 +1,4 @@
-//! The numbers behind the decisions: votes, calibrators, score maps (`docs/design/signals.md`).
+//! The numbers behind the decisions: votes, calibrators, score maps, how near two questions are (`docs/design/signals.md`).
 //!
 //! It measures and never decides: what it finds is quantised at the door ([`quantise`]), and the core compares integers. No IO, no
 //! clock, no entropy, no threads: time comes in as an argument.
@@ -10,9 +10,11 @@
 //! - `SIG-3`: NaN and infinities never enter arithmetic: they are no vote, no pair, no row.
 
 pub mod calibrate;
+pub mod cosine;
 pub mod math;
 mod quantise;
 pub mod score_map;
 pub mod votes;
+pub mod wording;
 
 pub use quantise::{RATIO, quantise};
