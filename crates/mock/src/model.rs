@@ -60,6 +60,22 @@ pub(crate) fn vector(draw: &mut Draw, width: u32) -> Vec<f32> {
     raw.iter().map(|x| (x / norm) as f32).collect()
 }
 
+/// Returns the words of a text, in lower case.
+pub(crate) fn words(text: &str) -> Vec<String> {
+    text.split(|it: char| !it.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase).collect()
+}
+
+/// Adds vectors up to one of length 1; the first where they leave nothing.
+pub(crate) fn sum(vectors: &[Vec<f32>]) -> Vec<f32> {
+    let width = vectors.first().map_or(0, Vec::len);
+    let total: Vec<f64> = (0..width).map(|at| vectors.iter().map(|it| f64::from(it[at])).sum()).collect();
+    let norm = total.iter().map(|x| x * x).sum::<f64>().sqrt();
+    match norm > 1e-9 {
+        true => total.iter().map(|x| (x / norm) as f32).collect(),
+        false => vectors.first().cloned().unwrap_or_default(),
+    }
+}
+
 /// A walk through one schema.
 struct Sampler<'a> {
     root: &'a Value,

@@ -1,6 +1,7 @@
 //! Embeddings: unit vectors that follow from seed, model and input.
 //!
-//! It is not a space with a meaning: equal inputs are equal, that is all.
+//! It is a space of words, and no more: the vector of a text is the sum of those of its words, whatever their order and case, so that
+//! texts lie near one another by the words that they have in common.
 //!
 //! # Source
 //! `protocols.md`, section 4.2: base64 is 4 bytes a number, f32, little-endian.
@@ -97,8 +98,11 @@ fn single(item: &Value) -> Option<String> {
 impl Embeddings {
     /// Makes the vectors anew in another width.
     pub(crate) fn resize(&mut self, width: u32) {
-        let vector =
-            |input: &String| model::vector(&mut model::voice(self.seed, &self.model, input.as_bytes(), 0), width);
+        let of = |text: &str| model::vector(&mut model::voice(self.seed, &self.model, text.as_bytes(), 0), width);
+        let vector = |input: &String| {
+            let words: Vec<_> = model::words(input).iter().map(|word| of(word)).collect();
+            if words.is_empty() { of(input) } else { model::sum(&words) }
+        };
         self.vectors = self.inputs.iter().map(vector).collect();
     }
 
