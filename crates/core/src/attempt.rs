@@ -7,6 +7,7 @@
 //! - `ATT-2`: every attempt has a time at which it ends by itself.
 
 use crate::{
+    cache::Near,
     class::ResultCode,
     clock::Nanos,
     decision::{AttemptRecord, KeptRows, Role},
@@ -52,6 +53,8 @@ pub(crate) struct Attempt {
     /// Rows that it is asked for, where somebody counts them, and those of its answer that its tier does not accept (OIP-35).
     pub(crate) rows: u64,
     pub(crate) low: Option<u64>,
+    /// The nearest earlier answer that it has found.
+    pub(crate) near: Option<Near>,
 }
 
 /// What an attempt is started with.
@@ -113,6 +116,7 @@ impl Attempt {
             slow: false,
             rows: 0,
             low: None,
+            near: None,
         }
     }
 

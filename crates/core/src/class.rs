@@ -265,6 +265,8 @@ results! {
     VoteOver = "cancelled.vote_over", Cancelled, None, No, No, Nothing, QuorumNotReached;
     /// A step of its route does not let it pass: it says something that is not allowed, or cannot be looked at.
     GuardOutput = "quality.guard_output", Quality, Success, No, Yes, Nothing, OutputGuard;
+    /// No earlier answer to other words is near enough, or could be looked for (F-147).
+    CacheDissimilar = "quality.cache_dissimilar", Quality, Success, No, Yes, Nothing, CacheMiss;
 }
 
 impl ResultCode {

@@ -117,6 +117,14 @@ pub enum Signal {
     CacheStale,
     /// The same, against those that the client takes.
     ClientMaxAge,
+    /// How near the question of an earlier answer is, in permille, against the least (F-147).
+    Similarity,
+    /// Nanoseconds since that answer was given, against those for which it may stand in for a failure, and which the client takes.
+    SimilarAge,
+    /// How near it is, against the least, before any tier is asked.
+    SimilarFresh,
+    /// Nanoseconds since it was given, against those for which it is fresh, and which the client takes.
+    SimilarFreshAge,
     /// Requests that wait for the answer to another one of the same, against those that may (F-145).
     FlightWaiters,
     /// Nanoseconds for which a request has waited for the answer to another one, against those that it may.
@@ -167,6 +175,10 @@ names! {
     CacheMissing: "cache_missing",
     CacheStale: "cache_stale_age_ns",
     ClientMaxAge: "client_max_age_ns",
+    Similarity: "similarity_permille",
+    SimilarAge: "similar_age_ns",
+    SimilarFresh: "similar_fresh_permille",
+    SimilarFreshAge: "similar_fresh_age_ns",
     FlightWaiters: "flight_waiters",
     FlightWaited: "flight_waited_ns",
     FlightFailed: "flight_failed",
@@ -212,7 +224,8 @@ impl Signal {
     /// Says whether it was measured on an attempt that ran, and so says nothing about whether the tier may be asked.
     pub const fn is_about_answer(self) -> bool {
         let vote = matches!(self, Self::Votes | Self::VoteOpen | Self::Agreement);
-        vote || matches!(self, Self::FirstToken | Self::TokensSaid) || self.is_about_rows()
+        let found = matches!(self, Self::Similarity | Self::SimilarAge);
+        vote || found || matches!(self, Self::FirstToken | Self::TokensSaid) || self.is_about_rows()
     }
 
     /// Says whether it was measured on the members of an ensemble together: where it speaks against the tier, it is the closest
@@ -224,7 +237,7 @@ impl Signal {
     /// Says whether a breach speaks against the tier that it names: not where it was asked for something else than whether that
     /// tier is asked, an attempt beside a slow one, or an earlier answer before any tier.
     pub const fn is_about_tier(self) -> bool {
-        !self.is_about_hedge() && !matches!(self, Self::CacheFresh)
+        !self.is_about_hedge() && !matches!(self, Self::CacheFresh | Self::SimilarFresh | Self::SimilarFreshAge)
     }
 
     /// Says whether it was measured on the rows of an answer.
@@ -248,6 +261,7 @@ impl Signal {
         match self {
             Self::TimeLeft | Self::Replicas | Self::RetryTime | Self::TokensSaid | Self::RowsFit => Comparison::Below,
             Self::Members | Self::Votes | Self::Agreement => Comparison::Below,
+            Self::Similarity | Self::SimilarFresh => Comparison::Below,
             Self::HedgeSamples | Self::HedgePushed | Self::HedgeLowered | Self::HedgeWins => Comparison::Below,
             Self::Leases | Self::RampLot | Self::Refusals | Self::Attempts | Self::GateWaiters => Comparison::AtLeast,
             Self::FirstToken | Self::FlightWaiters | Self::FlightWaited => Comparison::AtLeast,
@@ -293,6 +307,7 @@ impl Signal {
             Self::Agreement => Reason::DisagreementHigh,
             Self::OnlyDefault => Reason::SafetyBlock,
             Self::CacheFresh | Self::CacheMissing | Self::CacheStale => Reason::CacheMiss,
+            Self::Similarity | Self::SimilarAge | Self::SimilarFresh | Self::SimilarFreshAge => Reason::CacheMiss,
             Self::ClientMaxAge => Reason::ClientMaxAge,
             Self::FlightWaiters => Reason::CapacityExhausted,
             Self::FlightWaited => Reason::DeadlineInsufficient,

@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 
 use crate::{
-    cache::Lookup,
+    cache::{Lookup, Near},
     capability::Wants,
     class::ResultCode,
     clock::Nanos,
@@ -18,6 +18,10 @@ use crate::{
 
 /// Everything that can happen to the core.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "an admission is made where it is handled, and kept in no queue of inputs"
+)]
 pub enum Input {
     /// A request that was read and found well-formed.
     Admit(Admit),
@@ -137,6 +141,8 @@ pub enum Event {
         /// Rows of low confidence.
         low: u64,
     },
+    /// The nearest earlier answer to other words that was found at a tier that answers from the cache. Told before its end (F-147).
+    Similar(Near),
     /// How the votes of its ensemble stand once it has ended. Told before the end of every member, and once more where one was
     /// cancelled and others still run.
     Voted(Tally),

@@ -88,7 +88,7 @@ mod window;
 pub use aside::Aside;
 pub use breaker::BreakerState;
 pub use bytes::{Canonical, LogHash};
-pub use cache::{CachePolicy, Lookup, Stored, fresh_for};
+pub use cache::{CachePolicy, Lookup, Near, SimilarPolicy, Stored, fresh_for};
 pub use capability::{Can, DATATYPES, MOST_NAMES, Names, Wants, datatype, lacks};
 pub use change::{BreakerChange, BreakerTurn, GateChange, GateKind, GateTurn};
 pub use class::{Again, Class, Closes, Evidence, Next, ResultCode};

@@ -12,6 +12,7 @@ use alloc::vec::Vec;
 
 use crate::{
     breaker::{BreakerState, Question},
+    capability::Can,
     clock::Nanos,
     domain::{Before, Gates},
     fact::{Fact, Signal},
@@ -111,7 +112,8 @@ impl<'a> Plan<'a> {
             add(signal, value, threshold);
         };
         self.ask_request(tier, path, note);
-        if matches!(path.place, Where::Certain | Where::Stored) {
+        // What is held of an earlier answer is there; one to other words has to be looked for.
+        if path.place == Where::Certain || path.place == Where::Stored && !self.request.seeks() {
             return;
         }
         // The deadline of a stream ends at its commit.
@@ -295,7 +297,9 @@ impl<'a> Plan<'a> {
             let missing = request.admit.needs.missing_in(path.features).0;
             add(Signal::FeaturesMissing, u64::from(missing), 0);
         }
-        path.can.ask(request.admit.wants, add);
+        // What is held of an earlier answer is in this process; to look for one to other words may take the question elsewhere.
+        let stays = path.place == Where::Stored && !request.seeks();
+        Can { regions: if stays { 0 } else { path.can.regions }, ..path.can }.ask(request.admit.wants, add);
         if let Some(context) = path.context {
             add(Signal::Context, request.admit.tokens, context);
         }
@@ -313,7 +317,7 @@ impl<'a> Plan<'a> {
         } else if tier < imputed.start_at {
             add(Signal::Imputed, request.admit.imputed.thousandths().into(), imputed.most.thousandths().into());
         }
-        if self.path(tier).place == Where::Stored {
+        if self.path(tier).place == Where::Stored && !self.request.seeks() {
             self.ask_cache(add);
         }
         if let Some(lacks) = request.lacks_state(tier) {

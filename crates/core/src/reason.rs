@@ -42,6 +42,7 @@ reasons! {
     LastResort = 103, "LAST_RESORT", Info, "the tier that cannot fail";
     CacheFreshHit = 104, "CACHE_FRESH_HIT", Info, "a fresh entry answered";
     CacheStaleHit = 105, "CACHE_STALE_HIT", Info, "an older entry, within its limit";
+    CacheSemanticHit = 106, "CACHE_SEMANTIC_HIT", Info, "an earlier answer to a question in other words";
     BreakerOpen = 200, "BREAKER_OPEN", Warning, "path cut off";
     BreakerHalfOpenProbe = 201, "BREAKER_HALF_OPEN_PROBE", Info, "this request is the probe";
     BreakerRamp = 202, "BREAKER_RAMP", Info, "only part of the traffic goes there yet";

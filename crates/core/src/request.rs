@@ -313,10 +313,12 @@ impl Request {
             let place = self.generation.path(path).place;
             match place {
                 Where::Certain => return self.finish(now, world, End::Answered, Some(Source::Certain(path))),
-                Where::Stored => return self.finish(now, world, End::Answered, Some(Source::Stored(tier))),
+                Where::Stored if !self.seeks() => {
+                    return self.finish(now, world, End::Answered, Some(Source::Stored(tier)));
+                }
                 Where::Ensemble if self.convene(now, world, tier) => return,
                 Where::Ensemble => continue,
-                Where::Remote(_) | Where::Local => {}
+                Where::Remote(_) | Where::Local | Where::Stored => {}
             }
             self.retried = 0;
             let slot = self.generation.slot(path);
@@ -342,6 +344,10 @@ impl Request {
             Event::Voted(tally) => return self.voted(now, tally, world),
             Event::Judged { low } => {
                 attempt.low = Some(low);
+                return;
+            }
+            Event::Similar(near) => {
+                attempt.near = Some(near);
                 return;
             }
             // Only what was cancelled is closed before it has ended.
@@ -561,6 +567,7 @@ impl Request {
         };
         if !goes_on {
             let (end, source) = match result.class() {
+                Class::Ok if self.is_search(attempt) => (End::Answered, Some(Source::Stored(attempt.tier))),
                 Class::Ok => (End::Answered, Some(Source::Attempt(attempt.id))),
                 Class::Cancelled => (End::Refused(Refusal::ClientGone), None),
                 _ => (End::Error(result), Some(Source::Error(attempt.id))),

@@ -6,7 +6,7 @@ pub(super) fn words(result: &str) -> &str {
     TABLE.iter().find(|it| it.0 == code).map_or(result, |it| it.1)
 }
 
-pub(super) const TABLE: [(&str, &str); 59] = [
+pub(super) const TABLE: [(&str, &str); 60] = [
     ("ok", "it answered"),
     ("ok_done_missing", "it answered, and its stream had no end mark"),
     ("ok_event_skipped", "it answered, and one event that could not be read was left out"),
@@ -66,4 +66,5 @@ pub(super) const TABLE: [(&str, &str); 59] = [
     ("disagreement", "it answered, and the others of its ensemble say too different things"),
     ("vote_over", "the vote was over before it answered"),
     ("guard_output", "a step of the route did not let it pass"),
+    ("cache_dissimilar", "no earlier answer to other words is near enough, or could be looked for"),
 ];

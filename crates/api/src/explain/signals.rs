@@ -117,6 +117,11 @@ fn kept(it: &Input) -> Option<String> {
         "cache_missing" => format!("no earlier answer is held: {}", yes(&it.value)),
         "cache_stale_age_ns" => format!("the earlier answer was {value} old, and may stand in for {threshold}"),
         "client_max_age_ns" => format!("the earlier answer was {value} old, and the client takes {threshold}"),
+        "similarity_permille" | "similar_fresh_permille" => {
+            format!("the nearest question that was answered is near by {value}, and {threshold} is near enough")
+        }
+        "similar_age_ns" => format!("the answer to it was {value} old, and may stand in for {threshold}"),
+        "similar_fresh_age_ns" => format!("the answer to it was {value} old, and is fresh for {threshold}"),
         "flight_waiters" => {
             format!("{value} requests waited for the answer to another of the same, of at most {threshold}")
         }

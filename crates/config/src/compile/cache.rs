@@ -50,6 +50,7 @@ pub(super) fn policy(route: &Route) -> Option<CachePolicy> {
         stale_if_error: nanos(it.stale_if_error),
         fresh: it.fresh,
         waiters: it.waiters,
+        similar: None,
     };
     route.cache.as_ref().map(policy)
 }

@@ -25,6 +25,7 @@ fn f_011_evidence_and_repetition_are_independent_columns() {
         (R::ContentFiltered, E::None, A::No, N::No, C::Nothing),
         (R::ContractShape, E::Soft, A::No, N::Yes, C::Nothing),
         (R::RetrievalBelowScore, E::Success, A::No, N::Yes, C::Nothing),
+        (R::CacheDissimilar, E::Success, A::No, N::Yes, C::Nothing),
         (R::LowConfidence, E::Success, A::No, N::Yes, C::Nothing),
         (R::ClientGone, E::None, A::No, N::No, C::Nothing),
     ];

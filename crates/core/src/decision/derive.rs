@@ -38,13 +38,15 @@ impl Decision {
         same && evidence.follows(derived.tier)
             && evidence.clocks_follow(&self.revision, self.route)
             && evidence.votes_follow(route)
+            && evidence.searches_follow(&self.revision, self.route)
     }
 
     /// Returns the kind of answer that the client was told of; none on a refusal.
     pub fn method(&self) -> Option<Method> {
         let tier = self.outcome.tier?;
         let of = &self.revision.routes[self.route.index()].tiers[usize::from(tier)];
-        Some(if self.reason == Reason::CacheFreshHit { Method::Cache } else { of.method })
+        let earlier = matches!(self.reason, Reason::CacheFreshHit | Reason::CacheSemanticHit);
+        Some(if earlier { Method::Cache } else { of.method })
     }
 
     /// Says what became of a stream that broke after its client had begun to get it (F-133).
@@ -92,10 +94,36 @@ impl Evidence<'_> {
         }
     }
 
-    /// Returns the tier whose earlier answer was fresh, and so was given again (F-142).
+    /// Returns the tier whose earlier answer was fresh, and so was given again (F-142), be it one to other words (F-147).
     fn fresh(&self) -> Option<u8> {
         let fresh = |fact: &&Fact| fact.signal == Signal::CacheFresh && !fact.breached();
-        self.facts.iter().find(fresh).map(|fact| fact.tier)
+        self.facts.iter().find(fresh).map(|fact| fact.tier).or_else(|| self.similar_fresh())
+    }
+
+    /// Returns the tier whose earlier answer to other words was near enough, and fresh.
+    fn similar_fresh(&self) -> Option<u8> {
+        let age = self.facts.iter().find(|fact| fact.signal == Signal::SimilarFreshAge)?;
+        self.holds(age.tier, &[Signal::SimilarFresh, Signal::SimilarFreshAge]).then_some(age.tier)
+    }
+
+    /// Says whether all of these were compared at a tier, and none is breached.
+    fn holds(&self, tier: u8, signals: &[Signal]) -> bool {
+        let well = |signal: &Signal| {
+            let mut facts = self.facts.iter().filter(|fact| fact.tier == tier && fact.signal == *signal).peekable();
+            facts.peek().is_some() && facts.all(|fact| !fact.breached())
+        };
+        signals.iter().all(well)
+    }
+
+    /// Says whether what was found of earlier answers to other words is as it was compared (CACHE-3).
+    fn searches_follow(&self, revision: &Revision, route: RouteId) -> bool {
+        let tiers = &revision.routes[route.index()].tiers;
+        let searches =
+            |it: &&AttemptRecord| revision.paths[tiers[usize::from(it.tier)].path.index()].place == Where::Stored;
+        self.attempts.iter().filter(searches).all(|attempt| {
+            let near = self.holds(attempt.tier, &[Signal::Similarity, Signal::SimilarAge]);
+            near == attempt.result.is_ok()
+        })
     }
 
     /// Returns the attempt whose stream the client began to get.
@@ -208,10 +236,11 @@ impl Evidence<'_> {
         Candidate { tier: at, verdict, reasons }
     }
 
-    /// Says whether an older answer was given, by a tier that answers from the cache.
-    fn is_stale(&self, tier: Option<u8>, candidates: &[Candidate]) -> bool {
+    /// Returns which earlier answer was given, where one was, fresh or by a tier that answers from the cache.
+    fn earlier(&self, tier: Option<u8>, candidates: &[Candidate]) -> Option<Reason> {
         let of = tier.and_then(|tier| candidates.get(usize::from(tier)));
-        of.is_some_and(|candidate| candidate.reasons.first() == Some(&Reason::CacheStaleHit))
+        let earlier = [Reason::CacheFreshHit, Reason::CacheStaleHit, Reason::CacheSemanticHit];
+        of?.reasons.first().copied().filter(|reason| earlier.contains(reason))
     }
 
     fn has(&self, tier: u8, which: impl Fn(ResultCode) -> bool) -> bool {
@@ -232,7 +261,9 @@ impl Evidence<'_> {
     fn why_selected(&self, tier: u8, method: Method) -> Reason {
         let probe = self.attempts.iter().rev().find(|attempt| attempt.tier == tier).is_some_and(|it| it.probe);
         match (probe, tier, method) {
+            _ if self.similar_fresh() == Some(tier) => Reason::CacheSemanticHit,
             _ if self.fresh() == Some(tier) => Reason::CacheFreshHit,
+            (_, _, Method::Cache) if self.holds(tier, &[Signal::Similarity]) => Reason::CacheSemanticHit,
             (_, _, Method::Cache) => Reason::CacheStaleHit,
             (true, ..) => Reason::BreakerHalfOpenProbe,
             (_, 0, _) => Reason::PrimaryHealthy,
@@ -259,8 +290,9 @@ impl Evidence<'_> {
             }
             End::Refused(Refusal::SequenceBusy) => Reason::CallerError,
             // What a client may want to know first of an earlier answer is that it is one (F-143).
-            End::Answered if self.fresh().is_some() => Reason::CacheFreshHit,
-            End::Answered if self.is_stale(tier, candidates) => Reason::CacheStaleHit,
+            End::Answered if self.earlier(tier, candidates).is_some() => {
+                self.earlier(tier, candidates).expect("it was looked at")
+            }
             End::Answered => {
                 // One that answered all that was left had been barred before, and waited for.
                 let above = candidates.iter().take(usize::from(tier.unwrap_or(0))).filter(|it| !self.is_whole(it.tier));

@@ -36,6 +36,9 @@ impl Request {
         if !result.is_ok() {
             return (result, kept(0));
         }
+        if self.is_search(attempt) {
+            return (self.found(attempt, result), kept(attempt.rows));
+        }
         let (tier, takes_all) = (attempt.tier, !self.imputed().sets_apart(attempt.tier));
         // What has the state of a sequence is the only one that can go on with it, sure or not (OIP-36).
         let judged = self.generation.path(attempt.path).accept.zip(attempt.low);

@@ -212,7 +212,8 @@ impl Shadow {
             Event::Progress if attempt.first_content.is_none() => attempt.reasoning(now),
             Event::Progress | Event::FirstContent | Event::Enough => self.content(now, world),
             // Nothing of it is sent, and nobody accepts or refuses rows of it.
-            Event::Closed | Event::Unrepeatable | Event::Judged { .. } | Event::Voted(_) => {}
+            Event::Closed | Event::Unrepeatable | Event::Judged { .. } => {}
+            Event::Voted(_) | Event::Similar(_) => {}
         }
         self.of.renew(world);
     }

@@ -193,7 +193,7 @@ impl Oracle {
         let key = (start.path, admit.operation);
         let renewed = now + self.revision.paths[start.path.index()].clocks.stall + 1;
         match event {
-            Event::Alive | Event::Closed | Event::Unrepeatable | Event::Voted(_) => {}
+            Event::Alive | Event::Closed | Event::Unrepeatable | Event::Voted(_) | Event::Similar(_) => {}
             Event::Judged { low } => {
                 self.low.insert(attempt, low);
             }

@@ -15,6 +15,7 @@ pub(crate) struct History {
 }
 
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a history is short, and each entry is as it came")]
 pub(crate) enum Entry {
     Input(Input),
     Output(Output),

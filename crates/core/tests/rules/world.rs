@@ -33,6 +33,12 @@ impl Dice {
     pub(crate) fn one_in(&mut self, n: u64) -> bool {
         self.below(n) == 0
     }
+
+    /// An earlier answer to other words, around what routes take of them.
+    pub(crate) fn near(&mut self) -> Near {
+        let similarity = Permille::new(900 + self.below(101) as u16);
+        Near { similarity, stored: Stored { age: self.below(90) * SECOND, tier: self.below(2) as u8 } }
+    }
 }
 
 pub(crate) struct World {
@@ -222,14 +228,27 @@ impl World {
         let key = ((bits % self.questions) << 8) | u64::from(admit.route.0);
         let stored = self.kept.get(&key).map(|(at, tier)| Stored { age: self.now - at, tier: *tier });
         let max_age = (bits >> 32).is_multiple_of(8).then_some((bits >> 40) % 3 * SECOND);
-        Lookup { key: Some(key), stored, max_age }
+        let near = (bits >> 48).is_multiple_of(2).then(|| Dice(bits).near());
+        Lookup { key: Some(key), stored, max_age, others: (bits >> 16).is_multiple_of(2), near }
+    }
+
+    /// What looking for an answer to other words comes to: something near or less near, nothing, or nobody who could say.
+    fn search(&mut self) -> Script {
+        let after = self.dice.below(200) * MILLISECOND;
+        let result = if self.dice.one_in(4) { ResultCode::CacheDissimilar } else { ResultCode::Ok };
+        let ended = Event::Ended { result, status: None, after: None };
+        match self.dice.one_in(5) {
+            true => vec![(after, ended)],
+            false => vec![(after, Event::Similar(self.dice.near())), (after, ended)],
+        }
     }
 
     /// A shell that keeps what was answered whole says so a moment later, where it has it.
     fn keep(&mut self, decision: &Decision) {
         let admit = self.admit_of(decision.request);
         let Some(key) = admit.cache.key else { return };
-        let whole = decision.attempts.iter().find(|attempt| attempt.result == ResultCode::Ok);
+        let searched = |attempt: &AttemptRecord| decision.revision.paths[attempt.path.index()].place == Where::Stored;
+        let whole = decision.attempts.iter().find(|it| it.result == ResultCode::Ok && !searched(it));
         let kept = whole.filter(|_| !self.dice.one_in(6)).map(|whole| (self.now, whole.tier));
         self.kept.extend(kept.map(|kept| (key, kept)));
         self.order += 1;
@@ -266,6 +285,12 @@ impl World {
                 let stream = self.operation_of(start.request).is_stream();
                 let attempt = start.attempt;
                 let (later, illness) = self.manner(&start);
+                if self.core.revision().paths[start.path.index()].place == Where::Stored {
+                    for (after, event) in self.search() {
+                        self.come(after, attempt, Input::Attempt { attempt, event });
+                    }
+                    return;
+                }
                 let accept = self.core.revision().paths[start.path.index()].accept;
                 for (after, event) in script(&mut self.dice, self.only, (illness, stream)) {
                     if accept.is_some() && matches!(event, Event::Ended { result: ResultCode::Ok, .. }) {

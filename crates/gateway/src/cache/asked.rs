@@ -76,6 +76,6 @@ impl Asked {
             age: Nanos::try_from(entry.age(now).as_nanos()).unwrap_or(Nanos::MAX),
             tier: entry.tier,
         });
-        Lookup { key: Some(self.key.bits()), stored, max_age: self.max_age }
+        Lookup { key: Some(self.key.bits()), stored, max_age: self.max_age, ..Lookup::default() }
     }
 }

@@ -27,7 +27,7 @@ impl Kept {
         let Some(key) = question else { return Lookup::default() };
         self.asked.insert(request, key);
         let stored = self.answers.get(&key).map(|(at, tier)| Stored { age: now.saturating_sub(*at), tier: *tier });
-        Lookup { key: Some(key), stored, max_age: None }
+        Lookup { key: Some(key), stored, ..Lookup::default() }
     }
 
     /// Keeps the answer of a request that is over; says whether others may have it who wait for it. None where nobody may wait.

@@ -151,6 +151,8 @@ mutations! {
         "[first, second].map(|at| at as usize).into_iter().min_by_key(|_| 0)";
     "F-103", "a replica that is worse than its peers stays", "path/lane.rs":
         "self.replicas[replica.index()].breaker.worse(now, (entropy, trip));" => "let _ = (entropy, trip, replica);";
+    "F-147", "whatever was found in other words is given", "request/cached.rs":
+        "if facts.iter().any(Fact::breached) { ResultCode::CacheDissimilar } else { result }" => "result";
     "F-166", "each wait has all the time there is", "request/wait.rs":
         "let left = most.saturating_sub(now.saturating_sub(since));" => "let left = most;";
     "F-166", "each wait counts as the first", "request/wait.rs":

@@ -10,7 +10,7 @@ fn same(kit: &mut Kit) -> RequestId {
 
 fn same_as(kit: &mut Kit, operation: Operation, change: impl FnOnce(&mut Admit)) -> RequestId {
     kit.admit_as(operation, |admit| {
-        admit.cache = Lookup { key: Some(100), stored: None, max_age: None };
+        admit.cache = Lookup { key: Some(100), ..Lookup::default() };
         change(admit);
     })
 }

@@ -1,6 +1,9 @@
-//! F-141 to F-145: what is kept of answers and shared, over random histories of clients that ask the same few questions.
+//! F-141 to F-147: what is kept of answers and shared, over random histories of clients that ask the same few questions.
 
 use super::*;
+
+/// How near an answer to other words must be.
+const AT_LEAST: Permille = Permille::new(950);
 
 /// Two routes that keep answers, with a tier that gives older ones, and few places to wait in.
 fn caching(seed: u64) -> Revision {
@@ -11,6 +14,8 @@ fn caching(seed: u64) -> Revision {
             stale_if_error: 60 * SECOND,
             fresh: !seed.is_multiple_of(5),
             waiters: [0, 2, 1_000][seed as usize % 3],
+            similar: (!seed.is_multiple_of(3))
+                .then_some(SimilarPolicy { at_least: AT_LEAST, fresh: seed.is_multiple_of(2) }),
         };
         let path = PathId(revision.paths.len() as u16);
         let route = &mut revision.routes[at];
@@ -60,7 +65,7 @@ proptest! {
         for (_, output) in history.outputs() {
             let Output::Decision(decision) = output else { continue };
             let (admit, policy) = (&admits[&decision.request], revision.routes[decision.route.index()].cache);
-            let (policy, Lookup { key, stored, max_age }) = (policy.expect("it has one"), admit.cache);
+            let (policy, Lookup { key, stored, max_age, .. }) = (policy.expect("it has one"), admit.cache);
             let shared = decision.facts.iter().any(|fact| fact.signal == Signal::FlightWaited && !fact.breached());
             let most = match decision.reason {
                 Reason::CacheFreshHit if shared && decision.attempts.is_empty() => {
@@ -77,6 +82,41 @@ proptest! {
             if decision.reason == Reason::CacheFreshHit {
                 prop_assert_eq!(decision.outcome.tier, Some(stored.tier), "CACHE-2");
                 prop_assert!(policy.fresh);
+            }
+        }
+    }
+
+    #[test]
+    fn f_147_an_answer_to_other_words_is_near_enough_young_enough_and_never_before_one_to_the_same(seed: u64) {
+        let history = play(seed);
+        let revision = caching(seed);
+        let (mut admits, mut found, mut searches) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        for (_, entry) in &history.entries {
+            match entry {
+                Entry::Input(Input::Admit(admit)) => drop(admits.insert(admit.request, admit.clone())),
+                Entry::Input(Input::Attempt { attempt, event: Event::Similar(near) }) => drop(found.insert(*attempt, *near)),
+                Entry::Output(Output::Start(start)) if revision.paths[start.path.index()].place == Where::Stored => {
+                    let (admit, policy) = (&admits[&start.request], revision.routes[0].cache.expect("it has one"));
+                    let held = |it: Stored| it.age <= policy.stale_if_error.min(admit.cache.max_age.unwrap_or(Nanos::MAX));
+                    prop_assert!(policy.similar.is_some() && admit.cache.others, "nobody looks for what cannot be there");
+                    prop_assert!(!admit.cache.stored.is_some_and(held), "CACHE-3: one to the same words goes before");
+                    prop_assert!(searches.insert(start.request, start.attempt).is_none(), "once");
+                }
+                Entry::Output(Output::Decision(decision)) if decision.reason == Reason::CacheSemanticHit => {
+                    let admit = &admits[&decision.request];
+                    let policy = revision.routes[decision.route.index()].cache.expect("it has one");
+                    let (near, most) = match decision.attempts.is_empty() {
+                        true => (admit.cache.near, fresh_for(policy.ttl, admit.cache.key.unwrap_or(0))),
+                        false => (found.get(&searches[&decision.request]).copied(), policy.stale_if_error),
+                    };
+                    let near = near.expect("what is given was found");
+                    prop_assert!(near.similarity >= AT_LEAST, "CACHE-3: {decision:?}");
+                    prop_assert!(near.stored.age <= most.min(admit.cache.max_age.unwrap_or(Nanos::MAX)), "CACHE-1");
+                    prop_assert_eq!(decision.method(), Some(Method::Cache));
+                    let given = |it: &Candidate| it.verdict == Verdict::Selected && Some(it.tier) == decision.outcome.tier;
+                    prop_assert!(decision.candidates.iter().any(given), "{decision:?}");
+                }
+                _ => {}
             }
         }
     }
