@@ -21,7 +21,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use evenkeel_core::{self as core, PathId, RouteId, UpstreamId};
 
-pub use cache::Cache;
+pub use cache::{Cache, Semantic};
 pub use calibration::{Calibration, LiveCalibration};
 pub use contract::{Feature, FixedTensor, Input, InputTensor, Output, OutputTensor};
 pub use enrich::{Enrich, Fetched, JoinKey};
@@ -172,7 +172,7 @@ pub(crate) fn compile(mut file: File, outside: &Outside) -> Deployment {
             let place = kind.target().place(id);
             let mut path = path(tier, RouteId(at as u16), it, (kind, place));
             path.domain = domain(tier, kind, &file.upstreams);
-            path.can = capability::can(&revision.names, tier, kind);
+            path.can = capability::can(&revision.names, (tier, it), kind);
             revision.paths.push(path);
             let site = Site { route: it, tier };
             let (kind, max_answer) = (kind.ready(site, outside), tier.max_answer.0);
@@ -379,7 +379,7 @@ fn path(tier: &Tier, id: RouteId, route: &Route, kind: (&dyn PathKind, core::Whe
         },
         min_rate: tier.min_rate,
         objective: route.slo.latency.p95.map(Duration::nanos),
-        need: kind.need().min(route.deadline().nanos() / 4),
+        need: cache::need(kind, route).min(route.deadline().nanos() / 4),
         retries: tier.retries,
         features: tier.features.as_ref().map_or(kind.features(), features),
         can: core::Can::default(),

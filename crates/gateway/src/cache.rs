@@ -1,18 +1,22 @@
-//! Cache: what is kept of a route's answers in this process, and for whom (F-140 to F-146).
+//! Cache: what is kept of a route's answers in this process, and for whom (F-140 to F-147).
 //!
 //! It keeps and finds, and decides nothing: whether what is found answers, and as what, is the core's to say, by its age.
 //!
 //! # Invariants
 //! - `KEPT-1`: an answer is found by exactly the request that it was given to, as the same client sent it (`key`).
 //! - `KEPT-2`: what is kept takes no more memory than its route says, what an entry costs besides its bytes counted in.
+//!   One to other words is found by whoever asked those, and looked for only where the route says so (`semantic`).
 //! - `KEPT-3`: nothing is kept that is not a whole answer, verified to its end (`keep`).
 
 mod asked;
+mod calling;
 mod copy;
 mod entry;
 mod keep;
 mod key;
+mod semantic;
 mod shared;
+mod similar;
 mod told;
 mod whole;
 
@@ -22,13 +26,16 @@ use evenkeel_config as config;
 use jiff::Timestamp;
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter, sync, sync::DefaultLifecycle};
 
+use self::similar::Meant;
 pub(crate) use self::{
-    asked::{Asked, Client},
+    asked::{Asked, Client, Moment},
     copy::Copy,
     entry::{Entry, Said},
     keep::{Made, Material, Unkept, keep},
     key::Key,
+    semantic::{Came, Semantic},
     shared::Shared,
+    similar::Similar,
     told::{Noted, Told},
     whole::events,
 };
@@ -38,7 +45,14 @@ const OVERHEAD: u64 = 256;
 /// The size of an answer for which room is made beforehand.
 const USUAL: u64 = 4 << 10;
 
-type Memory = sync::Cache<Key, Arc<Entry>, Bytes, DefaultHashBuilder, DefaultLifecycle<Key, Arc<Entry>>>;
+type Memory = sync::Cache<Key, Kept, Bytes, DefaultHashBuilder, DefaultLifecycle<Key, Kept>>;
+
+/// An answer that is kept, and what its question means, where that is known: both go together.
+#[derive(Clone)]
+struct Kept {
+    entry: Arc<Entry>,
+    meant: Option<Arc<Meant>>,
+}
 
 /// The answers that are kept of one route.
 pub(crate) struct Cache {
@@ -46,29 +60,39 @@ pub(crate) struct Cache {
     memory: Arc<Memory>,
     /// What several gateways keep together.
     shared: Option<Arc<Shared>>,
+    /// What finds answers to other words.
+    pub(crate) semantic: Option<Arc<Semantic>>,
+}
+
+/// What a cache works with, besides what it is told.
+#[derive(Default)]
+pub(crate) struct Beside {
+    pub(crate) shared: Option<Arc<Shared>>,
+    pub(crate) semantic: Option<Arc<Semantic>>,
 }
 
 /// Weighs an entry by what it takes.
 #[derive(Clone, Copy, Debug)]
 struct Bytes;
 
-impl Weighter<Key, Arc<Entry>> for Bytes {
-    fn weight(&self, _: &Key, entry: &Arc<Entry>) -> u64 {
-        entry.size() as u64 + OVERHEAD
+impl Weighter<Key, Kept> for Bytes {
+    fn weight(&self, _: &Key, Kept { entry, meant }: &Kept) -> u64 {
+        (entry.size() + meant.as_ref().map_or(0, |it| it.size())) as u64 + OVERHEAD
     }
 }
 
 impl Cache {
     /// Begins to keep answers; what an earlier one of the same size has kept stays.
-    pub(crate) fn new(spec: config::Cache, shared: Option<Arc<Shared>>, before: Option<&Self>) -> Self {
+    pub(crate) fn new(spec: config::Cache, beside: Beside, before: Option<&Self>) -> Self {
+        let Beside { shared, semantic } = beside;
         let kept = before.filter(|it| it.spec.memory == spec.memory).map(|it| it.memory.clone());
         let memory = kept.unwrap_or_else(|| Arc::new(memory(spec.memory)));
-        Self { spec, memory, shared }
+        Self { spec, memory, shared, semantic }
     }
 
     /// Finds an answer that may still be of use.
     pub(crate) fn find(&self, key: &Key, now: Timestamp) -> Option<Arc<Entry>> {
-        let entry = self.memory.get(key)?;
+        let Kept { entry, .. } = self.memory.get(key)?;
         if entry.age(now) <= Duration::from_nanos(self.spec.keep) {
             return Some(entry);
         }
@@ -81,7 +105,19 @@ impl Cache {
         if let Some(shared) = &self.shared {
             shared.put(&key, &entry, self.spec.keep);
         }
-        self.memory.insert(key, entry);
+        self.memory.insert(key, Kept { entry, meant: None });
+    }
+
+    /// Returns what the question means of which an answer is kept.
+    fn meant(&self, key: &Key) -> Option<Arc<Meant>> {
+        self.memory.peek(key)?.meant
+    }
+
+    /// Adds to an answer, while it is kept, what its question means.
+    fn attach(&self, key: &Key, entry: &Arc<Entry>, meant: Arc<Meant>) {
+        if self.memory.peek(key).is_some_and(|kept| Arc::ptr_eq(&kept.entry, entry)) {
+            self.memory.insert(*key, Kept { entry: entry.clone(), meant: Some(meant) });
+        }
     }
 
     /// Brings what another gateway has kept, where it is younger than what is held here.
@@ -89,9 +125,9 @@ impl Cache {
         let Some(shared) = &self.shared else { return };
         let Some(entry) = shared.get(key, (entropy, self.spec.max_entry)).await else { return };
         // Of another configuration it could not be: that has another key. But nobody is believed a tier that is not there.
-        let held = self.memory.peek(key).is_some_and(|held| held.made >= entry.made);
+        let held = self.memory.peek(key).is_some_and(|held| held.entry.made >= entry.made);
         if entry.tier < self.spec.tiers && !held {
-            self.memory.insert(*key, Arc::new(entry));
+            self.memory.insert(*key, Kept { entry: Arc::new(entry), meant: None });
         }
     }
 
@@ -122,6 +158,7 @@ mod tests {
             vary: Vec::new(),
             contract: [0; 32],
             tiers: 16,
+            semantic: None,
         }
     }
 
@@ -136,7 +173,7 @@ mod tests {
 
     #[test]
     fn kept_2_memory_is_bounded_by_bytes_and_an_entry_without_any_counts() {
-        let cache = Cache::new(spec(), None, None);
+        let cache = Cache::new(spec(), Beside::default(), None);
         for number in 0..1_000 {
             cache.put(key(number), entry((number % 7) as usize * 500));
             assert!(cache.size() <= 64 << 10, "after {number}");
@@ -148,7 +185,7 @@ mod tests {
 
     #[test]
     fn f_143_what_is_too_old_for_any_use_is_not_found_and_gone() {
-        let cache = Cache::new(spec(), None, None);
+        let cache = Cache::new(spec(), Beside::default(), None);
         cache.put(key(1), entry(100));
         let at = |seconds| Timestamp::from_second(seconds).expect("a time");
         assert!(cache.find(&key(1), at(10)).is_some());
@@ -159,11 +196,11 @@ mod tests {
 
     #[test]
     fn cf_02_what_was_kept_outlives_a_reload_that_leaves_its_size() {
-        let cache = Cache::new(spec(), None, None);
+        let cache = Cache::new(spec(), Beside::default(), None);
         cache.put(key(1), entry(100));
-        let same = Cache::new(config::Cache { keep: 5, ..spec() }, None, Some(&cache));
+        let same = Cache::new(config::Cache { keep: 5, ..spec() }, Beside::default(), Some(&cache));
         assert!(same.find(&key(1), Timestamp::UNIX_EPOCH).is_some());
-        let other = Cache::new(config::Cache { memory: 128 << 10, ..spec() }, None, Some(&cache));
+        let other = Cache::new(config::Cache { memory: 128 << 10, ..spec() }, Beside::default(), Some(&cache));
         assert!(other.find(&key(1), Timestamp::UNIX_EPOCH).is_none());
     }
 }

@@ -173,6 +173,12 @@ impl Gateway {
         });
         self.0.events.metrics.certificates(ends);
         self.0.events.metrics.under_way(&self.0.driver.under_way());
+        let named = applied.deployment.revision.routes.iter().zip(&applied.caches);
+        let counts = named.flat_map(|(route, cache)| {
+            let counts = cache.iter().flat_map(|it| &it.semantic).flat_map(|it| it.counts());
+            counts.map(|(came, count)| (route.name.clone(), came.name(), count))
+        });
+        self.0.events.metrics.semantic_cache(counts);
         self.0.events.metrics.text(now, (&revision, &states))
     }
 

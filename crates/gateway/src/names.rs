@@ -18,6 +18,7 @@ pub(crate) const FEATURE_BREAKER_CHANGES: &str = "evenkeel_feature_breaker_chang
 pub(crate) const CACHE_REQUESTS: &str = "evenkeel_cache_requests";
 pub(crate) const CACHE_WRITES: &str = "evenkeel_cache_writes";
 pub(crate) const CACHE_WAITERS: &str = "evenkeel_cache_waiters";
+pub(crate) const SEMANTIC_CACHE: &str = "evenkeel_cache_semantic";
 pub(crate) const SHARED_CACHE: &str = "evenkeel_shared_cache";
 pub(crate) const CACHE_BYTES: &str = "evenkeel_cache_bytes";
 pub(crate) const GATE_CLOSED: &str = "evenkeel_gate_closed";

@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use crate::{
     ask::Ask,
     bill::Counts,
+    cache::{Came, Similar},
     calibration::Scale,
     clock::Clock,
     post::Posted,
@@ -174,6 +175,8 @@ pub(crate) enum Left {
     Error(Bytes),
     /// The documents that were found, the best first, and the rest of what it left.
     Found(Search, Box<Left>),
+    /// An earlier answer to other words, where one was found, and what came of looking for it.
+    Near(Option<Similar>, Option<Came>),
     /// What only the shell knows of the attempt, and the rest of what it left.
     Noted(Box<Notes>, Box<Left>),
 }
@@ -295,6 +298,8 @@ impl Ended {
         Self { left: Left::Found(search, Box::new(self.left)), ..self }
     }
 }
+
+pub(crate) use retrieval::Embedder;
 
 mod queue;
 mod workers;

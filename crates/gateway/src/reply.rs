@@ -51,6 +51,11 @@ struct Object<'a> {
     reason: &'a str,
     attempts: u8,
     revision: &'a str,
+    /// How near the question of an earlier answer to other words is, from 0 to 1, and how many seconds old that is (F-147).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    similarity: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    age: Option<u64>,
     /// What was imputed in its input (F-037).
     #[serde(skip_serializing_if = "Option::is_none")]
     imputed: Option<String>,
@@ -117,6 +122,7 @@ impl Told<'_> {
         let answered = self.disclosure.answered;
         let rescue = Some(self.disclosure.rescue).filter(|it| *it != Rescue::None);
         let name = |path: PathId| self.revision.paths[path.index()].name.as_str();
+        let near = self.cache.as_ref().filter(|it| it.similarity_permille.is_some());
         Object {
             decision: &self.ask.decision,
             route: self.route,
@@ -127,6 +133,8 @@ impl Told<'_> {
             reason: self.disclosure.reason.name(),
             attempts: self.disclosure.attempts,
             revision: &self.ask.revision,
+            similarity: near.and_then(cache::Told::similarity),
+            age: near.and_then(|it| it.age).map(|age| age.as_secs()),
             imputed: self.ask.enriched().and_then(Enriched::text),
             rescue: rescue.map(Rescue::name),
             parts: self.parts.iter().filter(|_| rescue.is_some()).map(|path| name(*path)).collect(),

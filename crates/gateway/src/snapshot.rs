@@ -7,13 +7,13 @@
 
 use std::sync::Arc;
 
-use evenkeel_config::{Deployment, Part, PathSpec, Post, Unfit, UpstreamSpec};
-use evenkeel_core::{PathId, Permille, UpstreamId, Where};
+use evenkeel_config::{Deployment, Part, PathSpec, Post, RouteSpec, Unfit, UpstreamSpec};
+use evenkeel_core::{PathId, Permille, RouteId, UpstreamId, Wants, Where};
 use jiff::{SignedDuration, Timestamp};
 use rustls::ServerConfig;
 
 use crate::{
-    cache::{Cache, Shared},
+    cache::{Beside, Cache, Semantic, Shared},
     calibration::Scale,
     clock::Clock,
     enrich::{Enrich, Plan},
@@ -174,7 +174,7 @@ impl Applied {
             Some(kept.cloned().unwrap_or_else(|| Arc::new(Enrich::new(plan, upstream.clone()))))
         });
         let enrichers = enrichers.collect();
-        let caches = caches(&deployment, shared.as_ref(), before);
+        let caches = caches(&deployment, (&upstreams, clock, shared.as_ref()), before);
         let ends = ends(&deployment);
         Ok(Arc::new(Self {
             upstreams,
@@ -193,6 +193,17 @@ impl Applied {
     }
 }
 
+impl Applied {
+    /// Says whether the question of a request may go to whoever says what questions of its route mean: where that is stands with the
+    /// tier of kind `cache` (F-036, F-147).
+    pub(crate) fn may_be_embedded(&self, route: RouteId, wants: Wants) -> bool {
+        let revision = &self.deployment.revision;
+        let paths = revision.routes[route.index()].tiers.iter().map(|tier| &revision.paths[tier.path.index()]);
+        let can = paths.into_iter().find(|path| path.place == Where::Stored).map(|path| path.can).unwrap_or_default();
+        can.serves(Wants { regions: wants.regions, ..Wants::default() })
+    }
+}
+
 /// Returns what several gateways keep together; one at the same address stays, with its connection.
 fn shared(deployment: &Deployment, clock: Clock, before: Option<&Applied>) -> Result<Option<Arc<Shared>>, String> {
     let keeps = deployment.routes.iter().any(|route| route.cache.is_some());
@@ -202,12 +213,22 @@ fn shared(deployment: &Deployment, clock: Clock, before: Option<&Applied>) -> Re
 }
 
 /// Returns what keeps the answers of each route; what was kept under the same name stays.
-fn caches(deployment: &Deployment, shared: Option<&Arc<Shared>>, before: Option<&Applied>) -> Vec<Option<Arc<Cache>>> {
+fn caches(
+    deployment: &Deployment,
+    (upstreams, clock, shared): (&[Arc<Upstream>], Clock, Option<&Arc<Shared>>),
+    before: Option<&Applied>,
+) -> Vec<Option<Arc<Cache>>> {
     let old = |name: &str| before?.caches[before?.deployment.revision.route(name)?.index()].as_deref();
-    let routes = deployment.routes.iter().zip(&deployment.revision.routes);
-    let cache =
-        routes.map(|(spec, route)| Some(Arc::new(Cache::new(spec.cache.clone()?, shared.cloned(), old(&route.name)))));
-    cache.collect()
+    let cache = |(spec, route): (&RouteSpec, &evenkeel_core::Route)| {
+        let (spec, old) = (spec.cache.clone()?, old(&route.name));
+        let semantic = spec.semantic.clone().and_then(|semantic| {
+            let at = deployment.upstreams.iter().position(|it| it.name == semantic.embeddings.upstream)?;
+            let before = old.and_then(|it| it.semantic.as_ref());
+            Some(Semantic::start(semantic, upstreams[at].clone(), clock, before))
+        });
+        Some(Arc::new(Cache::new(spec, Beside { shared: shared.cloned(), semantic }, old)))
+    };
+    deployment.routes.iter().zip(&deployment.revision.routes).map(cache).collect()
 }
 
 /// Returns what requests of each route must be. What was learned of a model stays known while nothing that names it changes.

@@ -164,3 +164,32 @@ fn what_a_record_has_nothing_of_is_left_out() {
     let titles: Vec<_> = explain(&plain).sections.iter().map(|it| it.title).collect();
     assert_eq!(titles, ["", "The tiers, in order"]);
 }
+
+#[test]
+fn f_147_an_answer_to_other_words_is_told_as_one() {
+    let told = |cache: serde_json::Value| {
+        let it = Decision { cache: Some(serde_json::from_value(cache).expect("a record")), ..record() };
+        super::cache::lines(&it)
+    };
+    let given = json!({"status": "similar", "age_ms": 88_000, "similarity_permille": 962, "first": "01KB7Q", "searched": "found"});
+    assert_eq!(
+        told(given),
+        [
+            "An earlier answer to the same question in other words was given, near by 96.2 %, 88000 ms old; it was first given by decision 01KB7Q."
+        ]
+    );
+    for (searched, words) in [
+        ("found", "the nearest is not near enough, or too old"),
+        ("otherwise", "those that are near differ in a number, a name, a quotation or a negation"),
+        ("slow", "who says what the question means took too long"),
+        ("word_of_later", "word_of_later"),
+    ] {
+        let lines = told(json!({"status": "miss", "searched": searched}));
+        assert_eq!(lines[1], format!("An answer to other words was looked for: {words}."));
+    }
+    for signal in ["similarity_permille", "similar_fresh_permille", "similar_age_ns", "similar_fresh_age_ns"] {
+        let input = json!({"signal": signal, "of": "earlier", "value": "962", "op": "<", "threshold": "950", "breached": false});
+        let words = super::signals::words(&serde_json::from_value(input).expect("an input"));
+        assert!(!words.contains(signal), "{words}");
+    }
+}

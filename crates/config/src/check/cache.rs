@@ -4,7 +4,12 @@ use evenkeel_core::SECOND;
 
 use super::Checks;
 use crate::{
-    schema::{cache::Cache, path::Target, route::Route},
+    schema::{
+        cache::{Cache, Semantic},
+        path::Target,
+        route::{Route, RouteProtocol},
+        upstream::UpstreamProtocol,
+    },
     tree::Key,
 };
 
@@ -22,12 +27,44 @@ impl Checks<'_> {
             let message = "what is kept is never given: fresh answers are off, and no tier is of kind `cache`";
             self.warning("no-effect", &key.field("fresh"), message, "add a tier `{name: earlier, cache: {}}`");
         }
+        if let Some(semantic) = &cache.semantic {
+            self.semantic(&key.field("semantic"), route, (cache, semantic, earlier));
+        }
         for (at, name) in cache.vary.iter().enumerate() {
             let token = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
             if name.is_empty() || !name.chars().all(token) {
                 let message = format!("`{name}` is no name of a header");
                 self.error("bad-name", &key.field("vary").index(at), message, "for example x-tenant-id");
             }
+        }
+    }
+
+    fn semantic(&mut self, key: &Key, route: &Route, of: (&Cache, &Semantic, bool)) {
+        let (cache, it, earlier) = of;
+        if route.protocol != RouteProtocol::OpenaiChat {
+            let message = format!("what an `{}` route is asked has no words", route.protocol.name());
+            self.error(
+                "misplaced-key",
+                key,
+                message,
+                "remove it: only an `openai-chat` route can look for other words",
+            );
+        }
+        let of = key.field("embeddings");
+        self.upstream(&of.field("upstream"), &it.embeddings.upstream, &[UpstreamProtocol::Openai]);
+        let hint = "write the name the upstream knows";
+        self.not_empty(&of.field("model"), &it.embeddings.model, "the model has no name", hint);
+        if it.at_least.0 < 500 {
+            let message = "two questions that have nothing to do with one another may be as near as this";
+            self.error("out-of-range", &key.field("at_least"), message, "write 0.5 or more, for example 0.95");
+        }
+        if it.fresh && !cache.fresh {
+            let message = "a fresh answer to other words would be given, and one to the same words would not";
+            self.error("order", &key.field("fresh"), message, "remove it, or `fresh: false` of the cache");
+        }
+        if !earlier && !it.fresh {
+            let message = "answers to other words are never given: `fresh` is off, and no tier is of kind `cache`";
+            self.warning("no-effect", key, message, "add a tier `{name: earlier, cache: {}}`");
         }
     }
 

@@ -66,7 +66,8 @@ impl Checks<'_> {
         for (name, wants) in [("language", language), ("residency", residency)] {
             let serves = |tier: &Tier, certain: bool| {
                 tier.kinds.given().iter().any(|(_, kind)| {
-                    (kind.target() == Target::Certain) == certain && capability::can(&names, tier, *kind).serves(wants)
+                    (kind.target() == Target::Certain) == certain
+                        && capability::can(&names, (tier, route), *kind).serves(wants)
                 })
             };
             let any = |certain| route.tiers.iter().flat_map(Tier::asked).any(|tier| serves(tier, certain));

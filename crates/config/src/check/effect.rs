@@ -4,7 +4,7 @@ use super::Checks;
 use crate::{
     compile::batch,
     schema::{
-        path::{PathKind, Target},
+        path::{PathKind, Target, leaves},
         route::{OnPolicy, Route, RouteProtocol},
         tier::Tier,
     },
@@ -78,7 +78,7 @@ impl Checks<'_> {
             ("features", speaks || (target == Target::Certain && route.protocol != RouteProtocol::Oip)),
             ("languages", attempted),
             ("datatypes", attempted && route.protocol == RouteProtocol::Oip),
-            ("residency", kind.leaves()),
+            ("residency", leaves(kind, route)),
             ("space", route.protocol == RouteProtocol::OpenaiEmbeddings && target != Target::Stored),
             ("total", attempted),
             ("breaker", attempted),

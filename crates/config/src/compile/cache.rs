@@ -1,8 +1,16 @@
 //! What is kept of a route's answers, as the gateway does it and as the core judges their age.
 
-use evenkeel_core::CachePolicy;
+use evenkeel_core::{CachePolicy, Nanos, Permille, SimilarPolicy};
 
-use crate::schema::{cache, route::Route, scalar::Duration};
+use crate::{
+    schema::path::kind::Embeddings,
+    schema::{
+        cache,
+        path::{PathKind, Target},
+        route::Route,
+        scalar::Duration,
+    },
+};
 
 /// What is kept of a route's answers, and for whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +29,24 @@ pub struct Cache {
     pub contract: [u8; 32],
     /// How many tiers the route has.
     pub tiers: u8,
+    /// Answers to other words; none where none is looked for.
+    pub semantic: Option<Semantic>,
+}
+
+/// How answers to a question that was put in other words are found (F-147).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Semantic {
+    /// Who says what a question means.
+    pub embeddings: Embeddings,
+    /// Questions that one is compared with, at most.
+    pub entries: usize,
+}
+
+/// Returns the time that a path needs to commit: to look for an answer to other words takes as long as its embedder may.
+pub(super) fn need(kind: &dyn PathKind, route: &Route) -> Nanos {
+    let search =
+        route.semantic().filter(|_| kind.target() == Target::Stored).map_or(0, |it| it.embeddings.timeout.nanos());
+    kind.need().saturating_add(search)
 }
 
 /// Returns the names of headers in one way.
@@ -40,7 +66,14 @@ pub(super) fn cache(it: &cache::Cache, tiers: usize, contract: [u8; 32]) -> Cach
         vary: vary(&it.vary),
         contract,
         tiers: u8::try_from(tiers).unwrap_or(u8::MAX),
+        semantic: it.semantic.as_ref().map(semantic),
     }
+}
+
+fn semantic(it: &cache::Semantic) -> Semantic {
+    let of = &it.embeddings;
+    let embeddings = Embeddings { upstream: of.upstream.clone(), model: of.model.clone(), timeout: of.timeout.nanos() };
+    Semantic { embeddings, entries: it.entries as usize }
 }
 
 pub(super) fn policy(route: &Route) -> Option<CachePolicy> {
@@ -50,7 +83,10 @@ pub(super) fn policy(route: &Route) -> Option<CachePolicy> {
         stale_if_error: nanos(it.stale_if_error),
         fresh: it.fresh,
         waiters: it.waiters,
-        similar: None,
+        similar: it
+            .semantic
+            .as_ref()
+            .map(|it| SimilarPolicy { at_least: Permille::new(it.at_least.0), fresh: it.fresh }),
     };
     route.cache.as_ref().map(policy)
 }

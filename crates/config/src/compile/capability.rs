@@ -6,7 +6,7 @@ use evenkeel_core::{Can, Names, Wants, datatype};
 
 use crate::schema::{
     file::File,
-    path::{PathKind, Target},
+    path::{PathKind, Target, leaves},
     route::Route,
     tier::Tier,
 };
@@ -22,7 +22,7 @@ pub(crate) fn names(file: &File) -> Names {
 }
 
 /// Returns what a tier can. What is computed in this process takes nothing anywhere, and a fixed answer fits everything.
-pub(crate) fn can(names: &Names, tier: &Tier, kind: &dyn PathKind) -> Can {
+pub(crate) fn can(names: &Names, (tier, route): (&Tier, &Route), kind: &dyn PathKind) -> Can {
     let target = kind.target();
     // Of an ensemble each member is looked at for itself.
     if matches!(target, Target::Certain | Target::Members) {
@@ -31,7 +31,7 @@ pub(crate) fn can(names: &Names, tier: &Tier, kind: &dyn PathKind) -> Can {
     let bits = |all: &Vec<String>, bit: &dyn Fn(&str) -> u64| all.iter().fold(0, |bits, it| bits | bit(&lower(it)));
     let languages = tier.languages.as_ref().map(|all| bits(all, &|it| names.spoken(it)));
     let datatypes = tier.datatypes.as_ref().map(|all| all.iter().fold(0, |bits, it| bits | datatype(it.name())));
-    let regions = match kind.leaves() {
+    let regions = match leaves(kind, route) {
         true => tier.residency.as_ref().map(|all| bits(all, &|it| names.region(it))),
         false => Some(0),
     };

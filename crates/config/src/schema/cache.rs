@@ -1,8 +1,11 @@
-//! `routes.NAME.cache`: what is kept of answers, for whom, and how long (F-140 to F-146).
+//! `routes.NAME.cache`: what is kept of answers, for whom, and how long (F-140 to F-147).
+
+mod semantic;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::semantic::Semantic;
 use super::scalar::{Duration, Size};
 
 /// Answers that are kept, to be given again to the same request of the same client: at once while they are fresh, and by a tier
@@ -30,6 +33,9 @@ pub(crate) struct Cache {
     /// for another value of one of them (F-141).
     #[schemars(length(max = 16))]
     pub(crate) vary: Vec<String>,
+    /// Earlier answers to a question that was put in other words, of an `openai-chat` route; none by default (F-147).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) semantic: Option<Semantic>,
 }
 
 impl Default for Cache {
@@ -43,6 +49,7 @@ impl Default for Cache {
             memory: Size(64 << 20),
             max_entry: Size(1 << 20),
             vary: Vec::new(),
+            semantic: None,
         }
     }
 }

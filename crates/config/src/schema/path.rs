@@ -179,6 +179,12 @@ impl<'a> Site<'a> {
     }
 }
 
+/// Says whether something of a request leaves this process by a path of a route: by what is kept, where somebody else says what a
+/// question means.
+pub(crate) fn leaves(kind: &dyn PathKind, route: &Route) -> bool {
+    kind.leaves() || kind.target() == Target::Stored && route.semantic().is_some()
+}
+
 /// What a path calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Target<'a> {

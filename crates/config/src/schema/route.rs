@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    cache::Cache,
+    cache::{Cache, Semantic},
     commit::Commit,
     contract::{Input, Output},
     enrich::Enrich,
@@ -134,6 +134,11 @@ impl RouteProtocol {
 }
 
 impl Route {
+    /// Returns how answers to other words are found, where they are looked for (F-147).
+    pub(crate) fn semantic(&self) -> Option<&Semantic> {
+        self.cache.as_ref()?.semantic.as_ref()
+    }
+
     /// Returns its own deadline, else that of its protocol (F-021).
     pub(crate) fn deadline(&self) -> Duration {
         self.deadline.unwrap_or(Duration::seconds(match self.protocol {

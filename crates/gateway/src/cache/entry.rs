@@ -7,6 +7,7 @@ mod wire;
 use std::time::Duration;
 
 use bytes::Bytes;
+use evenkeel_core::Nanos;
 use jiff::Timestamp;
 
 use crate::tensor::{InferAnswer, Output, Parameter, Parameters};
@@ -34,6 +35,11 @@ impl Entry {
     /// Returns how old it is; a clock that was set back makes nothing younger than new.
     pub(crate) fn age(&self, now: Timestamp) -> Duration {
         Duration::try_from(now.duration_since(self.made)).unwrap_or(Duration::ZERO)
+    }
+
+    /// Returns the same in nanoseconds.
+    pub(crate) fn age_nanos(&self, now: Timestamp) -> Nanos {
+        Nanos::try_from(self.age(now).as_nanos()).unwrap_or(Nanos::MAX)
     }
 
     /// Returns its bytes.

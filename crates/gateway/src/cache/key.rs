@@ -10,6 +10,8 @@
 //! # Source
 //! BLAKE3, 256 bits: a collision that somebody makes on purpose would be another tenant's answer (DA-08).
 
+mod apart;
+
 use evenkeel_config as config;
 use http::{HeaderMap, HeaderName};
 
@@ -47,9 +49,7 @@ impl Key {
     pub(crate) fn of(scope: Scope<'_>, question: &Question, body: &[u8]) -> Option<Self> {
         let mut parts = Parts::default();
         parts.part(b"evenkeel.cache/v1");
-        parts.part(&scope.cache.contract);
-        parts.part(scope.route.as_bytes());
-        parts.who(scope);
+        parts.scope(scope);
         match question {
             Question::Chat(_) => parts.json(b"chat", body).ok()?,
             Question::Embeddings(_) => parts.json(b"embeddings", body).ok()?,
@@ -91,6 +91,12 @@ impl Parts {
 
     fn count(&mut self, number: usize) {
         self.0.update(&(number as u64).to_le_bytes());
+    }
+
+    fn scope(&mut self, scope: Scope<'_>) {
+        self.part(&scope.cache.contract);
+        self.part(scope.route.as_bytes());
+        self.who(scope);
     }
 
     fn who(&mut self, scope: Scope<'_>) {
@@ -183,6 +189,12 @@ fn members(reader: &mut Reader<'_>, out: &mut Vec<u8>, but: &[&str]) -> Result<(
         value(reader, &mut member)?;
         all.push((key.into_owned(), member));
     }
+    sorted(out, all);
+    Ok(())
+}
+
+/// Writes members in the order of their keys.
+fn sorted(out: &mut Vec<u8>, mut all: Vec<(String, Vec<u8>)>) {
     all.sort_by(|one, other| one.0.cmp(&other.0));
     out.push(b'{');
     for (key, member) in all {
@@ -192,7 +204,6 @@ fn members(reader: &mut Reader<'_>, out: &mut Vec<u8>, but: &[&str]) -> Result<(
         out.push(b',');
     }
     out.push(b'}');
-    Ok(())
 }
 
 fn value(reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Result<(), Flaw> {

@@ -19,7 +19,7 @@ use std::{
 };
 
 use evenkeel_config::Store;
-use evenkeel_core::{Aside, AttemptId, BreakerPolicy, Nanos, ResultCode};
+use evenkeel_core::{Aside, BreakerPolicy, Nanos, ResultCode};
 use parking_lot::Mutex;
 use redis::{RedisError, aio::MultiplexedConnection};
 use tokio::{
@@ -28,7 +28,7 @@ use tokio::{
 };
 
 use self::connect::{Line, Way, words};
-use super::{Entry, Key};
+use super::{Entry, Key, calling::Calling};
 use crate::clock::Clock;
 
 /// How long a look-up may take.
@@ -145,11 +145,10 @@ impl Shared {
     /// Looks an answer up that has so many bytes at most.
     pub(crate) async fn get(&self, key: &Key, (entropy, most): (u64, u64)) -> Option<Entry> {
         let Some(connection) = self.connection() else { return self.count(Came::Down) };
-        let now = self.clock.now();
-        let Some(call) = self.aside.lock().start(now, entropy, now.saturating_add(PATIENCE.as_nanos() as Nanos)) else {
+        let patience = PATIENCE.as_nanos() as Nanos;
+        let Some(mut calling) = Calling::start(&self.aside, self.clock, (entropy, patience)) else {
             return self.count(Came::Open);
         };
-        let mut calling = Calling { shared: self, call: Some(call), entropy };
         let name = name(key);
         let found = timeout(PATIENCE, read(connection, &name, most)).await;
         let (result, came, entry) = match found {
@@ -235,31 +234,6 @@ async fn read(mut connection: MultiplexedConnection, name: &str, most: u64) -> R
     // What is written around an answer of `most` bytes is less than as much again, and a little.
     let end = most.saturating_mul(2).saturating_add(4 << 10);
     redis::cmd("GETRANGE").arg(name).arg(0).arg(end).query_async(&mut connection).await
-}
-
-/// A call that ends with its breaker, however it ends.
-struct Calling<'a> {
-    shared: &'a Shared,
-    call: Option<AttemptId>,
-    entropy: u64,
-}
-
-impl Calling<'_> {
-    fn end(&mut self, result: ResultCode) {
-        if let Some(call) = self.call.take() {
-            let now = self.shared.clock.now();
-            self.shared.aside.lock().end(now, call, (Some(result), self.entropy));
-        }
-    }
-}
-
-impl Drop for Calling<'_> {
-    fn drop(&mut self) {
-        if let Some(call) = self.call.take() {
-            // Whoever asked is gone, which says nothing of the server.
-            self.shared.aside.lock().end(self.shared.clock.now(), call, (None, self.entropy));
-        }
-    }
 }
 
 /// Connects, writes what waits, and asks for a sign of life now and then, for as long as somebody holds the store.

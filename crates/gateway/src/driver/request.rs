@@ -46,7 +46,7 @@ use super::{
 };
 use crate::{
     bill::{Bill, Counts},
-    cache::{Copy, Entry},
+    cache::{Came, Copy, Entry, Similar},
     events::{Attempts, Events, Whose},
     path::{Chunk, Ended, Left, Meaning, Notes, Piece, Search},
     post::{self, Posted},
@@ -110,6 +110,9 @@ struct Task {
     earlier: Option<Arc<Entry>>,
     /// That answer was another request's, which it has waited for (F-145).
     waited: bool,
+    /// The nearest earlier answer to other words, where one was found, and what came of looking for it (F-147).
+    near: Option<Similar>,
+    came: Option<Came>,
     /// What was sent of the stream, where it may be kept.
     copy: Option<Copy>,
     /// By which maps their scores were brought to another scale.
@@ -251,6 +254,7 @@ impl Task {
         if let Left::Judged(_, low) = &left {
             self.tell(Event::Judged { low: low.len() as u64 });
         }
+        let left = self.found(left);
         let Some(running) = self.attempt.take() else { return };
         let (search, left) = left.documents();
         if search.added > 0 {

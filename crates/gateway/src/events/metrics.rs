@@ -247,6 +247,11 @@ impl Metrics {
         self.caches.shared(counts);
     }
 
+    /// Notes how often each thing has come of looking for answers to other words, by route.
+    pub(crate) fn semantic_cache(&self, counts: impl Iterator<Item = (String, &'static str, u64)>) {
+        self.caches.semantic(counts);
+    }
+
     /// Notes what the answers take that are kept, and how many requests wait for that of another one, by route.
     pub(crate) fn caches(&self, routes: impl Iterator<Item = (String, [u64; 2])>) {
         self.caches.stand(routes);

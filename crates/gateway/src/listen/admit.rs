@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use evenkeel_core::{Operation, Protocol, RouteId, Wants};
+use evenkeel_core::{Nanos, Operation, Protocol, RouteId, Wants};
 use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
 use jiff::Timestamp;
@@ -13,7 +13,7 @@ use super::{Fault, body::Body, enriched, read, send, terms, wants};
 use crate::{
     ask::{Ask, Question},
     bodies::Held,
-    cache::{self, Asked},
+    cache::{self, Asked, Moment},
     driver::request::{Presence, Size, Submission, Terms, submit},
     gateway::Shared,
     protocol::{front::Front, problem::Problem},
@@ -113,18 +113,13 @@ async fn let_in(
             created,
         });
         let front = ask.front();
-        let name = &applied.deployment.revision.routes[route.index()].name;
         let private = terms::private(&headers)?;
         let cache = cache::Client { no_store: cache.no_store || private, ..cache };
-        let asked = Asked::new(applied.caches[route.index()].as_ref(), name, (&ask, &headers), cache);
-        let policy = applied.deployment.revision.routes[route.index()].cache;
-        let spent = match asked.as_ref().zip(policy) {
-            Some((asked, policy)) => spent + asked.fetch(policy, (shared.driver.clock, entropy)).await,
-            None => spent,
-        };
-        let bodies = shared.bodies.share(applied.deployment.server.body_bytes.0);
         let (names, said) = (&applied.deployment.revision.names, applied.deployment.routes[route.index()].wants);
         let wants = Wants { datatypes: wants::datatypes(&ask.question), ..wants::wants(&headers, names, said)? };
+        let time = Moment { clock: shared.driver.clock, entropy, left: deadline.unwrap_or(Nanos::MAX) };
+        let (asked, spent) = look_up(&applied, (route, wants), (&ask, &headers, cache), (time, spent)).await;
+        let bodies = shared.bodies.share(applied.deployment.server.body_bytes.0);
         let terms = Terms { size, entropy, deadline, max_tier, wants, private, bodies, spent };
         // None means that a reload came in between: the request is read again, as the new revision reads it, and what was
         // fetched under the old one has cost it its time all the same.
@@ -134,6 +129,24 @@ async fn let_in(
             return Ok((front, reply, presence));
         }
     }
+}
+
+/// Looks up what is kept of a request, as one revision keeps it; returns that, and what was spent on the request so far.
+async fn look_up(
+    applied: &Applied,
+    (route, wants): (RouteId, Wants),
+    (ask, headers, client): (&Ask, &HeaderMap, cache::Client),
+    (time, spent): (Moment, Nanos),
+) -> (Option<Asked>, Nanos) {
+    let of = &applied.deployment.revision.routes[route.index()];
+    let mut asked = Asked::new(applied.caches[route.index()].as_ref(), &of.name, (ask, headers), client);
+    asked.iter_mut().filter(|_| !applied.may_be_embedded(route, wants)).for_each(Asked::stay);
+    let left = time.left.min(of.deadline).saturating_sub(spent);
+    let took = match asked.as_mut().zip(of.cache) {
+        Some((asked, policy)) => asked.fetch(policy, Moment { left, ..time }).await,
+        None => 0,
+    };
+    (asked, spent + took)
 }
 
 fn lost(front: Front) -> Reply {

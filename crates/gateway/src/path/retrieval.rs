@@ -24,7 +24,11 @@ use evenkeel_core::ResultCode;
 use evenkeel_retrieval::{Hit, Index};
 use http::HeaderMap;
 
-use self::{augment::{Passages, room}, embed::Embedder, postgres::Table};
+pub(crate) use self::embed::Embedder;
+use self::{
+    augment::{Passages, room},
+    postgres::Table,
+};
 use super::{Attempting, Ended, Found, Left, Path, Pieces, Search, Site, openai::Openai, workers::Workers};
 use crate::{
     ask::{Ask, Question},

@@ -32,6 +32,7 @@ mod rows;
 mod sequences;
 mod shadows;
 mod shared;
+mod similar;
 mod stampede;
 mod streams;
 mod under_way;

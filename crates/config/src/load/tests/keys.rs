@@ -112,6 +112,14 @@ fn f_141_each_key_of_a_cache_changes_what_is_compiled() {
     ] {
         check(&keeps(keys), &keeps(""));
     }
+    let similar = |keys: &str| keeps(&format!("semantic: {{embeddings: {{upstream: big, model: e}}{keys}}}"));
+    check(&similar(""), &keeps(""));
+    for keys in [", at_least: 0.9", ", fresh: true", ", entries: 10"] {
+        check(&similar(keys), &similar(""));
+    }
+    for embeddings in ["upstream: big, model: f", "upstream: big, model: e, timeout: 1s"] {
+        check(&similar("").replace("upstream: big, model: e}", &format!("{embeddings}}}")), &similar(""));
+    }
     let contract = |text: &str| load(text).deployment.expect("compiles").routes[0].cache.clone().map(|it| it.contract);
     let plain = contract(&keeps(""));
     for same in [keeps("ttl: 1m"), keeps("vary: [x]"), keeps("").replace("    tiers:", "    deadline: 1s\n    tiers:")]
@@ -170,6 +178,16 @@ fn a_cache_that_cannot_be_meant_is_told() {
         ("{from: tier1}", "", &["unknown-word"]),
         ("{waiters: 70000}", "", &["out-of-range"]),
         ("{shared: redis}", "", &["unknown-key"]),
+        ("{semantic: {embeddings: {upstream: big, model: e}}}", earlier, &[]),
+        ("{semantic: {embeddings: {upstream: big, model: e}}}", "", &["no-effect"]),
+        ("{semantic: {embeddings: {upstream: big, model: e}, fresh: true}}", "", &[]),
+        ("{fresh: false, semantic: {embeddings: {upstream: big, model: e}, fresh: true}}", earlier, &["order"]),
+        ("{semantic: {embeddings: {upstream: v, model: e}}}", earlier, &["unknown-upstream"]),
+        ("{semantic: {embeddings: {upstream: big, model: \"\"}}}", earlier, &["empty"]),
+        ("{semantic: {embeddings: {upstream: big, model: e}, at_least: 0.4}}", earlier, &["out-of-range"]),
+        ("{semantic: {embeddings: {upstream: big, model: e}, entries: 0}}", earlier, &["out-of-range"]),
+        ("{semantic: {embeddings: {upstream: big, model: e}, entries: 5000}}", earlier, &["out-of-range"]),
+        ("{semantic: {}}", earlier, &["missing-key"]),
     ] {
         assert_eq!(codes(cache, tier), expected, "{cache} {tier}");
     }

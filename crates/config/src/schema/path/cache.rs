@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::{Kind, PathKind, Site, Target};
 use crate::{check::Checks, outside::Outside, schema::tier::Method, tree::Key};
 
-/// An earlier answer to the same request, no older than `stale_if_error` of the route's `cache`. It has no keys of its own.
+/// An earlier answer to the same request, or where the route's `cache` says `semantic`, to other words; no older than its
+/// `stale_if_error`. It has no keys of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "CacheTier")]

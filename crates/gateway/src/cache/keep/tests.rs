@@ -76,8 +76,9 @@ fn cache(any_tier: bool) -> Cache {
         vary: Vec::new(),
         contract: [0; 32],
         tiers: 16,
+        semantic: None,
     };
-    Cache::new(spec, None, None)
+    Cache::new(spec, super::super::Beside::default(), None)
 }
 
 /// What is kept of an answer for those who come later.

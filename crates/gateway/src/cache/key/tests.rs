@@ -18,6 +18,7 @@ fn cache(vary: &[&str], contract: u8) -> config::Cache {
         vary: vary.iter().map(|it| (*it).into()).collect(),
         contract: [contract; 32],
         tiers: 16,
+        semantic: None,
     }
 }
 
@@ -160,4 +161,98 @@ fn f_141_tensors_are_the_same_in_every_dialect() {
     ];
     let keys: std::collections::BTreeSet<_> = others.iter().collect();
     assert_eq!(keys.len(), others.len());
+}
+
+fn apart_of(
+    route: &str,
+    cache: &config::Cache,
+    sent: &[(&'static str, &'static str)],
+    body: &str,
+) -> Option<(Key, String)> {
+    let headers = headers(sent);
+    Key::apart(Scope { route, cache, headers: &headers }, ["u", "m"], body.as_bytes())
+}
+
+#[test]
+fn f_147_only_the_words_of_the_last_message_may_differ() {
+    let apart = |body: &str| apart_of("r", &cache(&[], 0), &[], body);
+    let last = r#"{"model":"r","messages":[{"role":"system","content":"s"},{"role":"user","content":"one"}]}"#;
+    let (scope, question) = apart(last).expect("a question");
+    assert_eq!(question, "one");
+    for same in [
+        r#"{"messages":[{"content":"s","role":"system"},{"content":"tw\u006f","role":"user"}],"model":"r"}"#,
+        r#"{"model":"r","messages":[{"role":"system","content":"s"},{"role":"user","content":[{"type":"text","text":"two"}]}],"stream":true}"#,
+    ] {
+        assert_eq!(apart(same), Some((scope, "two".into())), "{same}");
+    }
+    let with = |more: &str| last.replacen('{', &format!("{{{more},"), 1);
+    let mut others = vec![scope];
+    for other in [
+        last.replace(r#""s""#, r#""t""#),
+        last.replace(r#""system""#, r#""developer""#),
+        last.replace(r#"{"role":"system","content":"s"},"#, ""),
+        last.replace(r#"{"role":"system""#, r#"{"role":"user","content":"x"},{"role":"system""#),
+        last.replace(r#""content":"one""#, r#""content":"one","name":"anna""#),
+        with(r#""temperature":0"#),
+        with(r#""top_p":1"#),
+        with(r#""seed":7"#),
+        with(r#""n":2"#),
+        with(r#""max_tokens":5"#),
+        with(r#""stop":["a"]"#),
+        with(r#""tools":[{"type":"function","function":{"name":"f"}}]"#),
+        with(r#""response_format":{"type":"json_object"}"#),
+        with(r#""user":"anna""#),
+        with(r#""metadata":{"a":"b"}"#),
+        with(r#""vendor_key":[{}]"#),
+    ] {
+        let (scope, question) = apart(&other).expect(&other);
+        assert_eq!(question, "one", "{other}");
+        assert!(!others.contains(&scope), "APART-1: {other}");
+        others.push(scope);
+    }
+    for none in [
+        r#"{"messages":[{"role":"user","content":"one"},{"role":"assistant","content":"two"}]}"#,
+        r#"{"messages":[{"role":"tool","content":"one"}]}"#,
+        r#"{"messages":[{"role":"user","content":" "}]}"#,
+        r#"{"messages":[{"role":"user","content":null}]}"#,
+        r#"{"messages":[{"role":"user"}]}"#,
+        r#"{"messages":[{"role":"user","content":[{"type":"text","text":"a"},{"type":"image_url","image_url":{"url":"x"}}]}]}"#,
+        r#"{"messages":[{"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}]}"#,
+        r#"{"messages":[{"role":"user","content":"a","content":"b"}]}"#,
+        r#"{"messages":[{"role":"user","content":"a"}],"messages":[{"role":"user","content":"b"}]}"#,
+        r#"{"messages":[]}"#,
+        r#"{"messages":"one"}"#,
+        r#"{}"#,
+        "[]",
+    ] {
+        assert_eq!(apart(none), None, "{none}");
+    }
+    let long = |bytes: usize| format!(r#"{{"messages":[{{"role":"user","content":"{}"}}]}}"#, "x".repeat(bytes));
+    assert!(apart(&long(1_024)).is_some() && apart(&long(1_025)).is_none());
+}
+
+#[test]
+fn da_08_f_141_f_147_no_two_clients_are_in_one_scope() {
+    let body = r#"{"messages":[{"role":"user","content":"one"}]}"#;
+    let (plain, tenants) = (cache(&[], 0), cache(&["x-tenant"], 0));
+    let headers = headers(&[]);
+    let scope = Scope { route: "r", cache: &plain, headers: &headers };
+    let scopes = [
+        apart_of("r", &plain, &[], body),
+        apart_of("q", &plain, &[], body),
+        apart_of("r", &cache(&[], 1), &[], body),
+        apart_of("r", &plain, &[("authorization", "Bearer a")], body),
+        apart_of("r", &plain, &[("authorization", "Bearer b")], body),
+        apart_of("r", &plain, &[("x-api-key", "Bearer a")], body),
+        apart_of("r", &plain, &[("cookie", "a=b")], body),
+        apart_of("r", &plain, &[("openai-project", "o")], body),
+        apart_of("r", &plain, &[("evenkeel-residency", "o")], body),
+        apart_of("r", &tenants, &[], body),
+        apart_of("r", &tenants, &[("x-tenant", "a")], body),
+        apart_of("r", &tenants, &[("x-tenant", "b")], body),
+        Key::apart(scope, ["u", "n"], body.as_bytes()),
+        Key::apart(scope, ["v", "m"], body.as_bytes()),
+    ];
+    let scopes: std::collections::BTreeSet<_> = scopes.into_iter().map(|it| it.expect("a question").0).collect();
+    assert_eq!(scopes.len(), 14);
 }

@@ -80,14 +80,15 @@ impl Task {
         let mut posting =
             Posting::new(&deployment.routes[self.it.route.index()].post, &self.it.ask, self.is_early(), sent);
         let out = posting.between(out);
-        let future = match (start.role, ask) {
-            (Role::Answer | Role::Splice, None) => lost(),
-            (Role::Answer | Role::Splice, Some(ask)) => match (self.voted_output().filter(|_| voter), accept) {
+        let future = match (self.search(start), start.role, ask) {
+            (Some(search), ..) => search,
+            (None, Role::Answer | Role::Splice, None) => lost(),
+            (None, Role::Answer | Role::Splice, Some(ask)) => match (self.voted_output().filter(|_| voter), accept) {
                 (Some(output), accept) => judge::voter(path, &ask, call, (accept, output)),
                 (None, Some(accept)) => judge::attempt(path, &ask, call, accept),
                 (None, None) => path.attempt(ask, call, out),
             },
-            (Role::Continue, _) => {
+            (None, Role::Continue, _) => {
                 self.bill.reads(start.attempt, self.sent.text().len());
                 self.go_on(&path, call, out)
             }

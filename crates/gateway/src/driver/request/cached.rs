@@ -1,14 +1,14 @@
 //! What the task of a request has to do with the cache: it gives an earlier answer, and keeps its own where that may be.
 
-use evenkeel_core::{AttemptId, Decision, Disclosure, Reason, Source};
+use evenkeel_core::{AttemptId, Decision, Disclosure, Event, Reason, ResultCode, Source, Start, Where};
 use http::HeaderMap;
 use jiff::Timestamp;
 
 use super::{Task, answer::stream_of, vote::Panel};
 use crate::{
     ask::Question,
-    cache::{self, Made, Material, Noted, Said, Told, Unkept, keep},
-    path::Left,
+    cache::{self, Came, Made, Material, Noted, Said, Told, Unkept, keep},
+    path::{Attempting, Ended, Left},
     protocol::{openai::envelope::Envelope, problem::Problem},
     reply::{self, Reply},
 };
@@ -19,16 +19,41 @@ impl Task {
         let policy = self.it.applied.deployment.revision.routes[self.it.route.index()].cache?;
         let now = Timestamp::now();
         let held = self.earlier.as_deref();
-        Some(match self.waited {
-            true => Told::shared(held.map(|entry| entry.age(now))),
-            false => Told::of(policy, self.it.asked.as_ref(), held, (reason, now)),
+        let near = self.near.as_ref().filter(|_| reason == Reason::CacheSemanticHit);
+        Some(match (self.waited, near.zip(self.it.asked.as_ref())) {
+            (_, Some((near, asked))) => Told::near(policy, asked, (near, now)),
+            (true, None) => Told::shared(held.map(|entry| entry.age(now))),
+            (false, None) => Told::of(policy, self.it.asked.as_ref(), held, (reason, now)),
         })
+    }
+
+    /// Looks for an earlier answer to other words, where that is what an attempt is to do.
+    pub(super) fn search(&self, start: &Start) -> Option<Attempting> {
+        let place = self.it.applied.deployment.revision.paths[start.path.index()].place;
+        let mut asked = self.it.asked.clone().filter(|_| place == Where::Stored)?;
+        let (entropy, left) = (self.it.terms.entropy, start.budget);
+        Some(Box::pin(async move {
+            let (came, found) = asked.search(entropy, left).await;
+            let result = if found.is_some() { ResultCode::Ok } else { ResultCode::CacheDissimilar };
+            Ended { left: Left::Near(found, came), ..Ended::bare(result, None) }
+        }))
+    }
+
+    /// Keeps what was found of answers to other words, and tells the core how near it is; returns what else is left.
+    pub(super) fn found(&mut self, left: Left) -> Left {
+        let Left::Near(found, came) = left else { return left };
+        if let Some(found) = &found {
+            self.tell(Event::Similar(found.near(Timestamp::now())));
+        }
+        (self.near, self.came) = (found, came);
+        Left::Nothing
     }
 
     /// The earlier answer, in the form in which this client wants it.
     pub(super) fn earlier_answer(&mut self, disclosure: &Disclosure) -> Reply {
         let lost = |task: &Self| task.refusal(Problem::Overloaded, "the answer was lost", None, disclosure);
-        let Some(entry) = self.earlier.clone() else { return lost(self) };
+        let near = self.near.as_ref().filter(|_| disclosure.reason == Reason::CacheSemanticHit).map(|it| &it.entry);
+        let Some(entry) = near.or(self.earlier.as_ref()).cloned() else { return lost(self) };
         let told = self.told(disclosure);
         match (&entry.said, &self.it.ask.question) {
             (Said::Infer(answer), Question::Infer(_)) => {
@@ -55,7 +80,7 @@ impl Task {
 
     /// Keeps the answer, where it may be kept, and says what the cache had to do with it.
     pub(super) fn keep_answer(&mut self, decision: &Decision) -> Option<Noted> {
-        let Told { status, age, .. } = self.told_of_cache(decision.reason)?;
+        let Told { status, age, similarity_permille, .. } = self.told_of_cache(decision.reason)?;
         let written = self.it.asked.clone().filter(|_| age.is_none()).map(|asked| {
             let made = Timestamp::now();
             let streamed = self.copy.take().map(|mut copy| Material::Events(copy.take(), &self.model));
@@ -67,13 +92,14 @@ impl Task {
             };
             let Made { shared, unkept } = keep(&asked.cache, (decision, &self.it.ask), material, made);
             if let (Some(entry), None) = (&shared, unkept) {
-                asked.cache.put(asked.key, entry.clone());
+                asked.keep(entry.clone(), &self.it.ask.decision);
             }
             // Kept before it is told of: who comes in between finds the one or the other (F-145).
             self.driver.land(self.id, shared);
             unkept.map_or("stored", Unkept::name)
         });
-        Some(Noted { status, age, written })
+        let first = self.near.as_ref().filter(|_| similarity_permille.is_some()).map(|near| near.first.clone());
+        Some(Noted { status, age, written, similarity_permille, first, searched: self.came.map(Came::name) })
     }
 
     /// Returns the attempt that answered. Where its client has left, nobody was told, and it is the one that ended well, or that

@@ -107,6 +107,8 @@ pub(crate) fn submit(
         copy: it.asked.as_ref().filter(|_| it.ask.is_stream()).map(|asked| Copy::of(asked.cache.spec.max_entry)),
         earlier,
         waited: false,
+        near: it.asked.as_ref().and_then(|asked| asked.near.clone()),
+        came: it.asked.as_ref().and_then(|asked| asked.came),
         calibrated: Vec::new(),
         notes: Vec::new(),
         finish: None,

@@ -16,6 +16,7 @@ pub(super) struct Caches {
     bytes: Gauges,
     waiters: Gauges,
     shared: Counters,
+    semantic: Counters,
 }
 
 impl Caches {
@@ -31,6 +32,12 @@ impl Caches {
             names::SHARED_CACHE,
             "Look-ups in the shared store of answers, and writes, by what came of them",
             shared,
+        );
+        let semantic = self.semantic.clone();
+        it.register(
+            names::SEMANTIC_CACHE,
+            "Look-ups of answers to other words, and what was kept for them, by what came",
+            semantic,
         );
         let waiters = self.waiters.clone();
         it.register(names::CACHE_WAITERS, "Requests that wait for the answer to another one of the same", waiters);
@@ -48,6 +55,13 @@ impl Caches {
     pub(super) fn shared(&self, counts: impl Iterator<Item = (&'static str, u64)>) {
         for (result, count) in counts {
             self.shared.get_or_create(&vec![("result", result.into())]).inner().store(count, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn semantic(&self, counts: impl Iterator<Item = (String, &'static str, u64)>) {
+        for (route, result, count) in counts {
+            let labels = vec![("route", route), ("result", result.into())];
+            self.semantic.get_or_create(&labels).inner().store(count, Ordering::Relaxed);
         }
     }
 

@@ -21,7 +21,7 @@ const MOST_ANSWER: usize = 1 << 20;
 const MOST_QUESTION: usize = 16 << 10;
 
 /// Who says what a question means.
-pub(super) struct Embedder {
+pub(crate) struct Embedder {
     upstream: Arc<Upstream>,
     model: String,
     timeout: Nanos,
@@ -38,12 +38,12 @@ struct One {
 }
 
 impl Embedder {
-    pub(super) fn new(of: &Embeddings, upstream: Arc<Upstream>) -> Self {
+    pub(crate) fn new(of: &Embeddings, upstream: Arc<Upstream>) -> Self {
         Self { upstream, model: of.model.clone(), timeout: of.timeout }
     }
 
     /// Asks for the vector of a question, in no more than half of the time that is left to the attempt.
-    pub(super) async fn vector(&self, question: &str, left: Nanos) -> Result<Vec<f32>, ResultCode> {
+    pub(crate) async fn vector(&self, question: &str, left: Nanos) -> Result<Vec<f32>, ResultCode> {
         let budget = self.timeout.min(left / 2);
         let asked = tokio::time::timeout(Duration::from_nanos(budget), self.ask(question, budget)).await;
         asked.unwrap_or(Err(ResultCode::TotalTimeout))
