@@ -6,7 +6,7 @@ use evenkeel_signals::cosine::Unit;
 
 fn main() {
     println!("{:>8} {:>8} {:>12}", "vectors", "numbers", "microseconds");
-    for (vectors, numbers) in [(1_024, 384), (1_024, 1_536), (16_384, 384), (16_384, 1_536)] {
+    for (vectors, numbers) in [(1_024, 384), (1_024, 1_536), (4_096, 384), (4_096, 1_536)] {
         let mut bits = 1_u64;
         let mut draw = || {
             bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
