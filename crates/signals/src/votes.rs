@@ -4,7 +4,7 @@
 //! labels    canonical class per member -> Ballot -> Tally                  (tally)
 //! numbers   value per member           -> Estimate -> Median               (median)
 //! texts     text -> read -> canonical -> clusters -> Ballot -> Tally       (text, cluster)
-//! records   canonical class per field  -> Form -> a Tally per field        (fields)
+//! records   canonical fields -> record -> records    -> Ballot -> Tally    (fields)
 //! ```
 //! Not here: quorum, clocks and who is asked, which the core decides; who is trusted how far, which [`weight`] turns into a weight.
 //!
@@ -32,7 +32,7 @@ mod trust;
 mod weight;
 
 pub use cluster::clusters;
-pub use fields::{Form, tally_fields};
+pub use fields::{record, records};
 pub use median::{Agreement, Estimate, Tolerance, median, median_decided};
 pub use number::canonical_number;
 pub use read::{Read, read};

@@ -38,6 +38,7 @@ struct Found {
     floor: f64,
     worst_path: f64,
     early: f64,
+    stopped: f64,
 }
 
 #[test]
@@ -61,6 +62,12 @@ fn s_vote_and_s_cal_the_calibrated_vote_loses_to_nobody_and_what_is_said_comes_t
             }
             if half >= JUDGED && it.recalibrated > OFF {
                 misses.push(format!("{set}, seed {seed}: the re-calibrated share is off by {:.4}", it.recalibrated));
+            }
+            if half >= JUDGED && it.stopped > OFF {
+                misses.push(format!(
+                    "{set}, seed {seed}: what is told before the last answer is off by {:.4}",
+                    it.stopped
+                ));
             }
             if it.worst_path > if half >= JUDGED { PATH_OFF } else { SMALL_OFF } {
                 misses.push(format!(
@@ -86,7 +93,8 @@ fn line(set: &str, half: usize, all: &[Found]) -> String {
     let mut line = format!("| {set} | {half} | {best:.1} | {majority:.1} | {weighted:.1} ");
     let _ = write!(line, "| {untrusting:.1} | **{calibrated:.1}** ");
     let _ = write!(line, "| {:+.1} ({least:+.1}) | {:.3} | {:.3} ", lead(&it), it.raw, it.recalibrated);
-    let _ = writeln!(line, "| {most_off:.3} | {:.3} | {:.3} | {early:.0} |", it.floor, it.worst_path);
+    let _ =
+        writeln!(line, "| {most_off:.3} | {:.3} | {:.3} | {early:.0} | {:.3} |", it.floor, it.worst_path, it.stopped);
     line
 }
 
@@ -98,8 +106,8 @@ fn page(table: &str) {
     let (head, rest) = text.split_once(begin).expect("the mark where the table begins");
     let (old, tail) = rest.split_once(end).expect("the mark where the table ends");
     let columns = "| set | judged rows | best service | majority | accuracy-weighted | calibrated, trust 1 | calibrated | lead over the better (least of 3) \
-                   | ECE of the raw share | re-calibrated | worst of 3 | a perfect calibrator's | ECE of the worst service, calibrated | decided before the last answer, % |\n";
-    let new = format!("{columns}|{}\n{table}", "---|".repeat(14));
+                   | ECE of the raw share | re-calibrated | worst of 3 | a perfect calibrator's | ECE of the worst service, calibrated | decided before the last answer, % | ECE where the last is then not waited for |\n";
+    let new = format!("{columns}|{}\n{table}", "---|".repeat(15));
     if std::env::var_os("EVENKEEL_WRITE_VOTES").is_some() {
         fs::write(&page, format!("{head}{begin}{new}{end}{tail}")).expect("docs/quality.md is written");
     } else {
@@ -139,6 +147,11 @@ fn judged(learnt: &VoteCalibration, rows: &[Asked], seed: u64) -> Found {
     let raw = |it: &(Tally, &String)| (it.0.raw_share(learnt.classes()).expect("all voted"), is_right(it));
     let again = |it: &(Tally, &String)| (learnt.confidence(0, &it.0).expect("all voted").p, is_right(it));
     let again: Vec<_> = votes.iter().map(again).collect();
+    let stopped: Vec<_> = rows.iter().map(|it| early(learnt, it)).collect();
+    let told = |(row, it): (&Asked, &(Tally, bool))| {
+        (learnt.confidence(0, &it.0).expect("three voted").p, winner(&it.0) == row.truth)
+    };
+    let stopped_early: Vec<_> = rows.iter().zip(&stopped).map(told).collect();
     let mut draw = Draw(seed ^ 0x5eed);
     let mut perfect = || again.iter().map(|it| (it.0, draw.part() < it.0)).collect::<Vec<_>>();
     #[expect(clippy::cast_precision_loss, reason = "twenty")]
@@ -153,20 +166,22 @@ fn judged(learnt: &VoteCalibration, rows: &[Asked], seed: u64) -> Found {
         recalibrated: ece(&again).expect("rows"),
         floor,
         worst_path: (0..learnt.members()).map(of_path).fold(0.0, f64::max),
-        early: share(rows.iter().filter(|it| early(learnt, it)).count(), rows.len()),
+        early: share(stopped.iter().filter(|it| it.1).count(), rows.len()),
+        stopped: ece(&stopped_early).expect("rows"),
         ..Found::default()
     }
 }
 
-/// Whether a vote was decided with one answer still out (the last service's), and as all decided it.
-fn early(learnt: &VoteCalibration, input: &Asked) -> bool {
+/// How a vote stands when nobody has to be waited for any more, where the last service answers last: without it where it is decided
+/// already. Then it is decided as all decided it.
+fn early(learnt: &VoteCalibration, input: &Asked) -> (Tally, bool) {
     let mut ballots = ballots(input, |path| learnt.weight(0, path, said(input, path)));
-    let all = winner(&Tally::of(&ballots));
+    let all = Tally::of(&ballots);
     let last = ballots.pop().expect("four").voter;
     let tally = Tally::of(&ballots);
-    let decided = tally.decided(&[learnt.bounds(last)], Rivals::Apart);
-    assert!(!decided || winner(&tally) == all, "what was decided early was not what all decided");
-    decided
+    let decided = tally.decided(&[learnt.bounds(0, last)], Rivals::Apart);
+    assert!(!decided || winner(&tally) == winner(&all), "what was decided early was not what all decided");
+    (if decided { tally } else { all }, decided)
 }
 
 fn said(input: &Asked, path: usize) -> &Said {
@@ -212,6 +227,7 @@ fn mean(all: &[Found]) -> Found {
         floor: of(|it| it.floor),
         worst_path: of(|it| it.worst_path),
         early: of(|it| it.early),
+        stopped: of(|it| it.stopped),
     }
 }
 

@@ -148,18 +148,32 @@ impl Calibrator {
     /// Says how likely an answer is right, as of `now`. A label that is new says what the path says.
     pub fn read(&self, now: u64, label: &str, confidence: Option<f64>) -> Reading {
         let fade = self.decay.read(now);
-        let faded = |count: Count| Count { n: count.n * fade, right: count.right * fade };
-        let path = faded(sum(self.labels.values().flatten()));
-        let p_path = path.towards(0.5);
-        let of_label = self.labels.get(label);
-        let p_label = of_label.map_or(p_path, |it| faded(sum(it)).towards(p_path));
-        let p = of_label.map_or(p_label, |it| faded(it[self.bin(confidence)]).towards(p_label));
+        let path = faded(sum(self.labels.values().flatten()), fade);
+        let bin = self.bin(confidence);
+        let p = match self.labels.get(label) {
+            None => path.towards(0.5),
+            Some(cells) => Self::of_bins(cells, fade, path.towards(0.5)).nth(bin).unwrap_or(0.5),
+        };
         let kind = match self.teacher {
             _ if path.n < ENOUGH => Kind::None,
             Teacher::Labels => Kind::Calibrated,
             Teacher::Primary => Kind::Agreement,
         };
         Reading { p, n: path.n, as_of: self.decay.as_of, kind }
+    }
+
+    /// Returns the least and the most that [`Self::read`] says of any answer, as of `now`.
+    pub fn range(&self, now: u64) -> (f64, f64) {
+        let fade = self.decay.read(now);
+        let new = faded(sum(self.labels.values().flatten()), fade).towards(0.5);
+        let all = self.labels.values().flat_map(|cells| Self::of_bins(cells, fade, new));
+        all.fold((new, new), |(least, most), p| (least.min(p), most.max(p)))
+    }
+
+    /// What is read of each bin of a label, that of the missing last.
+    fn of_bins(cells: &[Count], fade: f64, p_path: f64) -> impl Iterator<Item = f64> {
+        let p_label = faded(sum(cells), fade).towards(p_path);
+        cells.iter().map(move |it| faded(*it, fade).towards(p_label))
     }
 
     /// Returns the labels that were seen.
@@ -235,6 +249,10 @@ impl Calibrator {
                 .for_each(|it| *it = Count { n: it.n * factor, right: it.right * factor });
         }
     }
+}
+
+fn faded(count: Count, fade: f64) -> Count {
+    Count { n: count.n * fade, right: count.right * fade }
 }
 
 fn sum<'a>(counts: impl IntoIterator<Item = &'a Count>) -> Count {

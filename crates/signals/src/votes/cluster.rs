@@ -16,10 +16,15 @@ const LETTERS: usize = 20_000;
 /// O(n²) comparisons for n texts, each linear in the length.
 pub fn clusters(texts: &[&str]) -> Vec<String> {
     let grams: Vec<_> = texts.iter().map(|it| three_letters(it)).collect();
+    joined(texts, |a, b| texts[a] == texts[b] || similar(&grams[a], &grams[b]))
+}
+
+/// Joins what is near each other, also through whoever stands between, and returns for each the least of its cluster, by bytes.
+pub(super) fn joined(texts: &[&str], near: impl Fn(usize, usize) -> bool) -> Vec<String> {
     let mut group: Vec<usize> = (0..texts.len()).collect();
     for a in 0..texts.len() {
         for b in 0..a {
-            if texts[a] == texts[b] || similar(&grams[a], &grams[b]) {
+            if near(a, b) {
                 let (from, to) = (group[a], group[b]);
                 group.iter_mut().filter(|it| **it == from).for_each(|it| *it = to);
             }

@@ -45,12 +45,14 @@ pub enum Rivals {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     standings: Vec<Standing>,
+    who: u64,
 }
 
 impl Tally {
     /// Counts votes, in any order.
     pub fn of(ballots: &[Ballot]) -> Self {
         let mut classes: BTreeMap<&str, Standing> = BTreeMap::new();
+        let who = ballots.iter().filter(|it| it.voter < 64).fold(0, |who, it| who | 1 << it.voter);
         for ballot in ballots {
             let standing = classes.entry(&ballot.class).or_insert_with(|| Standing {
                 class: ballot.class.clone(),
@@ -68,7 +70,7 @@ impl Tally {
         let mut standings: Vec<_> = classes.into_values().collect();
         // The map's order is that of the bytes, and the sort keeps it among equals.
         standings.sort_by_key(|it| (Reverse(it.weight), Reverse(it.voters), it.best));
-        Self { standings }
+        Self { standings, who }
     }
 
     /// Returns the classes, the leader first.
@@ -84,6 +86,11 @@ impl Tally {
     /// Returns how many voted.
     pub fn voters(&self) -> u32 {
         self.standings.iter().map(|it| it.voters).sum()
+    }
+
+    /// Returns who voted: one bit a member, the first the lowest.
+    pub fn who(&self) -> u64 {
+        self.who
     }
 
     /// Returns the leader's share of all weight, in 1/10,000: the softmax of the sums over all `classes`, those included that

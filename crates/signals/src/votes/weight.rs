@@ -40,11 +40,6 @@ impl Bounds {
         Self { least: weight, most: weight }
     }
 
-    /// The bounds of a vote that is weighed by its own confidence, which is not known before it comes.
-    pub fn any(classes: u32) -> Self {
-        Self { least: weight(0.0, classes), most: weight(1.0, classes) }
-    }
-
     /// How far this vote can move a leader and a rival towards each other: for the rival, or against the leader.
     pub(super) fn swing(self) -> i128 {
         i128::from(self.most.max(0)).max(-i128::from(self.least))
@@ -70,7 +65,7 @@ mod tests {
         ] {
             assert_eq!(weight(p, classes), expected, "{p} of {classes}");
         }
-        assert_eq!(Bounds::any(2).swing(), 6_906_755);
+        assert_eq!(Bounds { least: -7, most: 5 }.swing(), 7, "whichever is more");
         assert_eq!(Bounds::exactly(-3).swing(), 3, "speaks against the leader");
     }
 }
