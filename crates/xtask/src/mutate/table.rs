@@ -168,6 +168,15 @@ mutations! {
         "(State::Out { .. }, None) => self.state = State::Closed,";
     "F-113", "two refusals take a replica out", "probe.rs":
         "self.out |= self.refused >= OUT_AFTER;" => "self.out |= self.refused + 1 >= OUT_AFTER;";
+    "VOTE-2", "the quorum is given up while enough may still vote", "request/vote.rs":
+        "if votes + out < quorum {" => "if votes < quorum {";
+    "VOTE-2", "who still may change the answer is not waited for", "request/vote.rs":
+        "if votes >= quorum && (out == 0 || vote.is_settled()) {" => "if votes >= quorum {";
+    "VOTE-2", "nobody is waited for where every vote counts", "request/vote.rs":
+        "self.agree == Permille::new(0) && self.tally.is_some_and(|tally| tally.open == 0)" =>
+        "self.tally.is_some_and(|tally| tally.open == 0)";
+    "VOTE-2", "too little agreement is taken for an answer", "request/vote.rs":
+        "let Some(mut leader) = leader.filter(|_| !agreement.breached()) else {" => "let Some(mut leader) = leader else {";
     "OIP-35", "rows that were answered are asked for again", "request/rows.rs":
         "self.rows = left;" => "";
     "OIP-35", "a part of an answer is kept where all rows are to move", "rows.rs":

@@ -99,6 +99,10 @@ proptest! {
                         let here = it.attempts.iter().filter(|attempt| attempt.tier == tier);
                         let votes = here.filter(|attempt| attempt.result.is_ok()).count();
                         prop_assert!(votes >= usize::from(ensemble.quorum), "VOTE-2: {:?}", it);
+                        let early = it.attempts.iter().any(|it| it.tier == tier && it.result == ResultCode::VoteOver);
+                        prop_assert!(!early || ensemble.agree == Permille::new(0), "VOTE-2, every vote counts: {:?}", it);
+                        let apart = |it: &&Fact| it.tier == tier && it.signal == Signal::Agreement && it.breached();
+                        prop_assert_eq!(it.facts.iter().find(apart), None, "VOTE-2, too little agreement");
                     }
                 }
                 _ => {}
