@@ -5,10 +5,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use self::cache::Cached;
+pub use self::votes::{Confidence, Votes};
 use crate::{Calibration, words};
 
 mod cache;
 mod posted;
+mod votes;
 
 pub use self::posted::{Posted, RuleRows};
 
@@ -51,6 +53,9 @@ pub struct Decision {
     pub candidates: Vec<Candidate>,
     /// Every attempt.
     pub attempts: Vec<Attempt>,
+    /// What the votes of an ensemble are worth; absent where none were counted of which that was learnt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub votes: Option<Votes>,
     /// What the steps of `post` did to answers; absent where they changed nothing and let all pass.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub post: Vec<Posted>,
@@ -200,7 +205,7 @@ pub struct Model {
 /// How a member of an ensemble voted: what it said is nowhere in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Vote {
-    /// What its vote counts, in millionths.
+    /// What its vote counts, in millionths; where each answer has a weight of its own, their mean over the rows.
     pub weight_millionths: i64,
     /// Rows on which it voted.
     pub rows: u64,
@@ -261,6 +266,9 @@ pub struct Outcome {
     /// What became of a stream that broke after its client had begun to get it: `none`, `spliced`, `continued`, `truncated`.
     #[serde(default = "none")]
     pub rescue: String,
+    /// How likely the answer is right, as its client was told; absent where it was told nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<Confidence>,
     /// The HTTP status.
     pub status: u16,
     /// Microseconds from admission to the end.
@@ -290,6 +298,7 @@ impl Decision {
             inputs: it.facts.iter().map(|fact| input(fact, route, &it.revision)).collect(),
             candidates: it.candidates.iter().map(|it| candidate(it, route)).collect(),
             attempts: it.attempts.iter().map(|attempt| self::attempt(attempt, &it.revision)).collect(),
+            votes: None,
             post: Vec::new(),
             explanation: explanation(&outcome, why(it)),
             outcome,
@@ -364,6 +373,7 @@ fn outcome(it: &core::Decision, route: &core::Route) -> Outcome {
         }
         .into(),
         rescue: it.rescue().name().into(),
+        confidence: None,
         status: it.outcome.status,
         latency_us: words::micros(it.outcome.latency),
     }

@@ -6,11 +6,15 @@
 //! # Compatibility
 //! Another version or another kind is refused with both named; an unknown key is, too. A reader of version 1 will read version 1.
 
+mod votes;
+
 use std::collections::BTreeMap;
 
 use evenkeel_signals::score_map::{Match, Scale, ScoreMap, Shape};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+pub use votes::{LearntVotes, VotesOf};
 
 /// The version of the files.
 const VERSION: u32 = 1;
@@ -36,6 +40,12 @@ pub enum CalibrationError {
     /// A map could reorder scores, or is none.
     #[error("holds a map of `{0}` that is none: its points must rise, and a slope must not fall")]
     Map(String),
+    /// What its checksum is of is not what stands in it.
+    #[error("was changed after it was written: its checksum is of something else")]
+    Checksum,
+    /// Its counts cannot be, or its bins do not ascend.
+    #[error("counts rows as nobody can: more were right than there were, or bins do not ascend")]
+    Votes,
 }
 
 /// The score maps of one tier: what its scores would be on the primary's scale.

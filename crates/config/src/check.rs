@@ -9,6 +9,7 @@ mod effect;
 mod enrich;
 mod input;
 mod ladder;
+mod learnt_votes;
 pub(crate) mod limits;
 mod map;
 mod post;

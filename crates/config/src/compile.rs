@@ -28,7 +28,7 @@ pub use enrich::{Enrich, Fetched, JoinKey};
 pub use map::{MapSource, MappedOutput, Pick};
 pub use only::{Alone, NotAlone};
 pub use shared::Store;
-pub use vote::{Voted, Weights};
+pub use vote::{Learnt, Voted, Weights};
 
 use crate::{
     confidence::Accept,

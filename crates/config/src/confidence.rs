@@ -53,9 +53,8 @@ impl Accept {
 
     /// Says whether a row is accepted. Its values are asked for by their positions among [`Confidence::taken`].
     pub fn accepts(&self, row: &dyn Row) -> bool {
-        let Confidence { expr, types, single, .. } = &self.confidence;
-        let Ok(confidence) = expr.number(types as &Inputs, row) else { return false };
-        let order = match single {
+        let Some(confidence) = self.confidence.of(row) else { return false };
+        let order = match self.confidence.single {
             true => (confidence as f32).partial_cmp(&(self.at_least as f32)),
             false => confidence.partial_cmp(&self.at_least),
         };
@@ -64,6 +63,17 @@ impl Accept {
 }
 
 impl Confidence {
+    /// Returns how sure a model is of a row; none where that cannot be computed. Its values are asked for as those of
+    /// [`Accept::accepts`] are.
+    pub fn of(&self, row: &dyn Row) -> Option<f64> {
+        self.expr.number(&self.types as &Inputs, row).ok()
+    }
+
+    /// Returns a confidence that was written down as this expression says it: over FP32 it has no more digits than that (CONF-2).
+    pub fn as_said(&self, written: f64) -> f64 {
+        if self.single { f64::from(written as f32) } else { written }
+    }
+
     /// Reads an expression over these outputs.
     ///
     /// # Errors

@@ -27,17 +27,17 @@ mod shape;
 mod sources;
 mod tree;
 
-pub use calibration::{CalibrationError, MappedScores, ScoreMaps};
+pub use calibration::{CalibrationError, LearntVotes, MappedScores, ScoreMaps, VotesOf};
 pub use compile::{
     Alone, Cache, Calibration, Certificate, Deployment, Enrich, Feature, Fetched, FixedTensor, Input, InputTensor,
-    JoinKey, LiveCalibration, MapSource, MappedOutput, NotAlone, Output, OutputTensor, PathSpec, Pick, RouteSpec, Semantic, Store,
+    JoinKey, Learnt, LiveCalibration, MapSource, MappedOutput, NotAlone, Output, OutputTensor, PathSpec, Pick, RouteSpec, Semantic, Store,
     UpstreamSpec, Voted, Weights,
 };
 pub use confidence::{Accept, Confidence, Take, Taken};
 pub use describe::{EXAMPLE, json_schema, rules_schema};
 pub use diagnostic::{Diagnostic, Severity};
 pub use document::{Configuration, Findings, read_document};
-pub use load::{Loaded, Part, Unfit, load_again, load_alone, load_file, load_text};
+pub use load::{Loaded, Part, Unfit, load_again, load_alone, load_file, load_text, load_to_learn};
 pub use post::{Changes, Clamp, Failed, PASSED, Post, Round, Said, Step, Stream, Work};
 pub use rules::{Answer, Row, RuleSet, Scalar};
 pub use schema::capability::{is_language, is_region};

@@ -112,45 +112,77 @@ impl Loaded {
 
 /// Reads a file.
 pub fn load_file(path: &Path) -> Loaded {
-    load_part(path, None)
+    load_part(path, Extent::Whole)
 }
 
 /// Reads one tier of a file, which needs what it names itself and nothing else.
 pub fn load_alone(path: &Path, alone: &Alone) -> Loaded {
-    load_part(path, Some(alone))
+    load_part(path, Extent::Alone(alone))
 }
 
 /// Reads a file again, as much of it as was read before.
 pub fn load_again(read: &Sources) -> Loaded {
-    load_part(read.file(), read.alone())
+    load_part(read.file(), read.alone().map_or(Extent::Whole, Extent::Alone))
 }
 
-fn load_part(path: &Path, alone: Option<&Alone>) -> Loaded {
+/// Reads a file as it is without what was learnt of its votes: to learn it, also where what stands there does not fit any more.
+pub fn load_to_learn(path: &Path) -> Loaded {
+    load_part(path, Extent::Unlearnt)
+}
+
+/// How much of a file is read.
+#[derive(Clone, Copy)]
+enum Extent<'a> {
+    Whole,
+    Alone(&'a Alone),
+    /// All but what was learnt of votes.
+    Unlearnt,
+}
+
+impl<'a> Extent<'a> {
+    fn alone(self) -> Option<&'a Alone> {
+        match self {
+            Self::Alone(alone) => Some(alone),
+            Self::Whole | Self::Unlearnt => None,
+        }
+    }
+
+    /// Takes out of a file what is not read.
+    fn leave_out(self, file: &mut File) {
+        if matches!(self, Self::Unlearnt) {
+            let tiers = file.routes.values_mut().flat_map(|it| &mut it.tiers);
+            tiers.filter_map(|it| it.vote.as_mut()).for_each(|it| it.calibration = None);
+        }
+    }
+}
+
+fn load_part(path: &Path, extent: Extent<'_>) -> Loaded {
     let name = path.display().to_string();
     let read = sources::bytes(path);
     let mut loaded = match text(&read) {
-        Ok(text) => load(&name, text, path.parent().unwrap_or(Path::new(".")), alone),
+        Ok(text) => load(&name, text, path.parent().unwrap_or(Path::new(".")), extent),
         Err(message) => Loaded::unreadable(&name, Unreadable { place: Place::default(), message }),
     };
-    loaded.sources.read(path, read.as_deref().ok(), alone);
+    loaded.sources.read(path, read.as_deref().ok(), extent.alone());
     loaded
 }
 
 /// Reads a text under the name that its diagnostics shall show; relative paths start from `base`.
 pub fn load_text(name: &str, text: &str, base: &Path) -> Loaded {
-    load(name, text, base, None)
+    load(name, text, base, Extent::Whole)
 }
 
-fn load(name: &str, text: &str, base: &Path, alone: Option<&Alone>) -> Loaded {
+fn load(name: &str, text: &str, base: &Path, extent: Extent<'_>) -> Loaded {
     let tree = match tree::parse(text) {
         Ok(tree) => tree,
         Err(unreadable) => return Loaded::unreadable(name, unreadable),
     };
     let schema = json_schema();
     let Shaped { value, found, mut doubts } = Shape::check(name, &schema, &tree);
-    let file: File = serde_json::from_value(value).expect("SHAPE-1");
+    let mut file: File = serde_json::from_value(value).expect("SHAPE-1");
+    extent.leave_out(&mut file);
     let mut parts = declared(name, &file, &tree);
-    let alone = match alone.map(|it| it.find(&file).map(|at| (it, at))).transpose() {
+    let alone = match extent.alone().map(|it| it.find(&file).map(|at| (it, at))).transpose() {
         Ok(alone) => alone,
         Err(error) => return Loaded::not_alone(name, &tree, found, &error),
     };

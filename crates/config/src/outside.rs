@@ -15,7 +15,7 @@ use std::{
 use sha2::{Digest, Sha256};
 
 use crate::{
-    calibration::ScoreMaps,
+    calibration::{CalibrationError, LearntVotes, ScoreMaps},
     diagnostic::Diagnostic,
     rules::RuleSet,
     sample,
@@ -55,6 +55,7 @@ pub(crate) struct Outside {
     files: BTreeMap<String, Result<NamedFile, String>>,
     rules: BTreeMap<String, Option<Arc<RuleSet>>>,
     calibrations: BTreeMap<String, Arc<ScoreMaps>>,
+    votes: BTreeMap<String, Arc<LearntVotes>>,
     /// JSON schemas, as they are.
     schemas: BTreeMap<String, String>,
     /// What the requests of these files hold.
@@ -156,16 +157,35 @@ impl Outside {
         if let Some(maps) = self.calibrations.get(file) {
             return Ok(maps.clone());
         }
-        let path = self.base.join(file);
-        let mark = Mark::of(&path);
-        let read = text(&path, MAX_CALIBRATION).map(|text| (Sha256::digest(&text).into(), text));
-        self.sources.name(&path, mark, read.as_ref().ok().map(|it| it.0));
-        let (sha256, text) = read?;
-        let maps = ScoreMaps::read(&text).map_err(|why| format!("`{}` {why}", path.display()))?;
-        let maps = Arc::new(maps);
-        self.files.insert(file.into(), Ok(NamedFile { path, sha256 }));
+        let maps = Arc::new(self.fetch_learnt(file, ScoreMaps::read)?);
         self.calibrations.insert(file.into(), maps.clone());
         Ok(maps)
+    }
+
+    /// Reads a file of what votes count.
+    pub(crate) fn fetch_votes(&mut self, file: &str) -> Result<Arc<LearntVotes>, String> {
+        if let Some(votes) = self.votes.get(file) {
+            return Ok(votes.clone());
+        }
+        let votes = Arc::new(self.fetch_learnt(file, LearntVotes::read)?);
+        self.votes.insert(file.into(), votes.clone());
+        Ok(votes)
+    }
+
+    /// Reads a file of something that was learnt.
+    fn fetch_learnt<T>(
+        &mut self,
+        file: &str,
+        read: impl FnOnce(&str) -> Result<T, CalibrationError>,
+    ) -> Result<T, String> {
+        let path = self.base.join(file);
+        let mark = Mark::of(&path);
+        let found = text(&path, MAX_CALIBRATION).map(|text| (Sha256::digest(&text).into(), text));
+        self.sources.name(&path, mark, found.as_ref().ok().map(|it| it.0));
+        let (sha256, text) = found?;
+        let learnt = read(&text).map_err(|why| format!("`{}` {why}", path.display()))?;
+        self.files.insert(file.into(), Ok(NamedFile { path, sha256 }));
+        Ok(learnt)
     }
 
     /// Returns the files that were looked for.
@@ -208,6 +228,11 @@ impl Outside {
     /// Returns score maps that were fetched.
     pub(crate) fn calibration(&self, file: &str) -> Arc<ScoreMaps> {
         self.calibrations.get(file).cloned().expect("checked: the maps are there and right")
+    }
+
+    /// Returns what votes count, which was fetched.
+    pub(crate) fn votes(&self, file: &str) -> Arc<LearntVotes> {
+        self.votes.get(file).cloned().expect("checked: what was learnt is there and right")
     }
 
     /// Returns a JSON schema that was fetched.

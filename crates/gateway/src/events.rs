@@ -33,7 +33,7 @@ use crate::{
     enrich::{Enriched, Plan},
     path::{Found, ModelFile, Notes, Search},
     shadow::Shadowed,
-    vote::Cast,
+    vote::{Cast, Worth},
 };
 
 /// Records that a subscriber may lag behind by.
@@ -57,6 +57,8 @@ pub(crate) struct Record {
     pub(crate) models: Vec<(AttemptId, Arc<ModelFile>)>,
     /// How those voted that are members of an ensemble.
     pub(crate) votes: Vec<(AttemptId, Cast)>,
+    /// What the votes are worth, and whether that is the worth of what the client got.
+    pub(crate) worth: Option<(Worth, bool)>,
     /// What else only the shell knows of them.
     pub(crate) notes: Vec<(Whose, Notes)>,
     /// What was fetched and imputed, where its route is enriched.
@@ -85,6 +87,8 @@ pub(crate) struct Attempts {
     pub(crate) models: Vec<(AttemptId, Arc<ModelFile>)>,
     /// How they voted.
     pub(crate) votes: Vec<(AttemptId, Cast)>,
+    /// What the votes are worth, and whether that is the worth of what the client got.
+    pub(crate) worth: Option<(Worth, bool)>,
     /// What the cache had to do with it, where its route has one.
     pub(crate) cached: Option<Noted>,
     /// What else only we know of them.
@@ -133,7 +137,7 @@ impl Events {
 
     /// Keeps the record of a request that is over, with what only the shell knows of its attempts.
     pub(crate) fn decision(&self, decision: Decision, ask: &Ask, attempts: Attempts) {
-        let Attempts { spent, found, calibrated, models, votes, notes, cached } = attempts;
+        let Attempts { spent, found, calibrated, models, votes, worth, notes, cached } = attempts;
         let trace = trace::context(&ask.headers);
         let (id, enriched) = (ask.decision.clone(), ask.enriched().cloned());
         let at = Timestamp::now();
@@ -147,6 +151,7 @@ impl Events {
             calibrated,
             models,
             votes,
+            worth,
             notes,
             enriched,
             cached,
@@ -276,6 +281,10 @@ fn render(record: &Record) -> api::Decision {
         });
         let noted = record.notes.iter().filter(|(it, _)| *it == Whose::Attempt(of.attempt));
         attempt.rules = noted.flat_map(|(_, notes)| &notes.rules).map(notes::rule).collect();
+    }
+    if let Some((worth, told)) = &record.worth {
+        rendered.votes = Some(worth.render());
+        rendered.outcome.confidence = worth.told().filter(|_| *told);
     }
     rendered.post = notes::posted(record);
     rendered

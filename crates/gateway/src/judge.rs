@@ -12,7 +12,7 @@
 
 use std::{borrow::Cow, cmp::Ordering, sync::Arc};
 
-use evenkeel_config::{Accept, Row, Scalar, Take, Taken};
+use evenkeel_config::{Accept, Confidence, Row, Scalar, Take, Taken};
 
 use crate::{
     ask::{Ask, Inference, Question},
@@ -43,9 +43,10 @@ pub(crate) fn voter(
     path: Arc<dyn Path>,
     ask: &Arc<Ask>,
     call: Call,
-    (accept, voted): (Option<Accept>, &str),
+    (accept, voted, confidence): (Option<Accept>, &str, Option<&Confidence>),
 ) -> Attempting {
-    let taken = accept.iter().flat_map(|it| it.confidence.taken()).map(|it| it.output.as_str());
+    let sure = accept.iter().map(|it| &it.confidence).chain(confidence);
+    let taken = sure.flat_map(Confidence::taken).map(|it| it.output.as_str());
     let asked = with_outputs(ask, taken.chain([voted]));
     Box::pin(async move {
         let ended = path.attempt(asked, call, None).await;
@@ -111,6 +112,13 @@ async fn low(answer: &InferAnswer, accept: &Accept) -> Vec<usize> {
     low
 }
 
+/// Returns how sure a model is of each row; none where that cannot be computed.
+pub(crate) fn sureness(answer: &InferAnswer, confidence: &Confidence) -> Vec<Option<f64>> {
+    let columns: Vec<Column<'_>> = confidence.taken().iter().map(|it| Column::of(answer, it)).collect();
+    let rows = columns.iter().map(Column::rows).max().unwrap_or(0);
+    (0..rows).map(|row| confidence.of(&At { columns: &columns, row }).filter(|it| it.is_finite())).collect()
+}
+
 /// What is taken of each row of an output.
 enum Column<'a> {
     Whole(Vec<Option<i64>>),
@@ -169,7 +177,7 @@ fn chosen<T: Copy>(values: Vec<T>, width: usize, take: Take, order: impl Fn(&T, 
 }
 
 /// Reads whole numbers; one beyond 63 bits is none. Nothing for a tensor of anything else.
-fn whole(tensor: &Tensor) -> Option<Vec<Option<i64>>> {
+pub(crate) fn whole(tensor: &Tensor) -> Option<Vec<Option<i64>>> {
     macro_rules! values {
         ($type:ty) => {
             tensor.values().map(|bytes| i64::try_from(<$type>::from_le_bytes(bytes)).ok()).collect()

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use evenkeel_core::{Disclosure, Nanos, PathId, Rescue, Revision, SECOND};
 use http::{HeaderMap, HeaderValue, header};
+use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
@@ -13,6 +14,7 @@ use crate::{
     protocol::{front::Front, oip_grpc::status::Code, problem::Problem},
     rope::Rope,
     tensor::Parameter,
+    vote::{VOTES, Worth},
 };
 
 /// What a client gets.
@@ -34,6 +36,17 @@ pub(crate) struct Told<'a> {
     pub(crate) parts: &'a [PathId],
     /// What the cache had to do with it, where its route has one.
     pub(crate) cache: Option<cache::Told>,
+    /// How likely it is right, where that is known.
+    pub(crate) worth: Option<Worth>,
+}
+
+/// How likely an answer is right.
+#[derive(Serialize)]
+struct Confidence {
+    kind: &'static str,
+    value: f64,
+    n: u64,
+    as_of: Timestamp,
 }
 
 /// The object `evenkeel` in a body: the header names without their prefix, typed.
@@ -56,6 +69,8 @@ struct Object<'a> {
     similarity: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     age: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confidence: Option<Confidence>,
     /// What was imputed in its input (F-037).
     #[serde(skip_serializing_if = "Option::is_none")]
     imputed: Option<String>,
@@ -81,6 +96,9 @@ impl Told<'_> {
         put("evenkeel-revision", object.revision);
         put("evenkeel-degraded", if object.degraded { "true" } else { "false" });
         put("evenkeel-attempts", &object.attempts.to_string());
+        if let Some(Confidence { kind, value, n, .. }) = &object.confidence {
+            put("evenkeel-confidence", &format!("{value:.3};kind={kind};n={n}"));
+        }
         if let Some(imputed) = &object.imputed {
             put("evenkeel-imputed", imputed);
         }
@@ -114,8 +132,27 @@ impl Told<'_> {
             let answered = [("evenkeel.tier", Parameter::Int(tier.into())), ("evenkeel.method", text(method))];
             parameters.splice(2..2, answered.into_iter().chain([("evenkeel.path", text(path))]));
         }
+        if let Some(Confidence { kind, value, n, as_of }) = object.confidence {
+            parameters.push(("evenkeel.confidence", Parameter::Float(value)));
+            parameters.push(("evenkeel.confidence_kind", text(kind)));
+            parameters.push(("evenkeel.confidence_n", Parameter::Int(i64::try_from(n).unwrap_or(i64::MAX))));
+            parameters.push(("evenkeel.confidence_as_of", Parameter::String(as_of.to_string())));
+        }
+        parameters.extend(self.row_confidences().map(|rows| ("evenkeel.row_confidences", Parameter::String(rows))));
         parameters.extend(object.imputed.map(|imputed| ("evenkeel.imputed", Parameter::String(imputed))));
         parameters
+    }
+
+    /// How likely each row is right, where there are several and that is known of all of them.
+    fn row_confidences(&self) -> Option<String> {
+        let rows = self.worth.as_ref()?.rows.as_ref().filter(|it| it.len() > 1)?;
+        Some(rows.iter().map(|it| format!("{:.3}", part(*it))).collect::<Vec<_>>().join(","))
+    }
+
+    fn confidence(&self) -> Option<Confidence> {
+        let worth = self.worth.as_ref()?;
+        let least = worth.least()?;
+        Some(Confidence { kind: VOTES, value: part(least), n: worth.n, as_of: worth.as_of() })
     }
 
     fn object(&self) -> Object<'_> {
@@ -135,11 +172,17 @@ impl Told<'_> {
             revision: &self.ask.revision,
             similarity: near.and_then(cache::Told::similarity),
             age: near.and_then(|it| it.age).map(|age| age.as_secs()),
+            confidence: self.confidence(),
             imputed: self.ask.enriched().and_then(Enriched::text),
             rescue: rescue.map(Rescue::name),
             parts: self.parts.iter().filter(|_| rescue.is_some()).map(|path| name(*path)).collect(),
         }
     }
+}
+
+/// Writes thousandths as a part of 1.
+fn part(permille: u16) -> f64 {
+    f64::from(permille) / 1e3
 }
 
 /// Returns the headers of a JSON body.

@@ -10,43 +10,44 @@
 //! # Cost
 //! Rows in which all say the same as in another row are counted once.
 
+mod member;
 pub(crate) mod read;
+mod worth;
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
-use evenkeel_config::{Voted, Weights, kind};
+use evenkeel_config::{Confidence, Learnt, Voted, Weights, kind};
 use evenkeel_core::{AttemptId, Permille, Tally};
-use evenkeel_signals::votes::{
-    self, Bounds, EQUAL, Estimate, Rivals, Tolerance, clusters, median, median_decided, weight,
+use evenkeel_signals::{
+    calibrate,
+    votes::{
+        self, Bounds, EQUAL, Estimate, Rivals, Tolerance, clusters, median, median_decided, record, records, weight,
+    },
 };
+
+use self::member::{Member, Vote};
+pub(crate) use self::worth::{VOTES, Worth};
 
 /// What a weight is counted in.
 const MILLIONTHS: f64 = 1e6;
 /// Parts of a share, of which a thousandth has ten.
 const TENTHS: i64 = 10;
+/// What was learnt in a file does not fade: the same answers have the same vote for as long as it stands.
+const TIMELESS: u64 = 0;
 
 /// What one member says.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Said {
     /// The class of each row; none where it says nothing of it.
     Labels(Vec<Option<String>>),
+    /// The same, with how sure it is of each, where that is known.
+    Sure(Vec<Option<String>>, Vec<Option<f64>>),
     /// The number of each row.
     Numbers(Vec<Option<f64>>),
     /// A text, in the form that equal texts share.
     Text(String),
-}
-
-/// How a member stands.
-#[derive(Clone, Debug, PartialEq)]
-enum Member {
-    /// It was not asked.
-    Unasked,
-    Out(AttemptId),
-    /// It has ended without a vote.
-    Silent(AttemptId),
-    /// For each row the number of its class; none where it says nothing of it.
-    Labels(AttemptId, Vec<Option<u32>>),
-    Numbers(AttemptId, Vec<Option<f64>>),
+    /// Fields of a record, each in the form that equal ones share.
+    Record(Vec<String>),
 }
 
 /// How the vote of one row stands.
@@ -57,6 +58,10 @@ struct Row {
     votes: u8,
     /// In thousandths.
     share: u16,
+    /// How likely it is right, in thousandths; none where that is not known.
+    right: Option<u16>,
+    /// By so many rows.
+    n: u64,
     decided: bool,
     /// Who says the same, one bit a member.
     same: u8,
@@ -65,7 +70,7 @@ struct Row {
 /// What is known of one member's vote when it is over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Cast {
-    /// What it counts, in millionths.
+    /// What it counts, in millionths; where each answer has a weight of its own, their mean.
     pub(crate) weight: i64,
     /// Rows on which it voted.
     pub(crate) rows: u64,
@@ -81,13 +86,16 @@ pub(crate) struct Ballot {
     /// Of which tier.
     pub(crate) tier: u8,
     on: Voted,
-    weights: Vec<i64>,
+    /// What each vote counts, or may count.
+    weights: Vec<Bounds>,
+    learnt: Option<Arc<Learnt>>,
+    confidence: Option<Confidence>,
     classes: u32,
     members: Vec<Member>,
     /// The classes that were said, and their numbers.
     names: Vec<String>,
     numbers: HashMap<String, u32>,
-    /// Texts, of which some may be one class.
+    /// Texts and records, of which some may be one class.
     texts: Vec<Option<String>>,
 }
 
@@ -95,15 +103,19 @@ impl Ballot {
     /// Begins a vote in which nobody has been asked.
     pub(crate) fn new(tier: u8, members: usize, of: &kind::Ensemble) -> Self {
         let millionths = |it: f64| (it * MILLIONTHS).round() as i64;
-        let weights = match &of.weights {
-            Weights::Equal => vec![EQUAL; members],
-            Weights::Given(given) => given.iter().map(|it| millionths(*it)).collect(),
-            Weights::Accuracies(given) => given.iter().map(|it| weight(*it, of.classes)).collect(),
+        let exactly = |all: Vec<i64>| (all.into_iter().map(Bounds::exactly).collect::<Vec<_>>(), None);
+        let (weights, learnt) = match &of.weights {
+            Weights::Equal => exactly(vec![EQUAL; members]),
+            Weights::Given(given) => exactly(given.iter().map(|it| millionths(*it)).collect()),
+            Weights::Accuracies(given) => exactly(given.iter().map(|it| weight(*it, of.classes)).collect()),
+            Weights::Learnt(learnt) => (learnt.bounds.clone(), Some(learnt.clone())),
         };
         Self {
             tier,
             on: of.on.clone(),
             weights,
+            learnt,
+            confidence: of.confidence.clone(),
             classes: of.classes,
             members: vec![Member::Unasked; members],
             names: Vec::new(),
@@ -115,6 +127,11 @@ impl Ballot {
     /// Returns what is voted on.
     pub(crate) fn on(&self) -> &Voted {
         &self.on
+    }
+
+    /// Returns how sure a member is of a row, where that counts.
+    pub(crate) fn confidence(&self) -> Option<&Confidence> {
+        self.confidence.as_ref().filter(|_| self.learnt.is_some())
     }
 
     /// Notes that a member is asked.
@@ -137,20 +154,42 @@ impl Ballot {
         let Some(at) = self.find(attempt) else { return };
         self.members[at] = match said {
             None => Member::Silent(attempt),
-            Some(Said::Labels(labels)) => {
-                let labels = labels.into_iter().map(|it| it.map(|it| self.number(it))).collect();
-                Member::Labels(attempt, labels)
-            }
+            Some(Said::Labels(labels)) => Member::Labels(attempt, self.votes(at, labels, &[])),
+            Some(Said::Sure(labels, sure)) => Member::Labels(attempt, self.votes(at, labels, &sure)),
             // Who is trusted with nothing has no number to give.
-            Some(Said::Numbers(_)) if self.weights[at] <= 0 => Member::Silent(attempt),
+            Some(Said::Numbers(_)) if self.weights[at].most <= 0 => Member::Silent(attempt),
             Some(Said::Numbers(numbers)) => Member::Numbers(attempt, numbers),
-            Some(Said::Text(text)) => {
-                self.texts[at] = Some(text);
+            Some(Said::Record(fields)) if self.on.is_exact() => {
+                Member::Labels(attempt, self.votes(at, vec![Some(record(&fields))], &[]))
+            }
+            Some(said @ (Said::Text(_) | Said::Record(_))) => {
+                self.texts[at] = Some(match said {
+                    Said::Record(fields) => record(&fields),
+                    Said::Text(text) => text,
+                    _ => String::new(),
+                });
                 // Its class depends on what the others say.
                 Member::Labels(attempt, vec![None])
             }
         };
         self.cluster();
+    }
+
+    /// Weighs what a member says of each row: by itself, where that was learnt.
+    fn votes(&mut self, at: usize, labels: Vec<Option<String>>, sure: &[Option<f64>]) -> Vec<Option<Vote>> {
+        // What is said again weighs the same.
+        let mut known: HashMap<(u32, Option<u64>), i64> = HashMap::new();
+        let vote = |(row, label): (usize, Option<String>)| {
+            let (label, confidence) = (label?, sure.get(row).copied().flatten());
+            let Some(learnt) = self.learnt.clone() else {
+                return Some(Vote { class: self.number(label), weight: self.weights[at].most });
+            };
+            let class = self.number(label.clone());
+            let weigh = || learnt.votes.learnt.weight(TIMELESS, at, &calibrate::Said { label, confidence });
+            let weight = *known.entry((class, confidence.map(f64::to_bits))).or_insert_with(weigh);
+            Some(Vote { class, weight })
+        };
+        labels.into_iter().enumerate().map(vote).collect()
     }
 
     fn number(&mut self, class: String) -> u32 {
@@ -161,15 +200,19 @@ impl Ballot {
         })
     }
 
-    /// Gives texts that say nearly the same one class.
+    /// Gives texts, and records, that say nearly the same one class.
     fn cluster(&mut self) {
         let spoken: Vec<(usize, String)> =
             self.texts.iter().enumerate().filter_map(|(at, it)| Some((at, it.clone()?))).collect();
         let texts: Vec<&str> = spoken.iter().map(|it| it.1.as_str()).collect();
-        for ((at, _), class) in spoken.iter().zip(clusters(&texts)) {
-            let class = self.number(class);
+        let classes = match self.on {
+            Voted::Fields(_, absolute, relative) => records(&texts, Tolerance { absolute, relative }),
+            _ => clusters(&texts),
+        };
+        for ((at, _), class) in spoken.iter().zip(classes) {
+            let vote = Vote { class: self.number(class), weight: self.weights[*at].most };
             if let Member::Labels(_, labels) = &mut self.members[*at] {
-                *labels = vec![Some(class)];
+                *labels = vec![Some(vote)];
             }
         }
     }
@@ -207,7 +250,7 @@ impl Ballot {
             heard,
             votes: fewest(|row| row.votes.into()) as u8,
             open: counted.iter().filter(|it| !it.is_some_and(|row| row.decided)).count() as u64,
-            agreement: Permille::new(fewest(|row| row.share)),
+            agreement: Permille::new(fewest(if self.learnt.is_some() { Row::likely } else { Row::shared })),
             leader: leader.unwrap_or(first),
         }
     }
@@ -225,15 +268,25 @@ impl Ballot {
             let rows = it.voted();
             let agreed = counted.iter().flatten().filter(|row| row.same >> at & 1 == 1).count() as u64;
             let class = if alone { self.place(it) } else { None };
-            Some((it.attempt().filter(|_| rows > 0)?, Cast { weight: self.weights[at], rows, agreed, class }))
+            let weight = it.mean_weight().unwrap_or(self.weights[at].most);
+            Some((it.attempt().filter(|_| rows > 0)?, Cast { weight, rows, agreed, class }))
         };
         self.members.iter().enumerate().filter_map(cast).collect()
+    }
+
+    /// Returns what the votes are worth as they stand; none where nothing was learnt of it, or there are no rows.
+    pub(crate) fn worth(&self) -> Option<Worth> {
+        let by = self.learnt.clone()?;
+        let rows = self.counted().into_iter().collect::<Option<Vec<_>>>()?;
+        let least = rows.iter().min_by_key(|it| it.likely())?;
+        let n = rows.iter().map(|it| it.n).min().unwrap_or(0);
+        Some(Worth { share: least.share, rows: rows.iter().map(|it| it.right).collect(), n, by })
     }
 
     /// Returns the place of a member's class in the only row.
     fn place(&self, member: &Member) -> Option<u32> {
         let Member::Labels(_, labels) = member else { return None };
-        let class = &self.names[labels.first().copied()?? as usize];
+        let class = &self.names[labels.first().copied()??.class as usize];
         let tally = votes::Tally::of(&self.ballots(0));
         tally.standings().iter().position(|it| it.class == *class).map(|at| at as u32)
     }
@@ -244,7 +297,7 @@ impl Ballot {
 
     /// Counts each row; what is the same in several is counted once.
     fn counted(&self) -> Vec<Option<Row>> {
-        let mut known: HashMap<Vec<Option<u32>>, Option<Row>> = HashMap::new();
+        let mut known: HashMap<Vec<Option<Vote>>, Option<Row>> = HashMap::new();
         let row = |row: usize| match self.on {
             Voted::Number(_, absolute, relative) => self.number_row(row, Tolerance { absolute, relative }),
             _ => {
@@ -257,8 +310,8 @@ impl Ballot {
 
     fn ballots(&self, row: usize) -> Vec<votes::Ballot> {
         let ballot = |(voter, it): (usize, &Member)| {
-            let class = self.names[it.label(row)? as usize].clone();
-            Some(votes::Ballot { voter, weight: self.weights[voter], class })
+            let Vote { class, weight } = it.label(row)?;
+            Some(votes::Ballot { voter, weight, class: self.names[class as usize].clone() })
         };
         self.members.iter().enumerate().filter_map(ballot).collect()
     }
@@ -267,14 +320,20 @@ impl Ballot {
         let ballots = self.ballots(row);
         let tally = votes::Tally::of(&ballots);
         let leader = tally.leader()?;
-        let out: Vec<_> = self.weights_out().map(Bounds::exactly).collect();
-        let rivals = if self.on == Voted::Text { Rivals::MayJoin } else { Rivals::Apart };
+        let out: Vec<_> = self.weights_out().collect();
+        let may_join = matches!(self.on, Voted::Text | Voted::Fields(..)) && !self.on.is_exact();
+        let rivals = if may_join { Rivals::MayJoin } else { Rivals::Apart };
         let same = ballots.iter().filter(|it| it.class == leader.class).map(|it| 1 << it.voter).sum();
         let share = tally.share(self.classes).unwrap_or(0) / TENTHS;
+        let reading = self.learnt.as_ref().and_then(|it| it.votes.learnt.confidence(TIMELESS, &tally));
+        let n = reading.map_or(0, |it| it.n.round() as u64);
         Some(Row {
             voter: leader.best,
             votes: ballots.len() as u8,
             share: share as u16,
+            // Whole thousandths at or below it: what is told is never more than what is known.
+            right: reading.map(|it| (it.p.clamp(0.0, 1.0) * 1e3).floor() as u16),
+            n,
             decided: tally.decided(&out, rivals),
             same,
         })
@@ -282,67 +341,39 @@ impl Ballot {
 
     fn number_row(&self, row: usize, tolerance: Tolerance) -> Option<Row> {
         let estimate = |(voter, it): (usize, &Member)| {
-            Some(Estimate { voter, weight: self.weights[voter], value: it.value(row)? })
+            Some(Estimate { voter, weight: self.weights[voter].most, value: it.value(row)? })
         };
         let estimates: Vec<_> = self.members.iter().enumerate().filter_map(estimate).collect();
         let found = median(&estimates, tolerance)?;
-        let out: Vec<_> = self.weights_out().collect();
+        let out: Vec<_> = self.weights_out().map(|it| it.most).collect();
         let within = tolerance.absolute.max(tolerance.relative * found.value.abs());
         let near = estimates.iter().filter(|it| (it.value - found.value).abs() <= within);
         Some(Row {
             voter: found.voter,
             votes: found.voters as u8,
             share: (found.share / TENTHS) as u16,
+            right: None,
+            n: 0,
             decided: median_decided(&estimates, &out),
             same: near.map(|it| 1 << it.voter).sum(),
         })
     }
 
-    fn weights_out(&self) -> impl Iterator<Item = i64> {
-        let out = |it: &(&Member, &i64)| matches!(it.0, Member::Out(_));
+    /// What those may count who have not ended.
+    fn weights_out(&self) -> impl Iterator<Item = Bounds> {
+        let out = |it: &(&Member, &Bounds)| matches!(it.0, Member::Out(_));
         self.members.iter().zip(&self.weights).filter(out).map(|(_, weight)| *weight)
     }
 }
 
-impl Member {
-    fn attempt(&self) -> Option<AttemptId> {
-        match self {
-            Self::Unasked => None,
-            Self::Out(it) | Self::Silent(it) | Self::Labels(it, _) | Self::Numbers(it, _) => Some(*it),
-        }
+impl Row {
+    fn shared(&self) -> u16 {
+        self.share
     }
 
-    fn has_ended(&self) -> bool {
-        !matches!(self, Self::Unasked | Self::Out(_))
-    }
-
-    fn votes_at_all(&self) -> bool {
-        matches!(self, Self::Labels(..) | Self::Numbers(..))
-    }
-
-    fn rows(&self) -> usize {
-        match self {
-            Self::Labels(_, rows) => rows.len(),
-            Self::Numbers(_, rows) => rows.len(),
-            Self::Unasked | Self::Out(_) | Self::Silent(_) => 0,
-        }
-    }
-
-    /// Counts the rows of which it says something.
-    fn voted(&self) -> u64 {
-        match self {
-            Self::Labels(_, rows) => rows.iter().flatten().count() as u64,
-            Self::Numbers(_, rows) => rows.iter().flatten().count() as u64,
-            Self::Unasked | Self::Out(_) | Self::Silent(_) => 0,
-        }
-    }
-
-    fn label(&self, row: usize) -> Option<u32> {
-        if let Self::Labels(_, rows) = self { rows.get(row).copied().flatten() } else { None }
-    }
-
-    fn value(&self, row: usize) -> Option<f64> {
-        if let Self::Numbers(_, rows) = self { rows.get(row).copied().flatten() } else { None }
+    /// How likely it is right, as far as that is known: of what nobody knows no likelihood can be promised.
+    fn likely(&self) -> u16 {
+        self.right.unwrap_or(0)
     }
 }
 

@@ -3,11 +3,28 @@
 use super::{counted, millis, results};
 use crate::{
     calibration::Calibration,
-    decision::{Attempt, Decision, Document, RuleRows},
+    decision::{Attempt, Decision, Document, RuleRows, Votes},
 };
 
 pub(super) fn lines(it: &Decision) -> Vec<String> {
-    it.attempts.iter().enumerate().flat_map(|(at, attempt)| lines_of(at + 1, attempt)).collect()
+    let attempts = it.attempts.iter().enumerate().flat_map(|(at, attempt)| lines_of(at + 1, attempt));
+    attempts.chain(it.votes.iter().map(votes)).collect()
+}
+
+/// Says what votes are worth.
+fn votes(it: &Votes) -> String {
+    let part = |permille: u16| format!("{}.{} %", permille / 10, permille % 10);
+    let (share, Votes { calibration, as_of, n, .. }) = (part(it.share_permille), it);
+    let learnt = format!("by {calibration}, of {as_of}");
+    match it.confidence_permille {
+        Some(right) => format!(
+            "The winner had {share} of the votes where that says least; of {n} such votes {} were right ({learnt}).",
+            part(right)
+        ),
+        None => {
+            format!("The winner had {share} of the votes, and how often such a vote is right is not known ({learnt}).")
+        }
+    }
 }
 
 fn lines_of(number: usize, it: &Attempt) -> Vec<String> {

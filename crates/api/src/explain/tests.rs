@@ -80,6 +80,7 @@ fn record() -> Decision {
             candidate(3, "default", "default", "skipped", &["LOWER_PREFERENCE", "A_CODE_OF_LATER"]),
         ],
         "attempts": [attempt("primary", "target.status_5xx"), member, documents, rules],
+        "votes": {"calibration": "sha256:5e", "as_of": "2026-11-22T23:00:00Z", "n": 2_000, "share_permille": 913, "confidence_permille": 846},
         "cache": {"status": "refused", "age_ms": 61_000, "written": "lower_tier"},
         "post": [posted("clamp", 0, None, 1, false), posted("redact", 1, Some("email"), 2, false), posted("allow", 2, None, 0, true)],
         "outcome": {"tier": 2, "method": "rules", "path": "rules", "degraded": true, "end": "answered", "status": 200, "latency_us": 42_050},
@@ -138,6 +139,7 @@ What was asked
     Rule `high` answered 2 rows.
     `otherwise` answered 1 row: rule `low` could not be computed.
     `otherwise` answered 1 row: no rule held.
+  The winner had 91.3 % of the votes where that says least; of 2000 such votes 84.6 % were right (by sha256:5e, of 2026-11-22T23:00:00Z).
 
 What was done to the answer
   rules: `post[0].clamp` of `score` brought 1 number within bounds.
@@ -151,11 +153,19 @@ fn g_113_the_same_record_has_the_same_words() {
 }
 
 #[test]
+fn a_share_of_which_nobody_knows_what_it_means_is_said_to_be_one() {
+    let mut it = record();
+    it.votes.iter_mut().for_each(|it| it.confidence_permille = None);
+    assert!(explain(&it).to_string().contains("how often such a vote is right is not known (by sha256:5e"));
+}
+
+#[test]
 fn what_a_record_has_nothing_of_is_left_out() {
     let plain = Decision {
         enrichment: None,
         cache: None,
         attempts: Vec::new(),
+        votes: None,
         post: Vec::new(),
         episode: None,
         phase: "normal".into(),

@@ -72,6 +72,7 @@ impl Checks<'_> {
             self.error("out-of-range", &key.field("quorum"), message, format!("write {members} or less"));
         }
         self.weights(key, (site.tier, vote));
+        self.learnt_votes(key, (site, vote));
         match site.route.protocol {
             RouteProtocol::Oip => self.vote_on_output(route_key, key, (site.route, vote)),
             RouteProtocol::OpenaiChat => self.vote_on_text(key, vote),
@@ -109,7 +110,7 @@ impl Checks<'_> {
     fn majority(&mut self, key: &Key, vote: &Vote) {
         let message = match vote.rule {
             Rule::Majority => "a plain majority can lose to the best of its members by 20 points",
-            Rule::Weighted if vote.weights.is_empty() && vote.accuracies.is_empty() => {
+            Rule::Weighted if vote.weights.is_empty() && vote.accuracies.is_empty() && vote.calibration.is_none() => {
                 "no member is trusted more than another, so this is a plain majority, which can lose to the best of its members"
             }
             Rule::Weighted | Rule::Median => return,
@@ -119,8 +120,8 @@ impl Checks<'_> {
     }
 
     fn vote_on_output(&mut self, route_key: &Key, key: &Key, (route, vote): (&Route, &Vote)) {
-        for (name, written) in [("json_field", vote.json_field.is_some()), ("choice", vote.choice.is_some())] {
-            if written {
+        for name in ["json_field", "json_fields", "choice"] {
+            if self.report.is_written(&key.field(name)) {
                 let message = "the answers of an `oip` route are tensors";
                 self.error("misplaced-key", &key.field(name), message, "remove it, and name the `output`");
             }
@@ -177,24 +178,55 @@ impl Checks<'_> {
             _ if !number => self.majority(key, vote),
             _ => {}
         }
-        for (name, tolerance) in [("abs_tol", vote.abs_tol), ("rel_tol", vote.rel_tol)] {
+        self.tolerances(key, vote);
+        for name in ["abs_tol", "rel_tol"] {
             let key = key.field(name);
-            if !(0.0..f64::INFINITY).contains(&tolerance) {
-                self.error("out-of-range", &key, "it is no distance", "write 0 or more");
-            } else if !number && self.report.is_written(&key) {
+            if !number && self.report.is_written(&key) {
                 let message = "labels are equal or not";
                 self.warning("no-effect", &key, message, "remove it");
             }
         }
     }
 
-    fn vote_on_text(&mut self, key: &Key, vote: &Vote) {
-        for name in ["output", "abs_tol", "rel_tol"] {
-            if self.report.is_written(&key.field(name)) {
-                let message = "the answers of a chat are texts";
-                self.error("misplaced-key", &key.field(name), message, "remove it");
+    fn tolerances(&mut self, key: &Key, vote: &Vote) {
+        for (name, tolerance) in [("abs_tol", vote.abs_tol), ("rel_tol", vote.rel_tol)] {
+            if !(0.0..f64::INFINITY).contains(&tolerance) {
+                self.error("out-of-range", &key.field(name), "it is no distance", "write 0 or more");
             }
         }
+    }
+
+    fn fields(&mut self, key: &Key, vote: &Vote) {
+        if vote.json_fields.is_empty() {
+            return;
+        }
+        for (name, written) in [("json_field", vote.json_field.is_some()), ("choice", vote.choice.is_some())] {
+            if written {
+                let message = "the answer is several fields together";
+                self.error("misplaced-key", &key.field(name), message, "write one of it and `json_fields`");
+            }
+        }
+        let key = key.field("json_fields");
+        for (at, field) in vote.json_fields.iter().enumerate() {
+            let key = key.index(at);
+            self.not_empty(&key, field, "nothing can be voted on", "name the field, or leave it out");
+            if vote.json_fields[..at].contains(field) {
+                self.error("duplicate-name", &key, format!("`{field}` stands above"), "write each once");
+            }
+        }
+    }
+
+    fn vote_on_text(&mut self, key: &Key, vote: &Vote) {
+        for name in ["output", "abs_tol", "rel_tol"] {
+            let bears = name != "output" && !vote.json_fields.is_empty();
+            if self.report.is_written(&key.field(name)) && !bears {
+                let message = "the answers of a chat are texts";
+                let hint = "remove it; numbers are compared where `json_fields` names fields";
+                self.error("misplaced-key", &key.field(name), message, hint);
+            }
+        }
+        self.fields(key, vote);
+        self.tolerances(key, vote);
         if let (Some(field), Some(_)) = (&vote.json_field, &vote.choice) {
             let message = format!("the answer is the field `{field}`, or a letter");
             self.error("misplaced-key", &key.field("choice"), message, "write one of the two");

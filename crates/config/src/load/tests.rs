@@ -5,6 +5,7 @@ mod calibrate_to;
 mod contract;
 mod enrich;
 mod keys;
+mod learnt_votes;
 mod limits;
 mod map;
 mod oip;

@@ -121,6 +121,11 @@ pub(crate) trait PathKind {
         None
     }
 
+    /// Returns the version of the model at its upstream, where it names one.
+    fn version(&self) -> Option<&str> {
+        None
+    }
+
     /// Returns the file that it names, and under which key, where its content belongs to the configuration.
     fn file(&self) -> Option<(&'static str, Cow<'_, str>)> {
         None

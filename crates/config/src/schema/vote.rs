@@ -22,6 +22,11 @@ pub(crate) struct Vote {
     /// The field that is voted on, where the models of a chat answer in JSON; by default the whole text is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) json_field: Option<String>,
+    /// The fields that are voted on together, where the models of a chat answer in JSON: two agree where they agree in each of them,
+    /// a number within `abs_tol` or `rel_tol`. Who leaves one out has no vote.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub(crate) json_fields: Vec<String>,
     /// The letters of which the models of a chat choose one, such as `ABCD`; by default the whole text is voted on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) choice: Option<String>,
@@ -34,15 +39,24 @@ pub(crate) struct Vote {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     pub(crate) accuracies: Vec<f64>,
-    /// How many different answers there are.
+    /// A file that `evenkeel calibrate` writes, from rows of which it is known what is right: with it every answer has a weight of its
+    /// own, by who says it, what it says and how sure it is, and the share of the votes becomes a confidence. It is for labels, for
+    /// letters, and for fields that are equal or not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) calibration: Option<String>,
+    /// How sure a member is of a row, for `calibration`: a CEL expression that is a number, over the outputs of the route, as
+    /// `accept.confidence` is. Where it cannot be computed, it is not known how sure the member is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) confidence: Option<String>,
+    /// How many different answers there are; `calibration` says it, where there is one.
     #[schemars(range(min = 2, max = 1_000_000))]
     pub(crate) classes: u32,
-    /// How far a number may be from the median and still agree with it.
+    /// How far a number may be from the median and still agree with it; of a field, from another number.
     pub(crate) abs_tol: f64,
-    /// The same, as a share of the median; the larger of both counts.
+    /// The same, as a share of the median; of a field, of the larger of the two numbers. The larger of both distances counts.
     pub(crate) rel_tol: f64,
-    /// The share of the votes that the answer must have in each row; with less the tier fails as `disagreement`. Where this is
-    /// not 0, every member is waited for.
+    /// The share of the votes that the answer must have in each row; with a `calibration`, how likely it must be right. With less the
+    /// tier fails as `disagreement`. Where this is not 0, every member is waited for.
     pub(crate) at_least: Ratio,
 }
 
@@ -66,9 +80,12 @@ impl Default for Vote {
             quorum: None,
             output: None,
             json_field: None,
+            json_fields: Vec::new(),
             choice: None,
             weights: Vec::new(),
             accuracies: Vec::new(),
+            calibration: None,
+            confidence: None,
             classes: 2,
             abs_tol: 0.0,
             rel_tol: 0.0,

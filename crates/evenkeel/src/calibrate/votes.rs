@@ -4,9 +4,10 @@
 use std::fmt::Write as _;
 
 use anyhow::{Context, ensure};
+use evenkeel_config::{Confidence, Datatype, Voted};
 use evenkeel_signals::{
     calibrate::{Asked, Said, Teacher, VoteCalibration, ece},
-    votes::{Ballot, EQUAL, Tally, trusted, weight},
+    votes::{Ballot, EQUAL, Read, Tally, read, record, trusted, weight},
 };
 use serde_json::{Value, json};
 
@@ -30,6 +31,42 @@ pub(crate) struct Learnt {
     /// How far the share of the winner is from what comes true: as it is, and re-calibrated.
     raw: f64,
     recalibrated: f64,
+    /// What all rows have taught.
+    pub(crate) whole: VoteCalibration,
+}
+
+/// How what stands in a table is said where votes are taken.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Form<'a> {
+    /// What is voted on.
+    pub(crate) on: &'a Voted,
+    /// Of an output, its type.
+    pub(crate) datatype: Option<Datatype>,
+    /// How sure a member is, as it is asked there.
+    pub(crate) confidence: Option<&'a Confidence>,
+}
+
+impl Form<'_> {
+    /// Writes an answer in the form that equal answers share; none where it is no such answer.
+    fn answer(self, cell: &str) -> Option<String> {
+        let field = |name: &String| read(cell, &Read::Field(name.clone()));
+        match self.on {
+            Voted::Label(_) => match self.datatype {
+                Some(Datatype::Bytes) | None => Some(cell.to_owned()),
+                Some(Datatype::Bool) => match cell.to_lowercase().as_str() {
+                    "true" | "1" => Some("true".to_owned()),
+                    "false" | "0" => Some("false".to_owned()),
+                    _ => None,
+                },
+                Some(_) => cell.parse::<i64>().ok().map(|it| it.to_string()),
+            },
+            // What a model said, or the value of the field alone.
+            Voted::Field(name) => field(name).or_else(|| read(cell, &Read::Whole)),
+            Voted::Fields(names, ..) => names.iter().map(field).collect::<Option<Vec<_>>>().map(|it| record(&it)),
+            Voted::Choice(letters) => read(cell, &Read::Choice(letters.clone())),
+            Voted::Number(..) | Voted::Text => None,
+        }
+    }
 }
 
 /// One member.
@@ -44,13 +81,22 @@ struct Member {
 }
 
 /// Reads rows of a table: the truth, and of each member a column of answers and, after a colon, one of confidences. An empty cell is
-/// no answer.
+/// no answer. With a form all is written as it is where votes are taken.
 ///
 /// # Errors
-/// A column is not there, or a confidence is no number.
-pub(crate) fn rows(table: &Table, truth: &str, members: &[String]) -> anyhow::Result<Vec<Asked>> {
-    let mut rows: Vec<Asked> =
-        table.column(truth)?.into_iter().map(|it| Asked { said: Vec::new(), truth: it.trim().into() }).collect();
+/// A column is not there, a confidence is no number, or an answer is none that can be voted on.
+pub(crate) fn rows(
+    table: &Table,
+    truth: &str,
+    members: &[String],
+    form: Option<Form<'_>>,
+) -> anyhow::Result<Vec<Asked>> {
+    let answer = |at: usize, cell: &str| {
+        let written = form.map_or_else(|| Some(cell.to_owned()), |it| it.answer(cell));
+        written.with_context(|| format!("row {}: `{cell}` is no answer that is voted on", at + 1))
+    };
+    let said = |(at, it): (usize, &str)| Ok(Asked { said: Vec::new(), truth: answer(at, it.trim())? });
+    let mut rows: Vec<Asked> = table.column(truth)?.into_iter().enumerate().map(said).collect::<anyhow::Result<_>>()?;
     for member in members {
         let (label, confidence) = member.split_once(':').map_or((member.as_str(), None), |(a, b)| (a, Some(b)));
         let labels = table.column(label)?;
@@ -58,8 +104,14 @@ pub(crate) fn rows(table: &Table, truth: &str, members: &[String]) -> anyhow::Re
         for (at, (row, label)) in rows.iter_mut().zip(labels).enumerate() {
             let cell = confidences.as_ref().map(|it| it[at].trim()).filter(|it| !it.is_empty());
             let number = |it: &str| it.parse().with_context(|| format!("row {}: `{it}` is no confidence", at + 1));
-            let said = Said { label: label.trim().to_owned(), confidence: cell.map(number).transpose()? };
-            row.said.push(Some(said).filter(|it| !it.label.is_empty()));
+            let confidence = cell.map(number).transpose()?;
+            let confidence =
+                form.and_then(|it| it.confidence).zip(confidence).map_or(confidence, |(it, n)| Some(it.as_said(n)));
+            let label = label.trim();
+            row.said.push(match label.is_empty() {
+                true => None,
+                false => Some(Said { label: answer(at, label)?, confidence }),
+            });
         }
     }
     Ok(rows)
@@ -120,6 +172,7 @@ pub(crate) fn learn(rows: &[Asked], names: &[String]) -> anyhow::Result<Learnt> 
         calibrated: share(calibrated),
         raw: ece(&raw).unwrap_or(0.0),
         recalibrated: ece(&again).unwrap_or(0.0),
+        whole: learnt,
     })
 }
 
@@ -147,6 +200,12 @@ impl Learnt {
     pub(crate) fn is_better(&self) -> bool {
         let best = self.members.iter().map(|it| it.accuracy).fold(0.0, f64::max);
         self.by_weight >= best - 0.003
+    }
+
+    /// Says the same of a vote in which each answer has the weight that was learnt of it.
+    pub(crate) fn is_calibrated_better(&self) -> bool {
+        let best = self.members.iter().map(|it| it.accuracy).fold(0.0, f64::max);
+        self.calibrated >= best - 0.003
     }
 
     /// Writes it as tables of Markdown.
@@ -182,6 +241,7 @@ impl Learnt {
             |it: &Member| json!({"name": it.name, "accuracy": it.accuracy, "trust": it.trust, "weight": it.weight});
         json!({
             "n": self.n, "classes": self.classes, "is_better": self.is_better(),
+            "is_calibrated_better": self.is_calibrated_better(),
             "members": self.members.iter().map(member).collect::<Vec<_>>(), "majority": self.majority,
             "by_accuracy": self.by_accuracy, "by_weight": self.by_weight, "calibrated": self.calibrated, "ece_raw": self.raw,
             "ece": self.recalibrated,
@@ -206,7 +266,7 @@ mod tests {
         std::fs::write(file.path(), text).expect("written");
         let table = Table::read(file.path()).expect("a table");
         let names = ["a:a_conf".to_owned(), "b".to_owned()];
-        let rows = rows(&table, "truth", &names).expect("rows");
+        let rows = rows(&table, "truth", &names, None).expect("rows");
         assert!(rows[0].said[1].is_none() && rows[1].said[0].as_ref().is_some_and(|it| it.confidence == Some(0.1)));
         let learnt = learn(&rows, &names).expect("enough");
         assert_eq!((learnt.members[0].accuracy, learnt.members.len()), (0.9, 2));
@@ -218,6 +278,27 @@ mod tests {
         );
         assert!(learnt.table().ends_with(&last), "{}", learnt.table());
         assert!(learn(&rows[..40], &names).is_err());
-        assert!(self::rows(&table, "truth", &["c".to_owned()]).is_err());
+        assert!(self::rows(&table, "truth", &["c".to_owned()], None).is_err());
+    }
+
+    #[test]
+    fn what_stands_in_a_table_is_written_as_members_say_it() {
+        let label = Voted::Label("y".into());
+        let fields = Voted::Fields(vec!["a".into(), "b".into()], 0.0, 0.0);
+        for (on, datatype, cell, written) in [
+            (&label, Some(Datatype::Bytes), "Yes ", Some("Yes ")),
+            (&label, Some(Datatype::Int64), "007", Some("7")),
+            (&label, Some(Datatype::Int64), "seven", None),
+            (&label, Some(Datatype::Bool), "True", Some("true")),
+            (&label, Some(Datatype::Bool), "2", None),
+            (&Voted::Field("a".into()), None, "Spam", Some("spam")),
+            (&Voted::Field("a".into()), None, r#"{"a": "Spam"}"#, Some("spam")),
+            (&fields, None, r#"{"a": "X", "b": 1.50}"#, Some("x\n1.5")),
+            (&fields, None, r#"{"a": "X"}"#, None),
+            (&Voted::Choice("AB".into()), None, "(B).", Some("b")),
+        ] {
+            let form = Form { on, datatype, confidence: None };
+            assert_eq!(form.answer(cell).as_deref(), written, "{cell} of {on:?}");
+        }
     }
 }

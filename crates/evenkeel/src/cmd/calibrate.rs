@@ -1,10 +1,11 @@
-//! `evenkeel calibrate`: learns from rows what a tier's scores would be on the primary's scale.
+//! `evenkeel calibrate`: learns from rows what a tier's scores would be on the primary's scale, or what the votes of its members are
+//! worth.
 
 use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
-use evenkeel_config::{Deployment, ScoreMaps};
+use evenkeel_config::{Datatype, Deployment, Kind, LearntVotes, Loaded, ScoreMaps, Voted, kind, load_to_learn};
 use evenkeel_signals::score_map::Match;
 use jiff::Timestamp;
 
@@ -53,8 +54,9 @@ pub(super) struct Calibrate {
     /// When the rows were seen, for the file; by default now.
     #[arg(long, value_name = "TIME")]
     as_of: Option<Timestamp>,
-    /// The column of what is true: learns what the votes of an ensemble's members count, and prints it.
-    #[arg(long, value_name = "COLUMN", requires = "member", conflicts_with_all = ["output", "of", "score", "primary", "primary_model", "threshold"])]
+    /// The column of what is true: learns what the votes of an ensemble's members count, and prints it; with --output it writes the
+    /// file of `vote.calibration`, unless those votes do no better than the best member alone.
+    #[arg(long, value_name = "COLUMN", requires = "member", conflicts_with_all = ["of", "score", "primary", "primary_model", "threshold"])]
     truth: Option<String>,
     /// A member of the ensemble, in the order of its `paths`: the column of its answers and, after a colon, of its confidences. An
     /// empty cell is no answer.
@@ -82,25 +84,92 @@ impl Calibrate {
 
     /// Learns what votes count.
     fn votes(&self, truth: &str) -> anyhow::Result<ExitCode> {
-        let rows = votes::rows(&Table::read(&self.rows)?, truth, &self.member)?;
+        let table = Table::read(&self.rows)?;
+        let Some(file) = &self.output else {
+            let learnt = votes::learn(&votes::rows(&table, truth, &self.member, None)?, &self.member)?;
+            return self.told(&learnt, learnt.is_better());
+        };
+        // What stands in the configuration may be what was learnt of other members, and is to be replaced.
+        let loaded = load_to_learn(&self.config);
+        let Some(whole) = &loaded.deployment else { return self.unreadable(&loaded) };
+        let (vote, datatype) = self.ensemble(whole)?;
+        self.suits(vote)?;
+        let form = votes::Form { on: &vote.on, datatype, confidence: vote.confidence.as_ref() };
+        let rows = votes::rows(&table, truth, &self.member, Some(form))?;
         let learnt = votes::learn(&rows, &self.member)?;
+        let better = learnt.is_calibrated_better();
+        let told = self.told(&learnt, better)?;
+        if better {
+            let (route, of) = (self.path.route.clone(), vote.of.clone());
+            let votes = LearntVotes { route, of, as_of: self.as_of()?, n: rows.len() as u64, learnt: learnt.whole };
+            std::fs::write(file, votes.write()).with_context(|| format!("cannot write {}", file.display()))?;
+        }
+        Ok(told)
+    }
+
+    fn told(&self, learnt: &votes::Learnt, better: bool) -> anyhow::Result<ExitCode> {
         match self.json {
             true => output::line(learnt.json())?,
             false => output::line(learnt.table().trim_end())?,
         }
-        if !learnt.is_better() {
+        if !better {
             output::note("the vote does no better than the best of its members alone");
         }
-        Ok(ExitCode::from(u8::from(!learnt.is_better())))
+        Ok(ExitCode::from(u8::from(!better)))
+    }
+
+    /// The vote of the tier that is named, and the type of the output that it is on.
+    fn ensemble<'w>(&self, whole: &'w Deployment) -> anyhow::Result<(&'w kind::Ensemble, Option<Datatype>)> {
+        let Named { route, tier } = &self.path;
+        let at = whole.revision.route(route).with_context(|| format!("there is no route `{route}`"))?.index();
+        let found = whole.revision.routes[at].tiers.iter().find(|it| it.name == *tier);
+        let path = found.with_context(|| format!("route `{route}` has no tier `{tier}`"))?.path;
+        let Kind::Ensemble(vote) = &whole.paths[path.index()].kind else {
+            anyhow::bail!("`{tier}` asks one path, and it is the votes of several that are learnt")
+        };
+        let output = whole.routes[at].output.as_ref();
+        let tensor = |name: &String| Some(output?.tensors.iter().find(|it| it.name == *name)?.datatype);
+        Ok((vote, if let Voted::Label(name) = &vote.on { tensor(name) } else { None }))
+    }
+
+    /// Says whether what is taught is what will be asked.
+    fn suits(&self, vote: &kind::Ensemble) -> anyhow::Result<()> {
+        let (here, given) = (vote.of.members.len(), self.member.len());
+        ensure!(
+            here == given,
+            "`{}` has {here} members, and {given} are given: name each with --member",
+            self.path.tier
+        );
+        ensure!(
+            vote.on.is_exact(),
+            "it is learnt of answers that are equal or not: vote on labels, letters, or fields without a tolerance"
+        );
+        let sure = self.member.iter().any(|it| it.contains(':'));
+        ensure!(
+            vote.confidence.is_some() || !sure,
+            "there are columns of confidences, and the vote does not say what they are: write `vote.confidence`"
+        );
+        ensure!(
+            vote.confidence.is_none() || sure,
+            "`vote.confidence` asks how sure members are, and there is no column of it: write --member ANSWER:CONFIDENCE"
+        );
+        Ok(())
+    }
+
+    fn unreadable(&self, loaded: &Loaded) -> anyhow::Result<ExitCode> {
+        loaded.diagnostics.iter().for_each(output::note);
+        anyhow::bail!("cannot read {}: {}", self.config.display(), counted(loaded.errors(), "error"));
+    }
+
+    fn as_of(&self) -> anyhow::Result<u64> {
+        let as_of = self.as_of.unwrap_or_else(Timestamp::now).as_second();
+        u64::try_from(as_of).context("a time before 1970")
     }
 
     /// Learns a map of scores.
     fn map(&self) -> anyhow::Result<ExitCode> {
         let loaded = wire::read(&self.config);
-        let Some(whole) = &loaded.deployment else {
-            loaded.diagnostics.iter().for_each(output::note);
-            anyhow::bail!("cannot read {}: {}", self.config.display(), counted(loaded.errors(), "error"));
-        };
+        let Some(whole) = &loaded.deployment else { return self.unreadable(&loaded) };
         let table = Table::read(&self.rows)?;
         let (first, of) = self.names(whole)?;
         let Named { route, tier } = &self.path;
@@ -119,13 +188,12 @@ impl Calibrate {
             return Ok(ExitCode::FAILURE);
         }
         if let Some(file) = &self.output {
-            let as_of = self.as_of.unwrap_or_else(Timestamp::now).as_second();
             let maps = ScoreMaps {
                 route: route.clone(),
                 tier: tier.clone(),
                 to: first,
                 keeps,
-                as_of: u64::try_from(as_of).context("a time before 1970")?,
+                as_of: self.as_of()?,
                 outputs: vec![(of, learnt.mapped)],
             };
             std::fs::write(file, maps.write()).with_context(|| format!("cannot write {}", file.display()))?;
@@ -166,3 +234,6 @@ impl Calibrate {
         Ok((0..table.len()).map(|row| columns.iter().map(|it| it[row]).collect()).collect())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -129,6 +129,7 @@ fn record(id: &str, decision: &Decision) -> Arc<Record> {
         found: Vec::new(),
         calibrated: Vec::new(),
         models: Vec::new(),
+        worth: None,
         votes: Vec::new(),
         notes: Vec::new(),
     })

@@ -1,35 +1,58 @@
 //! What the answer of a member says, in the form in which equal answers are equal.
 
-use evenkeel_config::Voted;
+use evenkeel_config::{Confidence, Voted};
 use evenkeel_signals::votes::{Read, read};
 use serde_json::Value;
 
 use super::Said;
-use crate::tensor::{Datatype, InferAnswer, Tensor};
+use crate::{
+    judge,
+    tensor::{Datatype, InferAnswer, Tensor},
+};
 
-/// Reads tensors, but for the rows of which the model is not sure; none where the output is not there.
-pub(crate) fn tensors(on: &Voted, answer: &InferAnswer, unsure: &[usize]) -> Option<Said> {
+/// Reads tensors, but for the rows of which the model is not sure; none where the output is not there. Where it is asked how sure
+/// the model is of the others, that stands beside what it says.
+pub(crate) fn tensors(
+    on: &Voted,
+    answer: &InferAnswer,
+    unsure: &[usize],
+    confidence: Option<&Confidence>,
+) -> Option<Said> {
     let sure = |row: usize| unsure.binary_search(&row).is_err();
     match on {
         Voted::Label(name) => {
             let labels = labels(answer.output(name)?).into_iter().enumerate();
-            Some(Said::Labels(labels.map(|(row, it)| Some(it).filter(|_| sure(row))).collect()))
+            let labels = labels.map(|(row, it)| Some(it).filter(|_| sure(row))).collect();
+            Some(match confidence {
+                Some(confidence) => Said::Sure(labels, judge::sureness(answer, confidence)),
+                None => Said::Labels(labels),
+            })
         }
         Voted::Number(name, ..) => {
             let numbers = answer.output(name)?.to_f64()?.into_iter().enumerate();
             let usable = |(row, it): (usize, f64)| Some(it).filter(|it| it.is_finite() && sure(row));
             Some(Said::Numbers(numbers.map(usable).collect()))
         }
-        Voted::Text | Voted::Field(_) | Voted::Choice(_) => None,
+        Voted::Text | Voted::Field(_) | Voted::Fields(..) | Voted::Choice(_) => None,
     }
 }
 
-/// Returns each element as a text that no other element has, in the order of their bytes.
+/// Returns each element as a text that no other element has: as people write it, where it can be written.
 fn labels(tensor: &Tensor) -> Vec<String> {
-    let text = |bytes: &[u8]| bytes.iter().map(|byte| char::from(*byte)).collect();
+    // What is no text is told apart by its bytes, behind a mark that no text has.
+    let escaped = |bytes: &[u8]| bytes.iter().fold("\u{fffe}".to_owned(), |text, byte| format!("{text}{byte:02x}"));
+    let text = |bytes: &[u8]| std::str::from_utf8(bytes).map_or_else(|_| escaped(bytes), str::to_owned);
+    let bare = |datatype: Datatype| tensor.data().chunks_exact(datatype.size().unwrap_or(1)).map(escaped);
     match tensor.datatype() {
         Datatype::Bytes => tensor.strings().map(text).collect(),
-        other => tensor.data().chunks_exact(other.size().unwrap_or(1)).map(text).collect(),
+        Datatype::Bool => tensor.data().iter().map(|it| (*it != 0).to_string()).collect(),
+        other => match judge::whole(tensor) {
+            // One beyond 63 bits is told apart by its bytes.
+            Some(values) => {
+                values.iter().zip(bare(other)).map(|(it, bare)| it.map_or(bare, |it| it.to_string())).collect()
+            }
+            None => bare(other).collect(),
+        },
     }
 }
 
@@ -39,6 +62,10 @@ pub(crate) fn text(on: &Voted, text: &str) -> Option<Said> {
     match on {
         Voted::Text => read(text, &Read::Whole).map(Said::Text),
         Voted::Field(name) => label(&Read::Field(name.clone())),
+        Voted::Fields(names, ..) => {
+            let field = |name: &String| read(text, &Read::Field(name.clone()));
+            names.iter().map(field).collect::<Option<_>>().map(Said::Record)
+        }
         Voted::Choice(letters) => label(&Read::Choice(letters.clone())),
         Voted::Label(_) | Voted::Number(..) => None,
     }

@@ -20,6 +20,7 @@ mod hostile;
 mod inference;
 mod inference_faults;
 mod inference_heads;
+mod learnt_votes;
 mod mapping;
 mod memory;
 mod models;

@@ -70,6 +70,10 @@ impl PathKind for Block {
         Some(&self.model)
     }
 
+    fn version(&self) -> Option<&str> {
+        self.version.as_deref()
+    }
+
     /// A quarter of the deadline, which is the bound of every need.
     fn need(&self) -> Nanos {
         Nanos::MAX

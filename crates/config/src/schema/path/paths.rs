@@ -7,10 +7,12 @@ use evenkeel_core::{Features, Nanos};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
-use super::{Kind, Kinds, PathKind, Site, Target, onnx, oip, openai, rules};
+use super::{Kind, Kinds, PathKind, Site, Target, oip, onnx, openai, rules};
 use crate::{
+    calibration::VotesOf,
     check::Checks,
     compile::{Voted, Weights},
+    confidence::Confidence,
     outside::Outside,
     schema::{
         accept::Accept,
@@ -47,6 +49,10 @@ pub struct Ensemble {
     pub weights: Weights,
     /// How many different answers there are.
     pub classes: u32,
+    /// How sure a member is of a row; none where nobody asks.
+    pub confidence: Option<Confidence>,
+    /// What must be the same where its votes are learnt.
+    pub of: VotesOf,
 }
 
 /// One of several paths that are asked at once. Exactly one kind of path stands in it; the other keys mean what they mean on a
@@ -207,8 +213,8 @@ impl PathKind for Block {
         checks.serves(key, site.route, &[RouteProtocol::Oip, RouteProtocol::OpenaiChat]);
     }
 
-    fn ready(&self, site: Site<'_>, _: &Outside) -> Kind {
-        Kind::Ensemble(Ensemble::new(site))
+    fn ready(&self, site: Site<'_>, outside: &Outside) -> Kind {
+        Kind::Ensemble(Ensemble::new(site, outside))
     }
 
     fn target(&self) -> Target<'_> {

@@ -37,6 +37,7 @@ impl Task {
             disclosure,
             parts: &self.parts,
             cache: self.told_of_cache(disclosure.reason),
+            worth: disclosure.answered.and_then(|(_, _, path)| self.worth(path)),
         }
     }
 
@@ -240,9 +241,10 @@ pub(super) fn labelled(held: Vec<Chunk>, object: &str, model: &str) -> Vec<Bytes
     held.into_iter().enumerate().map(write).collect()
 }
 
-/// Marks an object `evenkeel`, which has no other in it, as that of a stream in which an event was left out (F-128).
+/// Marks an object `evenkeel` as that of a stream in which an event was left out (F-128).
 pub(super) fn skipped(object: &str) -> String {
-    object.replace('}', ",\"result\":\"ok_event_skipped\"}")
+    let open = object.strip_suffix('}').unwrap_or(object);
+    format!("{open},\"result\":\"ok_event_skipped\"}}")
 }
 
 /// A stream that is known to its end.

@@ -84,7 +84,7 @@ impl Task {
             (Some(search), ..) => search,
             (None, Role::Answer | Role::Splice, None) => lost(),
             (None, Role::Answer | Role::Splice, Some(ask)) => match (self.voted_output().filter(|_| voter), accept) {
-                (Some(output), accept) => judge::voter(path, &ask, call, (accept, output)),
+                (Some(output), accept) => judge::voter(path, &ask, call, (accept, output, self.voted_confidence())),
                 (None, Some(accept)) => judge::attempt(path, &ask, call, accept),
                 (None, None) => path.attempt(ask, call, out),
             },

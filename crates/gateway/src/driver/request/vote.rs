@@ -6,8 +6,8 @@
 //!   hears it again.
 //! - `PANEL-2`: an answer is made of rows that members gave, each with everything that its member said of it.
 
-use evenkeel_config::{Kind, Voted};
-use evenkeel_core::{AttemptId, Ensemble, Event, Input, ResultCode, Start};
+use evenkeel_config::{Confidence, Kind, Voted};
+use evenkeel_core::{AttemptId, Ensemble, Event, Input, PathId, ResultCode, Start};
 
 use super::{Task, attempts::Beside};
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     judge::reduced,
     path::Left,
     tensor::InferAnswer,
-    vote::{Ballot, Cast, Said, read},
+    vote::{Ballot, Cast, Said, Worth, read},
 };
 
 /// The vote of one tier.
@@ -32,9 +32,9 @@ impl Panel {
         self.ballot.tally(self.quorum).leader
     }
 
-    /// Returns how each member voted.
-    pub(super) fn cast(self) -> Vec<(AttemptId, Cast)> {
-        self.ballot.cast()
+    /// Returns how each member voted, and what their votes are worth.
+    pub(super) fn cast(self) -> (Vec<(AttemptId, Cast)>, Option<Worth>) {
+        (self.ballot.cast(), self.ballot.worth())
     }
 }
 
@@ -50,7 +50,7 @@ impl Task {
         match &mut self.panel {
             Some(panel) if panel.ballot.tier == start.tier => {}
             // What was said in the ensemble above stays known.
-            other => self.votes.extend(other.replace(new()).map(Panel::cast).unwrap_or_default()),
+            other => self.votes.extend(other.replace(new()).map(|it| it.cast().0).unwrap_or_default()),
         }
         self.panel.iter_mut().for_each(|it| it.ballot.start(member, start.attempt));
         true
@@ -60,8 +60,13 @@ impl Task {
     pub(super) fn voted_output(&self) -> Option<&str> {
         match self.panel.as_ref()?.ballot.on() {
             Voted::Label(name) | Voted::Number(name, ..) => Some(name),
-            Voted::Text | Voted::Field(_) | Voted::Choice(_) => None,
+            Voted::Text | Voted::Field(_) | Voted::Fields(..) | Voted::Choice(_) => None,
         }
+    }
+
+    /// Returns how sure a member is of a row, where that counts.
+    pub(super) fn voted_confidence(&self) -> Option<&Confidence> {
+        self.panel.as_ref()?.ballot.confidence()
     }
 
     /// Counts the vote of a member that has ended, and tells the core how the votes stand then (PANEL-1).
@@ -104,14 +109,24 @@ impl Task {
     }
 
     fn said(&self, left: &Left) -> Option<Said> {
-        let on = self.panel.as_ref()?.ballot.on();
+        let ballot = &self.panel.as_ref()?.ballot;
+        let (on, confidence) = (ballot.on(), ballot.confidence());
         match left {
-            Left::Infer(answer) => read::tensors(on, answer, &[]),
-            Left::Judged(answer, low) => read::tensors(on, answer, low),
+            Left::Infer(answer) => read::tensors(on, answer, &[], confidence),
+            Left::Judged(answer, low) => read::tensors(on, answer, low, confidence),
             Left::Answer { body, .. } => read::text(on, &read::of_chat(body)?),
             _ if self.it.ask.is_stream() => read::text(on, &self.hold.text()?),
             _ => None,
         }
+    }
+
+    /// Returns what the votes are worth of which the whole answer of this path comes; none where it has another origin, or that was
+    /// not learnt.
+    pub(super) fn worth(&self, path: PathId) -> Option<Worth> {
+        let panel = self.panel.as_ref().filter(|_| self.batch.is_of_one())?;
+        let route = &self.it.applied.deployment.revision.routes[self.it.route.index()];
+        let tier = &route.tiers[usize::from(panel.ballot.tier)];
+        panel.ballot.worth().filter(|_| tier.path == path)
     }
 
     /// Says whether an attempt is one of those that vote.

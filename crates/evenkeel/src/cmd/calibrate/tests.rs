@@ -1,0 +1,107 @@
+//! `evenkeel calibrate … --truth …` as a command: what it writes is what a configuration takes, and what it refuses.
+
+use std::path::Path;
+
+use clap::Parser;
+use evenkeel_config::{Weights, load_file};
+
+use super::*;
+
+#[derive(Debug, Parser)]
+struct Line {
+    #[command(flatten)]
+    it: Calibrate,
+}
+
+const CONFIG: &str = r#"version: 1
+upstreams: {models: {protocol: oip, url: "http://127.0.0.1:1"}}
+routes:
+  score:
+    protocol: oip
+    output: {tensors: {sure: {datatype: FP32}, label: {datatype: INT64}}}
+    tiers:
+      - name: panel
+        vote: {output: label, confidence: outputs.sure, calibration: votes.json}
+        paths: [{oip: {upstream: models, model: m}}, {oip: {upstream: models, model: n}}]
+      - {name: default, fixed: {outputs: {sure: 0.5, label: 0}}}
+"#;
+
+/// A number below 100, by row and by what it is for.
+fn drawn(row: usize, of: usize) -> usize {
+    (row.wrapping_mul(2_654_435_761).wrapping_add(of * 97_531) >> 9) % 100
+}
+
+/// Rows in which the first member is right where it is sure, and on half of the others; the second on seven of ten.
+fn table(rows: usize) -> String {
+    let row = |at: usize| {
+        let (truth, sure) = (drawn(at, 1) % 2, at.is_multiple_of(2));
+        let first = if sure || drawn(at, 2) < 50 { truth } else { 1 - truth };
+        let second = if drawn(at, 3) < 30 { 1 - truth } else { truth };
+        format!("{truth},{first},{},{second}\n", if sure { 0.9 } else { 0.2 })
+    };
+    (0..rows).map(row).fold("truth,m,m_sure,n\n".to_owned(), |text, it| text + &it)
+}
+
+fn folder(config: &str, table: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("evenkeel.yaml"), config).expect("written");
+    std::fs::write(folder.path().join("rows.csv"), table).expect("written");
+    folder
+}
+
+fn run(at: &Path, members: &[&str]) -> anyhow::Result<ExitCode> {
+    let file = |name: &str| at.join(name).display().to_string();
+    let mut line = vec!["calibrate".to_owned(), "score/panel".to_owned(), file("rows.csv"), "-c".to_owned()];
+    line.extend([file("evenkeel.yaml"), "-o".to_owned(), file("votes.json"), "--truth".to_owned(), "truth".to_owned()]);
+    line.extend(["--as-of".to_owned(), "2026-11-22T23:00:00Z".to_owned()]);
+    line.extend(members.iter().flat_map(|it| ["--member".to_owned(), (*it).to_owned()]));
+    Line::try_parse_from(line)?.it.run()
+}
+
+#[test]
+fn what_is_learnt_of_votes_is_what_the_configuration_takes() {
+    let folder = folder(CONFIG, &table(600));
+    let (at, config) = (folder.path(), folder.path().join("evenkeel.yaml"));
+    assert!(load_file(&config).deployment.is_none(), "nothing was learnt yet");
+    assert_eq!(run(at, &["m:m_sure", "n"]).expect("it runs"), ExitCode::SUCCESS);
+    let loaded = load_file(&config);
+    let deployment = loaded.deployment.unwrap_or_else(|| panic!("{:#?}", loaded.diagnostics));
+    let Kind::Ensemble(vote) = &deployment.paths[0].kind else { panic!("no ensemble") };
+    let Weights::Learnt(by) = &vote.weights else { panic!("{:?}", vote.weights) };
+    assert_eq!((by.votes.n, by.votes.as_of, by.votes.route.as_str()), (600, 1_795_388_400, "score"));
+    // In the digits of FP32, in which the model says it.
+    let weight = |sure: f32| {
+        let said = evenkeel_signals::calibrate::Said { label: "1".into(), confidence: Some(f64::from(sure)) };
+        by.votes.learnt.weight(0, 0, &said)
+    };
+    assert!(weight(0.9) > weight(0.2) + 1_000_000, "{} {}", weight(0.9), weight(0.2));
+    let before = std::fs::read(at.join("votes.json")).expect("it is there");
+    assert_eq!(run(at, &["m:m_sure", "n"]).expect("it runs again"), ExitCode::SUCCESS);
+    assert_eq!(std::fs::read(at.join("votes.json")).expect("it is there"), before, "the same rows, the same bytes");
+    // Of a model that was changed it is learnt anew, though what stands there does not fit any more.
+    std::fs::write(&config, CONFIG.replace("model: n}", "model: o}")).expect("written");
+    assert!(load_file(&config).deployment.is_none());
+    assert_eq!(run(at, &["m:m_sure", "n"]).expect("it runs"), ExitCode::SUCCESS);
+    assert!(load_file(&config).deployment.is_some());
+}
+
+#[test]
+fn what_does_not_fit_the_vote_is_refused_in_words_and_nothing_is_written() {
+    let number = CONFIG.replace("output: label, confidence: outputs.sure", "output: sure");
+    let silent = CONFIG.replace(", confidence: outputs.sure", "");
+    let words = table(600).replace("\n1,", "\nyes,");
+    for (config, rows, members, wanted) in [
+        (CONFIG, table(600), &["m:m_sure"][..], "`panel` has 2 members, and 1 are given"),
+        (CONFIG, table(600), &["m", "n"], "`vote.confidence` asks how sure members are"),
+        (&*silent, table(600), &["m:m_sure", "n"], "the vote does not say what they are"),
+        (&*number.replace("votes.json", "votes.json, abs_tol: 0.1"), table(600), &["m", "n"], "equal or not"),
+        (CONFIG, words, &["m:m_sure", "n"], "`yes` is no answer that is voted on"),
+        (CONFIG, table(40), &["m:m_sure", "n"], "too few to learn from"),
+        (&*CONFIG.replace("name: panel", "name: jury"), table(600), &["m:m_sure", "n"], "has no tier `panel`"),
+    ] {
+        let folder = folder(config, &rows);
+        let refused = run(folder.path(), members).expect_err(wanted);
+        assert!(format!("{refused:#}").contains(wanted), "{refused:#}");
+        assert!(!folder.path().join("votes.json").exists());
+    }
+}
