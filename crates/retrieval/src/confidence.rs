@@ -1,39 +1,47 @@
-//! Confidence: how well a document fits a question, as a share of what the question could reach, comparable from one question
-//! to another.
+//! Confidence: how sure it is that a document answers a question, comparable from one question to another.
 //!
 //! # Formula
 //! For a question of the distinct words `t`, each with `idf(t) = ln(1 + (N − n + ½) / (n + ½))`, and a document:
 //!
 //! ```text
-//! f(t)     = body(t) / (¼ + ¾ · words / mean) + title(t) / (¼ + ¾ · words / mean)      BM25F, a field each, weight 1
-//! fit      = Σ idf(t) · f(t) / (2 + f(t))                                              BM25 with k1 = 2, without its factor k1 + 1
-//! heading  = max over the parts of the title of m² / M, of the idf of its words: m of those that are asked, M of all
-//! share    = (fit + ¾ · heading) / (1¾ · Σ idf(t))                                     in [0, 1]: no document has more
-//! confidence = 1.42 · share / (share + 0.42)                                           in [0, 1], 0.5 at a share of 0.228
+//! f(t)       = body(t) / (¼ + ¾ · words / mean) + title(t) / (¼ + ¾ · words / mean)    BM25F, a field each, weight 1
+//! fit        = Σ idf(t) · f(t) / (2 + f(t))                                            BM25 with k1 = 2, without its factor k1 + 1
+//! heading    = max over the parts of the title of m² / M, of the idf of its words: m of those that are asked, M of all
+//! strength   = (fit + ½ · heading) / √(most · Σ idf(t))                                most: the idf of a word that no document has
+//! nearness   = (c − mean) / spread                                                     c: cosine of the nearest passage, if it is known
+//! confidence = 1 / (1 + exp(4 − 8.8 · strength))                                       by words; 0 of what has none
+//!            = 1 / (1 + exp(4.5 − 6.2 · strength − 1.8 · nearness))                    by words and meaning
 //! ```
 //!
 //! A word that no document has counts among the idf of the question with the most that a word can weigh: what a question is
-//! about and the documents are not lowers the confidence in each of them. The last line changes no order; it puts 0.5 where, in the
-//! tuning half of `examples/support-chat/questions`, questions that documents answer part from those that none does.
+//! about and the documents are not lowers the confidence in each of them. Mean and spread are those of the cosines between passages
+//! of the index, so that embedders whose cosines all lie close together count as others do.
+//!
+//! # Why the root
+//! The best fit of a question that *no* document answers grows with about the 0.6th power of its idf: of many words, some are
+//! somewhere by chance. Divided by the root, a threshold declines long and short ones alike; divided by the whole idf, it declines what
+//! people tell at length, answered or not. `most` makes it a number of words that are as rare as can be, however many documents there are.
 //!
 //! # When it misleads
-//! It knows words, not what they mean: "folder" does not find "directory". A question of one word that is common in the documents
-//! is answered with confidence by whatever has that word in its title. What is asked in many words, of which few matter, comes out low.
+//! It is a probability only where as many questions are answered by documents as are not, put as those of
+//! `examples/support-chat/questions` are: its lines were fitted there (logistic regression). Words alone know nothing of what they mean:
+//! "folder" does not find "directory". A question of one word that is common in the documents is answered with confidence by whatever has
+//! that word in its title.
 //!
 //! # Source
-//! S. Robertson, H. Zaragoza, M. Taylor, "Simple BM25 Extension to Multiple Weighted Fields", 2004, for `f` and `fit`; the share of
-//! the attainable maximum, the heading and the constants are own, chosen on the tuning half.
+//! S. Robertson, H. Zaragoza, M. Taylor, "Simple BM25 Extension to Multiple Weighted Fields", 2004, for `f` and `fit`; the heading, the
+//! root and the constants are own, chosen on the questions for tuning.
 
 /// How fast more of the same word stops counting.
 const K1: f64 = 2.0;
 /// How much the length of a field counts.
 const B: f64 = 0.75;
 /// What a whole heading weighs against all the words of a question.
-const HEADING: f64 = 0.75;
+const HEADING: f64 = 0.5;
 /// What a word weighs that says the same as one that is asked.
 pub(crate) const OTHER: f64 = 0.5;
-/// Where the confidence bends: 0.5 is at a share of half this over (½ + this).
-const BEND: f64 = 0.42;
+/// How nearness counts where a document has no vector: as little as it does for the farthest ones.
+const FAR: f64 = -3.0;
 
 /// Returns what a word weighs that `with` of `all` documents have.
 pub(crate) fn idf(with: u64, all: u64) -> f64 {
@@ -70,13 +78,23 @@ pub(crate) fn heading<'a>(parts: impl Iterator<Item = &'a [(f64, f64)]>) -> f64 
     parts.map(worth).fold(0.0, f64::max)
 }
 
-/// Makes the confidence of a fit and a heading, for a question of this idf in all.
-pub(crate) fn confidence(fit: f64, heading: f64, idf: f64) -> f64 {
-    if idf <= 0.0 {
-        return 0.0;
-    }
-    let share = ((fit + HEADING * heading) / ((1.0 + HEADING) * idf)).clamp(0.0, 1.0);
-    (1.0 + BEND) * share / (share + BEND)
+/// Makes the strength of a fit and a heading, for a question of this idf in all, among so many documents: 0 where nothing fits.
+pub(crate) fn strength(fit: f64, heading: f64, asked: f64, documents: u64) -> f64 {
+    if asked > 0.0 { (fit + HEADING * heading) / (idf(0, documents) * asked).sqrt() } else { 0.0 }
+}
+
+/// Makes the confidence of a strength.
+pub(crate) fn by_words(strength: f64) -> f64 {
+    if strength > 0.0 { logistic(8.8 * strength - 4.0) } else { 0.0 }
+}
+
+/// Makes the confidence of a strength, and of how many spreads above their mean the cosine is.
+pub(crate) fn by_both(strength: f64, nearness: Option<f64>) -> f64 {
+    logistic(6.2 * strength + 1.8 * nearness.unwrap_or(FAR) - 4.5)
+}
+
+fn logistic(odds: f64) -> f64 {
+    1.0 / (1.0 + (-odds).exp())
 }
 
 #[cfg(test)]
@@ -87,11 +105,21 @@ mod tests {
 
     #[test]
     fn ret_5_the_ends_of_the_scale_and_its_middle_are_where_they_are_said_to_be() {
-        let of = |share: f64| confidence(share * 1.75, 0.0, 1.0);
-        for (share, expected) in [(0.0, 0.0), (0.228, 0.5), (1.0, 1.0)] {
+        let of = |share: f64| by_words(strength(share * 2.0 * idf(0, 1000), 0.0, 4.0 * idf(0, 1000), 1000));
+        for (share, expected) in [(0.0, 0.0), (4.0 / 8.8, 0.5), (2.0, 1.0)] {
             assert!((of(share) - expected).abs() < 0.001, "{share}: {}", of(share));
         }
-        assert_eq!(confidence(1.0, 1.0, 0.0), 0.0, "a question without words fits nothing");
+        assert_eq!(by_words(strength(1.0, 1.0, 0.0, 1000)), 0.0, "a question without words fits nothing");
+        assert!((by_both(4.5 / 6.2, Some(0.0)) - 0.5).abs() < 1e-9 && (by_both(0.0, Some(2.5)) - 0.5).abs() < 1e-9);
+        assert_eq!(by_both(1.0, None), by_both(1.0, Some(-3.0)), "what has no vector is far");
+    }
+
+    #[test]
+    fn ret_5_what_is_nearer_is_surer_and_so_is_what_has_more_of_the_words() {
+        for (less, more) in [((0.5, 1.0), (0.5, 1.1)), ((0.5, 1.0), (0.6, 1.0)), ((0.0, -9.0), (0.0, 9.0))] {
+            let [less, more] = [less, more].map(|(strength, nearness)| by_both(strength, Some(nearness)));
+            assert!(0.0 <= less && less < more && more <= 1.0, "{less} {more}");
+        }
     }
 
     #[test]
@@ -110,7 +138,7 @@ mod tests {
             let idfs: f64 = words.iter().map(|it| idf(it.0, 1000)).sum();
             let of = |more: u32| {
                 let fit = words.iter().map(|it| fit(idf(it.0, 1000), length.frequency(it.1 + more))).sum();
-                confidence(fit, 0.0, idfs)
+                by_words(strength(fit, 0.0, idfs, 1000))
             };
             prop_assert!((0.0..=1.0).contains(&of(0)) && of(0) < of(more));
         }

@@ -13,6 +13,7 @@ use tantivy::{
 
 use self::{asking::Asking, meaning::Meaning};
 use crate::{
+    confidence::by_words,
     document::Moment,
     language::Language,
     schema::{EXPIRES, Fields, VERIFIED},
@@ -56,8 +57,8 @@ pub struct Hit {
     pub source: String,
     /// When it was verified.
     pub verified_at: Moment,
-    /// How well it fits the question, in [0, 1], comparable from one question to another: 0.5 is where questions that
-    /// documents answer part from those that none does.
+    /// How sure it is that it answers the question, in [0, 1], comparable from one question to another: 0.5 is even odds, where
+    /// documents answer as many questions as they do not.
     ///
     /// # Source
     /// The formula stands in `confidence.rs`.
@@ -168,16 +169,20 @@ impl Index {
         let mut found = Vec::new();
         for (at, asking) in askings.iter_mut().enumerate() {
             let own = near.iter().filter(|it| it.0 == self.languages[at].language.code()).map(|it| it.1);
-            for mut candidate in asking.candidates(now, own)? {
-                if let Some(meaning) = &meaning {
-                    candidate.confidence = meaning.confidence(candidate.confidence, &candidate.id);
-                }
-                found.push((candidate, at));
+            for candidate in asking.candidates(now, own)? {
+                let confidence = match &meaning {
+                    Some(meaning) => meaning.confidence(candidate.strength, &candidate.id),
+                    None => by_words(candidate.strength),
+                };
+                found.push((confidence, candidate, at));
             }
         }
-        found.sort_by(|(a, _), (b, _)| b.confidence.total_cmp(&a.confidence).then_with(|| a.id.cmp(&b.id)));
+        found.sort_by(|(a, one, _), (b, other, _)| b.total_cmp(a).then_with(|| one.id.cmp(&other.id)));
         found.truncate(most);
-        Ok(found.into_iter().map(|(candidate, at)| askings[at].hit(candidate)).collect::<Result<_, _>>()?)
+        Ok(found
+            .into_iter()
+            .map(|(confidence, candidate, at)| askings[at].hit(candidate, confidence))
+            .collect::<Result<_, _>>()?)
     }
 
     /// Says whether a document was verified by `now`, and has not expired (`RET-1`).

@@ -16,7 +16,7 @@ use tantivy::{fieldnorm::FieldNormReader, tokenizer::TextAnalyzer};
 
 use crate::{
     closely::{best_passage, heading_of},
-    confidence::{Length, confidence, idf},
+    confidence::{Length, by_words, idf, strength},
     document::{MOST_BODY, Moment},
     index::{
         Hit, MOST_BYTES,
@@ -197,7 +197,7 @@ impl Question {
         let fits = self.asked.iter().map(|asked| asked.fit(frequency)).sum();
         let (shares, mut counted) = (shares(&self.asked), Counted { among, missing: BTreeSet::new() });
         let Ok(heading) = heading_of(&text.title, &shares, &mut self.analyzer, &mut counted);
-        confidence(fits, heading, self.asked.iter().map(|it| it.idf).sum())
+        by_words(strength(fits, heading, self.asked.iter().map(|it| it.idf).sum(), among.documents))
     }
 
     fn hit(&mut self, confidence: f64, text: Text) -> Hit {

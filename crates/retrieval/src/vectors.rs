@@ -97,9 +97,9 @@ impl Vectors {
         self.numbers
     }
 
-    /// Returns how near a cosine is among those of this index, in [0, 1]; see `index/meaning.rs`.
-    pub(crate) fn similarity(&self, cosine: f32) -> f64 {
-        ((f64::from(cosine) - self.mean + 3.0 * self.spread) / (7.0 * self.spread)).clamp(0.0, 1.0)
+    /// Returns how many spreads a cosine is above the mean of those of this index; see `confidence.rs`.
+    pub(crate) fn nearness(&self, cosine: f32) -> f64 {
+        (f64::from(cosine) - self.mean) / self.spread
     }
 
     /// Returns how many rows there are.

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     closely::{best_passage, heading_of},
-    confidence::{Length, confidence, idf},
+    confidence::{Length, idf, strength},
     document::{MOST_BODY, Moment},
     question::{Weigh, asked},
     schema::VERIFIED,
@@ -57,7 +57,8 @@ pub(super) struct Candidate {
     address: DocAddress,
     document: TantivyDocument,
     pub(super) id: String,
-    pub(super) confidence: f64,
+    /// How well its words fit.
+    pub(super) strength: f64,
 }
 
 impl<'a> Asking<'a> {
@@ -113,7 +114,7 @@ impl<'a> Asking<'a> {
 
     fn judged(&mut self, found: BTreeSet<DocAddress>) -> Result<Vec<Candidate>, TantivyError> {
         let found: Vec<_> = found.into_iter().collect();
-        let (asked, idf) = (std::mem::take(&mut self.asked), self.idf);
+        let (asked, idf, documents) = (std::mem::take(&mut self.asked), self.idf, self.index.documents());
         let shares = shares(&asked);
         let mut frequencies = BTreeMap::new();
         for word in shares.keys() {
@@ -130,7 +131,7 @@ impl<'a> Asking<'a> {
             let document: TantivyDocument = self.index.searcher.doc(address)?;
             let heading = heading_of(&text(&document, self.index.fields.title), &shares, &mut analyzer, self)?;
             let id = text(&document, self.index.fields.id);
-            candidates.push(Candidate { address, document, id, confidence: confidence(fit, heading, idf) });
+            candidates.push(Candidate { address, document, id, strength: strength(fit, heading, idf, documents) });
         }
         drop(shares);
         self.asked = asked;
@@ -171,8 +172,8 @@ impl<'a> Asking<'a> {
     }
 
     /// Makes an answer of a candidate: cuts the passage that has most of what is asked.
-    pub(super) fn hit(&mut self, candidate: Candidate) -> Result<Hit, TantivyError> {
-        let Candidate { address, document, id, confidence } = candidate;
+    pub(super) fn hit(&mut self, candidate: Candidate, confidence: f64) -> Result<Hit, TantivyError> {
+        let Candidate { address, document, id, .. } = candidate;
         let verified_at = self.index.moment(address, VERIFIED)?.unwrap_or_default();
         let whole = text(&document, self.index.fields.body);
         let body = &whole[..whole.floor_char_boundary(MOST_BODY)];

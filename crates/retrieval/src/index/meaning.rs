@@ -1,17 +1,11 @@
 //! Meaning: how near documents are to what a question means, where an embedder says so.
-//!
-//! # Formula
-//! ```text
-//! similarity = (c − mean + 3 · spread) / (7 · spread)      in [0, 1]; c is the cosine of the nearest passage of the document
-//! confidence = ½ · confidence by words + ½ · similarity
-//! ```
-//! Mean and spread are those of the cosines between passages of the index, so that embedders whose cosines all lie close
-//! together count as others do.
+//! What comes of it stands in `confidence.rs`.
 
 use tantivy::{DocAddress, DocSet, TantivyDocument, TantivyError, Term, schema::IndexRecordOption, schema::Value};
 
 use super::Index;
 use crate::{
+    confidence::by_both,
     document::Moment,
     vectors::{Vectors, normalised},
 };
@@ -20,8 +14,6 @@ use crate::{
 const EXACT: usize = 100_000;
 /// Documents that are looked at because they are near.
 const NEAREST: usize = 50;
-/// What words count against meaning.
-const WORDS: f64 = 0.5;
 
 /// What a question means.
 pub(super) struct Meaning<'a> {
@@ -46,10 +38,9 @@ impl<'a> Meaning<'a> {
         Ok(Self { vectors, to })
     }
 
-    /// Makes one confidence of that by words and of what is near.
-    pub(super) fn confidence(&self, by_words: f64, id: &str) -> f64 {
-        let near = self.vectors.nearest_of(id, &self.to).map_or(0.0, |cosine| self.vectors.similarity(cosine));
-        WORDS * by_words + (1.0 - WORDS) * near
+    /// Makes one confidence of how well the words fit, and of what is near.
+    pub(super) fn confidence(&self, strength: f64, id: &str) -> f64 {
+        by_both(strength, self.vectors.nearest_of(id, &self.to).map(|cosine| self.vectors.nearness(cosine)))
     }
 
     /// Returns the nearest documents that are valid `now`, each with its language.
