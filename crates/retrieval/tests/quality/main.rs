@@ -20,10 +20,14 @@ const NOW: i64 = 1_900_000_000;
 /// Questions by which what is found by meaning may be another than the page says.
 const NEAR: u32 = 2;
 
-/// The pages in `questions`, each with its sets of questions: a name and the files. The last was put to the search last.
-const PAGES: [(&str, &[(&str, &[&str])]); 2] = [
+/// A set of questions: its name, and its files.
+type Set = (&'static str, &'static [&'static str]);
+
+/// The pages in `questions`, each with its sets. The last was put to the search last.
+const PAGES: [(&str, &[Set]); 3] = [
     ("", &[("first set", &["in-corpus", "off-topic"]), ("near misses", &["near-miss"])]),
     ("held-back-2", &[("held back a second time", &["in-corpus", "off-topic"])]),
+    ("held-back-3", &[("held back a third time", &["in-corpus", "off-topic"])]),
 ];
 
 /// The help centre's index, and who says what a question means, where it is asked.
