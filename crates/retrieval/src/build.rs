@@ -22,10 +22,10 @@ use std::{
 use self::writing::Writing;
 use crate::{
     document::Moment,
+    embedding::Embedder,
     read::{Folder, Left},
     store::{FILE, Header, OpenError},
     synonyms::Synonyms,
-    vectors::Embedder,
 };
 
 const LOCK: &str = ".building";

@@ -2,7 +2,7 @@
 
 pub(crate) mod asked;
 mod asking;
-mod meaning;
+pub(crate) mod meaning;
 
 use std::path::Path;
 

@@ -4,7 +4,6 @@
 //! INDEX/7/vectors.f32     a row of numbers for each passage, of length 1, little-endian
 //! INDEX/7/vectors.json    who made them, how many numbers a row has, and how many rows each document
 //! ```
-//! The network is not here: whoever builds an index, or asks it, brings an [`Embedder`], or the vector of the question.
 
 use std::{
     collections::HashMap,
@@ -18,30 +17,12 @@ use serde::{Deserialize, Serialize};
 use tantivy::directory::{Directory, MmapDirectory, OwnedBytes};
 
 use crate::{
-    document::{Document, MOST_BODY},
-    passage::passages,
+    document::Document,
+    embedding::{Background, Embedder, Embedding, MOST_NUMBERS},
 };
 
 pub(crate) const ROWS: &str = "vectors.f32";
 pub(crate) const NAMES: &str = "vectors.json";
-/// Texts that are embedded at once.
-const BATCH: usize = 32;
-/// Rows of which the cosines to each other are taken for those of all.
-const SAMPLE: usize = 256;
-/// Numbers that a row has at most.
-const MOST_NUMBERS: usize = 1 << 14;
-
-/// Whoever turns texts into vectors.
-pub trait Embedder {
-    /// What the vectors are named by: those of another name are made anew.
-    fn model(&self) -> &str;
-
-    /// Returns a vector for each text, in their order.
-    ///
-    /// # Errors
-    /// Why there is none, in words for a person.
-    fn embed(&mut self, texts: &[String]) -> Result<Vec<Vec<f32>>, String>;
-}
 
 /// What stands in [`NAMES`].
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -59,8 +40,7 @@ pub(crate) struct Vectors {
     rows: OwnedBytes,
     numbers: usize,
     model: String,
-    mean: f64,
-    spread: f64,
+    background: Background,
     documents: Vec<(String, Range<usize>)>,
     places: HashMap<String, usize>,
 }
@@ -86,7 +66,8 @@ impl Vectors {
         }
         let places = documents.iter().enumerate().map(|(at, (id, _))| (id.clone(), at)).collect();
         let Names { model, numbers, mean, spread, .. } = names;
-        Ok(Some(Self { rows, numbers, model, mean, spread, documents, places }))
+        let background = Background { mean, spread };
+        Ok(Some(Self { rows, numbers, model, background, documents, places }))
     }
 
     pub(crate) fn model(&self) -> &str {
@@ -97,9 +78,8 @@ impl Vectors {
         self.numbers
     }
 
-    /// Returns how many spreads a cosine is above the mean of those of this index; see `confidence.rs`.
-    pub(crate) fn nearness(&self, cosine: f32) -> f64 {
-        (f64::from(cosine) - self.mean) / self.spread
+    pub(crate) fn background(&self) -> Background {
+        self.background
     }
 
     /// Returns how many rows there are.
@@ -145,47 +125,26 @@ impl Vectors {
     }
 }
 
-/// Returns a vector of length 1 in the same direction; nothing where there is no direction.
-pub(crate) fn normalised(vector: &[f32]) -> Option<Vec<f32>> {
-    let length = vector.iter().map(|it| it * it).sum::<f32>().sqrt();
-    (length.is_finite() && length > 0.0).then(|| vector.iter().map(|it| it / length).collect())
-}
-
-/// Returns mean and standard deviation of the cosines between rows that are spread over a file.
-fn background(path: &Path, numbers: usize) -> io::Result<(f64, f64)> {
+/// Returns how the cosines lie between rows that are spread over a file.
+fn background(path: &Path, numbers: usize) -> io::Result<Background> {
     let (mut file, row) = (File::open(path)?, numbers as u64 * 4);
     let all = file.metadata()?.len().checked_div(row).unwrap_or(0);
-    let taken = all.min(SAMPLE as u64);
     let mut rows = Vec::new();
-    for at in 0..taken {
+    for at in Background::sample(all) {
         let mut bytes = vec![0; numbers * 4];
-        file.seek(SeekFrom::Start(at * all / taken * row))?;
+        file.seek(SeekFrom::Start(at * row))?;
         file.read_exact(&mut bytes)?;
-        rows.push(bytes.chunks_exact(4).map(|it| f32::from_le_bytes([it[0], it[1], it[2], it[3]])).collect::<Vec<_>>());
+        rows.push(bytes.chunks_exact(4).map(|it| f32::from_le_bytes([it[0], it[1], it[2], it[3]])).collect());
     }
-    let (mut sum, mut squares, mut count) = (0.0, 0.0, 0.0);
-    for (at, a) in rows.iter().enumerate() {
-        for b in &rows[at + 1..] {
-            let cosine = f64::from(a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>());
-            (sum, squares, count) = (sum + cosine, squares + cosine * cosine, count + 1.0);
-        }
-    }
-    // A handful of passages says nothing of a spread.
-    if count < 28.0 {
-        return Ok((0.25, 0.15));
-    }
-    let mean: f64 = sum / count;
-    Ok((mean, (squares / count - mean * mean).max(1e-6).sqrt()))
+    Ok(Background::of(&rows))
 }
 
 /// The vectors of a generation that is being written.
 pub(crate) struct Writing<'a> {
-    embedder: &'a mut dyn Embedder,
+    embedding: Embedding<'a>,
     file: BufWriter<File>,
     names: Names,
     old: Option<Vectors>,
-    /// Texts that are not embedded yet.
-    texts: Vec<String>,
 }
 
 impl<'a> Writing<'a> {
@@ -195,60 +154,44 @@ impl<'a> Writing<'a> {
             Some(old) => Vectors::open(old)?.filter(|old| old.model() == embedder.model()),
             None => None,
         };
-        let numbers = old.as_ref().map_or(0, Vectors::numbers);
-        let names = Names { model: embedder.model().to_owned(), numbers, ..Names::default() };
+        let names = Names { model: embedder.model().to_owned(), ..Names::default() };
+        let embedding = Embedding::new(embedder, old.as_ref().map_or(0, Vectors::numbers));
         let file = BufWriter::new(File::create(folder.join(ROWS))?);
-        Ok(Self { embedder, file, names, old, texts: Vec::new() })
+        Ok(Self { embedding, file, names, old })
     }
 
     /// Takes a document; one that `is_kept` has the vectors that it had.
     pub(crate) fn take(&mut self, document: &Document, is_kept: bool) -> Result<(), String> {
         if is_kept && self.old.as_ref().is_some_and(|old| old.places.contains_key(&document.id)) {
-            self.embed(1)?;
+            self.embed(true)?;
             if let Some((rows, number)) = self.old.as_ref().and_then(|old| old.raw(&document.id)) {
                 self.file.write_all(rows).map_err(|error| error.to_string())?;
                 self.names.documents.push((document.id.clone(), number));
             }
             return Ok(());
         }
-        let body = &document.body[..document.body.floor_char_boundary(MOST_BODY)];
-        let texts = passages(body).into_iter().map(|passage| format!("{}\n{}", document.title, &body[passage]));
-        let before = self.texts.len();
-        self.texts.extend(texts);
-        self.names.documents.push((document.id.clone(), (self.texts.len() - before) as u32));
-        self.embed(BATCH)
+        let number = self.embedding.take(document);
+        self.names.documents.push((document.id.clone(), number as u32));
+        self.embed(false)
     }
 
-    /// Embeds what is waiting where that is so much.
-    fn embed(&mut self, least: usize) -> Result<(), String> {
-        while !self.texts.is_empty() && self.texts.len() >= least {
-            let batch: Vec<_> = self.texts.drain(..BATCH.min(self.texts.len())).collect();
-            let vectors = self.embedder.embed(&batch)?;
-            if vectors.len() != batch.len() {
-                return Err(format!("{} texts were embedded, and {} vectors came", batch.len(), vectors.len()));
-            }
-            for vector in vectors {
-                if self.names.numbers == 0 && vector.len() <= MOST_NUMBERS {
-                    self.names.numbers = vector.len();
-                }
-                if vector.len() != self.names.numbers {
-                    return Err(format!("a vector has {} numbers, others {}", vector.len(), self.names.numbers));
-                }
-                let vector = normalised(&vector).ok_or("a vector has no direction")?;
-                let bytes: Vec<u8> = vector.iter().flat_map(|it| it.to_le_bytes()).collect();
-                self.file.write_all(&bytes).map_err(|error| error.to_string())?;
-            }
+    /// Writes the vectors of what is waiting, or where that is so much.
+    fn embed(&mut self, all: bool) -> Result<(), String> {
+        for vector in self.embedding.vectors(all)? {
+            let bytes: Vec<u8> = vector.iter().flat_map(|it| it.to_le_bytes()).collect();
+            self.file.write_all(&bytes).map_err(|error| error.to_string())?;
         }
         Ok(())
     }
 
     /// Writes what is left, and the names.
     pub(crate) fn end(mut self, folder: &Path) -> Result<(), String> {
-        self.embed(1)?;
-        let Self { file, mut names, .. } = self;
+        self.embed(true)?;
+        let Self { embedding, file, mut names, .. } = self;
+        names.numbers = embedding.numbers();
         let write = || -> io::Result<()> {
             file.into_inner()?.sync_all()?;
-            (names.mean, names.spread) = background(&folder.join(ROWS), names.numbers)?;
+            Background { mean: names.mean, spread: names.spread } = background(&folder.join(ROWS), names.numbers)?;
             let mut file = File::create(folder.join(NAMES))?;
             serde_json::to_writer(&mut file, &names)?;
             file.sync_all()

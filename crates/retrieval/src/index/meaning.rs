@@ -7,13 +7,14 @@ use super::Index;
 use crate::{
     confidence::by_both,
     document::Moment,
-    vectors::{Vectors, normalised},
+    embedding::normalised,
+    vectors::Vectors,
 };
 
 /// Rows up to which every passage is compared; of larger indexes, those alone that the words have found.
 const EXACT: usize = 100_000;
 /// Documents that are looked at because they are near.
-const NEAREST: usize = 50;
+pub const NEAREST: usize = 50;
 
 /// What a question means.
 pub(super) struct Meaning<'a> {
@@ -40,7 +41,8 @@ impl<'a> Meaning<'a> {
 
     /// Makes one confidence of how well the words fit, and of what is near.
     pub(super) fn confidence(&self, strength: f64, id: &str) -> f64 {
-        by_both(strength, self.vectors.nearest_of(id, &self.to).map(|cosine| self.vectors.nearness(cosine)))
+        let cosine = self.vectors.nearest_of(id, &self.to);
+        by_both(strength, cosine.map(|it| self.vectors.background().nearness(f64::from(it))))
     }
 
     /// Returns the nearest documents that are valid `now`, each with its language.
