@@ -5,28 +5,30 @@
 //! - `PG-5`: a table that is there already and was not made here is not touched.
 //!
 //! # Cost
-//! What has changed is written in batches. Where something has, the words of all vectors are counted anew, by the server.
+//! What has changed is written in batches. Where something has, the words of all documents are counted anew, by the server.
+
+mod link;
+mod rows;
+mod vectors;
 
 use std::{collections::BTreeMap, ops::ControlFlow, path::PathBuf};
 
 use evenkeel_retrieval::{Built, Cutter, Document, Folder, Left, Moment, Progress, Synonyms, Why, With};
-use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection, Row};
-use tokio::runtime::{Builder, Runtime};
+use sqlx::Row;
 
+use self::{
+    link::Link,
+    rows::{Rows, plain},
+    vectors::{Before, Vectors},
+};
 use crate::{
     fault::Fault,
-    lexemes::vector,
-    schema::{COUNT, HEADER, LEAVE, MAKE, PUT, SYNONYMS, format},
-    target::{Table, Target},
+    schema::{ADD, COUNT, FORMAT, HEADER, LEAVE, MAKE, SYNONYMS, format},
+    target::Target,
 };
 
-/// Documents, and bytes of them, that are written at once.
-const MOST_ROWS: usize = 200;
-const MOST_BYTES: usize = 4 << 20;
 /// The longest id: an entry of PostgreSQL's index has some 2,700 bytes.
 const MOST_ID: usize = 1_000;
-/// The first moment that is written: PostgreSQL's calendar begins in 4713 BC.
-const FIRST: i64 = -210_000_000_000;
 
 /// Why there is no table after a build; what was there before is as it was.
 #[derive(Debug, thiserror::Error)]
@@ -40,71 +42,82 @@ pub enum BuildError {
     /// Somebody else builds it.
     #[error("{0} is being built by another process")]
     Busy(String),
-    /// Vectors are wanted.
-    #[error("{0} keeps no vectors: documents are found there by their words")]
-    Vectors(String),
+    /// Vectors are wanted, and cannot be kept there.
+    #[error("{0} cannot keep vectors: {1}")]
+    Vectors(String, String),
+    /// What passages mean could not be found out.
+    #[error("the documents cannot be embedded: {0}")]
+    Embedding(String),
     /// The server, or the way to it.
     #[error("{0}: {1}")]
     Fault(String, Fault),
+}
+
+/// Why a build does not go on.
+enum Failure {
+    Fault(Fault),
+    Embedding(String),
+    Vectors(String),
+    /// The table of that name is somebody else's.
+    Taken(String),
+}
+
+impl<E: Into<Fault>> From<E> for Failure {
+    fn from(why: E) -> Self {
+        Self::Fault(why.into())
+    }
+}
+
+impl Failure {
+    fn of(self, target: &Target) -> BuildError {
+        match self {
+            Self::Fault(fault) => BuildError::Fault(target.to_string(), fault),
+            Self::Embedding(why) => BuildError::Embedding(why),
+            Self::Vectors(why) => BuildError::Vectors(target.to_string(), why),
+            Self::Taken(table) => BuildError::Taken(format!("{target}: {table}")),
+        }
+    }
 }
 
 /// Puts the documents of a folder into a table, or brings it up to date. It waits for the server on the thread that calls it, which
 /// must not be one of a runtime.
 ///
 /// # Errors
-/// There is no document, or they cannot be written; nothing has changed then.
+/// There is no document, or they cannot be written, or not be embedded; nothing has changed then.
 pub fn build(from: &Folder, target: &Target, with: With<'_>, tell: impl FnMut(Progress)) -> Result<Built, BuildError> {
-    if with.embedder.is_some() {
-        return Err(BuildError::Vectors(target.to_string()));
-    }
-    let fault = |fault| BuildError::Fault(target.to_string(), fault);
-    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
-    let options = target.options.clone().disable_statement_logging();
-    let connection = runtime.block_on(options.connect()).map_err(|error| fault(Fault::connecting(error)))?;
-    let mut writing = Writing {
-        runtime,
-        connection,
-        table: target.table.clone(),
-        before: BTreeMap::new(),
-        anew: None,
-        rows: Rows::default(),
-        cutters: BTreeMap::new(),
-        counts: [0; 3],
-        now: with.now,
-        invalid: [0; 2],
-        synonyms: with.synonyms,
-        otherwise: false,
-        left: Vec::new(),
-        failed: None,
-    };
-    if !writing.lock().map_err(fault)? {
+    let link = Link::connect(target).map_err(|fault| Failure::Fault(fault).of(target))?;
+    let mut writing = Writing::new(link, with.now, with.synonyms);
+    if !writing.lock().map_err(|why| why.of(target))? {
         return Err(BuildError::Busy(target.to_string()));
     }
-    if !writing.begin().map_err(fault)? {
+    let Some(before) = writing.begin().map_err(|why| why.of(target))? else {
         return Err(BuildError::Taken(target.to_string()));
+    };
+    if let Some(embedder) = with.embedder {
+        let vectors = Vectors::begin(&mut writing.link, &before, embedder).map_err(|why| why.of(target))?;
+        writing.vectors = Some(vectors);
     }
     let left = from.documents(tell, |document| writing.take(document));
     if let Some(failed) = writing.failed.take() {
-        return Err(fault(failed));
+        return Err(failed.of(target));
     }
     writing.left.extend(left);
     if writing.counts == [0; 3] {
         return Err(BuildError::Nothing(from.path.clone(), writing.left));
     }
-    writing.end().map_err(fault)
+    writing.end(&before).map_err(|why| why.of(target))
 }
 
 /// A build under way; dropped before its end it has changed nothing.
-struct Writing {
-    runtime: Runtime,
-    connection: PgConnection,
-    table: Table,
+struct Writing<'a> {
+    link: Link,
     /// The documents of the build before, with their digests, until they are seen again.
     before: BTreeMap<String, String>,
     /// Why all of them are written again.
     anew: Option<String>,
     rows: Rows,
     cutters: BTreeMap<&'static str, Cutter>,
+    vectors: Option<Vectors<'a>>,
     /// Documents that are new, others than before, and as they were.
     counts: [u64; 3],
     now: Moment,
@@ -114,63 +127,68 @@ struct Writing {
     /// The synonyms are not those of the build before.
     otherwise: bool,
     left: Vec<Left>,
-    failed: Option<Fault>,
+    failed: Option<Failure>,
 }
 
-/// Documents that wait to be written, column by column.
-#[derive(Default)]
-struct Rows {
-    texts: [Vec<String>; 5],
-    moments: [Vec<Option<i64>>; 2],
-    digests: Vec<String>,
-    lengths: [Vec<i32>; 2],
-    vectors: Vec<String>,
-    bytes: usize,
-}
-
-impl Writing {
-    /// Runs statements with nothing to say.
-    fn run(&mut self, statement: &str) -> Result<(), Fault> {
-        let statement = sqlx::raw_sql(AssertSqlSafe(self.table.write(statement)));
-        Ok(self.runtime.block_on(statement.execute(&mut self.connection)).map(drop)?)
+impl Writing<'_> {
+    fn new(link: Link, now: Moment, synonyms: Synonyms) -> Self {
+        Self {
+            link,
+            before: BTreeMap::new(),
+            anew: None,
+            rows: Rows::default(),
+            cutters: BTreeMap::new(),
+            vectors: None,
+            counts: [0; 3],
+            now,
+            invalid: [0; 2],
+            synonyms,
+            otherwise: false,
+            left: Vec::new(),
+            failed: None,
+        }
     }
 
     /// Begins the transaction, and takes what keeps others from building; says whether nobody does.
-    fn lock(&mut self) -> Result<bool, Fault> {
-        self.run("BEGIN")?;
-        let name = format!("evenkeel {}", self.table.documents());
-        let lock = sqlx::query_scalar("SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0))").bind(name);
-        Ok(self.runtime.block_on(lock.fetch_one(&mut self.connection))?)
+    fn lock(&mut self) -> Result<bool, Failure> {
+        self.link.run("BEGIN")?;
+        let name = format!("evenkeel {}", self.link.table.documents());
+        let lock = self.link.statement("SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0))").bind(name);
+        Ok(self.link.one(lock)?.try_get(0)?)
     }
 
-    /// Makes the tables where there are none, and reads what is there; says whether it is ours to change.
-    fn begin(&mut self) -> Result<bool, Fault> {
-        let there =
-            sqlx::query("SELECT to_regclass($1) IS NOT NULL AS documents, to_regclass($2) IS NOT NULL AS header");
-        let there = there.bind(self.table.documents()).bind(self.table.header());
-        let there = self.runtime.block_on(there.fetch_one(&mut self.connection))?;
+    /// Makes the tables where there are none, and reads what is there; none where it is not ours to change.
+    fn begin(&mut self) -> Result<Option<Before>, Failure> {
+        let link = &mut self.link;
+        let there = "SELECT to_regclass($1) IS NOT NULL AS documents, to_regclass($2) IS NOT NULL AS header, (SELECT array_agg(attname::text \
+             ORDER BY attnum) FROM pg_attribute WHERE attrelid = to_regclass($3) AND attnum > 0 AND NOT attisdropped) AS vectors";
+        let there = link.statement(there).bind(link.table.documents()).bind(link.table.header());
+        let there = link.one(there.bind(link.table.vectors()))?;
         let (documents, header): (bool, bool) = (there.try_get("documents")?, there.try_get("header")?);
         if documents != header {
-            return Ok(false);
+            return Ok(None);
         }
         if !documents {
-            self.run(MAKE)?;
+            link.run(MAKE)?;
         }
-        let header = sqlx::query(AssertSqlSafe(self.table.write(HEADER)));
-        let header = self.runtime.block_on(header.fetch_optional(&mut self.connection))?;
-        let found: Option<i32> = header.map(|it| it.try_get("format")).transpose()?;
+        let mut before = Before { there: there.try_get("vectors")?, ..Before::default() };
+        let found = link.all(link.statement(FORMAT))?.first().map(|it| it.try_get("format")).transpose()?;
+        let found: Option<i32> = found;
         if let Some(found) = found.filter(|it| *it != format()) {
             self.anew = Some(format!("it was of version {found}, and this one is {}", format()));
+        } else if let Some(header) = link.all(link.statement(HEADER))?.first() {
+            before.model = header.try_get("model")?;
+            let numbers: Option<i32> = header.try_get("numbers")?;
+            before.numbers = numbers.and_then(|it| usize::try_from(it).ok()).unwrap_or(0);
         }
-        let synonyms = sqlx::query_scalar(AssertSqlSafe(self.table.write(SYNONYMS)));
-        let synonyms: Option<String> = self.runtime.block_on(synonyms.fetch_optional(&mut self.connection))?;
+        let synonyms = link.all(link.statement(SYNONYMS))?.first().map(|it| it.try_get(0)).transpose()?;
+        let synonyms: Option<String> = synonyms;
         self.otherwise = synonyms.is_none_or(|it| it != plain(self.synonyms.text()));
-        let known = sqlx::query(AssertSqlSafe(self.table.write("SELECT id, digest FROM {documents}")));
-        for row in self.runtime.block_on(known.fetch_all(&mut self.connection))? {
+        for row in link.all(link.statement("SELECT id, digest FROM {documents}"))? {
             let digest = if self.anew.is_none() { row.try_get("digest")? } else { String::new() };
             self.before.insert(row.try_get("id")?, digest);
         }
-        Ok(true)
+        Ok(Some(before))
     }
 
     /// Takes a document; says whether more are wanted.
@@ -191,49 +209,50 @@ impl Writing {
         self.counts[of] += 1;
         self.invalid[0] += u64::from(document.expires_at.is_some_and(|it| it <= self.now));
         self.invalid[1] += u64::from(document.verified_at > self.now);
+        if let Some(vectors) = &mut self.vectors {
+            self.failed = vectors.take(&mut self.link, &document, of == 2).err();
+        }
         if of < 2 {
             let cutter = self.cutters.entry(document.language.code()).or_insert_with(|| Cutter::new(document.language));
             self.rows.push(id, digest, &document, cutter);
         }
-        if self.rows.digests.len() >= MOST_ROWS || self.rows.bytes >= MOST_BYTES {
+        if self.failed.is_none() && self.rows.are_many() {
             self.failed = self.put().err();
         }
         if self.failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
     /// Writes the documents that wait.
-    fn put(&mut self) -> Result<(), Fault> {
-        let Rows { texts: [ids, titles, bodies, sources, languages], moments, digests, lengths, vectors, .. } =
-            std::mem::take(&mut self.rows);
-        let ([verified, expires], [title_words, body_words]) = (moments, lengths);
-        let put = sqlx::query(AssertSqlSafe(self.table.write(PUT))).bind(ids).bind(titles).bind(bodies);
-        let put = put.bind(sources).bind(languages).bind(verified).bind(expires).bind(digests);
-        let put = put.bind(title_words).bind(body_words).bind(vectors);
-        Ok(self.runtime.block_on(put.execute(&mut self.connection)).map(drop)?)
+    fn put(&mut self) -> Result<(), Failure> {
+        let put = self.rows.put(&self.link);
+        Ok(self.link.execute(put)?)
     }
 
     /// Removes what is gone, counts the words, and ends the transaction.
-    fn end(mut self) -> Result<Built, Fault> {
+    fn end(mut self, before: &Before) -> Result<Built, Failure> {
         self.put()?;
         let gone: Vec<String> = std::mem::take(&mut self.before).into_keys().collect();
         let removed = gone.len() as u64;
-        let delete =
-            sqlx::query(AssertSqlSafe(self.table.write("DELETE FROM {documents} WHERE id = ANY($1)"))).bind(gone);
-        self.runtime.block_on(delete.execute(&mut self.connection))?;
+        let delete = self.link.statement("DELETE FROM {documents} WHERE id = ANY($1)").bind(gone);
+        self.link.execute(delete)?;
         let [added, changed, kept] = self.counts;
+        let embedded = self.vectors.as_ref().map_or(before.model.is_some(), |it| it.changed);
+        let vectors = match self.vectors.take() {
+            Some(vectors) => vectors.end(&mut self.link)?,
+            None if before.is_ours() => vectors::forget(&mut self.link)?,
+            None => vectors::Left::default(),
+        };
         if added + changed + removed > 0 {
             self.count()?;
         }
-        if added + changed + removed > 0 || self.otherwise {
-            let leave = sqlx::query(AssertSqlSafe(self.table.write(LEAVE))).bind(format());
-            let leave = leave.bind(plain(self.synonyms.text()));
-            self.runtime.block_on(leave.execute(&mut self.connection))?;
+        let numbers = vectors.numbers;
+        if added + changed + removed > 0 || self.otherwise || embedded {
+            self.leave(vectors)?;
         }
         let languages = self.languages()?;
-        let size = "SELECT (pg_total_relation_size($1) + pg_total_relation_size($2))::bigint";
-        let size = sqlx::query_scalar(size).bind(self.table.documents()).bind(self.table.words());
-        let bytes: i64 = self.runtime.block_on(size.fetch_one(&mut self.connection))?;
-        self.run("COMMIT")?;
+        let bytes = self.bytes()?;
+        vectors::drop_others(&mut self.link, numbers)?;
+        self.link.run("COMMIT")?;
         Ok(Built {
             documents: added + changed + kept,
             added,
@@ -243,55 +262,52 @@ impl Writing {
             expired: self.invalid[0],
             future: self.invalid[1],
             left: self.left,
-            bytes: u64::try_from(bytes).unwrap_or(0),
+            bytes,
             languages,
             anew: self.anew,
         })
     }
 
+    /// Writes what a search has to know.
+    fn leave(&mut self, vectors: vectors::Left) -> Result<(), Failure> {
+        if self.anew.is_some() {
+            self.link.run(ADD)?;
+        }
+        let leave = self.link.statement(LEAVE).bind(format()).bind(plain(self.synonyms.text()));
+        let leave = leave.bind(vectors.model).bind(vectors.numbers).bind(vectors.passages);
+        let leave = leave.bind(vectors.background.map(|it| it.mean)).bind(vectors.background.map(|it| it.spread));
+        Ok(self.link.execute(leave.bind(vectors.indexed))?)
+    }
+
+    /// Returns the size of the tables that are searched.
+    fn bytes(&mut self) -> Result<u64, Failure> {
+        let size = "SELECT coalesce(sum(pg_total_relation_size(to_regclass(name))), 0)::bigint FROM unnest($1::text[]) AS each(name)";
+        let table = &self.link.table;
+        let names = vec![table.documents(), table.words(), table.vectors()];
+        let bytes: i64 = self.link.one(self.link.statement(size).bind(names))?.try_get(0)?;
+        Ok(u64::try_from(bytes).unwrap_or(0))
+    }
+
     /// Counts the words of each language.
-    fn count(&mut self) -> Result<(), Fault> {
-        self.run("DELETE FROM {words}")?;
+    fn count(&mut self) -> Result<(), Failure> {
+        self.link.run("DELETE FROM {words}")?;
         for language in self.languages()?.into_keys() {
             // A code of a language is letters alone.
-            let vectors = self.table.write(&format!("SELECT tsv FROM {{documents}} WHERE language = '{language}'"));
-            let count = sqlx::query(AssertSqlSafe(self.table.write(COUNT))).bind(language).bind(vectors);
-            self.runtime.block_on(count.execute(&mut self.connection))?;
+            let vectors = format!("SELECT tsv FROM {{documents}} WHERE language = '{language}'");
+            let vectors = self.link.table.write(&vectors);
+            let count = self.link.statement(COUNT).bind(language).bind(vectors);
+            self.link.execute(count)?;
         }
-        self.run("ANALYZE {documents}; ANALYZE {words}")
+        Ok(self.link.run("ANALYZE {documents}; ANALYZE {words}")?)
     }
 
     /// Counts the documents of each language.
-    fn languages(&mut self) -> Result<BTreeMap<String, u64>, Fault> {
-        let each = self.table.write("SELECT language, count(*) AS documents FROM {documents} GROUP BY language");
-        let rows = self.runtime.block_on(sqlx::query(AssertSqlSafe(each)).fetch_all(&mut self.connection))?;
+    fn languages(&mut self) -> Result<BTreeMap<String, u64>, Failure> {
+        let each = self.link.statement("SELECT language, count(*) AS documents FROM {documents} GROUP BY language");
         let pair = |row: &sqlx::postgres::PgRow| {
             let documents: i64 = row.try_get("documents")?;
             Ok::<_, sqlx::Error>((row.try_get("language")?, u64::try_from(documents).unwrap_or(0)))
         };
-        Ok(rows.iter().map(pair).collect::<Result<_, _>>()?)
+        Ok(self.link.all(each)?.iter().map(pair).collect::<Result<_, _>>()?)
     }
-}
-
-impl Rows {
-    fn push(&mut self, id: String, digest: String, document: &Document, cutter: &mut Cutter) {
-        let [title, body, source] = [&document.title, &document.body, &document.source].map(|it| plain(it));
-        let words = [&title, &body].map(|it| cutter.words(it));
-        let vector = vector(&words[0], &words[1]);
-        self.bytes += title.len() + body.len() + vector.len();
-        let texts = [id, title, body, source, document.language.code().to_owned()];
-        self.texts.iter_mut().zip(texts).for_each(|(column, text)| column.push(text));
-        let moments = [Some(document.verified_at), document.expires_at];
-        let moment = |it: Option<i64>| it.map(|it| it.max(FIRST));
-        self.moments.iter_mut().zip(moments).for_each(|(column, it)| column.push(moment(it)));
-        let lengths = words.map(|it| i32::try_from(it.len()).unwrap_or(i32::MAX));
-        self.lengths.iter_mut().zip(lengths).for_each(|(column, it)| column.push(it));
-        self.digests.push(digest);
-        self.vectors.push(vector);
-    }
-}
-
-/// Returns a text without the one character that PostgreSQL's texts cannot have.
-fn plain(text: &str) -> String {
-    text.replace('\0', " ")
 }

@@ -23,12 +23,14 @@ pub struct Documents {
 }
 
 /// What there is to search.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Standing {
     /// Documents, expired ones included.
     pub documents: u64,
     /// How many builds have changed something.
     pub generation: u64,
+    /// Why it cannot be searched by what a question means; none where it can.
+    pub words_alone: Option<String>,
 }
 
 impl Documents {
@@ -43,16 +45,17 @@ impl Documents {
         &self.target
     }
 
-    /// Finds the documents that may answer a question, those alone that are valid `now`, in seconds since 1970.
+    /// Finds the documents that may answer a question, by its words and, where its vector is there and fits those of the table, by what
+    /// it means; those alone that are valid `now`, in seconds since 1970.
     ///
     /// # Errors
     /// Whatever the server, or the way to it, may do. It is never later than the time of a search.
-    pub async fn search(&self, question: &str, now: i64) -> Result<Candidates, Fault> {
+    pub async fn search(&self, question: (&str, Option<&[f32]>), now: i64) -> Result<Candidates, Fault> {
         let late = || Err(Fault::new(Kind::Late, format!("no answer within {} ms", self.timeout.as_millis())));
         timeout(self.timeout, self.ask(question, now)).await.unwrap_or_else(|_| late())
     }
 
-    async fn ask(&self, question: &str, now: i64) -> Result<Candidates, Fault> {
+    async fn ask(&self, question: (&str, Option<&[f32]>), now: i64) -> Result<Candidates, Fault> {
         let mut lent = self.pool.lend().await?;
         let mut found = self.statements.search(&mut lent.connection, question, now).await;
         // A search changes nothing: on a connection that was lost while it was idle it may be made a second time.
@@ -75,10 +78,15 @@ impl Documents {
             let mut lent = self.pool.lend().await?;
             let header = self.statements.header(&mut lent.connection).await?;
             // Any question will do; what is prepared is the statement.
-            self.statements.search(&mut lent.connection, "evenkeel", 0).await?;
+            let vector = header.meant.as_ref().ok().map(|it| vec![1.0; it.numbers]);
+            self.statements.search(&mut lent.connection, ("evenkeel", vector.as_deref()), 0).await?;
             lent.give_back();
             let number = |it| u64::try_from(it).unwrap_or(0);
-            Ok(Standing { documents: number(header.documents), generation: number(header.generation) })
+            Ok(Standing {
+                documents: number(header.documents),
+                generation: number(header.generation),
+                words_alone: header.meant.err(),
+            })
         };
         let late = || Err(Fault::new(Kind::Late, format!("no answer within {} s", WARM.as_secs())));
         timeout(WARM, warming).await.unwrap_or_else(|_| late())

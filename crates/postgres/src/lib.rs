@@ -1,4 +1,4 @@
-//! Documents in PostgreSQL: built there of a folder, found there by full text search, judged as the index in files judges its own.
+//! Documents in PostgreSQL: built there of a folder, found there by full text search and by vectors, judged as the index in files judges its own.
 //!
 //! This crate keeps sqlx from the rest: none of its types is in a public signature, and whoever changes the gateway does not build
 //! it again. Not here: which tier answers, clocks of requests, threads that compute.
@@ -11,12 +11,13 @@
 //! - `PG-5`: a table that this crate did not make is not touched.
 //!
 //! # Source
-//! PostgreSQL's documentation, chapter 12 (full text search) and section 12.9 (its limits).
+//! PostgreSQL's documentation, chapter 12 (full text search) and section 12.9 (its limits); pgvector's README, for vectors.
 
 mod build;
 mod documents;
 mod fault;
 mod lexemes;
+mod near;
 mod pool;
 mod schema;
 mod search;

@@ -31,5 +31,11 @@ CREATE TABLE {header} (
     counts bigint[] NOT NULL,
     title_words bigint[] NOT NULL,
     body_words bigint[] NOT NULL,
-    synonyms text NOT NULL
+    synonyms text NOT NULL,
+    model text,
+    numbers integer,
+    passages bigint,
+    mean double precision,
+    spread double precision,
+    indexed boolean
 );

@@ -4,11 +4,12 @@
 //! A word that every second document has finds half of the table, and all of it would have to be ranked. The words of a question are
 //! taken from the rarest on for as long as they find no more than two thousand documents. Where the rarest alone finds more, the
 //! documents are those that have it and another one. Every document that was found is ranked by all words, by `ts_rank` times what
-//! the word weighs, and the best are judged closely, in this process.
+//! the word weighs, and the best are judged closely, in this process. Where it counts what a question means, so are the documents that
+//! are nearest to that (`near.rs`).
 //!
 //! # Round trips
 //! One to begin, one for what the last build left, one to count the words, one more or two where no document has one of them and it
-//! may have been written wrongly, one for each language to find documents, one to end.
+//! may have been written wrongly, one for each language to find documents, one to end; one to find what is near.
 //!
 //! # When it misleads
 //! A document that has none but common words of the question is not looked at where the table has thousands with those words. Of
@@ -16,13 +17,14 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use evenkeel_retrieval::{Among, Asker, Hit, Language, MOST_BODY, Question, Synonyms, Text};
+use evenkeel_retrieval::{Among, Asker, Background, Hit, Language, MOST_BODY, Question, Synonyms, Text};
 use parking_lot::Mutex;
 use sqlx::{AssertSqlSafe, PgConnection, Row, postgres::PgRow};
 
 use crate::{
     fault::{Fault, Kind},
     lexemes::query,
+    near::{BEGIN, COSINE, Meant, Near},
     schema::{HEADER, SYNONYMS, WITH, format},
     target::Table,
 };
@@ -33,6 +35,8 @@ const ENOUGH: usize = 2_000;
 const CANDIDATES: usize = 80;
 /// Times that words are counted for one question: what is asked, what it may have been meant to be, and as two words.
 const ROUNDS: usize = 3;
+/// What the server says of a column that is not there (SQLSTATE).
+const NO_COLUMN: &str = "42703";
 /// Finds documents.
 const SEARCH: &str = include_str!("search.sql");
 
@@ -42,6 +46,9 @@ pub(crate) struct Statements {
     synonyms: String,
     with: String,
     search: String,
+    /// The same, with the cosines of what is found.
+    search_meaning: String,
+    near: Near,
     /// What makes questions of texts, for the build that was seen last.
     askers: Mutex<Option<(Build, Arc<Vec<Asker>>)>>,
 }
@@ -58,22 +65,44 @@ pub(crate) struct Header {
     languages: Vec<String>,
     counts: Vec<i64>,
     words: [Vec<i64>; 2],
+    /// The vectors, or why none can be searched.
+    pub(crate) meant: Result<Meant, String>,
+}
+
+/// What documents are found by, besides their words.
+struct Sought {
+    now: i64,
+    /// What the question means, and which documents are near to it.
+    near: Option<(Vec<f32>, Vec<String>)>,
+    background: Option<Background>,
+    /// Why what it means does not count, where the table is the reason.
+    words_alone: Option<String>,
 }
 
 /// Documents that may answer a question; which of them do is found out by [`Candidates::judge`].
-pub struct Candidates(Vec<(Question, Among, Vec<Text>)>);
+pub struct Candidates {
+    found: Vec<(Question, Among, Vec<Text>)>,
+    words_alone: Option<String>,
+}
 
 impl Statements {
     pub(crate) fn new(table: &Table) -> Self {
         let numbers = [("{enough}", ENOUGH), ("{candidates}", CANDIDATES), ("{body}", MOST_BODY)];
         let search = numbers.iter().fold(SEARCH.to_owned(), |text, (name, it)| text.replace(name, &it.to_string()));
-        let [header, synonyms, with, search] = [HEADER, SYNONYMS, WITH, &search].map(|it| table.write(it));
-        Self { header, synonyms, with, search, askers: Mutex::default() }
+        let (plain, meaning) = (search.replace("{cosine}", "NULL::float8"), search.replace("{cosine}", COSINE));
+        let [header, synonyms, with, search, search_meaning] =
+            [HEADER, SYNONYMS, WITH, &plain, &meaning].map(|it| table.write(it));
+        let (near, askers) = (Near::new(table), Mutex::default());
+        Self { header, synonyms, with, search, search_meaning, near, askers }
     }
 
     /// Reads what the last build left.
     pub(crate) async fn header(&self, connection: &mut PgConnection) -> Result<Header, Fault> {
-        let row = sqlx::query(AssertSqlSafe(self.header.clone())).fetch_one(connection).await?;
+        let row = sqlx::query(AssertSqlSafe(self.header.clone())).fetch_one(connection).await;
+        let row = row.map_err(|error| match error.as_database_error().and_then(|it| it.code()).as_deref() {
+            Some(NO_COLUMN) => Fault::new(Kind::Absent, "the table is of another version: build it again"),
+            _ => error.into(),
+        })?;
         let found: i32 = row.try_get("format")?;
         if found != format() {
             let words =
@@ -88,6 +117,7 @@ impl Statements {
             languages: row.try_get("languages")?,
             counts: row.try_get("counts")?,
             words: [row.try_get("title_words")?, row.try_get("body_words")?],
+            meant: Meant::read(&row)?,
         })
     }
 
@@ -95,15 +125,16 @@ impl Statements {
     pub(crate) async fn search(
         &self,
         connection: &mut PgConnection,
-        question: &str,
+        (question, vector): (&str, Option<&[f32]>),
         now: i64,
     ) -> Result<Candidates, Fault> {
-        sqlx::raw_sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").execute(&mut *connection).await?;
+        sqlx::raw_sql(BEGIN).execute(&mut *connection).await?;
         let header = self.header(connection).await?;
+        let sought = self.sought(connection, &header.meant, (vector, now)).await?;
         let mut found = Vec::new();
         for (at, asker) in self.askers(connection, &header).await?.iter().enumerate() {
             let mut question = asker.ask(question);
-            let mut among = header.among(at);
+            let mut among = Among { background: sought.background, ..header.among(at) };
             for _ in 0..ROUNDS {
                 let missing = question.weigh(&among);
                 if missing.is_empty() {
@@ -112,11 +143,33 @@ impl Statements {
                 among.with.extend(self.with(connection, asker.language(), missing).await?);
             }
             question.weigh(&among);
-            let texts = self.texts(connection, (asker.language(), &question, now), &mut among).await?;
+            let texts = self.texts(connection, (asker.language(), &question, &sought), &mut among).await?;
             found.push((question, among, texts));
         }
         sqlx::raw_sql("COMMIT").execute(&mut *connection).await?;
-        Ok(Candidates(found))
+        Ok(Candidates { found, words_alone: sought.words_alone })
+    }
+
+    /// Finds the documents that are near to what a question means, where that is known and there are vectors that fit.
+    async fn sought(
+        &self,
+        connection: &mut PgConnection,
+        meant: &Result<Meant, String>,
+        (vector, now): (Option<&[f32]>, i64),
+    ) -> Result<Sought, Fault> {
+        let sought = Sought { now, near: None, background: None, words_alone: None };
+        let fit = meant
+            .as_ref()
+            .map_err(Clone::clone)
+            .and_then(|meant| Ok((meant, vector.map(|it| meant.fit(it)).transpose()?)));
+        match fit {
+            Err(why) => Ok(Sought { words_alone: Some(why), ..sought }),
+            Ok((_, None)) => Ok(sought),
+            Ok((meant, Some(vector))) => {
+                let near = self.near.find(connection, meant, (&vector, now)).await?;
+                Ok(Sought { near: Some((vector, near)), background: Some(meant.background), ..sought })
+            }
+        }
     }
 
     /// Returns what makes questions of texts, one for each language of the build.
@@ -155,18 +208,24 @@ impl Statements {
     async fn texts(
         &self,
         connection: &mut PgConnection,
-        (language, question, now): (Language, &Question, i64),
+        (language, question, sought): (Language, &Question, &Sought),
         among: &mut Among,
     ) -> Result<Vec<Text>, Fault> {
         let wanted = question.wanted(among);
         let terms: Vec<String> = wanted.iter().map(|it| query(&it.word)).collect();
         let documents: Vec<i64> = wanted.iter().map(|it| i64::try_from(it.documents).unwrap_or(i64::MAX)).collect();
         let weights: Vec<f64> = wanted.iter().map(|it| it.weight).collect();
-        if documents.iter().all(|it| *it == 0) {
+        let near = sought.near.as_ref().map(|it| it.1.clone()).unwrap_or_default();
+        if documents.iter().all(|it| *it == 0) && near.is_empty() {
             return Ok(Vec::new());
         }
-        let statement = sqlx::query(AssertSqlSafe(self.search.clone())).bind(language.code()).bind(terms);
-        let rows = statement.bind(documents).bind(weights).bind(now).fetch_all(connection).await?;
+        let statement = if sought.near.is_some() { &self.search_meaning } else { &self.search };
+        let statement = sqlx::query(AssertSqlSafe(statement.clone())).bind(language.code()).bind(terms);
+        let mut statement = statement.bind(documents).bind(weights).bind(sought.now).bind(near);
+        if let Some((vector, _)) = &sought.near {
+            statement = statement.bind(vector.clone());
+        }
+        let rows = statement.fetch_all(connection).await?;
         Ok(rows.iter().map(|row| text(row, among)).collect::<Result<_, _>>()?)
     }
 }
@@ -177,7 +236,7 @@ impl Header {
         let of = |list: &[i64]| list.get(at).copied().unwrap_or(0) as f64;
         let mean = |words: &[i64]| of(words) / of(&self.counts).max(1.0);
         let means = [mean(&self.words[0]), mean(&self.words[1])];
-        Among { documents: count(self.documents), means, with: BTreeMap::new() }
+        Among { documents: count(self.documents), means, with: BTreeMap::new(), background: None }
     }
 }
 
@@ -193,6 +252,7 @@ fn text(row: &PgRow, among: &mut Among) -> Result<Text, sqlx::Error> {
         source: row.try_get("source")?,
         verified_at: row.try_get("verified_at")?,
         lengths: [length("title_words")?, length("body_words")?],
+        cosine: row.try_get("cosine")?,
     })
 }
 
@@ -201,12 +261,17 @@ fn count(it: i64) -> u64 {
 }
 
 impl Candidates {
+    /// Returns why what the question means does not count, where the table is the reason.
+    pub fn words_alone(&self) -> Option<&str> {
+        self.words_alone.as_deref()
+    }
+
     /// Judges them, and returns the best, at most so many, the best first.
     ///
     /// # Cost
     /// It computes: about a millisecond for each 20 KiB of their text.
     pub fn judge(self, most: usize) -> Vec<Hit> {
-        let each = self.0.into_iter().flat_map(|(mut question, among, texts)| question.judge(&among, texts, most));
+        let each = self.found.into_iter().flat_map(|(mut question, among, texts)| question.judge(&among, texts, most));
         let mut hits: Vec<Hit> = each.collect();
         hits.sort_by(|a, b| b.confidence.total_cmp(&a.confidence).then_with(|| a.id.cmp(&b.id)));
         hits.truncate(most);

@@ -133,10 +133,16 @@ impl Table {
         self.named("_index")
     }
 
-    /// Puts the names of the three tables into a statement.
+    /// What the passages of the documents mean.
+    pub(crate) fn vectors(&self) -> String {
+        self.named("_vectors")
+    }
+
+    /// Puts the names of the tables into a statement.
     pub(crate) fn write(&self, statement: &str) -> String {
         let statement = statement.replace("{documents}", &self.documents()).replace("{words}", &self.words());
-        statement.replace("{header}", &self.header()).replace("{name}", &self.name)
+        let statement = statement.replace("{header}", &self.header()).replace("{vectors}", &self.vectors());
+        statement.replace("{name}", &self.name)
     }
 }
 

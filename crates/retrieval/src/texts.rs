@@ -16,8 +16,9 @@ use tantivy::{fieldnorm::FieldNormReader, tokenizer::TextAnalyzer};
 
 use crate::{
     closely::{best_passage, heading_of},
-    confidence::{Length, by_words, idf, strength},
+    confidence::{Length, by_both, by_words, idf, strength},
     document::{MOST_BODY, Moment},
+    embedding::Background,
     index::{
         Hit, MOST_BYTES,
         asked::{Asked, shares},
@@ -101,6 +102,8 @@ pub struct Text {
     pub verified_at: Moment,
     /// Words of the title, and of the whole body.
     pub lengths: [u32; 2],
+    /// The cosine of its passage that is nearest to what the question means; none where it has no vectors.
+    pub cosine: Option<f64>,
 }
 
 /// The documents among which one is judged.
@@ -112,6 +115,8 @@ pub struct Among {
     pub means: [f64; 2],
     /// How many documents of that language have a word in the title or in the body, whichever are more, as far as it was counted.
     pub with: BTreeMap<String, u64>,
+    /// How the cosines of their passages lie, where it counts what a question means.
+    pub background: Option<Background>,
 }
 
 /// A word that is looked for.
@@ -197,7 +202,9 @@ impl Question {
         let fits = self.asked.iter().map(|asked| asked.fit(frequency)).sum();
         let (shares, mut counted) = (shares(&self.asked), Counted { among, missing: BTreeSet::new() });
         let Ok(heading) = heading_of(&text.title, &shares, &mut self.analyzer, &mut counted);
-        by_words(strength(fits, heading, self.asked.iter().map(|it| it.idf).sum(), among.documents))
+        let strength = strength(fits, heading, self.asked.iter().map(|it| it.idf).sum(), among.documents);
+        let nearness = |background: Background| text.cosine.map(|it| background.nearness(it));
+        among.background.map_or_else(|| by_words(strength), |it| by_both(strength, nearness(it)))
     }
 
     fn hit(&mut self, confidence: f64, text: Text) -> Hit {
@@ -218,7 +225,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{Folder, Index, With, build};
+    use crate::{Document, Embedder, Embedding, Folder, Index, With, build, normalised};
 
     const WORDS: [&str; 12] =
         ["parcel", "refund", "invoice", "address", "order", "cancel", "late", "card", "gift", "return", "the", "how"];
@@ -249,7 +256,45 @@ mod tests {
             *most = number.max(*most);
         }
         let mean = |at: usize| lengths.iter().map(|it| f64::from(it[at])).sum::<f64>() / documents.len() as f64;
-        (Among { documents: documents.len() as u64, means: [mean(0), mean(1)], with }, lengths)
+        (Among { documents: documents.len() as u64, means: [mean(0), mean(1)], with, background: None }, lengths)
+    }
+
+    /// Says that a text means what its letters are.
+    struct Letters;
+
+    impl Embedder for Letters {
+        fn model(&self) -> &str {
+            "letters"
+        }
+
+        fn embed(&mut self, texts: &[String]) -> Result<Vec<Vec<f32>>, String> {
+            let vector = |text: &String| {
+                let mut vector = vec![0.01; 26];
+                text.bytes().filter(u8::is_ascii_lowercase).for_each(|it| vector[usize::from(it - b'a')] += 1.0);
+                vector
+            };
+            Ok(texts.iter().map(vector).collect())
+        }
+    }
+
+    /// Embeds the passages of documents by themselves, as whoever keeps them elsewhere does; returns how their cosines lie, and
+    /// the cosine of each document's nearest one to a vector.
+    fn embedded(documents: &[(String, String)], to: &[f32]) -> (Background, Vec<Option<f64>>) {
+        let (mut letters, to) = (Letters, normalised(to).expect("a direction"));
+        let mut embedding = Embedding::new(&mut letters, 0);
+        let mut numbers = Vec::new();
+        for (title, body) in documents {
+            let (id, source) = (String::new(), String::new());
+            let (title, body, language) = (title.clone(), body.clone(), Language::of("en"));
+            let document = Document { id, title, body, verified_at: 0, expires_at: None, source, language };
+            numbers.push(embedding.take(&document));
+        }
+        let rows = embedding.vectors(true).expect("embedded");
+        let sample: Vec<_> = Background::sample(rows.len() as u64).map(|at| rows[at as usize].clone()).collect();
+        let cosine = |row: &Vec<f32>| row.iter().zip(&to).map(|(a, b)| f64::from(a * b)).sum::<f64>();
+        let mut rows = rows.iter();
+        let nearest = numbers.into_iter().map(|it| rows.by_ref().take(it).map(cosine).reduce(f64::max)).collect();
+        (Background::of(&sample), nearest)
     }
 
     proptest! {
@@ -258,7 +303,7 @@ mod tests {
         #[test]
         fn ret_6_a_document_has_the_confidence_that_it_has_in_an_index(
             documents in prop::collection::vec((some_words(6), some_words(120)), 1..12), question in some_words(6),
-            more in prop::collection::vec(prop::sample::select(&ASKED[..]), 0..3),
+            more in prop::collection::vec(prop::sample::select(&ASKED[..]), 0..3), by_meaning in any::<bool>(),
         ) {
             let question = format!("{question} {}", more.join(" "));
             let folder = tempfile::tempdir().expect("a folder");
@@ -271,11 +316,18 @@ mod tests {
             fs::write(from.join("all.jsonl"), lines.join("\n")).expect("written");
             let language = Language::of("en");
             let synonyms = Synonyms::parse(SYNONYMS).expect("right");
-            let with = With { synonyms: synonyms.clone(), ..With::default() };
+            let mut letters = Letters;
+            let vector = letters.embed(std::slice::from_ref(&question)).expect("embedded").remove(0);
+            let embedder = by_meaning.then_some(&mut letters as &mut dyn Embedder);
+            let with = With { synonyms: synonyms.clone(), embedder, ..With::default() };
             build(&Folder { path: from, language }, &to, with, |_| {}).expect("an index");
-            let expected = Index::open(&to).expect("opens").search(&question, 2_000_000_000, 20).expect("searched");
+            let index = Index::open(&to).expect("opens");
+            let asked = (&*question, by_meaning.then_some(&*vector));
+            let expected = index.search_with(asked, 2_000_000_000, 20).expect("searched");
 
             let (among, lengths) = among(language, &documents);
+            let (background, cosines) = embedded(&documents, &vector);
+            let background = by_meaning.then_some(background);
             let text = |(at, (title, body)): (usize, &(String, String))| Text {
                 id: format!("d{at}"),
                 title: title.clone(),
@@ -283,10 +335,11 @@ mod tests {
                 source: "all.jsonl:1".into(),
                 verified_at: 1_577_836_800,
                 lengths: lengths[at],
+                cosine: cosines[at],
             };
             let texts = documents.iter().enumerate().map(text).collect();
             let (all, mut question) = (among.with.clone(), Asker::new(language, &synonyms).ask(&question));
-            let (mut among, mut rounds) = (Among { with: BTreeMap::new(), ..among }, 0);
+            let (mut among, mut rounds) = (Among { with: BTreeMap::new(), background, ..among }, 0);
             loop {
                 let missing = question.weigh(&among);
                 if missing.is_empty() {
@@ -300,7 +353,8 @@ mod tests {
             let judged = question.judge(&among, texts, 20);
             for hit in &expected {
                 let own = judged.iter().find(|it| it.id == hit.id).expect("it is among them");
-                prop_assert!((own.confidence - hit.confidence).abs() < 1e-9, "{own:?} {hit:?}");
+                let bound = if by_meaning { 1e-6 } else { 1e-9 };
+                prop_assert!((own.confidence - hit.confidence).abs() < bound, "{own:?} {hit:?}");
                 prop_assert_eq!(&own.passage, &hit.passage);
             }
             prop_assert!(judged.len() >= expected.len());

@@ -2,10 +2,12 @@
 
 mod build;
 mod chat;
+mod meant;
 mod outage;
 mod refused;
 mod search;
 mod server;
+mod vectors;
 
 use std::{fs, path::Path};
 
@@ -35,6 +37,17 @@ fn with_each(test: &str, run: impl Fn(&mut Postgres)) {
         }
     }
     println!("{test}: {found} servers");
+}
+
+/// Runs a test with each server that this machine has and that knows vectors.
+fn with_vectors(test: &str, run: impl Fn(&mut Postgres)) {
+    with_each(test, |postgres| {
+        if postgres.knows_vectors() {
+            run(postgres);
+        } else {
+            skip(test, &format!("{}: it has no pgvector, without which a table has no vectors", postgres.name));
+        }
+    });
 }
 
 /// A line of documents, verified in 2020.

@@ -56,6 +56,12 @@ pub(crate) struct Retrieval {
     model: Option<(Arc<dyn Path>, Option<u64>)>,
 }
 
+/// What a question means, or why nobody says so.
+type Meant = Result<Vec<f32>, ResultCode>;
+
+/// Documents with their confidence in thousandths, and how the embedder answered, where one was asked.
+type Searched = Result<(Vec<(Hit, u16)>, Option<ResultCode>), ResultCode>;
+
 /// Where they are.
 enum Documents {
     Index(Arc<Index>),
@@ -65,7 +71,9 @@ enum Documents {
 impl Documents {
     fn open(kind: &config::kind::Retrieval, name: &Arc<str>) -> Result<Self, String> {
         let (folder, sha256) = match &kind.documents {
-            config::Documents::Postgres(table) => return Ok(Self::Postgres(Table::new(table, name)?)),
+            config::Documents::Postgres(table) => {
+                return Ok(Self::Postgres(Table::new(table, name, kind.embeddings.is_some())?));
+            }
             config::Documents::Index { folder, sha256 } => (folder, sha256),
         };
         let index = Index::open(folder).map_err(|error| error.to_string())?;
@@ -101,29 +109,40 @@ impl Retrieval {
     }
 
     /// Finds the documents, the best first, each with its confidence in thousandths, and says how the embedder answered.
-    async fn find(&self, ask: &Ask, call: Call) -> Result<(Vec<(Hit, u16)>, Option<ResultCode>), ResultCode> {
+    async fn find(&self, ask: &Ask, call: Call) -> Searched {
         let now = self.clock.wall(self.clock.now()).as_second();
         let Some(question) = last_question(&ask.body) else { return Ok((Vec::new(), None)) };
-        let index = match &self.documents {
-            Documents::Index(index) => index.clone(),
-            Documents::Postgres(table) => {
-                let found = table.find(&question, now).await?;
-                return Ok((scored(self.workers.run(move |_| found.judge(MOST)).await?), None));
-            }
-        };
         let vector = match &self.embedder {
             Some(embedder) => Some(embedder.vector(&question, call.budget).await),
             None => None,
         };
+        match &self.documents {
+            Documents::Index(index) => self.in_index(index.clone(), question, vector, now).await,
+            Documents::Postgres(table) => self.in_table(table, &question, vector, now).await,
+        }
+    }
+
+    async fn in_index(&self, index: Arc<Index>, question: String, vector: Option<Meant>, now: i64) -> Searched {
         // A model of another kind than that of the index says nothing about it.
         let fits = |it: &Vec<f32>| Some(it.len()) == index.numbers();
         let vector = vector.map(|it| it.and_then(|it| Some(it).filter(fits).ok_or(ResultCode::DecodeFailed)));
-        let embedder = vector.as_ref().map(|it| it.as_ref().map_or_else(|result| *result, |_| ResultCode::Ok));
+        let embedder = vector.as_ref().map(said);
         let vector = vector.and_then(Result::ok);
         let search = move |_: &dyn Fn() -> bool| index.search_with((&question, vector.as_deref()), now, MOST);
         // The files were whole when they were opened: what cannot be read now is what a panic is.
         let hits = self.workers.run(search).await?.map_err(|_| ResultCode::PathPanic)?;
         Ok((scored(hits), embedder))
+    }
+
+    async fn in_table(&self, table: &Table, question: &str, vector: Option<Meant>, now: i64) -> Searched {
+        let meant = vector.as_ref().and_then(|it| it.as_deref().ok());
+        let found = table.find((question, meant), now).await?;
+        let embedder = vector.as_ref().map(|it| match found.words_alone() {
+            // What came says nothing about this table.
+            Some(_) if it.is_ok() => ResultCode::DecodeFailed,
+            _ => said(it),
+        });
+        Ok((scored(self.workers.run(move |_| found.judge(MOST)).await?), embedder))
     }
 
     async fn answer(&self, ask: Arc<Ask>, call: Call, pieces: Pieces) -> Result<Ended, ResultCode> {
@@ -188,6 +207,11 @@ impl Path for Retrieval {
             }
         })
     }
+}
+
+/// Returns how the embedder answered.
+fn said(vector: &Meant) -> ResultCode {
+    vector.as_ref().map_or_else(|result| *result, |_| ResultCode::Ok)
 }
 
 /// Adds to each document its confidence in thousandths.

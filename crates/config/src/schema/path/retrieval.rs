@@ -47,7 +47,7 @@ pub(crate) struct Block {
     /// A model that gets the passages before the messages and answers in its own words; none by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     augment: Option<Openai>,
-    /// Who says what a question means, where the index was built with `--embeddings`; none by default.
+    /// Who says what a question means, where the documents were built with `--embeddings`; none by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     embeddings: Option<Asked>,
     /// How many questions are searched for at once, each on a thread.
@@ -135,10 +135,6 @@ impl Block {
             }
             (None, Some(postgres)) => {
                 postgres.check(&key.field("postgres"), site.route.deadline().nanos(), checks);
-                if self.embeddings.is_some() {
-                    let message = "a table has no vectors: documents are found there by their words";
-                    checks.error("misplaced-key", &key.field("embeddings"), message, "remove it, or name an `index`");
-                }
             }
             (None, None) => checks.error("missing-key", key, "`index` or `postgres` is missing", hint),
             (Some(_), Some(_)) => {
@@ -207,7 +203,9 @@ impl PathKind for Block {
     }
 
     fn need(&self) -> Nanos {
-        let search = self.postgres.as_ref().map_or(500 * MILLISECOND, postgres::Block::timeout);
+        // A database is asked once it is known what the question means.
+        let meaning = self.embeddings.as_ref().map_or(0, |it| it.timeout.nanos());
+        let search = self.postgres.as_ref().map_or(500 * MILLISECOND, |it| it.timeout() + meaning);
         if self.augment.is_some() { 5 * SECOND } else { search }
     }
 

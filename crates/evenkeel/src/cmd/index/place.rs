@@ -49,7 +49,7 @@ impl Place {
         }
     }
 
-    /// Searches by the words of a question, and in a folder by its vector, too.
+    /// Searches by the words of a question, and by its vector, too, where one is given.
     pub(super) fn search(
         &self,
         (question, vector): (&str, Option<&[f32]>),
@@ -58,11 +58,13 @@ impl Place {
     ) -> anyhow::Result<Vec<Hit>> {
         match self {
             Self::Folder(folder) => Ok(Index::open(folder)?.search_with((question, vector), now, most)?),
-            Self::Table(_) if vector.is_some() => anyhow::bail!("a table keeps no vectors"),
             Self::Table(target) => {
                 let documents = Documents::new(Target::clone(target), 1, PATIENCE);
-                let found = super::super::runtime()?.block_on(documents.search(question, now));
+                let found = super::super::runtime()?.block_on(documents.search((question, vector), now));
                 let found = found.with_context(|| target.to_string())?;
+                if let Some(why) = found.words_alone().filter(|_| vector.is_some()) {
+                    anyhow::bail!("{target}: {why}");
+                }
                 Ok(found.judge(most))
             }
         }

@@ -66,9 +66,13 @@ fn a_table_is_built_brought_up_to_date_and_asked() {
         assert!(code == Some(0) && said.contains("gift  Gifts"), "a slip: {said}");
 
         // Of another version: all of it is written again.
-        postgres.sql("UPDATE documents_index SET format = 0");
+        postgres.sql("UPDATE documents_index SET format = 0; ALTER TABLE documents_index DROP COLUMN model");
         let (code, said) = index(postgres, &["search", PLACE, "gifts"]);
         assert!(code == Some(2) && said.contains("build it again"), "{said}");
+        postgres.sql("ALTER TABLE documents_index ADD COLUMN model text");
+        let (code, said) = index(postgres, &["search", PLACE, "gifts"]);
+        assert!(code == Some(2) && said.contains("build it again"), "{said}");
+        postgres.sql("ALTER TABLE documents_index DROP COLUMN model, DROP COLUMN indexed");
         let (code, said) = build(postgres, folder.path(), &[]);
         assert!(code == Some(0) && said.contains("built anew: it was of version 0"), "{said}");
         assert!(said.contains("0 new, 2 changed"), "{said}");
@@ -142,7 +146,8 @@ fn pg_2_whoever_searches_sees_one_build_whole() {
                 let table = Documents::new(target.clone(), 1, Duration::from_secs(20));
                 let mut searches = 0;
                 while !done.load(Ordering::Relaxed) {
-                    let found = runtime.block_on(table.search("parcel", 1_900_000_000)).expect("searched").judge(9);
+                    let found =
+                        runtime.block_on(table.search(("parcel", None), 1_900_000_000)).expect("searched").judge(9);
                     let mut said: Vec<_> = found.iter().map(|hit| hit.passage.clone()).collect();
                     said.dedup();
                     assert_eq!((found.len(), said.len()), (3, 1), "{found:?}");

@@ -1,6 +1,6 @@
 //! Tables that are not there, may not be read, or are wrong: the gateway starts, says why, and other tiers answer.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     VARIABLE, build, line,
@@ -33,8 +33,12 @@ pub(super) fn serve(folder: &std::path::Path, url: &str) -> Serving {
 
 /// Asks how to return something; returns the answer, with its object `evenkeel`.
 pub(super) fn ask(serving: &Serving) -> Value {
-    let body = r#"{"model": "help", "messages": [{"role": "user", "content": "Can I return what I bought?"}]}"#;
-    let (status, answer) = http(serving.data, "POST", "/v1/chat/completions", body);
+    ask_for(serving, "Can I return what I bought?")
+}
+
+pub(super) fn ask_for(serving: &Serving, question: &str) -> Value {
+    let body = json!({"model": "help", "messages": [{"role": "user", "content": question}]});
+    let (status, answer) = http(serving.data, "POST", "/v1/chat/completions", &body.to_string());
     assert_eq!(status, 200, "{answer}");
     serde_json::from_str(&answer).expect("JSON")
 }

@@ -9,23 +9,29 @@ use serde_json::Value;
 use super::{line, server::Postgres, with_each, write};
 
 /// In 2030: nothing of the help centre expires.
-const NOW: i64 = 1_900_000_000;
+pub(super) const NOW: i64 = 1_900_000_000;
 
-fn target(postgres: &Postgres, table: &str) -> Target {
+pub(super) fn target(postgres: &Postgres, table: &str) -> Target {
     Target::new(&postgres.url(), table).expect("right")
 }
 
-/// Asks a table, without the clock of a request.
 fn ask(documents: &Documents, question: &str, now: i64) -> Vec<Hit> {
+    ask_by((question, None), documents, now)
+}
+
+/// Asks a table, without the clock of a request.
+pub(super) fn ask_by(question: (&str, Option<&[f32]>), documents: &Documents, now: i64) -> Vec<Hit> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(documents.search(question, now)).expect("searched").judge(3)
+    let found = runtime.block_on(documents.search(question, now)).expect("searched");
+    assert!(question.1.is_none() || found.words_alone().is_none(), "{:?}", found.words_alone());
+    found.judge(3)
 }
 
 fn asked(documents: &Documents, question: &str) -> Vec<String> {
     ask(documents, question, NOW).into_iter().map(|hit| hit.id).collect()
 }
 
-fn over(postgres: &Postgres, table: &str) -> Documents {
+pub(super) fn over(postgres: &Postgres, table: &str) -> Documents {
     Documents::new(target(postgres, table), 2, Duration::from_secs(20))
 }
 

@@ -130,6 +130,11 @@ impl Postgres {
         run(&mut psql)
     }
 
+    /// Says whether it has pgvector.
+    pub(super) fn knows_vectors(&self) -> bool {
+        self.sql("SELECT count(*) FROM pg_available_extensions WHERE name = 'vector'") == "1"
+    }
+
     /// Lets it encrypt, with a certificate and its key.
     ///
     /// # Errors

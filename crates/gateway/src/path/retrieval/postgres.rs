@@ -2,7 +2,8 @@
 //!
 //! A search is an attempt over a network: it may fail, be slow, or hang, and each of these is a result that counts for the breaker of
 //! the path. The first connection is made when the path is, so that a request need not wait for it (F-161); a database that is not
-//! there keeps nobody from starting: the path says why, and the next tier is asked.
+//! there keeps nobody from starting: the path says why, and the next tier is asked. So it is where the path has an embedder and the table
+//! has no vectors that fit: it says why, and the words alone count.
 //!
 //! # Invariants
 //! - What is wrong is logged when it begins and when it is over, not once for each request.
@@ -22,8 +23,21 @@ pub(super) struct Table {
     documents: Documents,
     /// The path, for the log.
     name: Arc<str>,
-    /// Why it cannot be searched, as far as is known; none where it can.
+    /// It is to be searched by what a question means, too.
+    by_meaning: bool,
+    /// Why it cannot be searched, or not as it should be, as far as is known; none where it can.
     why_not: Mutex<Option<String>>,
+}
+
+/// How a table was found to stand.
+enum Heard {
+    /// It can be searched for the first time; as the standing has it.
+    Ready(Standing),
+    /// It was searched.
+    Searched,
+    /// It was searched by words alone, and why.
+    WordsAlone(String),
+    Failed(Fault),
 }
 
 impl Table {
@@ -31,47 +45,63 @@ impl Table {
     ///
     /// # Errors
     /// The URL, or the name of the table, can never be right.
-    pub(super) fn new(spec: &config::Postgres, name: &Arc<str>) -> Result<Arc<Self>, String> {
+    pub(super) fn new(spec: &config::Postgres, name: &Arc<str>, by_meaning: bool) -> Result<Arc<Self>, String> {
         let target = Target::new(spec.url.reveal(), &spec.table)?;
         let documents = Documents::new(target, u32::from(spec.connections), Duration::from_nanos(spec.timeout));
         let why_not = Mutex::new(Some("it is not connected yet".into()));
-        let table = Arc::new(Self { documents, name: name.clone(), why_not });
+        let table = Arc::new(Self { documents, name: name.clone(), by_meaning, why_not });
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(warm(Arc::downgrade(&table)));
         }
         Ok(table)
     }
 
-    /// Returns why it cannot be searched, as far as is known.
+    /// Returns why it cannot be searched, or not as it should be, as far as is known.
     pub(super) fn why_not(&self) -> Option<String> {
         self.why_not.lock().clone()
     }
 
-    /// Finds the documents that may answer a question.
-    pub(super) async fn find(&self, question: &str, now: i64) -> Result<Candidates, ResultCode> {
+    /// Finds the documents that may answer a question, by its vector, too, where one is given.
+    pub(super) async fn find(
+        &self,
+        question: (&str, Option<&[f32]>),
+        now: i64,
+    ) -> Result<Candidates, ResultCode> {
         let found = self.documents.search(question, now).await;
-        self.heard(found.as_ref().map(|_| None).map_err(Clone::clone));
+        self.heard(match &found {
+            Err(fault) => Heard::Failed(fault.clone()),
+            Ok(found) => match found.words_alone().filter(|_| self.by_meaning) {
+                Some(why) => Heard::WordsAlone(why.to_owned()),
+                None => Heard::Searched,
+            },
+        });
         found.map_err(|fault| result(fault.kind))
     }
 
     /// Takes note of how it stands, and says so where that has changed.
-    fn heard(&self, how: Result<Option<Standing>, Fault>) {
+    fn heard(&self, how: Heard) {
         let (path, place) = (&*self.name, self.documents.target());
-        let now = how.as_ref().err().map(|fault| fault.words.clone());
-        let before = std::mem::replace(&mut *self.why_not.lock(), now);
+        let now = match &how {
+            Heard::Failed(fault) => Some(fault.words.clone()),
+            Heard::WordsAlone(why) => Some(format!("found by words alone: {why}")),
+            Heard::Ready(_) | Heard::Searched => None,
+        };
+        let before = std::mem::replace(&mut *self.why_not.lock(), now.clone());
+        let is_news = before != now;
         match how {
-            Ok(Some(Standing { documents, generation })) => {
-                tracing::info!(
-                    target: "evenkeel::retrieval", path, documents, generation, "ready: {place}"
-                );
+            Heard::Ready(Standing { documents, generation, .. }) => {
+                tracing::info!(target: "evenkeel::retrieval", path, documents, generation, "ready: {place}");
             }
-            Ok(None) if before.is_some() => {
+            Heard::Searched if is_news => {
                 tracing::info!(target: "evenkeel::retrieval", path, "can be searched again: {place}");
             }
-            Err(fault) if before.as_ref() != Some(&fault.words) => {
+            Heard::WordsAlone(why) if is_news => {
+                tracing::warn!(target: "evenkeel::retrieval", path, why, "is searched by words alone: {place}");
+            }
+            Heard::Failed(fault) if is_news => {
                 tracing::warn!(target: "evenkeel::retrieval", path, why = fault.words, "cannot be searched: {place}");
             }
-            Ok(None) | Err(_) => {}
+            _ => {}
         }
     }
 }
@@ -80,7 +110,13 @@ impl Table {
 async fn warm(table: Weak<Table>) {
     let Some(table) = table.upgrade() else { return };
     let warmed = table.documents.warm().await;
-    table.heard(warmed.map(Some));
+    table.heard(match warmed {
+        Err(fault) => Heard::Failed(fault),
+        Ok(standing) => match standing.words_alone.clone().filter(|_| table.by_meaning) {
+            Some(why) => Heard::WordsAlone(why),
+            None => Heard::Ready(standing),
+        },
+    });
 }
 
 /// Returns what an attempt ends with (`failures.md`, section 1).

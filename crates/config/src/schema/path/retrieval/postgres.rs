@@ -124,8 +124,6 @@ mod tests {
         assert_eq!(codes("{postgres: {}}"), ["missing-key"]);
         assert_eq!(codes("{postgres: {url: \"postgres://me:hush@db/help\"}}"), ["plain-secret"]);
         assert_eq!(codes("{postgres: {url: \"${env:EVENKEEL_NO_SUCH_VARIABLE}\"}}"), ["missing-secret"]);
-        let vectors = "embeddings: {upstream: nowhere, model: m}";
-        assert!(codes(&format!("{{postgres: {{{url}}}, {vectors}}}")).contains(&"misplaced-key"));
         assert_eq!(codes(&format!("{{index: help, postgres: {{{url}}}}}")), ["index-or-postgres"]);
     }
 
@@ -152,6 +150,27 @@ mod tests {
         let (other, _, changed) = read(", connections: 9");
         assert_eq!(other.connections, 9);
         assert_ne!(changed, name);
+    }
+
+    #[test]
+    fn f_027_what_a_question_means_is_asked_before_the_table_and_its_time_is_kept_too() {
+        let url = "postgres: {url: \"${file:url}\", timeout: 800ms}";
+        let need = |more: &str| {
+            let text = format!(
+                "version: 1\nupstreams: {{e: {{protocol: openai, url: \"http://127.0.0.1:1/v1\"}}}}\nroutes: {{r: {{protocol: openai-chat, \
+                 tiers: [{{name: documents, retrieval: {{{url}{more}}}}}, {{name: d, fixed: {{content: x}}}}]}}}}\n"
+            );
+            let folder = tempfile::tempdir().expect("a folder");
+            std::fs::write(folder.path().join("url"), "postgres://db/help").expect("written");
+            let loaded = load_text("e.yaml", &text, folder.path());
+            let codes: Vec<_> = loaded.diagnostics.iter().map(|it| it.code).collect();
+            (codes, loaded.deployment.map(|it| it.revision.paths[0].need / 1_000_000))
+        };
+        assert_eq!(need(""), (vec!["unused"], Some(800)));
+        assert_eq!(need(", embeddings: {upstream: e, model: m}"), (vec![], Some(1_100)));
+        assert_eq!(need(", embeddings: {upstream: e, model: m, timeout: 1s}"), (vec![], Some(1_800)));
+        let (codes, none) = need(", embeddings: {upstream: nowhere, model: m}");
+        assert!(codes == ["unknown-upstream"] && none.is_none(), "{codes:?}");
     }
 
     #[test]
