@@ -30,8 +30,8 @@ mod tree;
 pub use calibration::{CalibrationError, LearntVotes, MappedScores, ScoreMaps, VotesOf};
 pub use compile::{
     Alone, Cache, Calibration, Certificate, Deployment, Enrich, Feature, Fetched, FixedTensor, Input, InputTensor,
-    JoinKey, Learnt, LiveCalibration, MapSource, MappedOutput, NotAlone, Output, OutputTensor, PathSpec, Pick, RouteSpec, Semantic, Store,
-    UpstreamSpec, Voted, Weights,
+    JoinKey, Learnt, LiveCalibration, MapSource, MappedOutput, NotAlone, Output, OutputTensor, PathSpec, Pick,
+    RouteSpec, Semantic, Store, UpstreamSpec, Voted, Weights,
 };
 pub use confidence::{Accept, Confidence, Take, Taken};
 pub use describe::{EXAMPLE, json_schema, rules_schema};

@@ -4,12 +4,7 @@
 use tantivy::{DocAddress, DocSet, TantivyDocument, TantivyError, Term, schema::IndexRecordOption, schema::Value};
 
 use super::Index;
-use crate::{
-    confidence::by_both,
-    document::Moment,
-    embedding::normalised,
-    vectors::Vectors,
-};
+use crate::{confidence::by_both, document::Moment, embedding::normalised, vectors::Vectors};
 
 /// Rows up to which every passage is compared; of larger indexes, those alone that the words have found.
 const EXACT: usize = 100_000;
