@@ -8,7 +8,7 @@ use crate::{
     ballot::Ballots,
     history::{Entry, History},
     sample::{plain_sample, sample},
-    upstream::{Grey, script},
+    upstream::{Grey, Script, script},
 };
 
 /// Requests of a history, about.

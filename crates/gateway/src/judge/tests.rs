@@ -112,7 +112,7 @@ async fn oip_35_an_answer_with_notes_is_looked_at_whoever_gives_it() {
     let accept = accept("outputs.score");
     let path = || Arc::new(Noting) as Arc<dyn Path>;
     let alone = attempt(path(), &ask(&[]), call(), accept.clone()).await;
-    let voting = voter(path(), &ask(&[]), call(), (Some(accept), "score")).await;
+    let voting = voter(path(), &ask(&[]), call(), (Some(accept), "score", None)).await;
     for ended in [alone, voting] {
         let (notes, left) = ended.left.notes();
         assert!(matches!(&left, Left::Judged(_, low) if low == &[1]), "{left:?}");

@@ -41,9 +41,12 @@ fn networks_answer_as_the_runtime_answers_for_any_number_of_rows() {
     }
 }
 
+/// A network, and inputs of it by name.
+type Asked = (Model, Vec<(String, Tensor)>);
+
 /// The networks, read once.
-fn models() -> &'static [(Model, Vec<(String, Tensor)>)] {
-    static MODELS: OnceLock<Vec<(Model, Vec<(String, Tensor)>)>> = OnceLock::new();
+fn models() -> &'static [Asked] {
+    static MODELS: OnceLock<Vec<Asked>> = OnceLock::new();
     MODELS.get_or_init(|| {
         let model = |name| {
             let (bytes, runs) = read("networks", name);

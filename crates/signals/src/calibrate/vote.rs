@@ -263,12 +263,12 @@ mod tests {
     fn vote_2_no_answer_weighs_more_or_less_than_its_bounds_and_some_answer_reaches_each() {
         let row = |at: usize| {
             let said = |label: &str, part: usize| {
-                Some(Said { label: label.into(), confidence: (part % 7 > 0).then_some((part % 7) as f64 / 7.0) })
+                Some(Said { label: label.into(), confidence: (!part.is_multiple_of(7)).then_some((part % 7) as f64 / 7.0) })
             };
             let label = |turn: usize| ["a", "b", "c"][(at / turn) % 3];
             Asked {
                 said: vec![said(label(1), at), said(label(2), at / 3)],
-                truth: label(if at % 4 == 0 { 5 } else { 1 }).into(),
+                truth: label(if at.is_multiple_of(4) { 5 } else { 1 }).into(),
             }
         };
         let learnt = VoteCalibration::taught(Teacher::Labels, 0, &(0..600).map(row).collect::<Vec<_>>()).expect("rows");

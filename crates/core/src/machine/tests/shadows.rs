@@ -119,7 +119,7 @@ fn f_150_sha_5_an_answer_that_nobody_was_asked_for_draws_no_copy_and_pays_for_no
     revision.routes[0].shadow = ShadowPolicy { share: Permille::new(1_000), cost: Permille::new(1_000) };
     let mut kit = Kit::new(revision);
     let of_cache = |kit: &mut Kit, stored: Option<Stored>| {
-        kit.admit_as(Operation::Chat, |admit| admit.cache = Lookup { key: Some(100), stored, max_age: None });
+        kit.admit_as(Operation::Chat, |admit| admit.cache = Lookup { key: Some(100), stored, ..Lookup::default() });
     };
     // While the first copy runs there is no other: the purse fills.
     let first = kit.copied(Operation::Chat, |_| ()).expect("it was never asked");
