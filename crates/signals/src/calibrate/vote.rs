@@ -263,7 +263,10 @@ mod tests {
     fn vote_2_no_answer_weighs_more_or_less_than_its_bounds_and_some_answer_reaches_each() {
         let row = |at: usize| {
             let said = |label: &str, part: usize| {
-                Some(Said { label: label.into(), confidence: (!part.is_multiple_of(7)).then_some((part % 7) as f64 / 7.0) })
+                Some(Said {
+                    label: label.into(),
+                    confidence: (!part.is_multiple_of(7)).then_some((part % 7) as f64 / 7.0),
+                })
             };
             let label = |turn: usize| ["a", "b", "c"][(at / turn) % 3];
             Asked {
