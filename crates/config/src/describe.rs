@@ -1,5 +1,7 @@
 //! What a configuration may say: the JSON schema for editors, and a commented example.
 
+use std::sync::LazyLock;
+
 use serde_json::Value;
 
 use crate::schema::{file::File, rules::RulesFile};
@@ -8,13 +10,18 @@ use crate::schema::{file::File, rules::RulesFile};
 pub const EXAMPLE: &str = include_str!("example.yaml");
 
 /// Returns the JSON schema (draft 2020-12) of a configuration, as the types declare it.
-pub fn json_schema() -> Value {
-    schemars::schema_for!(File).to_value()
+///
+/// # Cost
+/// It is made once, and kept.
+pub fn json_schema() -> &'static Value {
+    static SCHEMA: LazyLock<Value> = LazyLock::new(|| schemars::schema_for!(File).to_value());
+    &SCHEMA
 }
 
 /// Returns the JSON schema (draft 2020-12) of a rules file.
-pub fn rules_schema() -> Value {
-    schemars::schema_for!(RulesFile).to_value()
+pub fn rules_schema() -> &'static Value {
+    static SCHEMA: LazyLock<Value> = LazyLock::new(|| schemars::schema_for!(RulesFile).to_value());
+    &SCHEMA
 }
 
 #[cfg(test)]
@@ -34,7 +41,7 @@ mod tests {
         let mut count = 0;
         for schema in [json_schema(), rules_schema()] {
             assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
-            keys(&schema, &mut |name, of| {
+            keys(schema, &mut |name, of| {
                 count += 1;
                 assert!(of["description"].as_str().is_some_and(|it| it.ends_with('.')), "{name}: {of}");
             });

@@ -178,7 +178,7 @@ fn load(name: &str, text: &str, base: &Path, extent: Extent<'_>) -> Loaded {
         Err(unreadable) => return Loaded::unreadable(name, unreadable),
     };
     let schema = json_schema();
-    let Shaped { value, found, mut doubts } = Shape::check(name, &schema, &tree);
+    let Shaped { value, found, mut doubts } = Shape::check(name, schema, &tree);
     let mut file: File = serde_json::from_value(value).expect("SHAPE-1");
     extent.leave_out(&mut file);
     let mut parts = declared(name, &file, &tree);

@@ -70,7 +70,7 @@ impl RuleSet {
             }
         };
         let schema = rules_schema();
-        let Shaped { value, found, doubts } = Shape::check(name, &schema, &tree);
+        let Shaped { value, found, doubts } = Shape::check(name, schema, &tree);
         let file: RulesFile = serde_json::from_value(value).expect("SHAPE-1");
         let mut report = Report::new(name, &tree, doubts, found);
         let set = check::compile(&file, &mut report);

@@ -342,8 +342,8 @@ routes:
       - {name: small, oip: {upstream: c, model: little}, calibrate_to: {path: panel}}
 "#;
 
-    #[test]
-    fn what_was_learnt_of_a_scale_is_forgotten_when_what_it_was_learnt_from_changes() {
+    #[tokio::test]
+    async fn what_was_learnt_of_a_scale_is_forgotten_when_what_it_was_learnt_from_changes() {
         let ready = |text: &str, before: Option<&Applied>| {
             let loaded = load_text("evenkeel.yaml", text, std::path::Path::new("."));
             let deployment = loaded.deployment.unwrap_or_else(|| panic!("{text}: {:#?}", loaded.diagnostics));

@@ -84,7 +84,7 @@ pub(super) fn contract(canonical: &Value, route: &str) -> [u8; 32] {
 pub(super) fn canonical(file: &File, outside: &Outside) -> Value {
     let schema = json_schema();
     let written = serde_json::to_value(file).expect("a file that was read can be written");
-    let mut canonical = Canonical { schema: &schema }.value(written, &schema);
+    let mut canonical = Canonical { schema }.value(written, schema);
     for (name, route) in &file.routes {
         for (at, tier) in route.tiers.iter().enumerate() {
             let canonical = &mut canonical["routes"][name]["tiers"][at];

@@ -37,8 +37,9 @@ pub(crate) struct Block {
     /// The documents in a PostgreSQL database.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     postgres: Option<postgres::Block>,
-    /// The least confidence with which a document answers; below it the next tier is asked. At 0.5, in the project's example,
-    /// questions that documents answer part from those that none does; `evenkeel index search` shows the confidence.
+    /// The least confidence with which a document answers; below it the next tier is asked. `evenkeel index measure`
+    /// says, of questions with known answers, how many are answered and how many are declined; `evenkeel index search` shows the
+    /// confidence of one.
     #[serde(default = "half")]
     min_score: Ratio,
     /// What is answered, where no model is named under `augment`.
