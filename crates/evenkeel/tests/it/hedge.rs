@@ -67,6 +67,12 @@ impl Side {
         }
     }
 
+    /// Makes the next request of a replica slow, and no other; both replicas in turn.
+    fn holds_one(&self, turn: usize, latency: Duration) {
+        let faults = format!("[{{fault: latency, ms: {}, times: 1}}]", latency.as_millis());
+        self.replicas[turn % 2].set_faults(parse_faults_yaml(&faults).expect("faults"));
+    }
+
     fn asked(&self) -> usize {
         self.replicas.iter().map(|it| it.log().len()).sum()
     }
@@ -129,10 +135,12 @@ async fn f_093_f_095_ov_11_hedges_take_the_tail_away_for_a_twentieth_of_the_call
     let told = watch(&sides[0].gateway);
     let (start, began) = (Instant::now(), Timestamp::now());
     let script = async {
-        moment(start, learnt).await;
-        sides
-            .iter()
-            .for_each(|it| it.breaks(&format!("[{{fault: latency, ms: {}, share: {share}}}]", rare.as_millis())));
+        // As many are slow as are said to be: drawn by chance, too few of some hundred would be in one run of twenty.
+        let apart = Duration::from_secs_f64(1.0 / (f64::from(rate) * share));
+        for turn in 0..(end - learnt).div_duration_f64(apart) as usize {
+            moment(start, learnt + apart * turn as u32).await;
+            sides.iter().for_each(|it| it.holds_one(turn, rare));
+        }
         moment(start, end).await;
         sides.iter().for_each(|it| it.breaks(&format!("[{{fault: latency, ms: {}}}]", 9 * usual.as_millis())));
     };
