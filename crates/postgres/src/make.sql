@@ -1,6 +1,7 @@
 -- Documents. Their vectors are made by whoever writes them, so that every language is cut into words as in an index in files.
 CREATE TABLE {documents} (
     id text PRIMARY KEY,
+    -- The title, and below it, a line each, the questions that the document answers.
     title text NOT NULL,
     body text NOT NULL,
     source text NOT NULL,

@@ -1,4 +1,4 @@
--- What the passages of the documents mean: a row each. Its vectors have no width of their own, and so those of another model take the
+-- What the passages of the documents and the questions that they answer mean: a row each. Its vectors have no width of their own, and so those of another model take the
 -- places of the old ones without a lock that whoever searches would wait for. What says whether a document holds stands here, too, so
 -- that the documents need not be read to find the nearest.
 CREATE TABLE {vectors} (

@@ -240,14 +240,17 @@ impl Header {
     }
 }
 
-/// Reads a document, and in how many of them each word of its title is.
+/// Reads a document, and in how many of them each word of its title and its questions is.
 fn text(row: &PgRow, among: &mut Among) -> Result<Text, sqlx::Error> {
     let (words, with): (Vec<String>, Vec<i64>) = (row.try_get("words")?, row.try_get("documents")?);
     among.with.extend(words.into_iter().zip(with.into_iter().map(count)));
+    let about: String = row.try_get("title")?;
+    let mut about = about.lines().map(str::to_owned);
     let length = |name| row.try_get::<i32, _>(name).map(|it| u32::try_from(it).unwrap_or(0));
     Ok(Text {
         id: row.try_get("id")?,
-        title: row.try_get("title")?,
+        title: about.next().unwrap_or_default(),
+        questions: about.collect(),
         body: row.try_get("body")?,
         source: row.try_get("source")?,
         verified_at: row.try_get("verified_at")?,

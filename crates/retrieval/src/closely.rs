@@ -1,4 +1,5 @@
-//! Closely: what of a document is only looked at once it may be an answer: the parts of its title, and its passages.
+//! Closely: what of a document is only looked at once it may be an answer: the parts of its title, the questions that it answers, and
+//! its passages.
 
 use std::collections::BTreeMap;
 
@@ -17,15 +18,16 @@ const PASSAGE: f64 = 60.0;
 /// What divides a title into parts, such as a page and its section.
 const PARTS: [char; 5] = [':', '›', '|', '–', '—'];
 
-/// Returns what the best part of a title adds, by how much of each word is asked.
-pub(crate) fn heading_of<W: Weigh>(
-    title: &str,
+/// Returns what the best part of a title adds, or the best of the questions that a document answers, by how much of each word is asked.
+pub(crate) fn heading_of<'a, W: Weigh>(
+    title: &'a str,
+    questions: impl Iterator<Item = &'a str>,
     shares: &BTreeMap<&str, f64>,
     analyzer: &mut TextAnalyzer,
     weights: &mut W,
 ) -> Result<f64, W::Error> {
     let mut parts = Vec::new();
-    for part in title.split(PARTS) {
+    for part in title.split(PARTS).chain(questions) {
         let words = words(analyzer, part);
         let weighed =
             words.iter().map(|word| Ok((weights.weigh(word)?.0, shares.get(&**word).copied().unwrap_or(0.0))));

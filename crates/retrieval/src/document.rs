@@ -8,6 +8,11 @@ use crate::language::Language;
 /// Bytes of a document of which a passage is cut.
 pub const MOST_BODY: usize = 256 << 10;
 
+/// Questions that a document may say it answers: each is a row of numbers where it counts what texts mean.
+pub(crate) const MOST_QUESTIONS: usize = 50;
+/// Bytes of one of them.
+pub(crate) const MOST_QUESTION: usize = 1_000;
+
 /// A moment, in seconds since 1970.
 pub type Moment = i64;
 
@@ -16,8 +21,10 @@ pub type Moment = i64;
 pub struct Document {
     /// Its name, of which there is one in an index.
     pub id: String,
-    /// What it is about, in a few words.
+    /// What it is about, in a few words on one line.
     pub title: String,
+    /// Questions that it answers, as users put them; each is one line.
+    pub questions: Vec<String>,
     /// Its text, without markup but for headings, lists and code, which are as in Markdown.
     pub body: String,
     /// When somebody last looked at it and found it right.
@@ -31,11 +38,22 @@ pub struct Document {
 }
 
 impl Document {
+    /// Returns the questions that it answers, a line each.
+    pub fn asked(&self) -> String {
+        self.questions.join("\n")
+    }
+
+    /// Returns what it says it is about: its title and the questions that it answers, a line each.
+    pub fn about(&self) -> String {
+        about(&self.title, &self.questions)
+    }
+
     /// Returns the digest of everything in it: what has the same is not indexed again.
     pub fn digest(&self) -> String {
-        let Self { id, title, body, verified_at, expires_at, source, language } = self;
+        let Self { id, title, questions, body, verified_at, expires_at, source, language } = self;
         let mut hash = Sha256::new();
-        for text in [id, title, body, source, language.code()] {
+        let questions = questions.iter().map(String::as_str);
+        for text in [id, title, body, source, language.code()].into_iter().chain(questions) {
             hash.update((text.len() as u64).to_le_bytes());
             hash.update(text);
         }
@@ -43,6 +61,12 @@ impl Document {
         hash.update(expires_at.unwrap_or(i64::MAX).to_le_bytes());
         hex(&hash.finalize())
     }
+}
+
+/// Joins a title and questions to what is counted of both.
+pub(crate) fn about(title: &str, questions: &[String]) -> String {
+    let lines: Vec<_> = [title].into_iter().chain(questions.iter().map(String::as_str)).collect();
+    lines.join("\n")
 }
 
 /// Writes bytes as hexadecimal digits.
@@ -86,6 +110,7 @@ mod tests {
         let whole = Document {
             id: "a".into(),
             title: "b".into(),
+            questions: vec!["how?".into()],
             body: "c".into(),
             verified_at: 1,
             expires_at: None,
@@ -95,6 +120,9 @@ mod tests {
         let others = [
             Document { id: "ab".into(), title: String::new(), ..whole.clone() },
             Document { title: "x".into(), ..whole.clone() },
+            Document { questions: Vec::new(), ..whole.clone() },
+            Document { questions: vec!["how?".into(), "why?".into()], ..whole.clone() },
+            Document { questions: vec!["how".into(), "?".into()], ..whole.clone() },
             Document { body: "x".into(), ..whole.clone() },
             Document { verified_at: 2, ..whole.clone() },
             Document { expires_at: Some(2), ..whole.clone() },

@@ -1,5 +1,5 @@
-//! Embedding: what passages of documents mean, as an embedder has it, and how near that is to a question; the same wherever the
-//! vectors are kept.
+//! Embedding: what passages of documents mean, and the questions that they answer, as an embedder has it, and how near that is to a
+//! question; the same wherever the vectors are kept.
 //!
 //! The network is not here: whoever builds an index, or asks it, brings an [`Embedder`], or the vector of the question.
 
@@ -11,7 +11,7 @@ use crate::{
 /// Texts that are embedded at once.
 const BATCH: usize = 32;
 /// Passages of which the cosines to each other are taken for those of all.
-const SAMPLE: u64 = 256;
+const SAMPLE: usize = 256;
 /// Numbers that a vector has at most.
 pub(crate) const MOST_NUMBERS: usize = 1 << 14;
 
@@ -27,7 +27,27 @@ pub trait Embedder {
     fn embed(&mut self, texts: &[String]) -> Result<Vec<Vec<f32>>, String>;
 }
 
-/// The passages of documents, on their way to be vectors.
+/// The vectors of a document: those of its passages come first, then those of the questions that it answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rows {
+    passages: usize,
+    questions: usize,
+}
+
+impl Rows {
+    /// Says which a document has that has so many in all.
+    pub fn of(document: &Document, all: usize) -> Self {
+        let questions = document.questions.len();
+        Self { passages: all.saturating_sub(questions), questions }
+    }
+
+    /// Returns how many they are.
+    pub fn all(self) -> usize {
+        self.passages + self.questions
+    }
+}
+
+/// The passages and questions of documents, on their way to be vectors.
 pub struct Embedding<'a> {
     embedder: &'a mut dyn Embedder,
     numbers: usize,
@@ -51,13 +71,14 @@ impl<'a> Embedding<'a> {
         self.numbers
     }
 
-    /// Takes the passages of a document; returns how many they are.
-    pub fn take(&mut self, document: &Document) -> usize {
+    /// Takes the passages of a document and the questions that it answers; returns the vectors that they will be.
+    pub fn take(&mut self, document: &Document) -> Rows {
         let body = &document.body[..document.body.floor_char_boundary(MOST_BODY)];
         let before = self.texts.len();
         let texts = passages(body).into_iter().map(|passage| format!("{}\n{}", document.title, &body[passage]));
         self.texts.extend(texts);
-        self.texts.len() - before
+        self.texts.extend(document.questions.iter().cloned());
+        Rows::of(document, self.texts.len() - before)
     }
 
     /// Returns the vectors, of length 1, of the passages that wait, in their order; unless it is for `all`, those that fill a batch.
@@ -102,10 +123,20 @@ pub struct Background {
 }
 
 impl Background {
-    /// Returns which of so many passages it is taken of: some that are spread over all, in their order.
-    pub fn sample(passages: u64) -> impl Iterator<Item = u64> {
-        let taken = passages.min(SAMPLE);
-        (0..taken).map(move |at| at * passages / taken)
+    /// Returns which passages it is taken of, some that are spread over all, in their order: the how many-th document, and which of its.
+    /// Questions are left out: how many there are, and how short, says nothing of how near a passage is.
+    pub fn sample(documents: &[Rows]) -> Vec<(usize, usize)> {
+        let all: usize = documents.iter().map(|it| it.passages).sum();
+        let taken = all.min(SAMPLE);
+        let mut wanted = (0..taken).map(|at| at * all / taken).peekable();
+        let (mut from, mut sampled) = (0, Vec::with_capacity(taken));
+        for (document, rows) in documents.iter().enumerate() {
+            while let Some(at) = wanted.next_if(|at| *at < from + rows.passages) {
+                sampled.push((document, at - from));
+            }
+            from += rows.passages;
+        }
+        sampled
     }
 
     /// Takes it of the vectors of these.
@@ -128,5 +159,20 @@ impl Background {
     /// Returns how many spreads a cosine is above the mean of these; see `confidence.rs`.
     pub(crate) fn nearness(self, cosine: f64) -> f64 {
         (cosine - self.mean) / self.spread
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_background_is_that_of_passages_which_are_spread_over_all_documents() {
+        let rows = |passages, questions| Rows { passages, questions };
+        let few = [rows(2, 3), rows(0, 1), rows(1, 0)];
+        assert_eq!(Background::sample(&few), [(0, 0), (0, 1), (2, 0)], "no question is among them");
+        let many = vec![rows(4, 2); 256];
+        assert_eq!(Background::sample(&many), (0..256).map(|document| (document, 0)).collect::<Vec<_>>());
+        assert_eq!(Background::sample(&[]), []);
     }
 }

@@ -42,7 +42,7 @@ struct Words {
     /// What leaves in the words that say nothing.
     plain: TextAnalyzer,
     others: Others,
-    /// Titles and bodies, and the words that each of them has on average.
+    /// Titles with questions, and bodies, and the words that each of them has on average.
     fields: [(Field, f64); 2],
 }
 
@@ -171,8 +171,8 @@ impl Index {
             let own = near.iter().filter(|it| it.0 == self.languages[at].language.code()).map(|it| it.1);
             for candidate in asking.candidates(now, own)? {
                 let confidence = match &meaning {
-                    Some(meaning) => meaning.confidence(candidate.strength, &candidate.id),
-                    None => by_words(candidate.strength),
+                    Some(meaning) => meaning.confidence(&candidate),
+                    None => by_words(candidate.strength, candidate.asked),
                 };
                 found.push((confidence, candidate, at));
             }

@@ -36,7 +36,7 @@ mod vectors;
 
 pub use build::{BuildError, Built, Progress, With, build};
 pub use document::{Document, MOST_BODY, Moment};
-pub use embedding::{Background, Embedder, Embedding, normalised};
+pub use embedding::{Background, Embedder, Embedding, Rows, normalised};
 pub use index::{Hit, Index, SearchError, meaning::NEAREST};
 pub use language::Language;
 pub use measure::{Asked, AskedError, Measured, Share};

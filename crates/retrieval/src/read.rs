@@ -1,8 +1,8 @@
 //! Read: the documents of a folder, and why each of the others is none.
 //!
 //! Files that end in `.md`, `.markdown`, `.html`, `.htm`, `.txt` are a document each, with `id`, `title`, `verified_at`,
-//! `expires_at`, `source`, `language` at their head (Markdown, text) or in `meta` elements (HTML); `.jsonl` files have one a line,
-//! with the same keys and `body`. A file `defaults.json` says what holds for the documents of its folder, and of those below, that do
+//! `expires_at`, `source`, `language` and a list of `questions` at their head (Markdown, text) or in `meta` elements (HTML, each question
+//! one named `question`); `.jsonl` files have one a line, with the same keys and `body`. A file `defaults.json` says what holds for the documents of its folder, and of those below, that do
 //! not say it themselves: any of `verified_at`, `expires_at`, `source`, `language`.
 //!
 //! # Invariants
@@ -23,7 +23,7 @@ use std::{
 use serde::Deserialize;
 
 use crate::{
-    document::{Document, moment},
+    document::{Document, MOST_QUESTION, MOST_QUESTIONS, moment},
     language::Language,
 };
 
@@ -34,6 +34,7 @@ const MAX_LINE: usize = 4 << 20;
 /// How deep folders may stand in each other.
 const MAX_DEPTH: usize = 32;
 const DEFAULTS: &str = "defaults.json";
+const QUESTIONS: &str = "questions";
 
 /// A folder to read.
 #[derive(Clone, Debug)]
@@ -84,6 +85,9 @@ pub enum Why {
         /// What it says.
         value: String,
     },
+    /// It says questions that are no list, or too many of them.
+    #[error("its `{QUESTIONS}` are a list of lines, {MOST_QUESTIONS} at most of {MOST_QUESTION} bytes each: {0}")]
+    Questions(String),
     /// It is too large.
     #[error("it has more than {} MiB", MAX_FILE >> 20)]
     Large,
@@ -111,6 +115,7 @@ impl Why {
 struct About {
     id: Option<String>,
     title: Option<String>,
+    questions: Vec<String>,
     body: Option<String>,
     verified_at: Option<String>,
     expires_at: Option<String>,
@@ -127,6 +132,7 @@ impl About {
         let about = Self {
             id: take("id"),
             title: take("title"),
+            questions: Vec::new(),
             body: None,
             verified_at: take("verified_at"),
             expires_at: take("expires_at"),
@@ -173,9 +179,11 @@ impl About {
             None => Ok(None),
         };
         let verified_at = at("verified_at", self.verified_at)?.ok_or(Why::Unverified)?;
+        let questions = questions(&self.questions)?;
         Ok(Document {
             id: self.id.unwrap_or_else(|| place.to_owned()),
-            title: self.title.or_else(|| heading(&body)).unwrap_or_else(|| place.to_owned()),
+            title: one_line(&self.title.or_else(|| heading(&body)).unwrap_or_else(|| place.to_owned())),
+            questions,
             verified_at,
             expires_at: at("expires_at", self.expires_at)?,
             source: self.source.unwrap_or_else(|| place.to_owned()),
@@ -191,6 +199,22 @@ fn heading(body: &str) -> Option<String> {
     let first = lines.clone().next()?;
     let heading = lines.find_map(|line| line.strip_prefix("# ")).unwrap_or(first);
     Some(heading.trim_start_matches('#').trim().chars().take(200).collect())
+}
+
+/// Makes lines of questions; those that say nothing are left out.
+fn questions(said: &[String]) -> Result<Vec<String>, Why> {
+    let lines: Vec<_> = said.iter().map(|it| one_line(it)).filter(|it| !it.is_empty()).collect();
+    if lines.len() > MOST_QUESTIONS {
+        return Err(Why::Questions(format!("it has {}", lines.len())));
+    }
+    match lines.iter().find(|it| it.len() > MOST_QUESTION) {
+        Some(long) => Err(Why::Questions(format!("one has {}", long.len()))),
+        None => Ok(lines),
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// A file of the folder.
@@ -274,15 +298,20 @@ impl Found {
     pub(crate) fn read(&self, mut each: impl FnMut(&str, Result<Document, Why>)) {
         let (stem, ending) = self.place.rsplit_once('.').unwrap_or((&self.place, ""));
         let about = match ending.to_ascii_lowercase().as_str() {
-            "md" | "markdown" | "txt" => text(&self.path).map(|text| {
-                let (head, body) = front::split(&text);
-                About { body: Some(body.to_owned()), ..About::of(head) }
+            "md" | "markdown" | "txt" => text(&self.path).and_then(|text| {
+                let (mut head, body) = front::split(&text);
+                let questions = head.lists.remove(QUESTIONS).unwrap_or_default();
+                match head.said.remove(QUESTIONS).filter(|it| !it.is_empty()) {
+                    Some(line) => Err(Why::Questions(format!("`{line}` is none, write each below it after `- `"))),
+                    None => Ok(About { questions, body: Some(body.to_owned()), ..About::of(head.said) }),
+                }
             }),
             "html" | "htm" => text(&self.path).map(|text| {
                 let page = html::page(&text);
                 let said = About::of(page.meta);
                 let titled = Some(page.title).filter(|it| !it.is_empty());
                 About {
+                    questions: page.questions,
                     body: Some(page.text),
                     title: said.title.or(titled),
                     language: said.language.or(page.language),

@@ -18,12 +18,14 @@ pub(crate) const EXPIRES: &str = "expires_at";
 pub(crate) struct Fields {
     pub(crate) id: Field,
     pub(crate) title: Field,
+    /// The questions that it answers, a line each.
+    pub(crate) questions: Field,
     pub(crate) body: Field,
     pub(crate) source: Field,
     pub(crate) language: Field,
     verified: Field,
     expires: Field,
-    /// Title and body as words, by language.
+    /// Title with questions, and body, as words, by language.
     pub(crate) words: BTreeMap<Language, [Field; 2]>,
 }
 
@@ -33,8 +35,8 @@ impl Fields {
         let mut schema = Schema::builder();
         let kept = || TextOptions::default().set_stored();
         let id = schema.add_text_field("id", STRING | STORED);
-        let [title, body, source, language] =
-            ["title", "body", "source", "language"].map(|name| schema.add_text_field(name, kept()));
+        let [title, questions, body, source, language] =
+            ["title", "questions", "body", "source", "language"].map(|name| schema.add_text_field(name, kept()));
         let [verified, expires] = [VERIFIED, EXPIRES].map(|name| schema.add_i64_field(name, FAST));
         let words = Language::all().map(|language| {
             let code = language.code();
@@ -47,7 +49,7 @@ impl Fields {
             (language, [add("title"), add("body")])
         });
         let words = words.collect();
-        (schema.build(), Self { id, title, body, source, language, verified, expires, words })
+        (schema.build(), Self { id, title, questions, body, source, language, verified, expires, words })
     }
 
     /// Lets an index cut words as the languages do.
@@ -64,9 +66,10 @@ impl Fields {
         for (field, text) in stored.into_iter().chain([(self.language, it.language.code())]) {
             made.add_text(field, text);
         }
+        made.add_text(self.questions, it.asked());
         made.add_i64(self.verified, it.verified_at);
         made.add_i64(self.expires, it.expires_at.unwrap_or(i64::MAX));
-        for (field, text) in self.words[&it.language].iter().zip([&it.title, &it.body]) {
+        for (field, text) in self.words[&it.language].iter().zip([&it.about(), &it.body]) {
             made.add_text(*field, text);
         }
         made

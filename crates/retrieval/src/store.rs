@@ -32,7 +32,7 @@ pub(crate) const SYNONYMS: &str = "synonyms.txt";
 const KIND: &str = "evenkeel-index";
 /// The version of files, fields and words. Whoever changes what [`crate::schema`] or [`crate::language`] do raises it: an index of
 /// another version is built anew.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 /// The largest `index.json` that is read: a generation has some dozen files.
 const MAX_HEADER: u64 = 1 << 20;
 

@@ -17,7 +17,7 @@ use tantivy::{fieldnorm::FieldNormReader, tokenizer::TextAnalyzer};
 use crate::{
     closely::{best_passage, heading_of},
     confidence::{Length, by_both, by_words, idf, strength},
-    document::{MOST_BODY, Moment},
+    document::{MOST_BODY, Moment, about},
     embedding::Background,
     index::{
         Hit, MOST_BYTES,
@@ -94,15 +94,17 @@ pub struct Text {
     pub id: String,
     /// What it is about.
     pub title: String,
+    /// Questions that it answers.
+    pub questions: Vec<String>,
     /// Its text; what is beyond [`MOST_BODY`] is not looked at.
     pub body: String,
     /// Where it comes from.
     pub source: String,
     /// When it was verified.
     pub verified_at: Moment,
-    /// Words of the title, and of the whole body.
+    /// Words of the title with the questions, and of the whole body.
     pub lengths: [u32; 2],
-    /// The cosine of its passage that is nearest to what the question means; none where it has no vectors.
+    /// The cosine of its passage, or of the question it answers, that is nearest to what the question means; none where it has no vectors.
     pub cosine: Option<f64>,
 }
 
@@ -111,9 +113,9 @@ pub struct Text {
 pub struct Among {
     /// All of them, in every language.
     pub documents: u64,
-    /// The words that a title has on average, and a body, in the language of the question.
+    /// The words that a title with its questions has on average, and a body, in the language of the question.
     pub means: [f64; 2],
-    /// How many documents of that language have a word in the title or in the body, whichever are more, as far as it was counted.
+    /// How many documents of that language have a word in the title or the questions, or in the body, whichever are more, as far as it was counted.
     pub with: BTreeMap<String, u64>,
     /// How the cosines of their passages lie, where it counts what a question means.
     pub background: Option<Background>,
@@ -188,7 +190,8 @@ impl Question {
     }
 
     fn confidence(&mut self, among: &Among, text: &Text) -> f64 {
-        let fields = [&*text.title, start(&text.body)].map(|it| words(&mut self.analyzer, it));
+        let about = about(&text.title, &text.questions);
+        let fields = [&*about, start(&text.body)].map(|it| words(&mut self.analyzer, it));
         let frequency = |word: &str| -> f64 {
             let field = |(at, words): (usize, &Vec<String>)| {
                 let times = words.iter().filter(|it| *it == word).count();
@@ -201,10 +204,12 @@ impl Question {
         };
         let fits = self.asked.iter().map(|asked| asked.fit(frequency)).sum();
         let (shares, mut counted) = (shares(&self.asked), Counted { among, missing: BTreeSet::new() });
-        let Ok(heading) = heading_of(&text.title, &shares, &mut self.analyzer, &mut counted);
+        let asked = text.questions.iter().map(String::as_str);
+        let Ok(heading) = heading_of(&text.title, asked, &shares, &mut self.analyzer, &mut counted);
         let strength = strength(fits, heading, self.asked.iter().map(|it| it.idf).sum(), among.documents);
-        let nearness = |background: Background| text.cosine.map(|it| background.nearness(it));
-        among.background.map_or_else(|| by_words(strength), |it| by_both(strength, nearness(it)))
+        let asked = !text.questions.is_empty();
+        let nearness = |it: Background| text.cosine.map(|cosine| it.nearness(cosine));
+        among.background.map_or_else(|| by_words(strength, asked), |it| by_both(strength, nearness(it), asked))
     }
 
     fn hit(&mut self, confidence: f64, text: Text) -> Hit {
@@ -225,7 +230,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{Document, Embedder, Embedding, Folder, Index, With, build, normalised};
+    use crate::{Document, Embedder, Embedding, Folder, Index, Rows, With, build, normalised};
 
     const WORDS: [&str; 12] =
         ["parcel", "refund", "invoice", "address", "order", "cancel", "late", "card", "gift", "return", "the", "how"];
@@ -237,12 +242,15 @@ mod tests {
         prop::collection::vec(prop::sample::select(&WORDS[..]), 1..most).prop_map(|words| words.join(" "))
     }
 
-    /// Counts what an index counts, of documents by id: title and body.
-    fn among(language: Language, documents: &[(String, String)]) -> (Among, Vec<[u32; 2]>) {
+    /// A title, the questions that are answered, and a body.
+    type Written = (String, Vec<String>, String);
+
+    /// Counts what an index counts.
+    fn among(language: Language, documents: &[Written]) -> (Among, Vec<[u32; 2]>) {
         let mut cutter = Cutter::new(language);
         let (mut fields, mut lengths) = ([BTreeMap::new(), BTreeMap::new()], Vec::new());
-        for (title, body) in documents {
-            let cut = [title, body].map(|it| cutter.words(it));
+        for (title, questions, body) in documents {
+            let cut = [&about(title, questions), body].map(|it| cutter.words(it));
             lengths.push([cut[0].len() as u32, cut[1].len() as u32]);
             for (field, words) in fields.iter_mut().zip(cut) {
                 for word in words.into_iter().collect::<BTreeSet<_>>() {
@@ -279,21 +287,22 @@ mod tests {
 
     /// Embeds the passages of documents by themselves, as whoever keeps them elsewhere does; returns how their cosines lie, and
     /// the cosine of each document's nearest one to a vector.
-    fn embedded(documents: &[(String, String)], to: &[f32]) -> (Background, Vec<Option<f64>>) {
+    fn embedded(documents: &[Written], to: &[f32]) -> (Background, Vec<Option<f64>>) {
         let (mut letters, to) = (Letters, normalised(to).expect("a direction"));
         let mut embedding = Embedding::new(&mut letters, 0);
         let mut numbers = Vec::new();
-        for (title, body) in documents {
-            let (id, source) = (String::new(), String::new());
-            let (title, body, language) = (title.clone(), body.clone(), Language::of("en"));
-            let document = Document { id, title, body, verified_at: 0, expires_at: None, source, language };
+        for (title, questions, body) in documents.iter().cloned() {
+            let (id, source, language) = (String::new(), String::new(), Language::of("en"));
+            let document = Document { id, title, questions, body, verified_at: 0, expires_at: None, source, language };
             numbers.push(embedding.take(&document));
         }
         let rows = embedding.vectors(true).expect("embedded");
-        let sample: Vec<_> = Background::sample(rows.len() as u64).map(|at| rows[at as usize].clone()).collect();
+        let at = |document: usize| numbers[..document].iter().map(|it: &Rows| it.all()).sum::<usize>();
+        let sample = Background::sample(&numbers).into_iter().map(|(document, nth)| rows[at(document) + nth].clone());
+        let sample: Vec<_> = sample.collect();
         let cosine = |row: &Vec<f32>| row.iter().zip(&to).map(|(a, b)| f64::from(a * b)).sum::<f64>();
         let mut rows = rows.iter();
-        let nearest = numbers.into_iter().map(|it| rows.by_ref().take(it).map(cosine).reduce(f64::max)).collect();
+        let nearest = numbers.into_iter().map(|it| rows.by_ref().take(it.all()).map(cosine).reduce(f64::max)).collect();
         (Background::of(&sample), nearest)
     }
 
@@ -302,15 +311,19 @@ mod tests {
 
         #[test]
         fn ret_6_a_document_has_the_confidence_that_it_has_in_an_index(
-            documents in prop::collection::vec((some_words(6), some_words(120)), 1..12), question in some_words(6),
+            documents in prop::collection::vec(
+                (some_words(6), prop::collection::vec(some_words(8), 0..3), some_words(120)), 1..12,
+            ),
+            question in some_words(6),
             more in prop::collection::vec(prop::sample::select(&ASKED[..]), 0..3), by_meaning in any::<bool>(),
         ) {
             let question = format!("{question} {}", more.join(" "));
             let folder = tempfile::tempdir().expect("a folder");
             let (from, to) = (folder.path().join("from"), folder.path().join("to"));
             fs::create_dir(&from).expect("made");
-            let line = |(at, (title, body)): (usize, &(String, String))| {
-                format!(r#"{{"id":"d{at}","title":"{title}","body":"{body}","verified_at":"2020-01-01"}}"#)
+            let line = |(at, (title, questions, body)): (usize, &Written)| {
+                let said = r#""verified_at":"2020-01-01""#;
+                format!(r#"{{"id":"d{at}","title":"{title}","questions":{questions:?},"body":"{body}",{said}}}"#)
             };
             let lines: Vec<_> = documents.iter().enumerate().map(line).collect();
             fs::write(from.join("all.jsonl"), lines.join("\n")).expect("written");
@@ -328,9 +341,10 @@ mod tests {
             let (among, lengths) = among(language, &documents);
             let (background, cosines) = embedded(&documents, &vector);
             let background = by_meaning.then_some(background);
-            let text = |(at, (title, body)): (usize, &(String, String))| Text {
+            let text = |(at, (title, questions, body)): (usize, &Written)| Text {
                 id: format!("d{at}"),
                 title: title.clone(),
+                questions: questions.clone(),
                 body: body.clone(),
                 source: "all.jsonl:1".into(),
                 verified_at: 1_577_836_800,

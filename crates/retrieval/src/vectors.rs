@@ -1,7 +1,7 @@
-//! Vectors: what the passages of the documents mean, as an embedder has it, in a file of their own beside the words.
+//! Vectors: what the passages of the documents, and the questions that they answer, mean, as an embedder has it, in a file of their own beside the words.
 //!
 //! ```text
-//! INDEX/7/vectors.f32     a row of numbers for each passage, of length 1, little-endian
+//! INDEX/7/vectors.f32     a row of numbers for each passage and question, of length 1, little-endian
 //! INDEX/7/vectors.json    who made them, how many numbers a row has, and how many rows each document
 //! ```
 
@@ -18,7 +18,7 @@ use tantivy::directory::{Directory, MmapDirectory, OwnedBytes};
 
 use crate::{
     document::Document,
-    embedding::{Background, Embedder, Embedding, MOST_NUMBERS},
+    embedding::{Background, Embedder, Embedding, MOST_NUMBERS, Rows},
 };
 
 pub(crate) const ROWS: &str = "vectors.f32";
@@ -125,14 +125,14 @@ impl Vectors {
     }
 }
 
-/// Returns how the cosines lie between rows that are spread over a file.
-fn background(path: &Path, numbers: usize) -> io::Result<Background> {
-    let (mut file, row) = (File::open(path)?, numbers as u64 * 4);
-    let all = file.metadata()?.len().checked_div(row).unwrap_or(0);
+/// Returns how the cosines lie between passages that are spread over a file, in which each document has these rows.
+fn background(path: &Path, numbers: usize, documents: &[Rows]) -> io::Result<Background> {
+    let first = documents.iter().scan(0, |at, rows| Some(std::mem::replace(at, *at + rows.all())));
+    let (mut file, first) = (File::open(path)?, first.collect::<Vec<_>>());
     let mut rows = Vec::new();
-    for at in Background::sample(all) {
+    for (document, nth) in Background::sample(documents) {
         let mut bytes = vec![0; numbers * 4];
-        file.seek(SeekFrom::Start(at * row))?;
+        file.seek(SeekFrom::Start(((first[document] + nth) * bytes.len()) as u64))?;
         file.read_exact(&mut bytes)?;
         rows.push(bytes.chunks_exact(4).map(|it| f32::from_le_bytes([it[0], it[1], it[2], it[3]])).collect());
     }
@@ -144,6 +144,8 @@ pub(crate) struct Writing<'a> {
     embedding: Embedding<'a>,
     file: BufWriter<File>,
     names: Names,
+    /// The rows of each document, in their order.
+    rows: Vec<Rows>,
     old: Option<Vectors>,
 }
 
@@ -157,7 +159,7 @@ impl<'a> Writing<'a> {
         let names = Names { model: embedder.model().to_owned(), ..Names::default() };
         let embedding = Embedding::new(embedder, old.as_ref().map_or(0, Vectors::numbers));
         let file = BufWriter::new(File::create(folder.join(ROWS))?);
-        Ok(Self { embedding, file, names, old })
+        Ok(Self { embedding, file, names, rows: Vec::new(), old })
     }
 
     /// Takes a document; one that `is_kept` has the vectors that it had.
@@ -167,11 +169,13 @@ impl<'a> Writing<'a> {
             if let Some((rows, number)) = self.old.as_ref().and_then(|old| old.raw(&document.id)) {
                 self.file.write_all(rows).map_err(|error| error.to_string())?;
                 self.names.documents.push((document.id.clone(), number));
+                self.rows.push(Rows::of(document, number as usize));
             }
             return Ok(());
         }
-        let number = self.embedding.take(document);
-        self.names.documents.push((document.id.clone(), number as u32));
+        let rows = self.embedding.take(document);
+        self.names.documents.push((document.id.clone(), rows.all() as u32));
+        self.rows.push(rows);
         self.embed(false)
     }
 
@@ -187,11 +191,12 @@ impl<'a> Writing<'a> {
     /// Writes what is left, and the names.
     pub(crate) fn end(mut self, folder: &Path) -> Result<(), String> {
         self.embed(true)?;
-        let Self { embedding, file, mut names, .. } = self;
+        let Self { embedding, file, mut names, rows, .. } = self;
         names.numbers = embedding.numbers();
         let write = || -> io::Result<()> {
             file.into_inner()?.sync_all()?;
-            Background { mean: names.mean, spread: names.spread } = background(&folder.join(ROWS), names.numbers)?;
+            Background { mean: names.mean, spread: names.spread } =
+                background(&folder.join(ROWS), names.numbers, &rows)?;
             let mut file = File::create(folder.join(NAMES))?;
             serde_json::to_writer(&mut file, &names)?;
             file.sync_all()

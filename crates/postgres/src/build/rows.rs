@@ -24,11 +24,11 @@ pub(super) struct Rows {
 
 impl Rows {
     pub(super) fn push(&mut self, id: String, digest: String, document: &Document, cutter: &mut Cutter) {
-        let [title, body, source] = [&document.title, &document.body, &document.source].map(|it| plain(it));
-        let words = [&title, &body].map(|it| cutter.words(it));
+        let [about, body, source] = [&document.about(), &document.body, &document.source].map(|it| plain(it));
+        let words = [&about, &body].map(|it| cutter.words(it));
         let vector = vector(&words[0], &words[1]);
-        self.bytes += title.len() + body.len() + vector.len();
-        let texts = [id, title, body, source, document.language.code().to_owned()];
+        self.bytes += about.len() + body.len() + vector.len();
+        let texts = [id, about, body, source, document.language.code().to_owned()];
         self.texts.iter_mut().zip(texts).for_each(|(column, text)| column.push(text));
         self.moments.iter_mut().zip(moments(document)).for_each(|(column, it)| column.push(it));
         let lengths = words.map(|it| i32::try_from(it.len()).unwrap_or(i32::MAX));

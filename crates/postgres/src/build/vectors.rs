@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use evenkeel_retrieval::{Background, Document, Embedder, Embedding, Moment};
+use evenkeel_retrieval::{Background, Document, Embedder, Embedding, Moment, Rows};
 use sqlx::Row as _;
 
 use super::{
@@ -57,8 +57,8 @@ pub(super) struct Vectors<'a> {
     embedding: Embedding<'a>,
     /// How many passages each document has whose vectors can stay.
     known: BTreeMap<String, i32>,
-    /// How many passages each document has now, in the order in which they are read.
-    documents: Vec<(String, i32)>,
+    /// The vectors that each document has now, in the order in which they are read.
+    documents: Vec<(String, Rows)>,
     waiting: VecDeque<Passage>,
     /// There can be an index of them.
     can_index: bool,
@@ -99,14 +99,14 @@ impl<'a> Vectors<'a> {
     /// Takes a document; one that `is_kept` has the vectors that it had.
     pub(super) fn take(&mut self, link: &mut Link, document: &Document, is_kept: bool) -> Result<(), Failure> {
         let id = plain(&document.id);
-        if let Some(passages) = self.known.get(&id).filter(|_| is_kept) {
-            self.documents.push((id, *passages));
+        if let Some(all) = self.known.get(&id).filter(|_| is_kept) {
+            self.documents.push((id, Rows::of(document, usize::try_from(*all).unwrap_or(0))));
             return Ok(());
         }
-        let (passages, moments) = (self.embedding.take(document) as i32, moments(document));
-        self.waiting.extend((0..passages).map(|nth| (id.clone(), nth, moments)));
-        self.changed |= passages > 0;
-        self.documents.push((id, passages));
+        let (rows, moments) = (self.embedding.take(document), moments(document));
+        self.waiting.extend((0..number(rows)).map(|nth| (id.clone(), nth, moments)));
+        self.changed |= rows.all() > 0;
+        self.documents.push((id, rows));
         self.put(link, false)
     }
 
@@ -131,13 +131,14 @@ impl<'a> Vectors<'a> {
     /// Embeds what is left, removes what is gone, and makes an index where there are many.
     pub(super) fn end(mut self, link: &mut Link) -> Result<Left, Failure> {
         self.put(link, true)?;
-        let (ids, counts): (Vec<_>, Vec<_>) = self.documents.iter().cloned().unzip();
+        let (ids, counts): (Vec<_>, Vec<_>) = self.documents.iter().map(|it| (it.0.clone(), number(it.1))).unzip();
         link.execute(link.statement(DROP_VECTORS).bind(ids).bind(counts))?;
-        let (numbers, passages) = (self.embedding.numbers(), self.documents.iter().map(|it| i64::from(it.1)).sum());
+        let (numbers, passages) =
+            (self.embedding.numbers(), self.documents.iter().map(|it| i64::from(number(it.1))).sum());
         if passages == 0 {
             return Ok(Left::default());
         }
-        let background = self.background(link, passages)?;
+        let background = self.background(link)?;
         let indexed = self.can_index && passages > EXACT && numbers <= MOST_INDEXED;
         if indexed {
             link.run(&format!(
@@ -156,22 +157,20 @@ impl<'a> Vectors<'a> {
     }
 
     /// Returns how the cosines lie between passages that are spread over all.
-    fn background(&self, link: &mut Link, passages: i64) -> Result<Background, Failure> {
-        let (mut ids, mut nths) = (Vec::new(), Vec::new());
-        let (mut documents, mut from) = (self.documents.iter().peekable(), 0);
-        for at in Background::sample(u64::try_from(passages).unwrap_or(0)) {
-            let at = i64::try_from(at).unwrap_or(i64::MAX);
-            while let Some((_, count)) = documents.next_if(|it| from + i64::from(it.1) <= at) {
-                from += i64::from(*count);
-            }
-            let Some((id, _)) = documents.peek() else { break };
-            ids.push(id.clone());
-            nths.push(i32::try_from(at - from).unwrap_or(i32::MAX));
-        }
+    fn background(&self, link: &mut Link) -> Result<Background, Failure> {
+        let rows: Vec<_> = self.documents.iter().map(|it| it.1).collect();
+        let place = |(document, nth): (usize, usize)| {
+            (self.documents[document].0.clone(), i32::try_from(nth).unwrap_or(i32::MAX))
+        };
+        let (ids, nths): (Vec<_>, Vec<_>) = Background::sample(&rows).into_iter().map(place).unzip();
         let rows = link.all(link.statement(SOME_VECTORS).bind(ids).bind(nths))?;
         let rows = rows.iter().map(|row| row.try_get::<Vec<f32>, _>(0)).collect::<Result<Vec<_>, _>>()?;
         Ok(Background::of(&rows))
     }
+}
+
+fn number(rows: Rows) -> i32 {
+    i32::try_from(rows.all()).unwrap_or(i32::MAX)
 }
 
 /// Removes all vectors, of which nobody will say any more what they mean.

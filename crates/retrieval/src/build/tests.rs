@@ -98,9 +98,10 @@ fn ret_3_what_is_no_index_is_refused_with_words() {
         ("{}", "is no index of Evenkeel"),
         ("text", "is no index of Evenkeel"),
         (r#"{"kind": "evenkeel-index", "format": 99}"#, "is of version 99"),
-        (r#"{"kind": "evenkeel-index", "format": 1}"#, "is damaged"),
+        (r#"{"kind": "evenkeel-index", "format": 1}"#, "is of version 1, and this Evenkeel reads 2: build it again"),
+        (r#"{"kind": "evenkeel-index", "format": 2}"#, "is damaged"),
         (
-            r#"{"kind":"evenkeel-index","format":1,"documents":1,"languages":{},"generation":1,"files":{"../x":{"bytes":1,"sha256":""}}}"#,
+            r#"{"kind":"evenkeel-index","format":2,"documents":1,"languages":{},"generation":1,"files":{"../x":{"bytes":1,"sha256":""}}}"#,
             "no name of a file",
         ),
     ] {

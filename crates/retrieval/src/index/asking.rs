@@ -3,7 +3,7 @@
 //! Candidates are found by BM25 as tantivy has it, in the words of the question and in those that say the same; those are looked at
 //! closely, by what they have of each word that is asked; of those that are wanted in the end, the best passage is cut.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use tantivy::{
     DocAddress, DocSet, TantivyDocument, TantivyError, Term,
@@ -29,6 +29,7 @@ use crate::{
 
 /// Documents that are looked at closely.
 const CANDIDATES: usize = 50;
+
 /// A question.
 pub(super) struct Asking<'a> {
     index: &'a Index,
@@ -37,18 +38,25 @@ pub(super) struct Asking<'a> {
     asked: Vec<Asked>,
     /// The idf of all that is asked.
     idf: f64,
+    /// Words that were weighed: the headings of many documents have the same.
+    weighed: HashMap<String, (f64, bool)>,
 }
 
 impl Weigh for Asking<'_> {
     type Error = TantivyError;
 
-    /// Counts the documents that have it in the title or the body, whichever are more.
+    /// Counts the documents that have it in the title or the questions, or in the body, whichever are more.
     fn weigh(&mut self, word: &str) -> Result<(f64, bool), TantivyError> {
+        if let Some(known) = self.weighed.get(word) {
+            return Ok(*known);
+        }
         let mut with = 0;
         for (field, _) in self.fields {
             with = with.max(self.index.searcher.doc_freq(&Term::from_field_text(field, word))?);
         }
-        Ok((idf(with, self.index.documents()), with > 0))
+        let weight = (idf(with, self.index.documents()), with > 0);
+        self.weighed.insert(word.to_owned(), weight);
+        Ok(weight)
     }
 }
 
@@ -59,13 +67,16 @@ pub(super) struct Candidate {
     pub(super) id: String,
     /// How well its words fit.
     pub(super) strength: f64,
+    /// It says which questions it answers.
+    pub(super) asked: bool,
 }
 
 impl<'a> Asking<'a> {
     pub(super) fn new(index: &'a Index, of: &Words, question: &str) -> Result<Self, TantivyError> {
         let (mut plain, mut analyzer) = (of.plain.clone(), of.analyzer.clone());
         let parts = parts(question, (&mut plain, &mut analyzer), &of.others);
-        let mut asking = Self { index, fields: of.fields, analyzer, asked: Vec::new(), idf: 0.0 };
+        let mut asking =
+            Self { index, fields: of.fields, analyzer, asked: Vec::new(), idf: 0.0, weighed: HashMap::new() };
         let mut analyzer = asking.analyzer.clone();
         asking.asked = asked(&parts, &mut analyzer, &mut asking)?;
         asking.idf = asking.asked.iter().map(|it| it.idf).sum();
@@ -129,9 +140,12 @@ impl<'a> Asking<'a> {
             let frequency = |word: &str| frequencies.get(word).map_or(0.0, |it| it[at]);
             let fit = asked.iter().map(|asked| asked.fit(frequency)).sum();
             let document: TantivyDocument = self.index.searcher.doc(address)?;
-            let heading = heading_of(&text(&document, self.index.fields.title), &shares, &mut analyzer, self)?;
+            let (title, questions) =
+                (text(&document, self.index.fields.title), text(&document, self.index.fields.questions));
+            let heading = heading_of(&title, questions.lines(), &shares, &mut analyzer, self)?;
             let id = text(&document, self.index.fields.id);
-            candidates.push(Candidate { address, document, id, strength: strength(fit, heading, idf, documents) });
+            let strength = strength(fit, heading, idf, documents);
+            candidates.push(Candidate { address, document, id, strength, asked: !questions.is_empty() });
         }
         drop(shares);
         self.asked = asked;

@@ -3,7 +3,7 @@
 
 use tantivy::{DocAddress, DocSet, TantivyDocument, TantivyError, Term, schema::IndexRecordOption, schema::Value};
 
-use super::Index;
+use super::{Index, asking::Candidate};
 use crate::{confidence::by_both, document::Moment, embedding::normalised, vectors::Vectors};
 
 /// Rows up to which every passage is compared; of larger indexes, those alone that the words have found.
@@ -35,9 +35,10 @@ impl<'a> Meaning<'a> {
     }
 
     /// Makes one confidence of how well the words fit, and of what is near.
-    pub(super) fn confidence(&self, strength: f64, id: &str) -> f64 {
-        let cosine = self.vectors.nearest_of(id, &self.to);
-        by_both(strength, cosine.map(|it| self.vectors.background().nearness(f64::from(it))))
+    pub(super) fn confidence(&self, candidate: &Candidate) -> f64 {
+        let cosine = self.vectors.nearest_of(&candidate.id, &self.to);
+        let nearness = cosine.map(|it| self.vectors.background().nearness(f64::from(it)));
+        by_both(candidate.strength, nearness, candidate.asked)
     }
 
     /// Returns the nearest documents that are valid `now`, each with its language.

@@ -85,6 +85,33 @@ fn ret_1_what_is_valid_is_found_behind_any_number_that_fits_better_and_has_expir
     assert_eq!(ids(&index, "payment", 2 * DAY), ["valid"]);
 }
 
+/// A document, and what users ask that it answers.
+fn asked(id: &str, questions: &str) -> String {
+    let said = r#""title":"Claims","body":"Form 7 is to be handed in at a counter.","verified_at":"1970-01-01""#;
+    format!(r#"{{"id":"{id}",{said},"questions":[{questions}]}}"#)
+}
+
+#[test]
+fn a_document_is_found_by_the_words_of_a_question_that_it_answers() {
+    let question = "my kettle arrived in pieces";
+    let found = |questions: &str| {
+        let (index, _folder) = open(&[&asked("claim", questions), SHOP[0], SHOP[1]]);
+        let hits = index.search(question, DAY, 3).expect("searched");
+        hits.into_iter().map(|hit| (hit.id, hit.confidence)).find(|it| it.0 == "claim").map_or(0.0, |it| it.1)
+    };
+    let (none, apart, whole) =
+        (found(""), found(r#""a kettle","it arrived in many small pieces""#), found(r#""kettle arrived in pieces""#));
+    assert_eq!(none, 0.0, "none of the words are in its text");
+    assert!(0.0 < apart && apart < whole && whole > 0.5, "a question that is the same is surer: {apart} {whole}");
+}
+
+#[test]
+fn what_is_quoted_is_the_text_and_not_a_question_that_it_answers() {
+    let (index, _folder) = open(&[&asked("claim", r#""my kettle arrived in pieces""#), SHOP[0]]);
+    let hits = index.search("kettle in pieces", DAY, 1).expect("searched");
+    assert_eq!((&*hits[0].title, &*hits[0].passage), ("Claims", "Form 7 is to be handed in at a counter."));
+}
+
 #[test]
 fn a_hit_has_the_passage_that_fits_and_says_where_it_is_from() {
     let filler = "Nothing of interest stands here, and that for quite a while. ".repeat(20);

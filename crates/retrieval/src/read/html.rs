@@ -15,11 +15,15 @@ pub(super) struct Page {
     pub(super) title: String,
     /// The language of the root element.
     pub(super) language: Option<String>,
-    /// The contents of `meta`, by name.
+    /// The contents of `meta` that is named `question`, of which there may be several.
+    pub(super) questions: Vec<String>,
+    /// The contents of any other `meta`, by name.
     pub(super) meta: BTreeMap<String, String>,
     pub(super) text: String,
 }
 
+/// The name of `meta` with a question that the page answers.
+const QUESTION: &str = "question";
 /// Elements whose content is not for readers.
 const DROPPED: [&str; 6] = ["script", "style", "noscript", "template", "svg", "nav"];
 /// Elements that stand on lines of their own, with an empty one around them.
@@ -182,7 +186,11 @@ impl Reading {
             "html" if !tag.closes => self.page.language = tag.attribute("lang"),
             "meta" => {
                 if let (Some(name), Some(content)) = (tag.attribute("name"), tag.attribute("content")) {
-                    self.page.meta.insert(name, content);
+                    if name == QUESTION {
+                        self.page.questions.push(content);
+                    } else {
+                        self.page.meta.insert(name, content);
+                    }
                 }
             }
             "pre" => {
@@ -364,13 +372,14 @@ mod tests {
     #[test]
     fn a_page_says_what_it_is() {
         let html = "<html lang='de'><head><title> A &amp;\n B </title><meta name=\"verified_at\" content='2026-01-02'>\
-                    <meta charset=utf-8></head><body><h1>C</h1>text</body></html>";
+                    <meta name=question content='How &amp; when?'><meta name=question content=Why?><meta charset=utf-8></head><body><h1>C</h1>text</body></html>";
         let page = page(html);
         assert_eq!(
             (page.title.as_str(), page.language.as_deref(), page.text.as_str()),
             ("A & B", Some("de"), "# C\n\ntext")
         );
         assert_eq!(page.meta.get("verified_at").map(String::as_str), Some("2026-01-02"));
+        assert_eq!(page.questions, ["How & when?", "Why?"]);
         assert_eq!(super::page("<h1>C</h1>text").title, "C", "a page without a title is called as its heading");
     }
 

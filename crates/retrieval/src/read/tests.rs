@@ -46,6 +46,44 @@ fn every_kind_of_document_is_read_with_what_it_says_of_itself() {
 }
 
 #[test]
+fn a_document_says_which_questions_it_answers() {
+    let (documents, left) = read(&[
+        ("a.md", b"---\nverified_at: 1970-01-02\nquestions:\n  - How: one?\n  - \"two,  and \"\n---\ntext"),
+        ("b.html", b"<meta name=verified_at content=1970-01-02><meta name=question content='a &amp; b?'><meta name=question content=c><p>text"),
+        ("c.jsonl", b"{\"body\":\"x\",\"verified_at\":\"1970-01-02\",\"questions\":[\"one\\n line?\",\" \"]}"),
+        ("d.txt", b"---\nverified_at: 1970-01-02\nquestions:\n---\ntext"),
+    ]);
+    assert_eq!(left, []);
+    let asked: Vec<_> = documents.iter().map(Document::asked).collect();
+    assert_eq!(asked, ["How: one?\ntwo, and", "a & b?\nc", "one line?", ""]);
+    assert_eq!(documents[1].about(), "text\na & b?\nc", "with the title");
+}
+
+#[test]
+fn ret_4_questions_that_are_no_list_or_too_many_are_named_with_what_to_write() {
+    let of = |questions: &str| {
+        format!("{{\"body\":\"x\",\"verified_at\":\"1970-01-02\",\"questions\":{questions}}}\n").into_bytes()
+    };
+    let of_all = |all: Vec<String>| of(&format!("{all:?}"));
+    let (documents, left) = read(&[
+        ("a.md", b"---\nverified_at: 1970-01-02\nquestions: [how, why]\n---\ntext"),
+        ("b.jsonl", &of("\"how?\"")),
+        ("c.jsonl", &of_all((0..=MOST_QUESTIONS).map(|it| format!("how {it}")).collect())),
+        ("d.jsonl", &of_all(vec!["x".repeat(MOST_QUESTION + 1)])),
+        ("e.jsonl", &of_all((0..MOST_QUESTIONS).map(|it| format!("{it}{}", "x".repeat(MOST_QUESTION - 2))).collect())),
+    ]);
+    assert_eq!(documents.len(), 1, "the last is as large as may be: {left:?}");
+    for (at, part) in [
+        (0, "`[how, why]` is none, write each below it after `- `"),
+        (1, "not what a document is"),
+        (2, "50 at most of 1000 bytes each: it has 51"),
+        (3, "50 at most of 1000 bytes each: one has 1001"),
+    ] {
+        assert!(left[at].1.contains(part), "{:?}", left[at]);
+    }
+}
+
+#[test]
 fn a_folder_may_say_when_its_documents_were_verified() {
     let (documents, left) = read(&[
         ("defaults.json", br#"{"verified_at": "1970-01-02", "source": "the handbook"}"#),

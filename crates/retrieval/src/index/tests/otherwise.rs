@@ -120,6 +120,22 @@ fn what_a_question_means_finds_documents_that_share_no_word_with_it_and_are_vali
 }
 
 #[test]
+fn what_a_question_means_finds_the_document_that_answers_one_that_means_the_same() {
+    let shop = Shop::new();
+    let asked =
+        SHOP.map(|line| line.replace(r#""id":"pay","#, r#""id":"pay","questions":["a parcel that is unpaid"],"#));
+    write(&shop.folder.path().join("documents"), &asked.each_ref().map(|line| &**line));
+    let mut counting = Counting(0, false);
+    shop.build(With { embedder: Some(&mut counting), ..With::default() }).expect("an index");
+    assert_eq!(counting.0, 6, "a passage each, and a question");
+    let question = "where does the courier go";
+    let hits = shop.open().search_with((question, Some(&topic(question))), DAY, 10).expect("searched");
+    let near: Vec<_> = hits.iter().take(2).map(|hit| &*hit.id).collect();
+    assert_eq!(near, ["return", "pay"], "of two that are as near, the one that is so without a question is surer");
+    assert!(hits[1].confidence > hits[2].confidence + 0.1, "{hits:?}");
+}
+
+#[test]
 fn what_has_not_changed_is_not_embedded_again_and_an_embedder_that_fails_leaves_the_index_as_it_was() {
     let shop = Shop::new();
     let embed = |embedder: &mut dyn Embedder| shop.build(With { embedder: Some(embedder), ..With::default() });
