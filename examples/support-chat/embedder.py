@@ -38,11 +38,30 @@ def weights(path):
     return named
 
 
-def erf(x):
-    """Computes the error function to seven digits (Abramowitz and Stegun, 7.1.26)."""
-    t = 1 / (1 + np.float32(0.3275911) * np.abs(x))
-    tail = ((((1.061405429 * t - 1.453152027) * t + 1.421413741) * t - 0.284496736) * t + 0.254829592) * t
-    return np.sign(x) * (1 - tail * np.exp(-x * x))
+def gelu(x):
+    """Computes x/2 · (1 + erf(x/√2)), in place: most of the time that is not spent on products is spent here.
+
+    The error function has seven digits (Abramowitz and Stegun, 7.1.26).
+    """
+    z = x * np.float32(0.5**0.5)
+    t = np.abs(z)
+    t *= np.float32(0.3275911)
+    t += 1
+    np.reciprocal(t, out=t)
+    tail = t * np.float32(1.061405429)
+    for factor in (-1.453152027, 1.421413741, -0.284496736, 0.254829592):
+        tail += np.float32(factor)
+        tail *= t
+    np.multiply(z, z, out=t)
+    np.negative(t, out=t)
+    np.exp(t, out=t)
+    tail *= t
+    np.subtract(1, tail, out=tail)
+    np.copysign(tail, z, out=tail)
+    tail += 1
+    tail *= x
+    tail *= np.float32(0.5)
+    return tail
 
 
 class Model:
@@ -85,8 +104,7 @@ class Model:
             name = f"encoder.layer.{layer}"
             x = self.attention(name + ".attention", x)
             inner = self.dense(name + ".intermediate.dense", x)
-            inner = inner * 0.5 * (1 + erf(inner * np.float32(0.5**0.5)))
-            x = self.norm(name + ".output.LayerNorm", x + self.dense(name + ".output.dense", inner))
+            x = self.norm(name + ".output.LayerNorm", x + self.dense(name + ".output.dense", gelu(inner)))
         mean = x.mean(0)
         return (mean / np.linalg.norm(mean)).astype(float).tolist()
 
