@@ -8,14 +8,18 @@ Rules: a page is split at its second-level headings, and a part above 6,000 char
 400 characters stays with the one before it. A command's page is one document, of which the synopsis and the lists of options,
 environment and exit states are left out: they are the same on forty pages. Lists of contents, the change log, the list of unstable
 features and commands that are gone are left out. What is kept is kept as it is, but for the links and the buttons of headings.
+
+Each document gets the questions that it answers, of `asked.jsonl` beside this file.
 """
 
 import html
+import json
 import re
 import sys
 from pathlib import Path
 
 OUT = Path(__file__).parent / "help-centre"
+ASKED = Path(__file__).parent / "asked.jsonl"
 SKIP = ("CHANGELOG", "unstable", "index", "toc", "print", "deprecated-and-removed", "cargo-git-checkout",
         "cargo-read-manifest", "cargo-verify-project")
 LEFT_OUT = ("NAME", "OPTIONS", "ENVIRONMENT", "EXIT STATUS", "SEE ALSO", "SYNOPSIS")
@@ -69,6 +73,7 @@ def main(book, version, day):
     OUT.mkdir(exist_ok=True)
     for old in OUT.glob("*.html"):
         old.unlink()
+    asked = {it["id"]: it["questions"] for it in map(json.loads, ASKED.read_text().splitlines())}
     total = size = 0
     for path in sorted(Path(book).rglob("*.html")):
         page = path.read_text()
@@ -85,10 +90,11 @@ def main(book, version, day):
             head = [f"<title>{html.escape(title, quote=False)}</title>"]
             head += [f'<meta name="{name}" content="{value}">' for name, value in
                      (("id", stem), ("verified_at", day), ("source", source))]
+            head += [f'<meta name="question" content="{html.escape(it)}">' for it in asked.pop(stem, [])]
             text = '<!doctype html>\n<html lang="en">\n<head>\n' + "\n".join(head) + f"\n</head>\n<body>\n{body.strip()}\n</body>\n</html>\n"
             (OUT / f"{stem}.html").write_text(re.sub(r"[ \t]+$", "", text, flags=re.M))
             total, size = total + 1, size + len(text)
-    print(f"{total} documents, {size} characters")
+    print(f"{total} documents, {size} characters; questions of documents that are gone: {sorted(asked) or 'none'}")
 
 
 if __name__ == "__main__":
