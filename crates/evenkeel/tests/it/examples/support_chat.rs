@@ -69,7 +69,7 @@ fn with_every_model_gone_the_documents_answer_and_what_they_do_not_know_reaches_
     // Real questions, of the half that the search was made with.
     for (question, id) in [
         ("How do I set lint levels for the whole package in the manifest?", "manifest-the-lints-section"),
-        ("How do I write my own cargo subcommand?", "external-tools-custom-subcommands"),
+        ("How do I define my own build profile?", "profiles-custom-profiles"),
         ("How do I publish to our internal registry?", "registries-publishing-to-an-alternate-registry"),
     ] {
         let streamed = ask(&chat, question, true);
@@ -87,13 +87,13 @@ fn with_every_model_gone_the_documents_answer_and_what_they_do_not_know_reaches_
     // "A running gateway takes the new index": what is gone from the folder does not answer any more.
     let before = answer["evenkeel"]["revision"].clone();
     let documents = chat.folder.path().join("help-centre");
-    std::fs::remove_file(documents.join("external-tools-custom-subcommands.html")).expect("removed");
+    std::fs::remove_file(documents.join("profiles-custom-profiles.html")).expect("removed");
     super::index(chat.folder.path());
     let revision = || {
         let answer: Value =
-            serde_json::from_str(&ask(&chat, "How do I write my own cargo subcommand?", false)).expect("JSON");
+            serde_json::from_str(&ask(&chat, "How do I define my own build profile?", false)).expect("JSON");
         (answer["evenkeel"]["revision"] != before).then(|| answer.to_string())
     };
     let answer = until("the new index", revision);
-    assert!(!answer.contains("[external-tools-custom-subcommands]"), "{answer}");
+    assert!(!answer.contains("[profiles-custom-profiles]"), "{answer}");
 }
