@@ -24,10 +24,11 @@ const NEAR: u32 = 2;
 type Set = (&'static str, &'static [&'static str]);
 
 /// The pages in `questions`, each with its sets. The last was put to the search last.
-const PAGES: [(&str, &[Set]); 3] = [
+const PAGES: [(&str, &[Set]); 4] = [
     ("", &[("first set", &["in-corpus", "off-topic"]), ("near misses", &["near-miss"])]),
     ("held-back-2", &[("held back a second time", &["in-corpus", "off-topic"])]),
     ("held-back-3", &[("held back a third time", &["in-corpus", "off-topic"])]),
+    ("held-back-4", &[("held back a fourth time", &["in-corpus", "off-topic"])]),
 ];
 
 /// The help centre's index, and who says what a question means, where it is asked.
