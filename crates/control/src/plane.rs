@@ -14,9 +14,7 @@ pub trait DataPlane: Send + Sync {
     fn apply(&self, deployment: Arc<Deployment>) -> Result<(), Vec<Unfit>>;
 
     /// Returns the parts of a deployment that can be made ready now, and not for much longer.
-    fn expiring(&self, _: &Deployment) -> Vec<Unfit> {
-        Vec::new()
-    }
+    fn expiring(&self, deployment: &Deployment) -> Vec<Unfit>;
 
     /// Counts a configuration that was refused.
     fn note_rejected(&self);

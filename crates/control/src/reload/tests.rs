@@ -28,6 +28,10 @@ impl DataPlane for Plane {
         Ok(())
     }
 
+    fn expiring(&self, _: &Deployment) -> Vec<Unfit> {
+        Vec::new()
+    }
+
     fn note_rejected(&self) {
         self.rejected.fetch_add(1, Ordering::Relaxed);
     }

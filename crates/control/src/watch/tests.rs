@@ -18,6 +18,10 @@ impl DataPlane for Plane {
         Ok(())
     }
 
+    fn expiring(&self, _: &Deployment) -> Vec<Unfit> {
+        Vec::new()
+    }
+
     fn note_rejected(&self) {
         let _ = self.0.send(None);
     }
