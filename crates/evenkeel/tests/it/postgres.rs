@@ -56,6 +56,24 @@ fn line(id: &str, title: &str, body: &str) -> String {
         .to_string()
 }
 
+/// A document about cheques that was verified then, and expires then, where that is said.
+fn cheques(id: &str, verified: &str, expires: Option<&str>) -> String {
+    let document = json!({"id": id, "title": "Cheques", "body": "We take cheques.", "verified_at": verified});
+    let mut document = document.as_object().expect("an object").clone();
+    document.extend(expires.map(|it| ("expires_at".to_owned(), json!(it))));
+    json!(document).to_string()
+}
+
+/// Writes the documents of a shop.
+fn shop(folder: &Path) {
+    let lines = [
+        line("return", "Returns", "You may return what you bought within 30 days."),
+        line("pay", "Payment", "We take cards and invoices."),
+        line("gift", "Gifts", "We wrap what you bought as a gift."),
+    ];
+    write(folder, &lines);
+}
+
 fn write(folder: &Path, lines: &[String]) {
     fs::create_dir_all(folder).expect("made");
     fs::write(folder.join("documents.jsonl"), lines.join("\n")).expect("written");

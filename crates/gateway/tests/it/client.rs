@@ -42,6 +42,20 @@ routes:
       - {name: second, openai: {upstream: small, model: embed}, space: e}
 "#;
 
+/// How a configuration begins whose routes are of chats: two servers, which have any model.
+const CHATS: &str = r#"
+version: 1
+server: {listen: "127.0.0.1:0", admin: "127.0.0.1:0"}
+upstreams:
+  big: {protocol: openai, url: "BIG/v1"}
+  small: {protocol: openai, url: "SMALL/v1"}
+"#;
+
+/// Writes the configuration of some routes of chats.
+pub(crate) fn chats(routes: &str) -> String {
+    format!("{CHATS}{routes}")
+}
+
 /// A gateway and its two models.
 pub(crate) struct Kit {
     pub(crate) gateway: Gateway,
@@ -63,6 +77,11 @@ pub(crate) struct Got {
 impl Kit {
     pub(crate) async fn start() -> Self {
         Self::of(CONFIG, Path::new("."), BTreeMap::new()).await
+    }
+
+    /// Starts a gateway of some routes of chats; both mocks say the same words.
+    pub(crate) async fn chats(routes: &str) -> Self {
+        Self::of(&chats(routes), Path::new("."), BTreeMap::new()).await
     }
 
     /// Starts a gateway of a configuration over two mocks, which it calls `BIG` and `SMALL`; both say the same words.

@@ -7,15 +7,10 @@ use evenkeel_gateway::prove;
 use evenkeel_mock::{Evaluate, OipModel, Tensor, TensorData, TensorSpec};
 use serde_json::{Value, json};
 
-use crate::client::{Got, Kit};
+use crate::client::{Got, Kit, chats};
 
 /// Every word that a mock may say is found, which is a name for each.
 const CHAT: &str = r#"
-version: 1
-server: {listen: "127.0.0.1:0", admin: "127.0.0.1:0"}
-upstreams:
-  big: {protocol: openai, url: "BIG/v1"}
-  small: {protocol: openai, url: "SMALL/v1"}
 routes:
   chat:
     protocol: openai-chat
@@ -29,7 +24,7 @@ routes:
 "#;
 
 fn chat(post: &str, commit: &str) -> String {
-    CHAT.replace("POST", post).replace("COMMIT", commit)
+    chats(&CHAT.replace("POST", post).replace("COMMIT", commit))
 }
 
 /// The steps that a record tells of, each with its part and its changes.

@@ -12,7 +12,7 @@ use evenkeel_mock::{Mock, Options};
 use evenkeel_retrieval::{Embedder, Folder, Language, With, build};
 use serde_json::{Value, json};
 
-use crate::client::{Got, Kit, post};
+use crate::client::{Got, Kit, chats, post};
 
 const CONFIG: &str = r#"
 version: 1
@@ -158,11 +158,6 @@ impl Embedder for Meant {
 }
 
 const MEANT: &str = r#"
-version: 1
-server: {listen: "127.0.0.1:0", admin: "127.0.0.1:0"}
-upstreams:
-  big: {protocol: openai, url: "BIG/v1"}
-  small: {protocol: openai, url: "SMALL/v1"}
 routes:
   meant:
     protocol: openai-chat
@@ -190,7 +185,7 @@ async fn meant(folder: &Path) -> Kit {
     let from = Folder { path: folder.join("documents"), language: Language::of("en") };
     let with = With { embedder: Some(&mut Meant(vector)), ..With::default() };
     build(&from, &folder.join("index"), with, |_| {}).expect("an index");
-    Kit::of(MEANT, folder, BTreeMap::new()).await
+    Kit::of(&chats(MEANT), folder, BTreeMap::new()).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -243,7 +238,7 @@ async fn retrieval_puts_before_a_model_what_its_window_has_room_for_and_says_wha
     let kit = meant(folder.path()).await;
     let question = "Can I return what I bought, and do you take cards and invoices?";
     let asked = async |window: u64| {
-        let text = MEANT.replace("model: little}}}", &format!("model: little}}}}, context: {window}}}"));
+        let text = chats(MEANT).replace("model: little}}}", &format!("model: little}}}}, context: {window}}}"));
         let text = text.replace("augment:", "min_score: 0.05, augment:");
         kit.gateway.apply(kit.compile(&text, folder.path())).expect("applied");
         let got = ask(&kit, "read", question, json!({"max_tokens": 20})).await;
@@ -277,7 +272,7 @@ async fn retrieval_puts_before_a_model_what_its_window_has_room_for_and_says_wha
 fn retrieval_by_meaning_needs_an_index_with_vectors() {
     let folder = tempfile::tempdir().expect("a folder");
     documents(folder.path(), &[RETURN]);
-    let text = MEANT.replace("BIG", "http://127.0.0.1:1").replace("SMALL", "http://127.0.0.1:1");
+    let text = chats(MEANT).replace("BIG", "http://127.0.0.1:1").replace("SMALL", "http://127.0.0.1:1");
     let read = load_text("evenkeel.yaml", &text, folder.path()).deployment.expect("the index is there");
     let refused = prove(&read);
     assert!(refused.iter().any(|it| it.message.contains("has no vectors")), "{refused:?}");

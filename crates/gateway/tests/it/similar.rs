@@ -1,18 +1,13 @@
 //! Earlier answers to the same question in other words (F-147), from both sides: what is given with every model gone, to whom, and what an
 //! embedder that is dead, slow or talks nonsense costs. The mock puts texts beside one another by the words that they share.
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 
 use serde_json::{Value, json};
 
-use crate::client::{Got, Kit, until};
+use crate::client::{Got, Kit, chats, until};
 
-const CONFIG: &str = r#"
-version: 1
-server: {listen: "127.0.0.1:0", admin: "127.0.0.1:0"}
-upstreams:
-  big: {protocol: openai, url: "BIG/v1"}
-  small: {protocol: openai, url: "SMALL/v1"}
+const ROUTES: &str = r#"
 routes:
   chat:
     protocol: openai-chat
@@ -44,7 +39,7 @@ const ASKED: &str = "How do I reset my password?";
 const AGAIN: &str = "how do I reset the password, please";
 
 async fn kit() -> Kit {
-    Kit::of(CONFIG, Path::new("."), BTreeMap::new()).await
+    Kit::chats(ROUTES).await
 }
 
 async fn ask_as(kit: &Kit, route: &str, question: &str, (more, headers): (Value, &[(&str, &str)])) -> Got {
@@ -314,11 +309,13 @@ async fn f_147_another_model_begins_anew_and_of_the_same_nothing_is_asked_again(
     ask_as(&kit, "chat", ASKED, (json!({}), &[("cache-control", "no-cache")])).await;
     kept(&kit, "chat", 2).await;
     assert_eq!(kit.small.log().len(), calls, "CF-02");
-    kit.gateway.apply(kit.compile(&CONFIG.replace("deadline: 5s", "deadline: 6s"), Path::new("."))).expect("applied");
+    kit.gateway
+        .apply(kit.compile(&chats(&ROUTES.replace("deadline: 5s", "deadline: 6s")), Path::new(".")))
+        .expect("applied");
     all_models_fail(&kit);
     assert_eq!(told(&ask(&kit, "chat", AGAIN).await), SIMILAR, "what was kept outlives a reload");
-    let other = CONFIG.replace("model: embed", "model: embed-2");
-    kit.gateway.apply(kit.compile(&other, Path::new("."))).expect("applied");
+    let other = ROUTES.replace("model: embed", "model: embed-2");
+    kit.gateway.apply(kit.compile(&chats(&other), Path::new("."))).expect("applied");
     let got = ask(&kit, "chat", AGAIN).await;
     assert_eq!(got.said(), "Later.", "what another model says of it is another's: {got:?}");
     assert_eq!(kit.record(&got).await["candidates"][2]["reasons"], json!(["CACHE_MISS"]));
@@ -327,9 +324,9 @@ async fn f_147_another_model_begins_anew_and_of_the_same_nothing_is_asked_again(
 #[tokio::test(flavor = "multi_thread")]
 async fn f_147_what_a_question_means_takes_of_the_memory_and_a_crowd_is_bounded() {
     let small =
-        CONFIG.replace("cache: {vary: [X-Tenant],", "cache: {memory: 16KiB, max_entry: 2KiB, vary: [X-Tenant],");
+        ROUTES.replace("cache: {vary: [X-Tenant],", "cache: {memory: 16KiB, max_entry: 2KiB, vary: [X-Tenant],");
     let small = small.replace("at_least: 0.6}}", "at_least: 0.6, entries: 4}}");
-    let kit = Kit::of(&small, Path::new("."), BTreeMap::new()).await;
+    let kit = Kit::chats(&small).await;
     for number in 0..40 {
         ask(&kit, "chat", &format!("What is the price of article {number}?")).await;
         let text = kit.gateway.metrics();

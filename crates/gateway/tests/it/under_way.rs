@@ -1,15 +1,10 @@
 //! Metrics of what is under way, of who waits, and of what is left to pay with, as they stand while it is so.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::sync::Arc;
 
 use crate::client::{Kit, until};
 
-const CONFIG: &str = r#"
-version: 1
-server: {listen: "127.0.0.1:0", admin: "127.0.0.1:0"}
-upstreams:
-  big: {protocol: openai, url: "BIG/v1"}
-  small: {protocol: openai, url: "SMALL/v1"}
+const ROUTES: &str = r#"
 routes:
   chat:
     protocol: openai-chat
@@ -26,7 +21,7 @@ fn series(name: &str, labels: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_in_flight_and_who_waits_is_seen_while_it_is_so() {
-    let kit = Arc::new(Kit::of(CONFIG, Path::new("."), BTreeMap::new()).await);
+    let kit = Arc::new(Kit::chats(ROUTES).await);
     let primary = "path=\"primary\",replica=\"0\"";
     let (in_flight, limit) = (series("in_flight_weight", primary), series("limit_weight", primary));
     assert_eq!((kit.metric(&in_flight), kit.metric(&limit)), (Some(0.0), Some(7.0)));
@@ -58,7 +53,7 @@ async fn what_is_in_flight_and_who_waits_is_seen_while_it_is_so() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f_044_what_is_left_of_a_purse_is_seen() {
-    let kit = Kit::of(CONFIG, Path::new("."), BTreeMap::new()).await;
+    let kit = Kit::chats(ROUTES).await;
     let (balance, floor) = (series("purse_balance", "pays=\"retry\""), series("purse_floor", "pays=\"retry\""));
     assert_eq!((kit.metric(&balance), kit.metric(&floor)), (Some(0.0), Some(3.0)));
     assert_eq!(kit.chat("chat", false).await.status, 200);

@@ -1,6 +1,6 @@
 //! Ensembles behind a route: votes row by row, members that fail or are slow, texts, and what is told of it (signals §10).
 
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
 use evenkeel_mock::{OipModel, TensorData};
 use serde_json::{Value, json};
@@ -244,11 +244,6 @@ async fn the_record_has_the_votes_of_each_ensemble_that_was_asked() {
 }
 
 const CHAT: &str = r#"
-version: 1
-server: {listen: "127.0.0.1:0", admin: "127.0.0.1:0"}
-upstreams:
-  big: {protocol: openai, url: "BIG/v1"}
-  small: {protocol: openai, url: "SMALL/v1"}
 routes:
   chat:
     protocol: openai-chat
@@ -265,7 +260,7 @@ routes:
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_chat_is_voted_on_and_streamed_as_the_winner_said_it() {
-    let kit = Kit::of(CHAT, Path::new("."), BTreeMap::new()).await;
+    let kit = Kit::chats(CHAT).await;
     let plain = kit.chat("chat", false).await;
     let streamed = kit.chat("chat", true).await;
     assert!(plain.is_whole() && streamed.is_whole(), "{plain:?} {streamed:?}");
@@ -282,7 +277,7 @@ async fn a_chat_is_voted_on_and_streamed_as_the_winner_said_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_that_breaks_is_a_vote_less_and_a_tool_is_not_asked_of_several() {
-    let kit = Kit::of(CHAT, Path::new("."), BTreeMap::new()).await;
+    let kit = Kit::chats(CHAT).await;
     kit.break_primary("{fault: cut, after_tokens: 3, how: rst}");
     let got = kit.chat("chat", true).await;
     assert!(got.is_whole() && got.header("evenkeel-tier") == "0", "{got:?}");

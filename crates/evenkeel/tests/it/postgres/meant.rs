@@ -5,11 +5,11 @@ use evenkeel_retrieval::{Embedder, Folder, Language, With};
 use serde_json::{Value, json};
 
 use super::{
-    VARIABLE, line,
+    VARIABLE,
     refused::{ask, ask_for, documents, says_no_secret, unready},
     search::target,
     server::Postgres,
-    with_vectors, write,
+    shop, with_vectors,
 };
 use crate::process::{Mocking, Serving, get, http, until};
 
@@ -53,12 +53,7 @@ impl Embedder for Returns {
 /// Builds the documents of the other tests, with these vectors.
 fn with_meaning(postgres: &Postgres, vector: &[f32]) {
     let folder = tempfile::tempdir().expect("a folder");
-    let lines = [
-        line("return", "Returns", "You may return what you bought within 30 days."),
-        line("pay", "Payment", "We take cards and invoices."),
-        line("gift", "Gifts", "We wrap what you bought as a gift."),
-    ];
-    write(folder.path(), &lines);
+    shop(folder.path());
     let from = Folder { path: folder.path().into(), language: Language::of("en") };
     // Without vectors in between: those of another width are made anew.
     build_table(&from, &target(postgres, "help"), With::default(), |_| {}).expect("a table");

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::{
-    VARIABLE, build, line,
+    VARIABLE, build,
     server::{PASSWORD, Postgres},
-    with_each, write,
+    shop, with_each,
 };
 use crate::process::{Serving, evenkeel_with, get, http, until};
 
@@ -56,12 +56,7 @@ pub(super) fn says_no_secret(serving: &Serving) {
 
 pub(super) fn documents(postgres: &Postgres) {
     let folder = tempfile::tempdir().expect("a folder");
-    let lines = [
-        line("return", "Returns", "You may return what you bought within 30 days."),
-        line("pay", "Payment", "We take cards and invoices."),
-        line("gift", "Gifts", "We wrap what you bought as a gift."),
-    ];
-    write(folder.path(), &lines);
+    shop(folder.path());
     let (code, said) = build(postgres, folder.path(), &["--table", "help"]);
     assert_eq!(code, Some(0), "{said}");
 }

@@ -6,7 +6,7 @@ use evenkeel_postgres::{Documents, Target, build};
 use evenkeel_retrieval::{Folder, Hit, Index, Language, Synonyms, With, build as build_files};
 use serde_json::Value;
 
-use super::{line, server::Postgres, with_each, write};
+use super::{cheques, line, server::Postgres, with_each, write};
 
 /// In 2030: nothing of the help centre expires.
 pub(super) const NOW: i64 = 1_900_000_000;
@@ -76,16 +76,11 @@ fn ret_6_a_table_finds_what_an_index_in_files_finds_with_the_same_confidence() {
 fn ret_1_pg_1_what_expired_or_is_not_verified_yet_is_never_found_in_a_table() {
     with_each("postgres", |postgres| {
         let folder = tempfile::tempdir().expect("a folder");
-        let of = |id: &str, verified: &str, expires: &str| {
-            format!(
-                r#"{{"id":"{id}","title":"Cheques","body":"We take cheques.","verified_at":"{verified}"{expires}}}"#
-            )
-        };
         let lines = [
-            of("valid", "2020-01-01", ""),
-            of("expires", "2020-01-01", r#","expires_at":"2025-01-01""#),
-            of("later", "2028-01-01", ""),
-            of("ancient", "-004000-01-01T00:00:00Z", ""),
+            cheques("valid", "2020-01-01", None),
+            cheques("expires", "2020-01-01", Some("2025-01-01")),
+            cheques("later", "2028-01-01", None),
+            cheques("ancient", "-004000-01-01T00:00:00Z", None),
         ];
         write(folder.path(), &lines);
         let from = Folder { path: folder.path().into(), language: Language::of("en") };

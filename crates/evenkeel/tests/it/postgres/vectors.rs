@@ -7,7 +7,7 @@ use evenkeel_retrieval::{Built, Embedder, Folder, Hit, Index, Language, Synonyms
 use serde_json::Value;
 
 use super::{
-    build as build_by_command, index, line,
+    build as build_by_command, cheques, index, line,
     search::{NOW, ask_by, over, target},
     server::PASSWORD,
     with_each, with_vectors, write,
@@ -130,15 +130,10 @@ fn ret_6_a_table_with_vectors_finds_what_an_index_in_files_finds_with_the_same_c
 fn ret_1_pg_1_what_expired_or_is_not_verified_yet_is_not_found_by_what_it_means_either() {
     with_vectors("postgres vectors", |postgres| {
         let from = tempfile::tempdir().expect("a folder");
-        let of = |id: &str, verified: &str, expires: &str| {
-            format!(
-                r#"{{"id":"{id}","title":"Cheques","body":"We take cheques.","verified_at":"{verified}"{expires}}}"#
-            )
-        };
         let lines = [
-            of("valid", "2020-01-01", ""),
-            of("expires", "2020-01-01", r#","expires_at":"2025-01-01""#),
-            of("later", "2028-01-01", ""),
+            cheques("valid", "2020-01-01", None),
+            cheques("expires", "2020-01-01", Some("2025-01-01")),
+            cheques("later", "2028-01-01", None),
         ];
         write(from.path(), &lines);
         let (mut words, target) = (Words::new("words", 16), target(postgres, "valid"));
@@ -158,7 +153,7 @@ fn ret_1_pg_1_what_expired_or_is_not_verified_yet_is_not_found_by_what_it_means_
         assert_eq!(found(new_year_2028), "later valid");
 
         // A document that expires without a new text takes its vectors along.
-        write(from.path(), &[of("valid", "2020-01-01", r#","expires_at":"2024-01-01""#), lines[2].clone()]);
+        write(from.path(), &[cheques("valid", "2020-01-01", Some("2024-01-01")), lines[2].clone()]);
         build_with(from.path(), &target, &mut words).expect("a table");
         assert_eq!(found(new_year_2025), "");
     });
