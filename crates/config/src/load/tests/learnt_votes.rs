@@ -158,6 +158,7 @@ fn what_a_calibration_cannot_be_of_is_refused_where_it_stands() {
         (&*format!("{vote}, classes: 2"), "no-effect", "classes"),
         ("output: label, confidence: outputs.surely, calibration: votes.json", "bad-expression", "confidence"),
         ("output: label, accuracies: [0.9, 0.8], confidence: outputs.sure", "no-effect", "confidence"),
+        ("output: sure, rule: median, calibration: votes.json", "misplaced-key", "calibration"),
         ("output: label, accuracies: [0.9, 0.8], json_fields: [a]", "misplaced-key", "json_fields"),
     ] {
         let found = found(&turned(vote, to), &folder);
@@ -190,6 +191,9 @@ fn fields_are_voted_on_together_and_numbers_of_them_may_be_near() {
         let found = found(&chat(vote), &folder);
         assert!(found.contains(&(code, format!("routes.chat.tiers[0].vote.{key}"))), "{vote}: {found:?}");
     }
-    let near = SCORE.replace("{accuracies: [0.9, 0.8]}", "{json_fields: [a], abs_tol: 1, calibration: votes.json}");
-    assert!(found(&near, &folder).contains(&("misplaced-key", "routes.chat.tiers[0].vote.calibration".into())));
+    for vote in ["{json_fields: [a], abs_tol: 1, calibration: votes.json}", "{calibration: votes.json}"] {
+        let near = SCORE.replace("{accuracies: [0.9, 0.8]}", vote);
+        let at = "routes.chat.tiers[0].vote.calibration".to_owned();
+        assert!(found(&near, &folder).contains(&("misplaced-key", at)), "{vote}: what is the same is not certain");
+    }
 }
