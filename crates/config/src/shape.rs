@@ -7,7 +7,8 @@
 //!
 //! # Invariants
 //! - `SHAPE-1`: what comes out deserialises, whatever the tree was.
-//! - `SHAPE-2`: a key that the schema does not name is an error, wherever it stands.
+//! - `SHAPE-2`: a key that the schema does not name is an error, wherever it stands; `x-misplaced` of a schema has words for one that
+//!   stands elsewhere.
 //! - `SHAPE-3`: what comes out is the file's own word, or its key is in `doubts`, or the key is optional and left out.
 
 mod scalar;
@@ -154,7 +155,8 @@ impl<'a> Shape<'a> {
                 None if others.is_object() => self.value(node, others, &key),
                 None => {
                     let names = known.into_iter().flatten().map(|(name, _)| name.as_str());
-                    self.report(*at, &key, unknown(name, names));
+                    let elsewhere = misplaced(&schema["x-misplaced"][name.as_str()]);
+                    self.report(*at, &key, elsewhere.unwrap_or_else(|| unknown(name, names)));
                     continue;
                 }
             };
@@ -203,6 +205,11 @@ fn keys(schema: &Value) -> Option<String> {
 
 fn misfit(code: &'static str, message: String, hint: &str) -> Misfit {
     Misfit { code, message, hint: hint.into() }
+}
+
+/// Reads what a schema says of a key that people expect here and that stands elsewhere: why, and what to do.
+fn misplaced(words: &Value) -> Option<Misfit> {
+    Some(misfit("misplaced-key", words[0].as_str()?.to_owned(), words[1].as_str()?))
 }
 
 fn unknown<'b>(name: &str, known: impl Iterator<Item = &'b str> + Clone) -> Misfit {

@@ -150,6 +150,7 @@ fn what_cannot_be_voted_on_is_refused_where_it_stands() {
         ),
         ("limit: 7", "stall: 7s", "no-effect", "score.tiers[0].paths[0].stall"),
         ("limit: 7", "retries: 2", "unknown-key", "score.tiers[0].paths[0].retries"),
+        ("limit: 7", "calibrate_to: {path: panel}", "misplaced-key", "score.tiers[0].paths[0].calibrate_to"),
         ("{oip: {upstream: models, model: m}, limit: 7}", "{limit: 7}", "no-kind", "score.tiers[0].paths[0]"),
         (
             "{oip: {upstream: models, model: m}, limit: 7}",

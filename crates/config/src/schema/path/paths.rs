@@ -6,6 +6,7 @@
 use evenkeel_core::{Features, Nanos};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::{Kind, Kinds, PathKind, Site, Target, oip, onnx, openai, rules};
 use crate::{
@@ -28,6 +29,12 @@ use crate::{
 };
 
 use std::collections::BTreeMap;
+
+/// Why `calibrate_to` does not stand here, and what does.
+const NO_SCALE: [&str; 2] = [
+    "the scores of a tier are brought to a scale, and a member is none: no copies of requests teach what it says",
+    "remove it; what an answer of each member is worth is learnt into the file of `vote.calibration`",
+];
 
 /// Several paths that are asked at once.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -59,7 +66,7 @@ pub struct Ensemble {
 /// tier.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(rename = "Member")]
+#[schemars(rename = "Member", extend("x-misplaced" = json!({"calibrate_to": NO_SCALE})))]
 struct Written {
     /// A model on an OpenAI-compatible server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
