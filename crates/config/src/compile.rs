@@ -15,6 +15,7 @@ mod map;
 mod only;
 mod post;
 mod shared;
+mod taught;
 pub(crate) mod vote;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -28,6 +29,7 @@ pub use enrich::{Enrich, Fetched, JoinKey};
 pub use map::{MapSource, MappedOutput, Pick};
 pub use only::{Alone, NotAlone};
 pub use shared::Store;
+pub(crate) use taught::Taught;
 pub use vote::{Learnt, Voted, Weights};
 
 use crate::{

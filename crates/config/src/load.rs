@@ -6,9 +6,10 @@ use evenkeel_core::{PathId, UpstreamId};
 
 use crate::{
     check::{Checks, limits::every_path},
-    compile::{Alone, Deployment, NotAlone, compile},
+    compile::{Alone, Deployment, NotAlone, Taught, compile},
     describe::json_schema,
     diagnostic::{Diagnostic, Severity},
+    outside::Outside,
     report::Report,
     schema::file::File,
     shape::{Shape, Shaped},
@@ -72,15 +73,10 @@ impl Loaded {
         Self { deployment: None, diagnostics, sources: Sources::default(), parts: BTreeMap::new() }
     }
 
-    /// A file of which a tier was to be read that cannot stand alone.
-    fn not_alone(name: &str, tree: &Node, found: Vec<Diagnostic>, error: &NotAlone) -> Self {
+    /// A file of which a tier was to be read that cannot stand alone, or is not there.
+    fn not_alone(name: &str, tree: &Node, found: Vec<Diagnostic>, (error, hint): (&NotAlone, &str)) -> Self {
         let mut report = Report::new(name, tree, Vec::new(), found);
-        report.error(
-            "not-alone",
-            &Key::default().field("routes"),
-            error.to_string(),
-            "name a tier that is computed in this process",
-        );
+        report.error("not-alone", &Key::default().field("routes"), error.to_string(), hint);
         Self { deployment: None, diagnostics: report.finish(), sources: Sources::default(), parts: BTreeMap::new() }
     }
 
@@ -125,9 +121,10 @@ pub fn load_again(read: &Sources) -> Loaded {
     load_part(read.file(), read.alone().map_or(Extent::Whole, Extent::Alone))
 }
 
-/// Reads a file as it is without what was learnt of its votes: to learn it, also where what stands there does not fit any more.
-pub fn load_to_learn(path: &Path) -> Loaded {
-    load_part(path, Extent::Unlearnt)
+/// Reads of a file a tier of which something is learnt, and the first tier of its route, without what was learnt before: that may not
+/// fit any more. Nobody is called, so that no secret is needed.
+pub fn load_to_learn(path: &Path, tier: &Alone) -> Loaded {
+    load_part(path, Extent::Taught(tier))
 }
 
 /// How much of a file is read.
@@ -135,23 +132,76 @@ pub fn load_to_learn(path: &Path) -> Loaded {
 enum Extent<'a> {
     Whole,
     Alone(&'a Alone),
-    /// All but what was learnt of votes.
-    Unlearnt,
+    /// A tier of which something is learnt.
+    Taught(&'a Alone),
 }
 
 impl<'a> Extent<'a> {
     fn alone(self) -> Option<&'a Alone> {
         match self {
             Self::Alone(alone) => Some(alone),
-            Self::Whole | Self::Unlearnt => None,
+            Self::Whole | Self::Taught(_) => None,
         }
     }
 
-    /// Takes out of a file what is not read.
-    fn leave_out(self, file: &mut File) {
-        if matches!(self, Self::Unlearnt) {
-            let tiers = file.routes.values_mut().flat_map(|it| &mut it.tiers);
-            tiers.filter_map(|it| it.vote.as_mut()).for_each(|it| it.calibration = None);
+    /// Finds in a file what is read of it.
+    fn find(self, file: &mut File) -> Result<Found<'a>, NotAlone> {
+        match self {
+            Self::Whole => Ok(Found::Whole),
+            Self::Alone(alone) => Ok(Found::Alone(alone, alone.find(file)?)),
+            Self::Taught(tier) => Ok(Found::Taught(Taught::find(tier, file)?)),
+        }
+    }
+
+    /// What to do where it is not there.
+    fn hint(self) -> &'static str {
+        match self {
+            Self::Whole | Self::Alone(_) => "name a tier that is computed in this process",
+            Self::Taught(_) => "name a route and one of its tiers",
+        }
+    }
+}
+
+/// What is read of a file, and where that is.
+enum Found<'a> {
+    Whole,
+    /// A tier, by its position on its route.
+    Alone(&'a Alone, usize),
+    Taught(Taught<'a>),
+}
+
+impl Found<'_> {
+    /// Returns the keys of everything else: nothing is said of it, and nothing is fetched for it.
+    fn others(&self, file: &File) -> Vec<Key> {
+        match self {
+            Self::Whole => Vec::new(),
+            Self::Alone(alone, at) => alone.others(file, *at),
+            Self::Taught(taught) => taught.others(file),
+        }
+    }
+
+    /// Returns the parts that whoever runs it makes ready.
+    fn parts(&self, all: BTreeMap<Part, Declared>) -> BTreeMap<Part, Declared> {
+        match self {
+            Self::Whole => all,
+            Self::Alone(alone, at) => of_one(all, &alone.key(*at).to_string()),
+            Self::Taught(taught) => {
+                let is_read = |(part, it): &(Part, Declared)| matches!(part, Part::Path(_)) && taught.reads(&it.key);
+                let paths = all.into_iter().filter(is_read).zip(0..);
+                paths.map(|((_, declared), at)| (Part::Path(PathId(at)), declared)).collect()
+            }
+        }
+    }
+
+    /// Compiles it of a file in which nothing is wrong with it.
+    fn compile(self, file: File, outside: &Outside) -> Deployment {
+        match self {
+            Self::Whole => compile(file, outside),
+            Self::Alone(alone, at) => {
+                let whole = compile(alone.cut(file, at), outside);
+                whole.only(&alone.route, &alone.tier).expect("it was found")
+            }
+            Self::Taught(taught) => compile(taught.cut(file), outside),
         }
     }
 }
@@ -180,26 +230,15 @@ fn load(name: &str, text: &str, base: &Path, extent: Extent<'_>) -> Loaded {
     let schema = json_schema();
     let Shaped { value, found, mut doubts } = Shape::check(name, schema, &tree);
     let mut file: File = serde_json::from_value(value).expect("SHAPE-1");
-    extent.leave_out(&mut file);
-    let mut parts = declared(name, &file, &tree);
-    let alone = match extent.alone().map(|it| it.find(&file).map(|at| (it, at))).transpose() {
-        Ok(alone) => alone,
-        Err(error) => return Loaded::not_alone(name, &tree, found, &error),
+    let part = match extent.find(&mut file) {
+        Ok(part) => part,
+        Err(error) => return Loaded::not_alone(name, &tree, found, (&error, extent.hint())),
     };
-    if let Some((alone, at)) = alone {
-        // Nothing is said of them, and nothing is fetched for them.
-        doubts.extend(alone.others(&file, at));
-        parts = of_one(parts, &alone.key(at).to_string());
-    }
+    doubts.extend(part.others(&file));
+    let parts = part.parts(declared(name, &file, &tree));
     let (diagnostics, outside) = Checks::run(&file, Report::new(name, &tree, doubts, found), base);
     let broken = diagnostics.iter().any(|it| it.severity == Severity::Error);
-    let deployment = (!broken).then(|| match alone {
-        None => compile(file, &outside),
-        Some((alone, at)) => {
-            let whole = compile(alone.cut(file, at), &outside);
-            whole.only(&alone.route, &alone.tier).expect("it was found")
-        }
-    });
+    let deployment = (!broken).then(|| part.compile(file, &outside));
     Loaded { deployment: deployment.map(Arc::new), diagnostics, sources: outside.sources(), parts }
 }
 

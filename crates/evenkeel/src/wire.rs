@@ -13,7 +13,7 @@ use std::{
 
 use anyhow::Context;
 use evenkeel_api::Decision;
-use evenkeel_config::{Alone, Deployment, Loaded, Sources, Unfit, load_alone, load_file};
+use evenkeel_config::{Alone, Deployment, Loaded, Sources, Unfit, load_alone, load_file, load_to_learn};
 use evenkeel_control::{Admin, DataPlane, Reloader, watch};
 use evenkeel_gateway::{Gateway, expiring, prove};
 use jiff::Timestamp;
@@ -90,6 +90,11 @@ pub(crate) fn read(config: &Path) -> Loaded {
 /// Reads one tier of a configuration, and tries to make it ready.
 pub(crate) fn read_alone(config: &Path, alone: &Alone) -> Loaded {
     proven(load_alone(config, alone))
+}
+
+/// Reads a tier of which something is learnt, and the first of its route, and tries to make them ready.
+pub(crate) fn read_to_learn(config: &Path, tier: &Alone) -> Loaded {
+    proven(load_to_learn(config, tier))
 }
 
 fn proven(mut loaded: Loaded) -> Loaded {

@@ -30,15 +30,21 @@ pub struct Alone {
 
 /// Keys of a route that say nothing of one tier that stands alone: whoever asks it has fetched what was missing, keeps answers and
 /// does to them what is done to all.
-const OF_ALL_TIERS: [&str; 3] = ["enrich", "cache", "post"];
+pub(super) const OF_ALL_TIERS: [&str; 3] = ["enrich", "cache", "post"];
 
 impl Alone {
-    /// Finds the tier, by its position on its route.
-    pub(crate) fn find(&self, file: &File) -> Result<usize, NotAlone> {
+    /// Finds the tier, by its position on its route, whatever it is.
+    pub(super) fn place(&self, file: &File) -> Result<usize, NotAlone> {
         let Self { route, tier } = self;
         let whole = file.routes.get(route).ok_or_else(|| NotAlone::no_route(route, file.routes.keys()))?;
         let at = whole.tiers.iter().position(|it| it.name == *tier);
-        let at = at.ok_or_else(|| NotAlone::no_tier((route, tier), whole.tiers.iter().map(|it| &it.name)))?;
+        at.ok_or_else(|| NotAlone::no_tier((route, tier), whole.tiers.iter().map(|it| &it.name)))
+    }
+
+    /// Finds the tier, by its position on its route, where it can stand alone.
+    pub(crate) fn find(&self, file: &File) -> Result<usize, NotAlone> {
+        let at = self.place(file)?;
+        let (Self { route, tier }, whole) = (self, &file.routes[&self.route]);
         let kinds = whole.tiers[at].kinds.given();
         match kinds.first().map(|(_, kind)| kind.target()) {
             _ if whole.protocol != RouteProtocol::Oip => Err(NotAlone::NotOip(route.clone())),
@@ -54,7 +60,7 @@ impl Alone {
         self.route_key().field("tiers").index(at)
     }
 
-    fn route_key(&self) -> Key {
+    pub(super) fn route_key(&self) -> Key {
         Key::default().field("routes").field(&self.route)
     }
 

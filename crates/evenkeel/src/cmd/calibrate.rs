@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
-use evenkeel_config::{Datatype, Deployment, Kind, LearntVotes, Loaded, ScoreMaps, Voted, kind, load_to_learn};
+use evenkeel_config::{Alone, Datatype, Deployment, Kind, LearntVotes, Loaded, ScoreMaps, Voted, kind};
 use evenkeel_signals::score_map::Match;
 use jiff::Timestamp;
 
@@ -27,7 +27,7 @@ pub(super) struct Calibrate {
     path: Named,
     /// A file of comma-separated values with a head; features stand under the names that the route has for them.
     rows: PathBuf,
-    /// The configuration.
+    /// The configuration: the tier and the first of its route are read, with their files, and no secret.
     #[arg(short, long, value_name = "FILE", default_value = "evenkeel.yaml")]
     config: PathBuf,
     /// The file to write; without it nothing is written.
@@ -89,8 +89,7 @@ impl Calibrate {
             let learnt = votes::learn(&votes::rows(&table, truth, &self.member, None)?, &self.member)?;
             return self.told(&learnt, learnt.is_better());
         };
-        // What stands in the configuration may be what was learnt of other members, and is to be replaced.
-        let loaded = load_to_learn(&self.config);
+        let loaded = self.read();
         let Some(whole) = &loaded.deployment else { return self.unreadable(&loaded) };
         let (vote, datatype) = self.ensemble(whole)?;
         self.suits(vote)?;
@@ -156,7 +155,16 @@ impl Calibrate {
         Ok(())
     }
 
+    /// Reads what is learnt of, and nothing else of the configuration.
+    fn read(&self) -> Loaded {
+        let Named { route, tier } = self.path.clone();
+        wire::read_to_learn(&self.config, &Alone { route, tier })
+    }
+
     fn unreadable(&self, loaded: &Loaded) -> anyhow::Result<ExitCode> {
+        if let Some(it) = loaded.diagnostics.iter().find(|it| it.code == "not-alone") {
+            anyhow::bail!("cannot learn anything of it: {}", it.message);
+        }
         loaded.diagnostics.iter().for_each(output::note);
         anyhow::bail!("cannot read {}: {}", self.config.display(), counted(loaded.errors(), "error"));
     }
@@ -168,7 +176,7 @@ impl Calibrate {
 
     /// Learns a map of scores.
     fn map(&self) -> anyhow::Result<ExitCode> {
-        let loaded = wire::read(&self.config);
+        let loaded = self.read();
         let Some(whole) = &loaded.deployment else { return self.unreadable(&loaded) };
         let table = Table::read(&self.rows)?;
         let (first, of) = self.names(whole)?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use evenkeel_config::{Kind, LearntVotes, load_to_learn};
+use evenkeel_config::{Alone, Kind, LearntVotes, load_to_learn};
 use evenkeel_mock::{Evaluate, OipModel, Tensor, TensorData, TensorSpec};
 use evenkeel_signals::{
     calibrate::{Asked, Said, Teacher, VoteCalibration},
@@ -100,7 +100,8 @@ async fn kit(vote: &str) -> Kit {
         config.replace("\"BIG\"", "\"http://127.0.0.1:1\"").replace("\"SMALL\"", "\"http://127.0.0.1:1\""),
     )
     .expect("written");
-    let loaded = load_to_learn(&at.join("evenkeel.yaml"));
+    let panel = Alone { route: "score".into(), tier: "panel".into() };
+    let loaded = load_to_learn(&at.join("evenkeel.yaml"), &panel);
     let deployment = loaded.deployment.unwrap_or_else(|| panic!("{:#?}", loaded.diagnostics));
     let path = deployment.revision.routes[0].tiers[0].path;
     let Kind::Ensemble(ensemble) = &deployment.paths[path.index()].kind else { panic!("no ensemble") };

@@ -4,7 +4,7 @@
 use evenkeel_signals::calibrate::{Asked, Said, Teacher, VoteCalibration};
 
 use super::{keys::compiled, *};
-use crate::{LearntVotes, Voted, Weights, kind::Ensemble};
+use crate::{Alone, LearntVotes, Voted, Weights, kind::Ensemble};
 
 const SCORE: &str = r#"version: 1
 upstreams:
@@ -50,13 +50,18 @@ fn ensemble(deployment: &Deployment, route: usize) -> Ensemble {
     it.clone()
 }
 
+/// The tier whose votes are learnt.
+fn panel() -> Alone {
+    Alone { route: "score".into(), tier: "panel".into() }
+}
+
 /// A folder with what was learnt of the members of a text, of so many rows.
 fn folder(of: &str, n: usize) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("evenkeel.yaml"), of).expect("written");
-    let loaded = load_to_learn(&folder.path().join("evenkeel.yaml"));
+    let loaded = load_to_learn(&folder.path().join("evenkeel.yaml"), &panel());
     let deployment = loaded.deployment.unwrap_or_else(|| panic!("{:#?}", loaded.diagnostics));
-    let of = ensemble(&deployment, 1).of;
+    let of = ensemble(&deployment, 0).of;
     let votes = LearntVotes { route: "score".into(), of, as_of: 1_764_163_893, n: n as u64, learnt: learnt(n) };
     std::fs::write(folder.path().join("votes.json"), votes.write()).expect("written");
     folder
@@ -142,7 +147,7 @@ fn what_was_learnt_of_other_votes_is_refused_in_words() {
     std::fs::remove_file(folder.path().join("votes.json")).expect("removed");
     assert_eq!(found(SCORE, &folder), [("missing-file", at("calibration"))]);
     std::fs::write(folder.path().join("evenkeel.yaml"), SCORE).expect("written");
-    let anew = load_to_learn(&folder.path().join("evenkeel.yaml"));
+    let anew = load_to_learn(&folder.path().join("evenkeel.yaml"), &panel());
     assert!(anew.deployment.is_some(), "what does not fit, or is not there, can be learnt anew");
 }
 
@@ -153,12 +158,12 @@ fn what_a_calibration_cannot_be_of_is_refused_where_it_stands() {
     for (to, code, key) in [
         ("output: sure, calibration: votes.json", "misplaced-key", "calibration"),
         ("output: label, rule: majority, calibration: votes.json", "misplaced-key", "calibration"),
+        ("output: sure, rule: median, calibration: votes.json", "misplaced-key", "calibration"),
         (&*format!("{vote}, weights: [1, 2]"), "two-weights", "weights"),
         (&*format!("{vote}, accuracies: [0.9, 0.8]"), "two-weights", "accuracies"),
         (&*format!("{vote}, classes: 2"), "no-effect", "classes"),
         ("output: label, confidence: outputs.surely, calibration: votes.json", "bad-expression", "confidence"),
         ("output: label, accuracies: [0.9, 0.8], confidence: outputs.sure", "no-effect", "confidence"),
-        ("output: sure, rule: median, calibration: votes.json", "misplaced-key", "calibration"),
         ("output: label, accuracies: [0.9, 0.8], json_fields: [a]", "misplaced-key", "json_fields"),
     ] {
         let found = found(&turned(vote, to), &folder);

@@ -1,4 +1,4 @@
-//! `evenkeel calibrate … --truth …` as a command: what it writes is what a configuration takes, and what it refuses.
+//! `evenkeel calibrate` as a command: what it writes is what a configuration takes, what it refuses, and when it writes nothing.
 
 use std::path::Path;
 
@@ -104,4 +104,60 @@ fn what_does_not_fit_the_vote_is_refused_in_words_and_nothing_is_written() {
         assert!(format!("{refused:#}").contains(wanted), "{refused:#}");
         assert!(!folder.path().join("votes.json").exists());
     }
+}
+
+#[test]
+fn votes_that_do_no_better_than_the_best_member_are_not_written() {
+    // One always says 0, the other always 1, and what most rows of a part have is what the others have least: what the others teach
+    // is wrong there.
+    let truth = |at: usize| [1, 0, 1, 0, at / 5 % 2][at % 5];
+    let guesses = (0..60).map(|at| format!("{},0,0.5,1\n", truth(at)));
+    let guesses = guesses.fold("truth,m,m_sure,n\n".to_owned(), |text, it| text + &it);
+    let folder = folder(CONFIG, &guesses);
+    let votes = folder.path().join("votes.json");
+    assert_eq!(run(folder.path(), &["m:m_sure", "n"]).expect("it runs"), ExitCode::FAILURE);
+    assert!(!votes.exists());
+    std::fs::write(&votes, "what was learnt before").expect("written");
+    assert_eq!(run(folder.path(), &["m:m_sure", "n"]).expect("it runs"), ExitCode::FAILURE);
+    assert_eq!(std::fs::read_to_string(&votes).expect("it is there"), "what was learnt before");
+}
+
+const SCORES: &str = r#"version: 1
+shared: "${env:EVENKEEL_NOT_SET}"
+upstreams: {models: {protocol: oip, url: "https://127.0.0.1:1", api_key: "${env:EVENKEEL_NOT_SET}", ca: not-there.pem}}
+routes:
+  score:
+    protocol: oip
+    cache: {ttl: 1m}
+    input: {features: {x: {type: float}}}
+    output: {tensors: {y: {datatype: FP32}}}
+    tiers:
+      - {name: large, oip: {upstream: models, model: m}}
+      - {name: small, rules: {file: score.rules}, calibrate_to: {path: large, file: map.json}}
+      - {name: other, onnx: {file: not-there.onnx}}
+"#;
+
+const RULES: &str = "inputs: {x: float}\nrules: [{id: high, when: x > 0.5, answer: {y: 0.9}}]\notherwise: {y: 0.1}\n";
+
+#[test]
+fn a_map_needs_the_files_of_its_tier_alone_and_one_that_does_no_better_is_not_written() {
+    let folder = folder(SCORES, "");
+    let file = |name: &str| folder.path().join(name);
+    std::fs::write(file("score.rules"), RULES).expect("written");
+    let learn = |primary: &dyn Fn(f64) -> f64| {
+        let row = |at: usize| (at * 7_919 % 400) as f64 / 400.0;
+        let rows =
+            (0..400).map(row).fold("x,primary\n".to_owned(), |text, it| text + &format!("{it},{}\n", primary(it)));
+        std::fs::write(file("rows.csv"), rows).expect("written");
+        let [rows, config, map] = ["rows.csv", "evenkeel.yaml", "map.json"].map(|it| file(it).display().to_string());
+        let line =
+            ["calibrate", "score/small", &rows, "-c", &config, "-o", &map, "--score", "x", "--primary", "primary"];
+        Line::try_parse_from(line).expect("it is a line").it.run().expect("it runs")
+    };
+    assert_eq!(learn(&|x| x), ExitCode::FAILURE);
+    assert!(!file("map.json").exists(), "what is right already gets no better");
+    assert_eq!(learn(&|x| x * x), ExitCode::SUCCESS);
+    let map = std::fs::read(file("map.json")).expect("it is written");
+    assert_eq!(learn(&|x| x), ExitCode::FAILURE);
+    assert_eq!(std::fs::read(file("map.json")).expect("it is there"), map, "what was learnt before stays");
 }
