@@ -210,7 +210,10 @@ impl Search {
             None => None,
         };
         let now = Timestamp::now().as_second();
-        let hits = place.search((&question, vector.as_deref()), now, self.most).context("cannot search")?;
+        let hits = place
+            .open()
+            .and_then(|it| it.search((&question, vector.as_deref()), now, self.most))
+            .context("cannot search")?;
         if self.json {
             let hit = |it: &evenkeel_retrieval::Hit| json!({"id": it.id, "title": it.title, "source": it.source, "confidence": it.confidence, "passage": it.passage});
             println!("{}", json!({"hits": hits.iter().map(hit).collect::<Vec<_>>()}));

@@ -4,19 +4,22 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, ensure};
 use clap::Args;
-use evenkeel_retrieval::{Asked, Embedder as _, Index as Documents, Measured};
+use evenkeel_retrieval::{Asked, Embedder as _, Measured};
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::embed::Embeddings;
+use super::{embed::Embeddings, place::Place};
 
 /// Documents among which the right one must be.
 const MOST: usize = 3;
 
 #[derive(Debug, Args)]
 pub(super) struct Measure {
-    /// The folder of the index.
-    index: PathBuf,
+    /// The folder of the index, or a database, as `index build` has it.
+    index: String,
+    /// The table in that database, `documents` where it is not said.
+    #[arg(long)]
+    table: Option<String>,
     /// Files of questions, one a line: `{"question": "…", "documents": ["id", …]}`; without documents, none answers it.
     #[arg(required = true)]
     questions: Vec<PathBuf>,
@@ -32,7 +35,8 @@ pub(super) struct Measure {
 
 impl Measure {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let index = Documents::open(&self.index).context("cannot search")?;
+        let place = Place::read(&self.index, self.table.as_deref())?;
+        let index = place.open().context("cannot search")?;
         let mut embedder = self.embeddings.client()?;
         let (mut measured, now) = (Measured::default(), Timestamp::now().as_second());
         for path in &self.questions {
@@ -42,7 +46,7 @@ impl Measure {
                     Some(it) => it.embed(std::slice::from_ref(&asked.question)).map_err(anyhow::Error::msg)?.pop(),
                     None => None,
                 };
-                let hits = index.search_with((&asked.question, vector.as_deref()), now, MOST)?;
+                let hits = index.search((&asked.question, vector.as_deref()), now, MOST).context("cannot search")?;
                 measured.count(&asked, &hits, self.min_score);
             }
         }

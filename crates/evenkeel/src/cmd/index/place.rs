@@ -5,6 +5,7 @@ use std::{fmt, path::PathBuf, time::Duration};
 use anyhow::{Context, anyhow};
 use evenkeel_postgres::{self as postgres, Documents, Target};
 use evenkeel_retrieval::{self as files, Built, Folder, Hit, Index, Left, Progress, With};
+use tokio::runtime::Runtime;
 
 /// How long a question that somebody types may wait for a database.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -49,6 +50,25 @@ impl Place {
         }
     }
 
+    /// Opens it, to be asked.
+    pub(super) fn open(&self) -> anyhow::Result<Opened> {
+        Ok(match self {
+            Self::Folder(folder) => Opened::Folder(Index::open(folder)?),
+            Self::Table(target) => {
+                let documents = Box::new(Documents::new(Target::clone(target), 1, PATIENCE));
+                Opened::Table { documents, target: target.clone(), runtime: super::super::runtime()? }
+            }
+        })
+    }
+}
+
+/// An index that can be asked.
+pub(super) enum Opened {
+    Folder(Index),
+    Table { documents: Box<Documents>, target: Box<Target>, runtime: Runtime },
+}
+
+impl Opened {
     /// Searches by the words of a question, and by its vector, too, where one is given.
     pub(super) fn search(
         &self,
@@ -57,10 +77,9 @@ impl Place {
         most: usize,
     ) -> anyhow::Result<Vec<Hit>> {
         match self {
-            Self::Folder(folder) => Ok(Index::open(folder)?.search_with((question, vector), now, most)?),
-            Self::Table(target) => {
-                let documents = Documents::new(Target::clone(target), 1, PATIENCE);
-                let found = super::super::runtime()?.block_on(documents.search((question, vector), now));
+            Self::Folder(index) => Ok(index.search_with((question, vector), now, most)?),
+            Self::Table { documents, target, runtime } => {
+                let found = runtime.block_on(documents.search((question, vector), now));
                 let found = found.with_context(|| target.to_string())?;
                 if let Some(why) = found.words_alone().filter(|_| vector.is_some()) {
                     anyhow::bail!("{target}: {why}");

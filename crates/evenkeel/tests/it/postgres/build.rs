@@ -35,6 +35,15 @@ fn a_table_is_built_brought_up_to_date_and_asked() {
         assert!(code == Some(0) && said.contains("return  Sending something back  (http://shop/return)"), "{said}");
         let (code, said) = index(postgres, &["search", PLACE, "--json", "quantum", "physics"]);
         assert_eq!((code, said.as_str()), (Some(1), "{\"hits\":[]}\n"));
+        let questions = tempfile::NamedTempFile::new().expect("a file");
+        let asked = "{\"question\": \"how do I return it?\", \"documents\": [\"return\"]}\n{\"question\": \"quantum physics\"}\n";
+        std::fs::write(questions.path(), asked).expect("written");
+        let measure = ["measure", PLACE, questions.path().to_str().expect("text"), "--min-score", "0", "--json"];
+        let (code, said) = index(postgres, &measure);
+        let measured = r#"{"among_three":1,"answered":1,"asked":1,"declined":1,"first":1,"off":1}"#;
+        assert_eq!((code, said.trim_end()), (Some(0), measured));
+        let (code, said) = index(postgres, &[&measure[..], &["--table", "nowhere"]].concat());
+        assert!(code == Some(2) && said.contains("cannot search"), "{said}");
 
         let before = generation();
         let (_, said) = build(postgres, folder.path(), &["--json"]);
