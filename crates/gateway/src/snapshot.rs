@@ -7,7 +7,10 @@
 
 use std::sync::Arc;
 
-use evenkeel_config::{Deployment, Part, PathSpec, Post, RouteSpec, Unfit, UpstreamSpec};
+use evenkeel_config::{
+    Accept, Calibration, Deployment, Dialect, Kind, LiveCalibration, MappedOutput, Part, PathSpec, Post, RouteSpec,
+    Unfit, UpstreamProtocol, UpstreamSpec,
+};
 use evenkeel_core::{PathId, Permille, RouteId, UpstreamId, Wants, Where};
 use jiff::{SignedDuration, Timestamp};
 use rustls::ServerConfig;
@@ -263,15 +266,31 @@ fn scale(deployment: &Deployment, at: usize, before: Option<&Applied>) -> Option
     if matches!(new, Some(Scale::Live(_))) { old().or(new) } else { new }
 }
 
-/// A path, and the server that it calls.
-type Model<'d> = (&'d PathSpec, Option<&'d UpstreamSpec>);
+/// What says what a path answers: what it computes, whose servers do, and what is made of that. How the servers are reached, and how
+/// long and how large an answer may be, says nothing of it.
+#[derive(PartialEq)]
+struct Model<'d> {
+    kind: &'d Kind,
+    map: &'d [MappedOutput],
+    accept: Option<&'d Accept>,
+    calibration: (Option<&'d Arc<Calibration>>, Option<&'d LiveCalibration>),
+    servers: Option<(UpstreamProtocol, Dialect, &'d [String])>,
+}
 
 fn model(deployment: &Deployment, path: usize) -> Model<'_> {
-    let upstream = match deployment.revision.paths[path].place {
-        Where::Remote(upstream) => Some(&deployment.upstreams[upstream.index()]),
+    let PathSpec { kind, map, accept, calibration, live_calibration, max_answer: _, finalise: _ } =
+        &deployment.paths[path];
+    let servers = match deployment.revision.paths[path].place {
+        Where::Remote(upstream) => Some(servers(&deployment.upstreams[upstream.index()])),
         Where::Local | Where::Certain | Where::Stored | Where::Ensemble => None,
     };
-    (&deployment.paths[path], upstream)
+    let calibration = (calibration.as_ref(), live_calibration.as_ref());
+    Model { kind, map, accept: accept.as_ref(), calibration, servers }
+}
+
+fn servers(upstream: &UpstreamSpec) -> (UpstreamProtocol, Dialect, &[String]) {
+    let UpstreamSpec { protocol, dialect, urls, .. } = upstream;
+    (*protocol, *dialect, urls)
 }
 
 /// Returns what says what a route takes: its first path, and the server of that.
@@ -365,6 +384,12 @@ routes:
             ("abs_tol: 0.1", "abs_tol: 0.1, at_least: 0.6", false),
             ("little", "less", false),
             ("url: \"http://127.0.0.1:3\"", "url: \"http://127.0.0.1:5\"", false),
+            ("url: \"http://127.0.0.1:3\"", "dialect: plain, url: \"http://127.0.0.1:3\"", false),
+            ("url: \"http://127.0.0.1:3\"", "idle: 7s, connect: 200ms, url: \"http://127.0.0.1:3\"", true),
+            ("url: \"http://127.0.0.1:1\"", "dns: 200ms, tls: 2s, url: \"http://127.0.0.1:1\"", true),
+            ("url: \"http://127.0.0.1:2\"", "api_key: another, url: \"http://127.0.0.1:2\"", true),
+            ("model: little}", "model: little}, max_answer: 1MiB, total: 900ms", true),
+            ("model: little}", "model: little}, map: {y: {default: 0.5}}", false),
         ] {
             let after = ready(&SCORES.replace(from, to), Some(&before));
             assert_eq!(Arc::ptr_eq(&live(&before), &live(&after)), kept, "{from} -> {to}");
