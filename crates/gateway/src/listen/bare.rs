@@ -1,7 +1,8 @@
 //! Bare: what the HTTP library refuses on its own over HTTP/1 gets the body that every other refusal of ours has.
 //!
 //! The library asks nobody before it says 400, 414 or 431 to a head that is none, and says no more than that. It is known by what it
-//! writes then: that alone, without the id that each answer of ours has. Over HTTP/2 a head that is too large stays a bare 431.
+//! writes then: that alone, without the id that each answer of ours has. Over HTTP/2 a head is too large for the
+//! library only where it is twice as large as it may be (`proper`): that one stays a bare 431.
 //!
 //! # Invariants
 //! - `BARE-1`: nothing is changed of what is said to a request that was read.

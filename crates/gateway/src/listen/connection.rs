@@ -29,14 +29,13 @@ use super::{
     bare::Bare,
     encrypt::{Failure, encrypt},
     farewell, handle,
+    proper::MOST_HEADERS,
     pulse::{Pulse, Watched},
     socket::Socket,
     streams::Streams,
 };
 use crate::gateway::{Phase, Shared, reached};
 
-/// The largest block of headers.
-const MOST_HEADERS: u32 = 64 << 10;
 /// Streams at once on one HTTP/2 connection (F-087).
 const MOST_STREAMS: u32 = 100;
 /// Streams that a client may open and take back before we have looked at them: a browser's few, not a flood's thousands.
@@ -181,7 +180,8 @@ fn builder(read: Duration, write: Duration) -> auto::Builder<Streams> {
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(MOST_STREAMS)
-        .max_header_list_size(MOST_HEADERS)
+        // What is larger than it may be is let in, to be refused with words (`proper`), unless it is far larger.
+        .max_header_list_size(2 * MOST_HEADERS)
         .max_pending_accept_reset_streams(MOST_TAKEN_BACK)
         .max_local_error_reset_streams(MOST_BROKEN)
         .max_send_buf_size(MOST_UNSENT)

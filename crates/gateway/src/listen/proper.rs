@@ -1,18 +1,26 @@
-//! Proper: refuses what the HTTP library lets through and two readers could read differently (HP-02, HP-08).
+//! Proper: refuses what the HTTP library lets through and two readers could read differently (HP-02, HP-08), and over HTTP/2 headers
+//! that are too large (HP-07).
 //!
 //! # Source
-//! RFC 9112, sections 3.2 (one Host) and 6.1 (`chunked` once, and last); RFC 9113, section 8.3.1 (`:authority` and Host).
+//! RFC 9112, sections 3.2 (one Host) and 6.1 (`chunked` once, and last); RFC 9113, sections 6.5.2 (what headers count) and 8.3.1
+//! (`:authority` and Host).
 
 use http::{HeaderMap, HeaderValue, Request, Version, header, uri::Authority};
 
 use super::Fault;
 use crate::protocol::problem::Problem;
 
+/// The largest headers, in bytes.
+pub(super) const MOST_HEADERS: u32 = 64 << 10;
+/// What a field counts besides its name and its value.
+const FIELD: usize = 32;
+
 /// Checks the head of a request; after a refusal its connection is closed, since nobody knows where the next one begins.
 pub(super) fn check<B>(request: &Request<B>) -> Result<(), Fault> {
     let (version, headers) = (request.version(), request.headers());
-    if version < Version::HTTP_2 {
-        once_chunked(headers)?;
+    match version < Version::HTTP_2 {
+        true => once_chunked(headers)?,
+        false => not_too_large(request)?,
     }
     let mut hosts = headers.get_all(header::HOST).iter();
     let host = match (hosts.next(), hosts.next()) {
@@ -28,6 +36,16 @@ pub(super) fn check<B>(request: &Request<B>) -> Result<(), Fault> {
         }
         Some(_) => Ok(()),
     }
+}
+
+/// Refuses with words what the library, which lets twice as much in, would refuse without.
+fn not_too_large<B>(request: &Request<B>) -> Result<(), Fault> {
+    let fields = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + FIELD);
+    let path = request.uri().path_and_query().map_or(0, |it| it.as_str().len());
+    if fields.sum::<usize>() + path <= MOST_HEADERS as usize {
+        return Ok(());
+    }
+    Err(Fault::new(Problem::HeadTooLarge, "head_too_large", "the headers are larger than 64 KiB"))
 }
 
 fn once_chunked(headers: &HeaderMap) -> Result<(), Fault> {

@@ -12,6 +12,7 @@ use super::raw::{chat, kit, refused};
 use crate::client::Kit;
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
@@ -131,6 +132,40 @@ async fn hp_10_floods_end_the_connection_or_cost_no_more_than_they_cost_who_send
     }
     assert!(refused(&kit, "bad_http2") >= 2, "{}", kit.gateway.metrics());
     kit.break_primary("{fault: latency, ms: 0}");
+    assert_eq!(kit.chat("chat", false).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hp_07_headers_that_are_too_large_are_refused_with_words_over_http_2_too() {
+    let kit = kit("write: 2s").await;
+    let value = "x".repeat(100);
+    // Asks with so many headers of some 140 bytes each; returns what came on its stream, of the kind that is waited for.
+    let asked = async |path: &'static str, headers: usize, wanted: u8| {
+        let mut all = GET.to_vec();
+        all[2] = (":path", path);
+        all.extend(std::iter::repeat_n(("a", value.as_str()), headers));
+        let block = fields(&all);
+        let last = block.len().div_ceil(16_000) - 1;
+        let piece = |(at, bytes): (usize, &[u8])| {
+            let kind = if at == 0 { HEADERS } else { CONTINUATION };
+            frame(kind, u8::from(at == 0) | if at == last { 4 } else { 0 }, 1, bytes)
+        };
+        let sent: Vec<_> = block.chunks(16_000).enumerate().map(piece).collect();
+        let is_it = |(kind, stream, _): &Frame| *stream == 1 && *kind == wanted;
+        let came = talk(&kit, sent.into_iter(), |heard| frames(heard).iter().any(is_it)).await;
+        let came = came.into_iter().filter(is_it).flat_map(|it| it.2);
+        String::from_utf8_lossy(&came.collect::<Vec<_>>()).into_owned()
+    };
+    assert!(asked("/v1/models", 400, DATA).await.contains("\"chat\""), "headers of 54 KB are none too many");
+    for path in ["/v1/models", "/v2"] {
+        let body = asked(path, 600, DATA).await;
+        let error = serde_json::from_str::<serde_json::Value>(&body).expect("JSON")["error"].clone();
+        let message = if path == "/v2" { &error } else { &error["message"] };
+        assert_eq!(message, "the headers are larger than 64 KiB", "{path}: {body}");
+    }
+    assert_eq!(refused(&kit, "head_too_large"), 2, "{}", kit.gateway.metrics());
+    let bare = asked("/v1/models", 1_200, HEADERS).await;
+    assert!(!bare.contains("application/json"), "what is far larger is refused without words: {bare}");
     assert_eq!(kit.chat("chat", false).await.status, 200);
 }
 
