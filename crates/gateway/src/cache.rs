@@ -164,7 +164,7 @@ mod tests {
 
     fn entry(bytes: usize) -> Arc<Entry> {
         let said = Said::Json(vec![b' '; bytes].into());
-        Arc::new(Entry { tier: 0, made: Timestamp::UNIX_EPOCH, said })
+        Arc::new(Entry { tier: 0, made: Timestamp::UNIX_EPOCH, sure: None, said })
     }
 
     fn key(number: u64) -> Key {

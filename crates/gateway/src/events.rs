@@ -33,7 +33,7 @@ use crate::{
     enrich::{Enriched, Plan},
     path::{Found, ModelFile, Notes, Search},
     shadow::Shadowed,
-    vote::{Cast, Worth},
+    vote::{Cast, Sure, Worth},
 };
 
 /// Records that a subscriber may lag behind by.
@@ -57,8 +57,10 @@ pub(crate) struct Record {
     pub(crate) models: Vec<(AttemptId, Arc<ModelFile>)>,
     /// How those voted that are members of an ensemble.
     pub(crate) votes: Vec<(AttemptId, Cast)>,
-    /// What the votes are worth, and whether that is the worth of what the client got.
-    pub(crate) worth: Option<(Worth, bool)>,
+    /// What the votes are worth.
+    pub(crate) worth: Option<Worth>,
+    /// What its client was told of how likely the answer is right.
+    pub(crate) sure: Option<Sure>,
     /// What else only the shell knows of them.
     pub(crate) notes: Vec<(Whose, Notes)>,
     /// What was fetched and imputed, where its route is enriched.
@@ -87,8 +89,10 @@ pub(crate) struct Attempts {
     pub(crate) models: Vec<(AttemptId, Arc<ModelFile>)>,
     /// How they voted.
     pub(crate) votes: Vec<(AttemptId, Cast)>,
-    /// What the votes are worth, and whether that is the worth of what the client got.
-    pub(crate) worth: Option<(Worth, bool)>,
+    /// What the votes are worth.
+    pub(crate) worth: Option<Worth>,
+    /// What its client was told of how likely the answer is right.
+    pub(crate) sure: Option<Sure>,
     /// What the cache had to do with it, where its route has one.
     pub(crate) cached: Option<Noted>,
     /// What else only we know of them.
@@ -137,7 +141,7 @@ impl Events {
 
     /// Keeps the record of a request that is over, with what only the shell knows of its attempts.
     pub(crate) fn decision(&self, decision: Decision, ask: &Ask, attempts: Attempts) {
-        let Attempts { spent, found, calibrated, models, votes, worth, notes, cached } = attempts;
+        let Attempts { spent, found, calibrated, models, votes, worth, sure, notes, cached } = attempts;
         let trace = trace::context(&ask.headers);
         let (id, enriched) = (ask.decision.clone(), ask.enriched().cloned());
         let at = Timestamp::now();
@@ -152,6 +156,7 @@ impl Events {
             models,
             votes,
             worth,
+            sure,
             notes,
             enriched,
             cached,
@@ -282,10 +287,8 @@ fn render(record: &Record) -> api::Decision {
         let noted = record.notes.iter().filter(|(it, _)| *it == Whose::Attempt(of.attempt));
         attempt.rules = noted.flat_map(|(_, notes)| &notes.rules).map(notes::rule).collect();
     }
-    if let Some((worth, told)) = &record.worth {
-        rendered.votes = Some(worth.render());
-        rendered.outcome.confidence = worth.told().filter(|_| *told);
-    }
+    rendered.votes = record.worth.as_ref().map(Worth::render);
+    rendered.outcome.confidence = record.sure.as_ref().map(Sure::render);
     rendered.post = notes::posted(record);
     rendered
 }

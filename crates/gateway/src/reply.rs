@@ -14,7 +14,7 @@ use crate::{
     protocol::{front::Front, oip_grpc::status::Code, problem::Problem},
     rope::Rope,
     tensor::Parameter,
-    vote::{VOTES, Worth},
+    vote::{Sure, VOTES},
 };
 
 /// What a client gets.
@@ -37,7 +37,7 @@ pub(crate) struct Told<'a> {
     /// What the cache had to do with it, where its route has one.
     pub(crate) cache: Option<cache::Told>,
     /// How likely it is right, where that is known.
-    pub(crate) worth: Option<Worth>,
+    pub(crate) sure: Option<Sure>,
 }
 
 /// How likely an answer is right.
@@ -145,14 +145,13 @@ impl Told<'_> {
 
     /// How likely each row is right, where there are several and that is known of all of them.
     fn row_confidences(&self) -> Option<String> {
-        let rows = self.worth.as_ref()?.rows.as_ref().filter(|it| it.len() > 1)?;
-        Some(rows.iter().map(|it| format!("{:.3}", part(*it))).collect::<Vec<_>>().join(","))
+        let sure = self.sure.as_ref().filter(|it| it.rows.len() > 1)?;
+        Some(sure.rows.iter().map(|it| format!("{:.3}", part(*it))).collect::<Vec<_>>().join(","))
     }
 
     fn confidence(&self) -> Option<Confidence> {
-        let worth = self.worth.as_ref()?;
-        let least = worth.least()?;
-        Some(Confidence { kind: VOTES, value: part(least), n: worth.n, as_of: worth.as_of() })
+        let sure = self.sure.as_ref()?;
+        Some(Confidence { kind: VOTES, value: part(sure.least()), n: sure.n, as_of: sure.as_of })
     }
 
     fn object(&self) -> Object<'_> {

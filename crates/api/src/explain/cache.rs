@@ -1,6 +1,6 @@
 //! What the cache had to do with a request: an earlier answer that was given, and whether this one is kept.
 
-use crate::decision::{Cached, Decision};
+use crate::decision::{Cached, Confidence, Decision};
 
 pub(super) fn lines(it: &Decision) -> Vec<String> {
     let Some(Cached { status, age_ms, written, similarity_permille, first, searched }) = &it.cache else {
@@ -27,6 +27,12 @@ pub(super) fn lines(it: &Decision) -> Vec<String> {
         "bypass" => "The cache was not looked at: nothing may be kept of this request.".to_owned(),
         status => format!("The cache said {status}{age}."),
     }];
+    let sure = it.outcome.confidence.as_ref().filter(|_| ["fresh", "stale", "shared"].contains(&status.as_str()));
+    lines.extend(sure.map(|Confidence { value, n, as_of, .. }| {
+        format!(
+            "Its client was told how likely it is right as when it was first given: {value}, by {n} votes of {as_of}."
+        )
+    }));
     let found = status == "similar";
     lines.extend(
         searched

@@ -203,3 +203,14 @@ fn f_147_an_answer_to_other_words_is_told_as_one() {
         assert!(!words.contains(signal), "{words}");
     }
 }
+
+#[test]
+fn f_142_an_earlier_answer_is_said_to_be_as_likely_right_as_it_was() {
+    let mut it = record();
+    it.cache.iter_mut().for_each(|it| it.status = "fresh".into());
+    let said = "right as when it was first given: 0.846, by 2000 votes of 2026-11-22T23:00:00Z.";
+    assert!(!explain(&it).to_string().contains("first given"), "nothing was told");
+    let told = json!({"kind": "votes", "value": "0.846", "n": 2_000, "as_of": "2026-11-22T23:00:00Z"});
+    it.outcome.confidence = Some(serde_json::from_value(told).expect("a confidence"));
+    assert!(explain(&it).to_string().contains(said), "{}", explain(&it));
+}

@@ -10,7 +10,10 @@ use bytes::Bytes;
 use evenkeel_core::Nanos;
 use jiff::Timestamp;
 
-use crate::tensor::{InferAnswer, Output, Parameter, Parameters};
+use crate::{
+    tensor::{InferAnswer, Output, Parameter, Parameters},
+    vote::Sure,
+};
 
 /// One answer that is kept.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +22,8 @@ pub(crate) struct Entry {
     pub(crate) tier: u8,
     /// When.
     pub(crate) made: Timestamp,
+    /// How likely it is right, as its client was told; none where that is not known.
+    pub(crate) sure: Option<Sure>,
     pub(crate) said: Said,
 }
 
@@ -44,7 +49,7 @@ impl Entry {
 
     /// Returns its bytes.
     pub(crate) fn size(&self) -> usize {
-        self.said.size()
+        self.said.size() + self.sure.as_ref().map_or(0, |it| 2 * it.rows.len())
     }
 }
 
@@ -78,7 +83,7 @@ mod tests {
     #[test]
     fn an_age_is_never_less_than_nothing() {
         let at = |seconds| Timestamp::from_second(seconds).expect("a time");
-        let entry = Entry { tier: 0, made: at(100), said: Said::Json(Bytes::new()) };
+        let entry = Entry { tier: 0, made: at(100), sure: None, said: Said::Json(Bytes::new()) };
         assert_eq!([90, 100, 107].map(|now| entry.age(at(now)).as_secs()), [0, 0, 7]);
     }
 }

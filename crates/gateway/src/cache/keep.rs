@@ -17,6 +17,7 @@ use crate::{
     ask::{Ask, Question},
     protocol::openai::{answer::judge_chat, envelope::Envelope},
     tensor::InferAnswer,
+    vote::Sure,
 };
 
 /// Why an answer is not kept.
@@ -99,9 +100,14 @@ pub(crate) struct Made {
     pub(crate) unkept: Option<Unkept>,
 }
 
-/// Makes what is kept of an answer. One that is whole, but not for keeping, is shared with those who have waited for it: a text
+/// Makes what is kept of an answer, with how likely it is right, where that is known. One that is whole, but not for keeping, is shared with those who have waited for it: a text
 /// that ended for its length, or a lower tier's, is what each of them would have got.
-pub(crate) fn keep(cache: &Cache, (decision, ask): (&Decision, &Ask), material: Material<'_>, made: Timestamp) -> Made {
+pub(crate) fn keep(
+    cache: &Cache,
+    (decision, ask): (&Decision, &Ask),
+    (material, sure): (Material<'_>, Option<Sure>),
+    made: Timestamp,
+) -> Made {
     let answered = match answered(decision) {
         Ok(answered) => answered,
         Err(why) => return Made { shared: None, unkept: Some(why) },
@@ -118,7 +124,7 @@ pub(crate) fn keep(cache: &Cache, (decision, ask): (&Decision, &Ask), material: 
         _ if said.size() as u64 > cache.spec.max_entry => Some(Unkept::TooLarge),
         _ => None,
     };
-    Made { shared: Some(Arc::new(Entry { tier: answered.tier, made, said })), unkept }
+    Made { shared: Some(Arc::new(Entry { tier: answered.tier, made, sure, said })), unkept }
 }
 
 /// Returns the attempt that gave the whole answer; of an ensemble, whose votes made it together, the one

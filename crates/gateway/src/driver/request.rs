@@ -379,13 +379,13 @@ impl Task {
         (self.attempt, self.beside) = (None, Vec::new());
         let spent = std::mem::take(&mut self.bill).settle(&self.it.ask);
         let cached = self.keep_answer(&decision);
-        let answered = decision.outcome.tier.filter(|_| matches!(self.source, Some((Source::Attempt(_), _))));
+        let told = matches!(self.source, Some((Source::Attempt(_) | Source::Stored(_), _)));
         let route = &decision.revision.routes[decision.route.index()];
-        let told = answered.and_then(|tier| self.worth(route.tiers[usize::from(tier)].path)).is_some();
+        let path = decision.outcome.tier.filter(|_| told).map(|tier| route.tiers[usize::from(tier)].path);
+        let sure = self.sure(decision.reason, path);
         let mut votes = std::mem::take(&mut self.votes);
         let (last, worth) = self.panel.take().map(Panel::cast).unwrap_or_default();
         votes.extend(last);
-        let worth = worth.map(|worth| (worth, told));
         let model = |path: PathId| self.it.applied.paths.get(path.index())?.model().cloned();
         let models = decision.attempts.iter().filter_map(|it| Some((it.attempt, model(it.path)?))).collect();
         let calibrated = std::mem::take(&mut self.calibrated);
@@ -397,6 +397,7 @@ impl Task {
             models,
             votes,
             worth,
+            sure,
             cached,
         };
         self.events.decision(decision, &self.it.ask, attempts);

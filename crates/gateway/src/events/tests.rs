@@ -130,6 +130,7 @@ fn record(id: &str, decision: &Decision) -> Arc<Record> {
         calibrated: Vec::new(),
         models: Vec::new(),
         worth: None,
+        sure: None,
         votes: Vec::new(),
         notes: Vec::new(),
     })

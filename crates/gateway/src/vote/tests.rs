@@ -200,7 +200,10 @@ fn each_answer_has_the_weight_that_was_learnt_of_it() {
     assert_eq!((worth.least(), worth.n), (rows.iter().min().copied(), 2_000));
     assert_eq!(ballot.tally(2).agreement, Permille::new(rows[1]), "what `at_least` is compared with");
     assert_ne!(worth.share, rows[1], "and not the share");
-    assert_eq!(worth.told().map(|it| (it.kind, it.value)), Some(("votes".into(), format!("0.{:03}", rows[1]))));
+    assert_eq!(
+        worth.sure().map(|it| it.render()).map(|it| (it.kind, it.value)),
+        Some(("votes".into(), format!("0.{:03}", rows[1])))
+    );
 }
 
 #[test]
@@ -237,7 +240,7 @@ fn a_vote_that_lacks_a_member_is_worth_what_such_votes_are_and_nothing_where_tha
     unknown.ended(AttemptId(10), None);
     unknown.ended(AttemptId(11), sure(&[("b", Some(0.5))]));
     let worth = unknown.worth().expect("there is a share");
-    assert_eq!((worth.least(), worth.told()), (None, None));
+    assert_eq!((worth.least(), worth.sure()), (None, None));
     assert_eq!(unknown.tally(1).agreement, Permille::new(0), "of what nobody knows nothing can be promised");
 }
 

@@ -29,8 +29,13 @@ impl Worth {
         self.rows.as_ref()?.iter().min().copied()
     }
 
+    /// Returns what a client is told of it; none where that is nothing.
+    pub(crate) fn sure(&self) -> Option<Sure> {
+        Some(Sure { rows: self.rows.as_deref()?.into(), n: self.n, as_of: self.as_of() })
+    }
+
     /// Returns when the rows were seen by which that is known.
-    pub(crate) fn as_of(&self) -> Timestamp {
+    fn as_of(&self) -> Timestamp {
         let seconds = i64::try_from(self.by.votes.as_of).ok();
         seconds.and_then(|it| Timestamp::from_second(it).ok()).unwrap_or(Timestamp::UNIX_EPOCH)
     }
@@ -45,10 +50,28 @@ impl Worth {
             confidence_permille: self.least(),
         }
     }
+}
 
-    /// Writes in names what a client was told of it; none where that is nothing.
-    pub(crate) fn told(&self) -> Option<api::Confidence> {
-        let value = format!("{:.3}", f64::from(self.least()?) / 1e3);
-        Some(api::Confidence { kind: VOTES.into(), value, n: self.n, as_of: self.as_of() })
+/// What a client is told of how likely an answer is right. It is kept with the answer, and told again with it (F-142).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Sure {
+    /// How likely each row is right, in thousandths; there is one at least.
+    pub(crate) rows: Arc<[u16]>,
+    /// The rows, at least, by which that is known.
+    pub(crate) n: u64,
+    /// When those were seen.
+    pub(crate) as_of: Timestamp,
+}
+
+impl Sure {
+    /// Returns how likely the row is right of which that is least likely, in thousandths.
+    pub(crate) fn least(&self) -> u16 {
+        self.rows.iter().min().copied().unwrap_or(0)
+    }
+
+    /// Writes it in names.
+    pub(crate) fn render(&self) -> api::Confidence {
+        let value = format!("{:.3}", f64::from(self.least()) / 1e3);
+        api::Confidence { kind: VOTES.into(), value, n: self.n, as_of: self.as_of }
     }
 }

@@ -10,7 +10,7 @@ use evenkeel_signals::{
 };
 use serde_json::{Value, json};
 
-use crate::client::{Got, Kit};
+use crate::client::{Got, Kit, chats, until};
 
 /// Two models that say what a request tells them to, and rules that always say the same.
 const CONFIG: &str = r#"
@@ -92,14 +92,15 @@ fn learnt() -> VoteCalibration {
 }
 
 async fn kit(vote: &str) -> Kit {
+    kit_of(&CONFIG.replace("VOTE", vote)).await
+}
+
+async fn kit_of(config: &str) -> Kit {
     let folder = tempfile::tempdir().expect("a folder");
-    let (at, config) = (folder.path(), CONFIG.replace("VOTE", vote));
+    let at = folder.path();
     std::fs::write(at.join("score.rules"), RULES).expect("written");
-    std::fs::write(
-        at.join("evenkeel.yaml"),
-        config.replace("\"BIG\"", "\"http://127.0.0.1:1\"").replace("\"SMALL\"", "\"http://127.0.0.1:1\""),
-    )
-    .expect("written");
+    let nowhere = config.replace("BIG", "http://127.0.0.1:1").replace("SMALL", "http://127.0.0.1:2");
+    std::fs::write(at.join("evenkeel.yaml"), nowhere).expect("written");
     let panel = Alone { route: "score".into(), tier: "panel".into() };
     let loaded = load_to_learn(&at.join("evenkeel.yaml"), &panel);
     let deployment = loaded.deployment.unwrap_or_else(|| panic!("{:#?}", loaded.diagnostics));
@@ -108,7 +109,7 @@ async fn kit(vote: &str) -> Kit {
     let of = ensemble.of.clone();
     let votes = LearntVotes { route: "score".into(), of, as_of: 1_764_163_893, n: 2_000, learnt: learnt() };
     std::fs::write(at.join("votes.json"), votes.write()).expect("written");
-    Kit::of(&config, at, models()).await
+    Kit::of(config, at, models()).await
 }
 
 async fn ask(kit: &Kit, rows: &[(&str, &str, f64)]) -> Got {
@@ -230,4 +231,83 @@ async fn tn_11_with_a_dead_member_what_is_told_is_what_votes_without_it_are_wort
     assert_eq!(labels(&got), ["a"]);
     let left = expected(&[Some(("a", 0.9)), None, Some(("c", 1.0))]);
     assert_eq!(got.header("evenkeel-confidence"), format!("{};kind=votes;n=2000", told(left)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f_142_a_kept_answer_of_a_vote_is_told_as_sure_as_it_was_given() {
+    let config = CONFIG.replace("VOTE", &format!("{LEARNT}, at_least: 0.01"));
+    let rows = [("a", "b", 0.9), ("a", "b", 0.2)];
+    let confidences = |got: &Got| {
+        got.json()["parameters"]
+            .as_object()
+            .expect("an object")
+            .clone()
+            .into_iter()
+            .filter(|it| it.0.contains("confidence"))
+            .collect::<Vec<_>>()
+    };
+    for (cache, tiers, reason) in [
+        ("{ttl: 5m}", "", "CACHE_FRESH_HIT"),
+        ("{fresh: false}", "      - {name: earlier, cache: {}}\n", "CACHE_STALE_HIT"),
+    ] {
+        let config = config.replace("    deadline: 3s\n", &format!("    deadline: 3s\n    cache: {cache}\n"));
+        let kit = kit_of(&config.replace("      - {name: default", &format!("{tiers}      - {{name: default"))).await;
+        let first = ask(&kit, &rows).await;
+        assert!(first.header("evenkeel-confidence").ends_with(";kind=votes;n=2000"), "{first:?}");
+        assert_eq!(confidences(&first).len(), 5, "{first:?}");
+        if !tiers.is_empty() {
+            kit.break_primary("{fault: status, status: 500}");
+            kit.break_small("{fault: status, status: 500}");
+        }
+        let again = ask(&kit, &rows).await;
+        assert_eq!((again.header("evenkeel-method"), again.header("evenkeel-reason")), ("cache", reason), "{again:?}");
+        assert_eq!(again.header("evenkeel-confidence"), first.header("evenkeel-confidence"), "{cache}");
+        assert_eq!(confidences(&again), confidences(&first), "{cache}");
+        let (record, before) = (kit.record(&again).await, kit.record(&first).await);
+        assert_eq!(record["outcome"]["confidence"], before["outcome"]["confidence"], "{record}");
+        assert!(record["outcome"]["confidence"].is_object(), "{record}");
+    }
+}
+
+/// Three models of chats that vote on a field, and answers that are given to other words at once.
+const CHAT: &str = r#"
+routes:
+  score:
+    protocol: openai-chat
+    deadline: 5s
+    cache: {semantic: {embeddings: {upstream: small, model: embed, timeout: 2s}, at_least: 0.6, fresh: true}}
+    tiers:
+      - name: panel
+        vote: {json_field: label, calibration: votes.json, quorum: 2, at_least: 0.01}
+        paths:
+          - {openai: {upstream: big, model: large}}
+          - {openai: {upstream: small, model: little}}
+          - {openai: {upstream: small, model: other}}
+      - {name: default, fixed: {content: "Later."}}
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f_142_f_147_to_other_words_no_answer_is_told_how_likely_it_is_right() {
+    let kit = kit_of(&chats(CHAT)).await;
+    let label = json!({"type": "object", "properties": {"label": {"enum": ["a", "b"]}}});
+    let format = json!({"type": "json_schema", "json_schema": {"name": "label", "schema": label}});
+    let ask = async |question: &str| {
+        let messages = json!([{"role": "user", "content": question}]);
+        let body = json!({"model": "score", "messages": messages, "response_format": format});
+        kit.post("/v1/chat/completions", body.to_string(), &[]).await
+    };
+    let (asked, again) = ("How do I reset my password?", "how do I reset the password, please");
+    let first = ask(asked).await;
+    assert!(first.header("evenkeel-confidence").ends_with(";kind=votes;n=2000"), "{first:?}");
+    until(|| kit.metric(r#"evenkeel_cache_semantic_total{route="score",result="kept"}"#).filter(|it| *it >= 1.0)).await;
+    for (question, reason, confidence) in
+        [(again, "CACHE_SEMANTIC_HIT", ""), (asked, "CACHE_FRESH_HIT", first.header("evenkeel-confidence"))]
+    {
+        let got = ask(question).await;
+        assert_eq!((got.header("evenkeel-reason"), got.said()), (reason, first.said()), "{got:?}");
+        assert_eq!(got.header("evenkeel-confidence"), confidence, "{reason}");
+        let (body, record) = (got.json()["evenkeel"].clone(), kit.record(&got).await);
+        assert_eq!(body.get("confidence").is_some(), !confidence.is_empty(), "{body}");
+        assert_eq!(record["outcome"].get("confidence").is_some(), !confidence.is_empty(), "{record}");
+    }
 }

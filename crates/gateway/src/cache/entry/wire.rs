@@ -11,10 +11,11 @@ use crate::{
     cache::Key,
     protocol::openai::envelope::Envelope,
     tensor::{Datatype, InferAnswer, Output, Parameter, Parameters, Tensor},
+    vote::Sure,
 };
 
 /// The schema: what it names is read by nobody who does not know it.
-const SCHEMA: &[u8; 8] = b"evkcch01";
+const SCHEMA: &[u8; 8] = b"evkcch02";
 /// The bytes of a checksum.
 const SUM: usize = 32;
 
@@ -24,6 +25,7 @@ impl Entry {
         let mut out = BytesMut::with_capacity(self.size() + 128);
         out.put_u8(self.tier);
         out.put_i64_le(self.made.as_millisecond());
+        put_sure(&mut out, self.sure.as_ref());
         match &self.said {
             Said::Json(body) => {
                 out.put_u8(0);
@@ -49,6 +51,7 @@ impl Entry {
         let mut rest = Bytes::copy_from_slice(rest);
         let tier = rest.try_get_u8().ok()?;
         let made = Timestamp::from_millisecond(rest.try_get_i64_le().ok()?).ok()?;
+        let sure = take_sure(&mut rest)?;
         let said = match rest.try_get_u8().ok()? {
             0 => {
                 Envelope::read(&rest, |_, reader| reader.pass()).ok()?;
@@ -64,7 +67,7 @@ impl Entry {
             }
             _ => return None,
         };
-        Some(Self { tier, made, said })
+        Some(Self { tier, made, sure, said })
     }
 }
 
@@ -94,6 +97,27 @@ fn take_bytes(rest: &mut Bytes) -> Option<Bytes> {
 
 fn take_text(rest: &mut Bytes) -> Option<String> {
     String::from_utf8(take_bytes(rest)?.into()).ok()
+}
+
+/// Writes how likely each row is right; of no row where that is not known.
+fn put_sure(out: &mut BytesMut, sure: Option<&Sure>) {
+    put_count(out, sure.map_or(0, |it| it.rows.len()));
+    if let Some(Sure { rows, n, as_of }) = sure {
+        rows.iter().for_each(|it| out.put_u16_le(*it));
+        out.put_u64_le(*n);
+        out.put_i64_le(as_of.as_second());
+    }
+}
+
+fn take_sure(rest: &mut Bytes) -> Option<Option<Sure>> {
+    let count = take_count(rest)?;
+    if count == 0 {
+        return Some(None);
+    }
+    let row = |rest: &mut Bytes| rest.try_get_u16_le().ok().filter(|it| *it <= 1_000);
+    let rows = (0..count).map(|_| row(rest)).collect::<Option<_>>()?;
+    let (n, as_of) = (rest.try_get_u64_le().ok()?, Timestamp::from_second(rest.try_get_i64_le().ok()?).ok()?);
+    Some(Some(Sure { rows, n, as_of }))
 }
 
 fn put_parameters(out: &mut BytesMut, all: &Parameters) {
@@ -172,6 +196,8 @@ mod tests {
             ("f".into(), Parameter::Float(0.5)),
             ("s".into(), Parameter::String("é".into())),
         ];
+        let as_of = Timestamp::from_second(1_700_000_000).expect("a time");
+        let sure = Sure { rows: [846, 1_000].into(), n: 2_000, as_of };
         let output = |tensor| Output { tensor, parameters: parameters.clone() };
         let answer = InferAnswer {
             parameters: parameters.clone(),
@@ -179,8 +205,8 @@ mod tests {
             ..InferAnswer::default()
         };
         [
-            Entry { tier: 0, made, said: Said::Json(r#"{"choices":[]}"#.into()) },
-            Entry { tier: 3, made, said: Said::Infer(answer) },
+            Entry { tier: 0, made, sure: None, said: Said::Json(r#"{"choices":[]}"#.into()) },
+            Entry { tier: 3, made, sure: Some(sure), said: Said::Infer(answer) },
         ]
     }
 

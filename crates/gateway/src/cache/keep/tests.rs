@@ -99,7 +99,8 @@ fn made(any_tier: bool, decision: &Decision, body: &str) -> Made {
     };
     let body = Bytes::copy_from_slice(body.as_bytes());
     let envelope = Envelope::read(&body, |_, reader| reader.pass()).expect("an object");
-    keep(&cache(any_tier), (decision, &ask), Material::Body(&body, &envelope, "large"), Timestamp::UNIX_EPOCH)
+    let material = Material::Body(&body, &envelope, "large");
+    keep(&cache(any_tier), (decision, &ask), (material, None), Timestamp::UNIX_EPOCH)
 }
 
 fn completion(reason: &str, content: &str) -> String {

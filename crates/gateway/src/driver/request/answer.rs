@@ -37,7 +37,7 @@ impl Task {
             disclosure,
             parts: &self.parts,
             cache: self.told_of_cache(disclosure.reason),
-            worth: disclosure.answered.and_then(|(_, _, path)| self.worth(path)),
+            sure: self.sure(disclosure.reason, disclosure.answered.map(|(.., path)| path)),
         }
     }
 

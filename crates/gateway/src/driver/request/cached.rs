@@ -1,6 +1,6 @@
 //! What the task of a request has to do with the cache: it gives an earlier answer, and keeps its own where that may be.
 
-use evenkeel_core::{AttemptId, Decision, Disclosure, Event, Reason, ResultCode, Source, Start, Where};
+use evenkeel_core::{AttemptId, Decision, Disclosure, Event, PathId, Reason, ResultCode, Source, Start, Where};
 use http::HeaderMap;
 use jiff::Timestamp;
 
@@ -11,6 +11,7 @@ use crate::{
     path::{Attempting, Ended, Left},
     protocol::{openai::envelope::Envelope, problem::Problem},
     reply::{self, Reply},
+    vote::Sure,
 };
 
 impl Task {
@@ -49,6 +50,16 @@ impl Task {
         Left::Nothing
     }
 
+    /// Returns how likely what a path answers for a reason is right, as the client is told: an earlier answer as when it was given
+    /// (F-142), and none to other words, since nobody has voted on those.
+    pub(super) fn sure(&self, reason: Reason, path: Option<PathId>) -> Option<Sure> {
+        match self.source {
+            Some((Source::Stored(_), _)) if reason == Reason::CacheSemanticHit => None,
+            Some((Source::Stored(_), _)) => self.earlier.as_ref()?.sure.clone(),
+            _ => self.worth(path?)?.sure(),
+        }
+    }
+
     /// The earlier answer, in the form in which this client wants it.
     pub(super) fn earlier_answer(&mut self, disclosure: &Disclosure) -> Reply {
         let lost = |task: &Self| task.refusal(Problem::Overloaded, "the answer was lost", None, disclosure);
@@ -84,13 +95,15 @@ impl Task {
         let written = self.it.asked.clone().filter(|_| age.is_none()).map(|asked| {
             let made = Timestamp::now();
             let streamed = self.copy.take().map(|mut copy| Material::Events(copy.take(), &self.model));
-            let voted = self.answered(decision).filter(|it| self.is_vote(*it)).and_then(|_| self.voted());
+            let by_vote = self.answered(decision).filter(|it| self.is_vote(*it));
+            let voted = by_vote.and_then(|_| self.voted());
+            let sure = by_vote.and_then(|_| self.worth_of_votes()?.sure());
             let material = match (streamed, &voted) {
                 (Some(streamed), _) => streamed,
                 (None, Some(voted)) => Material::Tensors(voted),
                 (None, None) => self.material(decision),
             };
-            let Made { shared, unkept } = keep(&asked.cache, (decision, &self.it.ask), material, made);
+            let Made { shared, unkept } = keep(&asked.cache, (decision, &self.it.ask), (material, sure), made);
             if let (Some(entry), None) = (&shared, unkept) {
                 asked.keep(entry.clone(), &self.it.ask.decision);
             }

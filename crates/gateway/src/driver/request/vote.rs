@@ -123,10 +123,14 @@ impl Task {
     /// Returns what the votes are worth of which the whole answer of this path comes; none where it has another origin, or that was
     /// not learnt.
     pub(super) fn worth(&self, path: PathId) -> Option<Worth> {
-        let panel = self.panel.as_ref().filter(|_| self.batch.is_of_one())?;
         let route = &self.it.applied.deployment.revision.routes[self.it.route.index()];
-        let tier = &route.tiers[usize::from(panel.ballot.tier)];
-        panel.ballot.worth().filter(|_| tier.path == path)
+        let tier = &route.tiers[usize::from(self.panel.as_ref()?.ballot.tier)];
+        self.worth_of_votes().filter(|_| tier.path == path)
+    }
+
+    /// Returns what the last votes are worth, where all rows are of them.
+    pub(super) fn worth_of_votes(&self) -> Option<Worth> {
+        self.panel.as_ref().filter(|_| self.batch.is_of_one())?.ballot.worth()
     }
 
     /// Says whether an attempt is one of those that vote.
