@@ -2,8 +2,8 @@
 //!
 //! Files that end in `.md`, `.markdown`, `.html`, `.htm`, `.txt` are a document each, with `id`, `title`, `verified_at`,
 //! `expires_at`, `source`, `language` and a list of `questions` at their head (Markdown, text) or in `meta` elements (HTML, each question
-//! one named `question`); `.jsonl` files have one a line, with the same keys and `body`. A file `defaults.json` says what holds for the documents of its folder, and of those below, that do
-//! not say it themselves: any of `verified_at`, `expires_at`, `source`, `language`.
+//! one named `question`); `.jsonl` files have one a line, with the same keys and `body`. A file `defaults.json` says what holds for the
+//! documents of its folder, and of those below, that do not say it themselves: any of `verified_at`, `expires_at`, `source`, `language`.
 //!
 //! # Invariants
 //! - `RET-4`: every file is read, or named with the reason why not.
