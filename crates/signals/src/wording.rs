@@ -2,21 +2,28 @@
 //!
 //! Embeddings put "how do I open port 80" beside "how do I open port 81", and "can I" beside "can I not". So the words that carry
 //! such a difference are compared as they stand: numbers, names and identifiers, what stands in quotation marks, and words that
-//! turn a question round.
+//! turn a question round. And embeddings hardly see who does what to whom: "can a tenant evict a landlord" lies beside "can a landlord
+//! evict a tenant", so what both say must be said in the same order.
 //!
 //! # Invariants
 //! - `WORD-1`: a word of one that tells stands in the other, as often, and all that tell stand in the same order.
 //! - `WORD-2`: it is the same rule from either side.
+//! - `WORD-3`: words that stand in both, as often, stand in the same order ([`order`]).
 //!
 //! # When it misleads
 //! A name that is written small in both is not seen ("in paris", "in london"), nor one at the head of a sentence, nor a word for "not" of
-//! a language that is not listed. A word that begins with a capital for another reason, as each noun does in German, must be the same: that costs an
-//! earlier answer, and no more.
+//! a language that is not listed. A word that begins with a capital for another reason, as each noun does in German, must be the same, and
+//! who only turns two halves of a sentence round ("how do I log in when I forgot it") is taken to ask something else: that costs an
+//! earlier answer, and no more. Of languages that are written without spaces the order of words is not seen.
 //!
 //! # Source
 //! Own design.
 
-use std::collections::BTreeSet;
+mod order;
+
+use std::{collections::BTreeSet, sync::LazyLock};
+
+use self::order::{Place, same_order};
 
 /// Words that turn a question round, in lower case: "not" in seven languages, numbers in words, and of pairs of opposites that take
 /// each other's place in a question the one that is said less often: where it stands in one, it must stand in the other.
@@ -35,6 +42,10 @@ const TURNS: [&str; 3] = [
     mindestens immer nur heute morgen gestern avant moins antes menos",
 ];
 
+/// The same, one by one.
+static TURNING: LazyLock<BTreeSet<&str>> =
+    LazyLock::new(|| TURNS.iter().flat_map(|all| all.split_whitespace()).collect());
+
 /// Pairs of quotation marks. What an apostrophe opens, and one closes, counts where it stands between words.
 const QUOTES: [(char, char); 9] =
     [('"', '"'), ('`', '`'), ('“', '”'), ('„', '“'), ('«', '»'), ('»', '«'), ('‘', '’'), ('「', '」'), ('\'', '\'')];
@@ -44,17 +55,41 @@ const QUOTES: [(char, char); 9] =
 struct Word {
     text: String,
     tells: bool,
+    /// It is one that turns a question round.
+    turns: bool,
+    /// It says whose something is: "France's".
+    owns: bool,
 }
 
-/// Says whether two questions differ in a word that tells (WORD-1).
+/// The words of a text, to be compared with those of others.
+#[derive(Clone, Debug)]
+pub struct Wording {
+    words: Vec<Word>,
+    places: Vec<Place>,
+}
+
+impl Wording {
+    /// Reads a text.
+    pub fn of(text: &str) -> Self {
+        let words = words(text);
+        let places = order::places(&words);
+        Self { words, places }
+    }
+
+    /// Says whether two texts differ in a word that tells (WORD-1), or in the order of what both say (WORD-3).
+    pub fn differs(&self, other: &Self) -> bool {
+        let tell: BTreeSet<&str> =
+            self.words.iter().chain(&other.words).filter(|word| word.tells).map(|word| word.text.as_str()).collect();
+        let telling = |of: &Self| -> Vec<String> {
+            of.words.iter().filter(|word| tell.contains(word.text.as_str())).map(|word| word.text.clone()).collect()
+        };
+        telling(self) != telling(other) || !same_order(&self.places, &other.places)
+    }
+}
+
+/// Says whether two questions differ: see [`Wording::differs`].
 pub fn differs(one: &str, other: &str) -> bool {
-    let (one, other) = (words(one), words(other));
-    let tell: BTreeSet<&str> =
-        one.iter().chain(&other).filter(|word| word.tells).map(|word| word.text.as_str()).collect();
-    let telling = |words: &[Word]| -> Vec<String> {
-        words.iter().filter(|word| tell.contains(word.text.as_str())).map(|word| word.text.clone()).collect()
-    };
-    telling(&one) != telling(&other)
+    Wording::of(one).differs(&Wording::of(other))
 }
 
 /// Takes a text apart; what stands in quotation marks is one word.
@@ -63,7 +98,7 @@ fn words(text: &str) -> Vec<Word> {
     let (mut rest, mut begins) = (text, true);
     while let Some(first) = rest.chars().next() {
         if let Some((quoted, after)) = quoted(rest, text.len() - rest.len(), text) {
-            words.push(Word { text: squeezed(quoted), tells: true });
+            words.push(Word::plain(squeezed(quoted), true));
             (rest, begins) = (after, false);
         } else if first.is_alphanumeric() || is_mark(first) {
             let end =
@@ -114,6 +149,8 @@ fn squeezed(text: &str) -> String {
 
 /// Adds a word, and its "not" where that is written with it.
 fn push(words: &mut Vec<Word>, token: &str, begins: bool) {
+    let token = token.trim_matches(|it: char| ".,:;".contains(it));
+    let of_many = token.ends_with("s'") || token.ends_with("s’");
     let token = token.trim_matches(|it: char| ".,:;".contains(it) || is_apostrophe(it));
     let token = token.trim_end_matches(['-', '*', '_']);
     if token.is_empty() {
@@ -127,19 +164,30 @@ fn push(words: &mut Vec<Word>, token: &str, begins: bool) {
             "ca" => "can",
             stem => stem,
         };
-        words.push(Word { text: stem.into(), tells: false });
-        words.push(Word { text: "not".into(), tells: true });
+        words.extend([Word::plain(stem.into(), false), Word::not()]);
         return;
     }
     if folded == "cannot" {
-        words.push(Word { text: "can".into(), tells: false });
-        words.push(Word { text: "not".into(), tells: true });
+        words.extend([Word::plain("can".into(), false), Word::not()]);
         return;
     }
     // What belongs to somebody is named after them.
-    let folded = folded.strip_suffix("'s").map_or(folded.clone(), Into::into);
-    let tells = TURNS.iter().any(|all| all.split_whitespace().any(|it| it == folded)) || is_telling(token, begins);
-    words.push(Word { text: folded, tells });
+    let (text, owns) = match folded.strip_suffix("'s") {
+        Some(owner) => (owner.to_owned(), true),
+        None => (folded, of_many),
+    };
+    let turns = TURNING.contains(text.as_str());
+    words.push(Word { tells: turns || is_telling(token, begins), turns, owns, text });
+}
+
+impl Word {
+    fn plain(text: String, tells: bool) -> Self {
+        Self { text, tells, turns: false, owns: false }
+    }
+
+    fn not() -> Self {
+        Self { turns: true, ..Self::plain("not".into(), true) }
+    }
 }
 
 /// Says whether a word tells by how it is written: with a digit or a mark in it, with a capital inside, or with one at its head where no

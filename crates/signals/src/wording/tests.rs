@@ -94,3 +94,55 @@ fn f_147_marks_that_are_never_closed_and_odd_texts_are_read_to_their_end() {
     check("the dogs' owner", "the owner of the dogs", false);
     check("日本の人口は100人", "日本の人口は200人", true);
 }
+
+#[test]
+fn f_147_two_words_that_change_places_ask_another_question() {
+    for (one, other) in [
+        ("how do I transfer money from savings to checking", "how do I transfer money from checking to savings"),
+        ("how can I move money from savings to checking", "what is the way to move money from checking to savings"),
+        ("Can a tenant evict a landlord?", "Can a landlord evict a tenant?"),
+        ("can tenants evict a landlord", "can landlords evict a tenant"),
+        ("how do I migrate from mysql to postgres", "how do I migrate from postgres to mysql"),
+        ("is tea better than coffee", "is coffee better than tea"),
+        ("does my insurer pay your doctor", "does your insurer pay my doctor"),
+        ("can I call you back", "can you call I back"),
+        ("may I sue my landlord", "may my landlord sue I"),
+        ("does he pay I or you", "does he pay you or I"),
+        ("do I pay when I sign", "do I sign when I pay"),
+        ("darf ein mieter einen vermieter verklagen", "darf ein vermieter einen mieter verklagen"),
+        ("puede un inquilino demandar a un casero", "puede un casero demandar a un inquilino"),
+        ("who is the manager of anna's boss", "who is the boss of anna's manager"),
+        ("does anna's manager pay bea", "does bea pay the manager of anna"),
+        ("a dog bites a man and a cat", "a man bites a dog and a cat"),
+        // A loss, and a safe one.
+        ("how do I reset my password", "my password, how do I reset it"),
+    ] {
+        check(one, other, true);
+    }
+}
+
+#[test]
+fn f_147_small_words_and_whose_something_is_may_stand_elsewhere() {
+    for (one, other) in [
+        (
+            "how can I transfer money from savings to checking",
+            "how do I transfer money from savings to checking, please",
+        ),
+        ("can you tell me how I can reset my password", "how can I reset my password"),
+        ("what is anna's address", "what is the address of anna"),
+        ("where is the house of my friend", "where is my friend's house"),
+        ("the tenants' rights", "the rights of the tenants"),
+        ("can a tenant evict a landlord", "can tenants evict landlords"),
+        ("wie kann ich meine rechnung bezahlen", "wie ich meine rechnung bezahlen kann"),
+        ("is a dog a good dog", "is the dog good"),
+    ] {
+        check(one, other, false);
+    }
+}
+
+#[test]
+fn word_3_long_texts_are_compared_to_their_end() {
+    let text = |end: &str| "so many words of a text without an end ".repeat(500) + end;
+    check(&text("pay a tenant"), &text("pay the tenant"), false);
+    check(&text("tenants pay landlords"), &text("landlords pay tenants"), true);
+}
