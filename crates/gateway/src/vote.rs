@@ -21,7 +21,8 @@ use evenkeel_core::{AttemptId, Permille, Tally};
 use evenkeel_signals::{
     calibrate,
     votes::{
-        self, Bounds, EQUAL, Estimate, Rivals, Tolerance, clusters, median, median_decided, record, records, weight,
+        self, Bounds, EQUAL, Estimate, Rivals, Spoken, Tolerance, clusters, median, median_decided, record, records,
+        weight,
     },
 };
 
@@ -44,8 +45,8 @@ pub(crate) enum Said {
     Sure(Vec<Option<String>>, Vec<Option<f64>>),
     /// The number of each row.
     Numbers(Vec<Option<f64>>),
-    /// A text, in the form that equal texts share.
-    Text(String),
+    /// A text, in the form that equal texts share, and as it was said.
+    Text(Spoken),
     /// Fields of a record, each in the form that equal ones share.
     Record(Vec<String>),
 }
@@ -95,8 +96,10 @@ pub(crate) struct Ballot {
     /// The classes that were said, and their numbers.
     names: Vec<String>,
     numbers: HashMap<String, u32>,
-    /// Texts and records, of which some may be one class.
-    texts: Vec<Option<String>>,
+    /// Texts, of which some may be one class.
+    texts: Vec<Option<Spoken>>,
+    /// Records, of which some may be one class.
+    records: Vec<Option<String>>,
 }
 
 impl Ballot {
@@ -121,6 +124,7 @@ impl Ballot {
             names: Vec::new(),
             numbers: HashMap::new(),
             texts: vec![None; members],
+            records: vec![None; members],
         }
     }
 
@@ -162,13 +166,13 @@ impl Ballot {
             Some(Said::Record(fields)) if self.on.is_exact() => {
                 Member::Labels(attempt, self.votes(at, vec![Some(record(&fields))], &[]))
             }
-            Some(said @ (Said::Text(_) | Said::Record(_))) => {
-                self.texts[at] = Some(match said {
-                    Said::Record(fields) => record(&fields),
-                    Said::Text(text) => text,
-                    _ => String::new(),
-                });
-                // Its class depends on what the others say.
+            // Its class depends on what the others say.
+            Some(Said::Text(text)) => {
+                self.texts[at] = Some(text);
+                Member::Labels(attempt, vec![None])
+            }
+            Some(Said::Record(fields)) => {
+                self.records[at] = Some(record(&fields));
                 Member::Labels(attempt, vec![None])
             }
         };
@@ -202,16 +206,20 @@ impl Ballot {
 
     /// Gives texts, and records, that say nearly the same one class.
     fn cluster(&mut self) {
-        let spoken: Vec<(usize, String)> =
-            self.texts.iter().enumerate().filter_map(|(at, it)| Some((at, it.clone()?))).collect();
-        let texts: Vec<&str> = spoken.iter().map(|it| it.1.as_str()).collect();
-        let classes = match self.on {
-            Voted::Fields(_, absolute, relative) => records(&texts, Tolerance { absolute, relative }),
-            _ => clusters(&texts),
+        let (who, classes): (Vec<usize>, Vec<String>) = match self.on {
+            Voted::Fields(_, absolute, relative) => {
+                let (who, said): (Vec<_>, Vec<_>) = spoken(&self.records);
+                let said: Vec<&str> = said.into_iter().map(String::as_str).collect();
+                (who, records(&said, Tolerance { absolute, relative }))
+            }
+            _ => {
+                let (who, said) = spoken(&self.texts);
+                (who, clusters(&said))
+            }
         };
-        for ((at, _), class) in spoken.iter().zip(classes) {
-            let vote = Vote { class: self.number(class), weight: self.weights[*at].most };
-            if let Member::Labels(_, labels) = &mut self.members[*at] {
+        for (at, class) in who.into_iter().zip(classes) {
+            let vote = Vote { class: self.number(class), weight: self.weights[at].most };
+            if let Member::Labels(_, labels) = &mut self.members[at] {
                 *labels = vec![Some(vote)];
             }
         }
@@ -316,13 +324,28 @@ impl Ballot {
         self.members.iter().enumerate().filter_map(ballot).collect()
     }
 
+    /// Says that the winner stays who it is. A text that comes in later may join others to it, or part those who stand near it,
+    /// but not those who say the very same.
+    fn is_decided(&self, tally: &votes::Tally) -> bool {
+        let out: Vec<_> = self.weights_out().collect();
+        let ballot = |(voter, it): (usize, &Option<Spoken>)| {
+            let class = it.as_ref()?.canonical.clone();
+            Some(votes::Ballot { voter, weight: self.weights[voter].most, class })
+        };
+        match self.on {
+            Voted::Text => {
+                let exact = self.texts.iter().enumerate().filter_map(ballot).collect::<Vec<_>>();
+                votes::Tally::of(&exact).decided(&out, Rivals::MayJoin)
+            }
+            Voted::Fields(..) if !self.on.is_exact() => tally.decided(&out, Rivals::MayJoin),
+            _ => tally.decided(&out, Rivals::Apart),
+        }
+    }
+
     fn label_row(&self, row: usize) -> Option<Row> {
         let ballots = self.ballots(row);
         let tally = votes::Tally::of(&ballots);
         let leader = tally.leader()?;
-        let out: Vec<_> = self.weights_out().collect();
-        let may_join = matches!(self.on, Voted::Text | Voted::Fields(..)) && !self.on.is_exact();
-        let rivals = if may_join { Rivals::MayJoin } else { Rivals::Apart };
         let same = ballots.iter().filter(|it| it.class == leader.class).map(|it| 1 << it.voter).sum();
         let share = tally.share(self.classes).unwrap_or(0) / TENTHS;
         let reading = self.learnt.as_ref().and_then(|it| it.votes.learnt.confidence(TIMELESS, &tally));
@@ -334,7 +357,7 @@ impl Ballot {
             // Whole thousandths at or below it: what is told is never more than what is known.
             right: reading.map(|it| (it.p.clamp(0.0, 1.0) * 1e3).floor() as u16),
             n,
-            decided: tally.decided(&out, rivals),
+            decided: self.is_decided(&tally),
             same,
         })
     }
@@ -364,6 +387,11 @@ impl Ballot {
         let out = |it: &(&Member, &Bounds)| matches!(it.0, Member::Out(_));
         self.members.iter().zip(&self.weights).filter(out).map(|(_, weight)| *weight)
     }
+}
+
+/// Returns who has spoken, and what they say.
+fn spoken<T>(all: &[Option<T>]) -> (Vec<usize>, Vec<&T>) {
+    all.iter().enumerate().filter_map(|(at, it)| Some((at, it.as_ref()?))).unzip()
 }
 
 impl Row {

@@ -31,12 +31,13 @@ mod text;
 mod trust;
 mod weight;
 
-pub use cluster::clusters;
+pub use cluster::{Spoken, clusters};
 pub use fields::{record, records};
 pub use median::{Agreement, Estimate, Tolerance, median, median_decided};
 pub use number::canonical_number;
 pub use read::{Read, read};
 pub use tally::{Ballot, Rivals, Standing, Tally};
 pub use text::canonical;
+use text::plain;
 pub use trust::{Lesson, trust, trusted};
 pub use weight::{Bounds, EQUAL, weight};

@@ -1,7 +1,7 @@
 //! What the answer of a member says, in the form in which equal answers are equal.
 
 use evenkeel_config::{Confidence, Voted};
-use evenkeel_signals::votes::{Read, read};
+use evenkeel_signals::votes::{Read, Spoken, read};
 use serde_json::Value;
 
 use super::Said;
@@ -60,7 +60,7 @@ fn labels(tensor: &Tensor) -> Vec<String> {
 pub(crate) fn text(on: &Voted, text: &str) -> Option<Said> {
     let label = |how: &Read| Some(Said::Labels(vec![Some(read(text, how)?)]));
     match on {
-        Voted::Text => read(text, &Read::Whole).map(Said::Text),
+        Voted::Text => read(text, &Read::Whole).map(|it| Said::Text(Spoken::of(it, text))),
         Voted::Field(name) => label(&Read::Field(name.clone())),
         Voted::Fields(names, ..) => {
             let field = |name: &String| read(text, &Read::Field(name.clone()));

@@ -101,6 +101,30 @@ fn texts_that_say_nearly_the_same_vote_together_and_the_winner_keeps_its_own_wor
 }
 
 #[test]
+fn cluster_1_texts_that_contradict_each_other_do_not_outvote_the_third() {
+    let mut ballot = ballot(3, &of(Voted::Text, Weights::Given(vec![2.0, 1.5, 1.5])));
+    let said = |text| read::text(&Voted::Text, text);
+    let approved = "Your application for a loan has been approved by the bank in the last week.";
+    ballot.ended(AttemptId(10), said("I do not know."));
+    ballot.ended(AttemptId(11), said(approved));
+    ballot.ended(AttemptId(12), said(&approved.replace("has been", "has not been")));
+    assert_eq!(ballot.followed(), [Some(0)], "the two are not of one mind");
+}
+
+#[test]
+fn vote_2_a_text_is_not_decided_by_those_who_only_stand_near_it() {
+    let said = |text: &str| read::text(&Voted::Text, text);
+    let near = "please restart the router and wait for some time before you connect again";
+    let open = |texts: [&str; 2]| {
+        let mut ballot = ballot(3, &of(Voted::Text, Weights::Equal));
+        (10..).zip(texts).for_each(|(at, it)| ballot.ended(AttemptId(at), said(it)));
+        ballot.tally(2).open
+    };
+    assert_eq!(open([near, near]), 0, "whatever the third says");
+    assert_eq!(open([near, &format!("{near} then")]), 1, "the third may part them");
+}
+
+#[test]
 fn who_fails_or_abstains_has_no_vote_and_leaves_less_to_wait_for() {
     let mut ballot = ballot(3, &of(label(), Weights::Given(vec![2.0, 2.0, 1.0])));
     ballot.ended(AttemptId(10), labels(&["a"]));

@@ -129,7 +129,8 @@ impl Tally {
         let others = &self.standings[1..];
         let rival: i128 = match rivals {
             Rivals::Apart => others.first().map_or(0, |it| i128::from(it.weight)).max(0),
-            Rivals::MayJoin => others.iter().map(|it| i128::from(it.weight.max(0))).sum(),
+            // One that weighs less than nothing may join the leader.
+            Rivals::MayJoin => others.iter().map(|it| i128::from(it.weight).abs()).sum(),
         };
         // A class that nobody has voted for yet stands at zero.
         i128::from(leader.weight) - rival > swing

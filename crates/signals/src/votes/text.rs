@@ -22,6 +22,19 @@ pub fn canonical(text: &str) -> String {
     }
 }
 
+/// Returns a text as it was said, but without mark-up, and with numbers in their one form; lines stay lines.
+pub(super) fn plain(text: &str) -> String {
+    let bare = without_markup(&text.nfkc().collect::<String>());
+    let line = |line: &str| line.split_whitespace().map(with_number).collect::<Vec<_>>().join(" ");
+    bare.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// A word as it is; a number in its one form, with the marks behind it.
+fn with_number(word: &str) -> String {
+    let number = word.trim_end_matches(is_mark);
+    canonical_number(number).map_or_else(|| word.to_owned(), |it| it + &word[number.len()..])
+}
+
 /// Folds case: through the capital, so that `ß` and `SS`, `ς` and `Σ` meet.
 fn fold(c: char) -> impl Iterator<Item = char> {
     c.to_uppercase().flat_map(char::to_lowercase)
@@ -29,11 +42,15 @@ fn fold(c: char) -> impl Iterator<Item = char> {
 
 /// One word without the marks around it; a number in its one form.
 fn word(text: &str) -> String {
-    let mark = |c: char| ".,;:!?…\"'`“”‘’«»()[]".contains(c);
-    let bare = text.trim_end_matches(mark);
+    let bare = text.trim_end_matches(is_mark);
     // A point before a digit belongs to it.
-    let bare = if canonical_number(bare).is_some() { bare } else { bare.trim_start_matches(mark) };
+    let bare = if canonical_number(bare).is_some() { bare } else { bare.trim_start_matches(is_mark) };
     canonical_number(bare).unwrap_or_else(|| bare.to_owned())
+}
+
+/// Says whether a character is a mark of a sentence.
+fn is_mark(c: char) -> bool {
+    ".,;:!?…\"'`“”‘’«»()[]".contains(c)
 }
 
 /// Drops tags of HTML, and of Markdown emphasis, code, headings, quotes, list marks and the targets of links.
@@ -43,7 +60,7 @@ fn without_markup(text: &str) -> String {
         let line = line.trim_start().trim_start_matches(['#', '>']).trim_start();
         let line = ["- ", "* ", "+ "].iter().find_map(|it| line.strip_prefix(it)).unwrap_or(line);
         spans(line, &mut plain);
-        plain.push(' ');
+        plain.push('\n');
     }
     plain
 }

@@ -56,6 +56,9 @@ fn a_leader_is_decided_when_it_cannot_be_passed() {
     let split = Tally::of(&[ballot(0, 30, "a"), ballot(1, 11, "b"), ballot(2, 10, "c")]);
     assert!(split.decided(&[Bounds::exactly(18)], Rivals::Apart));
     assert!(!split.decided(&[Bounds::exactly(18)], Rivals::MayJoin), "b and c may become one");
+    let doubted = Tally::of(&[ballot(0, 30, "a"), ballot(1, -12, "b")]);
+    assert!(doubted.decided(&[Bounds::exactly(20)], Rivals::Apart));
+    assert!(!doubted.decided(&[Bounds::exactly(20)], Rivals::MayJoin), "b may join a, and take from it");
     let against = Bounds { least: -20, most: 1 };
     assert!(!split.decided(&[against], Rivals::Apart), "a vote of less than nothing for the leader");
     assert!(!Tally::of(&[]).decided(&[], Rivals::Apart));
