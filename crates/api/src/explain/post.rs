@@ -27,6 +27,7 @@ fn line(it: &Posted) -> String {
         ("max_length", _) => format!("cut {}", counted(times, "text")),
         ("json", "around") => "took the JSON out of the words around it".to_owned(),
         ("json", "syntax") => format!("mended {} of syntax", counted(times, "slip")),
+        ("json", "twice") => format!("kept the last of {} that stood twice", counted(times, "key")),
         ("json", "type") => format!("converted {}", counted(times, "value")),
         ("json", "unknown") => format!("removed {}", counted(times, "unknown field")),
         ("json", "default") => format!("added {}", counted(times, "missing default")),

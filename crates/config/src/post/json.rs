@@ -2,12 +2,15 @@
 //!
 //! The one place that knows the library of JSON Schema. Mended is what can be without a guess: words and fences around it,
 //! slips of syntax, types that convert without loss, unknown fields, missing defaults. A value that is missing, or an end that
-//! was cut off, is not invented.
+//! was cut off, is not invented. Of several values the last counts that is valid as it stands; where none is, or a later one could be
+//! mended as well, which one was meant would be a guess.
 //!
 //! # Invariants
-//! - `JSON-1`: what comes out is valid under the schema; what came in valid comes out byte for byte.
+//! - `JSON-1`: what comes out is valid under the schema; what came in valid comes out byte for byte. An object with a key twice is
+//!   not valid: which of the two counts is for whoever reads it to say, so that it is written anew, with the last.
 //! - `JSON-2`: a schema names nothing outside of itself, and its patterns are linear: none is fetched, none backtracks.
 
+mod distinct;
 mod fit;
 mod read;
 
@@ -15,6 +18,8 @@ use std::fmt;
 
 use jsonschema::{PatternOptions, Validator};
 use serde_json::Value;
+
+use self::read::Found;
 
 /// A schema, compiled.
 pub(crate) struct Schema {
@@ -51,20 +56,50 @@ impl Schema {
     /// Returns the answer as the schema wants it; none where it is not, and cannot be mended.
     pub(crate) fn of(&self, text: &str) -> Option<Written> {
         let strict = serde_json::from_str::<Value>(text).ok();
-        if strict.as_ref().is_some_and(|value| self.validator.is_valid(value)) {
+        let twice = if strict.is_some() { distinct::twice(text) } else { 0 };
+        if twice == 0 && strict.as_ref().is_some_and(|value| self.validator.is_valid(value)) {
             return Some(Written { text: text.into(), repairs: Vec::new() });
         }
         if !self.repair {
             return None;
         }
-        let read::Found { mut value, mut repairs } = match strict {
-            Some(value) => read::Found { value, repairs: Vec::new() },
-            None => read::find(text)?,
+        let Found { value, repairs } = match strict {
+            Some(value) => {
+                let repairs = Some(("twice", twice)).filter(|it| it.1 > 0).into_iter().collect();
+                self.fitted(Found { value, repairs })?
+            }
+            None => self.meant(read::find(text))?,
         };
+        Some(Written { text: value.to_string(), repairs })
+    }
+
+    /// Returns the value that an answer is, of all that stand in it.
+    fn meant(&self, mut found: Vec<Found>) -> Option<Found> {
+        // What is of another type cannot be meant: "as [1] says".
+        let wanted = self.written["type"].as_str();
+        found.retain(|it| match wanted {
+            Some("object") => it.value.is_object(),
+            Some("array") => it.value.is_array(),
+            _ => true,
+        });
+        match found.iter().rposition(|it| self.validator.is_valid(&it.value)) {
+            Some(last) => {
+                let after = found.split_off(last + 1);
+                let other = after.into_iter().any(|it| self.fitted(it).is_some());
+                found.pop().filter(|_| !other)
+            }
+            None if found.len() == 1 => self.fitted(found.pop()?),
+            None => None,
+        }
+    }
+
+    /// Makes a value fit the schema; none where that cannot be.
+    fn fitted(&self, found: Found) -> Option<Found> {
+        let Found { mut value, mut repairs } = found;
         if !self.validator.is_valid(&value) {
             repairs.extend(fit::fit(&mut value, &self.written));
         }
-        self.validator.is_valid(&value).then(|| Written { text: value.to_string(), repairs })
+        self.validator.is_valid(&value).then_some(Found { value, repairs })
     }
 }
 

@@ -1,44 +1,74 @@
 //! Read: the JSON that stands in what a model wrote, with the slips that models make.
 //!
 //! Accepted besides JSON: words and fences around it, comments, commas behind the last item, keys without quotes, single quotes,
-//! line ends in texts, and `True`, `False` and `None`. Refused: an end that is missing.
+//! line ends in texts, and `True`, `False` and `None`. Refused: an end that is missing, whatever stands whole before it or inside.
 
 use serde_json::{Map, Value};
 
 /// The deepest nesting.
 const DEEPEST: usize = 64;
-/// Places at which it may begin that are tried.
-const STARTS: usize = 16;
+/// Places at which it may begin, and does not, that are tried.
+const STARTS: usize = 64;
 
 /// What was found, and what was mended for that.
+#[derive(Clone, Debug)]
 pub(super) struct Found {
     pub(super) value: Value,
     pub(super) repairs: Vec<(&'static str, u64)>,
 }
 
-/// Finds the first object or list that is whole.
-pub(super) fn find(text: &str) -> Option<Found> {
-    let starts = text.char_indices().filter(|(_, c)| matches!(c, '{' | '[')).take(STARTS);
-    starts.filter_map(|(start, _)| read(text, start)).next()
+/// Finds all objects and lists that are whole and in no other, in order: none where one has no end.
+///
+/// One with nothing in it is none, where anything but a fence stands around it: words about `{}` are no answer.
+pub(super) fn find(text: &str) -> Vec<Found> {
+    let (mut found, mut from, mut failed) = (Vec::new(), 0, 0);
+    while let Some(start) = text[from..].find(['{', '[']).map(|at| from + at) {
+        let mut reader = Reader { rest: &text[start..], slips: 0, twice: 0 };
+        match reader.value(0) {
+            Some(value) => {
+                let end = text.len() - reader.rest.len();
+                let around = (text[..start].trim(), text[end..].trim());
+                if !is_empty(&value) || is_fence(around.0) && is_fence(around.1) {
+                    found.push(reader.found(value, around));
+                }
+                from = end;
+            }
+            // It was cut off, or is more than would be looked at.
+            None if reader.rest.is_empty() || failed == STARTS => return Vec::new(),
+            None => (from, failed) = (start + 1, failed + 1),
+        }
+    }
+    found
 }
 
-fn read(text: &str, start: usize) -> Option<Found> {
-    let mut reader = Reader { rest: &text[start..], slips: 0 };
-    let value = reader.value(0)?;
-    let around = !text[..start].trim().is_empty() || !reader.rest.trim().is_empty();
-    let repairs = [("around", u64::from(around)), ("syntax", reader.slips)];
-    Some(Found { value, repairs: repairs.into_iter().filter(|it| it.1 > 0).collect() })
+fn is_empty(value: &Value) -> bool {
+    value.as_object().is_some_and(Map::is_empty) || value.as_array().is_some_and(Vec::is_empty)
+}
+
+/// Says whether nothing stands there but what models put around code.
+fn is_fence(text: &str) -> bool {
+    let word = text.trim_matches('`').trim();
+    word.is_empty() || word.eq_ignore_ascii_case("json")
 }
 
 struct Reader<'a> {
     rest: &'a str,
     slips: u64,
+    /// Keys that stand twice in one object; the last counts, as for everybody who reads JSON.
+    twice: u64,
 }
 
 impl<'a> Reader<'a> {
+    fn found(&self, value: Value, around: (&str, &str)) -> Found {
+        let around = !around.0.is_empty() || !around.1.is_empty();
+        let repairs = [("around", u64::from(around)), ("syntax", self.slips), ("twice", self.twice)];
+        Found { value, repairs: repairs.into_iter().filter(|it| it.1 > 0).collect() }
+    }
+
     fn value(&mut self, depth: usize) -> Option<Value> {
         self.space()?;
         match self.rest.chars().next()? {
+            // Not cut off: too deep.
             _ if depth > DEEPEST => None,
             '{' => self.object(depth),
             '[' => self.list(depth),
@@ -63,7 +93,7 @@ impl<'a> Reader<'a> {
             self.space()?;
             self.rest = self.rest.strip_prefix(':')?;
             let value = self.value(depth + 1)?;
-            map.insert(key, value);
+            self.twice += u64::from(map.insert(key, value).is_some());
             self.comma('}')?;
         }
     }
@@ -96,7 +126,7 @@ impl<'a> Reader<'a> {
 
     fn bare_key(&mut self) -> Option<String> {
         let name = |c: char| c.is_alphanumeric() || c == '_' || c == '-' || c == '$';
-        let end = self.rest.find(|c: char| !name(c))?;
+        let end = self.rest.find(|c: char| !name(c)).unwrap_or(self.rest.len());
         let (key, rest) = self.rest.split_at(end);
         (self.rest, self.slips) = (rest, self.slips + 1);
         Some(key.to_owned()).filter(|key| !key.is_empty())
@@ -133,6 +163,7 @@ impl<'a> Reader<'a> {
             }
             escaped = c == '\\' && !escaped;
         }
+        self.rest = "";
         None
     }
 
@@ -158,7 +189,7 @@ impl<'a> Reader<'a> {
             self.rest = self.rest.trim_start();
             let comment = match self.rest {
                 it if it.starts_with("//") => it.find('\n').unwrap_or(it.len()),
-                it if it.starts_with("/*") => it.find("*/")? + 2,
+                it if it.starts_with("/*") => it.find("*/").map_or(it.len(), |at| at + 2),
                 _ => return Some(()),
             };
             (self.rest, self.slips) = (&self.rest[comment..], self.slips + 1);

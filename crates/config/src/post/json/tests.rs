@@ -64,6 +64,58 @@ fn types_fields_and_defaults_are_mended_where_nothing_is_lost() {
     );
 }
 
+const LABEL: &str = r##"{
+  "type": "object", "additionalProperties": false, "required": ["label"],
+  "properties": {"label": {"enum": ["approve", "decline"], "default": "approve"}}
+}"##;
+
+#[test]
+fn of_several_values_the_last_valid_one_is_meant_and_no_default_makes_one() {
+    let schema = Schema::read(LABEL, true).expect("it is one");
+    let check = |text: &str, expected: Option<&str>| {
+        let expected = expected.map(|it| format!(r#"{{"label":"{it}"}}"#));
+        assert_eq!(schema.of(text).map(|it| it.text), expected, "{text}");
+    };
+    check(r#"I will fill {} as asked: {"label":"decline"}"#, Some("decline"));
+    check(r#"As [1] says: {"label":"decline"}"#, Some("decline"));
+    check(r#"{"label":"decline"}, and {} is left alone [2]"#, Some("decline"));
+    check(r#"At first {"label":"approve"}, then {"label":"decline"}"#, Some("decline"));
+    check(r#"Not {"label":"maybe"} but {"label":"decline"}"#, Some("decline"));
+    check(r#"so: {"label":"DECLINE"}"#, Some("decline"));
+    check(r#"As [1] says: {"label":"Decline"}"#, Some("decline"));
+    // Which one was meant would be a guess.
+    check(r#"{"label":"approve"}, or rather {"label":"DECLINE"}"#, None);
+    check(r#"{"label":"Approve"} or {"label":"DECLINE"}"#, None);
+    check("I was asked to fill {} and will not", None);
+    check("{} {}", None);
+    // Nothing of what was cut off is an answer, whole as it may be.
+    check(r#"{"label":"approve"} becomes {"label":"dec"#, None);
+    check(r#"{"cases": [{"label":"approve"}"#, None);
+    check(r#"{"why": "{\"label\": \"approve\"}"#, None);
+    // An answer that is nothing but defaults is one.
+    check("{}", Some("approve"));
+    check("```json\n{}\n```", Some("approve"));
+    check(&format!("{}{}", "{a} ".repeat(40), r#"{"label":"decline"}"#), Some("decline"));
+    check(&format!("{}{}", "{a} ".repeat(80), r#"{"label":"decline"}"#), None);
+}
+
+#[test]
+fn json_1_an_object_with_a_key_twice_is_written_anew_from_what_was_validated() {
+    let text = r#"{"label":"approve","label":"decline"}"#;
+    let schema = |repair| Schema::read(LABEL, repair).expect("it is one");
+    let written = Written { text: r#"{"label":"decline"}"#.into(), repairs: vec![("twice", 1)] };
+    assert_eq!(schema(true).of(text), Some(written));
+    assert_eq!(schema(false).of(text), None);
+    let nested = r#"{"title":"x","priority":3,"urgent":true,"tags":["Bug"],"note":null}"#;
+    assert_eq!(mended(nested), Some((nested.into(), vec![])), "each key stands once");
+    let deep = Schema::read("true", true).expect("it is one");
+    let check =
+        |text: &str, expected: &str| assert_eq!(deep.of(text).map(|it| it.text), Some(expected.into()), "{text}");
+    check(r#"[{"a": {"b": 1, "b": -2.5}}, true, null]"#, r#"[{"a":{"b":-2.5}},true,null]"#);
+    check(r#"{"a": {"b": 1}, "c": {"b": 2}}"#, r#"{"a": {"b": 1}, "c": {"b": 2}}"#);
+    check(r#"so {"a": 1, "a": 2}"#, r#"{"a":2}"#);
+}
+
 #[test]
 fn what_would_be_a_guess_is_no_answer() {
     for text in [
