@@ -5,7 +5,8 @@
 //!
 //! # Invariants
 //! - `POST-1`: a text that comes in pieces becomes what it becomes as a whole, however it is cut.
-//! - `POST-2`: what is held back of a stream is bounded by the longest match of its patterns, and, where it may have to be cut, by 32 characters and the mark.
+//! - `POST-2`: what is held back of a stream is bounded by the longest match of its patterns, by 4 KiB of a tag, and, where it may have to be cut, by 32 characters and
+//!   the mark.
 //! - `POST-3`: a text is read a bounded number of times, in time that is linear in its length and the size of the patterns.
 //!
 //! # When it misleads
@@ -15,6 +16,7 @@
 mod json;
 mod label;
 mod length;
+mod markup;
 mod number;
 mod pattern;
 mod personal;
@@ -80,6 +82,8 @@ pub const PASSED: &str = "passed";
 pub(crate) enum Does {
     /// Removes characters that nobody sees.
     Control,
+    /// Removes tags and comments of HTML.
+    Markup,
     /// Writes something else where a pattern is found.
     Pattern(Arc<Pattern>),
     /// Cuts what is longer.
@@ -213,7 +217,7 @@ impl Part {
                 written.repairs.iter().for_each(|(repair, times)| changes.add(step, repair, *times));
                 Ok(written.text)
             }
-            Does::Control | Does::Pattern(_) | Does::Length(_) => {
+            Does::Control | Does::Markup | Does::Pattern(_) | Does::Length(_) => {
                 let mut stream = Stream::new([(step, self)].into_iter(), 0);
                 Ok(stream.push(text, changes) + &stream.end(changes))
             }
@@ -224,7 +228,7 @@ impl Part {
 impl Does {
     fn needs_whole(&self) -> bool {
         match self {
-            Self::Control | Self::Length(_) => false,
+            Self::Control | Self::Markup | Self::Length(_) => false,
             Self::Pattern(pattern) => !pattern.is_bounded(),
             Self::Allow(_) | Self::Json(_) => true,
         }
@@ -232,12 +236,9 @@ impl Does {
 
     /// Says whether it is done to what stands beside an answer, too.
     fn is_for_all(&self) -> bool {
-        matches!(self, Self::Control | Self::Pattern(_))
+        matches!(self, Self::Control | Self::Markup | Self::Pattern(_))
     }
 }
-
-/// Tags and comments of HTML.
-pub(crate) const MARKUP: &str = r"</?[A-Za-z][A-Za-z0-9:-]{0,63}(?:[\s/][^<>]{0,200})?>|<!--(?s:.{0,200}?)-->";
 
 #[cfg(test)]
 mod tests;

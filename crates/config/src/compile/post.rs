@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     outside::Outside,
-    post::{Clamp, Does, Labels, Length, MARKUP, Part, Pattern, Post, Round, Schema, Step, Work, pattern_of},
+    post::{Clamp, Does, Labels, Length, Part, Pattern, Post, Round, Schema, Step, Work, pattern_of},
     schema::post::{self as schema, OnError, Personal, Unwanted},
 };
 
@@ -69,7 +69,7 @@ fn redact(it: &schema::Redact) -> Vec<Part> {
 fn strip(what: Unwanted) -> Part {
     let (name, does) = match what {
         Unwanted::Control => ("control", Does::Control),
-        Unwanted::Markup => ("markup", Does::Pattern(Arc::new(Pattern::markup(MARKUP)))),
+        Unwanted::Markup => ("markup", Does::Markup),
     };
     Part { name: name.into(), does, passes: false }
 }

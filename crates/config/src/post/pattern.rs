@@ -81,11 +81,6 @@ impl Pattern {
         Self::new(source, Check::None, format!("[{name}]"))
     }
 
-    /// Makes a pattern of what is removed.
-    pub(crate) fn markup(source: &str) -> Self {
-        Self::new(source, Check::None, String::new()).expect("it is one")
-    }
-
     /// Says whether no match is longer than what may be held back of a stream.
     pub(crate) fn is_bounded(&self) -> bool {
         self.longest.is_some()

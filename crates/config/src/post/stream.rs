@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{
     Changes, Does, Part,
     length::Cutting,
+    markup::Stripping,
     pattern::{Finding, Pattern},
 };
 
@@ -25,6 +26,7 @@ struct Stage {
 #[derive(Debug)]
 enum State {
     Control,
+    Markup(Stripping),
     Pattern(Arc<Pattern>, Finding),
     Length(Cutting),
 }
@@ -34,6 +36,7 @@ impl Stream {
     pub(super) fn new<'p>(parts: impl Iterator<Item = (usize, &'p Part)>, sent: usize) -> Self {
         let state = |part: &Part| match &part.does {
             Does::Control => Some(State::Control),
+            Does::Markup => Some(State::Markup(Stripping::default())),
             Does::Pattern(pattern) => Some(State::Pattern(pattern.clone(), Finding::default())),
             Does::Length(length) => Some(State::Length(Cutting::new(length.clone(), sent))),
             Does::Allow(_) | Does::Json(_) => None,
@@ -60,6 +63,7 @@ impl Stage {
         }
         let (out, times) = match &mut self.state {
             State::Control => visible(piece),
+            State::Markup(stripping) => stripping.push(piece),
             State::Pattern(pattern, finding) => finding.push(pattern, piece),
             State::Length(cutting) => {
                 let (out, cut) = cutting.push(piece);
@@ -73,6 +77,7 @@ impl Stage {
     fn end(&mut self, changes: &mut Changes) -> String {
         let (out, times) = match &mut self.state {
             State::Control => (String::new(), 0),
+            State::Markup(stripping) => stripping.end(),
             State::Pattern(pattern, finding) => finding.end(pattern),
             State::Length(cutting) => (cutting.end(), 0),
         };
