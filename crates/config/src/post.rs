@@ -178,6 +178,11 @@ impl Post {
         parts.iter().try_fold(text.to_owned(), |text, part| part.text(&text, step, changes))
     }
 
+    /// Says whether something is done to what stands beside an answer.
+    pub fn is_for_asides(&self) -> bool {
+        self.parts(Said::Aside).next().is_some()
+    }
+
     /// Begins to do so to a text that comes in pieces, of which so many characters were sent before.
     pub fn stream(&self, said: Said, sent: usize) -> Stream {
         Stream::new(self.parts(said), sent)

@@ -115,6 +115,7 @@ impl Filter<'_> {
                 patches.push((at..at, member(place.1, &rest, empty)));
             }
         }
+        patches.extend(choice.without_unseen(self.post));
         // The pieces are cut otherwise than their words.
         patches.extend(choice.logprobs.map(|place| (place, b"null".to_vec())));
         Ok(())
@@ -172,6 +173,7 @@ pub(super) fn whole(chunks: Vec<Chunk>, post: &Post, changes: &mut Changes) -> R
             for (key, place) in choice.texts.iter().filter(|it| changed.contains(&(choice.index, it.0))) {
                 patches.push((place.clone(), quoted(&made.remove(&(choice.index, *key)).unwrap_or_default())));
             }
+            patches.extend(choice.without_unseen(post));
             if patches.len() > before {
                 patches.extend(choice.logprobs.map(|place| (place, b"null".to_vec())));
             }

@@ -102,6 +102,71 @@ fn post_4_what_cannot_be_looked_at_is_not_given() {
     assert_eq!(result, ResultCode::GuardOutput, "nothing is left of it");
 }
 
+/// Where a model says something besides, as some servers have it.
+fn besides() -> Value {
+    json!({
+        "role": "assistant",
+        "reasoning_details": [{"type": "reasoning.text", "text": "it is a@b.example", "index": 0}],
+        "annotations": [{"type": "url_citation", "url_citation": {"title": "by c@d.example", "start_index": 3}}],
+        "audio": {"id": "audio-1", "data": "UklGRg==", "transcript": "write to e@f.example"},
+        "provider_specific": {"count": 1, "sure": true},
+        "tool_calls": [{"function": {"name": "mail", "arguments": "{\"to\":\"g@h.example\"}"}}],
+    })
+}
+
+#[test]
+fn post_4_what_a_message_says_under_other_keys_is_looked_at_too() {
+    let mut message = besides();
+    message["content"] = json!("yes");
+    let (result, body, posted) = said(&steps("[{redact: {}}]", "first_content"), &message);
+    let got = &body.expect("an answer")["choices"][0]["message"];
+    assert_eq!((result, posted[0].changes), (ResultCode::Ok, 3));
+    assert_eq!(got["reasoning_details"][0]["text"], "it is [email]");
+    assert_eq!(got["annotations"][0]["url_citation"]["title"], "by [email]");
+    assert_eq!(got["audio"], json!({"id": "audio-1", "data": "UklGRg==", "transcript": "write to [email]"}));
+    assert_eq!(
+        (&got["tool_calls"], &got["provider_specific"], &got["content"]),
+        (&message["tool_calls"], &message["provider_specific"], &message["content"])
+    );
+    let (_, body, posted) = said(&steps("[{max_length: {characters: 3}}]", "first_content"), &message);
+    assert_eq!((&body.expect("an answer")["choices"][0]["message"], posted), (&message, vec![]), "no step is for them");
+}
+
+#[test]
+fn post_4_a_message_where_nobody_looks_for_one_is_looked_at_too() {
+    let post = steps("[{redact: {}}]", "first_content");
+    let choice =
+        json!({"index": 0, "message": {"content": "yes"}, "delta": {"content": "a@b.example"}, "text": "c@d.example"});
+    let body: Bytes = json!({"choices": [choice]}).to_string().into();
+    let made = chat::whole(&body, &post, &mut Changes::default()).expect("it can be looked at").expect("it changes");
+    let made: Value = serde_json::from_slice(&made).expect("JSON");
+    let choice = &made["choices"][0];
+    assert_eq!((&choice["delta"]["content"], &choice["text"]), (&json!("[email]"), &json!("[email]")));
+}
+
+#[tokio::test]
+async fn post_4_of_a_stream_what_is_said_under_other_keys_is_left_out() {
+    let deltas = [(besides(), None), say("yes"), (json!({}), Some("stop"))];
+    let check = |chunks: Vec<Chunk>, seen: bool| {
+        let delta =
+            serde_json::from_slice::<Value>(&chunks[0].event.data).expect("JSON")["choices"][0]["delta"].clone();
+        let given = besides();
+        for key in ["reasoning_details", "annotations"] {
+            assert_eq!(delta[key], if seen { given[key].clone() } else { Value::Null }, "{key}");
+        }
+        assert_eq!(delta["audio"]["transcript"], if seen { "write to e@f.example" } else { "" });
+        assert_eq!(delta["audio"]["data"], given["audio"]["data"], "sound is no text");
+        for key in ["role", "provider_specific", "tool_calls"] {
+            assert_eq!(delta[key], given[key], "{key}");
+        }
+    };
+    for (post, seen) in [("[{redact: {}}]", false), ("[{strip: {}}]", false), ("[{max_length: {characters: 9}}]", true)]
+    {
+        check(streamed_chunks(&steps(post, "first_content"), &deltas).await.0, seen);
+        check(held(chunks(&deltas), &steps(post, "full")).0.expect("it passes"), seen);
+    }
+}
+
 #[test]
 fn f_010_an_answer_goes_on_as_it_came_where_its_step_lets_it() {
     let post = steps("[{allow: {labels: [Yes, No], on_error: pass}}, {max_length: {characters: 5}}]", "full");
@@ -154,6 +219,19 @@ fn chunks(deltas: &[(Value, Option<&str>)]) -> Vec<Chunk> {
 
 /// Has a stream go through the steps, piece by piece; returns what a client reads of each, and what each means.
 async fn streamed(post: &Arc<Post>, deltas: &[(Value, Option<&str>)]) -> (Vec<(String, Meaning)>, Vec<Posted>) {
+    let (chunks, meanings, posted) = streamed_chunks(post, deltas).await;
+    let text = |chunk: &Chunk| {
+        let said: Value = serde_json::from_slice(&chunk.event.data).expect("JSON");
+        said["choices"][0]["delta"]["content"].as_str().unwrap_or_default().to_owned()
+    };
+    (chunks.iter().map(text).zip(meanings).collect(), posted)
+}
+
+/// The same, as it is sent.
+async fn streamed_chunks(
+    post: &Arc<Post>,
+    deltas: &[(Value, Option<&str>)],
+) -> (Vec<Chunk>, Vec<Meaning>, Vec<Posted>) {
     let ask = Arc::new(Ask {
         question: Question::Chat(peek_chat(br#"{"model":"m","stream":true,"messages":[{}]}"#).expect("well-formed")),
         body: Bytes::new(),
@@ -174,12 +252,12 @@ async fn streamed(post: &Arc<Post>, deltas: &[(Value, Option<&str>)]) -> (Vec<(S
         Ended::bare(ResultCode::Ok, Some(200))
     });
     let ended = posting.behind(attempt).await;
-    let mut got = Vec::new();
+    let (mut got, mut meanings) = (Vec::new(), Vec::new());
     while let Some(Piece::Event(chunk, meaning)) = pieces.recv().await {
-        let said: Value = serde_json::from_slice(&chunk.event.data).expect("JSON");
-        got.push((said["choices"][0]["delta"]["content"].as_str().unwrap_or_default().to_owned(), meaning));
+        got.push(chunk);
+        meanings.push(meaning);
     }
-    (got, ended.left.notes().0.posted)
+    (got, meanings, ended.left.notes().0.posted)
 }
 
 fn say(text: &str) -> (Value, Option<&str>) {
