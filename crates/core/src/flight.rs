@@ -7,6 +7,7 @@
 //! - `FLIGHT-1`: a flight has one leader, and nobody who waits in it leads, or waits in another.
 //! - `FLIGHT-2`: what is over and has landed is gone.
 //! - `FLIGHT-3`: a leader whose client is gone goes on for as long as somebody waits, and no longer.
+//! - `FLIGHT-4`: of those who wait for what they cannot have no more go at once than twice as many as the last time; at first one.
 
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -21,7 +22,7 @@ use crate::id::RequestId;
 pub(crate) enum After {
     /// A tier gave a whole answer, which is theirs, too, where the shell has it.
     Whole(u8),
-    /// It says nothing about them: each asks for itself.
+    /// It says nothing about them, or is not theirs: one of them leads, few ask for themselves, and the rest wait for that.
     Own,
     /// The tiers above this one failed: one of them leads, the rest go on from it.
     Failed(u8),
@@ -37,6 +38,8 @@ struct Flight {
     waiters: BTreeSet<RequestId>,
     /// The tier that its leader asks.
     tier: u8,
+    /// How many go where its answer is not theirs (FLIGHT-4).
+    go: usize,
     /// Its leader's client has begun to get a stream.
     begun: bool,
     /// Its leader's client is gone.
@@ -72,12 +75,12 @@ impl Flights {
         if self.by_key.contains_key(&key) {
             return false;
         }
-        self.put(key, (route.into(), leader, BTreeSet::new()));
+        self.put(key, (route.into(), leader, BTreeSet::new()), 1);
         true
     }
 
-    fn put(&mut self, key: u64, (route, leader, waiters): (String, RequestId, BTreeSet<RequestId>)) {
-        let flight = Flight { route, leader, waiters, tier: 0, begun: false, abandoned: false, after: None };
+    fn put(&mut self, key: u64, (route, leader, waiters): (String, RequestId, BTreeSet<RequestId>), go: usize) {
+        let flight = Flight { route, leader, waiters, tier: 0, go, begun: false, abandoned: false, after: None };
         self.by_key.insert(key, flight);
         self.by_leader.insert(leader, key);
     }
@@ -135,20 +138,27 @@ impl Flights {
         }
     }
 
-    /// Ends the flight of a leader that is over; returns what that means, and for whom. What one of them leads then keeps the
-    /// rest.
-    pub(crate) fn land(&mut self, leader: RequestId) -> Option<(After, Vec<RequestId>)> {
+    /// Ends the flight of a leader that is over, whose answer others may have or not; returns what that means, and for whom. What the
+    /// first of them leads then keeps the rest.
+    pub(crate) fn land(&mut self, leader: RequestId, kept: bool) -> Option<(After, Vec<RequestId>)> {
         let key = *self.by_leader.get(&leader)?;
-        let after = self.by_key.get(&key)?.after?;
+        let after = match self.by_key.get(&key)?.after? {
+            After::Whole(_) if !kept => After::Own,
+            after => after,
+        };
         self.by_leader.remove(&leader);
-        let Flight { route, mut waiters, .. } = self.by_key.remove(&key)?;
-        if !matches!(after, After::Failed(_) | After::Left) {
-            return Some((after, waiters.into_iter().collect()));
+        let Flight { route, mut waiters, go, .. } = self.by_key.remove(&key)?;
+        let (going, go) = match after {
+            After::Whole(_) => return Some((after, waiters.into_iter().collect())),
+            After::Own => (go, go.saturating_mul(2)),
+            After::Failed(_) => (usize::MAX, 1),
+            After::Left => (1, go),
+        };
+        let going: Vec<_> = core::iter::from_fn(|| waiters.pop_first()).take(going).collect();
+        if let Some(next) = going.first() {
+            self.put(key, (route, *next, waiters), go);
         }
-        let Some(next) = waiters.pop_first() else { return Some((after, Vec::new())) };
-        let rest = if after == After::Left { Vec::new() } else { core::mem::take(&mut waiters).into_iter().collect() };
-        self.put(key, (route, next, waiters));
-        Some((after, [Vec::from([next]), rest].concat()))
+        Some((after, going))
     }
 
     /// Takes a leader whose client is gone and for whom nobody waits any more.

@@ -325,14 +325,12 @@ impl Core {
 
     /// Gives those who wait for a request's answer what came of it (F-145).
     fn land(&mut self, now: Nanos, leader: RequestId, kept: bool) {
-        let Some((after, waiters)) = self.flights.land(leader) else { return };
+        let Some((after, waiters)) = self.flights.land(leader, kept) else { return };
         for (at, waiter) in waiters.into_iter().enumerate() {
             self.with(waiter, |it, world| match after {
-                After::Whole(tier) if kept => it.share(now, world, tier),
-                After::Whole(_) | After::Own => it.fly_alone(now, world, false),
-                After::Failed(_) | After::Left if at == 0 => it.fly_alone(now, world, true),
-                After::Failed(next) => it.go_below(now, world, next),
-                After::Left => {}
+                After::Whole(tier) => it.share(now, world, tier),
+                After::Failed(next) if at > 0 => it.go_below(now, world, next),
+                After::Own | After::Failed(_) | After::Left => it.fly_alone(now, world, at == 0),
             });
         }
     }

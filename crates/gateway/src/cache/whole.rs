@@ -4,9 +4,11 @@
 //! - `WHOLE-1`: what cannot be put together with certainty is not: an event that says something which nobody here knows how to
 //!   join makes nothing of all of it.
 //! - `WHOLE-2`: what is put together and taken apart again says the same.
+//! - `WHOLE-3`: what servers are known to say beside an answer (of their filters, of how it ended) is joined, too.
 //!
 //! # Source
-//! `docs/design/protocols.md`, sections 4.2 and 4.3.
+//! `docs/design/protocols.md`, sections 4.2 and 4.3. What is beside an answer: Azure OpenAI (`content_filter_*`), OpenRouter
+//! (`native_finish_reason`, `reasoning_details`), vLLM (`stop_reason`), SGLang (`matched_stop`), OpenAI (`annotations`).
 
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
@@ -15,6 +17,10 @@ use crate::sse;
 
 /// Members of a delta that are texts, of which each event has a piece.
 const TEXTS: [&str; 4] = ["content", "refusal", "reasoning", "reasoning_content"];
+
+/// Members of a choice that say something beside its answer, of which the last word counts.
+const ASIDES: [&str; 5] =
+    ["content_filter_results", "content_filter_offsets", "native_finish_reason", "stop_reason", "matched_stop"];
 
 type Object = Map<String, Value>;
 
@@ -59,10 +65,19 @@ fn choice(choices: &mut Vec<Object>, one: Value) -> Option<()> {
                 probabilities.into_iter().try_for_each(|(name, value)| append(all, name, value))?;
             }
             ("finish_reason", value) => drop(choice.insert(name, value)),
+            (aside, value) if ASIDES.contains(&aside) => note(choice, name, value),
             _ => return None,
         }
     }
     Some(())
+}
+
+/// Notes what is said beside an answer: of several things each one's last word; a piece that says nothing takes nothing back.
+fn note(choice: &mut Object, name: String, value: Value) {
+    match (choice.get_mut(&name), value) {
+        (Some(Value::Object(known)), Value::Object(more)) => known.extend(more),
+        (_, value) => drop(choice.insert(name, value)),
+    }
 }
 
 /// Joins a member of a delta to what was said before.
@@ -74,6 +89,11 @@ fn join(message: &mut Object, name: &str, value: Value) -> Option<()> {
         ("tool_calls", Value::Array(calls)) => {
             let all = message.entry(name).or_insert_with(|| json!([])).as_array_mut()?;
             calls.into_iter().try_for_each(|call| join_call(all, call))?;
+        }
+        ("annotations", more @ Value::Array(_)) => append(message, name.into(), more)?,
+        ("reasoning_details", Value::Array(details)) => {
+            let all = message.entry(name).or_insert_with(|| json!([])).as_array_mut()?;
+            details.into_iter().try_for_each(|detail| join_detail(all, detail))?;
         }
         _ => return None,
     }
@@ -108,6 +128,29 @@ fn join_call(all: &mut Vec<Value>, call: Value) -> Option<()> {
     Some(())
 }
 
+/// Joins a piece of a thought to the one that it goes on with: the last, where both are texts with the same index. A signature is over
+/// a whole text, so that pieces of one would be taken by nobody.
+fn join_detail(all: &mut Vec<Value>, detail: Value) -> Option<()> {
+    let Value::Object(detail) = detail else { return None };
+    let same = |last: &Value| ["type", "index"].iter().all(|name| last.get(*name) == detail.get(*name));
+    let is_text = detail.get("type").and_then(Value::as_str) == Some("reasoning.text");
+    let Some(last) = all.last_mut().filter(|last| is_text && same(last)).and_then(Value::as_object_mut) else {
+        all.push(detail.into());
+        return Some(());
+    };
+    for (name, value) in detail {
+        match (name.as_str(), value) {
+            (_, Value::Null) => {}
+            ("text", Value::String(text)) => match last.get_mut(&name) {
+                Some(Value::String(before)) => before.push_str(&text),
+                _ => drop(last.insert(name, text.into())),
+            },
+            (_, value) => drop(last.insert(name, value)),
+        }
+    }
+    Some(())
+}
+
 fn extend(object: &mut Object, name: &str, text: &str) -> Option<()> {
     match object.entry(name).or_insert_with(|| "".into()) {
         Value::String(before) => before.push_str(text),
@@ -136,7 +179,9 @@ fn finished(index: usize, mut choice: Object) -> Option<Value> {
     for key in ["content", "refusal"] {
         said.entry(key).or_insert(Value::Null);
     }
-    Some(json!({"index": index, "message": message, "logprobs": logprobs, "finish_reason": reason}))
+    choice.extend([("index".into(), index.into()), ("message".into(), message)]);
+    choice.extend([("logprobs".into(), logprobs.into()), ("finish_reason".into(), reason)]);
+    Some(choice.into())
 }
 
 /// Writes a completion as the events of a stream: what each choice says, how it ends, usage if asked, `[DONE]`. The object
@@ -158,7 +203,10 @@ pub(crate) fn events(body: &[u8], include_usage: bool, evenkeel: &str) -> Option
         calls.enumerate().for_each(|(at, call)| call["index"] = at.into());
         let logprobs = choice.remove("logprobs").unwrap_or(Value::Null);
         said.push(json!({"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": null}));
-        ends.push(json!({"index": index, "delta": {}, "logprobs": null, "finish_reason": reason}));
+        // What was said beside the answer is told with its end, as those do who say it.
+        choice.extend([("index".into(), index), ("delta".into(), json!({}))]);
+        choice.extend([("logprobs".into(), Value::Null), ("finish_reason".into(), reason)]);
+        ends.push(Value::Object(choice));
     }
     let mut events = Vec::with_capacity(said.len() * 2 + 2);
     for choice in said.into_iter().chain(ends) {

@@ -40,13 +40,19 @@ routes:
 
 const ANSWER: &str = r#"{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"held"},"finish_reason":"stop"}]}"#;
 const BODY: &str = r#"{"model":"chat","messages":[{"role":"user","content":"hello"}]}"#;
+const STREAMED_BODY: &str = r#"{"model":"chat","stream":true,"messages":[{"role":"user","content":"hello"}]}"#;
+/// What a stream begins with, at once; and how it ends, as a server says it that tells of its filters, too.
+const BEGUN: &str = "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"he\"},\"finish_reason\":null}]}\n\n";
+const FILTERED: &str = r#"{"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"content":"ld"},"finish_reason":"stop","content_filter_results":{"hate":{"filtered":false,"severity":"safe"}}}]}"#;
+/// One that says something which nobody here knows how to join.
+const STRANGE: &str = r#"{"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"content":"ld"},"finish_reason":"stop","verdict":{"new":true}}]}"#;
 
 /// A server that holds its answers until it is told to give them, and a gateway before it.
 struct Held {
     gateway: Gateway,
     calls: Arc<AtomicUsize>,
     gone: Arc<AtomicUsize>,
-    open: watch::Sender<Option<&'static str>>,
+    open: watch::Sender<&'static [&'static str]>,
 }
 
 impl Held {
@@ -54,7 +60,7 @@ impl Held {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("bound"));
         let (calls, gone, open) =
-            (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default(), watch::Sender::new(None));
+            (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default(), watch::Sender::new(&[][..]));
         let (called, left, opens) = (calls.clone(), gone.clone(), open.subscribe());
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -92,26 +98,41 @@ impl Held {
 
     /// Asks; returns the status, who answered, and why.
     fn ask(&self, client: &Client<HttpConnector, Full<Bytes>>) -> tokio::task::JoinHandle<(u16, String, String)> {
+        self.ask_with(client, BODY)
+    }
+
+    fn ask_with(
+        &self,
+        client: &Client<HttpConnector, Full<Bytes>>,
+        body: &'static str,
+    ) -> tokio::task::JoinHandle<(u16, String, String)> {
         let request = Request::post(format!("http://{}/v1/chat/completions", self.gateway.address()));
-        let asked = client.request(request.body(Full::from(BODY)).expect("a request"));
+        let asked = client.request(request.body(Full::from(body)).expect("a request"));
         tokio::spawn(async move {
             let response = asked.await.expect("an answer");
             let header = |name: &str| response.headers()[name].to_str().expect("text").to_owned();
             let (status, method, reason) =
                 (response.status().as_u16(), header("evenkeel-method"), header("evenkeel-reason"));
             let body = response.into_body().collect().await.expect("a body").to_bytes();
-            assert!(String::from_utf8_lossy(&body).contains(if method == "default" { "Later." } else { "held" }));
+            let body = String::from_utf8_lossy(&body);
+            // What is streamed by the server itself comes in two pieces.
+            let whole = match method.as_str() {
+                "default" => body.contains("Later."),
+                _ => body.contains("held") || (body.contains("\"he\"") && body.contains("\"ld\"")),
+            };
+            assert!(whole, "{body}");
             (status, method, reason)
         })
     }
 }
 
-/// Reads requests of one connection, and answers each once it may.
+/// Reads requests of one connection, and answers each once it may: the first as the first of the answers says, and all that come
+/// when there are no more as the last does.
 async fn serve(
     mut stream: TcpStream,
     calls: Arc<AtomicUsize>,
     gone: Arc<AtomicUsize>,
-    mut open: watch::Receiver<Option<&'static str>>,
+    mut open: watch::Receiver<&'static [&'static str]>,
 ) {
     let mut read = Vec::new();
     loop {
@@ -124,15 +145,26 @@ async fn serve(
         if !read.ends_with(b"}]}") {
             continue;
         }
+        let streamed = read.windows(13).any(|it| it == b"\"stream\":true");
         read.clear();
-        calls.fetch_add(1, Ordering::SeqCst);
+        let call = calls.fetch_add(1, Ordering::SeqCst);
+        let begun = format!("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n{BEGUN}");
+        if streamed && stream.write_all(begun.as_bytes()).await.is_err() {
+            return;
+        }
         let answer = tokio::select! {
-            answer = open.wait_for(Option::is_some) => answer.map_or("", |answer| answer.unwrap_or_default()),
+            answers = open.wait_for(|answers| !answers.is_empty()) => {
+                answers.map_or("", |answers| answers[call.min(answers.len() - 1)])
+            }
             _ = stream.read(&mut piece) => {
                 gone.fetch_add(1, Ordering::SeqCst);
                 return;
             }
         };
+        if streamed {
+            let end = format!("data: {answer}\n\ndata: [DONE]\n\n");
+            return drop(stream.write_all(end.as_bytes()).await);
+        }
         let status = if answer.is_empty() { "500 Internal Server Error" } else { "200 OK" };
         let head =
             format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", answer.len());
@@ -142,15 +174,17 @@ async fn serve(
     }
 }
 
-/// Lets so many requests of the same come while their answer is held; returns what became of them.
-async fn stampede(many: usize) {
+/// Lets so many requests of the same come while the answer to the first of them is held, and looks at what becomes of them.
+async fn stampede(many: usize, (first, others): (&'static str, &'static str)) {
     let held = Held::start(16_384).await;
     // A connection has a hundred streams at most (F-087).
     let clients: Vec<_> = (0..many.div_ceil(100)).map(|_| held.client()).collect();
-    let asked: Vec<_> = (0..many).map(|at| held.ask(&clients[at / 100])).collect();
+    let mut asked = vec![held.ask_with(&clients[0], first)];
+    held.until(|| held.calls() == 1).await;
+    asked.extend((1..many).map(|at| held.ask_with(&clients[at / 100], others)));
     held.waiting(many - 1).await;
     assert_eq!(held.calls(), 1);
-    held.open.send_replace(Some(ANSWER));
+    held.open.send_replace(if first == BODY { &[ANSWER] } else { &[FILTERED] });
     let mut reasons = std::collections::BTreeMap::<_, usize>::new();
     for answer in asked {
         let (status, method, reason) = answer.await.expect("no panic");
@@ -166,7 +200,28 @@ async fn stampede(many: usize) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn da_09_f_145_ten_thousand_requests_of_the_same_are_one_call() {
-    stampede(10_000).await;
+    stampede(10_000, (BODY, BODY)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn da_09_f_144_f_145_a_stream_and_an_answer_in_one_piece_wait_for_one_another() {
+    stampede(100, (STREAMED_BODY, BODY)).await;
+    stampede(100, (BODY, STREAMED_BODY)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn flight_4_f_145_after_a_stream_that_cannot_be_shared_one_asks_again_and_the_rest_wait() {
+    let held = Held::start(100).await;
+    let client = held.client();
+    let all: Vec<_> = (0..50).map(|_| held.ask_with(&client, STREAMED_BODY)).collect();
+    held.waiting(49).await;
+    held.open.send_replace(&[STRANGE, FILTERED]);
+    let mut reasons = std::collections::BTreeMap::<_, usize>::new();
+    for answer in all {
+        *reasons.entry(answer.await.expect("no panic").2).or_default() += 1;
+    }
+    let expected = [("CACHE_FRESH_HIT".to_owned(), 48), ("PRIMARY_HEALTHY".to_owned(), 2)];
+    assert_eq!((reasons.into_iter().collect::<Vec<_>>(), held.calls()), (expected.to_vec(), 2));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -180,7 +235,7 @@ async fn cl_02_f_145_a_leader_that_leaves_is_led_on_for_those_who_wait() {
     leader.abort();
     waiters[0].abort();
     held.waiting(4).await;
-    held.open.send_replace(Some(ANSWER));
+    held.open.send_replace(&[ANSWER]);
     for waiter in waiters.into_iter().skip(1) {
         assert_eq!(waiter.await.expect("no panic").2, "CACHE_FRESH_HIT");
     }
@@ -212,7 +267,7 @@ async fn da_09_f_145_beyond_the_bound_and_after_a_failure_the_next_tier_answers(
     held.waiting(3).await;
     let (_, method, reason) = held.ask(&client).await.expect("no panic");
     assert_eq!((method.as_str(), reason.as_str()), ("default", "CAPACITY_EXHAUSTED"));
-    held.open.send_replace(Some(""));
+    held.open.send_replace(&[""]);
     assert_eq!(leader.await.expect("no panic").2, "UPSTREAM_5XX");
     let mut reasons = Vec::new();
     for waiter in waiters {

@@ -43,6 +43,11 @@ impl Kit {
         (decision.outcome.tier, decision.reason)
     }
 
+    fn nth_start(&self, at: usize) -> Start {
+        let start = |output: &Output| if let Output::Start(start) = output { Some(start.clone()) } else { None };
+        self.out.iter().filter_map(start).nth(at).expect("so many were started")
+    }
+
     fn is_quiet(&self) -> bool {
         (self.core.open(), self.core.waiting(), self.core.flights(), self.core.in_flight()) == (0, 0, 0, 0)
     }
@@ -122,18 +127,43 @@ fn f_145_an_answer_of_a_lower_tier_is_shared_as_that_and_not_with_who_refuses_it
 }
 
 #[test]
-fn f_145_what_cannot_be_shared_or_is_the_callers_own_fault_each_asks_for_itself() {
+fn flight_4_f_145_what_cannot_be_shared_or_is_the_callers_own_fault_sends_twice_as_many_each_time() {
     for (result, kept) in [(R::Ok, false), (R::CallerInvalid, false), (R::ContentFiltered, false)] {
-        let mut kit = kit(10);
-        let leader = same(&mut kit);
-        for _ in 0..2 {
+        let mut kit = kit(100);
+        for _ in 0..21 {
             same(&mut kit);
         }
-        kit.end(result, 400);
-        kit.land(leader, kept);
-        assert_eq!(kit.starts(), [(0, 0); 3], "{}", result.name());
-        assert_eq!(kit.core.waiting(), 0);
+        let mut asked = Vec::new();
+        loop {
+            let before: usize = asked.iter().sum();
+            asked.push(kit.starts().len() - before);
+            if kit.core.waiting() == 0 {
+                break;
+            }
+            // The first of those who have just asked leads.
+            let leader = kit.nth_start(before);
+            let ended = Event::Ended { result, status: Some(400), after: None };
+            kit.feed(Input::Attempt { attempt: leader.attempt, event: ended });
+            kit.land(leader.request, kept);
+        }
+        assert_eq!(asked, [1, 1, 2, 4, 8, 5], "{}", result.name());
+        assert_eq!(kit.starts(), vec![(0, 0); 21], "each asks once");
     }
+}
+
+#[test]
+fn flight_4_f_145_what_the_next_one_gets_is_everybodys_who_still_waits() {
+    let mut kit = kit(100);
+    let all: Vec<_> = (0..10).map(|_| same(&mut kit)).collect();
+    kit.end(R::Ok, 200);
+    kit.land(all[0], false);
+    assert_eq!((kit.starts().len(), kit.core.waiting()), (2, 8), "one asks again, and nobody else");
+    kit.end(R::Ok, 200);
+    kit.land(all[1], true);
+    for request in &all[2..] {
+        assert_eq!(kit.ended(*request), (Some(0), Reason::CacheFreshHit));
+    }
+    assert!(kit.is_quiet());
 }
 
 #[test]

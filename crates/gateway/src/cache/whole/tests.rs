@@ -86,6 +86,51 @@ fn f_144_calls_thoughts_probabilities_and_several_choices_are_joined() {
 }
 
 #[test]
+fn whole_3_f_144_what_azure_openrouter_and_vllm_say_beside_an_answer_is_joined() {
+    let safe = json!({"hate": {"filtered": false, "severity": "safe"}});
+    let mut filters = says(json!({"content": "lo", "annotations": [{"type": "url_citation"}]}));
+    filters["choices"][0]["content_filter_results"] = safe.clone();
+    let thought = |rest: Value| {
+        let mut detail = rest;
+        detail["type"] = "reasoning.text".into();
+        detail["index"] = 0.into();
+        says(json!({"reasoning_details": [detail]}))
+    };
+    let mut end = ends("stop");
+    for (name, value) in
+        [("content_filter_results", json!({})), ("native_finish_reason", json!("end_turn")), ("stop_reason", json!(7))]
+    {
+        end["choices"][0][name] = value;
+    }
+    let mut prompt = chunk(json!([]));
+    prompt["prompt_filter_results"] = json!([{"prompt_index": 0}]);
+    let said = [
+        prompt,
+        thought(json!({"text": "h", "signature": null})),
+        thought(json!({"text": "m", "signature": "s"})),
+        says(
+            json!({"content": "Hel", "reasoning_details": [{"type": "reasoning.encrypted", "data": "x", "index": 1}]}),
+        ),
+        filters,
+        end,
+    ];
+    let got = whole(&said).expect("joined");
+    let (choice, message) = (&got["choices"][0], &got["choices"][0]["message"]);
+    assert_eq!(message["content"], "Hello");
+    assert_eq!(message["annotations"], json!([{"type": "url_citation"}]));
+    let details = json!([
+        {"type": "reasoning.text", "text": "hm", "signature": "s", "index": 0},
+        {"type": "reasoning.encrypted", "data": "x", "index": 1},
+    ]);
+    assert_eq!(message["reasoning_details"], details);
+    assert_eq!(
+        [&choice["content_filter_results"], &choice["native_finish_reason"], &choice["stop_reason"]],
+        [&safe, &json!("end_turn"), &json!(7)]
+    );
+    assert_eq!(got["prompt_filter_results"][0]["prompt_index"], 0);
+}
+
+#[test]
 fn whole_1_what_nobody_knows_how_to_join_is_not_joined() {
     for strange in [
         says(json!({"audio": {"data": "AAAA"}})),
@@ -108,7 +153,8 @@ fn whole_2_what_is_taken_apart_passes_our_judges_and_says_the_same() {
         "id": "c1", "object": "chat.completion", "created": 7, "model": "m",
         "usage": {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7},
         "choices": [
-            {"index": 0, "message": {"role": "assistant", "content": "Hello\n\"you\"", "refusal": null}, "logprobs": null, "finish_reason": "stop"},
+            {"index": 0, "message": {"role": "assistant", "content": "Hello\n\"you\"", "refusal": null}, "logprobs": null, "finish_reason": "stop",
+                "content_filter_results": {"hate": {"filtered": false}}, "native_finish_reason": "end"},
             {"index": 1, "message": {"role": "assistant", "content": null, "refusal": null, "tool_calls": [
                 {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}]}, "logprobs": null, "finish_reason": "tool_calls"},
         ],
