@@ -4,7 +4,8 @@
 //!
 //! # Invariants
 //! - `KEPT-1`: an answer is found by exactly the request that it was given to, as the same client sent it (`key`).
-//! - `KEPT-2`: what is kept takes no more memory than its route says, what an entry costs besides its bytes counted in.
+//! - `KEPT-2`: what is kept takes no more memory than its route says, what an entry costs besides its bytes counted in; what is copied of
+//!   streams that are open takes no more than as much again (`copy`), and what waits to be written elsewhere has a bound (`shared`).
 //!   One to other words is found by whoever asked those, and looked for only where the route says so (`semantic`).
 //! - `KEPT-3`: nothing is kept that is not a whole answer, verified to its end (`keep`).
 
@@ -26,12 +27,11 @@ use evenkeel_config as config;
 use jiff::Timestamp;
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter, sync, sync::DefaultLifecycle};
 
-use self::similar::Meant;
 pub(crate) use self::{
     asked::{Asked, Client, Moment},
     copy::Copy,
     entry::{Entry, Said},
-    keep::{Made, Material, Unkept, keep},
+    keep::{Given, Made, Material, Unkept, keep},
     key::Key,
     semantic::{Came, Semantic},
     shared::Shared,
@@ -39,6 +39,7 @@ pub(crate) use self::{
     told::{Noted, Told},
     whole::events,
 };
+use self::{copy::Room, shared::Turn, similar::Meant};
 
 /// What an entry costs besides its bytes.
 const OVERHEAD: u64 = 256;
@@ -58,6 +59,8 @@ struct Kept {
 pub(crate) struct Cache {
     pub(crate) spec: config::Cache,
     memory: Arc<Memory>,
+    /// What the copies of open streams may take.
+    copies: Arc<Room>,
     /// What several gateways keep together.
     shared: Option<Arc<Shared>>,
     /// What finds answers to other words.
@@ -85,15 +88,21 @@ impl Cache {
     /// Begins to keep answers; what an earlier one of the same size has kept stays.
     pub(crate) fn new(spec: config::Cache, beside: Beside, before: Option<&Self>) -> Self {
         let Beside { shared, semantic } = beside;
-        let kept = before.filter(|it| it.spec.memory == spec.memory).map(|it| it.memory.clone());
-        let memory = kept.unwrap_or_else(|| Arc::new(memory(spec.memory)));
-        Self { spec, memory, shared, semantic }
+        let kept = before.filter(|it| it.spec.memory == spec.memory).map(|it| (it.memory.clone(), it.copies.clone()));
+        let new = || (Arc::new(memory(spec.memory)), Room::new(spec.memory));
+        let (memory, copies) = kept.unwrap_or_else(new);
+        Self { spec, memory, copies, shared, semantic }
+    }
+
+    /// Begins to copy a stream that may be kept.
+    pub(crate) fn copy(&self) -> Copy {
+        Copy::of(&self.copies, self.spec.max_entry)
     }
 
     /// Finds an answer that may still be of use.
     pub(crate) fn find(&self, key: &Key, now: Timestamp) -> Option<Arc<Entry>> {
         let Kept { entry, .. } = self.memory.get(key)?;
-        if entry.age(now) <= Duration::from_nanos(self.spec.keep) {
+        if entry.age(now) <= Duration::from_nanos(self.spec.keep) && !entry.is_ahead(now) {
             return Some(entry);
         }
         self.memory.remove(key);
@@ -123,6 +132,11 @@ impl Cache {
     /// Brings what another gateway has kept, where it is younger than what is held here.
     pub(crate) async fn fetch(&self, key: &Key, entropy: u64) {
         let Some(shared) = &self.shared else { return };
+        // Held until what was found is where the others look.
+        let _first = match shared.turn(key) {
+            Turn::First(first) => first,
+            Turn::Behind(other) => return other.over().await,
+        };
         let Some(entry) = shared.get(key, (entropy, self.spec.max_entry)).await else { return };
         // Of another configuration it could not be: that has another key. But nobody is believed a tier that is not there.
         let held = self.memory.peek(key).is_some_and(|held| held.entry.made >= entry.made);
@@ -192,6 +206,9 @@ mod tests {
         assert!(cache.find(&key(1), at(11)).is_none());
         assert!(cache.find(&key(1), at(1)).is_none(), "it is gone");
         assert_eq!(cache.size(), 0);
+        cache.put(key(1), entry(100));
+        assert!(cache.find(&key(1), at(-4)).is_some());
+        assert!(cache.find(&key(1), at(-60)).is_none(), "with the clock set back nobody knows how old it is");
     }
 
     #[test]

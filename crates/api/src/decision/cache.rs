@@ -22,7 +22,7 @@ pub struct Cached {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub searched: Option<String>,
     /// `stored`, or why the answer is not kept: `no_answer`, `lower_tier`, `mended`, `in_part`, `done_missing`, `event_skipped`,
-    /// `slow`, `finish_reason`, `form`, `too_large`. Absent where there was nothing to keep.
+    /// `slow`, `finish_reason`, `form`, `too_large`, `no_room`, `documents`. Absent where there was nothing to keep.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub written: Option<String>,
 }

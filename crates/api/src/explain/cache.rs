@@ -75,6 +75,8 @@ fn against(written: &str) -> &'static str {
         "finish_reason" => "it did not end because all was said",
         "form" => "it cannot be written in one piece",
         "too_large" => "it is larger than what is kept",
+        "no_room" => "the streams that were open with it took all the memory for copies",
+        "documents" => "it was made of documents, which answer only while they are valid",
         _ => "for a reason of a later version",
     }
 }

@@ -8,12 +8,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use evenkeel_core::Nanos;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     tensor::{InferAnswer, Output, Parameter, Parameters},
     vote::Sure,
 };
+
+/// How far the clocks of two gateways may differ, or one be set back, before nobody can say how old an answer is.
+const AHEAD: SignedDuration = SignedDuration::from_secs(5);
 
 /// One answer that is kept.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,6 +48,12 @@ impl Entry {
     /// Returns the same in nanoseconds.
     pub(crate) fn age_nanos(&self, now: Timestamp) -> Nanos {
         Nanos::try_from(self.age(now).as_nanos()).unwrap_or(Nanos::MAX)
+    }
+
+    /// Says whether it was given after now, by more than clocks differ: who gave it had another clock, or this one was set back. For
+    /// as long as it would be new, whatever has happened since.
+    pub(crate) fn is_ahead(&self, now: Timestamp) -> bool {
+        self.made.duration_since(now) > AHEAD
     }
 
     /// Returns its bytes.
@@ -85,5 +94,6 @@ mod tests {
         let at = |seconds| Timestamp::from_second(seconds).expect("a time");
         let entry = Entry { tier: 0, made: at(100), sure: None, said: Said::Json(Bytes::new()) };
         assert_eq!([90, 100, 107].map(|now| entry.age(at(now)).as_secs()), [0, 0, 7]);
+        assert_eq!([90, 94, 95, 107].map(|now| entry.is_ahead(at(now))), [true, true, false, false]);
     }
 }

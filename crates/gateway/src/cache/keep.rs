@@ -4,6 +4,7 @@
 //! - `KEEP-1`: what is kept was said by one attempt, or voted by those of one ensemble, to its verified end, and met its
 //!   contract.
 //! - `KEEP-2`: the first reason against an answer is the one that is counted.
+//! - `KEEP-3`: what was made of documents is not kept: they end, are withdrawn and changed, and an answer that is kept would not know.
 
 use std::sync::Arc;
 
@@ -43,12 +44,16 @@ pub(crate) enum Unkept {
     Form,
     /// It is larger than what is kept.
     TooLarge,
+    /// The copies of streams that were open with it took all the memory that they may.
+    NoRoom,
+    /// It was made of documents, which answer only while they are valid.
+    Documents,
 }
 
 impl Unkept {
     /// Every reason.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::NoAnswer,
         Self::LowerTier,
         Self::Mended,
@@ -59,6 +64,8 @@ impl Unkept {
         Self::FinishReason,
         Self::Form,
         Self::TooLarge,
+        Self::NoRoom,
+        Self::Documents,
     ];
 
     /// Returns the word of metrics and records.
@@ -74,6 +81,8 @@ impl Unkept {
             Self::FinishReason => "finish_reason",
             Self::Form => "form",
             Self::TooLarge => "too_large",
+            Self::NoRoom => "no_room",
+            Self::Documents => "documents",
         }
     }
 }
@@ -83,12 +92,22 @@ impl Unkept {
 pub(crate) enum Material<'a> {
     /// A body, where our own object would go, and who is named in it where nobody is.
     Body(&'a Bytes, &'a Envelope, &'a str),
-    /// The events of a stream; none where there were too many.
-    Events(Option<Vec<Bytes>>, &'a str),
+    /// The events of a stream, or why they were not copied.
+    Events(Result<Vec<Bytes>, Unkept>, &'a str),
     /// Tensors.
     Tensors(&'a InferAnswer),
     /// Nothing is left of it.
     Nothing,
+}
+
+/// An answer that was given.
+#[derive(Debug)]
+pub(crate) struct Given<'a> {
+    pub(crate) material: Material<'a>,
+    /// How likely it is right, where that is known.
+    pub(crate) sure: Option<Sure>,
+    /// Whether it was made of documents.
+    pub(crate) of_documents: bool,
 }
 
 /// What is made of an answer for others.
@@ -100,14 +119,10 @@ pub(crate) struct Made {
     pub(crate) unkept: Option<Unkept>,
 }
 
-/// Makes what is kept of an answer, with how likely it is right, where that is known. One that is whole, but not for keeping, is shared with those who have waited for it: a text
+/// Makes what is kept of an answer. One that is whole, but not for keeping, is shared with those who have waited for it: a text
 /// that ended for its length, or a lower tier's, is what each of them would have got.
-pub(crate) fn keep(
-    cache: &Cache,
-    (decision, ask): (&Decision, &Ask),
-    (material, sure): (Material<'_>, Option<Sure>),
-    made: Timestamp,
-) -> Made {
+pub(crate) fn keep(cache: &Cache, (decision, ask): (&Decision, &Ask), given: Given<'_>, made: Timestamp) -> Made {
+    let Given { material, sure, of_documents } = given;
     let answered = match answered(decision) {
         Ok(answered) => answered,
         Err(why) => return Made { shared: None, unkept: Some(why) },
@@ -120,6 +135,7 @@ pub(crate) fn keep(
         ResultCode::OkDoneMissing => Some(Unkept::DoneMissing),
         ResultCode::OkSlow => Some(Unkept::Slow),
         _ if answered.tier > 0 && !cache.spec.any_tier => Some(Unkept::LowerTier),
+        _ if of_documents => Some(Unkept::Documents),
         _ if !whole => Some(Unkept::FinishReason),
         _ if said.size() as u64 > cache.spec.max_entry => Some(Unkept::TooLarge),
         _ => None,
@@ -155,8 +171,8 @@ fn said(ask: &Ask, material: Material<'_>) -> Result<(Said, bool), Unkept> {
             return Ok((Said::Infer(InferAnswer { parameters, outputs, ..InferAnswer::default() }), true));
         }
         Material::Body(body, envelope, model) => envelope.name(body, model),
-        Material::Events(None, _) => return Err(Unkept::TooLarge),
-        Material::Events(Some(events), model) => {
+        Material::Events(events, model) => {
+            let events = events?;
             let whole: Bytes = assemble(&events).ok_or(Unkept::Form)?.into();
             let envelope = Envelope::read(&whole, |_, reader| reader.pass()).map_err(|_| Unkept::Form)?;
             envelope.name(&whole, model)

@@ -7,8 +7,14 @@
 //! - `SHARED-1`: nobody waits longer than [`PATIENCE`] for a look-up, nor at all while its breaker is open, or no connection stands.
 //! - `SHARED-2`: no request waits for a write; what has no place in the queue is dropped, and counted.
 //! - `SHARED-3`: what is not what was written under its key is deleted, and a miss; no more of it is read than an entry may have.
+//! - `SHARED-4`: a connection to a server that says that it is not the one to speak to is given up, and made anew by its name.
+//! - `SHARED-5`: what another gateway dates after now, by more than clocks differ, is a miss: nobody knows how old it is.
 
+mod asking;
+mod came;
 mod connect;
+mod faults;
+mod writes;
 
 use std::{
     sync::{
@@ -20,14 +26,18 @@ use std::{
 
 use evenkeel_config::Store;
 use evenkeel_core::{Aside, BreakerPolicy, Nanos, ResultCode};
+use jiff::Timestamp;
 use parking_lot::Mutex;
 use redis::{RedisError, aio::MultiplexedConnection};
-use tokio::{
-    sync::mpsc,
-    time::{sleep, timeout},
-};
+use tokio::time::{sleep, timeout};
 
-use self::connect::{Line, Way, words};
+use self::{
+    asking::Asking,
+    connect::{Line, Way, words},
+    faults::{Doing, Faults, News},
+    writes::{Batch, Waiting, Write, Writes},
+};
+pub(super) use self::{asking::Turn, came::Came};
 use super::{Entry, Key, calling::Calling};
 use crate::clock::Clock;
 
@@ -37,79 +47,20 @@ const PATIENCE: Duration = Duration::from_millis(20);
 const SLOWLY: Duration = Duration::from_secs(1);
 /// From one try to connect to the next, and from one sign of life to the next.
 const EVERY: Duration = Duration::from_millis(500);
-/// Writes that wait.
-const WRITES: usize = 1_024;
-
-/// What came of a look-up, or of a write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Came {
-    Hit,
-    Miss,
-    /// It was not what had been written.
-    Garbage,
-    /// It took longer than it may.
-    Slow,
-    /// The server, or the way to it, failed.
-    Failed,
-    /// Its breaker was open.
-    Open,
-    /// No connection stood.
-    Down,
-    Written,
-    WriteFailed,
-    /// There was no place in the queue.
-    WriteDropped,
-}
-
-impl Came {
-    /// Everything that may come.
-    pub(crate) const ALL: [Self; 10] = [
-        Self::Hit,
-        Self::Miss,
-        Self::Garbage,
-        Self::Slow,
-        Self::Failed,
-        Self::Open,
-        Self::Down,
-        Self::Written,
-        Self::WriteFailed,
-        Self::WriteDropped,
-    ];
-
-    /// Returns the word of metrics.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Hit => "hit",
-            Self::Miss => "miss",
-            Self::Garbage => "garbage",
-            Self::Slow => "slow",
-            Self::Failed => "failed",
-            Self::Open => "breaker_open",
-            Self::Down => "not_connected",
-            Self::Written => "written",
-            Self::WriteFailed => "write_failed",
-            Self::WriteDropped => "write_dropped",
-        }
-    }
-}
+/// What a server says that is not the one to write to, or to ask: another one is, soon, under the same name (SHARED-4).
+const NOT_THIS_ONE: [&str; 3] = ["READONLY", "LOADING", "MASTERDOWN"];
 
 /// A server that keeps answers for several gateways.
 pub(crate) struct Shared {
     pub(crate) store: Store,
     clock: Clock,
     line: Mutex<Option<Line>>,
-    /// Why it cannot be used, as was last said.
-    why_not: Mutex<Option<String>>,
+    /// What of it does not go.
+    faults: Mutex<Faults>,
     aside: Mutex<Aside>,
-    writes: mpsc::Sender<Write>,
+    asking: Asking,
+    writes: Writes,
     counts: [AtomicU64; Came::ALL.len()],
-}
-
-/// Something that is to be written.
-#[derive(Debug)]
-enum Write {
-    Put { key: String, value: Vec<u8>, keep_ms: u64 },
-    Delete(String),
 }
 
 impl Shared {
@@ -119,18 +70,19 @@ impl Shared {
     /// What of its address, or of those who may have issued its certificate, cannot be used.
     pub(crate) fn start(store: &Store, clock: Clock) -> Result<Arc<Self>, String> {
         let way = Way::to(store)?;
-        let (writes, queue) = mpsc::channel(WRITES);
+        let (writes, waiting) = Writes::new();
         let shared = Arc::new(Self {
             store: store.clone(),
             clock,
             line: Mutex::new(None),
-            why_not: Mutex::new(None),
+            faults: Mutex::default(),
             aside: Mutex::new(Aside::new(BreakerPolicy::default())),
+            asking: Asking::default(),
             writes,
             counts: Default::default(),
         });
         #[expect(clippy::disallowed_methods, reason = "it ends with the store, of which it holds no share")]
-        tokio::spawn(keep(Arc::downgrade(&shared), way, queue));
+        tokio::spawn(keep(Arc::downgrade(&shared), way, waiting));
         Ok(shared)
     }
 
@@ -142,6 +94,11 @@ impl Shared {
         Way::to(store).map(drop)
     }
 
+    /// Says whether somebody looks this up already.
+    pub(super) fn turn(&self, key: &Key) -> Turn<'_> {
+        self.asking.turn(key)
+    }
+
     /// Looks an answer up that has so many bytes at most.
     pub(crate) async fn get(&self, key: &Key, (entropy, most): (u64, u64)) -> Option<Entry> {
         let Some(connection) = self.connection() else { return self.count(Came::Down) };
@@ -149,34 +106,37 @@ impl Shared {
         let Some(mut calling) = Calling::start(&self.aside, self.clock, (entropy, patience)) else {
             return self.count(Came::Open);
         };
-        let name = name(key);
-        let found = timeout(PATIENCE, read(connection, &name, most)).await;
+        let found = timeout(PATIENCE, read(connection, key, most)).await;
         let (result, came, entry) = match found {
             Err(_) => (ResultCode::TotalTimeout, Came::Slow, None),
             Ok(Ok(value)) if value.is_empty() => (ResultCode::Ok, Came::Miss, None),
             Ok(Ok(value)) => match Entry::decode(key, &value) {
+                Some(entry) if entry.is_ahead(Timestamp::now()) => (ResultCode::Ok, Came::Ahead, None),
                 Some(entry) => (ResultCode::Ok, Came::Hit, Some(entry)),
                 None => (ResultCode::Ok, Came::Garbage, None),
             },
             // Another kind of value under our key: not what was written (SHARED-3).
             Ok(Err(error)) if error.code() == Some("WRONGTYPE") => (ResultCode::Ok, Came::Garbage, None),
             Ok(Err(error)) => {
-                self.broke(&error);
+                self.broke(Doing::Read, &error);
                 (ResultCode::Reset, Came::Failed, None)
             }
         };
         calling.end(result);
+        if result == ResultCode::Ok {
+            self.went(Doing::Read);
+        }
         if came == Came::Garbage {
-            self.queue(Write::Delete(name));
+            self.queue(Write::Delete(*key));
         }
         self.count::<Entry>(came);
         entry
     }
 
     /// Keeps an answer for others, for so many nanoseconds, once there is time for it.
-    pub(crate) fn put(&self, key: &Key, entry: &Entry, keep: Nanos) {
+    pub(crate) fn put(&self, key: &Key, entry: &Arc<Entry>, keep: Nanos) {
         let keep_ms = (keep / 1_000_000).max(1);
-        self.queue(Write::Put { key: name(key), value: entry.encode(key), keep_ms });
+        self.queue(Write::Put { key: *key, entry: entry.clone(), keep_ms });
     }
 
     /// Returns how often each thing has come.
@@ -185,14 +145,18 @@ impl Shared {
     }
 
     fn queue(&self, write: Write) {
-        if self.writes.try_send(write).is_err() {
+        if !self.writes.add(write) {
             self.count::<()>(Came::WriteDropped);
         }
     }
 
     fn count<T>(&self, came: Came) -> Option<T> {
-        self.counts[came as usize].fetch_add(1, Ordering::Relaxed);
+        self.count_all(came, 1);
         None
+    }
+
+    fn count_all(&self, came: Came, times: usize) {
+        self.counts[came as usize].fetch_add(times as u64, Ordering::Relaxed);
     }
 
     /// Returns the connection that stands.
@@ -200,26 +164,70 @@ impl Shared {
         self.line.lock().as_ref().map(|line| line.connection.clone())
     }
 
-    /// Gives a connection up that is no more, of which the task makes another; what the store itself refuses is said.
-    fn broke(&self, error: &RedisError) {
-        if error.is_connection_dropped() || error.is_io_error() {
+    /// Gives a connection up that is no more, or leads to the wrong server, of which the task makes another; what the store itself
+    /// refuses is said.
+    fn broke(&self, doing: Doing, error: &RedisError) {
+        let code = error.code();
+        let elsewhere = code.is_some_and(|code| NOT_THIS_ONE.contains(&code));
+        if elsewhere || error.is_connection_dropped() || error.is_io_error() {
             *self.line.lock() = None;
-        } else if error.code().is_some() {
-            self.heard(Some(words(error)));
+        }
+        if code.is_some() {
+            self.failed(doing, &words(error));
         }
     }
 
-    /// Says why it cannot be used, or that it can again, where that has changed.
-    fn heard(&self, why: Option<String>) {
-        let before = std::mem::replace(&mut *self.why_not.lock(), why.clone());
-        match why {
-            Some(why) if before.as_ref() != Some(&why) => {
-                tracing::warn!(target: "evenkeel::cache", why, "the shared store cannot be used; each gateway goes on with its own answers");
+    /// Says why it cannot be used, where that is new.
+    fn failed(&self, doing: Doing, why: &str) {
+        if self.faults.lock().failed(self.clock.now(), doing, why) == News::Fails {
+            let doing = doing.name();
+            tracing::warn!(target: "evenkeel::cache", doing, why, "the shared store cannot be used; each gateway goes on with its own answers");
+        }
+    }
+
+    /// Says that it can be used again, where it could not.
+    fn went(&self, doing: Doing) {
+        if self.faults.lock().went(self.clock.now(), doing) == News::GoesAgain {
+            let doing = doing.name();
+            tracing::info!(target: "evenkeel::cache", doing, "the shared store can be used again");
+        }
+    }
+
+    /// Connects; says whether that has come to something.
+    async fn connect(&self, way: &Way) -> bool {
+        match way.connect(SLOWLY).await {
+            Ok(line) => {
+                *self.line.lock() = Some(line);
+                self.went(Doing::Connect);
+                true
             }
-            None if before.is_some() => {
-                tracing::info!(target: "evenkeel::cache", "the shared store is connected again")
+            Err(why) => {
+                self.failed(Doing::Connect, &why);
+                false
             }
-            _ => {}
+        }
+    }
+
+    /// Writes what waited.
+    async fn write(&self, connection: MultiplexedConnection, batch: &Batch) {
+        let came = timeout(SLOWLY, batch.carry_out(connection)).await;
+        let Ok(Ok(each)) = came else {
+            self.count_all(Came::WriteFailed, batch.writes().count());
+            return self.answered(Doing::Write, came.map(|it| it.map(drop)).ok());
+        };
+        for (write, done) in batch.writes().zip(each) {
+            self.count::<()>(if done.is_ok() { Came::Written } else { Came::WriteFailed });
+            self.answered(write.doing(), Some(done.map(drop)));
+        }
+    }
+
+    /// Hears how it has answered; none where it did not.
+    fn answered(&self, doing: Doing, how: Option<Result<(), RedisError>>) {
+        match how {
+            Some(Ok(())) => self.went(doing),
+            Some(Err(error)) => self.broke(doing, &error),
+            // A connection that is silent for so long may be none.
+            None => *self.line.lock() = None,
         }
     }
 }
@@ -230,64 +238,46 @@ fn name(key: &Key) -> String {
 }
 
 /// Reads a value, but no more of it than it may have, and a byte.
-async fn read(mut connection: MultiplexedConnection, name: &str, most: u64) -> Result<Vec<u8>, RedisError> {
+async fn read(mut connection: MultiplexedConnection, key: &Key, most: u64) -> Result<Vec<u8>, RedisError> {
     // What is written around an answer of `most` bytes is less than as much again, and a little.
     let end = most.saturating_mul(2).saturating_add(4 << 10);
-    redis::cmd("GETRANGE").arg(name).arg(0).arg(end).query_async(&mut connection).await
-}
-
-/// Connects, writes what waits, and asks for a sign of life now and then, for as long as somebody holds the store.
-async fn keep(shared: Weak<Shared>, way: Way, mut queue: mpsc::Receiver<Write>) {
-    loop {
-        let Some(alive) = shared.upgrade() else { return };
-        let Some(connection) = alive.connection() else {
-            match way.connect(SLOWLY).await {
-                Ok(line) => {
-                    *alive.line.lock() = Some(line);
-                    alive.heard(None);
-                }
-                Err(why) => {
-                    alive.heard(Some(why));
-                    // What waited is older than the outage: it is kept here, and nobody else needs it.
-                    while queue.try_recv().is_ok() {
-                        alive.count::<()>(Came::WriteDropped);
-                    }
-                    drop(alive);
-                    sleep(EVERY).await;
-                }
-            }
-            continue;
-        };
-        drop(alive);
-        let write = timeout(EVERY, queue.recv()).await;
-        let Some(alive) = shared.upgrade() else { return };
-        let done = match write {
-            Ok(None) => return,
-            Ok(Some(write)) => {
-                let done = timeout(SLOWLY, carry_out(connection, write)).await.ok();
-                alive.count::<()>(if matches!(done, Some(Ok(()))) { Came::Written } else { Came::WriteFailed });
-                done
-            }
-            Err(_) => timeout(SLOWLY, ping(connection)).await.ok(),
-        };
-        match done {
-            Some(Ok(())) => {}
-            Some(Err(error)) => alive.broke(&error),
-            // A connection that is silent for so long may be none.
-            None => *alive.line.lock() = None,
-        }
-    }
-}
-
-async fn carry_out(mut connection: MultiplexedConnection, write: Write) -> Result<(), RedisError> {
-    match write {
-        Write::Put { key, value, keep_ms } => {
-            redis::cmd("SET").arg(key).arg(value).arg("PX").arg(keep_ms).query_async(&mut connection).await
-        }
-        Write::Delete(key) => redis::cmd("DEL").arg(key).query_async::<i64>(&mut connection).await.map(drop),
-    }
+    redis::cmd("GETRANGE").arg(name(key)).arg(0).arg(end).query_async(&mut connection).await
 }
 
 async fn ping(mut connection: MultiplexedConnection) -> Result<(), RedisError> {
     redis::cmd("PING").query_async::<String>(&mut connection).await.map(drop)
 }
+
+/// Connects, writes what waits, and asks for a sign of life now and then, for as long as somebody holds the store.
+async fn keep(shared: Weak<Shared>, way: Way, mut waiting: Waiting) {
+    let mut tried: Option<Nanos> = None;
+    loop {
+        let Some(alive) = shared.upgrade() else { return };
+        let Some(connection) = alive.connection() else {
+            // Also one that connects and then refuses all is not called more often.
+            let early = tried.map_or(0, |at| (at + EVERY.as_nanos() as Nanos).saturating_sub(alive.clock.now()));
+            if early > 0 {
+                drop(alive);
+                sleep(Duration::from_nanos(early)).await;
+                continue;
+            }
+            tried = Some(alive.clock.now());
+            if !alive.connect(&way).await {
+                // What waited is older than the outage: it is kept here, and nobody else needs it.
+                alive.count_all(Came::WriteDropped, waiting.forget());
+            }
+            continue;
+        };
+        drop(alive);
+        let batch = timeout(EVERY, waiting.next()).await;
+        let Some(alive) = shared.upgrade() else { return };
+        match batch {
+            Ok(None) => return,
+            Ok(Some(batch)) => alive.write(connection, &batch).await,
+            Err(_) => alive.answered(Doing::Ping, timeout(SLOWLY, ping(connection)).await.ok()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -277,3 +277,38 @@ fn retrieval_by_meaning_needs_an_index_with_vectors() {
     let refused = prove(&read);
     assert!(refused.iter().any(|it| it.message.contains("has no vectors")), "{refused:?}");
 }
+
+const KEPT: &str = r#"
+version: 1
+server: {listen: "127.0.0.1:0", admin: "127.0.0.1:0"}
+upstreams: {small: {protocol: openai, url: "SMALL/v1"}}
+routes:
+  first:
+    protocol: openai-chat
+    cache: {stale_if_error: 24h}
+    tiers: [{name: documents, retrieval: {index: index, min_score: 0.4}}, {name: earlier, cache: {}}]
+  read:
+    protocol: openai-chat
+    cache: {from: any}
+    tiers:
+      - {name: documents, retrieval: {index: index, min_score: 0.4, augment: {upstream: small, model: little}}}
+      - {name: small, openai: {upstream: small, model: little}}
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keep_3_f_140_what_documents_say_is_not_kept_since_they_end() {
+    let folder = tempfile::tempdir().expect("a folder");
+    documents(folder.path(), &[RETURN, PAY, GONE]);
+    let kit = Kit::of(KEPT, folder.path(), BTreeMap::new()).await;
+    for (route, stream) in [("first", false), ("first", true), ("read", false), ("read", true)] {
+        for _ in 0..2 {
+            let got = ask(&kit, route, "Can I return what I bought?", json!({"stream": stream})).await;
+            assert_eq!(got.header("evenkeel-method"), "retrieval", "{route}: {got:?}");
+            assert_eq!(kit.record(&got).await["cache"], json!({"status": "miss", "written": "documents"}), "{route}");
+        }
+    }
+    for method in ["distilled", "cache"] {
+        let off = ask(&kit, "read", "Where is the nearest volcano?", json!({})).await;
+        assert_eq!(off.header("evenkeel-method"), method, "what no document was read for is kept: {off:?}");
+    }
+}

@@ -88,6 +88,10 @@ fn kept(any_tier: bool, decision: &Decision, body: &str) -> Result<Entry, Unkept
 }
 
 fn made(any_tier: bool, decision: &Decision, body: &str) -> Made {
+    made_of(any_tier, (decision, false), body)
+}
+
+fn made_of(any_tier: bool, (decision, of_documents): (&Decision, bool), body: &str) -> Made {
     let request = r#"{"model":"chat","messages":[{"role":"user","content":"x"}]}"#;
     let ask = Ask {
         question: Question::Chat(peek_chat(request.as_bytes()).expect("well-formed")),
@@ -99,8 +103,8 @@ fn made(any_tier: bool, decision: &Decision, body: &str) -> Made {
     };
     let body = Bytes::copy_from_slice(body.as_bytes());
     let envelope = Envelope::read(&body, |_, reader| reader.pass()).expect("an object");
-    let material = Material::Body(&body, &envelope, "large");
-    keep(&cache(any_tier), (decision, &ask), (material, None), Timestamp::UNIX_EPOCH)
+    let given = Given { material: Material::Body(&body, &envelope, "large"), sure: None, of_documents };
+    keep(&cache(any_tier), (decision, &ask), given, Timestamp::UNIX_EPOCH)
 }
 
 fn completion(reason: &str, content: &str) -> String {
@@ -183,4 +187,12 @@ fn f_145_whole_answers_are_shared_also_where_they_are_not_kept() {
     }
     assert_eq!(shares(&[R::Ok], &completion("length", "hi")), Some(0));
     assert_eq!(shares(&[R::Ok], r#"{"choices":[]}"#), None);
+}
+
+#[test]
+fn keep_3_f_140_what_was_made_of_documents_is_for_those_who_ask_now_and_for_nobody_later() {
+    for any_tier in [false, true] {
+        let made = made_of(any_tier, (&decided(&[R::Ok]), true), &completion("stop", "The clinic opens at nine."));
+        assert_eq!((made.shared.is_some(), made.unkept), (true, Some(Unkept::Documents)), "from: any is {any_tier}");
+    }
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{Task, answer::stream_of, vote::Panel};
 use crate::{
     ask::Question,
-    cache::{self, Came, Made, Material, Noted, Said, Told, Unkept, keep},
+    cache::{self, Came, Given, Made, Material, Noted, Said, Told, Unkept, keep},
     path::{Attempting, Ended, Left},
     protocol::{openai::envelope::Envelope, problem::Problem},
     reply::{self, Reply},
@@ -103,7 +103,8 @@ impl Task {
                 (None, Some(voted)) => Material::Tensors(voted),
                 (None, None) => self.material(decision),
             };
-            let Made { shared, unkept } = keep(&asked.cache, (decision, &self.it.ask), (material, sure), made);
+            let given = Given { material, sure, of_documents: self.is_of_documents(decision) };
+            let Made { shared, unkept } = keep(&asked.cache, (decision, &self.it.ask), given, made);
             if let (Some(entry), None) = (&shared, unkept) {
                 asked.keep(entry.clone(), &self.it.ask.decision);
             }
@@ -124,6 +125,12 @@ impl Task {
         let well = decision.attempts.iter().find(|it| it.result.is_ok())?.attempt;
         let voted = self.panel.as_ref().filter(|_| self.is_vote(well));
         Some(voted.map_or(well, Panel::leader))
+    }
+
+    /// Says whether an attempt that answered, or voted, did so with what it found in documents.
+    fn is_of_documents(&self, decision: &Decision) -> bool {
+        let mut well = decision.attempts.iter().filter(|it| it.result.is_ok());
+        well.any(|it| self.found.iter().any(|(id, search)| *id == it.attempt && !search.documents.is_empty()))
     }
 
     /// Returns what is left of the attempt that answered.
