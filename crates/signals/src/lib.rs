@@ -1,4 +1,4 @@
-//! The numbers behind the decisions: evidence that all is not well, votes, calibrators, score maps, how near two questions are
+//! The numbers behind the decisions: distributions, evidence that all is not well, votes, calibrators, score maps, how near two questions are
 //! (`docs/design/signals.md`).
 //!
 //! It measures and never decides: what it finds is quantised at the door ([`quantise`]), and the core compares integers. No IO, no
@@ -11,6 +11,7 @@
 //! - `SIG-3`: NaN and infinities never enter arithmetic: they are no vote, no pair, no row.
 
 pub mod calibrate;
+pub mod cells;
 pub mod cosine;
 pub mod eproc;
 pub mod math;
