@@ -1,23 +1,25 @@
-//! The numbers behind the decisions: distributions, evidence that all is not well, votes, calibrators, score maps, how near two questions are
-//! (`docs/design/signals.md`).
+//! The numbers behind the decisions: distributions and quantiles, drift, evidence that all is not well, votes, calibrators, score
+//! maps, how near two questions are (`docs/design/signals.md`).
 //!
 //! It measures and never decides: what it finds is quantised at the door ([`quantise`]), and the core compares integers. No IO, no
 //! clock, no entropy, no threads: time comes in as an argument.
 //!
 //! # Invariants
-//! - `SIG-1`: the same bits everywhere. State changes by `+ - * / sqrt` alone; `ln` and `exp` are those of [`math`], never the platform's;
-//!   no sum is fused or reordered.
+//! - `SIG-1`: the same bits everywhere. State changes by `+ - * / sqrt` alone; `ln` and `exp` are those of [`math`], never the
+//!   platform's; no sum is fused or reordered.
 //! - `SIG-2`: what was counted is the same in whatever order it came.
 //! - `SIG-3`: NaN and infinities never enter arithmetic: they are no vote, no pair, no row.
 
 pub mod calibrate;
 pub mod cells;
 pub mod cosine;
+pub mod drift;
 pub mod eproc;
 pub mod math;
 mod quantise;
 pub mod score_map;
 pub mod shape;
+pub mod sketch;
 pub mod votes;
 pub mod wording;
 
