@@ -142,6 +142,7 @@ impl Panel {
     pub fn hear(&mut self, at: u64, replica: u64, wealths: &[f64]) -> Result<(), Incompatible> {
         let sound = wealths.len() == self.seats.len() && wealths.iter().all(|it| it.is_finite() && *it >= 0.0);
         if sound {
+            self.hints.retain(|_, it| at.saturating_sub(it.at) < FRESH_NS);
             self.hints.insert(replica, Hint { at, wealths: wealths.to_vec() });
         }
         if sound { Ok(()) } else { Err(Incompatible::Reference) }

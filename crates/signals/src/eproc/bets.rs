@@ -1,11 +1,17 @@
 //! Bets: L purses, each with the time at which what is in it was laid down.
 
-use super::{Form, Wealth};
+use super::{Form, Wealth, wealth::RANGE};
 
 /// The purses of one engine.
+///
+/// Mantissas and exponents lie apart, and as long as no exponent is in use a row is plain arithmetic on arrays.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Bets<const L: usize> {
-    purses: [Wealth; L],
+    mantissas: [f64; L],
+    /// Powers of two, as [`Wealth`] has them.
+    exponents: [i64; L],
+    /// One of them is not 0.
+    far: bool,
     /// Per purse the time of its deposits, ns, weighed by what has become of them: since about when it wins.
     since: [f64; L],
 }
@@ -16,7 +22,7 @@ impl<const L: usize> Bets<L> {
             Form::Plain => 1.0 / Self::count(),
             Form::Sr(_) | Form::Cusum(_) => 0.0,
         };
-        Self { purses: [Wealth::of(start); L], since: [0.0; L] }
+        Self { mantissas: [start; L], exponents: [0; L], far: false, since: [0.0; L] }
     }
 
     /// How many there are.
@@ -32,37 +38,70 @@ impl<const L: usize> Bets<L> {
         #[expect(clippy::cast_precision_loss, reason = "a time to some 256 ns")]
         let at = at as f64;
         match form {
-            Form::Plain => self.purses.iter_mut().zip(factors).for_each(|(it, factor)| *it = it.times(*factor)),
-            Form::Sr(_) => {
-                for ((purse, since), factor) in self.purses.iter_mut().zip(&mut self.since).zip(factors) {
-                    let full = purse.plus_number(share);
-                    if share > 0.0 {
-                        *since += (at - *since) * (share / full.number());
-                    }
-                    *purse = full.times(*factor);
+            Form::Plain => {}
+            Form::Sr(_) | Form::Cusum(_) if self.far => self.give_far(form, at, share),
+            Form::Sr(_) if share > 0.0 => {
+                for (purse, since) in self.mantissas.iter_mut().zip(&mut self.since) {
+                    *purse += share;
+                    *since += (at - *since) * (share / *purse);
                 }
             }
+            Form::Sr(_) => {}
             Form::Cusum(_) => {
-                let share = Wealth::of(share);
-                for ((purse, since), factor) in self.purses.iter_mut().zip(&mut self.since).zip(factors) {
-                    if *purse <= share {
-                        (*purse, *since) = (share, at);
-                    }
-                    *purse = purse.times(*factor);
+                for (purse, since) in self.mantissas.iter_mut().zip(&mut self.since) {
+                    let new = *purse <= share;
+                    *since = if new { at } else { *since };
+                    *purse = if new { share } else { *purse };
                 }
             }
         }
+        let mut near = true;
+        for (purse, factor) in self.mantissas.iter_mut().zip(factors) {
+            *purse *= factor;
+            near &= RANGE.contains(purse);
+        }
+        if !near {
+            self.settle();
+        }
+    }
+
+    /// Gives the deposits where a purse is far from 1.
+    #[cold]
+    fn give_far(&mut self, form: Form, at: f64, share: f64) {
+        let (mut purses, given) = (self.purses(), Wealth::of(share));
+        for (purse, since) in purses.iter_mut().zip(&mut self.since) {
+            if matches!(form, Form::Sr(_)) {
+                *purse = purse.plus(given);
+                *since += (at - *since) * given.part_of(*purse);
+            } else if *purse <= given {
+                (*purse, *since) = (given, at);
+            }
+        }
+        self.set(purses);
+    }
+
+    /// Brings mantissas back into their range.
+    #[cold]
+    fn settle(&mut self) {
+        self.set(self.purses());
     }
 
     /// Returns what all purses hold together.
     #[inline]
     pub(crate) fn wealth(&self) -> Wealth {
-        self.purses.iter().fold(Wealth::default(), |sum, it| sum.plus(*it))
+        if self.far {
+            return self.purses().into_iter().fold(Wealth::default(), Wealth::plus);
+        }
+        // In four fixed lanes.
+        let mut lanes = [0.0; 4];
+        self.mantissas.iter().enumerate().for_each(|(at, it)| lanes[at % 4] += it);
+        Wealth::of((lanes[0] + lanes[1]) + (lanes[2] + lanes[3]))
     }
 
     /// Returns since about when the fullest purse wins, ns.
     pub(crate) fn since(&self) -> u64 {
-        let fuller = |best: usize, it: usize| if self.purses[it] > self.purses[best] { it } else { best };
+        let purses = self.purses();
+        let fuller = |best: usize, it: usize| if purses[it] > purses[best] { it } else { best };
         let best = (1..L).fold(0, fuller);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a time in ns")]
         (self.since[best].max(0.0) as u64)
@@ -72,18 +111,31 @@ impl<const L: usize> Bets<L> {
     pub(crate) fn average(&mut self, other: &Self, ours: u32, theirs: u32) {
         let (ours, theirs) = (f64::from(ours), f64::from(theirs));
         let (our, their) = (ours / (ours + theirs), theirs / (ours + theirs));
+        let (mut purses, others) = (self.purses(), other.purses());
         for at in 0..L {
-            let both = [self.purses[at].times(our), other.purses[at].times(their)];
-            let sum = both[0].plus(both[1]);
-            self.since[at] += (other.since[at] - self.since[at]) * both[1].part_of(sum);
-            self.purses[at] = sum;
+            let (ours, theirs) = (purses[at].times(our), others[at].times(their));
+            purses[at] = ours.plus(theirs);
+            self.since[at] += (other.since[at] - self.since[at]) * theirs.part_of(purses[at]);
         }
+        self.set(purses);
     }
 
     /// Multiplies with another's, who saw other rows: as if one had seen all.
     pub(crate) fn multiply(&mut self, other: &Self) {
-        for (ours, theirs) in self.purses.iter_mut().zip(&other.purses) {
-            *ours = ours.product(*theirs).times(Self::count());
+        let (mut purses, others) = (self.purses(), other.purses());
+        for (ours, theirs) in purses.iter_mut().zip(others) {
+            *ours = ours.product(theirs).times(Self::count());
         }
+        self.set(purses);
+    }
+
+    fn purses(&self) -> [Wealth; L] {
+        std::array::from_fn(|at| Wealth::of_parts(self.mantissas[at], self.exponents[at]).unwrap_or_default())
+    }
+
+    fn set(&mut self, purses: [Wealth; L]) {
+        self.mantissas = purses.map(|it| it.parts().0);
+        self.exponents = purses.map(|it| it.parts().1);
+        self.far = self.exponents.iter().any(|it| *it != 0);
     }
 }
