@@ -11,6 +11,7 @@
 //! - `SIG-3`: NaN and infinities never enter arithmetic: they are no vote, no pair, no row.
 
 pub mod calibrate;
+pub mod cascade;
 pub mod cells;
 pub mod cosine;
 pub mod drift;

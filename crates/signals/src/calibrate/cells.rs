@@ -176,6 +176,20 @@ impl Calibrator {
         cells.iter().map(move |it| faded(*it, fade).towards(p_label))
     }
 
+    /// Returns how many bins there are, that of the missing included.
+    pub(crate) fn bins(&self) -> usize {
+        self.grid.bins() + 1
+    }
+
+    /// Returns the labels that were seen, each with what [`Self::read`] says of it in each bin, as of `now`; and what it says of a
+    /// new label.
+    pub(crate) fn table(&self, now: u64) -> (BTreeMap<&str, Vec<f64>>, f64) {
+        let fade = self.decay.read(now);
+        let new = faded(sum(self.labels.values().flatten()), fade).towards(0.5);
+        let of = |cells: &Vec<Count>| Self::of_bins(cells, fade, new).collect();
+        (self.labels.iter().map(|(label, cells)| (label.as_str(), of(cells))).collect(), new)
+    }
+
     /// Returns the labels that were seen.
     pub fn labels(&self) -> impl Iterator<Item = &str> {
         self.labels.keys().map(String::as_str)
@@ -236,7 +250,8 @@ impl Calibrator {
         Ok(Self { teacher: state.teacher, grid, decay, labels })
     }
 
-    fn bin(&self, confidence: Option<f64>) -> usize {
+    /// Returns the bin of a confidence; that of the missing is the last.
+    pub(crate) fn bin(&self, confidence: Option<f64>) -> usize {
         confidence.filter(|it| it.is_finite()).map_or(self.grid.bins(), |it| self.grid.bin(it))
     }
 
