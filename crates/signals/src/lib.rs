@@ -16,6 +16,7 @@ pub mod cells;
 pub mod cosine;
 pub mod drift;
 pub mod eproc;
+pub mod estimate;
 pub mod math;
 mod quantise;
 pub mod score_map;
