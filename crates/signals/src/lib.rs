@@ -11,8 +11,10 @@
 //! - `SIG-3`: NaN and infinities never enter arithmetic: they are no vote, no pair, no row.
 
 pub mod calibrate;
+pub mod canary;
 pub mod cascade;
 pub mod cells;
+pub mod certify;
 pub mod cosine;
 pub mod drift;
 pub mod eproc;

@@ -1,3 +1,5 @@
+//! Tests of `cascade`.
+
 use super::{gain::NOBODY, policy::Hand, *};
 use crate::calibrate::Said;
 

@@ -1,3 +1,5 @@
+//! Tests of `delayed`.
+
 use super::*;
 
 #[test]
