@@ -19,6 +19,7 @@ pub mod cosine;
 pub mod drift;
 pub mod eproc;
 pub mod estimate;
+pub mod forecast;
 pub mod math;
 mod quantise;
 pub mod score_map;

@@ -22,6 +22,7 @@
 mod fit;
 mod learner;
 
+pub(crate) use fit::{Point as Step, isotonic};
 pub use learner::{Learner, Match};
 
 use std::fmt;

@@ -6,14 +6,14 @@ use super::{EDGE, Scale};
 
 /// A group of pairs with one score: how many, the score, the primary's mean.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Point {
-    pub(super) n: f64,
-    pub(super) score: f64,
-    pub(super) primary: f64,
+pub(crate) struct Point {
+    pub(crate) n: f64,
+    pub(crate) score: f64,
+    pub(crate) primary: f64,
 }
 
 /// Pool adjacent violators: the values that ascend and are nearest to those given, in weighted squares. Points ascend by score.
-pub(super) fn isotonic(points: &[Point]) -> Vec<(f64, f64)> {
+pub(crate) fn isotonic(points: &[Point]) -> Vec<(f64, f64)> {
     let mut blocks: Vec<Point> = Vec::new();
     for point in points {
         blocks.push(*point);
