@@ -23,7 +23,7 @@ mod grid;
 mod temperature;
 mod vote;
 
-pub use cells::{Calibrator, CalibratorState, CellState, Incompatible, Kind, Reading, Row, Teacher};
+pub use cells::{Calibrator, CalibratorState, CellState, Chances, Incompatible, Kind, Reading, Row, Teacher};
 pub(crate) use decay::Decay;
 pub use decay::HALF_LIFE_NS;
 pub use ece::{ece, scale_error};

@@ -184,10 +184,10 @@ fn row(of: &Asked, path: usize) -> Option<Row<'_>> {
 
 /// What a calibrator says of each place: labels in their order, then a new one, then silence, which is never right.
 fn chances(calibrator: &Calibrator, at: u64, labels: &BTreeMap<String, usize>, bins: usize) -> Vec<f64> {
-    let (table, new) = calibrator.table(at);
-    let mut p = vec![new; (labels.len() + 2) * bins];
+    let said = calibrator.chances(at);
+    let mut p = vec![said.of_new(); (labels.len() + 2) * bins];
     for (label, at) in labels {
-        if let Some(of_bins) = table.get(label.as_str()) {
+        if let Some(of_bins) = said.of(label) {
             p[at * bins..at * bins + of_bins.len()].copy_from_slice(of_bins);
         }
     }

@@ -131,7 +131,9 @@ impl Calibrator {
     pub fn taught(teacher: Teacher, at: u64, rows: &[Row<'_>]) -> Self {
         let confidences: Vec<f64> = rows.iter().filter_map(|it| it.confidence).collect();
         let mut taught = Self { decay: Decay::at(at), ..Self::new(teacher, &confidences) };
-        rows.iter().for_each(|row| taught.update(at, row));
+        let (factor, weight) = taught.decay.count(at);
+        taught.fade(factor);
+        rows.iter().for_each(|row| taught.count(row, weight));
         taught
     }
 
@@ -139,10 +141,19 @@ impl Calibrator {
     pub fn update(&mut self, at: u64, row: &Row<'_>) {
         let (factor, weight) = self.decay.count(at);
         self.fade(factor);
+        self.count(row, weight);
+    }
+
+    fn count(&mut self, row: &Row<'_>, weight: f64) {
         let bin = self.bin(row.confidence);
-        let bins = self.grid.bins() + 1;
-        let cells = self.labels.entry(row.label.to_owned()).or_insert_with(|| vec![Count::default(); bins]);
-        cells[bin].add(Count { n: 1.0, right: f64::from(u8::from(row.right)) }, weight);
+        let one = Count { n: 1.0, right: f64::from(u8::from(row.right)) };
+        if let Some(cells) = self.labels.get_mut(row.label) {
+            cells[bin].add(one, weight);
+        } else {
+            let mut cells = vec![Count::default(); self.grid.bins() + 1];
+            cells[bin].add(one, weight);
+            self.labels.insert(row.label.to_owned(), cells);
+        }
     }
 
     /// Says how likely an answer is right, as of `now`. A label that is new says what the path says.
@@ -181,13 +192,13 @@ impl Calibrator {
         self.grid.bins() + 1
     }
 
-    /// Returns the labels that were seen, each with what [`Self::read`] says of it in each bin, as of `now`; and what it says of a
-    /// new label.
-    pub(crate) fn table(&self, now: u64) -> (BTreeMap<&str, Vec<f64>>, f64) {
+    /// Returns what [`Self::read`] says of every answer, as of `now`: a table, for many answers of one time.
+    pub fn chances(&self, now: u64) -> Chances<'_> {
         let fade = self.decay.read(now);
         let new = faded(sum(self.labels.values().flatten()), fade).towards(0.5);
         let of = |cells: &Vec<Count>| Self::of_bins(cells, fade, new).collect();
-        (self.labels.iter().map(|(label, cells)| (label.as_str(), of(cells))).collect(), new)
+        let labels = self.labels.iter().map(|(label, cells)| (label.as_str(), of(cells))).collect();
+        Chances { grid: &self.grid, labels, new }
     }
 
     /// Returns the labels that were seen.
@@ -252,7 +263,7 @@ impl Calibrator {
 
     /// Returns the bin of a confidence; that of the missing is the last.
     pub(crate) fn bin(&self, confidence: Option<f64>) -> usize {
-        confidence.filter(|it| it.is_finite()).map_or(self.grid.bins(), |it| self.grid.bin(it))
+        bin(&self.grid, confidence)
     }
 
     fn fade(&mut self, factor: f64) {
@@ -264,6 +275,37 @@ impl Calibrator {
                 .for_each(|it| *it = Count { n: it.n * factor, right: it.right * factor });
         }
     }
+}
+
+/// What a calibrator says at one time, by label and bin.
+#[derive(Clone, Debug)]
+pub struct Chances<'a> {
+    grid: &'a Grid,
+    labels: BTreeMap<&'a str, Vec<f64>>,
+    new: f64,
+}
+
+impl Chances<'_> {
+    /// Says how likely an answer is right, as [`Calibrator::read`] does.
+    pub fn p(&self, label: &str, confidence: Option<f64>) -> f64 {
+        let bin = bin(self.grid, confidence);
+        self.labels.get(label).map_or(self.new, |it| it[bin])
+    }
+
+    /// What is said of a label in each bin; none of a label that is new.
+    pub(crate) fn of(&self, label: &str) -> Option<&[f64]> {
+        self.labels.get(label).map(Vec::as_slice)
+    }
+
+    /// What is said of a label that is new.
+    pub(crate) fn of_new(&self) -> f64 {
+        self.new
+    }
+}
+
+/// The bin of a confidence; that of the missing is the last.
+fn bin(grid: &Grid, confidence: Option<f64>) -> usize {
+    confidence.filter(|it| it.is_finite()).map_or(grid.bins(), |it| grid.bin(it))
 }
 
 fn faded(count: Count, fade: f64) -> Count {

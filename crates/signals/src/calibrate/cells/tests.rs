@@ -98,3 +98,21 @@ proptest! {
         prop_assert_eq!(&merged(&[&z, &merged(&[&y, &x])]), &whole, "in any order and grouping");
     }
 }
+
+#[test]
+fn a_table_of_chances_says_what_is_read() {
+    let all: Vec<_> = rows("a", 0.9, 40, 31).chain(rows("b", 0.2, 60, 11)).chain(rows("a", 0.1, 30, 9)).collect();
+    let taught = Calibrator::taught(Teacher::Labels, 5, &all);
+    let now = HALF_LIFE_NS / 3;
+    let chances = taught.chances(now);
+    for label in ["a", "b", "new"] {
+        for confidence in [None, Some(0.05), Some(0.2), Some(0.9), Some(f64::NAN), Some(7.0)] {
+            assert_eq!(chances.p(label, confidence), taught.read(now, label, confidence).p, "{label} {confidence:?}");
+        }
+    }
+    let mut one_by_one = Calibrator { decay: Decay::at(5), ..Calibrator::new(Teacher::Labels, &[0.9, 0.2, 0.1]) };
+    let same_bins = Calibrator { labels: BTreeMap::new(), ..taught.clone() };
+    one_by_one.grid = same_bins.grid;
+    all.iter().for_each(|row| one_by_one.update(5, row));
+    assert_eq!(one_by_one, taught, "taught at once or one by one");
+}
