@@ -111,7 +111,7 @@ impl Canary {
         if let Some(it) = self.metrics.get_mut(metric) {
             it.update(at, new - old);
             // What was shown once stays shown, whatever comes before somebody looks.
-            if self.harmed.is_none() && it.odds().harm >= most {
+            if self.harmed.is_none() && it.is_harmed(most) {
                 self.harmed = Some(metric);
             }
         }
@@ -122,7 +122,7 @@ impl Canary {
         if let Some(metric) = self.harmed {
             return Verdict::Harm { metric };
         }
-        let safe = self.metrics.iter().all(|it| it.odds().safe >= 1.0 / self.terms.beta);
+        let safe = self.metrics.iter().all(|it| it.is_safe(1.0 / self.terms.beta));
         if safe { Verdict::Safe } else { Verdict::Hold }
     }
 

@@ -33,9 +33,9 @@ use skill::Judge;
 pub const FIVE_MINUTES: usize = 60;
 /// Points of 5 s within fifteen minutes: as far as the time to a threshold is told.
 pub const FARTHEST: usize = 180;
-/// Of the probability: a warning.
+/// Of the probability: a warning begins.
 const WARN: f64 = 0.7;
-/// Of the probability: the time to the threshold.
+/// Of the probability: the time to the threshold, and below it a warning ends.
 const EVEN: f64 = 0.5;
 /// Scores of 0 and 1 are this far from them on the scale of log-odds.
 const EDGE: f64 = 1e-4;
@@ -132,6 +132,7 @@ impl Forecast {
         let Some(level) = self.holt.level() else {
             self.now = None;
             self.history.clear();
+            self.judge.tick(false, None);
             return;
         };
         // What stands in for a missing point is not what came: it neither crosses nor judges.
@@ -149,26 +150,26 @@ impl Forecast {
         if !here {
             self.history.say(self.now);
         }
-        self.judge.tick(here, self.now.is_some_and(|it| it.1 >= WARN));
+        let shown = self.now.filter(|_| !self.judge.hides()).map(|it| it.1);
+        self.judge.tick(here, shown);
     }
 
     /// Says how likely the threshold is crossed within the horizon; none before 240 points are judged, after five missing ones, and
     /// while what was said is worse than "nothing will change" (`FORE-2`, `FORE-1`, `FORE-3`).
     pub fn read(&self) -> Option<Reading<State>> {
         let (_, p) = self.now?;
-        let skill = self.judge.skill();
         let (value, state) = match self.history.latest() {
             Some(x) if x >= self.threshold => (1.0, State::Crossed),
-            _ if skill.against_persistence.is_some_and(|it| it < 0.0) => return None,
-            _ if skill.against_persistence.is_none() => (p, State::Untried),
-            _ => (p, State::Tried),
+            _ if self.judge.hides() => return None,
+            _ => (p, if self.judge.tried() { State::Tried } else { State::Untried }),
         };
-        Some(Reading { value, lo: value, hi: value, samples: skill.judged, as_of: self.as_of, state })
+        let samples = self.judge.skill().judged;
+        Some(Reading { value, lo: value, hi: value, samples, as_of: self.as_of, state })
     }
 
-    /// Says whether to warn: the threshold is likely to be crossed within the horizon, and is not yet.
+    /// Says whether to warn: the threshold is likely to be crossed within the horizon (P ≥ .7, and until P < .5), and is not yet.
     pub fn warns(&self) -> bool {
-        self.read().is_some_and(|it| it.state != State::Crossed && it.value >= WARN)
+        self.judge.warns()
     }
 
     /// Returns the signal: the probability in 1/10,000.

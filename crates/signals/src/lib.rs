@@ -1,5 +1,5 @@
-//! The numbers behind the decisions: distributions and quantiles, drift, evidence that all is not well, votes, calibrators, score
-//! maps, how near two questions are (`docs/design/signals.md`).
+//! The numbers behind the decisions: evidence that all is not well, votes, calibrators, cascades and their certificates, canaries,
+//! estimates of accuracy, forecasts, score maps, how near two questions are (`docs/design/signals.md`).
 //!
 //! It measures and never decides: what it finds is quantised at the door ([`quantise`]), and the core compares integers. No IO, no
 //! clock, no entropy, no threads: time comes in as an argument.

@@ -45,6 +45,16 @@ impl Metric {
         Odds { harm, safe, rows: self.harm.counts()[0] }
     }
 
+    /// Says whether the odds of harm reach a bound.
+    pub(super) fn is_harmed(&self, odds: f64) -> bool {
+        self.harm.reaches(odds)
+    }
+
+    /// Says whether the odds of safety reach a bound.
+    pub(super) fn is_safe(&self, odds: f64) -> bool {
+        self.safe.reaches(odds)
+    }
+
     /// Returns the signals `rollout_harm` and `rollout_safe`: common logarithms of the odds, in thousandths.
     pub fn quantise(&self) -> [Option<i64>; 2] {
         [&self.harm, &self.safe].map(|it| quantise(it.wealth().log10(), 1_000))

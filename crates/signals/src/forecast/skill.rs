@@ -14,6 +14,10 @@ const SHRINKAGE: f64 = 60.0;
 const REFIT: u64 = 12;
 /// Points below the threshold after which reaching it is a crossing of its own: five minutes.
 const APART: usize = 60;
+/// Judged forecasts before anything is shown: 20 minutes.
+const ENOUGH: usize = 240;
+/// Mean squared error that is allowed where nothing was crossed.
+const DOUBT: f64 = 0.01;
 /// Leads of warnings that are remembered.
 const LEADS: usize = 64;
 
@@ -30,6 +34,8 @@ pub struct Skill {
     pub against_persistence: Option<f64>,
     /// Of warned points, the share after which the threshold was crossed in time; none without a warning.
     pub precision: Option<f64>,
+    /// Crossings, apart by five minutes at least.
+    pub crossings: u64,
     /// Of crossings, the share that was warned of; none without a crossing.
     pub recall: Option<f64>,
     /// The median of points between warning and crossing.
@@ -49,6 +55,7 @@ pub(super) struct Judge {
     knots: Vec<(f64, f64)>,
     /// Points since it was above the threshold.
     below: usize,
+    warns: bool,
     since_warning: Option<usize>,
     crossings: [u64; 2],
     leads: VecDeque<usize>,
@@ -99,8 +106,8 @@ impl Judge {
         }
     }
 
-    /// Follows warnings and crossings, tick by tick.
-    pub(super) fn tick(&mut self, above: bool, warns: bool) {
+    /// Follows warnings and crossings, tick by tick, by what is shown. A warning stands until it is less likely than not.
+    pub(super) fn tick(&mut self, above: bool, shown: Option<f64>) {
         if above && self.below >= APART {
             self.crossings[0] += 1;
             if let Some(lead) = self.since_warning {
@@ -112,11 +119,33 @@ impl Judge {
             }
         }
         self.below = if above { 0 } else { self.below.saturating_add(1) };
-        self.since_warning = match self.since_warning {
-            _ if above || !warns => None,
-            None => Some(1),
-            Some(points) => Some(points + 1),
-        };
+        let least = if self.warns { super::EVEN } else { super::WARN };
+        self.warns = !above && shown.is_some_and(|it| it >= least);
+        self.since_warning = self.warns.then(|| self.since_warning.map_or(1, |it| it + 1));
+    }
+
+    /// Says whether a warning stands.
+    pub(super) fn warns(&self) -> bool {
+        self.warns
+    }
+
+    /// Says whether what was said is worse than nothing, or has not been judged often enough (`FORE-2`, `FORE-3`).
+    pub(super) fn hides(&self) -> bool {
+        if self.past.len() < ENOUGH {
+            return true;
+        }
+        // Where nothing was crossed "no change" was right all the time; a little doubt is allowed.
+        self.squares > self.crossed_or(DOUBT)
+    }
+
+    /// Says whether the threshold was crossed within memory.
+    pub(super) fn tried(&self) -> bool {
+        self.crossed > 0
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "counts of points")]
+    fn crossed_or(&self, doubt: f64) -> f64 {
+        if self.crossed > 0 { self.crossed as f64 } else { doubt * self.past.len() as f64 }
     }
 
     /// What a raw probability has been worth: between knots a line.
@@ -165,6 +194,7 @@ impl Judge {
             persistence,
             against_persistence: (self.crossed > 0).then(|| 1.0 - brier / persistence),
             precision: ratio(self.warned[1], self.warned[0]),
+            crossings: self.crossings[0],
             recall: ratio(self.crossings[1], self.crossings[0]),
             lead: leads.get(leads.len() / 2).copied(),
         }

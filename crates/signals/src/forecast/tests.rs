@@ -59,9 +59,10 @@ fn before_a_crossing_it_warns_says_when_and_knows_when_it_is_there() {
 #[test]
 fn fore_1_and_2_nothing_is_said_early_or_after_five_missing_points() {
     let forecast = |points: u64| fed(SETTING, points, |at| 0.2 + 0.02 * noise(at));
-    assert_eq!(forecast(299).read(), None);
-    let mut it = forecast(301);
-    let said = it.read().expect("240 residuals of 60 points");
+    // 60 points until the first horizon is over, 240 residuals, 60 more until the first forecast is judged, 240 of them.
+    assert_eq!(forecast(598).read(), None);
+    let mut it = forecast(600);
+    let said = it.read().expect("240 judged forecasts");
     assert!(said.state == State::Untried && said.value < 0.01, "{said:?}");
     (0..4).for_each(|_| it.update(9, None));
     assert!(it.read().is_some());
@@ -73,19 +74,22 @@ fn fore_1_and_2_nothing_is_said_early_or_after_five_missing_points() {
 
 #[test]
 fn fore_3_a_forecast_that_is_worse_than_no_change_hides() {
-    // Trends that always turn before the threshold, and crossings that come from nowhere.
-    let series = |at: u64| {
-        let within = at % 400;
-        #[expect(clippy::cast_precision_loss, reason = "small")]
-        let ramp = if within < 300 { within as f64 / 330.0 } else { 0.0 };
-        if at % 4_000 == 3_950 { 1.5 } else { ramp }
-    };
-    let hidden = (2..40_u64).filter(|it| fed(SETTING, it * 400 + 290, series).read().is_none()).count();
-    let it = fed(SETTING, 16_000, series).skill();
-    assert!(hidden > 0 || it.against_persistence.is_some_and(|it| it >= 0.0), "{hidden} {it:?}");
     let mut judge = Judge::default();
     (0..100).for_each(|at| judge.judge(0.9, 0.9, at == 0));
-    assert!(judge.skill().against_persistence.expect("one came") < 0.0);
+    assert!(judge.skill().against_persistence.expect("one came") < 0.0 && judge.hides());
+    let hides = |p: f64, crossed: fn(u32) -> bool| {
+        let mut judge = Judge::default();
+        (0..240).for_each(|at| judge.judge(p, p, crossed(at)));
+        judge.hides()
+    };
+    assert!(hides(0.9, |at| at == 0), "nearly always wrong");
+    assert!(!hides(0.9, |at| at != 0), "nearly always right");
+    assert!(hides(0.5, |_| false) && !hides(0.05, |_| false), "where nothing is crossed a little doubt is allowed");
+    // A day of ramps, and a forecast that was taught to be wrong: it hides.
+    let mut forecast = fed(SETTING, 4 * 2_160 + 800, ramps);
+    assert!(forecast.read().is_some());
+    (0..17_280).for_each(|_| forecast.judge.judge(0.9, 0.9, false));
+    assert_eq!((forecast.read(), forecast.quantise(), forecast.points_to_threshold()), (None, None, None));
 }
 
 #[test]
