@@ -280,9 +280,10 @@ impl Signal {
             Self::CredentialFor => Reason::CredentialRejected,
             Self::StreamBroken => Reason::StreamBrokenRecently,
             Self::RouteHeld => Reason::FlapLimitHold,
-            Self::InFlight | Self::Bodies | Self::HedgeRoom => Reason::CapacityExhausted,
+            // A limit falls on the server's word alone: what was lowered a moment ago is room of ours that is gone.
+            Self::InFlight | Self::Bodies | Self::HedgeRoom | Self::HedgeLowered => Reason::CapacityExhausted,
             Self::HedgeSamples | Self::HedgeWins => Reason::SignalNoData,
-            Self::HedgePushed | Self::HedgeLowered => Reason::Upstream429,
+            Self::HedgePushed => Reason::UpstreamBusy,
             Self::HedgeBreaker => Reason::BreakerOpen,
             Self::HedgeLate | Self::TokensSaid => Reason::LatencySpike,
             Self::FirstToken => Reason::TtftBreach,

@@ -79,6 +79,29 @@ fn f_094_ov_11_every_sign_by_table() {
 }
 
 #[test]
+fn f_094_a_sign_has_the_reason_of_what_it_measures() {
+    use crate::reason::Reason::{
+        BreakerOpen, CapacityExhausted, LatencySpike, RetryBudgetEmpty, SignalNoData, UpstreamBusy,
+    };
+    for (sign, reason) in [
+        (Signal::HedgeSamples, SignalNoData),
+        // By a 429 or a 503 that asks to wait: it says that there was one, and not which (`UPSTREAM_429` is that of an attempt).
+        (Signal::HedgePushed, UpstreamBusy),
+        (Signal::HedgeLowered, CapacityExhausted),
+        (Signal::HedgeBreaker, BreakerOpen),
+        (Signal::HedgeRoom, CapacityExhausted),
+        (Signal::HedgeLate, LatencySpike),
+        (Signal::HedgeWins, SignalNoData),
+        (Signal::HedgeCost, RetryBudgetEmpty),
+    ] {
+        assert_eq!(sign.reason(), reason, "{}", sign.name());
+        assert!(sign.is_about_hedge() && !sign.is_about_tier(), "{}: no reason against its tier", sign.name());
+    }
+    let told_to_slow_down = Signal::ALL.iter().filter(|it| it.reason() == crate::reason::Reason::Upstream429);
+    assert_eq!(told_to_slow_down.count(), 0, "no comparison is an answer of 429");
+}
+
+#[test]
 fn f_094_the_first_sign_is_told() {
     let mut hedging = known();
     (0..300).for_each(|_| hedging.passed(FAR));
