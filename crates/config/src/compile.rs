@@ -386,6 +386,7 @@ fn path(tier: &Tier, id: RouteId, route: &Route, kind: (&dyn PathKind, core::Whe
         features: tier.features.as_ref().map_or(kind.features(), features),
         can: core::Can::default(),
         context: tier.context,
+        added: kind.added(),
         effects: tier.effects,
         prefill: tier.prefill,
         after_break: tier.after_break.nanos(),

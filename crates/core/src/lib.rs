@@ -110,7 +110,7 @@ pub use proof::Redundancy;
 pub use rate::{RATE_WINDOW, least_tokens};
 pub use reason::{Reason, Severity};
 pub use revision::{
-    BreakerPolicy, BudgetPolicy, Clocks, CommitPoint, Features, FirstClock, ImputedPolicy, LimitPolicy, Method,
+    Added, BreakerPolicy, BudgetPolicy, Clocks, CommitPoint, Features, FirstClock, ImputedPolicy, LimitPolicy, Method,
     OnCapability, OnPolicy, Operation, Path, ProbePolicy, Protocol, Rate, Revision, Route, Tier, Upstream,
     WhenExhausted, Where,
 };

@@ -70,8 +70,10 @@ pub fn weight_of_tokens(prompt: u64, max_tokens: u64) -> u64 {
     (prompt.saturating_add(max_tokens / 2) / TOKENS).max(1)
 }
 
-/// Returns a weight as it counts at a model: prompt and answer together fit in its window, where that is declared (F-080).
-pub(crate) fn in_window(weight: u64, context: Option<u64>) -> u64 {
+/// Returns a weight as it counts at a model that is told so many tokens more: all of it and its answer fit in the window, where
+/// that is declared (F-080).
+pub(crate) fn in_window(weight: u64, added: u64, context: Option<u64>) -> u64 {
+    let weight = weight.saturating_add(added / TOKENS);
     context.map_or(weight, |context| weight.min((context / TOKENS).max(1)))
 }
 

@@ -301,10 +301,10 @@ impl<'a> Plan<'a> {
         let stays = path.place == Where::Stored && !request.seeks();
         Can { regions: if stays { 0 } else { path.can.regions }, ..path.can }.ask(request.admit.wants, add);
         if let Some(context) = path.context {
-            add(Signal::Context, request.admit.tokens, context);
+            add(Signal::Context, request.admit.tokens.saturating_add(path.added.least), context);
         }
         if let Some(floor) = request.too_small {
-            add(Signal::LargerContext, path.context.unwrap_or(u64::MAX), floor);
+            add(Signal::LargerContext, path.context.unwrap_or(u64::MAX).saturating_sub(path.added.least), floor);
         }
     }
 

@@ -52,7 +52,6 @@ use crate::{
     flight::Flights,
     id::{AttemptId, PathId, ReplicaId, RequestId},
     input::{Admit, Event},
-    limiter::in_window,
     limits::Limits,
     output::{Cancelled, Output, Refusal, Source, Start},
     path::{Generation, Leased, Paths},
@@ -280,11 +279,6 @@ impl Request {
         self.admit.pure && self.admit.sequence.is_none()
     }
 
-    /// Returns what it counts at a path (F-080).
-    pub(crate) fn weight(&self, path: PathId) -> u64 {
-        in_window(self.admit.weight, self.generation.path(path).context)
-    }
-
     /// Returns when it wants to be called.
     pub(crate) fn due(&self) -> Option<Nanos> {
         let attempts = self.attempts_that_run().map(Attempt::due);
@@ -470,8 +464,9 @@ impl Request {
         let remote = matches!(self.generation.path(start.path).place, Where::Remote(_));
         let counts = self.vote.as_mut().map_or(Counts { deposit: true, remote }, |vote| vote.count(remote));
         if self.remote == 0 && counts.deposit {
-            world.budget.deposit(now, self.admit.cost);
-            world.hedges.deposit(now, self.admit.cost);
+            let cost = self.cost(start.path);
+            world.budget.deposit(now, cost);
+            world.hedges.deposit(now, cost);
         }
         self.remote += u8::from(counts.remote);
         world.outputs.push_back(Output::Start(start));
@@ -578,7 +573,9 @@ impl Request {
             self.only_default = true;
         }
         if result == ResultCode::ContextExceeded {
-            let window = self.generation.path(attempt.path).context.unwrap_or(0);
+            // What the path had added to it, another may not add.
+            let path = self.generation.path(attempt.path);
+            let window = path.context.unwrap_or(0).saturating_sub(path.added.most);
             self.too_small = Some(self.too_small.unwrap_or(0).max(window));
         }
         self.advance(now, world);

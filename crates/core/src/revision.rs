@@ -295,6 +295,8 @@ pub struct Path {
     pub can: Can,
     /// Tokens that its window holds, where declared (F-036).
     pub context: Option<u64>,
+    /// What it puts before what it is asked.
+    pub added: Added,
     /// Each call changes something: it is not made twice for one request (F-034).
     pub effects: bool,
     /// It goes on with an answer that was begun for it (F-126).
@@ -305,6 +307,19 @@ pub struct Path {
     pub accept: Option<RowRule>,
     /// When it is cut off and how it comes back.
     pub breaker: BreakerPolicy,
+}
+
+/// Tokens that a path puts before what it is asked, such as passages for its model to answer by: as many as its window holds beside
+/// that, and so as few as say anything at all.
+///
+/// # Units
+/// `least` as [`Admit::tokens`](crate::Admit::tokens) are estimated, rather too few than too many; `most` as weights are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Added {
+    /// The fewest: what leaves no room for them is not asked for (F-036).
+    pub least: u64,
+    /// The most, which is what it costs and weighs (F-044, F-080).
+    pub most: u64,
 }
 
 /// Where a path does its work.

@@ -34,7 +34,7 @@ mod watch;
 
 use std::{fmt, sync::Arc};
 
-use evenkeel_core::{Core, Event, Evidence, Input, Nanos, Output, RequestId, Revision, SECOND, Splice};
+use evenkeel_core::{Core, Event, Evidence, Input, Nanos, Output, Path, RequestId, Revision, SECOND, Splice};
 
 use self::{
     health::Health, promise::Promises, purse::Purses, recovery::Recovery, room::Rooms, shadows::Shadows, told::Told,
@@ -182,7 +182,9 @@ impl Oracle {
                 let room = self.rooms.started(start, weight);
                 let again = self.promises.started(now, start)?;
                 let watch = self.promises.find(start.request).expect("it was just started");
-                let (operation, cost) = (watch.admit.operation, watch.admit.cost);
+                let Path { context, added, .. } = self.promises.revision().paths[start.path.index()];
+                let added = 1_000 * added.most.min(context.unwrap_or(u64::MAX));
+                let (operation, cost) = (watch.admit.operation, watch.admit.cost + added);
                 self.told.started(now, start)?;
                 room?;
                 self.health.started(now, start, operation)?;

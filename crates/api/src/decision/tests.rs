@@ -28,6 +28,7 @@ fn revision() -> Revision {
         features: Features::ALL,
         can: Default::default(),
         context: None,
+        added: Default::default(),
         effects: false,
         prefill: false,
         after_break: 2 * SECOND,

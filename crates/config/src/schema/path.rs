@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 pub(crate) use paths::Member;
 
-use evenkeel_core::{Features, Nanos, Where};
+use evenkeel_core::{Added, Features, Nanos, Where};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -148,6 +148,11 @@ pub(crate) trait PathKind {
     /// Returns what it can do where the tier does not say.
     fn features(&self) -> Features {
         Features::ALL
+    }
+
+    /// Returns the tokens that it puts before what a model is asked.
+    fn added(&self) -> Added {
+        Added::default()
     }
 
     /// Returns the kinds of answer that clients may be told. Where the tier does not say, it is the first for tier 0 and

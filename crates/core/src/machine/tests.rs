@@ -31,9 +31,9 @@ use std::{string::ToString, vec};
 
 use super::*;
 use crate::{
-    AttemptRecord, BreakerPolicy, BreakerState, Can, Clocks, Decision, End, Features, FirstClock, MILLISECOND, Method,
-    OnCapability, OnPolicy, Operation, Path, PathId, Phase, Protocol, Reason, ReplicaId, ResultCode as R, Route,
-    SECOND, Signal, Source, Start, Tier, Transition, Upstream, UpstreamId, Verdict, Wants, Where,
+    Added, AttemptRecord, BreakerPolicy, BreakerState, Can, Clocks, Decision, End, Features, FirstClock, MILLISECOND,
+    Method, OnCapability, OnPolicy, Operation, Path, PathId, Phase, Protocol, Reason, ReplicaId, ResultCode as R,
+    Route, SECOND, Signal, Source, Start, Tier, Transition, Upstream, UpstreamId, Verdict, Wants, Where,
 };
 
 /// A route under test: `primary` on two replicas or one, `small`, and a `default`.
@@ -64,6 +64,7 @@ fn revision(primary_replicas: usize) -> Revision {
         features: Features::ALL,
         can: Default::default(),
         context: None,
+        added: Default::default(),
         effects: false,
         prefill: false,
         after_break: 2 * SECOND,

@@ -72,7 +72,7 @@ impl Request {
             breaker,
             in_flight: limiter.map_or(0, |it| it.in_flight()),
             limit: limiter.and_then(|it| it.limit(now)).unwrap_or(u64::MAX),
-            cost: self.admit.cost,
+            cost: self.cost(path),
             purse: hedge::purse(now, world.budget, world.hedges),
         };
         let lane = world.paths.state_mut(slot).lane(self.generation.path(path), self.admit.operation);
@@ -85,8 +85,8 @@ impl Request {
         if against.is_some() {
             return;
         }
-        world.budget.withdraw(now, self.admit.cost);
-        world.hedges.withdraw(now, self.admit.cost);
+        world.budget.withdraw(now, standing.cost);
+        world.hedges.withdraw(now, standing.cost);
         self.beside = self.current.take();
         self.start(now, world, Retry { elsewhere: true, ..Retry::first(tier, other) });
         self.hedge.id = self.running()[0];

@@ -1,16 +1,34 @@
-//! What an attempt takes of the room of its replica, from its start until its close is seen (F-080, F-172).
+//! What an attempt takes: of the room of its replica, from its start until its close is seen (F-080, F-172), and of the purses that pay
+//! for another (F-044).
 
 use crate::{
     attempt::Attempt,
     class::ResultCode,
     clock::Nanos,
-    limiter::Said,
+    id::PathId,
+    limiter::{Said, in_window},
     limits::{Leaving, PATIENCE},
     request::{Request, World},
     timer::Owner,
 };
 
+/// What a token costs (F-044).
+const TOKEN: u64 = 1_000;
+
 impl Request {
+    /// Returns what it counts at a path, with what that puts before it (F-080).
+    pub(crate) fn weight(&self, path: PathId) -> u64 {
+        let path = self.generation.path(path);
+        in_window(self.admit.weight, path.added.most, path.context)
+    }
+
+    /// Returns what it costs to try a path once, with what that puts before it, which is no more than its window holds (F-044).
+    pub(crate) fn cost(&self, path: PathId) -> u64 {
+        let path = self.generation.path(path);
+        let added = path.context.map_or(path.added.most, |context| path.added.most.min(context));
+        self.admit.cost.saturating_add(added.saturating_mul(TOKEN))
+    }
+
     /// Takes the running attempt out of flight: it has ended, and said what it had to say.
     pub(super) fn land(&self, now: Nanos, world: &mut World<'_>, result: ResultCode) {
         let Some(attempt) = self.current.as_ref() else { return };

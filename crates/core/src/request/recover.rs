@@ -123,7 +123,7 @@ impl Request {
     /// Starts a recovery where somebody may be asked and it can be paid; says whether it did (F-122, F-123).
     fn recover(&mut self, now: Nanos, world: &mut World<'_>, role: Role) -> bool {
         let Some((tier, replica)) = self.who_mends(now, world, role) else { return false };
-        let (signal, value) = (Signal::RetryBudget, self.admit.cost);
+        let (signal, value) = (Signal::RetryBudget, self.cost(self.route().tiers[usize::from(tier)].path));
         let fact = Fact::new(tier, signal, value, world.budget.purse(now));
         self.facts.push(fact);
         if fact.breached() {

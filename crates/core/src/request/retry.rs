@@ -187,7 +187,7 @@ impl Request {
         if facts.iter().any(Fact::breached) {
             return false;
         }
-        let (signal, value) = (Signal::RetryBudget, self.admit.cost);
+        let (signal, value) = (Signal::RetryBudget, self.cost(self.route().tiers[usize::from(tier)].path));
         let fact = Fact::new(tier, signal, value, world.budget.purse(now));
         self.facts.push(fact);
         if !fact.breached() {

@@ -108,7 +108,7 @@ impl Request {
         let lot = self.admit.entropy.rotate_left(17).wrapping_add(u64::from(tier) << 40);
         let lot = lot.wrapping_add(member.map_or(0, |member| u64::from(member) + 1) << 48);
         let drawn = self.asked_somebody() && self.route().shadow.share.draws(lot);
-        due || (drawn && world.shadowing.purse(now) >= self.admit.cost)
+        due || (drawn && world.shadowing.purse(now) >= self.cost(id))
     }
 
     fn last_asked(&self, world: &World<'_>, place: Place) -> Option<Nanos> {
@@ -163,7 +163,7 @@ fn start(now: Nanos, world: &mut World<'_>, Drawn { mut of, place, replica }: Dr
     let (attempt, start) = of.take_up(now, world, Retry { member, ..Retry::first(tier, replica) });
     let (id, slot) = (attempt.id, of.generation.slot(attempt.path));
     // One that its hour asks for may find less there than it costs.
-    let paid = of.admit.cost.min(world.shadowing.purse(now));
+    let paid = of.cost(attempt.path).min(world.shadowing.purse(now));
     world.shadowing.withdraw(now, paid);
     world.outputs.push_back(Output::Shadow(start));
     world.timers.arm(Owner::Shadow(id), attempt.due());

@@ -129,7 +129,7 @@ impl Oracle {
             && admit.wants.languages & !of.can.languages == 0
             && admit.wants.datatypes & !of.can.datatypes == 0
             && admit.wants.regions.is_none_or(|allowed| of.can.regions & !allowed == 0)
-            && of.context.is_none_or(|context| admit.tokens <= context);
+            && of.context.is_none_or(|context| admit.tokens + of.added.least <= context);
         let alone = !(at + 1..count).any(|below| self.admits(now, admit, (below, reloads)));
         able && self.model.admits(now, (path, admit.operation), Asker { entropy: admit.entropy, reloads, alone })
     }

@@ -81,8 +81,9 @@ proptest! {
                     let at = |path: PathId| (revision.paths[path.index()].place, &revision.paths[path.index()].model);
                     let same = |it: &&(PathId, ReplicaId, u64)| at(it.0) == at(start.path) && it.1 == start.replica;
                     let before: u64 = flights.values().filter(same).map(|it| it.2).sum();
-                    let context = revision.paths[start.path.index()].context;
+                    let Path { context, added, .. } = revision.paths[start.path.index()];
                     let (weight, route) = weights[&start.request];
+                    let weight = weight + added.most / 1_024;
                     let weight = context.map_or(u64::MAX, |context| (context / 1_024).max(1)).min(weight);
                     if let LimitPolicy::Fixed(limit) = revision.paths[start.path.index()].limit
                         && matches!(revision.paths[start.path.index()].place, Where::Remote(_))
@@ -237,6 +238,8 @@ proptest! {
             path.breaker = BreakerPolicy { consecutive: 1_000, low: [1_000; 2], fast: never, ..path.breaker.clone() };
             path.breaker.slow.bad = Permille::ALL;
             path.limit = LimitPolicy::Fixed(u64::MAX);
+            // Every try costs the same: they are counted.
+            path.added = Added::default();
         }
         let mut world = World::new(seed, revision);
         (world.churn, world.impatience, world.only) = (false, false, Some(ResultCode::Status5xx));

@@ -63,6 +63,7 @@ pub(crate) fn plain_sample(seed: u64) -> Revision {
             features,
             can: can(name, place),
             context,
+            added: Added::default(),
             effects: changes && name == "small",
             prefill: goes_on && matches!(place, Where::Remote(_)),
             after_break: 700 * MILLISECOND,

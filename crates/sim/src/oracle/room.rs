@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use evenkeel_core::{AttemptId, Core, LimitPolicy, Revision, Start, Where};
+use evenkeel_core::{AttemptId, Core, LimitPolicy, Path, Revision, Start, Where};
 
 use super::Broken;
 
@@ -12,8 +12,8 @@ use super::Broken;
 pub(super) struct Rooms {
     /// By path: the room of its first replica among all rooms; none for work in this process.
     of: Vec<Option<usize>>,
-    /// By path: the most that one request weighs there, where its window is declared (F-080).
-    most: Vec<u64>,
+    /// By path: what it adds to the weight of a request, and the most that one weighs there, where its window is declared (F-080).
+    weighs: Vec<(u64, u64)>,
     rooms: Vec<Room>,
     flights: BTreeMap<AttemptId, (usize, u64)>,
     in_flight: u64,
@@ -41,14 +41,15 @@ impl Rooms {
             })));
         }
         let window = |context: u64| (context / 1_024).max(1);
-        let most = revision.paths.iter().map(|path| path.context.map_or(u64::MAX, window)).collect();
-        Self { of, most, rooms, flights: BTreeMap::new(), in_flight: 0 }
+        let weighs = |path: &Path| (path.added.most / 1_024, path.context.map_or(u64::MAX, window));
+        let weighs = revision.paths.iter().map(weighs).collect();
+        Self { of, weighs, rooms, flights: BTreeMap::new(), in_flight: 0 }
     }
 
     /// Judges a start: nothing but one single attempt may exceed what was said.
     pub(super) fn started(&mut self, start: &Start, weight: u64) -> Result<(), Broken> {
         let Some(first) = self.of[start.path.index()] else { return Ok(()) };
-        let weight = weight.min(self.most[start.path.index()]);
+        let weight = self.weight(start, weight);
         let at = first + start.replica.index();
         let room = &mut self.rooms[at];
         let alone = room.used == 0;
@@ -64,12 +65,17 @@ impl Rooms {
         }
     }
 
+    fn weight(&self, start: &Start, weight: u64) -> u64 {
+        let (added, most) = self.weighs[start.path.index()];
+        (weight + added).min(most)
+    }
+
     /// Judges a copy: it leaves half of what was said to requests (F-151).
     pub(super) fn copied(&mut self, start: &Start, weight: u64) -> Result<(), Broken> {
         self.started(start, weight)?;
         let Some(first) = self.of[start.path.index()] else { return Ok(()) };
         let room = self.rooms[first + start.replica.index()];
-        let alone = room.used == weight.min(self.most[start.path.index()]);
+        let alone = room.used == self.weight(start, weight);
         match room.limit {
             LimitPolicy::Fixed(limit) if room.used > limit / 2 && !alone => {
                 let what = format!("a copy takes the room for {limit} to {}", room.used);

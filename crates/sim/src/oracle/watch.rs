@@ -175,7 +175,7 @@ impl Watch {
             _ if !path.can.serves(self.admit.wants) => {
                 broken("F-036", "a path is asked for a language, a datatype or in a region that is not its own")
             }
-            _ if path.context.is_some_and(|context| self.admit.tokens > context) => {
+            _ if path.context.is_some_and(|context| self.admit.tokens + path.added.least > context) => {
                 broken("F-036", "a path is asked for more than its window holds")
             }
             _ if again && (!self.admit.pure || path.effects) => broken("F-034", "what changes something is done twice"),

@@ -48,6 +48,16 @@ fn documents_before_a_model_are_a_path_to_its_upstream_and_others_are_in_this_pr
 }
 
 #[test]
+fn f_036_f_044_f_080_a_model_that_answers_by_passages_is_weighed_with_them() {
+    let added = |more: &str| {
+        let added = loaded(more).deployment.expect("it compiles").revision.paths[0].added;
+        (added.least, added.most)
+    };
+    assert_eq!(added(", augment: {upstream: own, model: m}"), (30, 1_420));
+    assert_eq!(added(", embeddings: {upstream: own, model: m}"), (0, 0), "what is quoted is asked of nobody");
+}
+
+#[test]
 fn whoever_has_no_index_is_told_what_makes_one() {
     let found = load(&text(", threads: 2")).diagnostics;
     let missing = found.iter().find(|it| it.code == "missing-file").expect("it is not there");

@@ -4,7 +4,7 @@ mod postgres;
 
 use std::{borrow::Cow, path::PathBuf};
 
-use evenkeel_core::{Features, MILLISECOND, Nanos, SECOND};
+use evenkeel_core::{Added, Features, MILLISECOND, Nanos, SECOND};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +22,10 @@ use crate::{
     tree::Key,
 };
 
+/// What stands before the messages where a model answers by passages: at most three of 1,600 bytes, each with up to 200 of an id, a
+/// title and a source, below an instruction of some 230; at four bytes a token. At least the instruction and the shortest passage; at
+/// eight bytes a token, as what a request needs of a window is estimated.
+const PASSAGES: Added = Added { least: 30, most: 1_420 };
 /// The file of an index that names all the others with their checksums: who knows it knows the index.
 const NAMES_ALL: &str = "index.json";
 
@@ -214,6 +218,10 @@ impl PathKind for Block {
     /// what models can.
     fn features(&self) -> Features {
         if self.augment.is_some() { Features::ALL } else { Features::TOOLS.with(Features::N) }
+    }
+
+    fn added(&self) -> Added {
+        if self.augment.is_some() { PASSAGES } else { Added::default() }
     }
 
     fn methods(&self) -> &'static [Method] {

@@ -76,6 +76,38 @@ fn f_036_after_context_exceeded_only_larger_windows_are_tried() {
 }
 
 #[test]
+fn f_036_what_a_path_puts_before_a_request_has_to_fit_with_it() {
+    let added = Added { least: 100, most: 1_500 };
+    for (tokens, starts) in [(1_900, vec![(0, 0)]), (1_901, vec![(1, 0)])] {
+        let mut revision = revision(1);
+        (revision.paths[0].context, revision.paths[0].added, revision.paths[1].context) =
+            (Some(2_000), added, Some(2_000));
+        let mut kit = Kit::new(revision);
+        kit.admit_as(Operation::Chat, |admit| admit.tokens = tokens);
+        assert_eq!(kit.starts(), starts, "{tokens}");
+        kit.end(R::Ok, 200);
+        let decision = kit.decision();
+        let fact = decision.facts.iter().find(|fact| fact.signal == Signal::Context).expect("its window was compared");
+        assert_eq!((fact.tier, fact.value, fact.threshold), (0, tokens + 100, 2_000));
+        assert!(decision.rederives(), "rule 10");
+    }
+}
+
+#[test]
+fn f_036_who_fails_by_what_it_added_bars_nobody_of_the_same_window_who_adds_nothing() {
+    let added = Added { least: 100, most: 1_500 };
+    for (first, second, tried) in [(added, Added::default(), true), (Added::default(), added, false)] {
+        let mut revision = revision(1);
+        (revision.paths[0].context, revision.paths[1].context) = (Some(8_000), Some(8_000));
+        (revision.paths[0].added, revision.paths[1].added) = (first, second);
+        let mut kit = Kit::new(revision);
+        kit.admit(Operation::Chat);
+        kit.end(R::ContextExceeded, 400);
+        assert_eq!(kit.starts().len() == 2, tried, "{first:?}");
+    }
+}
+
+#[test]
 fn f_036_a_declared_lack_is_skipped_before_dispatch() {
     let mut revision = revision(1);
     revision.paths[0].features = Features::NONE;

@@ -81,6 +81,17 @@ fn f_080_no_request_weighs_more_than_the_window_that_its_answer_has_to_fit_in() 
 }
 
 #[test]
+fn f_080_a_request_weighs_with_what_its_path_puts_before_it() {
+    for (context, weighs) in [(None, 3), (Some(2_048), 2)] {
+        let mut revision = limited(16, 10);
+        (revision.paths[0].context, revision.paths[0].added) = (context, Added { least: 0, most: 2_100 });
+        let mut kit = Kit::new(revision);
+        kit.admit_as(Operation::Chat, |admit| admit.weight = 1);
+        assert_eq!((kit.started(), kit.core.in_flight()), ([0].into(), weighs), "{context:?}");
+    }
+}
+
+#[test]
 fn f_085_where_the_ladder_ends_it_is_refused_as_overloaded_and_told_when_to_come_back() {
     let mut revision = without_default(1, 1);
     revision.routes[0].when_exhausted = WhenExhausted::Refuse;

@@ -139,6 +139,22 @@ fn f_043_an_unsent_request_takes_a_fresh_connection_and_leaves_no_evidence_when_
 }
 
 #[test]
+fn f_044_another_try_costs_what_its_path_puts_before_the_request_too() {
+    for (context, cost) in [(None, 1_501_000), (Some(1_000), 1_001_000)] {
+        let mut revision = revision(1);
+        (revision.paths[0].context, revision.paths[0].added) = (context, Added { least: 0, most: 1_500 });
+        let mut kit = Kit::new(revision);
+        kit.admit(Operation::Chat);
+        kit.end(R::Status5xx, 500);
+        kit.until(SECOND);
+        kit.end(R::Ok, 200);
+        let decision = kit.decision();
+        let asked = decision.facts.iter().find(|fact| fact.signal == Signal::RetryBudget).expect("it was asked again");
+        assert_eq!(asked.value, cost, "{context:?}");
+    }
+}
+
+#[test]
 fn f_046_without_budget_the_next_tier_starts_at_once() {
     let mut revision = revision(1);
     revision.routes[0].budget.floor = 0;
