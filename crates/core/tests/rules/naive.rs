@@ -305,7 +305,7 @@ impl Model {
         let policy = self.policy(key.0);
         let Naive::Ramp { step, since, calm, admitted, good, bad } = self.lane(key).state else { return };
         let stand = |step| Naive::Ramp { step, since: now, calm: now, admitted, good: 0, bad: 0 };
-        if good + bad >= 5 && bad * 5 >= good + bad {
+        if good + bad >= 5 && bad >= 2 && bad * 5 >= good + bad {
             match step {
                 0 => self.open(now, key, entropy, false),
                 _ => self.lane(key).state = stand(step - 1),

@@ -40,7 +40,7 @@ pub(crate) fn plain_sample(seed: u64) -> Revision {
         })
         .into();
     // Some paths go on with an answer that was begun, some change something.
-    let (goes_on, changes) = (!seed.is_multiple_of(3), seed.is_multiple_of(5));
+    let (goes_on, changes, adds) = (!seed.is_multiple_of(3), seed.is_multiple_of(5), seed.is_multiple_of(7));
     let mut add = |route: u16, name: &str, place| {
         let features = if name == "small" { Features::NONE } else { Features::ALL };
         let context = (name == "small").then_some(2_000);
@@ -63,7 +63,7 @@ pub(crate) fn plain_sample(seed: u64) -> Revision {
             features,
             can: can(name, place),
             context,
-            added: Added::default(),
+            added: if adds && name == "small" { Added { least: 500, most: 1_500 } } else { Added::default() },
             effects: changes && name == "small",
             prefill: goes_on && matches!(place, Where::Remote(_)),
             after_break: 700 * MILLISECOND,
