@@ -115,6 +115,9 @@ mutations! {
         "TotalTimeout = \"target.total_timeout\", Target, Hard, Once, Yes, Nothing, Timeout;";
     "F-031", "remote attempts are not counted", "request.rs":
         "self.remote += u8::from(counts.remote);" => "self.remote = 1;";
+    "F-031", "each member of an ensemble counts", "request/vote.rs":
+        "let counts = Counts { deposit: !self.started, remote: remote && !self.remote };" =>
+        "let counts = Counts { deposit: !self.started, remote };";
     "F-034", "a sequence goes on at another replica", "plan.rs":
         "self.request.may_ask(replica) && gate.is_none_or(|&gate| self.gates.at(gate).admits(self.now))" =>
         "gate.is_none_or(|&gate| self.gates.at(gate).admits(self.now))";
@@ -135,9 +138,13 @@ mutations! {
         "if !self.plan(now, world).next_has_another(attempt.tier) {" => "if false {";
     "F-067", "a path that flaps does not stay away longer", "flap.rs":
         "self.doublings += 1;" => "self.doublings += 0;";
+    "F-072", "one bad answer is a relapse", "ramp.rs":
+        "const RELAPSE: u32 = 2;" => "const RELAPSE: u32 = 1;";
     "F-077", "a stream that broke keeps no others off", "request/gates.rs":
         "false if attempt.sent && result.is_break() => Word::Close(closing)," =>
         "false if attempt.sent && result.is_break() => { let _ = closing; Word::Nothing }";
+    "F-080", "what a path puts before a request weighs nothing", "limiter.rs":
+        "let weight = weight.saturating_add(added / TOKENS);" => "let _ = added;";
     "F-081", "push-back lowers no limit", "limiter.rs":
         "Said::Pushed => self.fall(now, shared.unwrap_or(0))," => "Said::Pushed => { let _ = shared; }";
     "F-084", "the least important have all of the room", "priority.rs":
@@ -177,6 +184,11 @@ mutations! {
         "self.tally.is_some_and(|tally| tally.open == 0)";
     "VOTE-2", "too little agreement is taken for an answer", "request/vote.rs":
         "let Some(mut leader) = leader.filter(|_| !agreement.breached()) else {" => "let Some(mut leader) = leader else {";
+    "VOTE-3", "what a member comes to says nothing about its path", "request/vote.rs":
+        "self.settle(now, world, (&attempt, result, how.status), None);" => "";
+    "VOTE-3", "who is not waited for counts against its path", "class.rs":
+        "VoteOver = \"cancelled.vote_over\", Cancelled, None, No, No, Nothing, QuorumNotReached;" =>
+        "VoteOver = \"cancelled.vote_over\", Cancelled, Hard, No, No, Nothing, QuorumNotReached;";
     "OIP-35", "rows that were answered are asked for again", "request/rows.rs":
         "self.rows = left;" => "";
     "OIP-35", "a part of an answer is kept where all rows are to move", "rows.rs":

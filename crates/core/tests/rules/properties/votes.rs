@@ -25,6 +25,8 @@ fn panels(seed: u64) -> Revision {
         tier.method = Method::Ensemble;
         tier.ensemble = Some(Ensemble { members, quorum: 1 + (seed >> 3) as u8 % 3, agree });
     }
+    // Some requests use up what they may.
+    revision.routes.iter_mut().for_each(|route| route.max_attempts = 2 + (seed % 3) as u8);
     // More falls to the ensembles than would otherwise.
     revision.routes.iter_mut().for_each(|route| route.tiers.swap(0, usize::from(seed.is_multiple_of(2))));
     revision
@@ -69,6 +71,53 @@ proptest! {
             *remote.entry(request).or_default() += if several { asked.min(1) } else { asked };
         }
         prop_assert!(remote.values().all(|it| *it <= revision.routes[0].max_attempts), "F-031");
+        let used_up = |it: &&Fact| it.signal == Signal::Attempts && it.breached();
+        for (_, output) in history.outputs() {
+            if let Output::Decision(it) = output
+                && let Some(fact) = it.facts.iter().find(used_up)
+            {
+                let made = u64::from(remote.get(&it.request).copied().unwrap_or_default());
+                prop_assert!(made >= fact.threshold, "F-031: {} were made, and {:?}", made, fact);
+            }
+        }
+    }
+
+    #[test]
+    fn vote_3_what_members_come_to_opens_their_paths_and_who_is_not_waited_for_opens_none(seed: u64) {
+        let (revision, history) = play(seed);
+        let operations: BTreeMap<_, _> = history.admits().map(|(_, admit)| (admit.request, admit.operation)).collect();
+        let members: BTreeSet<PathId> =
+            revision.routes.iter().flat_map(|it| &it.tiers).filter_map(|it| it.ensemble.as_ref()).flat_map(|it| it.members.clone()).collect();
+        let mut lanes: BTreeMap<AttemptId, (PathId, Operation)> = BTreeMap::new();
+        let mut rows: BTreeMap<(PathId, Operation), u32> = BTreeMap::new();
+        let mut admits: BTreeMap<(PathId, Operation), bool> = BTreeMap::new();
+        for (_, entry) in &history.entries {
+            match entry {
+                Entry::Output(Output::Start(start)) if members.contains(&start.path) => {
+                    lanes.insert(start.attempt, (start.path, operations[&start.request]));
+                }
+                Entry::Output(Output::Breaker(it)) if it.replica.is_none() => {
+                    let trip = it.turn.trip.and_then(|trip| trip.result);
+                    prop_assert!(trip != Some(ResultCode::VoteOver), "VOTE-3: {:?}", it.turn);
+                    let lane = (it.path, it.operation);
+                    admits.insert(lane, it.turn.to <= BreakerState::Ramp);
+                    rows.remove(&lane);
+                }
+                Entry::Output(_) => {}
+                Entry::Input(input) => {
+                    let sick = |(lane, row): &(&(PathId, Operation), &u32)| {
+                        **row >= revision.paths[lane.0.index()].breaker.consecutive && admits.get(lane) != Some(&false)
+                    };
+                    prop_assert_eq!(rows.iter().find(sick), None, "VOTE-3: it fails and fails, and is asked");
+                    if let Input::Attempt { attempt, event: Event::Ended { result, .. } } = input
+                        && let Some(lane) = lanes.remove(attempt)
+                    {
+                        let row = rows.entry(lane).or_default();
+                        *row = if result.evidence() == Evidence::Hard { *row + 1 } else { 0 };
+                    }
+                }
+            }
+        }
     }
 
     #[test]
