@@ -26,6 +26,11 @@ impl Unit {
         self.0.len()
     }
 
+    /// Returns its numbers.
+    pub(crate) fn direction(&self) -> &[f32] {
+        &self.0
+    }
+
     /// Returns how near another one is, in thousandths, 1,000 being the same direction; 0 for all that is no nearer than at a right
     /// angle, and for one of another kind.
     pub fn similarity_permille(&self, other: &Self) -> u16 {

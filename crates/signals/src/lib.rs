@@ -10,6 +10,7 @@
 //! - `SIG-2`: what was counted is the same in whatever order it came.
 //! - `SIG-3`: NaN and infinities never enter arithmetic: they are no vote, no pair, no row.
 
+pub mod anomaly;
 pub mod calibrate;
 pub mod canary;
 pub mod cascade;
@@ -20,11 +21,15 @@ pub mod drift;
 pub mod eproc;
 pub mod estimate;
 pub mod forecast;
+pub mod guards;
 pub mod math;
 mod quantise;
+pub mod risk;
+pub mod row;
 pub mod score_map;
 pub mod shape;
 pub mod sketch;
+pub mod text;
 pub mod votes;
 pub mod wording;
 

@@ -173,6 +173,11 @@ impl Calibrator {
         Reading { p, n: path.n, as_of: self.decay.as_of, kind }
     }
 
+    /// Returns the rows behind one label, faded by age, as of `now`.
+    pub fn rows(&self, now: u64, label: &str) -> f64 {
+        self.labels.get(label).map_or(0.0, |cells| faded(sum(cells), self.decay.read(now)).n)
+    }
+
     /// Returns the least and the most that [`Self::read`] says of any answer, as of `now`.
     pub fn range(&self, now: u64) -> (f64, f64) {
         let fade = self.decay.read(now);

@@ -1,0 +1,99 @@
+//! Conformal: how many of the rows that calibrate are as far as this one.
+
+/// Rows of a reference below which only guards judge.
+const ENOUGH: u64 = 1_000;
+/// Expected calibrating rows beyond a threshold: below, the rate that comes out may be far from the one that was asked for.
+const SOLID: f64 = 5.0;
+
+/// A p-value as it was counted: exact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PValue {
+    /// One more than the calibrating rows that are as far, or farther.
+    pub rank: u32,
+    /// One more than all calibrating rows.
+    pub of: u32,
+}
+
+impl PValue {
+    /// Returns it as a share.
+    pub fn value(self) -> f64 {
+        f64::from(self.rank) / f64::from(self.of)
+    }
+
+    /// Returns it in millionths, rounded up: what is decided upon is never less than what was counted.
+    pub fn millionths(self) -> u32 {
+        let up = (u64::from(self.rank) * 1_000_000).div_ceil(u64::from(self.of.max(1)));
+        u32::try_from(up).unwrap_or(u32::MAX)
+    }
+}
+
+/// What a score may be used for at a false-alarm rate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Standing {
+    /// For what it was made.
+    Sound,
+    /// The rate may come out far from the one that was asked for: so few calibrating rows are expected beyond the threshold.
+    Thin {
+        /// α(n+1), less than 5.
+        expected: f64,
+    },
+    /// No row could ever be called anomalous: α(n+1) is less than 1.
+    Refused {
+        /// The calibrating rows that the rate needs.
+        needed: u64,
+    },
+    /// The reference has fewer than 1,000 rows: guards only.
+    GuardsOnly {
+        /// How many it has.
+        rows: u64,
+    },
+}
+
+/// Scores of the rows that calibrate, ascending.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Calibration(Box<[f32]>);
+
+impl Calibration {
+    /// Takes scores in any order; none where one of them is no number.
+    pub fn of(mut scores: Vec<f32>) -> Option<Self> {
+        scores.sort_by(f32::total_cmp);
+        let sound = scores.iter().all(|it| it.is_finite() && *it >= 0.0) && u32::try_from(scores.len() + 1).is_ok();
+        sound.then(|| Self(scores.into()))
+    }
+
+    /// Returns how rare a score is: ties count as farther (`ANOM-3`).
+    pub fn p(&self, s: f32) -> PValue {
+        let as_far = self.0.len() - self.0.partition_point(|it| *it < s);
+        let count = |it: usize| u32::try_from(it + 1).expect("checked when it was made");
+        PValue { rank: count(as_far), of: count(self.0.len()) }
+    }
+
+    /// Returns the scores, ascending.
+    pub fn scores(&self) -> &[f32] {
+        &self.0
+    }
+
+    /// Says what a false-alarm rate can be had for, of a reference with so many rows.
+    pub fn standing(&self, false_alarm_rate: f64, rows: u64) -> Standing {
+        #[expect(clippy::cast_precision_loss, reason = "counts of rows")]
+        let expected = false_alarm_rate * (self.0.len() + 1) as f64;
+        if rows < ENOUGH {
+            Standing::GuardsOnly { rows }
+        } else if expected.is_nan() || expected < 1.0 {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+            Standing::Refused { needed: (1.0 / false_alarm_rate).ceil() as u64 }
+        } else if expected < SOLID {
+            Standing::Thin { expected }
+        } else {
+            Standing::Sound
+        }
+    }
+}
+
+/// Says whether a request of several rows is anomalous because one of them is: the rate is shared out among the rows.
+pub fn any_row(rows: &[PValue], false_alarm_rate: f64) -> bool {
+    #[expect(clippy::cast_precision_loss, reason = "counts of rows")]
+    let each = false_alarm_rate / rows.len().max(1) as f64;
+    rows.iter().any(|it| it.value() <= each)
+}
+

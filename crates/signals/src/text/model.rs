@@ -1,0 +1,126 @@
+//! Model: how usual three bytes are beside each other, as the reference has them.
+//!
+//! Trigrams are counted in 4,096 buckets by a hash, a tenth added to each; a trigram then takes −log2 of the share of its bucket. Whether
+//! one was seen at all is asked of a finer hash, of 2^18 bits: of those that are new, a share is taken for seen that is as large as
+//! the share of bits that are set ([`TextModel::filled`]).
+//!
+//! # Source
+//! Own design; a hashed unigram model over trigrams, smoothed by addition (Lidstone).
+
+use crate::math::ln;
+
+/// Buckets of counts.
+pub(crate) const BUCKETS: usize = 4_096;
+/// Words of the set of trigrams that were seen.
+pub(crate) const SEEN: usize = (1 << 18) / 64;
+/// Steps of a bit in which costs are kept: sums of whole numbers do not depend on their order.
+pub(super) const PER_BIT: f64 = 1_024.0;
+/// What is added to each bucket.
+const ADDED: f64 = 0.1;
+
+/// Trigrams as they were counted. Counts of several texts, or sources, add.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counts {
+    pub(crate) buckets: Box<[u64]>,
+    pub(crate) seen: Box<[u64]>,
+}
+
+/// What a model finds in a piece of a text.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Found {
+    pub(super) trigrams: u64,
+    pub(super) bits: u64,
+    pub(super) unseen: u64,
+}
+
+/// A model as it is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TextModel {
+    costs: Box<[u16; BUCKETS]>,
+    seen: Box<[u64]>,
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self { buckets: vec![0; BUCKETS].into(), seen: vec![0; SEEN].into() }
+    }
+}
+
+impl Counts {
+    /// Counts the trigrams of a text, of those parts that [`super::numbers`] reads.
+    pub fn add(&mut self, text: &str) {
+        for piece in super::pieces(text.as_bytes()) {
+            for hash in piece.windows(3).map(hash) {
+                let bucket = &mut self.buckets[(hash >> 20) as usize];
+                *bucket = bucket.saturating_add(1);
+                self.seen[(hash >> 20) as usize] |= 1 << (hash >> 14 & 63);
+            }
+        }
+    }
+
+    /// Adds what was counted elsewhere.
+    pub fn merge(&mut self, other: &Self) {
+        self.buckets.iter_mut().zip(&other.buckets).for_each(|(a, b)| *a = a.saturating_add(*b));
+        self.seen.iter_mut().zip(&other.seen).for_each(|(a, b)| *a |= b);
+    }
+
+    /// Returns the model that these counts make.
+    pub fn model(&self) -> TextModel {
+        self.without("")
+    }
+
+    /// Returns the model that is left where a text is taken out again, so that a text of the reference is judged as a new one is.
+    /// Trigrams stay seen: which text had them is not kept.
+    pub fn without(&self, text: &str) -> TextModel {
+        let mut own = vec![0_u64; BUCKETS];
+        for piece in super::pieces(text.as_bytes()) {
+            piece.windows(3).map(hash).for_each(|it| own[(it >> 20) as usize] += 1);
+        }
+        let left: Vec<u64> = self.buckets.iter().zip(own).map(|(all, own)| all.saturating_sub(own)).collect();
+        let all = left.iter().fold(0_u64, |sum, it| sum.saturating_add(*it));
+        TextModel { costs: costs(&left, all), seen: self.seen.clone() }
+    }
+}
+
+/// What each bucket costs, in 1/1,024 bit, rounded.
+fn costs(buckets: &[u64], all: u64) -> Box<[u16; BUCKETS]> {
+    #[expect(clippy::cast_precision_loss, reason = "counts")]
+    let whole = all as f64 + ADDED * BUCKETS as f64;
+    let cost = |at: usize| {
+        #[expect(clippy::cast_precision_loss, reason = "counts")]
+        let share = (buckets[at] as f64 + ADDED) / whole;
+        let steps = (-ln(share) / std::f64::consts::LN_2 * PER_BIT).round_ties_even();
+        // 2^64 trigrams would cost 67 bits.
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+        let steps = steps as u16;
+        steps
+    };
+    Box::new(std::array::from_fn(cost))
+}
+
+/// Scatters three bytes over 32 bits.
+fn hash(three: &[u8]) -> u32 {
+    let three = u32::from(three[0]) | u32::from(three[1]) << 8 | u32::from(three[2]) << 16;
+    three.wrapping_mul(0x9e37_79b1)
+}
+
+impl TextModel {
+    /// Returns the share of bits that are set, which is also the share of new trigrams that are taken for seen.
+    pub fn filled(&self) -> f64 {
+        let set: u32 = self.seen.iter().map(|it| it.count_ones()).sum();
+        #[expect(clippy::cast_precision_loss, reason = "at most 2^18")]
+        let filled = f64::from(set) / (SEEN * 64) as f64;
+        filled
+    }
+
+    /// Sums what the trigrams of a piece cost, and counts those that are new.
+    pub(super) fn read(&self, piece: &[u8]) -> Found {
+        let mut found = Found { trigrams: piece.len().saturating_sub(2) as u64, ..Found::default() };
+        for hash in piece.windows(3).map(hash) {
+            let bucket = (hash >> 20) as usize;
+            found.bits += u64::from(self.costs[bucket]);
+            found.unseen += u64::from(self.seen[bucket] >> (hash >> 14 & 63) & 1 == 0);
+        }
+        found
+    }
+}
