@@ -10,8 +10,8 @@
 //!
 //! # When it misleads
 //! A range of the reference is wide (three quartile distances beyond the thousandths), but where a column hardly ever changes it is
-//! narrow: then any other value is outside. A name is unseen only where the reference had at most 254: with more, the rare ones are
-//! not kept. Whether values fit each other is not asked: that is the row score's part.
+//! narrow: then any other value is outside. A name is unseen only where the reference had at most some 65,000: with more, not all
+//! are known. Whether values fit each other is not asked: that is the row score's part.
 //!
 //! # Example
 //! With `amount` required and in [0, 900] the row `amount: 12` passes, and `amount: 5000` is in breach of `range`:
@@ -30,7 +30,10 @@ mod noise;
 
 pub use noise::{ROUGH, TAIL, roughness, tail_ratio};
 
-use crate::row::{Kind, Value};
+use crate::{
+    cells::Categories,
+    row::{Kind, Value},
+};
 
 /// Quartile distances by which the range of a reference is wider than from its thousandth to its last thousandth.
 const WIDER: f64 = 3.0;
@@ -81,10 +84,28 @@ pub struct Rule {
     pub required: bool,
     /// The least and the most that its number, or the length of its vector, may be; both are allowed.
     pub range: Option<[f64; 2]>,
-    /// The names that it may have, ascending by their bytes; none: any.
-    pub names: Option<Vec<String>>,
+    /// The names that it may have; none: any.
+    pub names: Option<Names>,
     /// How old it may be, ms.
     pub max_age_ms: Option<u64>,
+}
+
+/// Names that a feature may have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Names {
+    /// These, ascending by their bytes.
+    Listed(Vec<String>),
+    /// All that the reference saw.
+    Seen(Categories),
+}
+
+impl Names {
+    fn has(&self, name: &str) -> bool {
+        match self {
+            Self::Listed(names) => names.binary_search_by(|it| it.as_str().cmp(name)).is_ok(),
+            Self::Seen(categories) => categories.cell(name) + 1 < categories.cells(),
+        }
+    }
 }
 
 impl Rule {
@@ -211,13 +232,13 @@ impl Rule {
             Value::Number(number) => outside(number).then_some(Code::Range),
             Value::Category(name) => {
                 let names = self.names.as_ref()?;
-                names.binary_search_by(|it| it.as_str().cmp(name)).is_err().then_some(Code::UnseenCategory)
+                (!names.has(name)).then_some(Code::UnseenCategory)
             }
             Value::Vector(vector) => {
                 let length = vector.iter().map(|it| f64::from(*it) * f64::from(*it)).sum::<f64>().sqrt();
                 outside(length).then_some(Code::Norm)
             }
-            Value::Missing | Value::Invalid => None,
+            Value::Text(_) | Value::Missing | Value::Invalid => None,
         }
     }
 }

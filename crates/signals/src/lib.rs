@@ -24,6 +24,7 @@ pub mod forecast;
 pub mod guards;
 pub mod math;
 mod quantise;
+pub mod reference;
 pub mod risk;
 pub mod row;
 pub mod score_map;

@@ -15,6 +15,8 @@ pub enum Kind {
     Category,
     /// So many numbers, an embedding.
     Vector(usize),
+    /// Text, of any length.
+    Text,
 }
 
 /// One value of one row.
@@ -28,6 +30,8 @@ pub enum Value<'a> {
     Category(&'a str),
     /// An embedding.
     Vector(&'a [f32]),
+    /// A text.
+    Text(&'a str),
     /// Something that cannot be read.
     Invalid,
 }
@@ -39,6 +43,7 @@ impl Value<'_> {
             Self::Missing => true,
             Self::Number(number) => kind == Kind::Number && number.is_finite(),
             Self::Category(_) => kind == Kind::Category,
+            Self::Text(_) => kind == Kind::Text,
             Self::Vector(vector) => {
                 kind == Kind::Vector(vector.len()) && vector.iter().all(|number| number.is_finite())
             }
@@ -84,6 +89,7 @@ mod tests {
             (Value::Missing, true, true),
             (Value::Number(-0.0), true, false),
             (Value::Vector(&[1.0]), false, false),
+            (Value::Text("a"), false, false),
             (Value::Number(f64::NAN), false, false),
             (Value::Number(f64::NEG_INFINITY), false, false),
             (Value::Category(""), false, true),

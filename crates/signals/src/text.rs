@@ -66,8 +66,7 @@ struct Tally {
 /// At most 64 KiB are read; `bench/signals/instructions` counts what that takes.
 pub fn numbers(text: &str, model: &TextModel) -> [f64; NUMBERS] {
     let bytes = text.as_bytes();
-    let mut tally =
-        Tally { bytes: [0; 256], words: 0, trigrams: 0, bits: 0, unseen: 0, fours: 0, repeated: 0 };
+    let mut tally = Tally { bytes: [0; 256], words: 0, trigrams: 0, bits: 0, unseen: 0, fours: 0, repeated: 0 };
     for piece in pieces(bytes) {
         tally.read(piece, model);
     }
@@ -104,7 +103,9 @@ impl Tally {
 
     #[expect(clippy::cast_precision_loss, reason = "counts of bytes")]
     fn numbers(&self, whole: usize) -> [f64; NUMBERS] {
-        let of = |which: fn(u8) -> bool| (0..=255).filter(|it| which(*it)).map(|it| u64::from(self.bytes[usize::from(it)])).sum::<u64>();
+        let of = |which: fn(u8) -> bool| {
+            (0..=255).filter(|it| which(*it)).map(|it| u64::from(self.bytes[usize::from(it)])).sum::<u64>()
+        };
         // Of a character of several bytes one does not continue it.
         let characters = of(|it| it & 0xc0 != 0x80) as f64;
         let read = self.bytes.iter().map(|it| u64::from(*it)).sum::<u64>() as f64;

@@ -96,4 +96,3 @@ pub fn any_row(rows: &[PValue], false_alarm_rate: f64) -> bool {
     let each = false_alarm_rate / rows.len().max(1) as f64;
     rows.iter().any(|it| it.value() <= each)
 }
-

@@ -67,8 +67,8 @@ pub enum Unfit {
         /// How many may be.
         limit: usize,
     },
-    /// A feature is a vector: it is given as its 64 numbers ([`super::embedding`]).
-    Vector,
+    /// A feature is a vector or a text: it is given as its numbers ([`super::embedding`], [`crate::text::numbers`]).
+    NotExpanded,
     /// Means, counts or scores that cannot have come of rows.
     Broken,
 }
@@ -123,7 +123,7 @@ impl Feature {
             Kind::Category => {
                 names(values.filter_map(|it| if let Value::Category(name) = it { Some(name) } else { None }))
             }
-            Kind::Vector(_) => return Err(Unfit::Vector),
+            Kind::Vector(_) | Kind::Text => return Err(Unfit::NotExpanded),
         };
         Ok(Self { name: name.to_owned(), rows, missing, form })
     }
@@ -209,12 +209,7 @@ impl Encoder {
         Ok(parts)
     }
 
-    fn fill(
-        &self,
-        row: &[Value<'_>],
-        columns: &mut Vec<f32>,
-        mut flat: impl FnMut(usize, f32),
-    ) -> Result<(), Invalid> {
+    fn fill(&self, row: &[Value<'_>], columns: &mut Vec<f32>, mut flat: impl FnMut(usize, f32)) -> Result<(), Invalid> {
         let begin = columns.len();
         columns.resize(begin + self.columns, 0.0);
         let columns = &mut columns[begin..];

@@ -30,12 +30,8 @@ fn numbers(width: usize) -> Vec<(&'static str, Kind)> {
 
 #[test]
 fn the_oracles_of_the_page() {
-    let feature = |name: &str| Feature {
-        name: name.into(),
-        rows: 2,
-        missing: 0,
-        form: Form::Number { mean: 0.0, sd: 1.0 },
-    };
+    let feature =
+        |name: &str| Feature { name: name.into(), rows: 2, missing: 0, form: Form::Number { mean: 0.0, sd: 1.0 } };
     let encoder = Encoder::of(vec![feature("x"), feature("y")]).expect("two");
     let kept = Kept { ids: vec![RowId::default(); 2], columns: vec![0.0, 0.0, 3.0, 4.0] };
     let calibration = Calibration::of(vec![5.0, 2.0, 1.0, 2.0]).expect("numbers");
@@ -129,7 +125,8 @@ fn bad_references_get_a_verdict_or_a_refusal() {
     assert!(matches!(some.standing(0.01), Standing::Thin { expected } if (expected - 2.51).abs() < 1e-9));
     assert_eq!(some.standing(0.05), Standing::Sound);
     assert_eq!(some.standing(f64::NAN), Standing::Refused { needed: 0 });
-    let many = vec![Feature { name: "a".into(), rows: 1, missing: 1, form: Form::Number { mean: 0.0, sd: 1.0 } }; 40_000];
+    let many =
+        vec![Feature { name: "a".into(), rows: 1, missing: 1, form: Form::Number { mean: 0.0, sd: 1.0 } }; 40_000];
     assert_eq!(Encoder::of(many), Err(Unfit::TooManyColumns { columns: 80_000, limit: 65_536 }));
 }
 

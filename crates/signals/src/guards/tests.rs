@@ -2,7 +2,7 @@ use super::*;
 
 fn rules() -> Guards {
     let number = Rule { required: true, range: Some([0.0, 10.0]), ..Rule::new(Kind::Number) };
-    let names = Some(vec!["de".to_owned(), "fr".to_owned()]);
+    let names = Some(Names::Listed(vec!["de".to_owned(), "fr".to_owned()]));
     let country = Rule { names, ..Rule::new(Kind::Category) };
     let vector = Rule { range: Some([0.9, 1.1]), max_age_ms: Some(1_000), ..Rule::new(Kind::Vector(2)) };
     Guards { rules: vec![number, country, vector], missing_ratio: 0.4 }
@@ -40,7 +40,11 @@ fn each_guard_says_what_it_is_for() {
         (2, Value::Vector(&[1.0]), Some(Code::Type)),
         (2, Value::Vector(&[f32::NAN, 1.0]), Some(Code::Type)),
     ] {
-        assert_eq!(with(feature, value), code.map(|it| (it, Some(feature))).into_iter().collect::<Vec<_>>(), "{value:?}");
+        assert_eq!(
+            with(feature, value),
+            code.map(|it| (it, Some(feature))).into_iter().collect::<Vec<_>>(),
+            "{value:?}"
+        );
     }
 }
 
@@ -79,6 +83,19 @@ fn a_row_that_is_empty_or_short_is_missing_what_it_lacks() {
     assert_eq!(check(&[]), [(Code::MissingRequired, Some(0)), (Code::MissingRatio, None)]);
     let nothing = Guards { rules: Vec::new(), missing_ratio: 0.2 };
     assert_eq!(nothing.check(&[]), Verdict::default());
+}
+
+#[test]
+fn a_name_that_the_reference_saw_once_is_not_unseen() {
+    let seen = Categories::of(&["de"], Some(Vec::new())).expect("one name");
+    let rule = Rule { names: Some(Names::Seen(seen)), ..Rule::new(Kind::Category) };
+    let guards = Guards { rules: vec![rule], missing_ratio: 0.0 };
+    let codes = |name| guards.check(&[Given::of(Value::Category(name))]).codes();
+    assert_eq!((codes("de"), codes("fr")), (vec![], vec!["unseen_category"]));
+    let cells = Categories::of(&["de"], None).expect("one name");
+    let many = Rule { names: Some(Names::Seen(cells)), ..Rule::new(Kind::Category) };
+    let guards = Guards { rules: vec![many], missing_ratio: 0.0 };
+    assert!(guards.check(&[Given::of(Value::Category("fr"))]).breaches.is_empty(), "of too many not all are known");
 }
 
 #[test]

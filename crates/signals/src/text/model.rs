@@ -105,6 +105,11 @@ fn hash(three: &[u8]) -> u32 {
 }
 
 impl TextModel {
+    /// A model that knows nothing: all trigrams cost twelve bits, and none was seen.
+    pub fn none() -> Self {
+        Counts::default().model()
+    }
+
     /// Returns the share of bits that are set, which is also the share of new trigrams that are taken for seen.
     pub fn filled(&self) -> f64 {
         let set: u32 = self.seen.iter().map(|it| it.count_ones()).sum();

@@ -78,11 +78,19 @@ fn text_1_ten_megabytes_are_read_in_pieces_from_the_first_byte_to_the_last() {
     let unit = "How do I open a port? ";
     let long = unit.repeat(10 * 1_024 * 1_024 / unit.len());
     assert_eq!(pieces(long.as_bytes()).map(<[u8]>::len).sum::<usize>(), READ);
-    assert_eq!(pieces(long.as_bytes()).last().map(<[u8]>::as_ptr_range).expect("pieces").end, long.as_bytes().as_ptr_range().end);
+    assert_eq!(
+        pieces(long.as_bytes()).last().map(<[u8]>::as_ptr_range).expect("pieces").end,
+        long.as_bytes().as_ptr_range().end
+    );
     let (short, model) = (unit.repeat(READ / unit.len()), model(&[unit]));
     let (long_numbers, short_numbers) = (numbers(&long, &model), numbers(&short, &model));
     for (at, name) in NAMES.iter().enumerate().skip(2) {
-        assert!((long_numbers[at] - short_numbers[at]).abs() < 0.02, "{name}: {} {}", long_numbers[at], short_numbers[at]);
+        assert!(
+            (long_numbers[at] - short_numbers[at]).abs() < 0.02,
+            "{name}: {} {}",
+            long_numbers[at],
+            short_numbers[at]
+        );
     }
     assert!((long_numbers[0] - ln(1.0 + long.len() as f64)).abs() < 1e-6, "lengths are scaled up");
     // Strange text anywhere in the last half is met by some piece.
