@@ -168,8 +168,8 @@ mod tests {
     fn risk_2_replicas_add_and_states_are_kept() {
         let (mut one, mut other, mut both) =
             (FallbackRisk::default(), FallbackRisk::default(), FallbackRisk::default());
-        for at in 0..120 {
-            let half = if at % 2 == 0 { &mut one } else { &mut other };
+        for at in 0..120_u64 {
+            let half = if at.is_multiple_of(2) { &mut one } else { &mut other };
             half.update(7, &USUAL, at % 3 == 0);
             both.update(7, &USUAL, at % 3 == 0);
         }

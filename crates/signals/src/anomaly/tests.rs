@@ -83,8 +83,8 @@ fn anom_3_false_alarms_stay_below_the_rate_on_rows_like_those_of_the_reference()
 #[test]
 fn names_and_gaps_stand_as_far_as_they_are_rare() {
     let row = |at: u64| {
-        let name = if at % 10 == 0 { "rare" } else { "usual" };
-        let number = if at % 20 == 0 { Value::Missing } else { Value::Number(1.0) };
+        let name = if at.is_multiple_of(10) { "rare" } else { "usual" };
+        let number = if at.is_multiple_of(20) { Value::Missing } else { Value::Number(1.0) };
         (RowId { source: 1, number: at }, vec![Value::Category(name), number])
     };
     let score = fit(&[("name", Kind::Category), ("number", Kind::Number)], &(0..400).map(row).collect::<Vec<_>>());

@@ -21,6 +21,9 @@ const DIGEST: usize = 32;
 /// A section's tag.
 pub(super) type Tag = [u8; 4];
 
+/// The bytes of the header, and those of each section.
+type Parts<'a> = (&'a [u8], BTreeMap<Tag, &'a [u8]>);
+
 /// Why bytes are no reference.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
@@ -100,7 +103,7 @@ impl Reference {
 fn parts<'a>(
     reader: &mut Reader<'a>,
     length: &impl Fn() -> Unreadable,
-) -> Result<(&'a [u8], BTreeMap<Tag, &'a [u8]>), Unreadable> {
+) -> Result<Parts<'a>, Unreadable> {
     let count = reader.count(1).ok_or_else(length)?;
     let header = reader.take(count).ok_or_else(length)?;
     let mut found = BTreeMap::new();

@@ -1,7 +1,9 @@
 //! Merge: the reference that the rows of two would have made (`REF-2`).
 //!
 //! Rows of a source that stands in both count once. What is computed from the sample is computed anew; what is kept per source is put
-//! side by side.
+//! side by side. Two that have no sample can be added, where all their cells are the same.
+
+mod counted;
 
 use std::collections::BTreeMap;
 
@@ -28,9 +30,12 @@ pub enum Unmergeable {
     /// They were made by other plans.
     #[error("their {0} differ: build both by one plan")]
     Plan(&'static str),
-    /// One has no sample, from which all would be computed.
-    #[error("one of them has no sample: build both with it")]
+    /// One has a sample, from which all would be computed, and the other has none.
+    #[error("one of them has no sample: build it with one, or take that of the other away, too")]
     NoSample,
+    /// Neither has a sample, and their cells are not the same.
+    #[error("neither has a sample, and the cells of `{0}` differ: only the same cells can be added")]
+    Cells(String),
     /// A source stands in both, and they do not agree on it.
     #[error("source {0} stands in both with other rows: build one of them again")]
     Source(String),
@@ -42,7 +47,6 @@ impl Reference {
     /// # Errors
     /// They were made by other plans, or do not agree on a source, or one has no sample.
     pub fn merge(&self, other: &Self) -> Result<Merged, Unmergeable> {
-        let (Some(ours), Some(theirs)) = (&self.sample, &other.sample) else { return Err(Unmergeable::NoSample) };
         let (one, two) = (&self.header, &other.header);
         for (alike, what) in [
             (one.route == two.route, "routes"),
@@ -64,15 +68,24 @@ impl Reference {
             labels: one.labels || two.labels,
             ..one.clone()
         };
-        let sample = rows(ours, theirs)?;
+        let reference = match (&self.sample, &other.sample) {
+            (Some(ours), Some(theirs)) => {
+                assemble::assemble(Basis { header, parts, private: private.clone(), sample: rows(ours, theirs)? })
+            }
+            (None, None) => {
+                counted::add(self, other, Reference { header, parts, private: private.clone(), ..self.clone() })?
+            }
+            _ => return Err(Unmergeable::NoSample),
+        };
         let hidden = self.scalars().into_iter().filter(|it| it.private);
         let lost = hidden.zip(&private).zip(self.private.iter().zip(&other.private));
         let lost = lost.filter(|((_, kept), before)| kept.is_none() && (before.0.is_some() || before.1.is_some()));
         let dropped = lost.map(|((scalar, _), _)| scalar.name).collect();
-        Ok(Merged { reference: assemble::assemble(Basis { header, parts, private, sample }), dropped })
+        Ok(Merged { reference, dropped })
     }
 
-    /// Returns it without its sample: no row of it can be read any more, and it merges with nothing.
+    /// Returns it without its sample: no row of it can be read but the 256 that are kept, and it merges only with one of the same
+    /// cells that has none either.
     #[must_use]
     pub fn without_sample(self) -> Self {
         super::file::sealed(Self { sample: None, ..self })

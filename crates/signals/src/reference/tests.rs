@@ -40,7 +40,7 @@ fn rows(source: u64, numbers: std::ops::Range<u64>) -> Vec<SourceRow<'static>> {
         let bits = |at: u64| mix(mix(source * 1_000_003 + number) ^ at);
         let number_at = |at: u64| (bits(at) >> 40) as f64 / 1e4;
         let pick = |at: u64, of: u64| usize::try_from(bits(at) % of).expect("small");
-        let amount = if bits(9) % 20 == 0 { Value::Missing } else { Value::Number(number_at(0)) };
+        let amount = if bits(9).is_multiple_of(20) { Value::Missing } else { Value::Number(number_at(0)) };
         let values = vec![
             amount,
             Value::Category(COUNTRIES[pick(1, 4)]),
@@ -48,7 +48,7 @@ fn rows(source: u64, numbers: std::ops::Range<u64>) -> Vec<SourceRow<'static>> {
             Value::Vector(&VECTORS[pick(3, 3)]),
             Value::Number((bits(4) % 3) as f64),
             Value::Category(["Xanadu", "Ys"][pick(5, 2)]),
-            if bits(6) % 50 == 0 { Value::Invalid } else { Value::Number(number_at(6)) },
+            if bits(6).is_multiple_of(50) { Value::Invalid } else { Value::Number(number_at(6)) },
             Value::Number((bits(7) % 2) as f64),
         ];
         SourceRow { number, at: Some(number * 60_000_000_000), values }
@@ -131,6 +131,30 @@ fn ref_2_what_does_not_fit_is_refused() {
     let bare = one.clone().without_sample();
     assert_eq!(one.merge(&bare), Err(Unmergeable::NoSample));
     assert_eq!(Reference::decode(&bare.encode()), Ok(bare));
+}
+
+#[test]
+fn ref_2_without_samples_the_same_cells_add_in_any_order_and_others_are_refused() {
+    let narrow = Plan { schema: vec![Column::new("x", ColumnKind::Number, Role::Input)], ..plan() };
+    let build = |source: u8, count: u64, of: u64| {
+        let row = |number: u64| {
+            let values = vec![Value::Number((mix(number + u64::from(source)) % of) as f64)];
+            SourceRow { number, at: None, values }
+        };
+        let rows: Vec<_> = (0..count).map(row).collect();
+        Reference::build(&narrow, [source; 32], &rows).expect("sound").without_sample()
+    };
+    let [a, b, c] = [(1, 60), (2, 80), (3, 80)].map(|(source, count)| build(source, count, 3));
+    let all = merged(&merged(&a, &b), &c);
+    for other in [merged(&a, &merged(&b, &c)), merged(&merged(&c, &a), &b)] {
+        assert_eq!(all.encode(), other.encode());
+    }
+    assert_eq!((all.cells(0, 0).map(Cells::rows), all.header.rows.all), (Some(220), 220));
+    assert!(all.score == b.score || all.score == c.score, "of the larger");
+    assert_eq!(Reference::decode(&all.encode()), Ok(all.clone()));
+    assert_eq!(merged(&a, &a), a);
+    assert!(matches!(all.merge(&a), Err(Unmergeable::Source(_))), "its rows would count twice");
+    assert_eq!(a.merge(&build(4, 60, 5)), Err(Unmergeable::Cells("x".into())));
 }
 
 #[test]
