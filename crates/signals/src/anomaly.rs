@@ -94,7 +94,7 @@ impl RowScore {
         }
         let projection = (width > COLUMNS).then(|| Projection::new(seed, width));
         let narrow = kept.columns.chunks(width).map(|row| projection.as_ref().map_or(row.to_vec(), |it| it.of(row)));
-        let nearest = Nearest::new(narrow);
+        let nearest = Nearest::new(&narrow.collect::<Vec<_>>());
         Ok(Self { encoder, projection, nearest, kept, calibration, rows })
     }
 
@@ -112,7 +112,7 @@ impl RowScore {
 
     /// Returns the squared distance to the nearest row that is kept, and its place.
     fn distance(&self, row: &[Value<'_>]) -> Result<(f32, usize), Invalid> {
-        let mut columns = Vec::with_capacity(self.encoder.columns() + 8);
+        let mut columns = Vec::with_capacity(self.encoder.columns());
         let flat = self.encoder.encode(row, &mut columns)?;
         let (s, nearest) = match &self.projection {
             None => self.nearest.of(&columns),

@@ -1,13 +1,14 @@
 //! Nearest: the kept row that is closest, by squared distance.
 //!
 //! # Invariants
-//! - The sum over columns goes in eight fixed lanes, one product and one sum at a time: the same bits with any vector unit.
+//! - Sixteen rows are compared side by side, and the sum of each goes column by column, one product and one sum at a time: the same bits
+//!   with any vector unit.
 //! - Of rows that are equally near, the first.
 
 use crate::row::RowId;
 
-/// Columns that are summed side by side.
-const LANES: usize = 8;
+/// Rows that are compared side by side: four vectors of the plain target.
+const LANES: usize = 16;
 
 /// Rows of the reference that are kept, standardised, in all their columns.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -18,54 +19,51 @@ pub struct Kept {
     pub columns: Vec<f32>,
 }
 
-/// The kept rows as they are compared: whole lanes, filled up with zeros.
+/// The kept rows as they are compared: blocks of sixteen, and in each block column after column.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Nearest {
-    rows: Vec<[f32; LANES]>,
-    /// Lanes of one row.
-    lanes: usize,
+    blocks: Vec<[f32; LANES]>,
+    width: usize,
 }
 
 impl Nearest {
-    pub(super) fn new(rows: impl Iterator<Item = Vec<f32>>) -> Self {
-        let mut all = Self { rows: Vec::new(), lanes: 1 };
-        for row in rows {
-            all.lanes = row.len().div_ceil(LANES).max(1);
-            all.rows.extend(laned(&row, all.lanes));
-        }
-        all
+    /// Takes rows of one width, which is not 0.
+    pub(super) fn new(rows: &[Vec<f32>]) -> Self {
+        let width = rows.first().map_or(1, Vec::len);
+        // Where there is no row, something that is far from everything.
+        let at = |block: &[Vec<f32>], lane: usize, column: usize| {
+            block.get(lane).and_then(|it| it.get(column)).copied().unwrap_or(f32::INFINITY)
+        };
+        let block = |block: &[Vec<f32>]| {
+            (0..width).map(|column| std::array::from_fn(|lane| at(block, lane, column))).collect::<Vec<_>>()
+        };
+        Self { blocks: rows.chunks(LANES).flat_map(block).collect(), width }
     }
 
     /// Returns the squared distance to the nearest row, and which that is.
     pub(super) fn of(&self, row: &[f32]) -> (f32, usize) {
-        let row: Vec<[f32; LANES]> = laned(row, self.lanes).collect();
         let mut best = (f32::INFINITY, 0);
-        for (at, kept) in self.rows.chunks_exact(self.lanes).enumerate() {
-            let s = distance(&row, kept);
-            if s < best.0 {
-                best = (s, at);
+        for (block, kept) in self.blocks.chunks_exact(self.width).enumerate() {
+            for (lane, s) in distances(row, kept).into_iter().enumerate() {
+                if s < best.0 {
+                    best = (s, block * LANES + lane);
+                }
             }
         }
         best
     }
 }
 
-/// Cuts a row into so many lanes of eight; what is not there is 0.
-fn laned(row: &[f32], lanes: usize) -> impl Iterator<Item = [f32; LANES]> {
-    (0..lanes).map(move |lane| std::array::from_fn(|at| row.get(lane * LANES + at).copied().unwrap_or(0.0)))
-}
-
-/// Sums squared differences in eight lanes, and these in a fixed tree.
-fn distance(one: &[[f32; LANES]], other: &[[f32; LANES]]) -> f32 {
+/// The squared distances from sixteen rows.
+fn distances(row: &[f32], kept: &[[f32; LANES]]) -> [f32; LANES] {
     let mut sums = [0.0_f32; LANES];
-    for (a, b) in one.iter().zip(other) {
-        for at in 0..LANES {
-            let difference = a[at] - b[at];
-            sums[at] += difference * difference;
+    for (value, kept) in row.iter().zip(kept) {
+        for (sum, kept) in sums.iter_mut().zip(kept) {
+            let difference = value - kept;
+            *sum += difference * difference;
         }
     }
-    let four: [f32; 4] = std::array::from_fn(|at| sums[at] + sums[at + 4]);
-    (four[0] + four[2]) + (four[1] + four[3])
+    sums
 }
 
 #[cfg(test)]
@@ -74,21 +72,23 @@ mod tests {
 
     #[test]
     fn the_nearest_is_the_first_of_those_that_are_equally_near() {
-        let rows = [[0.0, 0.0], [3.0, 4.0], [3.0, 4.0]].map(Vec::from);
-        let nearest = Nearest::new(rows.into_iter());
+        let nearest = Nearest::new(&[[0.0, 0.0], [3.0, 4.0], [3.0, 4.0]].map(Vec::from));
         assert_eq!(nearest.of(&[1.0, 1.0]), (2.0, 0), "oracle");
         assert_eq!(nearest.of(&[3.0, 3.0]), (1.0, 1));
     }
 
     #[test]
-    fn columns_beyond_whole_lanes_count() {
-        for width in 1..40 {
-            let zero = vec![0.0; width];
-            let nearest = Nearest::new([zero.clone()].into_iter());
-            for at in 0..width {
-                let mut row = zero.clone();
-                row[at] = 2.0;
-                assert_eq!(nearest.of(&row), (4.0, 0), "{width} {at}");
+    fn every_row_and_every_column_counts() {
+        for (rows, width) in [(1, 1), (15, 3), (16, 8), (17, 5), (256, 2)] {
+            let all: Vec<Vec<f32>> = (0_u8..=255).take(rows).map(|it| vec![f32::from(it) * 10.0; width]).collect();
+            let nearest = Nearest::new(&all);
+            for (at, row) in all.iter().enumerate() {
+                assert_eq!(nearest.of(row), (0.0, at));
+                for column in 0..width {
+                    let mut near = row.clone();
+                    near[column] += 2.0;
+                    assert_eq!(nearest.of(&near), (4.0, at), "{rows} {width} {at} {column}");
+                }
             }
         }
     }

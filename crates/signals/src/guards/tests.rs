@@ -1,3 +1,5 @@
+//! Each guard for itself, all of them together, and what they must not say.
+
 use super::*;
 
 fn rules() -> Guards {

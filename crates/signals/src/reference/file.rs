@@ -100,10 +100,7 @@ impl Reference {
 }
 
 /// Takes the bytes of the header and of all sections.
-fn parts<'a>(
-    reader: &mut Reader<'a>,
-    length: &impl Fn() -> Unreadable,
-) -> Result<Parts<'a>, Unreadable> {
+fn parts<'a>(reader: &mut Reader<'a>, length: &impl Fn() -> Unreadable) -> Result<Parts<'a>, Unreadable> {
     let count = reader.count(1).ok_or_else(length)?;
     let header = reader.take(count).ok_or_else(length)?;
     let mut found = BTreeMap::new();

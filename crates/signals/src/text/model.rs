@@ -37,7 +37,7 @@ pub(super) struct Found {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TextModel {
     costs: Box<[u16; BUCKETS]>,
-    seen: Box<[u64]>,
+    seen: Box<[u64; SEEN]>,
 }
 
 impl Default for Counts {
@@ -50,11 +50,11 @@ impl Counts {
     /// Counts the trigrams of a text, of those parts that [`super::numbers`] reads.
     pub fn add(&mut self, text: &str) {
         for piece in super::pieces(text.as_bytes()) {
-            for hash in piece.windows(3).map(hash) {
+            trigrams(piece, |hash| {
                 let bucket = &mut self.buckets[(hash >> 20) as usize];
                 *bucket = bucket.saturating_add(1);
                 self.seen[(hash >> 20) as usize] |= 1 << (hash >> 14 & 63);
-            }
+            });
         }
     }
 
@@ -74,11 +74,14 @@ impl Counts {
     pub fn without(&self, text: &str) -> TextModel {
         let mut own = vec![0_u64; BUCKETS];
         for piece in super::pieces(text.as_bytes()) {
-            piece.windows(3).map(hash).for_each(|it| own[(it >> 20) as usize] += 1);
+            trigrams(piece, |it| own[(it >> 20) as usize] += 1);
         }
         let left: Vec<u64> = self.buckets.iter().zip(own).map(|(all, own)| all.saturating_sub(own)).collect();
         let all = left.iter().fold(0_u64, |sum, it| sum.saturating_add(*it));
-        TextModel { costs: costs(&left, all), seen: self.seen.clone() }
+        TextModel {
+            costs: costs(&left, all),
+            seen: self.seen.clone().try_into().expect("as many words as there always are"),
+        }
     }
 }
 
@@ -98,10 +101,16 @@ fn costs(buckets: &[u64], all: u64) -> Box<[u16; BUCKETS]> {
     Box::new(std::array::from_fn(cost))
 }
 
-/// Scatters three bytes over 32 bits.
-fn hash(three: &[u8]) -> u32 {
-    let three = u32::from(three[0]) | u32::from(three[1]) << 8 | u32::from(three[2]) << 16;
-    three.wrapping_mul(0x9e37_79b1)
+/// Hands on the hashes of all three bytes that stand beside each other.
+fn trigrams(piece: &[u8], mut each: impl FnMut(u32)) {
+    let hash = |three: u32| (three & 0x00ff_ffff).wrapping_mul(0x9e37_79b1);
+    // Four bytes are read at once, of which the last is none of the three.
+    for four in piece.windows(4) {
+        each(hash(u32::from_le_bytes([four[0], four[1], four[2], four[3]])));
+    }
+    if let Some([a, b, c]) = piece.last_chunk() {
+        each(hash(u32::from_le_bytes([*a, *b, *c, 0])));
+    }
 }
 
 impl TextModel {
@@ -121,11 +130,13 @@ impl TextModel {
     /// Sums what the trigrams of a piece cost, and counts those that are new.
     pub(super) fn read(&self, piece: &[u8]) -> Found {
         let mut found = Found { trigrams: piece.len().saturating_sub(2) as u64, ..Found::default() };
-        for hash in piece.windows(3).map(hash) {
+        let (mut bits, mut seen) = (0_u64, 0_u64);
+        trigrams(piece, |hash| {
             let bucket = (hash >> 20) as usize;
-            found.bits += u64::from(self.costs[bucket]);
-            found.unseen += u64::from(self.seen[bucket] >> (hash >> 14 & 63) & 1 == 0);
-        }
+            bits += u64::from(self.costs[bucket]);
+            seen += self.seen[bucket] >> (hash >> 14 & 63) & 1;
+        });
+        (found.bits, found.unseen) = (bits, found.trigrams - seen);
         found
     }
 }

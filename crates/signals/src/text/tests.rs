@@ -1,3 +1,5 @@
+//! The twelve numbers: oracles of the page, texts that are usual, strange, empty and huge.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,0 +1,100 @@
+//! What is judged inside a request, N times, so that its instructions can be counted: `inline row64|row30|guards30|text2k N`.
+//!
+//! Two runs with different N give the cost of one by difference, start-up aside; `bench/signals/instructions` does that under
+//! callgrind. The least time of one, of twenty runs, is printed, too.
+
+use std::{hint::black_box, time::Instant};
+
+use evenkeel_signals::{
+    anomaly::{FitRow, RowScore, Settings},
+    guards::{Given, Guards, Names, Rule},
+    row::{Kind, RowId, Value},
+    text::{Counts, numbers},
+};
+
+/// Numbers by seed, from -1 to 1.
+struct Draw(u64);
+
+impl Draw {
+    fn next(&mut self) -> f64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 40) as f64 / (1_u64 << 23) as f64 - 1.0
+    }
+
+    fn row(&mut self, width: usize) -> Vec<Value<'static>> {
+        (0..width).map(|_| Value::Number(self.next())).collect()
+    }
+}
+
+/// Judges one row of so many columns.
+fn row(width: usize) -> Box<dyn Fn()> {
+    let mut draw = Draw(1);
+    let rows: Vec<_> = (0..4_000).map(|_| draw.row(width)).collect();
+    let id = |at: usize| RowId { source: 1, number: at as u64 };
+    let rows: Vec<_> = rows.iter().enumerate().map(|(at, values)| FitRow { id: id(at), values }).collect();
+    let features = vec![("x", Kind::Number); width];
+    let settings = Settings { seed: 1, false_alarm_rate: Some(0.01) };
+    let score = RowScore::fit(&features, &rows, settings).expect("rows");
+    let asked = draw.row(width);
+    Box::new(move || {
+        let _ = black_box(score.score(black_box(&asked)));
+    })
+}
+
+/// Checks one row of twenty numbers and ten names.
+fn guards() -> Box<dyn Fn()> {
+    let number = Rule { required: true, range: Some([-1.0, 1.0]), ..Rule::new(Kind::Number) };
+    let names = (0..100).map(|it| format!("name {it:03}")).collect();
+    let name = Rule { names: Some(Names::Listed(names)), max_age_ms: Some(1_000), ..Rule::new(Kind::Category) };
+    let rules = [vec![number; 20], vec![name; 10]].concat();
+    let guards = Guards { rules, missing_ratio: 0.2 };
+    let mut draw = Draw(1);
+    let mut row: Vec<_> = draw.row(20).into_iter().map(Given::of).collect();
+    row.extend([Given { value: Value::Category("name 042"), usable: true, age_ms: Some(10) }; 10]);
+    Box::new(move || drop(black_box(guards.check(black_box(&row)))))
+}
+
+/// Makes the twelve numbers of a text of 2 KiB.
+fn text() -> Box<dyn Fn()> {
+    let words =
+        ["how", "do", "I", "open", "a", "port", "of", "the", "firewall", "in", "2026?", "Please", "help,", "me."];
+    let mut draw = Draw(1);
+    let mut write = |length: usize| {
+        let mut text = String::new();
+        while text.len() < length {
+            text += words[((draw.next() + 1.0) * 7.0) as usize % words.len()];
+            text.push(' ');
+        }
+        text.truncate(length);
+        text
+    };
+    let mut counts = Counts::default();
+    counts.add(&write(60_000));
+    let (model, asked) = (counts.model(), write(2_048));
+    Box::new(move || {
+        black_box(numbers(black_box(&asked), &model));
+    })
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    let (what, times) = match &arguments[..] {
+        [_, what, times] => (what.as_str(), times.parse::<u32>().expect("a count")),
+        _ => panic!("usage: inline row64|row30|guards30|text2k N"),
+    };
+    let one = match what {
+        "row64" => row(64),
+        "row30" => row(30),
+        "guards30" => guards(),
+        "text2k" => text(),
+        other => panic!("nothing is called {other}"),
+    };
+    let mut best = u128::MAX;
+    for _ in 0..20 {
+        #[expect(clippy::disallowed_methods, reason = "it measures time")]
+        let begun = Instant::now();
+        (0..times / 20).for_each(|_| one());
+        best = best.min(begun.elapsed().as_nanos() / u128::from((times / 20).max(1)));
+    }
+    println!("{what}: {best} ns");
+}
