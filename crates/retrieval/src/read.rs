@@ -4,6 +4,7 @@
 //! `expires_at`, `source`, `language` and a list of `questions` at their head (Markdown, text) or in `meta` elements (HTML, each question
 //! one named `question`); `.jsonl` files have one a line, with the same keys and `body`. A file `defaults.json` says what holds for the
 //! documents of its folder, and of those below, that do not say it themselves: any of `verified_at`, `expires_at`, `source`, `language`.
+//! Where it cannot be read nobody knows how long they hold: none of them is a document.
 //!
 //! # Invariants
 //! - `RET-4`: every file is read, or named with the reason why not.
@@ -16,7 +17,7 @@ mod html;
 use std::{
     collections::BTreeMap,
     fs,
-    io::Read,
+    io::{BufRead, Read},
     path::{Path, PathBuf},
 };
 
@@ -100,6 +101,9 @@ pub enum Why {
     /// Its line, or its `defaults.json`, is not what it should be.
     #[error("it is not what a document is: {0}")]
     Malformed(String),
+    /// What would say how long it holds cannot be read.
+    #[error("`{0}` is wrong, so that nobody knows how long it holds")]
+    Below(String),
 }
 
 impl Why {
@@ -223,8 +227,8 @@ pub(crate) struct Found {
     path: PathBuf,
     /// Within the folder, with slashes.
     place: String,
-    /// What holds where it says nothing.
-    about: About,
+    /// What holds where it says nothing, or why that is not known.
+    about: Result<About, Why>,
 }
 
 impl Folder {
@@ -232,12 +236,12 @@ impl Folder {
     pub(crate) fn list(&self) -> (Vec<Found>, Vec<Left>) {
         let (mut found, mut left) = (Vec::new(), Vec::new());
         let about = About { language: Some(self.language.code().to_owned()), ..About::default() };
-        walk(&self.path, "", &about, &mut (&mut found, &mut left));
+        walk(&self.path, "", &Ok(about), &mut (&mut found, &mut left));
         (found, left)
     }
 }
 
-fn walk(path: &Path, place: &str, about: &About, into: &mut (&mut Vec<Found>, &mut Vec<Left>)) {
+fn walk(path: &Path, place: &str, about: &Result<About, Why>, into: &mut (&mut Vec<Found>, &mut Vec<Left>)) {
     let unreadable = |place: &str, error: &dyn std::fmt::Display| Left {
         place: if place.is_empty() { ".".into() } else { place.into() },
         why: Why::Unreadable(error.to_string()),
@@ -254,8 +258,12 @@ fn walk(path: &Path, place: &str, about: &About, into: &mut (&mut Vec<Found>, &m
     let mut about = about.clone();
     if names.iter().any(|name| name == DEFAULTS) {
         match defaults(&path.join(DEFAULTS)) {
-            Ok(own) => about = own.or(&about),
-            Err(why) => into.1.push(Left { place: format!("{place}{DEFAULTS}"), why }),
+            Ok(own) => about = about.map(|about| own.or(&about)),
+            Err(why) => {
+                let place = format!("{place}{DEFAULTS}");
+                about = Err(Why::Below(place.clone()));
+                into.1.push(Left { place, why });
+            }
         }
     }
     for name in names.into_iter().filter(|name| name != DEFAULTS && !name.starts_with('.')) {
@@ -321,28 +329,39 @@ impl Found {
             "jsonl" | "ndjson" => return self.lines(each),
             _ => Err(Why::Kind),
         };
-        each(&self.place, about.and_then(|about| about.or(&self.about).document(stem)));
+        each(&self.place, about.and_then(|about| about.or(self.about.as_ref().map_err(Why::clone)?).document(stem)));
     }
 
     fn lines(&self, mut each: impl FnMut(&str, Result<Document, Why>)) {
         let whole = |error: std::io::Error| Err(Why::Unreadable(error.to_string()));
+        let about = match &self.about {
+            Ok(about) => about,
+            Err(why) => return each(&self.place, Err(why.clone())),
+        };
         let mut file = match fs::File::open(&self.path) {
             Ok(file) => std::io::BufReader::new(file),
             Err(error) => return each(&self.place, whole(error)),
         };
         for at in 1.. {
             let (mut line, place) = (Vec::new(), format!("{}:{at}", self.place));
-            match std::io::BufRead::read_until(&mut file.by_ref().take(MAX_LINE as u64 + 1), b'\n', &mut line) {
+            match file.by_ref().take(MAX_LINE as u64 + 1).read_until(b'\n', &mut line) {
                 Ok(0) => return,
-                Ok(read) if read > MAX_LINE => return each(&place, Err(Why::Large)),
+                Ok(read) if read > MAX_LINE && !line.ends_with(b"\n") => {
+                    each(&place, Err(Why::Large));
+                    // What is behind it is read as ever.
+                    match file.skip_until(b'\n') {
+                        Ok(_) => continue,
+                        Err(error) => return each(&place, whole(error)),
+                    }
+                }
                 Ok(_) => {}
                 Err(error) => return each(&place, whole(error)),
             }
             if line.iter().all(u8::is_ascii_whitespace) {
                 continue;
             }
-            let about = serde_json::from_slice::<About>(&line).map_err(|error| Why::Malformed(error.to_string()));
-            each(&place, about.and_then(|about| about.or(&self.about).document(&place)));
+            let read = serde_json::from_slice::<About>(&line).map_err(|error| Why::Malformed(error.to_string()));
+            each(&place, read.and_then(|read| read.or(about).document(&place)));
         }
     }
 }

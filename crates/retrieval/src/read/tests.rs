@@ -107,7 +107,8 @@ fn ret_4_whatever_is_no_document_is_named_with_the_reason() {
         ("e.md", b"---\nverified_at: 1970-01-02\n---\n\xff"),
         ("f.jsonl", b"{\"body\": 1}\nnot json\n{\"body\":\"x\",\"verified_at\":\"1970-01-02\"}"),
         ("g/defaults.json", b"{"),
-        ("g/h.md", b"---\nverified_at: 1970-01-02\nexpires_at: 2026\n---\ntext"),
+        ("g/h.md", b"---\nverified_at: 1970-01-02\n---\ntext"),
+        ("i.md", b"---\nverified_at: 1970-01-02\nexpires_at: 2026\n---\ntext"),
         (".git/x.md", b"hidden"),
     ]);
     assert_eq!(documents.len(), 1, "the third line of f.jsonl");
@@ -121,11 +122,47 @@ fn ret_4_whatever_is_no_document_is_named_with_the_reason() {
         ("f.jsonl:1", "not what a document is"),
         ("f.jsonl:2", "not what a document is"),
         ("g/defaults.json", "not what a document is"),
-        ("g/h.md", "its `expires_at` is `2026`"),
+        ("g/h.md", "`g/defaults.json` is wrong"),
+        ("i.md", "its `expires_at` is `2026`"),
     ] {
         assert!(reasons(place).contains(part), "{place}: {}", reasons(place));
     }
-    assert_eq!(left.len(), 9);
+    assert_eq!(left.len(), 10);
+}
+
+#[test]
+fn ret_1_ret_4_below_a_defaults_file_that_is_wrong_nothing_is_a_document() {
+    let line = b"{\"body\":\"x\"}\n{\"body\":\"y\"}\n";
+    let (documents, left) = read(&[
+        ("defaults.json", br#"{"verified_at": "1970-01-02"}"#),
+        ("a.md", b"text"),
+        ("offers/defaults.json", br#"{"expires_at": "1970-01-03",}"#),
+        ("offers/b.md", b"text"),
+        ("offers/c.jsonl", line),
+        ("offers/d.png", b"\x89PNG"),
+        ("offers/deep/defaults.json", br#"{"source": "the shop"}"#),
+        ("offers/deep/e.html", b"<meta name=verified_at content=1970-01-02><p>text"),
+        ("z/f.md", b"text"),
+    ]);
+    assert_eq!(documents.iter().map(|it| it.id.as_str()).collect::<Vec<_>>(), ["a", "z/f"], "what others say holds");
+    let below = |place: &str| left.iter().any(|it| it.0 == place && it.1.contains("`offers/defaults.json` is wrong"));
+    assert!(["offers/b.md", "offers/c.jsonl", "offers/deep/e.html"].into_iter().all(below), "{left:?}");
+    assert!(left[0].0 == "offers/defaults.json" && left.len() == 5, "each is named once: {left:?}");
+    assert!(Why::Below(String::new()).is_wrong());
+}
+
+#[test]
+fn ret_4_a_line_that_is_too_long_is_named_and_those_behind_it_are_read() {
+    let line = |id: &str, size: usize| {
+        let (head, tail) = (format!(r#"{{"id":"{id}","verified_at":"1970-01-02","body":""#), "\"}\n");
+        format!("{head}{}{tail}", "x".repeat(size - head.len() - tail.len() + 1))
+    };
+    let lines = [line("a", 100), line("b", MAX_LINE), line("c", MAX_LINE + 1), line("d", 3 * MAX_LINE), line("e", 100)];
+    let (documents, left) =
+        read(&[("a.jsonl", lines.concat().as_bytes()), ("b.jsonl", lines[3].trim_end().as_bytes())]);
+    assert_eq!(documents.iter().map(|it| it.id.as_str()).collect::<Vec<_>>(), ["a", "b", "e"]);
+    let large = |place: &str| (place.to_owned(), "it has more than 4 MiB".to_owned());
+    assert_eq!(left, ["a.jsonl:3", "a.jsonl:4", "b.jsonl:1"].map(large));
 }
 
 #[test]
