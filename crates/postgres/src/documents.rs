@@ -36,7 +36,7 @@ pub struct Standing {
 impl Documents {
     /// Those of a table, over so many connections at most, each search within `timeout`. Nothing is asked of the server yet.
     pub fn new(target: Target, connections: u32, timeout: Duration) -> Self {
-        let (pool, statements) = (Pool::new(&target.options, connections, timeout), Statements::new(&target.table));
+        let (pool, statements) = (Pool::new(&target.options, connections), Statements::new(&target, timeout));
         Self { target, pool, timeout, statements }
     }
 
@@ -76,7 +76,7 @@ impl Documents {
     pub async fn warm(&self) -> Result<Standing, Fault> {
         let warming = async {
             let mut lent = self.pool.lend().await?;
-            let header = self.statements.header(&mut lent.connection).await?;
+            let header = self.statements.standing(&mut lent.connection).await?;
             // Any question will do; what is prepared is the statement.
             let vector = header.meant.as_ref().ok().map(|it| vec![1.0; it.numbers]);
             self.statements.search(&mut lent.connection, ("evenkeel", vector.as_deref()), 0).await?;

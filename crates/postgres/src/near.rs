@@ -10,15 +10,15 @@
 use evenkeel_retrieval::{Background, NEAREST, normalised};
 use sqlx::{AssertSqlSafe, PgConnection, Row, postgres::PgRow};
 
-use crate::{fault::Fault, target::Table};
+use crate::{fault::Fault, target::Target};
 
 /// Passages up to which all are compared, and from which on a build makes an index.
 pub(crate) const EXACT: i64 = 20_000;
 /// Passages that the index is asked for.
 const LOOKED: usize = 400;
 
-/// Begins the transaction of a search; `hnsw.ef_search` is how many passages the index looks at.
-pub(crate) const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL hnsw.ef_search = 400";
+/// How many passages the index looks at.
+pub(crate) const LOOK: &str = "SET LOCAL hnsw.ef_search = 400";
 /// What a document that was found has of a vector, `$7`.
 pub(crate) const COSINE: &str =
     "(SELECT max(-(v.vector <#> (SELECT $7::real[]::vector))) FROM {vectors} v WHERE v.id = f.id)";
@@ -37,6 +37,8 @@ pub(crate) struct Meant {
 pub(crate) struct Near {
     exact: String,
     by_index: String,
+    /// They stay prepared.
+    keeps: bool,
 }
 
 impl Meant {
@@ -86,12 +88,13 @@ impl Meant {
 }
 
 impl Near {
-    pub(crate) fn new(table: &Table) -> Self {
+    pub(crate) fn new(Target { table, keeps, .. }: &Target) -> Self {
         let write = |text: &str| {
             let text = text.replace("{nearest}", &NEAREST.to_string()).replace("{looked}", &LOOKED.to_string());
             table.write(&text)
         };
-        Self { exact: write(include_str!("near.sql")), by_index: write(include_str!("near_by_index.sql")) }
+        let (exact, by_index) = (write(include_str!("near.sql")), write(include_str!("near_by_index.sql")));
+        Self { exact, by_index, keeps: *keeps }
     }
 
     /// Returns the ids of the nearest documents that are valid `now`.
@@ -106,7 +109,7 @@ impl Near {
             (false, true) => self.by_index.replace("{numbers}", &meant.numbers.to_string()),
             (false, false) => return Ok(Vec::new()),
         };
-        let rows = sqlx::query_scalar(AssertSqlSafe(statement)).bind(vector.to_vec()).bind(now);
+        let rows = sqlx::query_scalar(AssertSqlSafe(statement)).persistent(self.keeps).bind(vector.to_vec()).bind(now);
         Ok(rows.fetch_all(connection).await?)
     }
 }
@@ -117,6 +120,6 @@ mod tests {
 
     #[test]
     fn the_index_looks_at_as_many_passages_as_it_is_asked_for() {
-        assert!(BEGIN.ends_with(&format!("= {LOOKED}")));
+        assert!(LOOK.ends_with(&format!("= {LOOKED}")));
     }
 }

@@ -9,11 +9,12 @@
 //! - `POOL-1`: there are never more connections than places, those that are being made included.
 //! - `POOL-2`: a connection that is being made is made, within five seconds, whether or not somebody still waits for it: else a server
 //!   that is slow to take one would never have one.
+//! - `POOL-3`: nothing is set for a session: behind a pooler that hands out connections by transaction, it is somebody else's next.
 
 use std::{sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
-use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection, postgres::PgConnectOptions};
+use sqlx::{ConnectOptions, PgConnection, postgres::PgConnectOptions};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, oneshot},
     time::{Instant, timeout},
@@ -32,8 +33,6 @@ pub(crate) struct Pool(Arc<Shared>);
 
 struct Shared {
     options: PgConnectOptions,
-    /// What each connection is told at first.
-    session: String,
     places: Arc<Semaphore>,
     idle: Mutex<Vec<(PgConnection, Instant)>>,
 }
@@ -48,15 +47,10 @@ pub(crate) struct Lent {
 }
 
 impl Pool {
-    /// So many connections at most, for statements that read, and take no longer than `timeout`.
-    pub(crate) fn new(options: &PgConnectOptions, most: u32, timeout: Duration) -> Self {
-        let session = format!(
-            "SET default_transaction_read_only = on; SET statement_timeout = {}; SET jit = off",
-            timeout.as_millis().max(1)
-        );
+    /// So many connections at most.
+    pub(crate) fn new(options: &PgConnectOptions, most: u32) -> Self {
         Self(Arc::new(Shared {
             options: options.clone().disable_statement_logging(),
-            session,
             places: Arc::new(Semaphore::new(most.max(1) as usize)),
             idle: Mutex::default(),
         }))
@@ -94,9 +88,7 @@ impl Pool {
     }
 
     async fn greet(&self) -> Result<PgConnection, Fault> {
-        let mut connection = self.0.options.connect().await.map_err(Fault::connecting)?;
-        sqlx::raw_sql(AssertSqlSafe(self.0.session.clone())).execute(&mut connection).await?;
-        Ok(connection)
+        self.0.options.connect().await.map_err(Fault::connecting)
     }
 }
 

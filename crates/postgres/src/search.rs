@@ -15,18 +15,22 @@
 //! A document that has none but common words of the question is not looked at where the table has thousands with those words. Of
 //! several thousand documents with the rarest words, those that are ranked are the first that the server comes across.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use evenkeel_retrieval::{Among, Asker, Background, Hit, Language, MOST_BODY, Question, Synonyms, Text};
 use parking_lot::Mutex;
-use sqlx::{AssertSqlSafe, PgConnection, Row, postgres::PgRow};
+use sqlx::{
+    AssertSqlSafe, PgConnection, Postgres, Row,
+    postgres::{PgArguments, PgRow},
+    query::Query,
+};
 
 use crate::{
     fault::{Fault, Kind},
     lexemes::query,
-    near::{BEGIN, COSINE, Meant, Near},
+    near::{COSINE, LOOK, Meant, Near},
     schema::{HEADER, SYNONYMS, WITH, format},
-    target::Table,
+    target::Target,
 };
 
 /// Documents that the rare words may find, together; and that are ranked where already the rarest finds more.
@@ -37,11 +41,13 @@ const CANDIDATES: usize = 80;
 const ROUNDS: usize = 3;
 /// What the server says of a column that is not there (SQLSTATE).
 const NO_COLUMN: &str = "42703";
+const END: &str = "COMMIT";
 /// Finds documents.
 const SEARCH: &str = include_str!("search.sql");
 
 /// The statements of one table.
 pub(crate) struct Statements {
+    begin: String,
     header: String,
     synonyms: String,
     with: String,
@@ -49,6 +55,8 @@ pub(crate) struct Statements {
     /// The same, with the cosines of what is found.
     search_meaning: String,
     near: Near,
+    /// They stay prepared.
+    keeps: bool,
     /// What makes questions of texts, for the build that was seen last.
     askers: Mutex<Option<(Build, Arc<Vec<Asker>>)>>,
 }
@@ -86,19 +94,42 @@ pub struct Candidates {
 }
 
 impl Statements {
-    pub(crate) fn new(table: &Table) -> Self {
+    /// Those that read, each in no more than `timeout`.
+    pub(crate) fn new(target: &Target, timeout: Duration) -> Self {
         let numbers = [("{enough}", ENOUGH), ("{candidates}", CANDIDATES), ("{body}", MOST_BODY)];
         let search = numbers.iter().fold(SEARCH.to_owned(), |text, (name, it)| text.replace(name, &it.to_string()));
         let (plain, meaning) = (search.replace("{cosine}", "NULL::float8"), search.replace("{cosine}", COSINE));
         let [header, synonyms, with, search, search_meaning] =
-            [HEADER, SYNONYMS, WITH, &plain, &meaning].map(|it| table.write(it));
-        let (near, askers) = (Near::new(table), Mutex::default());
-        Self { header, synonyms, with, search, search_meaning, near, askers }
+            [HEADER, SYNONYMS, WITH, &plain, &meaning].map(|it| target.table.write(it));
+        let (near, askers) = (Near::new(target), Mutex::default());
+        // For the transaction alone (POOL-3), in one message with its begin.
+        let begin = format!(
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = {}; SET LOCAL jit = off; {LOOK}",
+            timeout.as_millis().max(1)
+        );
+        Self { begin, header, synonyms, with, search, search_meaning, near, keeps: target.keeps, askers }
     }
 
-    /// Reads what the last build left.
-    pub(crate) async fn header(&self, connection: &mut PgConnection) -> Result<Header, Fault> {
-        let row = sqlx::query(AssertSqlSafe(self.header.clone())).fetch_one(connection).await;
+    fn query(&self, statement: &str) -> Query<'static, Postgres, PgArguments> {
+        sqlx::query(AssertSqlSafe(statement.to_owned())).persistent(self.keeps)
+    }
+
+    /// Begins the transaction in which everything is read.
+    async fn begin(&self, connection: &mut PgConnection) -> Result<(), Fault> {
+        sqlx::raw_sql(AssertSqlSafe(self.begin.clone())).execute(connection).await?;
+        Ok(())
+    }
+
+    /// Reads what the last build left, in a transaction of its own.
+    pub(crate) async fn standing(&self, connection: &mut PgConnection) -> Result<Header, Fault> {
+        self.begin(connection).await?;
+        let header = self.header(connection).await?;
+        sqlx::raw_sql(END).execute(connection).await?;
+        Ok(header)
+    }
+
+    async fn header(&self, connection: &mut PgConnection) -> Result<Header, Fault> {
+        let row = self.query(&self.header).fetch_one(connection).await;
         let row = row.map_err(|error| match error.as_database_error().and_then(|it| it.code()).as_deref() {
             Some(NO_COLUMN) => Fault::new(Kind::Absent, "the table is of another version: build it again"),
             _ => error.into(),
@@ -128,7 +159,7 @@ impl Statements {
         (question, vector): (&str, Option<&[f32]>),
         now: i64,
     ) -> Result<Candidates, Fault> {
-        sqlx::raw_sql(BEGIN).execute(&mut *connection).await?;
+        self.begin(connection).await?;
         let header = self.header(connection).await?;
         let sought = self.sought(connection, &header.meant, (vector, now)).await?;
         let mut found = Vec::new();
@@ -146,7 +177,7 @@ impl Statements {
             let texts = self.texts(connection, (asker.language(), &question, &sought), &mut among).await?;
             found.push((question, among, texts));
         }
-        sqlx::raw_sql("COMMIT").execute(&mut *connection).await?;
+        sqlx::raw_sql(END).execute(connection).await?;
         Ok(Candidates { found, words_alone: sought.words_alone })
     }
 
@@ -179,7 +210,7 @@ impl Statements {
         {
             return Ok(askers.clone());
         }
-        let text: String = sqlx::query_scalar(AssertSqlSafe(self.synonyms.clone())).fetch_one(connection).await?;
+        let text: String = self.query(&self.synonyms).fetch_one(connection).await?.try_get(0)?;
         let synonyms = Synonyms::parse(&text);
         let synonyms =
             synonyms.map_err(|why| Fault::new(Kind::Absent, format!("its synonyms cannot be read: {why}")))?;
@@ -197,7 +228,7 @@ impl Statements {
         words: Vec<String>,
     ) -> Result<BTreeMap<String, u64>, Fault> {
         let mut with: BTreeMap<String, u64> = words.iter().map(|word| (word.clone(), 0)).collect();
-        let statement = sqlx::query(AssertSqlSafe(self.with.clone())).bind(language.code()).bind(words);
+        let statement = self.query(&self.with).bind(language.code()).bind(words);
         for row in statement.fetch_all(connection).await? {
             with.insert(row.try_get("word")?, count(row.try_get("documents")?));
         }
@@ -220,7 +251,7 @@ impl Statements {
             return Ok(Vec::new());
         }
         let statement = if sought.near.is_some() { &self.search_meaning } else { &self.search };
-        let statement = sqlx::query(AssertSqlSafe(statement.clone())).bind(language.code()).bind(terms);
+        let statement = self.query(statement).bind(language.code()).bind(terms);
         let mut statement = statement.bind(documents).bind(weights).bind(sought.now).bind(near);
         if let Some((vector, _)) = &sought.near {
             statement = statement.bind(vector.clone());

@@ -34,6 +34,8 @@ const PARAMETERS: [&str; 16] = [
 pub struct Target {
     pub(crate) options: PgConnectOptions,
     pub(crate) table: Table,
+    /// Statements stay prepared on a connection; behind a pooler they would be somebody else's (`statement-cache-capacity=0`).
+    pub(crate) keeps: bool,
 }
 
 /// The names of a table and of those beside it, as they stand in a statement.
@@ -67,9 +69,12 @@ impl Target {
                 return Err(format!("the URL has a parameter{shown} that is not known"));
             }
         }
+        let keeps = !behind.split('&').any(|it| it == "statement-cache-capacity=0");
         let options = PgConnectOptions::from_str(url);
         let options = options.map_err(|_| "the URL cannot be read: special characters of a password are %-escaped")?;
-        Ok(Self { options: options.application_name("evenkeel"), table: Table::new(table)? })
+        // PgBouncer takes no connection that says how floats are written, which PostgreSQL does exactly since 12.
+        let options = options.application_name("evenkeel").extra_float_digits(None);
+        Ok(Self { options, table: Table::new(table)?, keeps })
     }
 }
 
@@ -176,6 +181,14 @@ mod tests {
             let why = Target::new(wrong, "documents").expect_err(wrong);
             assert!(!why.replace("a parameter `hush`", "").contains("hush"), "{wrong}: {why}");
         }
+    }
+
+    #[test]
+    fn a_url_says_whether_statements_stay_prepared() {
+        let keeps =
+            |behind: &str| Target::new(&format!("postgres://db/help{behind}"), "documents").expect("right").keeps;
+        assert!(keeps("") && keeps("?sslmode=disable&statement-cache-capacity=10"));
+        assert!(!keeps("?sslmode=disable&statement-cache-capacity=0"));
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod build;
 mod chat;
 mod meant;
 mod outage;
+mod pooler;
 mod refused;
 mod search;
 mod server;

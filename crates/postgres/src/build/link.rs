@@ -20,6 +20,8 @@ pub(super) struct Link {
     runtime: Runtime,
     connection: PgConnection,
     pub(super) table: Table,
+    /// Statements stay prepared.
+    keeps: bool,
 }
 
 impl Link {
@@ -27,7 +29,7 @@ impl Link {
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
         let options = target.options.clone().disable_statement_logging();
         let connection = runtime.block_on(options.connect()).map_err(Fault::connecting)?;
-        Ok(Self { runtime, connection, table: target.table.clone() })
+        Ok(Self { runtime, connection, table: target.table.clone(), keeps: target.keeps })
     }
 
     /// Runs statements with nothing to say.
@@ -38,7 +40,7 @@ impl Link {
 
     /// Writes a statement about the tables, to which values are bound then.
     pub(super) fn statement(&self, text: &str) -> Statement {
-        sqlx::query(AssertSqlSafe(self.table.write(text)))
+        sqlx::query(AssertSqlSafe(self.table.write(text))).persistent(self.keeps)
     }
 
     pub(super) fn execute(&mut self, statement: Statement) -> Result<(), Fault> {
