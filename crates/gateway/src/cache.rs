@@ -10,7 +10,6 @@
 //! - `KEPT-3`: nothing is kept that is not a whole answer, verified to its end (`keep`).
 
 mod asked;
-mod calling;
 mod copy;
 mod entry;
 mod keep;

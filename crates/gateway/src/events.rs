@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use evenkeel_api as api;
 use evenkeel_config::Calibration;
-use evenkeel_core::{AttemptId, BreakerTurn, Decision, Output, PathId, Revision, Transition};
+use evenkeel_core::{AttemptId, BreakerTurn, Decision, Output, PathId, ResultCode, Revision, Transition};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
@@ -31,7 +31,7 @@ use crate::{
     bill::Spent,
     cache::Noted,
     enrich::{Enriched, Plan},
-    path::{Found, ModelFile, Notes, Search},
+    path::{Found, ModelFile, Notes, Search, Unsaid},
     shadow::Shadowed,
     vote::{Cast, Sure, Worth},
 };
@@ -271,7 +271,8 @@ fn render(record: &Record) -> api::Decision {
         };
         if let Some((_, search)) = record.found.iter().find(|(it, _)| *it == of.attempt) {
             attempt.documents = search.documents.iter().map(document).collect();
-            attempt.embedder = search.embedder.map(|it| it.name().into());
+            attempt.embedder =
+                search.embedder.map(|it| it.map_or_else(Unsaid::name, |()| ResultCode::Ok.name()).into());
         }
         let by = record.calibrated.iter().find(|(it, _)| *it == of.attempt);
         attempt.calibration = by.map(|(_, by)| calibrated::render(by));

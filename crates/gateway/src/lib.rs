@@ -9,6 +9,7 @@ mod bill;
 mod bodies;
 mod cache;
 mod calibration;
+mod calling;
 mod clock;
 mod driver;
 mod enrich;

@@ -241,8 +241,8 @@ pub(crate) struct ModelFile {
 pub(crate) struct Search {
     /// The documents that were found, the best first.
     pub(crate) documents: Vec<Found>,
-    /// How the call ended of whoever says what a question means; none where nobody was asked.
-    pub(crate) embedder: Option<ResultCode>,
+    /// How the call ended of whoever says what a question means, or why none was made; none where the path has nobody who does.
+    pub(crate) embedder: Option<Result<(), Unsaid>>,
     /// Bytes of the passages that a model had to read besides what was asked.
     pub(crate) added: usize,
 }
@@ -299,7 +299,7 @@ impl Ended {
     }
 }
 
-pub(crate) use retrieval::Embedder;
+pub(crate) use retrieval::{Embedder, Unsaid};
 
 mod queue;
 mod workers;

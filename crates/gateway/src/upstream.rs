@@ -13,10 +13,12 @@ mod grpc;
 mod line;
 pub(crate) mod push_back;
 mod ready;
+mod repute;
 mod resolve;
 
 pub(crate) use fault::in_body;
 pub(crate) use grpc::Called;
+pub(crate) use repute::Repute;
 
 use std::{
     sync::{
@@ -35,7 +37,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 
-use self::{connect::Connector, resolve::Resolver};
+use self::{connect::Connector, repute::Reputes, resolve::Resolver};
 use crate::{rope::Rope, tls};
 
 /// The largest block of headers of an answer; what is larger is no answer (SE-10).
@@ -63,6 +65,8 @@ pub(crate) struct Upstream {
     doubted: Vec<AtomicBool>,
     /// By replica: it has been said why nothing can be encrypted with it.
     distrusted: Vec<AtomicBool>,
+    /// By model: what those know of it that ask it beside the tiers.
+    reputes: Reputes,
     authorization: Option<HeaderValue>,
     pooled: Client<Connector, Rope>,
     fresh: Client<Connector, Rope>,
@@ -89,6 +93,7 @@ impl Upstream {
             dialect: spec.dialect,
             doubted: spec.urls.iter().map(|_| AtomicBool::new(false)).collect(),
             distrusted: spec.urls.iter().map(|_| AtomicBool::new(false)).collect(),
+            reputes: Reputes::default(),
             authorization: spec.api_key.as_ref().and_then(bearer),
             pooled: client(IDLE_CONNECTIONS, resolver.clone()),
             fresh: client(0, resolver),
@@ -108,6 +113,11 @@ impl Upstream {
     /// Returns the habits that are declared of an Open Inference Protocol server.
     pub(crate) fn dialect(&self) -> Dialect {
         self.dialect
+    }
+
+    /// Returns what is known of one of its models by those that ask it beside the tiers: one for all of them.
+    pub(crate) fn repute(&self, model: &str) -> Arc<Repute> {
+        self.reputes.of(model)
     }
 
     /// Says, once for each replica, that nobody has heard yet that its probes are turned away.

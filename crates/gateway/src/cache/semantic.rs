@@ -4,7 +4,8 @@
 //! is kept for is asked off the way of every request.
 //!
 //! # Invariants
-//! - `SEM-1`: nobody waits longer for an embedder than its `timeout`, nor at all while its breaker is open, or [`CALLS`] others wait.
+//! - `SEM-1`: nobody waits longer for an embedder than its `timeout`, nor at all while its breaker is open, or too many others wait
+//!   (`upstream/repute`).
 //! - `SEM-2`: no request waits for what is kept; what has no place in the queue is dropped, and counted.
 //! - `SEM-3`: of an embedder that says what cannot be nothing is kept, and nothing is found: no direction, another length.
 
@@ -14,21 +15,22 @@ use std::sync::{
 };
 
 use evenkeel_config as config;
-use evenkeel_core::{Aside, BreakerPolicy, Nanos, ResultCode};
+use evenkeel_core::{Nanos, ResultCode};
 use evenkeel_signals::cosine::Unit;
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 
 use super::{
     Cache, Entry, Key,
-    calling::Calling,
     similar::{Compared, Meant, Scopes, Similar, compare},
 };
-use crate::{clock::Clock, path::Embedder, upstream::Upstream};
+use crate::{
+    clock::Clock,
+    path::{Embedder, Unsaid},
+    upstream::Upstream,
+};
 
-/// Requests that wait for the embedder at once.
-const CALLS: usize = 64;
 /// Answers whose questions wait to be kept.
 const QUEUE: usize = 256;
 
@@ -87,9 +89,6 @@ pub(crate) struct Semantic {
     spec: config::Semantic,
     upstream: Arc<Upstream>,
     embedder: Embedder,
-    clock: Clock,
-    aside: Mutex<Aside>,
-    calls: Semaphore,
     jobs: mpsc::Sender<Job>,
     scopes: Arc<Mutex<Scopes>>,
     counts: [AtomicU64; Came::ALL.len()],
@@ -126,12 +125,9 @@ impl Semantic {
         }
         let (jobs, queue) = mpsc::channel(QUEUE);
         let semantic = Arc::new(Self {
-            embedder: Embedder::new(&spec.embeddings, upstream.clone()),
+            embedder: Embedder::new(&spec.embeddings, upstream.clone(), clock),
             spec,
             upstream,
-            clock,
-            aside: Mutex::new(Aside::new(BreakerPolicy::default())),
-            calls: Semaphore::new(CALLS),
             jobs,
             scopes: before.map(|it| it.scopes.clone()).unwrap_or_default(),
             counts: Default::default(),
@@ -196,25 +192,15 @@ impl Semantic {
     }
 
     /// Asks what a question means (SEM-1).
-    async fn embed(&self, question: &str, (entropy, left): (u64, Nanos)) -> Result<Arc<Unit>, Came> {
-        let Ok(_permit) = self.calls.try_acquire() else { return Err(Came::Busy) };
-        let most = self.spec.embeddings.timeout;
-        let Some(mut calling) = Calling::start(&self.aside, self.clock, (entropy, most)) else {
-            return Err(Came::Open);
-        };
-        let said = self.embedder.vector(question, left).await;
-        // A vector whose length is no number has no direction, either (COS-1).
-        let unit = said.and_then(|vector| Unit::of(&vector).ok_or(ResultCode::DecodeFailed));
-        // A request that left it less time than it may take says nothing of it.
-        let hurried = matches!(unit, Err(ResultCode::TotalTimeout)) && left / 2 < most;
-        if !hurried {
-            calling.end(unit.as_ref().err().copied().unwrap_or(ResultCode::Ok));
-        }
-        unit.map(Arc::new).map_err(|result| match result {
-            ResultCode::TotalTimeout => Came::Slow,
-            ResultCode::DecodeFailed => Came::Garbage,
-            _ => Came::Failed,
-        })
+    async fn embed(&self, question: &str, moment: (u64, Nanos)) -> Result<Arc<Unit>, Came> {
+        let said = self.embedder.vector(question, moment).await.map_err(|why| match why {
+            Unsaid::Open => Came::Open,
+            Unsaid::Busy => Came::Busy,
+            Unsaid::Failed(ResultCode::TotalTimeout) => Came::Slow,
+            Unsaid::Failed(ResultCode::DecodeFailed) => Came::Garbage,
+            Unsaid::Failed(_) => Came::Failed,
+        });
+        said.and_then(|vector| Unit::of(&vector).map(Arc::new).ok_or(Came::Garbage))
     }
 
     /// Keeps an answer so that it is found by its meaning, at once where that is known, else once there is time for it (SEM-2).

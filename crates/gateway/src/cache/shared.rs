@@ -38,8 +38,8 @@ use self::{
     writes::{Batch, Waiting, Write, Writes},
 };
 pub(super) use self::{asking::Turn, came::Came};
-use super::{Entry, Key, calling::Calling};
-use crate::clock::Clock;
+use super::{Entry, Key};
+use crate::{calling::Calling, clock::Clock};
 
 /// How long a look-up may take.
 const PATIENCE: Duration = Duration::from_millis(20);

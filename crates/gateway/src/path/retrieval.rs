@@ -4,7 +4,8 @@
 //! What is asked is the last message of the user. Where no document fits it as well as `min_score` wants, the path declines, and
 //! the next tier is asked: that is no failure of the path. An answer is made of the best passage of each of up to three documents,
 //! which are quoted, or put before the messages for a model to answer by (`augment`). With `embeddings`, what the question means counts
-//! beside its words; while whoever says so does not answer in time, the words alone count, and the record says why.
+//! beside its words; while whoever says so does not answer in time, or is not asked since it did not before, the words alone count, and
+//! the record says why.
 //!
 //! Accepted: `retrieval: {index: ./help-centre.index, min_score: 0.5}`. Rejected when it is made ready: an index that is damaged,
 //! foreign, of another version, or was built again since the configuration was read.
@@ -17,14 +18,17 @@ mod embed;
 mod postgres;
 mod speak;
 
-use std::sync::Arc;
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+};
 
 use evenkeel_config as config;
 use evenkeel_core::ResultCode;
 use evenkeel_retrieval::{Hit, Index};
 use http::HeaderMap;
 
-pub(crate) use self::embed::Embedder;
+pub(crate) use self::embed::{Embedder, Unsaid};
 use self::{
     augment::{Passages, room},
     postgres::Table,
@@ -56,11 +60,14 @@ pub(crate) struct Retrieval {
     model: Option<(Arc<dyn Path>, Option<u64>)>,
 }
 
-/// What a question means, or why nobody says so.
-type Meant = Result<Vec<f32>, ResultCode>;
+/// What came of an embedder, and says nothing of these documents.
+const UNFIT: Unsaid = Unsaid::Failed(ResultCode::DecodeFailed);
 
-/// Documents with their confidence in thousandths, and how the embedder answered, where one was asked.
-type Searched = Result<(Vec<(Hit, u16)>, Option<ResultCode>), ResultCode>;
+/// What a question means, or why nobody says so.
+type Meant = Result<Vec<f32>, Unsaid>;
+
+/// Documents with their confidence in thousandths, and how the embedder answered, where there is one.
+type Searched = Result<(Vec<(Hit, u16)>, Option<Result<(), Unsaid>>), ResultCode>;
 
 /// Where they are.
 enum Documents {
@@ -94,7 +101,8 @@ impl Retrieval {
     pub(super) fn path(kind: &config::kind::Retrieval, site: Site<'_>) -> Result<Arc<dyn Path>, String> {
         let name: Arc<str> = site.path.name.as_str().into();
         let documents = Documents::open(kind, &name)?;
-        let embedder = kind.embeddings.as_ref().and_then(|it| Some(Embedder::new(it, (site.others)(&it.upstream)?)));
+        let embedder = |it: &config::kind::Embeddings| Some(Embedder::new(it, (site.others)(&it.upstream)?, site.clock));
+        let embedder = kind.embeddings.as_ref().and_then(embedder);
         let model = kind.augment.as_ref().map(|it| Openai::path(it, site)).transpose()?;
         let model = model.map(|it| (it, site.path.context));
         Ok(Arc::new(Self {
@@ -113,7 +121,7 @@ impl Retrieval {
         let now = self.clock.wall(self.clock.now()).as_second();
         let Some(question) = last_question(&ask.body) else { return Ok((Vec::new(), None)) };
         let vector = match &self.embedder {
-            Some(embedder) => Some(embedder.vector(&question, call.budget).await),
+            Some(embedder) => Some(embedder.vector(&question, (drawn(&ask.decision), call.budget)).await),
             None => None,
         };
         match &self.documents {
@@ -125,7 +133,7 @@ impl Retrieval {
     async fn in_index(&self, index: Arc<Index>, question: String, vector: Option<Meant>, now: i64) -> Searched {
         // A model of another kind than that of the index says nothing about it.
         let fits = |it: &Vec<f32>| Some(it.len()) == index.numbers();
-        let vector = vector.map(|it| it.and_then(|it| Some(it).filter(fits).ok_or(ResultCode::DecodeFailed)));
+        let vector = vector.map(|it| it.and_then(|it| Some(it).filter(fits).ok_or(UNFIT)));
         let embedder = vector.as_ref().map(said);
         let vector = vector.and_then(Result::ok);
         let search = move |_: &dyn Fn() -> bool| index.search_with((&question, vector.as_deref()), now, MOST);
@@ -139,7 +147,7 @@ impl Retrieval {
         let found = table.find((question, meant), now).await?;
         let embedder = vector.as_ref().map(|it| match found.words_alone() {
             // What came says nothing about this table.
-            Some(_) if it.is_ok() => ResultCode::DecodeFailed,
+            Some(_) if it.is_ok() => Err(UNFIT),
             _ => said(it),
         });
         Ok((scored(self.workers.run(move |_| found.judge(MOST)).await?), embedder))
@@ -210,8 +218,15 @@ impl Path for Retrieval {
 }
 
 /// Returns how the embedder answered.
-fn said(vector: &Meant) -> ResultCode {
-    vector.as_ref().map_or_else(|result| *result, |_| ResultCode::Ok)
+fn said(vector: &Meant) -> Result<(), Unsaid> {
+    vector.as_ref().map(drop).map_err(|why| *why)
+}
+
+/// Returns 64 bits that are as good as drawn, and the same for the same decision.
+fn drawn(decision: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    decision.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Adds to each document its confidence in thousandths.

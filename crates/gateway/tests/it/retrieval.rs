@@ -165,6 +165,12 @@ routes:
     tiers:
       - {name: documents, retrieval: {index: index, min_score: 0.4, embeddings: {upstream: big, model: embed, timeout: 2s}}}
       - {name: default, fixed: {content: "Later."}}
+  pair:
+    protocol: openai-chat
+    deadline: 10s
+    tiers:
+      - {name: documents, retrieval: {index: index, min_score: 0.4, embeddings: {upstream: pair, model: embed, timeout: 2s}}}
+      - {name: default, fixed: {content: "Later."}}
   read:
     protocol: openai-chat
     deadline: 5s
@@ -185,7 +191,12 @@ async fn meant(folder: &Path) -> Kit {
     let from = Folder { path: folder.join("documents"), language: Language::of("en") };
     let with = With { embedder: Some(&mut Meant(vector)), ..With::default() };
     build(&from, &folder.join("index"), with, |_| {}).expect("an index");
-    Kit::of(&chats(MEANT), folder, BTreeMap::new()).await
+    Kit::of(&with_pair(), folder, BTreeMap::new()).await
+}
+
+/// The configuration with an upstream of two replicas, of which the first may be another than an embedder.
+fn with_pair() -> String {
+    chats(MEANT).replace("upstreams:\n", "upstreams:\n  pair: {protocol: openai, urls: [\"SMALL/v1\", \"BIG/v1\"]}\n")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -206,6 +217,51 @@ async fn retrieval_finds_what_is_meant_and_goes_by_words_alone_while_the_embedde
         let strange = ask(&kit, "meant", "Where is the nearest volcano?", json!({})).await;
         assert_eq!(strange.header("evenkeel-path"), "default", "{fault}: {strange:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f_062_embed_1_an_embedder_that_fails_again_and_again_is_not_asked_and_the_record_says_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let kit = meant(folder.path()).await;
+    kit.break_primary("{fault: status, status: 500}");
+    let mut told = Vec::new();
+    while told.last().is_none_or(|it| it != "breaker_open") {
+        assert!(told.len() < 40, "its breaker opens: {told:?}");
+        let known = ask(&kit, "meant", "Do you take cards and invoices?", json!({})).await;
+        assert!(known.said().contains("[pay]"), "{known:?}");
+        told.push(kit.record(&known).await["attempts"][0]["embedder"].as_str().expect("told").to_owned());
+    }
+    assert_eq!(told[0], "target.status_5xx");
+    kit.big.settled().await;
+    let asked = kit.big.log().len();
+    let known = ask(&kit, "meant", "Do you take cards and invoices?", json!({})).await;
+    assert_eq!(kit.record(&known).await["attempts"][0]["embedder"], "breaker_open");
+    assert_eq!(kit.big.log().len(), asked, "nobody was asked");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn embed_2_a_replica_of_the_embedder_that_is_dead_or_hangs_is_passed_over() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let kit = meant(folder.path()).await;
+    let embedder = async || {
+        let got = ask(&kit, "pair", "Where is the nearest volcano?", json!({})).await;
+        let attempt = kit.record(&got).await["attempts"][0].clone();
+        (attempt["embedder"].as_str().expect("told").to_owned(), got.said().contains("[return]"))
+    };
+    kit.break_small("{fault: refuse}");
+    assert_eq!(embedder().await, ("ok".to_owned(), true), "within the same question");
+    kit.small.settled().await;
+    let asked = kit.small.log().len();
+    assert_eq!(embedder().await, ("ok".to_owned(), true));
+    assert_eq!(kit.small.log().len(), asked, "who answered last is asked first");
+    // The other one dies, and then the first hangs.
+    kit.break_small("");
+    kit.break_primary("{fault: refuse}");
+    assert_eq!(embedder().await.0, "ok");
+    kit.break_primary("");
+    kit.break_small("{fault: silence}");
+    assert_eq!(embedder().await, ("target.total_timeout".to_owned(), false), "it costs one question its time");
+    assert_eq!(embedder().await, ("ok".to_owned(), true));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -238,7 +294,7 @@ async fn retrieval_puts_before_a_model_what_its_window_has_room_for_and_says_wha
     let kit = meant(folder.path()).await;
     let question = "Can I return what I bought, and do you take cards and invoices?";
     let asked = async |window: u64| {
-        let text = chats(MEANT).replace("model: little}}}", &format!("model: little}}}}, context: {window}}}"));
+        let text = with_pair().replace("model: little}}}", &format!("model: little}}}}, context: {window}}}"));
         let text = text.replace("augment:", "min_score: 0.05, augment:");
         kit.gateway.apply(kit.compile(&text, folder.path())).expect("applied");
         let got = ask(&kit, "read", question, json!({"max_tokens": 20})).await;
@@ -272,7 +328,7 @@ async fn retrieval_puts_before_a_model_what_its_window_has_room_for_and_says_wha
 fn retrieval_by_meaning_needs_an_index_with_vectors() {
     let folder = tempfile::tempdir().expect("a folder");
     documents(folder.path(), &[RETURN]);
-    let text = chats(MEANT).replace("BIG", "http://127.0.0.1:1").replace("SMALL", "http://127.0.0.1:1");
+    let text = with_pair().replace("BIG", "http://127.0.0.1:1").replace("SMALL", "http://127.0.0.1:2");
     let read = load_text("evenkeel.yaml", &text, folder.path()).deployment.expect("the index is there");
     let refused = prove(&read);
     assert!(refused.iter().any(|it| it.message.contains("has no vectors")), "{refused:?}");

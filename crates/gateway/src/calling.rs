@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use crate::clock::Clock;
 
 /// A call that has started.
-pub(super) struct Calling<'a> {
+pub(crate) struct Calling<'a> {
     aside: &'a Mutex<Aside>,
     clock: Clock,
     call: Option<AttemptId>,
@@ -15,14 +15,14 @@ pub(super) struct Calling<'a> {
 
 impl<'a> Calling<'a> {
     /// Starts a call that takes so long at most; none where the breaker lets none start.
-    pub(super) fn start(aside: &'a Mutex<Aside>, clock: Clock, (entropy, most): (u64, Nanos)) -> Option<Self> {
+    pub(crate) fn start(aside: &'a Mutex<Aside>, clock: Clock, (entropy, most): (u64, Nanos)) -> Option<Self> {
         let now = clock.now();
         let call = aside.lock().start(now, entropy, now.saturating_add(most))?;
         Some(Self { aside, clock, call: Some(call), entropy })
     }
 
     /// Ends it.
-    pub(super) fn end(&mut self, result: ResultCode) {
+    pub(crate) fn end(&mut self, result: ResultCode) {
         if let Some(call) = self.call.take() {
             self.aside.lock().end(self.clock.now(), call, (Some(result), self.entropy));
         }
