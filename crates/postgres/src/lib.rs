@@ -1,7 +1,7 @@
 //! Documents in PostgreSQL: built there of a folder, found there by full text search and by vectors, judged as the index in files judges its own.
 //!
 //! This crate keeps sqlx from the rest: none of its types is in a public signature, and whoever changes the gateway does not build
-//! it again. Not here: which tier answers, clocks of requests, threads that compute.
+//! it again. Not here: which tier answers, clocks of requests, threads that judge what was found.
 //!
 //! # Invariants
 //! - `PG-1`: what expired or was never verified is never found: the moment of the question goes into the query.

@@ -163,18 +163,18 @@ impl Statements {
         let header = self.header(connection).await?;
         let sought = self.sought(connection, &header.meant, (vector, now)).await?;
         let mut found = Vec::new();
-        for (at, asker) in self.askers(connection, &header).await?.iter().enumerate() {
-            let mut question = asker.ask(question);
+        let asked = cut(self.askers(connection, &header).await?, question).await;
+        for (at, (language, mut question)) in asked.into_iter().enumerate() {
             let mut among = Among { background: sought.background, ..header.among(at) };
             for _ in 0..ROUNDS {
                 let missing = question.weigh(&among);
                 if missing.is_empty() {
                     break;
                 }
-                among.with.extend(self.with(connection, asker.language(), missing).await?);
+                among.with.extend(self.with(connection, language, missing).await?);
             }
             question.weigh(&among);
-            let texts = self.texts(connection, (asker.language(), &question, &sought), &mut among).await?;
+            let texts = self.texts(connection, (language, &question, &sought), &mut among).await?;
             found.push((question, among, texts));
         }
         sqlx::raw_sql(END).execute(connection).await?;
@@ -259,6 +259,14 @@ impl Statements {
         let rows = statement.fetch_all(connection).await?;
         Ok(rows.iter().map(|row| text(row, among)).collect::<Result<_, _>>()?)
     }
+}
+
+/// Cuts a question into its words, in each language, off the threads that carry requests: a page that is pasted takes its time. There
+/// are no more at once than connections.
+async fn cut(askers: Arc<Vec<Asker>>, question: &str) -> Vec<(Language, Question)> {
+    let question = question.to_owned();
+    let each = move || askers.iter().map(|asker| (asker.language(), asker.ask(&question))).collect();
+    tokio::task::spawn_blocking(each).await.expect("a text is cut whatever it says")
 }
 
 impl Header {

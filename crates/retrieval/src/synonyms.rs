@@ -7,7 +7,7 @@
 //! A line that begins with `#` is a remark. Words are compared by their stems; where one phrase is part of another, the longer one
 //! is taken. What is said otherwise counts [`crate::confidence::OTHER`] of what is said as asked.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use tantivy::tokenizer::TextAnalyzer;
 
@@ -15,6 +15,8 @@ use crate::language::{Language, words};
 
 /// Bytes of a file of synonyms.
 const MOST: usize = 1 << 20;
+/// Parts of a question that are weighed. Of more, the first half and the last are: whoever pastes a page asks before it, or behind it.
+const MOST_PARTS: usize = 256;
 
 /// A file of synonyms.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -122,43 +124,50 @@ pub(crate) struct Part {
 
 /// A word of a question.
 struct Word {
-    stem: String,
     written: String,
     /// Nothing where it says nothing of what is asked.
     own: Option<String>,
 }
 
 /// Cuts a question into its parts, each of which comes once.
+///
+/// # Cost
+/// It grows as the question does, times the words of the longest phrase that has synonyms.
 pub(crate) fn parts(question: &str, analyzers: (&mut TextAnalyzer, &mut TextAnalyzer), others: &Others) -> Vec<Part> {
     let (plain, analyzer) = analyzers;
-    let (mut stream, mut said) = (plain.token_stream(question), Vec::new());
+    let (mut stream, mut stems, mut said) = (plain.token_stream(question), Vec::new(), Vec::new());
     while let Some(token) = stream.next() {
         let written = question[token.offset_from..token.offset_to].to_lowercase();
-        said.push(Word { stem: token.text.clone(), own: words(analyzer, &written).pop(), written });
+        stems.push(token.text.clone());
+        said.push(Word { own: words(analyzer, &written).pop(), written });
     }
     let (mut parts, mut at) = (Vec::<Part>::new(), 0);
+    let (mut places, mut taken) = (HashMap::new(), HashSet::new());
     while at < said.len() {
         let longest = others.longest.min(said.len() - at);
-        let key = |length: usize| said[at..at + length].iter().map(|it| it.stem.clone()).collect::<Vec<_>>();
-        let found = (1..=longest).rev().find_map(|length| Some((length, others.by.get(&key(length))?)));
+        let found = (1..=longest).rev().find_map(|length| Some((length, others.by.get(&stems[at..at + length])?)));
         // A word that says nothing has no synonyms either, unless it is one of a phrase.
         let (length, also) = match found {
-            Some((length, also)) if length > 1 || said[at].own.is_some() => (length, also.clone()),
-            _ => (1, Vec::new()),
+            Some((length, also)) if length > 1 || said[at].own.is_some() => (length, also.as_slice()),
+            _ => (1, &[][..]),
         };
-        let these = &said[at..at + length];
+        let (these, key) = (&said[at..at + length], &stems[at..at + length]);
         let own: Vec<_> = these.iter().filter_map(|it| it.own.clone()).collect();
         at += length;
         if own.is_empty() && also.is_empty() {
             continue;
         }
-        match parts.iter_mut().find(|part| part.own == own) {
-            Some(part) => part.others.extend(also),
-            None => {
-                let written = these.iter().map(|it| it.written.as_str()).collect::<Vec<_>>().join(" ");
-                parts.push(Part { own, others: also, written });
-            }
+        let place = *places.entry(own.clone()).or_insert_with(|| {
+            let written = these.iter().map(|it| it.written.as_str()).collect::<Vec<_>>().join(" ");
+            parts.push(Part { own, others: Vec::new(), written });
+            parts.len() - 1
+        });
+        if taken.insert((place, key)) {
+            parts[place].others.extend_from_slice(also);
         }
+    }
+    if parts.len() > MOST_PARTS {
+        parts.drain(MOST_PARTS / 2..parts.len() - MOST_PARTS / 2);
     }
     for part in &mut parts {
         part.others.sort();
@@ -191,6 +200,20 @@ mod tests {
         assert_eq!(cut("directory removed", synonyms), [part("directori", &["folder"]), part("remov", &[])]);
         assert_eq!(cut("of, from, to", "of => from, house"), [], "a word that says nothing stays nothing");
         assert_eq!(cut("turn it off", "turn it off => disable"), [part("turn", &["disabl"])]);
+    }
+
+    #[test]
+    fn a_page_that_is_pasted_is_read_at_both_ends_and_each_of_its_words_once() {
+        let page: String = (0..20_000).map(|it| format!("word{it} ")).collect();
+        let parts = cut(&format!("folder {page} folder {page} directory volcano"), "folder, directory");
+        let read: Vec<_> = parts.iter().map(|it| it.0.as_str()).collect();
+        assert_eq!(parts.len(), MOST_PARTS);
+        assert_eq!((read[0], read[1], read[MOST_PARTS / 2 - 1]), ("folder", "word0", "word126"));
+        assert_eq!((read[MOST_PARTS - 2], read[MOST_PARTS - 1]), ("directori", "volcano"));
+        assert_eq!(parts[0], part("folder", &["directori"]));
+        let few: String = (0..MOST_PARTS).map(|it| format!("word{it} ")).collect();
+        assert_eq!(cut(&few, "").last(), Some(&part("word255", &[])), "as many as are weighed are all weighed");
+        assert_eq!(cut(&few, "").len(), MOST_PARTS);
     }
 
     #[test]
