@@ -143,8 +143,6 @@ mutations! {
     "F-077", "a stream that broke keeps no others off", "request/gates.rs":
         "false if attempt.sent && result.is_break() => Word::Close(closing)," =>
         "false if attempt.sent && result.is_break() => { let _ = closing; Word::Nothing }";
-    "F-080", "what a path puts before a request weighs nothing", "limiter.rs":
-        "let weight = weight.saturating_add(added / TOKENS);" => "let _ = added;";
     "F-081", "push-back lowers no limit", "limiter.rs":
         "Said::Pushed => self.fall(now, shared.unwrap_or(0))," => "Said::Pushed => { let _ = shared; }";
     "F-084", "the least important have all of the room", "priority.rs":

@@ -128,7 +128,7 @@ async fn until(there: impl Fn() -> bool) {
 }
 
 fn entry(made: Timestamp) -> Arc<Entry> {
-    Arc::new(Entry { tier: 0, made, said: Said::Json(Bytes::from_static(b"{\"choices\":[]}")) })
+    Arc::new(Entry { tier: 0, made, sure: None, said: Said::Json(Bytes::from_static(b"{\"choices\":[]}")) })
 }
 
 fn put(scene: &Scene, number: u64) {

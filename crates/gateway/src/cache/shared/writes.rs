@@ -139,7 +139,7 @@ mod tests {
 
     fn put(number: u64, bytes: usize) -> Write {
         let said = Said::Json(vec![b' '; bytes].into());
-        let entry = Arc::new(Entry { tier: 0, made: Timestamp::UNIX_EPOCH, said });
+        let entry = Arc::new(Entry { tier: 0, made: Timestamp::UNIX_EPOCH, sure: None, said });
         Write::Put { key: Key::of_number(number), entry, keep_ms: 1 }
     }
 
