@@ -34,7 +34,7 @@ mod watch;
 
 use std::{fmt, sync::Arc};
 
-use evenkeel_core::{Core, Event, Evidence, Input, Nanos, Output, Path, RequestId, Revision, SECOND, Splice};
+use evenkeel_core::{Core, Event, Evidence, Input, Nanos, Output, Path, RequestId, Revision, SECOND, Splice, Start};
 
 use self::{
     health::Health, promise::Promises, purse::Purses, recovery::Recovery, room::Rooms, shadows::Shadows, told::Told,
@@ -190,19 +190,7 @@ impl Oracle {
                 self.health.started(now, start, operation)?;
                 self.purses.started(now, watch.admit.route, again, cost)
             }
-            Output::Shadow(start) => {
-                let watch = self.promises.find(start.request).cloned();
-                let Some(watch) = watch else {
-                    return Err(("F-150", Some(start.request), format!("a copy of nobody's request: {start:?}")));
-                };
-                let path = self.promises.revision().paths[start.path.index()].clone();
-                let judged = self.shadows.started(now, start, (&watch, &path));
-                let room = self.rooms.copied(start, watch.admit.weight);
-                judged?;
-                self.told.started(now, start)?;
-                room?;
-                self.health.started(now, start, watch.admit.operation)
-            }
+            Output::Shadow(start) => self.copy_started(now, start),
             Output::ShadowStop { attempt, why } => {
                 if let Some(running) = self.shadows.running(*attempt) {
                     self.health.ended(now, &running, why.result());
@@ -244,6 +232,21 @@ impl Oracle {
             Output::Transition(transition) => self.health.moved(transition),
             Output::Decision(decision) => self.promises.recorded(decision),
         }
+    }
+
+    /// Judges that a copy of a request starts.
+    fn copy_started(&mut self, now: Nanos, start: &Start) -> Result<(), Broken> {
+        let watch = self.promises.find(start.request).cloned();
+        let Some(watch) = watch else {
+            return Err(("F-150", Some(start.request), format!("a copy of nobody's request: {start:?}")));
+        };
+        let path = self.promises.revision().paths[start.path.index()].clone();
+        let judged = self.shadows.started(now, start, (&watch, &path));
+        let room = self.rooms.copied(start, watch.admit.weight);
+        judged?;
+        self.told.started(now, start)?;
+        room?;
+        self.health.started(now, start, watch.admit.operation)
     }
 
     /// Judges how the core stands after an input.
