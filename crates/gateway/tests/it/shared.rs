@@ -40,7 +40,7 @@ routes:
 "#;
 
 /// A Redis of our own.
-struct Redis {
+pub(crate) struct Redis {
     child: Child,
     port: u16,
     folder: TempDir,
@@ -59,7 +59,7 @@ impl Drop for Redis {
 
 impl Redis {
     /// Starts one; none where this machine has none, which is printed.
-    fn start() -> Option<Self> {
+    pub(crate) fn start() -> Option<Self> {
         Self::start_in(tempfile::tempdir().expect("a folder"), Vec::new())
     }
 
@@ -79,6 +79,10 @@ impl Redis {
         let mut command = Command::new("redis-server");
         command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir"]);
         command.arg(folder).args(more).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it was found")
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
     }
 
     fn kill(&mut self) {
@@ -109,7 +113,7 @@ impl Redis {
         Some(String::from_utf8_lossy(&answer[..read]).into_owned())
     }
 
-    async fn is_up(&self) {
+    pub(crate) async fn is_up(&self) {
         let look = async {
             while self.say(&[b"PING"]).await.is_none_or(|it| !it.starts_with("+PONG")) {
                 tokio::time::sleep(Duration::from_millis(20)).await;

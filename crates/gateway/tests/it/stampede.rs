@@ -24,9 +24,12 @@ use tokio::{
     sync::watch,
 };
 
+use crate::shared::Redis;
+
 const CONFIG: &str = r#"
 version: 1
 server: {listen: "127.0.0.1:0", admin: "127.0.0.1:0"}
+shared: "SHARED"
 upstreams: {held: {protocol: openai, url: "HELD/v1"}}
 routes:
   chat:
@@ -57,6 +60,10 @@ struct Held {
 
 impl Held {
     async fn start(waiters: u32) -> Self {
+        Self::start_with(waiters, "none").await
+    }
+
+    async fn start_with(waiters: u32, shared: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("bound"));
         let (calls, gone, open) =
@@ -67,7 +74,7 @@ impl Held {
                 tokio::spawn(serve(stream, called.clone(), left.clone(), opens.clone()));
             }
         });
-        let text = CONFIG.replace("HELD", &url).replace("WAITERS", &waiters.to_string());
+        let text = CONFIG.replace("HELD", &url).replace("WAITERS", &waiters.to_string()).replace("SHARED", shared);
         let deployment = load_text("held", &text, Path::new(".")).deployment.expect("it compiles");
         let gateway = Gateway::start(deployment).await.expect("it starts");
         Self { gateway, calls, gone, open }
@@ -175,8 +182,8 @@ async fn serve(
 }
 
 /// Lets so many requests of the same come while the answer to the first of them is held, and looks at what becomes of them.
-async fn stampede(many: usize, (first, others): (&'static str, &'static str)) {
-    let held = Held::start(16_384).await;
+async fn stampede(many: usize, (first, others): (&'static str, &'static str), shared: &str) {
+    let held = Held::start_with(16_384, shared).await;
     // A connection has a hundred streams at most (F-087).
     let clients: Vec<_> = (0..many.div_ceil(100)).map(|_| held.client()).collect();
     let mut asked = vec![held.ask_with(&clients[0], first)];
@@ -200,13 +207,25 @@ async fn stampede(many: usize, (first, others): (&'static str, &'static str)) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn da_09_f_145_ten_thousand_requests_of_the_same_are_one_call() {
-    stampede(10_000, (BODY, BODY)).await;
+    stampede(10_000, (BODY, BODY), "none").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn da_09_f_145_ten_thousand_streams_of_the_same_are_one_call_that_speaks_already() {
+    stampede(10_000, (STREAMED_BODY, STREAMED_BODY), "none").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn da_09_f_145_f_146_ten_thousand_requests_of_the_same_are_one_call_before_a_shared_store_too() {
+    let Some(redis) = Redis::start() else { return };
+    redis.is_up().await;
+    stampede(10_000, (BODY, BODY), &redis.url()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn da_09_f_144_f_145_a_stream_and_an_answer_in_one_piece_wait_for_one_another() {
-    stampede(100, (STREAMED_BODY, BODY)).await;
-    stampede(100, (BODY, STREAMED_BODY)).await;
+    stampede(100, (STREAMED_BODY, BODY), "none").await;
+    stampede(100, (BODY, STREAMED_BODY), "none").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
