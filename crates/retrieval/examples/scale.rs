@@ -1,8 +1,9 @@
 //! Builds an index of N synthetic documents and asks it Q questions: `scale N Q`, for `bench/retrieval`.
 //!
-//! Words are drawn as in texts: the one of rank r with a frequency of about 1/r, out of 50,000. A document has 200 of them and a title of six, a
-//! question three to eight. The seed is fixed. What is promised of a question is the CPU time of the thread that searches;
-//! the time that it takes is told beside it. With `EVENKEEL_BLESS=1` the table is written into `docs/performance.md`.
+//! Words are drawn as in texts: the one of rank r with a frequency of about 1/r, out of 50,000. A document has 200 of them, a title of
+//! six, and three questions of ten that it says it answers; what is asked has three to eight. The seed is fixed. What is promised
+//! of a question is the CPU time of the thread that searches; the time that it takes is told beside it. With `EVENKEEL_BLESS=1`
+//! the table is written into `docs/performance.md`.
 
 #![expect(clippy::disallowed_methods, reason = "it measures how long things take")]
 
@@ -40,7 +41,7 @@ fn main() {
     let (mut cpu, mut wall): (Vec<f64>, Vec<f64>) = (0..questions).map(|_| ask(&index, &mut draw)).unzip();
     let table = [
         "| what | measured |\n|---|---:|\n".to_owned(),
-        format!("| documents | {documents}, {:.0} MiB of JSON lines |\n", mib(bytes)),
+        format!("| documents | {documents}, with three questions each, {:.0} MiB of JSON lines |\n", mib(bytes)),
         format!("| built | {seconds:.0} s, {:.0} documents a second |\n", built.documents as f64 / seconds),
         format!("| built again with nothing changed | {again:.1} s |\n"),
         format!("| size | {:.0} MiB |\n", mib(built.bytes)),
@@ -86,9 +87,12 @@ fn write(folder: &Path, documents: usize, draw: &mut Draw) -> u64 {
     let path = folder.join("documents.jsonl");
     let mut file = BufWriter::new(File::create(&path).expect("made"));
     for id in 0..documents {
-        let (title, body) = (draw.text(6), draw.text(200));
-        writeln!(file, r#"{{"id":"d{id}","title":"{title}","body":"{body}","verified_at":"2026-01-01"}}"#)
-            .expect("written");
+        let (title, body, questions) = (draw.text(6), draw.text(200), [(); 3].map(|()| draw.text(10)));
+        writeln!(
+            file,
+            r#"{{"id":"d{id}","title":"{title}","body":"{body}","questions":{questions:?},"verified_at":"2026-01-01"}}"#
+        )
+        .expect("written");
     }
     file.flush().expect("written");
     fs::metadata(&path).expect("there").len()
