@@ -162,7 +162,7 @@ fn memory(bytes: u64) -> Memory {
 mod tests {
     use super::*;
 
-    fn spec() -> config::Cache {
+    pub(super) fn spec() -> config::Cache {
         config::Cache {
             any_tier: false,
             keep: 10_000_000_000,

@@ -20,6 +20,10 @@ const NOW: i64 = 1_900_000_000;
 /// Questions by which what is found by meaning may be another than the page says.
 const NEAR: u32 = 2;
 
+/// What is wanted of the set that judges, by words and meaning: the shares of answers among the first three, and of what none answers
+/// declined.
+const WANTED: f64 = 0.85;
+
 /// A set of questions: its name, and its files.
 type Set = (&'static str, &'static [&'static str]);
 
@@ -85,6 +89,9 @@ impl HelpCentre {
                 let measured = self.ask(folder, files);
                 table += &rows(name, &measured);
                 if folder == PAGES[PAGES.len() - 1].0 {
+                    let shares = [(measured.among_three, measured.asked), (measured.declined, measured.off)];
+                    let least = shares.map(|(of, all)| f64::from(of) / f64::from(all)).into_iter().fold(1.0, f64::min);
+                    assert!(least >= WANTED || self.embedder.is_none(), "{by}: {measured:?}");
                     Page(self.example.join("README.md")).holds(by, &summary(&measured), near);
                 }
             }

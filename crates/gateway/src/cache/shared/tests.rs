@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use bytes::Bytes;
-use evenkeel_config::{self as config, load_text};
+use evenkeel_config::load_text;
 use jiff::SignedDuration;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use super::*;
-use crate::cache::{Beside, Cache, Said};
+use crate::cache::{Beside, Cache, Said, tests::spec};
 
 /// A command that a server has heard: on which connection, its words, and where its answer goes.
 struct Heard {
@@ -207,18 +207,8 @@ async fn shared_5_f_146_what_is_dated_after_now_is_a_miss_and_a_little_is_how_cl
 #[tokio::test]
 async fn asking_1_f_146_many_who_want_the_same_read_it_once() {
     let mut scene = Scene::start().await;
-    let spec = config::Cache {
-        any_tier: false,
-        keep: 10_000_000_000,
-        memory: 64 << 10,
-        max_entry: 8 << 10,
-        vary: Vec::new(),
-        contract: [0; 32],
-        tiers: 16,
-        semantic: None,
-    };
     let beside = Beside { shared: Some(scene.shared.clone()), semantic: None };
-    let cache = Arc::new(Cache::new(spec, beside, None));
+    let cache = Arc::new(Cache::new(spec(), beside, None));
     // On a busy machine the patience of some may end before they hear of it.
     for number in 0.. {
         let key = Key::of_number(number);
