@@ -1,5 +1,7 @@
 //! `evenkeel`: the command line. One file a verb; where everything meets is `wire`.
 
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
+
 mod calibrate;
 mod client;
 mod cmd;

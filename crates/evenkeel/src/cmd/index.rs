@@ -8,7 +8,7 @@ use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
-use evenkeel_retrieval::{Built, Embedder, Folder, Language, Left, Progress, Synonyms, With};
+use evenkeel_retrieval::{Built, Embedder, Folder, Hit, Language, Left, Progress, Synonyms, With};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use serde_json::json;
@@ -19,9 +19,11 @@ use self::{
     place::{NoBuild, Place},
 };
 use super::counted;
+use crate::output;
 
-/// Files after which a line is printed where no bar can be.
+/// Files after which a line is printed where no bar can be: words of so many are indexed, or meanings told, in some ten seconds.
 const LINE: usize = 10_000;
+const EMBEDDED_LINE: usize = 50;
 
 /// Builds the document index of a `retrieval` path, and asks it.
 #[derive(Debug, Args)]
@@ -113,7 +115,8 @@ impl Build {
             synonyms: self.synonyms()?,
             embedder: embedder.as_mut().map(|it| it as &mut dyn Embedder),
         };
-        let built = place.build(&folder, with, |at| tell(&bar, at));
+        let line = if with.embedder.is_some() { EMBEDDED_LINE } else { LINE };
+        let built = place.build(&folder, with, |at| tell(&bar, line, at));
         bar.finish_and_clear();
         let built = match built {
             Err(NoBuild::Nothing(left)) => {
@@ -125,10 +128,10 @@ impl Build {
         };
         let wrong = built.left.iter().filter(|it| it.why.is_wrong()).count();
         if self.json {
-            println!("{}", report(&built, wrong == 0));
+            output::whoever_reads(output::line(report(&built, wrong == 0)))?;
         } else {
             built.left.iter().for_each(say);
-            self.print(&built, &place, wrong);
+            output::whoever_reads(output::text(summary(&built, &place, wrong)))?;
         }
         Ok(ExitCode::from(u8::from(wrong > 0)))
     }
@@ -149,44 +152,40 @@ impl Build {
         bar.set_style(style.expect("the template is right"));
         bar
     }
+}
 
-    fn print(&self, built: &Built, place: &Place, wrong: usize) {
-        let Built { documents, added, changed, removed, kept, expired, future, left, bytes, languages, anew } = built;
-        if let Some(why) = anew {
-            println!("built anew: {why}");
-        }
-        let languages: Vec<_> = languages.iter().map(|(code, number)| format!("{number} {code}")).collect();
-        println!(
-            "{place}: {} ({}), {:.1} MiB: {added} new, {changed} changed, {removed} removed, {kept} as they were",
-            counted(usize::try_from(*documents).unwrap_or(usize::MAX), "document"),
-            languages.join(", "),
-            *bytes as f64 / f64::from(1 << 20),
-        );
-        for (number, what) in
-            [(expired, "expired and never answer"), (future, "say that they will be verified only later")]
-        {
-            if *number > 0 {
-                println!("of these, {number} {what}");
-            }
-        }
-        if !left.is_empty() {
-            println!("left out: {}, {wrong} of them to be mended", left.len());
-        }
+/// Says what a build did, on lines.
+fn summary(built: &Built, place: &Place, wrong: usize) -> String {
+    let Built { documents, added, changed, removed, kept, expired, future, left, bytes, languages, anew } = built;
+    let mut lines = Vec::from_iter(anew.as_ref().map(|why| format!("built anew: {why}")));
+    let languages: Vec<_> = languages.iter().map(|(code, number)| format!("{number} {code}")).collect();
+    lines.push(format!(
+        "{place}: {} ({}), {:.1} MiB: {added} new, {changed} changed, {removed} removed, {kept} as they were",
+        counted(usize::try_from(*documents).unwrap_or(usize::MAX), "document"),
+        languages.join(", "),
+        *bytes as f64 / f64::from(1 << 20),
+    ));
+    let unsaid = [(expired, "expired and never answer"), (future, "say that they will be verified only later")];
+    let unsaid = unsaid.into_iter().filter(|(number, _)| **number > 0);
+    lines.extend(unsaid.map(|(number, what)| format!("of these, {number} {what}")));
+    if !left.is_empty() {
+        lines.push(format!("left out: {}, {wrong} of them to be mended", left.len()));
     }
+    lines.join("\n") + "\n"
 }
 
 /// Says how far a build is: on the bar, or now and then on a line.
-fn tell(bar: &ProgressBar, at: Progress) {
+fn tell(bar: &ProgressBar, line: usize, at: Progress) {
     bar.set_length(at.of as u64);
     bar.set_position(at.read as u64);
-    if bar.is_hidden() && at.read > 0 && at.read.is_multiple_of(LINE) {
-        eprintln!("{} of {} files", at.read, at.of);
+    if bar.is_hidden() && at.read > 0 && at.read.is_multiple_of(line) {
+        output::note(format_args!("{} of {} files", at.read, at.of));
     }
 }
 
 /// Names what was left out.
 fn say(left: &Left) {
-    eprintln!("{}: left out: {}", left.place, left.why);
+    output::note(format_args!("{}: left out: {}", left.place, left.why));
 }
 
 fn report(built: &Built, ok: bool) -> serde_json::Value {
@@ -215,14 +214,15 @@ impl Search {
             .and_then(|it| it.search((&question, vector.as_deref()), now, self.most))
             .context("cannot search")?;
         if self.json {
-            let hit = |it: &evenkeel_retrieval::Hit| json!({"id": it.id, "title": it.title, "source": it.source, "confidence": it.confidence, "passage": it.passage});
-            println!("{}", json!({"hits": hits.iter().map(hit).collect::<Vec<_>>()}));
+            let hit = |it: &Hit| json!({"id": it.id, "title": it.title, "source": it.source, "confidence": it.confidence, "passage": it.passage});
+            output::line(json!({"hits": hits.iter().map(hit).collect::<Vec<_>>()}))?;
         } else {
             if hits.is_empty() {
-                eprintln!("no document has a word of it");
+                output::note("no document has a word of it");
             }
             for hit in &hits {
-                println!("{:.3}  {}  {}  ({})\n{}\n", hit.confidence, hit.id, hit.title, hit.source, hit.passage);
+                let Hit { confidence, id, title, source, passage, .. } = hit;
+                output::line(format_args!("{confidence:.3}  {id}  {title}  ({source})\n{passage}\n"))?;
             }
         }
         Ok(ExitCode::from(u8::from(hits.is_empty())))

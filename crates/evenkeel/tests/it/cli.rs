@@ -171,6 +171,13 @@ fn who_stops_reading_is_told_nothing_and_no_verb_panics() {
         "version: 1\nroutes: {r: {protocol: openai-chat, tiers: [{name: t, fixed: {content: x}}]}}\n",
     )
     .expect("written");
+    let [documents, index, questions] = ["documents", "index", "questions.jsonl"]
+        .map(|name| folder.path().join(name).to_str().expect("text").to_owned());
+    std::fs::create_dir(&documents).expect("made");
+    std::fs::write(format!("{documents}/a.md"), "---\nverified_at: 2026-01-01\n---\n# Parcels\n\nThey come by noon.\n")
+        .expect("written");
+    std::fs::write(format!("{documents}/b.jsonl"), "no JSON\n").expect("written");
+    std::fs::write(&questions, "{\"question\": \"when do parcels come\", \"documents\": [\"a\"]}\n").expect("written");
     // What a verb has found out is its exit code, whoever reads it.
     for (arguments, code) in [
         (&["config", "example"][..], 0),
@@ -183,6 +190,11 @@ fn who_stops_reading_is_told_nothing_and_no_verb_panics() {
         (&["simulate", plain, "--seeds", "2"], 0),
         (&["simulate", plain, "--seeds", "2", "--json"], 0),
         (&["simulate", "--help"], 0),
+        (&["index", "build", &documents, "-o", &index, "--json"], 1),
+        (&["index", "search", &index, "parcels"], 0),
+        (&["index", "search", &index, "parcels", "--json"], 0),
+        (&["index", "measure", &index, &questions], 0),
+        (&["index", "measure", &index, &questions, "--json"], 0),
     ] {
         for both in [false, true] {
             let closed = || {

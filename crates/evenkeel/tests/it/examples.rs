@@ -23,8 +23,10 @@ fn every_example_passes_its_check() {
         if example.join("evenkeel.yaml").is_file() {
             let folder = tempfile::tempdir().expect("a folder");
             copy(&example, folder.path());
-            index(folder.path());
+            index(folder.path(), &[]);
             let file = folder.path().join("evenkeel.yaml");
+            let text = std::fs::read_to_string(&file).expect("the file is there");
+            std::fs::write(&file, text.replace(BY_MEANING, "")).expect("written");
             let output = evenkeel(&["check", file.to_str().expect("text")]);
             assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
             checked += 1;
@@ -47,13 +49,17 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Builds the index of the documents that an example has, as its README says.
-fn index(example: &Path) {
+/// What the tier of an example whose documents are found by meaning, too, says of that.
+const BY_MEANING: &str = ", embeddings: {upstream: embedder, model: all-MiniLM-L6-v2}";
+
+/// Builds the index of the documents that an example has, as its README says: with nothing more, by words alone.
+fn index(example: &Path, more: &[&str]) {
     let (documents, index) = (example.join("help-centre"), example.join("help-centre.index"));
     if documents.is_dir() {
         let synonyms = example.join("synonyms.txt");
         let [documents, index, synonyms] = [documents, index, synonyms].map(|it| it.to_str().expect("text").to_owned());
-        let output = evenkeel(&["index", "build", &documents, "-o", &index, "--synonyms", &synonyms]);
+        let build = ["index", "build", &documents, "-o", &index, "--synonyms", &synonyms];
+        let output = evenkeel(&[&build, more].concat());
         assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     }
 }
@@ -67,13 +73,18 @@ struct Example {
 }
 
 impl Example {
-    /// Starts what its README starts; `mocks` are the arguments of each, which stands at 8090 and from there on.
+    /// Starts what its README starts, without Python; `mocks` are the arguments of each, which stands at 8090 and from there on.
     fn start(name: &str, mocks: &[&[&str]]) -> Self {
-        let (example, folder) = (examples().join(name), tempfile::tempdir().expect("a folder"));
-        copy(&example, folder.path());
-        index(folder.path());
+        let folder = tempfile::tempdir().expect("a folder");
+        copy(&examples().join(name), folder.path());
+        index(folder.path(), &[]);
+        Self::start_in(folder, name, mocks, |text| text.replace(BY_MEANING, ""))
+    }
+
+    /// Starts the gateway in a folder that is as its README makes it.
+    fn start_in(folder: tempfile::TempDir, name: &str, mocks: &[&[&str]], change: impl Fn(&str) -> String) -> Self {
         let file = folder.path().join("evenkeel.yaml");
-        let mut text = std::fs::read_to_string(&file).expect("the file is there");
+        let mut text = change(&std::fs::read_to_string(&file).expect("the file is there"));
         let mocks: Vec<Mocking> = mocks.iter().map(|arguments| Mocking::start(arguments)).collect();
         for (port, mock) in (8090..).zip(&mocks) {
             let told = format!("127.0.0.1:{port}");
@@ -82,7 +93,7 @@ impl Example {
         }
         text = text.replace("127.0.0.1:8080", "127.0.0.1:0").replace("127.0.0.1:9090", "127.0.0.1:0");
         std::fs::write(&file, text).expect("written");
-        let readme = std::fs::read_to_string(example.join("README.md")).expect("the file is there");
+        let readme = std::fs::read_to_string(folder.path().join("README.md")).expect("the file is there");
         Self { mocks, serving: Serving::start(&file), readme, folder }
     }
 

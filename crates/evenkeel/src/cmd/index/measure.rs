@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::{embed::Embeddings, place::Place};
+use crate::output;
 
 /// Documents among which the right one must be.
 const MOST: usize = 3;
@@ -53,13 +54,12 @@ impl Measure {
         ensure!(measured.asked + measured.off > 0, "there is no question");
         if self.json {
             let Measured { asked, first, among_three, answered, off, declined } = measured;
-            println!(
-                "{}",
-                json!({"asked": asked, "first": first, "among_three": among_three, "answered": answered, "off": off, "declined": declined})
-            );
+            output::line(
+                json!({"asked": asked, "first": first, "among_three": among_three, "answered": answered, "off": off, "declined": declined}),
+            )?;
         } else {
-            println!("| what | of | share | 95 % interval (Wilson) |\n|---|---|---|---|");
-            measured.shares().iter().for_each(|share| println!("{}", share.cells()));
+            output::line("| what | of | share | 95 % interval (Wilson) |\n|---|---|---|---|")?;
+            measured.shares().iter().try_for_each(|share| output::line(share.cells()))?;
         }
         Ok(ExitCode::SUCCESS)
     }
