@@ -21,7 +21,9 @@ pub struct Transition {
     pub to: u8,
     /// The cause.
     pub reason: String,
-    /// The path whose breaker moved.
+    /// What moved it: `breaker` or `drift`.
+    pub rule: String,
+    /// The path whose breaker moved, or the upper one of the two where none did.
     pub path: String,
     /// What tripped it, on the way down.
     pub trip: Option<Trip>,
@@ -56,6 +58,7 @@ impl Transition {
             from: it.from,
             to: it.to,
             reason: it.reason.name().into(),
+            rule: it.rule.name().into(),
             path: it.revision.paths[it.path.index()].name.clone(),
             trip: it.trip.map(trip),
             episode: words::episode(it.episode),

@@ -5,6 +5,7 @@ mod calibrate_to;
 mod capability;
 mod clocks;
 mod contract;
+mod drift;
 mod effect;
 mod enrich;
 mod input;

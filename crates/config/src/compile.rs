@@ -10,6 +10,7 @@ mod calibration;
 pub(crate) mod capability;
 mod contract;
 mod digest;
+mod drift;
 mod enrich;
 mod map;
 mod only;
@@ -328,6 +329,8 @@ fn route(name: &str, it: &Route, tiers: Vec<core::Tier>) -> core::Route {
         rescue: it.rescue == Rescue::Splice,
         imputed: enrich::imputed(it),
         cache: cache::policy(it),
+        guards: Vec::new(),
+        drift: drift::policy(it),
         commit: match it.commit {
             Commit::FirstContent => core::CommitPoint::FirstContent,
             Commit::NChars(characters) => core::CommitPoint::Chars(characters),

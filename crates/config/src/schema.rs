@@ -9,6 +9,7 @@ pub(crate) mod calibrate_to;
 pub(crate) mod capability;
 pub(crate) mod commit;
 pub(crate) mod contract;
+pub(crate) mod drift;
 pub(crate) mod enrich;
 pub(crate) mod file;
 pub(crate) mod first_token;

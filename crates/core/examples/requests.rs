@@ -57,6 +57,7 @@ fn admit(n: u64) -> Admit {
         rows: Default::default(),
         sequence: None,
         cache: Default::default(),
+        verdict: Default::default(),
     }
 }
 
@@ -108,6 +109,8 @@ fn revision() -> Revision {
             priority: Default::default(),
             rescue: true,
             cache: None,
+            guards: Vec::new(),
+            drift: None,
             imputed: Default::default(),
             shadow: Default::default(),
             rehearsal: 0,

@@ -11,7 +11,7 @@ use crate::{
     decision::{AttemptRecord, Candidate, Decision, End, Outcome},
     fact::Fact,
     output::{Cancelled, Disclosure, Output, Probe, Source, Start},
-    transition::{Transition, Trip},
+    transition::{Proposal, Rule, Transition, Trip},
 };
 
 /// The hash of everything that was fed into it, in order.
@@ -98,6 +98,7 @@ impl Canonical for Output {
             Self::Breaker(it) => it.feed(hash),
             Self::Gate(it) => it.feed(hash),
             Self::Transition(it) => it.feed(hash),
+            Self::Proposed(it) => it.feed(hash),
             Self::Decision(decision) => decision.feed(hash),
         }
     }
@@ -155,12 +156,25 @@ impl Canonical for Trip {
 
 impl Canonical for Transition {
     fn feed(&self, hash: &mut LogHash) {
-        let Self { at, revision, route, from, to, reason, path, trip, episode } = self;
+        let Self { at, revision, route, from, to, reason, rule, path, trip, episode } = self;
         hash.bytes(&revision.digest);
         let (route, path, reason) = (u64::from(route.0), u64::from(path.0), u64::from(reason.number()));
         let numbers = [6, *at, route, u64::from(*from), u64::from(*to), reason, path, u64::from(*episode)];
         numbers.into_iter().for_each(|n| hash.number(n));
         trip.iter().for_each(|trip| trip.feed(hash));
+        if *rule != Rule::Breaker {
+            hash.bytes(rule.name().as_bytes());
+        }
+    }
+}
+
+impl Canonical for Proposal {
+    fn feed(&self, hash: &mut LogHash) {
+        let Self { at, revision, route, start_at, stands, reason, samples } = self;
+        hash.bytes(&revision.digest);
+        let (route, start_at, stands) = (u64::from(route.0), u64::from(*start_at), u64::from(*stands));
+        let numbers = [15, *at, route, start_at, stands, u64::from(reason.number()), *samples];
+        numbers.into_iter().for_each(|n| hash.number(n));
     }
 }
 

@@ -131,6 +131,29 @@ pub enum Signal {
     FlightWaited,
     /// 1 where a tier has just failed another request of the same.
     FlightFailed,
+    /// The share of rows like those of the reference that are as unlike it as the input, or more, in millionths, against the one
+    /// that is borne; of several rows the least, times their number.
+    AnomalyP,
+    /// The share of features that did not come, in ten-thousandths, against the one that is borne.
+    MissingRatio,
+    /// Features of the wrong type, or that did not come though they have to, against none.
+    InputContract,
+    /// Features outside their range, against none.
+    InputRange,
+    /// Features with a value that the reference does not have, against none.
+    InputUnseen,
+    /// Vectors whose length is not like those of the reference, against none.
+    InputNorm,
+    /// Milliseconds since the oldest of the features was true, against the age that is borne.
+    Staleness,
+    /// 1 where the input is noise, against none.
+    Noise,
+    /// How often a tier failed inputs like this one, in ten-thousandths, against the share that is borne.
+    FallbackRisk,
+    /// How the inputs of the route stand against their reference: 0 stable, 1 warning, 2 drift.
+    Drift,
+    /// The lot of this request in permille, against the share that tiers get back after drift.
+    DriftLot,
 }
 
 /// Declares the names of signals: one that has none does not compile, so all are in the list of all.
@@ -212,6 +235,17 @@ names! {
     LanguagesMissing: "languages_missing",
     DatatypesMissing: "datatypes_missing",
     RegionsBarred: "regions_barred",
+    AnomalyP: "anomaly_p",
+    MissingRatio: "missing_ratio",
+    InputContract: "input_contract",
+    InputRange: "input_range",
+    InputUnseen: "input_unseen",
+    InputNorm: "input_norm",
+    Staleness: "staleness_ms",
+    Noise: "noise",
+    FallbackRisk: "fallback_risk",
+    Drift: "drift",
+    DriftLot: "drift_lot_permille",
 }
 
 impl Signal {
@@ -240,6 +274,25 @@ impl Signal {
         !self.is_about_hedge() && !matches!(self, Self::CacheFresh | Self::SimilarFresh | Self::SimilarFreshAge)
     }
 
+    /// Says whether guards measure it, on the input of a request.
+    pub const fn is_about_input(self) -> bool {
+        use Signal::{
+            AnomalyP, FallbackRisk, InputContract, InputNorm, InputRange, InputUnseen, MissingRatio, Noise, Staleness,
+        };
+        matches!(
+            self,
+            AnomalyP
+                | MissingRatio
+                | InputContract
+                | InputRange
+                | InputUnseen
+                | InputNorm
+                | Staleness
+                | Noise
+                | FallbackRisk
+        )
+    }
+
     /// Says whether it was measured on the rows of an answer.
     pub const fn is_about_rows(self) -> bool {
         matches!(self, Self::RowsApart | Self::RowsLow)
@@ -265,7 +318,8 @@ impl Signal {
             Self::HedgeSamples | Self::HedgePushed | Self::HedgeLowered | Self::HedgeWins => Comparison::Below,
             Self::Leases | Self::RampLot | Self::Refusals | Self::Attempts | Self::GateWaiters => Comparison::AtLeast,
             Self::FirstToken | Self::FlightWaiters | Self::FlightWaited => Comparison::AtLeast,
-            Self::LargerContext => Comparison::AtMost,
+            Self::FallbackRisk | Self::Drift | Self::DriftLot => Comparison::AtLeast,
+            Self::LargerContext | Self::AnomalyP => Comparison::AtMost,
             _ => Comparison::Above,
         }
     }
@@ -315,6 +369,12 @@ impl Signal {
             Self::FlightFailed => Reason::CooldownHold,
             // It lacks nothing that was asked for: a canned answer is no end of another one.
             Self::NoModel => Reason::LowerPreference,
+            Self::AnomalyP | Self::Noise | Self::FallbackRisk => Reason::InputAnomaly,
+            Self::MissingRatio | Self::Staleness => Reason::FeatureMissing,
+            Self::InputContract => Reason::SchemaMismatch,
+            Self::InputRange | Self::InputUnseen | Self::InputNorm => Reason::OutOfDistribution,
+            Self::Drift => Reason::InputDrift,
+            Self::DriftLot => Reason::RecoveryRamp,
         }
     }
 }

@@ -7,7 +7,9 @@ use crate::{
     capability::Wants,
     class::ResultCode,
     clock::Nanos,
+    drift::RouteSignal,
     ensemble::Tally,
+    guard::GuardVerdict,
     id::{AttemptId, ProbeId, RequestId, RouteId},
     probe::Found,
     revision::{Features, Operation, Revision},
@@ -58,6 +60,18 @@ pub enum Input {
         /// What it found.
         found: Found,
     },
+    /// How a route stands by what the shell measures of it, told when it has changed and every ten seconds at the least: what was
+    /// not told for a minute is unknown.
+    Signal {
+        /// The route, in the revision that the core holds now.
+        route: RouteId,
+        /// What was measured.
+        name: RouteSignal,
+        /// What it is.
+        value: u64,
+        /// On how many rows.
+        samples: u64,
+    },
     /// A new revision is to be applied; open requests finish on theirs (rule 9).
     Revision(Arc<Revision>),
     /// The time of [`Core::next_timeout`](crate::Core::next_timeout) has come.
@@ -107,6 +121,8 @@ pub struct Admit {
     pub sequence: Option<Sequence>,
     /// What is known of earlier answers to the same request (F-143).
     pub cache: Lookup,
+    /// What guards have measured of its input.
+    pub verdict: GuardVerdict,
 }
 
 /// How an attempt that is to mend a broken stream compares with what was sent of it.

@@ -21,7 +21,8 @@
 //!
 //! # Reading order
 //! `clock`, `class`, `reason`, `capability`, `revision` are words. `breaker`, `flap`, `ramp`, `domain`, `limiter`, `budget`, `latency`,
-//! `first`, `slow`, `load`, `rows`, `probe`, `proof`, `sequence`, `ensemble`, `shadow`, `cache`, `flight`, `plan` are policies.
+//! `first`, `slow`, `load`, `rows`, `probe`, `proof`, `sequence`, `ensemble`, `shadow`, `cache`, `flight`, `guard`, `drift`, `plan` are
+//! policies.
 //! `attempt`, `commit`, `request`, `route`, `machine` are machines. `decision` is what remains of a request.
 #![no_std]
 #![forbid(unsafe_code)]
@@ -45,12 +46,14 @@ mod commit;
 mod decision;
 mod digest;
 mod domain;
+mod drift;
 mod ensemble;
 mod fact;
 mod fading;
 mod first;
 mod flap;
 mod flight;
+mod guard;
 mod hedge;
 mod histogram;
 mod id;
@@ -96,9 +99,11 @@ pub use clock::{MICROSECOND, MILLISECOND, Nanos, SECOND};
 pub use decision::{AttemptRecord, Candidate, Decision, End, KeptRows, Outcome, Rescue, Role, Verdict};
 pub use digest::digest_name;
 pub use domain::Shut;
+pub use drift::{DriftMode, DriftPolicy, DriftState, RouteSignal};
 pub use ensemble::{Ensemble, MEMBERS, Tally};
 pub use fact::{Comparison, Fact, Signal};
 pub use first::FIRST_CLOCKS;
+pub use guard::{Guard, GuardVerdict};
 pub use id::{AttemptId, PathId, ProbeId, ReplicaId, RequestId, RouteId, UpstreamId};
 pub use input::{Admit, Event, Input, Splice};
 pub use limiter::{weight_of_bytes, weight_of_tokens};
@@ -118,5 +123,5 @@ pub use route::{MemberState, Phase, RouteState, TierState};
 pub use rows::{RowRule, Rows};
 pub use sequence::Sequence;
 pub use shadow::ShadowPolicy;
-pub use transition::{Transition, Trip};
+pub use transition::{Proposal, Rule, Transition, Trip};
 pub use unit::Permille;

@@ -26,6 +26,7 @@ use crate::{
     change::BreakerChange,
     clock::{Nanos, SECOND},
     domain::Gates,
+    drift::RouteSignal,
     flight::{After, Flights},
     hedge::HedgePolicy,
     id::{AttemptId, PathId, RequestId, RouteId, UpstreamId},
@@ -154,6 +155,13 @@ impl Core {
             Input::Probed { probe, found } => {
                 self.probes.heard(now, probe, found);
                 self.arm_probes();
+            }
+            Input::Signal { route, name: RouteSignal::Drift, value, samples } => {
+                let of = self.generation.revision.routes.get(route.index());
+                if let Some(slot) = of.and_then(|of| self.routes.get_mut(&of.name)) {
+                    slot.machine.drift.hear(now, value, samples);
+                    self.look_at_route(now, route);
+                }
             }
             Input::Revision(revision) => self.apply(now, revision),
             Input::Timeout => {}
@@ -291,6 +299,7 @@ impl Core {
             phase: slot.machine.phase(&self.generation, route, &self.paths),
             episode: slot.machine.episode(),
             held: slot.machine.held(now),
+            drift: slot.machine.kept(now, self.generation.revision.routes[route.index()].drift.as_ref()),
             member,
         };
         self.requests.insert(id, Request::new(now, admit, arrival));
@@ -487,6 +496,11 @@ impl Core {
             return;
         };
         let machine = &mut self.routes.get_mut(&of.name).expect("every route has a slot").machine;
+        let (moved, again) = machine.look_at_drift(now, &self.generation, route);
+        self.outputs.extend(moved.into_iter().flatten());
+        if let Some(again) = again {
+            self.timers.arm(Owner::Route(route.0), again);
+        }
         for tier in 0..of.tiers.len() as u8 {
             let at = Look { generation: &self.generation, paths: &self.paths, route, tier };
             let (moved, again) = machine.look(now, at);

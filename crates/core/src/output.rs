@@ -10,7 +10,7 @@ use crate::{
     id::{AttemptId, PathId, ProbeId, ReplicaId, RequestId, UpstreamId},
     reason::Reason,
     revision::{Method, Revision},
-    transition::Transition,
+    transition::{Proposal, Transition},
 };
 
 /// Everything that the core can want.
@@ -91,6 +91,8 @@ pub enum Output {
     Gate(Box<GateChange>),
     /// The tier at which a route starts has changed.
     Transition(Box<Transition>),
+    /// A route is proposed to start lower, or is proposed so no more.
+    Proposed(Box<Proposal>),
     /// The record of a request that is over.
     Decision(Box<Decision>),
 }

@@ -311,6 +311,9 @@ impl<'a> Plan<'a> {
     /// Compares the rows, the sequence and the attempts of a request with what a tier takes, whoever answers on it.
     fn ask_tier(&self, tier: u8, add: &mut impl FnMut(Signal, u64, u64)) {
         let (request, imputed) = (self.request, self.request.imputed());
+        if request.lacks_state(tier).is_none() {
+            self.ask_signals(tier, add);
+        }
         if imputed.sets_apart(tier) {
             // Where none was set apart, the tier takes what there is, be it nothing.
             add(Signal::RowsFit, request.rows_of(tier), request.rows.apart.min(1));
@@ -328,6 +331,21 @@ impl<'a> Plan<'a> {
         }
         if self.is_remote(tier) {
             add(Signal::Attempts, u64::from(request.remote), u64::from(request.route().max_attempts));
+        }
+    }
+
+    /// Compares what guards have measured, and then whether the route is held lower for drift (G-003). What goes on with a
+    /// sequence is not compared (GRD-2).
+    fn ask_signals(&self, tier: u8, add: &mut impl FnMut(Signal, u64, u64)) {
+        let request = self.request;
+        for guard in request.route().guards.iter().filter(|guard| tier < guard.start_at) {
+            if let Some(value) = request.admit.verdict.of(guard.signal) {
+                add(guard.signal, value, guard.threshold);
+            }
+        }
+        if let Some(kept) = request.drift.filter(|kept| tier < kept.start_at) {
+            let (signal, value, threshold) = kept.ask(request.admit.entropy);
+            add(signal, value, threshold);
         }
     }
 

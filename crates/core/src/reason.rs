@@ -140,6 +140,9 @@ impl Reason {
                 | Self::RetryBudgetEmpty
                 | Self::AttemptsExhausted
                 | Self::FeatureMissing
+                | Self::InputAnomaly
+                | Self::SchemaMismatch
+                | Self::OutOfDistribution
                 | Self::SuspectRequest
                 | Self::CacheMiss
                 | Self::ClientMaxAge

@@ -47,6 +47,7 @@ use crate::{
     commit::Commit,
     decision::{AttemptRecord, End, Role},
     domain::Gates,
+    drift::Kept,
     ensemble::MEMBERS,
     fact::Fact,
     flight::Flights,
@@ -101,6 +102,8 @@ pub(crate) struct Request {
     episode: Option<u32>,
     /// Where its route is pinned.
     pub(crate) held: Option<Held>,
+    /// Where its route is held for drift, or on its way back from it.
+    pub(crate) drift: Option<Kept>,
     /// Its place in a sequence (OIP-36).
     pub(crate) member: Option<Member>,
     facts: Vec<Fact>,
@@ -185,12 +188,13 @@ pub(crate) struct Arrival {
     pub(crate) phase: Phase,
     pub(crate) episode: Option<u32>,
     pub(crate) held: Option<Held>,
+    pub(crate) drift: Option<Kept>,
     pub(crate) member: Option<Member>,
 }
 
 impl Request {
     pub(crate) fn new(now: Nanos, admit: Admit, arrival: Arrival) -> Self {
-        let Arrival { generation, phase, episode, held, member } = arrival;
+        let Arrival { generation, phase, episode, held, drift, member } = arrival;
         let route = generation.revision.routes[admit.route.index()].deadline;
         let deadline = admit.deadline.map_or(route, |client| client.min(route));
         let (at, rows) = (now.saturating_sub(admit.spent), admit.rows);
@@ -203,6 +207,7 @@ impl Request {
             phase,
             episode,
             held,
+            drift,
             member,
             facts: Vec::with_capacity(4),
             attempts: Vec::with_capacity(1),

@@ -15,7 +15,9 @@ use crate::{
     cache::CachePolicy,
     capability::{Can, Names},
     clock::Nanos,
+    drift::DriftPolicy,
     ensemble::Ensemble,
+    guard::Guard,
     id::{PathId, RouteId, UpstreamId},
     priority::Priority,
     rows::RowRule,
@@ -139,6 +141,10 @@ pub struct Route {
     pub rehearsal: Nanos,
     /// How it uses earlier answers, where it does (F-143).
     pub cache: Option<CachePolicy>,
+    /// What it takes of the numbers that guards measure, in the order of their authority.
+    pub guards: Vec<Guard>,
+    /// What it does about drift, where it does anything.
+    pub drift: Option<DriftPolicy>,
     /// Ordered ways to answer; tier 0 is the primary.
     pub tiers: Vec<Tier>,
 }

@@ -17,6 +17,7 @@ use crate::{
     breaker::BreakerState,
     clock::Nanos,
     domain::Shut,
+    drift::{Drift, DriftPolicy, DriftState, Kept, Proposing},
     id::{PathId, RouteId},
     output::Output,
     path::{Generation, Lane, PathState, Paths},
@@ -25,7 +26,7 @@ use crate::{
     proof::Redundancy,
     reason::Reason,
     revision::{Method, Operation, Tier},
-    transition::{Transition, Trip},
+    transition::{Proposal, Rule, Transition, Trip},
 };
 
 /// How a route is doing.
@@ -70,6 +71,8 @@ pub struct RouteState {
     /// The tier at which it starts by its breakers alone, as its last transition said. A gate closes and opens too often for
     /// each time to be a transition.
     pub start: u8,
+    /// How it stands with drift, where it does anything about it.
+    pub drift: Option<DriftState>,
     /// Its tiers, in order.
     pub tiers: Vec<TierState>,
 }
@@ -133,6 +136,7 @@ pub(crate) struct RouteMachine {
     /// Per tier, whose state that is.
     slots: Vec<u32>,
     pin: Pin,
+    pub(crate) drift: Drift,
 }
 
 impl RouteMachine {
@@ -145,6 +149,7 @@ impl RouteMachine {
             barred: vec![None; tiers],
             slots: Vec::new(),
             pin: Pin::default(),
+            drift: Drift::default(),
         }
     }
 
@@ -181,9 +186,49 @@ impl RouteMachine {
         match usize::from(self.start) {
             0 => Phase::Normal,
             start if start >= tiers.len() => Phase::Exhausted,
-            start if (0..start).any(ramping) => Phase::Recovering,
+            start if self.drift.is_returning() || (0..start).any(ramping) => Phase::Recovering,
             _ => Phase::Degraded,
         }
+    }
+
+    /// Returns where the route is held for drift.
+    pub(crate) fn kept(&self, now: Nanos, policy: Option<&DriftPolicy>) -> Option<Kept> {
+        self.drift.kept(now, policy)
+    }
+
+    /// Looks at what is known of its drift; returns the proposal and the transition that follow, if any, and when to look again.
+    pub(crate) fn look_at_drift(
+        &mut self,
+        now: Nanos,
+        generation: &Generation,
+        route: RouteId,
+    ) -> ([Option<Output>; 2], Option<Nanos>) {
+        let of = &generation.revision.routes[route.index()];
+        let (policy, before) = (of.drift.as_ref(), self.drift.above());
+        let proposing = self.drift.turn(now, policy);
+        let proposed = proposing.map(|it| self.proposal(now, generation, route, it));
+        let cause = Cause { rule: Rule::Drift, path: None, trip: self.drift.trip() };
+        // What else has changed with a revision is the breakers' to say.
+        let moves = before != self.drift.above() && (cause.trip.is_some() || self.first(now, &of.tiers) <= self.start);
+        let moved = if moves { self.moved(now, (generation, route), cause) } else { None };
+        ([proposed, moved], self.drift.due(now, policy))
+    }
+
+    fn proposal(&self, at: Nanos, generation: &Generation, route: RouteId, it: Proposing) -> Output {
+        let (stands, reason) = match it {
+            Proposing::Begins => (true, Reason::InputDrift),
+            Proposing::Ends(reason) => (false, reason),
+        };
+        let policy = generation.revision.routes[route.index()].drift.as_ref();
+        Output::Proposed(Box::new(Proposal {
+            at,
+            revision: generation.revision.clone(),
+            route,
+            start_at: policy.map_or(0, |it| it.start_at),
+            stands,
+            reason,
+            samples: self.drift.samples(),
+        }))
     }
 
     /// Looks at the breaker of one tier after it may have moved; returns the transition that follows, if any, and when
@@ -205,17 +250,18 @@ impl RouteMachine {
             }
             _ => None,
         };
-        let moved = self.moved(now, &at, trip);
+        let cause = Cause { rule: Rule::Breaker, path: Some(at.path()), trip };
+        let moved = self.moved(now, (at.generation, at.route), cause);
         (moved, again.into_iter().chain(self.held(now).map(|held| held.until)).min())
     }
 
     /// Returns the state for people and programs.
     pub(crate) fn state(&self, now: Nanos, generation: &Generation, route: RouteId, paths: &Paths) -> RouteState {
-        let held = self.held(now);
-        let of = &generation.revision.routes[route.index()];
+        let (held, of) = (self.held(now), &generation.revision.routes[route.index()]);
+        let drift = self.drift.kept(now, of.drift.as_ref());
         let stands = Standing { generation, paths };
         let tiers = of.tiers.iter().zip(0..).map(|(tier, at)| {
-            let held = held.is_some_and(|held| held.left(now, at) > 0);
+            let held = held.is_some_and(|held| held.left(now, at) > 0) || drift.is_some_and(|it| it.leaves_alone(at));
             let breaker = stands.worst(tier).0;
             let operations = of.protocol.operations().iter().map(|it| (*it, stands.operation(tier, *it))).collect();
             let eligible = stands.is_open(tier) && !held;
@@ -236,13 +282,14 @@ impl RouteMachine {
             reason: self.reason,
             since: self.since,
             start: self.start,
+            drift: self.drift.state(now, of.drift.as_ref()),
             tiers: tiers.collect(),
         }
     }
 
     /// Returns the first tier that may be started at, not above a pin; lifts a pin that leaves no model.
     fn first(&mut self, now: Nanos, tiers: &[Tier]) -> u8 {
-        let free = |at: &usize| self.barred[*at].is_none();
+        let free = |at: &usize| self.barred[*at].is_none() && !self.drift.bars(*at);
         let model = |at: &usize| !matches!(tiers[*at].method, Method::Default | Method::Cache);
         let from = self.held(now).map_or(0, |held| usize::from(held.tier));
         if let Some(pinned) = (from..tiers.len()).filter(model).find(free).filter(|_| from > 0) {
@@ -252,8 +299,9 @@ impl RouteMachine {
         (0..tiers.len()).find(free).unwrap_or(tiers.len()) as u8
     }
 
-    fn moved(&mut self, now: Nanos, at: &Look<'_>, trip: Option<Trip>) -> Option<Output> {
-        let tiers = &at.generation.revision.routes[at.route.index()].tiers;
+    fn moved(&mut self, now: Nanos, at: (&Generation, RouteId), cause: Cause) -> Option<Output> {
+        let ((generation, route), Cause { rule, path, trip }) = (at, cause);
+        let tiers = &generation.revision.routes[route.index()].tiers;
         let start = self.first(now, tiers);
         if start == self.start {
             return None;
@@ -277,16 +325,25 @@ impl RouteMachine {
         }
         Some(Output::Transition(Box::new(Transition {
             at: now,
-            revision: at.generation.revision.clone(),
-            route: at.route,
+            revision: generation.revision.clone(),
+            route,
             from,
             to,
             reason,
-            path: at.path(),
+            rule,
+            path: path.unwrap_or(tiers[usize::from(from.min(to))].path),
             trip: trip.filter(|_| down),
             episode: self.episodes,
         })))
     }
+}
+
+/// What moves a route.
+struct Cause {
+    rule: Rule,
+    /// The path whose breaker moved; none where none did.
+    path: Option<PathId>,
+    trip: Option<Trip>,
 }
 
 /// Which tier to look at, and where it stands.

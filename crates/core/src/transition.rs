@@ -43,6 +43,44 @@ impl Trip {
     }
 }
 
+/// What moved a route (G-001).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rule {
+    /// The breaker of a path.
+    Breaker,
+    /// What it does about drift.
+    Drift,
+}
+
+impl Rule {
+    /// Returns the word that records use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Breaker => "breaker",
+            Self::Drift => "drift",
+        }
+    }
+}
+
+/// A proposal that a route start lower, which nothing but a person follows, or its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proposal {
+    /// When, on the shell's clock.
+    pub at: Nanos,
+    /// The revision that it cites.
+    pub revision: Arc<Revision>,
+    /// Which route.
+    pub route: RouteId,
+    /// The tier at which it would start.
+    pub start_at: u8,
+    /// Whether it stands from now on; else it has ended.
+    pub stands: bool,
+    /// Why it stands, or why no more: [`Reason::SignalStale`] where nobody says any more how things are.
+    pub reason: Reason,
+    /// On how many rows the last word was.
+    pub samples: u64,
+}
+
 /// A change of the tier at which a route starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transition {
@@ -58,7 +96,9 @@ pub struct Transition {
     pub to: u8,
     /// The cause.
     pub reason: Reason,
-    /// The path whose breaker moved.
+    /// What moved it.
+    pub rule: Rule,
+    /// The path whose breaker moved, or the upper one of the two tiers where none did.
     pub path: PathId,
     /// What tripped it, on the way down.
     pub trip: Option<Trip>,

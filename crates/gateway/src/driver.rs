@@ -233,6 +233,7 @@ impl Driver {
                     | Output::Breaker(_)
                     | Output::Gate(_)
                     | Output::CancelIgnored { .. }
+                    | Output::Proposed(_)
                     | Output::Probe(_) => {
                         news.push(output);
                     }
@@ -278,6 +279,7 @@ impl State {
             | Output::Breaker(_)
             | Output::Gate(_)
             | Output::CancelIgnored { .. }
+            | Output::Proposed(_)
             | Output::Probe(_) => return,
         };
         let Some(mailbox) = self.mailboxes.get(&request) else { return };
@@ -364,6 +366,7 @@ mod tests {
             rows: Default::default(),
             sequence: None,
             cache: Default::default(),
+            verdict: Default::default(),
         };
         let (_, mail) = driver.admit(&revision, admit).expect("the revision is in force");
         assert!(matches!(mail.take().await, Mail::Lost), "DRV-3");

@@ -191,6 +191,7 @@ impl Events {
                 self.metrics.gate(change);
                 log::gate(change);
             }
+            Output::Proposed(it) => log::proposal(it),
             Output::CancelIgnored { revision, path, .. } => self.metrics.cancel_ignored(revision, *path),
             _ => {}
         }

@@ -18,6 +18,7 @@ pub(crate) enum Purpose {
     Script,
     Probes,
     Shadows,
+    Drifts,
 }
 
 impl Dice {

@@ -22,6 +22,7 @@ mod changes;
 mod ejections;
 mod flaps;
 mod health;
+mod measured;
 mod promise;
 mod purse;
 mod readiness;
@@ -37,8 +38,8 @@ use std::{fmt, sync::Arc};
 use evenkeel_core::{Core, Event, Evidence, Input, Nanos, Output, Path, RequestId, Revision, SECOND, Splice, Start};
 
 use self::{
-    health::Health, promise::Promises, purse::Purses, recovery::Recovery, room::Rooms, shadows::Shadows, told::Told,
-    watch::Running,
+    health::Health, measured::Measured, promise::Promises, purse::Purses, recovery::Recovery, room::Rooms,
+    shadows::Shadows, told::Told, watch::Running,
 };
 use crate::world;
 
@@ -84,6 +85,7 @@ pub(crate) struct Oracle {
     told: Told,
     rooms: Rooms,
     shadows: Shadows,
+    measured: Measured,
     recovery: Recovery,
 }
 
@@ -96,6 +98,7 @@ impl Oracle {
             told: Told::new(&revision),
             rooms: Rooms::new(&revision),
             shadows: Shadows::new(&revision),
+            measured: Measured::new(revision.clone()),
             recovery: Recovery::new(trouble),
         }
     }
@@ -148,6 +151,10 @@ impl Oracle {
                 self.health.suspect();
                 self.health.probed(*probe, *found);
             }
+            Input::Signal { route, value, .. } => {
+                self.health.before(now, core, false);
+                self.measured.told(now, *route, *value);
+            }
             Input::Timeout | Input::Drain | Input::Landed { .. } => self.health.before(now, core, false),
         }
     }
@@ -186,6 +193,7 @@ impl Oracle {
                 let added = 1_000 * added.most.min(context.unwrap_or(u64::MAX));
                 let (operation, cost) = (watch.admit.operation, watch.admit.cost + added);
                 self.told.started(now, start)?;
+                self.measured.started(start, watch)?;
                 room?;
                 self.health.started(now, start, operation)?;
                 self.purses.started(now, watch.admit.route, again, cost)
@@ -229,7 +237,11 @@ impl Oracle {
             }
             Output::Breaker(change) => self.health.told(change),
             Output::Gate(change) => self.told.changed(change),
-            Output::Transition(transition) => self.health.moved(transition),
+            Output::Transition(transition) => {
+                self.measured.moved(transition)?;
+                self.health.moved(transition)
+            }
+            Output::Proposed(proposal) => self.measured.proposed(proposal),
             Output::Decision(decision) => self.promises.recorded(decision),
         }
     }

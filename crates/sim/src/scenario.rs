@@ -9,7 +9,7 @@ mod schema;
 use std::{path::Path, sync::Arc};
 
 use evenkeel_config::{Deployment, Diagnostic, Severity};
-use evenkeel_core::{Nanos, Revision};
+use evenkeel_core::{Nanos, Revision, RouteId};
 
 pub(crate) use schema::{Server, WhenFull};
 
@@ -38,9 +38,21 @@ pub struct Scenario {
     pub(crate) local: Model,
     pub(crate) workload: Vec<Load>,
     pub(crate) faults: Vec<Fault>,
+    pub(crate) drifts: Vec<Drift>,
     /// From, until, every.
     pub(crate) reloads: Option<(Nanos, Nanos, Nanos)>,
     pub(crate) expect: Expect,
+}
+
+/// A time in which the detector of a route stands at drift.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Drift {
+    pub(crate) route: RouteId,
+    pub(crate) at: Nanos,
+    pub(crate) length: Nanos,
+    pub(crate) spread: Nanos,
+    /// Nothing is said when it is over.
+    pub(crate) silent: bool,
 }
 
 /// What must hold for every seed.
@@ -96,12 +108,13 @@ impl Scenario {
         })
     }
 
-    /// Returns when everything that is out of the ordinary begins, and when it is over, at the latest: faults, and clients
-    /// that come for a time only.
+    /// Returns when everything that is out of the ordinary begins, and when it is over, at the latest: faults, drifts, and
+    /// clients that come for a time only.
     pub(crate) fn trouble(&self, spells: &[crate::fault::Spell]) -> Option<(Nanos, Nanos)> {
         let faults = spells.iter().map(|spell| (spell.from, spell.until));
         let passing = self.workload.iter().filter_map(|load| load.until.map(|until| (load.from, until)));
         let reloads = self.reloads.map(|(from, until, _)| (from, until));
-        faults.chain(passing).chain(reloads).reduce(|all, it| (all.0.min(it.0), all.1.max(it.1)))
+        let drifts = self.drifts.iter().map(|it| (it.at, it.at + it.spread + it.length));
+        faults.chain(passing).chain(reloads).chain(drifts).reduce(|all, it| (all.0.min(it.0), all.1.max(it.1)))
     }
 }

@@ -28,6 +28,8 @@ pub(crate) struct Load {
     pub(crate) needs: [(Features, u16); 2],
     /// Rows of a request, and the share of those that are set apart, in thousandths.
     pub(crate) rows: (u32, u16),
+    /// The share whose input the guards of their route find unlike the reference, in thousandths.
+    pub(crate) unlike: u16,
     /// Different questions; 0 where each is its own.
     pub(crate) questions: u32,
     /// The share that changes something, in thousandths.
@@ -93,6 +95,7 @@ mod tests {
             prompt,
             needs: [(Features::NONE, 0); 2],
             rows: (0, 0),
+            unlike: 0,
             questions: 0,
             effects: 0,
             patience: None,

@@ -12,6 +12,7 @@ mod ballots;
 mod cached;
 mod calls;
 mod clients;
+mod measured;
 mod probes;
 mod queue;
 mod trace;
@@ -72,6 +73,8 @@ enum What {
     Strike(u32),
     /// The configuration is applied again.
     Reload,
+    /// A detector has something to say of a drift of the scenario, which lasts until then.
+    Drift(u32, Nanos),
     /// An answer may be had by those who wait for it, or may not.
     Landed(RequestId, bool),
 }
@@ -160,6 +163,7 @@ impl<'s> World<'s> {
             violation: None,
         };
         world.begin();
+        world.expect_drifts(run.seed);
         world
     }
 
@@ -226,6 +230,7 @@ impl<'s> World<'s> {
             What::Probe(probe) => self.probe(probe),
             What::Probed(probe, found) => self.probed(probe, found),
             What::Reload => self.reload(),
+            What::Drift(at, until) => self.drift(at, until),
             What::Landed(request, kept) => self.feed(Input::Landed { request, kept }, None),
         }
     }
@@ -270,6 +275,7 @@ impl<'s> World<'s> {
             | Output::Transition(_)
             | Output::Breaker(_)
             | Output::Gate(_)
+            | Output::Proposed(_)
             | Output::CancelIgnored { .. } => {}
             Output::Decision(decision) => {
                 if let Some(shared) = self.kept.over(self.now, &decision) {

@@ -51,6 +51,8 @@ fn revision() -> Revision {
             priority: Default::default(),
             rescue: true,
             cache: None,
+            guards: Vec::new(),
+            drift: None,
             imputed: Default::default(),
             shadow: Default::default(),
             rehearsal: 0,
@@ -92,6 +94,7 @@ fn decided() -> core::Decision {
             rows: Default::default(),
             sequence: None,
             cache: Default::default(),
+            verdict: Default::default(),
         }),
     );
     let mut decision = None;

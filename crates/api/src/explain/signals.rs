@@ -1,5 +1,7 @@
 //! The numbers that were compared, each in a sentence.
 
+mod input;
+
 use crate::decision::Input;
 
 /// Says what was compared, and whether it spoke against the tier.
@@ -11,6 +13,7 @@ pub(super) fn words(it: &Input) -> String {
 
 fn measured(it: &Input) -> String {
     let aside = lacking(it).or_else(|| beside(it)).or_else(|| voted(it)).or_else(|| kept(it));
+    let aside = aside.or_else(|| input::words(it));
     if let Some(aside) = aside {
         return aside;
     }

@@ -35,6 +35,7 @@ impl Checks<'_> {
             self.route_clocks(&key, route);
             self.attempts(&key, route);
             self.cache(&key, route);
+            self.drift(&key, route);
             self.ladder(&key, route);
             self.contexts(&key, route);
             self.capabilities(&key, route);

@@ -28,7 +28,7 @@ pub(super) fn of(canonical: &Value) -> [u8; 32] {
 }
 
 /// Keys of a route that say nothing of what it takes and gives, and by whom.
-const HOW_A_ROUTE_ASKS: [&str; 15] = [
+const HOW_A_ROUTE_ASKS: [&str; 16] = [
     "deadline",
     "max_attempts",
     "on_policy",
@@ -42,6 +42,7 @@ const HOW_A_ROUTE_ASKS: [&str; 15] = [
     "retry_budget",
     "max_batch",
     "shadow",
+    "drift",
     "rehearsal",
     "journey",
 ];

@@ -169,6 +169,8 @@ impl Deployment {
                 tiers,
                 imputed: ImputedPolicy::default(),
                 cache: None,
+                guards: Vec::new(),
+                drift: None,
                 ..whole.clone()
             }],
             // And nobody stands below it who would take what it is not sure of.

@@ -3,6 +3,7 @@
 mod any;
 mod calibrate_to;
 mod contract;
+mod drift;
 mod enrich;
 mod keys;
 mod learnt_votes;

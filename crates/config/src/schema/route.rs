@@ -7,6 +7,7 @@ use super::{
     cache::{Cache, Semantic},
     commit::Commit,
     contract::{Input, Output},
+    drift::Drift,
     enrich::Enrich,
     post::Step,
     scalar::{Duration, Ratio},
@@ -80,6 +81,9 @@ pub(crate) struct Route {
     /// What an `oip` route gives.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) output: Option<Output>,
+    /// What is done when inputs or outputs are no longer those of the reference; without it they are not compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) drift: Option<Drift>,
     /// Copies of live requests that keep the lower tiers exercised (F-150).
     #[serde(default)]
     pub(crate) shadow: Shadow,

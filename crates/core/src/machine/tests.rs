@@ -5,11 +5,13 @@ mod cached;
 mod changes;
 mod clocks;
 mod commit;
+mod drift;
 mod endings;
 mod enriched;
 mod first;
 mod flights;
 mod gates;
+mod guards;
 mod health;
 mod hedges;
 mod lacks;
@@ -93,6 +95,8 @@ fn revision(primary_replicas: usize) -> Revision {
             priority: Default::default(),
             rescue: true,
             cache: None,
+            guards: Vec::new(),
+            drift: None,
             imputed: Default::default(),
             shadow: Default::default(),
             rehearsal: 0,
@@ -157,6 +161,7 @@ impl Kit {
             rows: Default::default(),
             sequence: None,
             cache: Default::default(),
+            verdict: Default::default(),
         };
         change(&mut admit);
         self.feed(Input::Admit(admit));

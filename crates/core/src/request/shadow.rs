@@ -123,7 +123,8 @@ impl Request {
             return None;
         }
         let generation = self.generation.clone();
-        let arrival = Arrival { generation, phase: Phase::Normal, episode: None, held: None, member: None };
+        let arrival =
+            Arrival { generation, phase: Phase::Normal, episode: None, held: None, drift: None, member: None };
         let admit = Admit { deadline: None, max_tier: None, spent: 0, ..self.admit.clone() };
         let of = Request::new(now, admit, arrival);
         world.paths.state_mut(slot).lane(self.generation.path(path), self.admit.operation);

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use evenkeel_core::*;
 
 use crate::{
+    drift::NaiveDrift,
     history::Entry,
     naive::{Asker, Heard, Model, Started},
     sample::plain_sample,
@@ -31,6 +32,9 @@ pub(crate) struct Oracle {
     /// Requests that a tier could not do before anything else failed: no safe default hides that (F-009).
     incapable: BTreeSet<RequestId>,
     failed: BTreeSet<RequestId>,
+    /// By route: what was told of its drift; and what share of the upper tiers a request found.
+    told: BTreeMap<RouteId, NaiveDrift>,
+    shares: BTreeMap<RequestId, Permille>,
     /// A request that was just admitted: the tier that the model expects to be started, if any.
     expected: Option<(RequestId, Option<u8>)>,
     pub(crate) checked: usize,
@@ -54,6 +58,8 @@ impl Oracle {
             low: BTreeMap::new(),
             incapable: BTreeSet::new(),
             failed: BTreeSet::new(),
+            told: BTreeMap::new(),
+            shares: BTreeMap::new(),
             expected: None,
             checked: 0,
         }
@@ -73,8 +79,12 @@ impl Oracle {
             Entry::Input(Input::Admit(admit)) => {
                 self.admits.insert(admit.request, (now, admit.clone(), self.reloads));
                 self.rows.insert(admit.request, (admit.rows.all - admit.rows.apart, admit.rows.apart));
+                let policy = self.revision.routes[admit.route.index()].drift.as_ref();
+                let share = self.told.entry(admit.route).or_default().share(now, policy);
+                self.shares.insert(admit.request, share);
                 self.expected = Some((admit.request, self.first_tier(now, admit)));
             }
+            Entry::Input(Input::Signal { route, value, .. }) => self.told.entry(*route).or_default().hear(now, *value),
             Entry::Input(Input::Attempt { attempt, event }) => self.hear(now, *attempt, *event),
             Entry::Input(Input::Revision(_)) => self.reloads += 1,
             Entry::Input(Input::Timeout) => self.model.timeout(now),
@@ -122,7 +132,18 @@ impl Oracle {
             true => free > 0 || apart == 0,
             false => admit.imputed <= imputed.most,
         };
+        let route = &self.revision.routes[admit.route.index()];
+        let suspicious = route.guards.iter().filter(|guard| at < guard.start_at).any(|guard| {
+            let value = admit.verdict.of(guard.signal);
+            value.is_some_and(
+                |value| if guard.signal == Signal::AnomalyP { value <= guard.threshold } else { value > 0 },
+            )
+        });
+        let below = route.drift.as_ref().is_some_and(|it| at < it.start_at);
+        let held = below && !self.shares[&admit.request].draws(admit.entropy.rotate_left(17));
         let able = !barred
+            && !suspicious
+            && !held
             && (at >= imputed.start_at || taken)
             && admit.max_tier.is_none_or(|max| at <= max)
             && admit.needs.missing_in(of.features).is_empty()

@@ -5,6 +5,7 @@
 //! one rule, named after it; that of `replay` notices every change, also one that is right.
 
 mod ballot;
+mod drift;
 mod follow;
 mod history;
 mod naive;

@@ -2,6 +2,7 @@
 
 mod again;
 mod cached;
+mod measured;
 mod mends;
 mod parts;
 mod replicas;
@@ -395,8 +396,8 @@ fn forgeries(honest: &Decision) -> Vec<(&'static str, Decision)> {
         let first = &mut it.candidates[0];
         first.verdict = if first.verdict == Verdict::Selected { Verdict::Rejected } else { Verdict::Selected };
     });
-    forge("reason", &|it| it.candidates[0].reasons.push(Reason::InputDrift));
-    forge("cause", &|it| it.reason = Reason::InputDrift);
+    forge("reason", &|it| it.candidates[0].reasons.push(Reason::ConceptDrift));
+    forge("cause", &|it| it.reason = Reason::ConceptDrift);
     if let Some(tier) = honest.attempts.last().map(|attempt| attempt.tier) {
         forge("fact", &|it| it.facts.push(Fact::new(tier, Signal::OpenFor, 1, 0)));
     }
@@ -429,13 +430,18 @@ fn charged(result: ResultCode) -> bool {
 fn switches_are_bounded(seed: u64) -> Result<(), TestCaseError> {
     let history = World::play(seed, 2 * ARRIVALS);
     let dwell = sample(seed).paths[0].breaker.open;
-    let mut switches: BTreeMap<(RouteId, PathId), Vec<Nanos>> = BTreeMap::new();
+    let mut switches: BTreeMap<(RouteId, PathId, Rule), Vec<Nanos>> = BTreeMap::new();
     for (at, output) in history.outputs() {
         if let Output::Transition(transition) = output {
             prop_assert_eq!(transition.at, at);
             prop_assert!(transition.to < transition.from || transition.trip.is_some(), "a way down without a cause");
-            let times = switches.entry((transition.route, transition.path)).or_default();
-            if times.is_empty() && transition.to < transition.from {
+            let times = switches.entry((transition.route, transition.path, transition.rule)).or_default();
+            if transition.rule == Rule::Drift {
+                // Fail-back waits for a step's time (DRIFT-3).
+                prop_assert!(
+                    times.last().is_none_or(|last| transition.to > transition.from || at - last >= 3 * SECOND)
+                );
+            } else if times.is_empty() && transition.to < transition.from {
                 // It was left while the route stood elsewhere, a dwell ago at the least.
                 times.push(at - dwell);
             }
@@ -443,6 +449,7 @@ fn switches_are_bounded(seed: u64) -> Result<(), TestCaseError> {
         }
     }
     for (key, times) in switches {
+        let dwell = if key.2 == Rule::Drift { 3 * SECOND } else { dwell };
         for (n, at) in times.iter().enumerate() {
             let bound = 1 + 2 * (at - times[0]) / dwell;
             prop_assert!((n as u64) < bound, "{:?}: switch {} after {} ns", key, n + 1, at - times[0]);

@@ -9,7 +9,7 @@ const INPUTS: usize = 100_000;
 
 /// The hash that every machine and every profile must give. It changes with every rule of decision that changes, and
 /// then on purpose: the test prints the new one.
-const GOLDEN: u64 = 0x6221_D54C_B197_ED74;
+const GOLDEN: u64 = 0x0F98_FE5C_1349_F165;
 
 fn sequence() -> History {
     let mut world = World::new(42, sample(42));

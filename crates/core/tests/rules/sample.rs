@@ -96,6 +96,8 @@ pub(crate) fn plain_sample(seed: u64) -> Revision {
         priority: Default::default(),
         rescue: true,
         cache: None,
+        guards: Vec::new(),
+        drift: None,
         imputed: match protocol {
             Protocol::Oip => ImputedPolicy {
                 most: Permille::new(500),
@@ -112,11 +114,29 @@ pub(crate) fn plain_sample(seed: u64) -> Revision {
             .collect(),
     };
     revision.routes = vec![route("chat", Protocol::OpenaiChat, &chat), route("infer", Protocol::Oip, &infer)];
+    revision.routes.iter_mut().for_each(|route| measures(seed, route));
     let rules = [None, Some(RowRule::Any), Some(RowRule::Split), Some(RowRule::Share(Permille::new(400)))];
     for (at, (.., path)) in infer[..2].iter().enumerate() {
         revision.paths[path.index()].accept = rules[((seed / 3) >> (2 * at)) as usize % 4];
     }
     revision
+}
+
+/// Half of all seeds have routes whose upper tiers do not take every input.
+fn measures(seed: u64, route: &mut Route) {
+    let bits = Dice(seed ^ 0x51E0).roll();
+    if !bits.is_multiple_of(2) {
+        return;
+    }
+    let start_at = |shift: u32| 1 + (bits >> shift) as u8 % 2;
+    route.guards = vec![
+        Guard { signal: Signal::AnomalyP, threshold: 50_000, start_at: start_at(8) },
+        Guard { signal: Signal::InputRange, threshold: 0, start_at: start_at(9) },
+    ];
+    let mode =
+        [DriftMode::Observe, DriftMode::Recommend, DriftMode::Enforce, DriftMode::Enforce][(bits >> 16) as usize % 4];
+    let ramp = [200, 600, 1_000].map(Permille::new).into();
+    route.drift = Some(DriftPolicy { start_at: start_at(10), mode, ramp, every: 3 * SECOND });
 }
 
 /// What a path can: not all of them everything.

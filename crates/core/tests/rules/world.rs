@@ -206,6 +206,7 @@ impl World {
             rows: Default::default(),
             sequence: None,
             cache: Default::default(),
+            verdict: verdict(self.dice.0),
         };
         let deadline = admit.deadline.map(|_| self.dice.below(3 * SECOND));
         let (spent, imputed) = enriched(admit.entropy);
@@ -353,7 +354,8 @@ impl World {
             | Output::CancelIgnored { .. }
             | Output::Probe(_)
             | Output::Breaker(_)
-            | Output::Gate(_) => {}
+            | Output::Gate(_)
+            | Output::Proposed(_) => {}
         }
     }
 
@@ -377,6 +379,13 @@ impl World {
 
     /// Changes the weather: paths fall ill and get well, clients leave, a reload comes.
     pub(crate) fn weather(&mut self) {
+        // Of other bits than everything else.
+        let mut bits = Dice(self.dice.0 ^ 0xD21F7);
+        if bits.one_in(12) {
+            let route = RouteId(bits.below(self.core.revision().routes.len() as u64) as u16);
+            let (value, samples) = ([0, 1, 2, 2][bits.below(4) as usize], bits.below(9_000));
+            self.feed(Input::Signal { route, name: RouteSignal::Drift, value, samples });
+        }
         if self.dice.one_in(25) {
             let path = self.dice.below(self.core.revision().paths.len() as u64) as u16;
             let illness = [0, 0, 300, 1_000][self.dice.below(4) as usize];
@@ -403,6 +412,15 @@ impl World {
             Some(Grey::Fails(share)) => (self.least, *share),
         }
     }
+}
+
+/// What guards have measured of a request, by bits that no other draw is made from: of some nothing.
+fn verdict(bits: u64) -> GuardVerdict {
+    let mut bits = Dice(bits ^ 0x61A2D);
+    let anomaly = (Signal::AnomalyP, bits.below(1_000_000));
+    let range = (Signal::InputRange, u64::from(bits.one_in(12)));
+    let measured = if bits.one_in(4) { vec![] } else { vec![anomaly, range] };
+    measured.into_iter().collect()
 }
 
 /// What a request wants, by bits that no other draw is made from: one in sixteen something.

@@ -188,6 +188,7 @@ impl Task {
             | Output::Breaker(_)
             | Output::Gate(_)
             | Output::CancelIgnored { .. }
+            | Output::Proposed(_)
             | Output::ShadowStop { .. }
             | Output::Probe(_) => {}
         }

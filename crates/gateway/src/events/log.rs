@@ -8,6 +8,7 @@
 //! - `LOG-1`: a slow reader of the log delays nobody: beyond 8,192 lines that wait, lines are dropped, and counted.
 //! - `LOG-2`: lines that wait when the log is dropped are written first; for a reader that does not read, within a second.
 
+mod proposal;
 mod shadow;
 
 use std::{
@@ -23,7 +24,7 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use serde::Serialize;
 
-pub(super) use self::shadow::shadow;
+pub(super) use self::{proposal::proposal, shadow::shadow};
 use super::Record;
 use crate::enrich::{Enriched, Plan};
 
@@ -152,7 +153,7 @@ pub(super) fn transition(it: &Transition, severity: Severity) {
                 to = it.to,
                 reason = it.reason,
                 path = it.path,
-                rule = it.trip.as_ref().map(|trip| trip.rule.as_str()),
+                rule = it.trip.as_ref().map_or(it.rule.as_str(), |trip| trip.rule.as_str()),
                 result = it.trip.as_ref().and_then(|trip| trip.result.as_deref()),
                 bad = it.trip.as_ref().map(|trip| trip.bad),
                 of = it.trip.as_ref().map(|trip| trip.of),

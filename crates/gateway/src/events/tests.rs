@@ -67,6 +67,7 @@ impl Kit {
             rows: Default::default(),
             sequence: None,
             cache: Default::default(),
+            verdict: Default::default(),
         };
         self.core.handle(self.now, Input::Admit(admit));
         let mut decided = None;

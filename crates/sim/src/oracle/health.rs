@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use evenkeel_core::{
     AttemptId, BreakerChange, BreakerState, Core, Event, Evidence, Found, Nanos, Operation, Path, PathId, Probe,
-    ProbeId, ResultCode, Revision, RouteId, Start, Transition, Where,
+    ProbeId, ResultCode, Revision, RouteId, Rule, Start, Transition, Where,
 };
 
 use super::{Broken, changes::Changes, flaps::Flaps, readiness::Readiness, replicas::Replicas, watch::Running};
@@ -199,6 +199,9 @@ impl Health {
         self.moved.push(it.route);
         if it.to > it.from && it.trip.is_none() {
             return broken(format!("a way down by `{name}` without a cause"));
+        }
+        if it.rule == Rule::Drift {
+            return Ok(());
         }
         let dwell = self.revision.paths[it.path.index()].breaker.open;
         // Whose first switch is the way back was left while the route stood elsewhere, a dwell ago at the least.

@@ -1,8 +1,8 @@
 //! Forgeries: what an honest core says is passed on with one thing changed, and the oracle names the rule.
 
 use evenkeel_core::{
-    Admit, AttemptId, BreakerState, Cancelled, Features, MILLISECOND, Operation, Permille, ResultCode as R, Role,
-    RouteId, Source, Start, Wants,
+    Admit, AttemptId, BreakerState, Cancelled, Features, GuardVerdict, MILLISECOND, Operation, Permille,
+    ResultCode as R, Role, RouteId, Source, Start, Wants,
 };
 
 use super::*;
@@ -56,6 +56,11 @@ impl Forger {
         Self { core, oracle, now: 0, requests: 0, last: None, found: Vec::new() }
     }
 
+    /// Begins again with another revision.
+    pub(super) fn restart(&mut self, revision: Arc<Revision>) {
+        (self.core, self.oracle) = (Core::new(self.now, revision.clone()), Oracle::new(revision, None));
+    }
+
     /// Feeds the core one thing and the oracle another.
     pub(super) fn feed(&mut self, real: Input, told: &Input, about: Option<RequestId>, forge: Forge<'_>) {
         self.oracle.before(self.now, &self.core, told, about);
@@ -71,6 +76,15 @@ impl Forger {
     }
 
     pub(super) fn admit(&mut self, operation: Operation, forge: Forge<'_>) {
+        self.admit_as((operation, GuardVerdict::default()), forge);
+    }
+
+    /// Admits a request of which guards have measured this; the core is told nothing of it.
+    pub(super) fn admit_unlike(&mut self, operation: Operation, verdict: GuardVerdict) {
+        self.admit_as((operation, verdict), HONEST);
+    }
+
+    fn admit_as(&mut self, (operation, verdict): (Operation, GuardVerdict), forge: Forge<'_>) {
         self.requests += 1;
         // A place of its own: several may be open at once.
         let request = RequestId(self.requests << PLACE | self.requests);
@@ -94,9 +108,10 @@ impl Forger {
             rows: Default::default(),
             sequence: None,
             cache: Default::default(),
+            verdict: GuardVerdict::default(),
         };
-        let input = Input::Admit(admit);
-        self.feed(input.clone(), &input, Some(request), forge);
+        let told = Input::Admit(Admit { verdict, ..admit.clone() });
+        self.feed(Input::Admit(admit), &told, Some(request), forge);
     }
 
     fn event(&mut self, event: Event, forge: Forge<'_>) {
@@ -289,6 +304,7 @@ fn f_034_f_036_f_126_a_path_that_is_asked_for_what_it_may_not_be_is_found() {
             rows: Default::default(),
             sequence: None,
             cache: Default::default(),
+            verdict: Default::default(),
         };
         let mut promises = Promises::new(revision.clone());
         promises.admitted(0, &admit);
@@ -461,6 +477,7 @@ fn switch(forger: &mut Forger, path: u16, (from, to): (u8, u8), at: Nanos) -> Op
         from,
         to,
         reason,
+        rule: evenkeel_core::Rule::Breaker,
         path: evenkeel_core::PathId(path),
         trip: Some(evenkeel_core::Trip { rule: "F-062a", result: Some(R::Reset), bad: 5, of: 5, reason }),
         episode: 1,

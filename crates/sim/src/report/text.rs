@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use evenkeel_core::{Nanos, PathId, ResultCode, Transition};
+use evenkeel_core::{Nanos, PathId, ResultCode, Rule, Transition};
 
 use super::{Counts, Report, Sweep, Tally, middle_and_last, share, time};
 
@@ -66,6 +66,7 @@ fn timeline(f: &mut fmt::Formatter<'_>, tally: &Tally) -> fmt::Result {
 fn because(transition: &Transition, tally: &Tally) -> String {
     let path = &tally.revision.paths[transition.path.index()].name;
     match transition.trip {
+        _ if transition.rule == Rule::Drift => format!("{}: {path} by drift", transition.reason.name()),
         Some(trip) => {
             let (reason, last) = (transition.reason.name(), trip.result.map(|it| format!(", last {}", it.name())));
             let last = last.unwrap_or_default();

@@ -6,7 +6,7 @@ use evenkeel_config::{Deployment, Duration, Findings, Key};
 use evenkeel_core::{Features, Nanos, Operation, Protocol, ResultCode, Revision, RouteId, SECOND};
 
 use super::{
-    Expect, Scenario,
+    Drift, Expect, Scenario,
     schema::{self, Script, Tokens},
 };
 use crate::{
@@ -35,6 +35,7 @@ pub(super) fn compile(script: Script, findings: &mut Findings<'_>, around: Aroun
     let servers = revision.upstreams.iter().map(|it| Model::new(script.servers.get(&it.name))).collect();
     let workload = (0..).zip(&script.workload).filter_map(|it| check.load(&script, it)).collect();
     let faults = script.faults.iter().enumerate().filter_map(|(at, it)| check.fault(at, it)).collect();
+    let drifts = script.drifts.iter().enumerate().filter_map(|(at, it)| check.drift(at, it)).collect();
     let expect = &script.expect;
     Some(Scenario {
         name: Path::new(around.file).file_stem().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default(),
@@ -46,6 +47,7 @@ pub(super) fn compile(script: Script, findings: &mut Findings<'_>, around: Aroun
         local: Model::local(),
         workload,
         faults,
+        drifts,
         reloads: script.reloads.map(|it| (it.at.nanos(), it.at.nanos() + it.length.nanos(), it.every.nanos())),
         expect: Expect {
             failed: expect.failed,
@@ -97,15 +99,36 @@ impl Check<'_, '_> {
         found
     }
 
-    fn load(&mut self, script: &Script, (at, it): (usize, &schema::Load)) -> Option<Load> {
-        let key = Key::default().field("workload").index(at);
-        let Some(route) = self.revision.route(&it.route) else {
+    /// Finds a route of the configuration.
+    fn route(&mut self, key: &Key, name: &str) -> Option<RouteId> {
+        let found = self.revision.route(name);
+        if found.is_none() {
             let known: Vec<&str> = self.revision.routes.iter().map(|it| it.name.as_str()).collect();
             let hint = format!("the configuration has {}", known.join(", "));
-            let message = format!("there is no route `{}`", it.route);
-            self.findings.error("unknown-route", &key.field("route"), message, hint);
-            return None;
-        };
+            self.findings.error("unknown-route", key, format!("there is no route `{name}`"), hint);
+        }
+        found
+    }
+
+    fn drift(&mut self, at: usize, it: &schema::Drift) -> Option<Drift> {
+        let key = Key::default().field("drifts").index(at).field("route");
+        let route = self.route(&key, &it.route)?;
+        if self.revision.routes[route.index()].drift.is_none() {
+            let message = format!("nothing follows: `{}` does nothing about drift", it.route);
+            self.findings.error("misplaced-key", &key, message, "give the route a `drift`, or remove it");
+        }
+        Some(Drift {
+            route,
+            at: it.at.nanos(),
+            length: it.length.nanos(),
+            spread: it.spread.map_or(0, Duration::nanos),
+            silent: it.then == schema::Then::Silent,
+        })
+    }
+
+    fn load(&mut self, script: &Script, (at, it): (usize, &schema::Load)) -> Option<Load> {
+        let key = Key::default().field("workload").index(at);
+        let route = self.route(&key.field("route"), &it.route)?;
         let (plain, stream) = match self.revision.routes[route.index()].protocol {
             Protocol::OpenaiChat => (Operation::Chat, Operation::ChatStream),
             Protocol::OpenaiEmbeddings => (Operation::Embeddings, Operation::Embeddings),
@@ -139,6 +162,7 @@ impl Check<'_, '_> {
             prompt: tokens(&it.prompt),
             needs: [(Features::TOOLS, it.tools.0), (Features::JSON, it.json.0)],
             rows: (it.rows, it.imputed.0),
+            unlike: it.unlike.0,
             questions: it.questions,
             effects: it.effects.0,
             patience: it.patience.map(Duration::nanos),
@@ -159,6 +183,15 @@ impl Check<'_, '_> {
             ("rows", it.rows > 0, judges || of.imputed.split, "`accept`, or `rows: split` under `enrich`"),
             ("imputed", it.imputed.0 > 0, of.imputed.split, "`rows: split` under `enrich`"),
         ];
+        if it.unlike.0 > 0 && of.guards.is_empty() {
+            let message = format!("`{}` has no `guards`, so that nobody looks", of.name);
+            self.findings.error(
+                "misplaced-key",
+                &key.field("unlike"),
+                message,
+                "remove it, or give the route `guards`",
+            );
+        }
         if it.questions > 0 && of.cache.is_none() {
             let message = format!("`{}` has no `cache`, so that it makes no difference who asks the same", of.name);
             self.findings.error(

@@ -2,6 +2,7 @@
 //!
 //! Each key is declared once, here; that every mistake is reported with its line and a hint follows from it.
 
+mod drift;
 mod expect;
 mod fault;
 mod load;
@@ -14,6 +15,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub(crate) use self::{
+    drift::{Drift, Then},
     expect::Expect,
     fault::Fault,
     load::{Arrivals, Load, Tokens},
@@ -42,6 +44,10 @@ pub(crate) struct Script {
     #[serde(default)]
     #[schemars(length(max = 64))]
     pub(crate) faults: Vec<Fault>,
+    /// When routes drift.
+    #[serde(default)]
+    #[schemars(length(max = 64))]
+    pub(crate) drifts: Vec<Drift>,
     /// Applies the configuration again and again, each time as a new revision (CF-02).
     #[serde(default)]
     pub(crate) reloads: Option<Reloads>,
@@ -99,6 +105,7 @@ mod tests {
             ("`servers.NAME`", schema_for!(Server)),
             ("`workload[]`", schema_for!(Load)),
             ("`faults[]`", schema_for!(Fault)),
+            ("`drifts[]`", schema_for!(Drift)),
             ("`reloads`", schema_for!(Reloads)),
             ("`expect`", schema_for!(Expect)),
         ] {
@@ -108,7 +115,9 @@ mod tests {
             );
             assert!(page.contains(&table), "the page has to say:\n{table}");
         }
-        for schema in [schema_for!(FaultKind), schema_for!(On), schema_for!(Arrivals), schema_for!(WhenFull)] {
+        for schema in
+            [schema_for!(FaultKind), schema_for!(On), schema_for!(Arrivals), schema_for!(WhenFull), schema_for!(Then)]
+        {
             for word in
                 schema.to_value()["oneOf"].as_array().expect("words").iter().filter_map(|it| it["const"].as_str())
             {

@@ -2,7 +2,7 @@
 
 use evenkeel_core::{Admit, Features, Input, MILLISECOND, Nanos, Refusal, RequestId, Rows, weight_of_tokens};
 
-use super::{What, World, cached};
+use super::{What, World, cached, measured::verdict};
 
 /// Where the place in the table ends in the number of a request.
 const PLACES: u32 = 20;
@@ -113,6 +113,7 @@ impl World<'_> {
         let (all, apart) = load.rows;
         let apart = (0..all).filter(|_| dice.share(apart)).count() as u64;
         let rows = Rows { all: all.into(), apart };
+        let suspicious = dice.share(load.unlike);
         let admit = Admit {
             request,
             route: load.route,
@@ -133,6 +134,7 @@ impl World<'_> {
             rows,
             sequence: None,
             cache: self.kept.ask(self.now, request, client.question),
+            verdict: verdict(&self.scenario.revision.routes[load.route.index()], suspicious),
         };
         self.tally.asked(client.tokens);
         self.feed(Input::Admit(admit), Some(request));

@@ -39,6 +39,7 @@ impl Trace {
             Input::Landed { request, .. } => format!("nobody else gets the answer to request {}", number(*request)),
             Input::Revision(_) => "a revision is applied".into(),
             Input::Probed { probe, found } => format!("probe {}: {found:?}", probe.0),
+            Input::Signal { route, name, value, .. } => format!("{} of route {} is {value}", name.name(), route.0),
             Input::Timeout => "a time of the core has come".into(),
             Input::Drain => "the process stops".into(),
         };
@@ -86,7 +87,13 @@ impl Trace {
                 };
                 format!("gate of the {} of path {}: {turn} by {}", it.gate.name(), it.path.0, it.result.name())
             }
-            Output::Transition(it) => format!("tier {} -> {}: {}", it.from, it.to, it.reason.name()),
+            Output::Transition(it) => {
+                format!("tier {} -> {} by {}: {}", it.from, it.to, it.rule.name(), it.reason.name())
+            }
+            Output::Proposed(it) => {
+                let what = if it.stands { "proposed" } else { "no more proposed" };
+                format!("tier {} is {what} for route {}: {}", it.start_at, it.route.0, it.reason.name())
+            }
             Output::Decision(it) => format!("record of request {}: {}", number(it.request), it.reason.name()),
         };
         self.add(now, &format!("    {line}"));

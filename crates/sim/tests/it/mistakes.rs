@@ -107,3 +107,31 @@ fn a_scenario_runs_under_another_configuration_that_has_what_it_names() {
     let found = Scenario::load(&scenario, Some(&deployment)).expect_err("its upstreams have other names");
     assert!(found.iter().any(|it| it.code == "unknown-upstream" && it.hint.contains("the configuration has")));
 }
+
+#[test]
+fn a_drift_and_an_input_that_nothing_follows_from_are_told() {
+    let script = r#"about: nobody looks
+requests: 10
+config:
+  version: 1
+  upstreams:
+    big: {protocol: openai, url: "http://big.example/v1"}
+  routes:
+    chat: {protocol: openai-chat, tiers: [{name: primary, openai: {upstream: big, model: m}}, {name: last, fixed: {content: x}}]}
+workload:
+  - {route: chat, rate: 5, unlike: 0.1}
+drifts:
+  - {route: chat, at: 1s, for: 1s}
+  - {route: chatt, at: 1s, for: 1s}
+  - {route: chat, at: 1s, for: 1s, then: dead}
+"#;
+    let expected = [
+        ("misplaced-key", 10, "workload[0].unlike"),
+        ("misplaced-key", 12, "drifts[0].route"),
+        ("unknown-route", 13, "drifts[1].route"),
+        ("misplaced-key", 14, "drifts[2].route"),
+        ("unknown-word", 14, "drifts[2].then"),
+    ];
+    let expected: Vec<_> = expected.into_iter().map(|(code, line, key)| (code, line, key.to_owned())).collect();
+    assert_eq!(found(script), expected);
+}

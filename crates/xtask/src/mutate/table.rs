@@ -173,6 +173,17 @@ mutations! {
         "(State::Out { .. }, None) => self.state = State::Closed,";
     "F-113", "two refusals take a replica out", "probe.rs":
         "self.out |= self.refused >= OUT_AFTER;" => "self.out |= self.refused + 1 >= OUT_AFTER;";
+    "F-184", "a detector that has died is believed for ever", "drift.rs":
+        "self.told.filter(|it| now.saturating_sub(it.at) <= MAX_AGE)" => "{ let _ = now; self.told }";
+    "F-182", "a route is back from drift without a dwell", "drift.rs":
+        "Turn::Back { since: now, first: now.max(since.saturating_add(every)) }" =>
+        "{ let _ = (since, every); Turn::Back { since: now, first: now } }";
+    "G-003", "a tier is asked in spite of drift", "plan.rs":
+        "if let Some(kept) = request.drift.filter(|kept| tier < kept.start_at) {" =>
+        "if let Some(kept) = request.drift.filter(|kept| tier > kept.start_at) {";
+    "G-003", "a tier is asked in spite of a guard", "plan.rs":
+        "for guard in request.route().guards.iter().filter(|guard| tier < guard.start_at) {" =>
+        "for guard in request.route().guards.iter().filter(|guard| tier + 1 < guard.start_at) {";
     "VOTE-2", "the quorum is given up while enough may still vote", "request/vote.rs":
         "if votes + out < quorum {" => "if votes < quorum {";
     "VOTE-2", "who still may change the answer is not waited for", "request/vote.rs":

@@ -51,6 +51,7 @@ fn decided(results: &[R]) -> Decision {
         rows: Default::default(),
         sequence: None,
         cache: Default::default(),
+        verdict: Default::default(),
     };
     core.handle(0, Input::Admit(admit));
     let mut results = results.iter();

@@ -157,6 +157,7 @@ impl Submission {
             rows: batch::rows(self),
             sequence: self.ask.turn().map(|turn| turn.sequence),
             cache: Lookup::default(),
+            verdict: Default::default(),
         }
     }
 }

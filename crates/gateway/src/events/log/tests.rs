@@ -108,6 +108,7 @@ fn a_transition_is_as_loud_as_its_reason_matters() {
         from: 0,
         to: 1,
         reason: "x".into(),
+        rule: "breaker".into(),
         path: "primary".into(),
         trip: None,
         episode: "chat-1".into(),
@@ -118,4 +119,25 @@ fn a_transition_is_as_loud_as_its_reason_matters() {
         }
     });
     assert_eq!(*ear.0.lock(), [Level::INFO, Level::WARN, Level::ERROR]);
+}
+
+#[test]
+fn a_proposal_warns_and_its_end_does_not() {
+    let ear = Ear::default();
+    let route = evenkeel_config::load_text("evenkeel.yaml", evenkeel_config::EXAMPLE, std::path::Path::new("."));
+    let revision = route.deployment.expect("the example works").revision.clone();
+    let it = evenkeel_core::Proposal {
+        at: 0,
+        revision,
+        route: evenkeel_core::RouteId(0),
+        start_at: 1,
+        stands: true,
+        reason: Reason::InputDrift,
+        samples: 5_000,
+    };
+    tracing::subscriber::with_default(ear.clone(), || {
+        proposal(&it);
+        proposal(&evenkeel_core::Proposal { stands: false, reason: Reason::SignalStale, ..it });
+    });
+    assert_eq!(*ear.0.lock(), [Level::WARN, Level::INFO]);
 }

@@ -45,6 +45,9 @@ pub(crate) struct Load {
     /// The share of rows in which more is imputed than the upper tiers take, on an `oip` route that splits by that.
     #[serde(default = "none")]
     pub(crate) imputed: Ratio,
+    /// The share whose input is unlike the reference by every guard of their route, on a route with `guards`.
+    #[serde(default = "none")]
+    pub(crate) unlike: Ratio,
     /// How many different questions they ask, on a route with a `cache`; each its own, where it is left out.
     #[serde(default)]
     #[schemars(range(min = 0, max = 1_000_000))]

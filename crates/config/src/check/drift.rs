@@ -1,0 +1,70 @@
+//! What must hold for `routes.NAME.drift`.
+
+use evenkeel_core::MILLISECOND;
+
+use super::Checks;
+use crate::{
+    diagnostic::nearest,
+    schema::{
+        drift::{Drift, Mode},
+        route::Route,
+        scalar::Ratio,
+    },
+    tree::Key,
+};
+
+impl Checks<'_> {
+    pub(super) fn drift(&mut self, route_key: &Key, route: &Route) {
+        let (Some(it), key) = (&route.drift, route_key.field("drift")) else { return };
+        self.drift_then(&key.field("then"), route, it);
+        self.drift_recovery(&key.field("recover"), it);
+    }
+
+    fn drift_then(&mut self, key: &Key, route: &Route, it: &Drift) {
+        let start = key.field("start_at");
+        match &it.then.start_at {
+            None if it.then.mode != Mode::Observe && !self.report.doubts_within(key) => {
+                let hint = "name a tier below the first, or write `mode: observe`";
+                self.error("missing-key", &start, "nothing says where the route starts while it drifts", hint);
+            }
+            Some(name) => self.lower_tier(&start, route, name),
+            None => {}
+        }
+    }
+
+    fn drift_recovery(&mut self, key: &Key, it: &Drift) {
+        let of = &it.recover;
+        let rises = of.ramp.windows(2).all(|pair| pair[0].0 < pair[1].0) && of.ramp.first() != Some(&Ratio(0));
+        let ramp = key.field("ramp");
+        if !self.report.doubts_within(&ramp) && (!rises || of.ramp.last() != Some(&Ratio(1_000))) {
+            let hint = "for example [0.05, 0.25, 0.5, 1]";
+            self.error("ramp", &ramp, "the steps must rise, from above 0 to 1", hint);
+        }
+        let every = key.field("every");
+        if !self.report.doubts(&every) && of.every.0 < MILLISECOND {
+            self.error("out-of-range", &every, "no step can be told from the next", "for example 60s");
+        }
+        if it.then.mode != Mode::Enforce && self.report.is_written(key) {
+            let message = "a route that is not taken down does not come back";
+            self.warning("no-effect", key, message, "write `mode: enforce` under `then`, or remove it");
+        }
+    }
+
+    /// Reports a tier to start at that is none of the route, or has none above it.
+    pub(super) fn lower_tier(&mut self, key: &Key, route: &Route, name: &str) {
+        match route.tiers.iter().position(|tier| tier.name == name) {
+            Some(0) => {
+                let message = format!("`{name}` is the first tier: nothing stands above it to be passed over");
+                self.error("order", key, message, "name a lower tier");
+            }
+            Some(_) => {}
+            None => {
+                let hint = match nearest(name, route.tiers.iter().map(|tier| tier.name.as_str())) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => "name a tier of this route".into(),
+                };
+                self.error("unknown-tier", key, format!("there is no tier `{name}`"), hint);
+            }
+        }
+    }
+}
