@@ -264,9 +264,11 @@ fn declared(name: &str, file: &File, tree: &Node) -> BTreeMap<Part, Declared> {
     };
     let tiers = file.routes.iter().flat_map(|(name, it)| every_path(&top.field("routes").field(name), it));
     let paths = tiers.enumerate().map(|(id, (key, tier))| {
-        let hint = match tier.map.is_empty() {
-            true => "make the model anew, or take another file",
-            false => "answer what `map` takes, or mend `map`",
+        let hint = match (tier.map.is_empty(), tier.kinds.given().first().map(|(kind, _)| *kind)) {
+            (false, _) => "answer what `map` takes, or mend `map`",
+            (true, Some("retrieval")) => "mend what the tier says of its documents, or build their index again",
+            (true, Some("fixed" | "rules")) => "mend the answer, or what the route asks of it (`output`, `post`)",
+            (true, _) => "make the model anew, or take another file",
         };
         (Part::Path(PathId(id as u16)), declared(key, "unfit-model", hint))
     });

@@ -261,7 +261,7 @@ impl Core {
             if let Where::Remote(upstream) = self.generation.path(path).place {
                 tier.readiness = self.readiness(upstream);
             }
-            (tier.exercised, tier.redundancy) = self.proven(now, of, (at, tier.eligible));
+            (tier.exercised, tier.redundancy) = self.proven(now, of, (at, tier.eligible && tier.is_trusted()));
         }
         state.pass_gates();
         state

@@ -4,7 +4,7 @@
 //!
 //! # Invariants
 //! - `PROOF-1`: what is certain needs no proof; anything else counts as redundancy only within the `rehearsal` of its route
-//!   after a good answer, and only while a request may be started on it.
+//!   after a good answer, and only while requests are given to it as to a path that is well: half open it is tried, not trusted.
 
 use crate::clock::{Nanos, SECOND};
 
@@ -53,7 +53,7 @@ impl Proof {
 pub enum Redundancy {
     /// It does.
     Counts,
-    /// A request may not be started on it now.
+    /// A request may not be started on it now, or only to find out whether it is well again.
     Barred,
     /// It has not answered well since this process has it.
     Unproven,

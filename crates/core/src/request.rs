@@ -312,9 +312,7 @@ impl Request {
             let place = self.generation.path(path).place;
             match place {
                 Where::Certain => return self.finish(now, world, End::Answered, Some(Source::Certain(path))),
-                Where::Stored if !self.seeks() => {
-                    return self.finish(now, world, End::Answered, Some(Source::Stored(tier)));
-                }
+                Where::Stored if !self.seeks() => return self.give_stored(now, world, tier),
                 Where::Ensemble if self.convene(now, world, tier) => return,
                 Where::Ensemble => continue,
                 Where::Remote(_) | Where::Local | Where::Stored => {}

@@ -98,6 +98,15 @@ pub struct TierState {
     pub members: Vec<MemberState>,
 }
 
+impl TierState {
+    /// Says whether requests are given to it as to a tier that is well, and not one by one to find out: its breaker is open or half
+    /// open for no operation, and not all of its replicas are taken out.
+    pub(crate) fn is_trusted(&self) -> bool {
+        let out = !self.readiness.is_empty() && self.readiness.iter().all(|it| *it == Readiness::Out);
+        matches!(self.breaker, BreakerState::Closed | BreakerState::Ramp) && !out
+    }
+}
+
 /// A member of an ensemble as it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemberState {

@@ -40,6 +40,12 @@ impl Documents {
         Self { target, pool, timeout, statements }
     }
 
+    /// The same, where a model says what questions mean: vectors of another one are none that fit.
+    #[must_use]
+    pub fn asking(self, model: &str) -> Self {
+        Self { statements: self.statements.asking(model), ..self }
+    }
+
     /// Returns where they are, for people.
     pub fn target(&self) -> &Target {
         &self.target
@@ -78,14 +84,15 @@ impl Documents {
             let mut lent = self.pool.lend().await?;
             let header = self.statements.standing(&mut lent.connection).await?;
             // Any question will do; what is prepared is the statement.
-            let vector = header.meant.as_ref().ok().map(|it| vec![1.0; it.numbers]);
+            let suited = self.statements.suited(&header.meant);
+            let vector = suited.as_ref().ok().map(|it| vec![1.0; it.numbers]);
             self.statements.search(&mut lent.connection, ("evenkeel", vector.as_deref()), 0).await?;
             lent.give_back();
             let number = |it| u64::try_from(it).unwrap_or(0);
             Ok(Standing {
                 documents: number(header.documents),
                 generation: number(header.generation),
-                words_alone: header.meant.err(),
+                words_alone: suited.err(),
             })
         };
         let late = || Err(Fault::new(Kind::Late, format!("no answer within {} s", WARM.as_secs())));

@@ -73,6 +73,18 @@ impl Meant {
         }))
     }
 
+    /// Says why vectors of the model that is asked cannot be held against these; whoever names none is believed.
+    pub(crate) fn suits(&self, asked: Option<&str>) -> Result<(), String> {
+        let own = &self.model;
+        match asked.filter(|it| it != own) {
+            None => Ok(()),
+            Some(asked) => Err(format!(
+                "the table has vectors of `{own}`, and `{asked}` is asked what questions mean: name that one, or build it with \
+                 `--model {asked}`"
+            )),
+        }
+    }
+
     /// Makes the vector of a question one of length 1, or says why it is none of these.
     pub(crate) fn fit(&self, vector: &[f32]) -> Result<Vec<f32>, String> {
         let Self { model, numbers, .. } = self;

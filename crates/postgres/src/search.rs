@@ -55,6 +55,8 @@ pub(crate) struct Statements {
     /// The same, with the cosines of what is found.
     search_meaning: String,
     near: Near,
+    /// Who says what questions mean, where that is known.
+    embedder: Option<String>,
     /// They stay prepared.
     keeps: bool,
     /// What makes questions of texts, for the build that was seen last.
@@ -107,7 +109,19 @@ impl Statements {
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = {}; SET LOCAL jit = off; {LOOK}",
             timeout.as_millis().max(1)
         );
-        Self { begin, header, synonyms, with, search, search_meaning, near, keeps: target.keeps, askers }
+        let keeps = target.keeps;
+        Self { begin, header, synonyms, with, search, search_meaning, near, embedder: None, keeps, askers }
+    }
+
+    /// The same, with the vectors of this model for questions.
+    pub(crate) fn asking(self, model: &str) -> Self {
+        Self { embedder: Some(model.into()), ..self }
+    }
+
+    /// Returns what the last build left, for who says what questions mean.
+    pub(crate) fn suited<'m>(&self, meant: &'m Result<Meant, String>) -> Result<&'m Meant, String> {
+        let meant = meant.as_ref().map_err(Clone::clone)?;
+        meant.suits(self.embedder.as_deref()).map(|()| meant)
     }
 
     fn query(&self, statement: &str) -> Query<'static, Postgres, PgArguments> {
@@ -189,10 +203,7 @@ impl Statements {
         (vector, now): (Option<&[f32]>, i64),
     ) -> Result<Sought, Fault> {
         let sought = Sought { now, near: None, background: None, words_alone: None };
-        let fit = meant
-            .as_ref()
-            .map_err(Clone::clone)
-            .and_then(|meant| Ok((meant, vector.map(|it| meant.fit(it)).transpose()?)));
+        let fit = self.suited(meant).and_then(|meant| Ok((meant, vector.map(|it| meant.fit(it)).transpose()?)));
         match fit {
             Err(why) => Ok(Sought { words_alone: Some(why), ..sought }),
             Ok((_, None)) => Ok(sought),

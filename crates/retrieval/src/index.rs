@@ -123,6 +123,18 @@ impl Index {
         self.vectors.as_ref().map(Vectors::model)
     }
 
+    /// Says why the vectors of a model cannot be held against its own; none where they can. Vectors of two models say nothing about each
+    /// other, whatever their length.
+    pub fn is_not_of(&self, model: &str) -> Option<String> {
+        match self.model() {
+            None => Some("has no vectors for `embeddings`: build it with `evenkeel index build --embeddings`".into()),
+            Some(own) if own != model => Some(format!(
+                "has vectors of `{own}`, and `{model}` is asked what questions mean: name that one, or build it with `--model {model}`"
+            )),
+            Some(_) => None,
+        }
+    }
+
     /// Returns how many numbers its vectors have, where it has some.
     pub fn numbers(&self) -> Option<usize> {
         self.vectors.as_ref().map(Vectors::numbers)

@@ -17,6 +17,7 @@ const Z: f64 = 1.959_964;
 
 /// A question whose answers are known.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Asked {
     /// The question.
     pub question: String,

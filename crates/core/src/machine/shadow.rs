@@ -85,8 +85,7 @@ impl Core {
                 members[it.members.len() - usize::from(it.quorum)]
             }
         };
-        // What was kept is looked up for every request: there is nothing to rehearse.
-        let certain = matches!(self.generation.path(path).place, Where::Certain | Where::Stored);
+        let certain = self.generation.path(path).place == Where::Certain;
         let ago = good.map(|at| now.saturating_sub(at));
         (good, Redundancy::of((certain, eligible), ago, route.rehearsal))
     }

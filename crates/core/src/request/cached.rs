@@ -18,15 +18,25 @@ impl Request {
         if let Some(fact) = self.freshness() {
             self.facts.push(fact);
             if !fact.breached() {
-                return self.finish(now, world, End::Answered, Some(Source::Stored(fact.tier)));
+                return self.give_stored(now, world, fact.tier);
             }
         }
         if let Some(tier) = self.near_enough() {
-            return self.finish(now, world, End::Answered, Some(Source::Stored(tier)));
+            return self.give_stored(now, world, tier);
         }
         if !self.board(now, world) {
             self.advance(now, world);
         }
+    }
+
+    /// Answers with what is held, which proves the tiers that answer from it: no copy of a request is made for those (F-153).
+    pub(super) fn give_stored(&mut self, now: Nanos, world: &mut World<'_>, tier: u8) {
+        for path in self.route().tiers.iter().map(|tier| tier.path) {
+            if self.generation.path(path).place == Where::Stored {
+                world.paths.state_mut(self.generation.slot(path)).proof.answered(now);
+            }
+        }
+        self.finish(now, world, End::Answered, Some(Source::Stored(tier)));
     }
 
     /// Compares the age of what is held with what is fresh; none where nothing is, or the client refuses the tier that gave it.

@@ -99,6 +99,9 @@ impl List {
             Some(file) => self.of_file(file)?,
             None => self.of_gateway()?,
         };
+        if records.is_empty() && !self.json {
+            output::note("there is no such decision");
+        }
         output::whoever_reads(self.print(&records))?;
         Ok(ExitCode::from(u8::from(records.is_empty())))
     }

@@ -204,15 +204,13 @@ impl Search {
     fn run(self) -> anyhow::Result<ExitCode> {
         let place = Place::read(&self.index, self.table.as_deref())?;
         let question = self.words.join(" ");
-        let vector = match self.embeddings.client()? {
+        let index = place.open().context("cannot search")?;
+        let vector = match self.embeddings.client_of((&place, &index))? {
             Some(mut it) => it.embed(std::slice::from_ref(&question)).map_err(anyhow::Error::msg)?.pop(),
             None => None,
         };
         let now = Timestamp::now().as_second();
-        let hits = place
-            .open()
-            .and_then(|it| it.search((&question, vector.as_deref()), now, self.most))
-            .context("cannot search")?;
+        let hits = index.search((&question, vector.as_deref()), now, self.most).context("cannot search")?;
         if self.json {
             let hit = |it: &Hit| json!({"id": it.id, "title": it.title, "source": it.source, "confidence": it.confidence, "passage": it.passage});
             output::line(json!({"hits": hits.iter().map(hit).collect::<Vec<_>>()}))?;

@@ -108,6 +108,9 @@ fn why_not(tier: &TierState) -> Option<String> {
     match (tier.redundancy.as_str(), &tier.gate) {
         ("counts", _) => None,
         ("barred", Some(gate)) => Some(format!("closed until {} ({})", gate.until, gate.reason)),
+        ("barred", None) if !tier.readiness.is_empty() && tier.readiness.iter().all(|it| it == "out") => {
+            Some("all its replicas are out".into())
+        }
         ("barred", None) => Some(format!("its breaker is {}", tier.breaker)),
         ("unproven", _) => Some("it has not answered well since this process has it".into()),
         ("stale", _) => Some("its last good answer is older than `rehearsal`".into()),
@@ -132,7 +135,7 @@ mod tests {
     #[test]
     fn f_153_what_counts_as_redundancy_is_told_and_why_the_rest_does_not() {
         let (at, never) = (json!("2026-01-01T00:00:00Z"), Value::Null);
-        let route = json!({
+        let mut route = json!({
             "route": "chat", "phase": "normal", "tier": 0, "method": "primary", "degraded": false,
             "reason": "PRIMARY_HEALTHY", "since": "2026-01-01T00:00:00Z", "revision": "r", "tiers": [
                 tier(0, "unproven", "closed", never.clone()), tier(1, "barred", "open", at.clone()),
@@ -140,6 +143,9 @@ mod tests {
                 tier(4, "counts", "closed", at), tier(5, "counts", "closed", never),
             ],
         });
+        let mut out = tier(6, "barred", "closed", json!("2026-01-01T00:00:00Z"));
+        out["readiness"] = json!(["out", "out"]);
+        route["tiers"].as_array_mut().expect("a list").push(out);
         let text = told(&serde_json::from_value(route).expect("a route"));
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], "chat: normal, starts at tier 0 (t0), PRIMARY_HEALTHY since 2026-01-01T00:00:00Z");
@@ -150,7 +156,8 @@ mod tests {
             (4, "does not count as redundancy: its last good answer is older than `rehearsal`"),
             (5, "last exercised 2026-01-01T00:00:00Z"),
             (6, "certain"),
-            (7, "redundancy: 2 of 5 tiers below tier 0"),
+            (7, "does not count as redundancy: all its replicas are out"),
+            (8, "redundancy: 2 of 6 tiers below tier 0"),
         ] {
             assert!(lines[line].ends_with(end), "{end}: {text}");
         }

@@ -79,7 +79,8 @@ impl Documents {
     fn open(kind: &config::kind::Retrieval, name: &Arc<str>) -> Result<Self, String> {
         let (folder, sha256) = match &kind.documents {
             config::Documents::Postgres(table) => {
-                return Ok(Self::Postgres(Table::new(table, name, kind.embeddings.is_some())?));
+                let embedder = kind.embeddings.as_ref().map(|it| it.model.as_str());
+                return Ok(Self::Postgres(Table::new(table, name, embedder)?));
             }
             config::Documents::Index { folder, sha256 } => (folder, sha256),
         };
@@ -88,10 +89,8 @@ impl Documents {
         if index.digest() != *sha256 {
             return Err(format!("`{folder}` was built again after the configuration was read; reload once it is whole"));
         }
-        if kind.embeddings.is_some() && index.model().is_none() {
-            return Err(format!(
-                "`{folder}` has no vectors for `embeddings`: build it with `evenkeel index build --embeddings`"
-            ));
+        if let Some(why) = kind.embeddings.as_ref().and_then(|it| index.is_not_of(&it.model)) {
+            return Err(format!("`{folder}` {why}"));
         }
         Ok(Self::Index(Arc::new(index)))
     }

@@ -141,17 +141,17 @@ async fn retrieval_is_made_ready_of_the_index_that_was_read_and_of_no_other() {
 }
 
 /// Says that the passages of one document mean what a vector says, and all others the opposite.
-struct Meant(Vec<f32>);
+struct Meant(&'static str, Vec<f32>);
 
 impl Embedder for Meant {
     fn model(&self) -> &str {
-        "embed"
+        self.0
     }
 
     fn embed(&mut self, texts: &[String]) -> Result<Vec<Vec<f32>>, String> {
         let vector = |text: &String| {
             let sign = if text.contains("return what you bought") { 1.0 } else { -1.0 };
-            self.0.iter().map(|it| it * sign).collect()
+            self.1.iter().map(|it| it * sign).collect()
         };
         Ok(texts.iter().map(vector).collect())
     }
@@ -179,6 +179,13 @@ routes:
       - {name: default, fixed: {content: "Later."}}
 "#;
 
+/// Builds the index of the documents with what they mean.
+fn build_as(folder: &Path, mut meant: Meant) {
+    let from = Folder { path: folder.join("documents"), language: Language::of("en") };
+    let with = With { embedder: Some(&mut meant), ..With::default() };
+    build(&from, &folder.join("index"), with, |_| {}).expect("an index");
+}
+
 /// Starts a gateway over an index in which a question about volcanoes means the document about returns.
 async fn meant(folder: &Path) -> Kit {
     let mock = Mock::start(Options { seed: 1, ..Options::default() }).await.expect("a mock");
@@ -188,9 +195,7 @@ async fn meant(folder: &Path) -> Kit {
     let numbers = answer["data"][0]["embedding"].as_array().expect("a vector").iter();
     let vector = numbers.map(|it| it.as_f64().expect("a number") as f32).collect();
     documents(folder, &[RETURN, PAY, GONE]);
-    let from = Folder { path: folder.join("documents"), language: Language::of("en") };
-    let with = With { embedder: Some(&mut Meant(vector)), ..With::default() };
-    build(&from, &folder.join("index"), with, |_| {}).expect("an index");
+    build_as(folder, Meant("embed", vector));
     Kit::of(&with_pair(), folder, BTreeMap::new()).await
 }
 
@@ -332,6 +337,17 @@ fn retrieval_by_meaning_needs_an_index_with_vectors() {
     let read = load_text("evenkeel.yaml", &text, folder.path()).deployment.expect("the index is there");
     let refused = prove(&read);
     assert!(refused.iter().any(|it| it.message.contains("has no vectors")), "{refused:?}");
+}
+
+#[test]
+fn retrieval_by_meaning_needs_vectors_of_the_model_that_is_asked() {
+    let folder = tempfile::tempdir().expect("a folder");
+    documents(folder.path(), &[RETURN]);
+    build_as(folder.path(), Meant("another", vec![1.0, 0.0]));
+    let text = with_pair().replace("BIG", "http://127.0.0.1:1").replace("SMALL", "http://127.0.0.1:2");
+    let read = load_text("evenkeel.yaml", &text, folder.path()).deployment.expect("the index is there");
+    let refused = prove(&read);
+    assert!(refused.iter().any(|it| it.message.contains("has vectors of `another`")), "{refused:?}");
 }
 
 const KEPT: &str = r#"

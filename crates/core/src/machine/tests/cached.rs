@@ -1,7 +1,7 @@
 //! Answers from what was kept: fresh ones before any tier, older ones as a tier (F-142, F-143), and those to other words (F-147).
 
 use super::*;
-use crate::{CachePolicy, Fact, Lookup, Near, Permille, SimilarPolicy, Stored};
+use crate::{CachePolicy, Fact, Lookup, Near, Permille, Redundancy, SimilarPolicy, Stored};
 
 /// The same ladder with a tier that answers from the cache, above the default.
 pub(super) fn caching(fresh: bool) -> Revision {
@@ -48,6 +48,21 @@ fn f_142_a_fresh_answer_is_given_before_any_tier_and_told_as_that_of_its_tier() 
         let candidate = &decision.candidates[usize::from(tier)];
         assert_eq!((candidate.verdict, candidate.reasons[0]), (Verdict::Selected, Reason::CacheFreshHit));
         assert_eq!(kit.core.next_timeout(), None, "nothing is left behind");
+    }
+}
+
+#[test]
+fn f_153_a_cache_that_has_given_nothing_yet_does_not_count_as_redundancy() {
+    for fresh in [true, false] {
+        let mut kit = Kit::new(caching(fresh));
+        let counts = |kit: &Kit| kit.core.route_state(kit.now, RouteId(0)).tiers[2].redundancy;
+        assert_eq!(counts(&kit), Redundancy::Unproven, "PROOF-1");
+        ask(&mut kit, (1, 0), |_| ());
+        if !fresh {
+            kit.end(R::ConnectFailed, 0);
+            kit.end(R::ConnectFailed, 0);
+        }
+        assert_eq!((kit.source(), counts(&kit)), (Source::Stored(if fresh { 0 } else { 2 }), Redundancy::Counts));
     }
 }
 

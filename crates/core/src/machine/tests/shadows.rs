@@ -206,7 +206,11 @@ fn f_152_a_dead_tier_is_found_before_it_is_needed_and_is_found_well_again() {
     assert!(kit.copied(Operation::Chat, |_| ()).is_none(), "rule 4: none on an open path");
     // Half open, its probes are shadows (F-068), one at a time.
     kit.until(20 * SECOND);
-    assert_eq!(kit.breaker(1), BreakerState::HalfOpen);
+    assert_eq!(
+        (kit.breaker(1), kit.redundancy(1)),
+        (BreakerState::HalfOpen, Redundancy::Barred),
+        "PROOF-1: it is tried, not trusted"
+    );
     for _ in 0..2 {
         let shadow = kit.copied(Operation::Chat, |_| ()).expect("a probe");
         kit.settled(&shadow, R::Ok);

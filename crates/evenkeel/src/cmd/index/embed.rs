@@ -17,6 +17,9 @@ use hyper_util::{
 use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
 
+use super::place::{Opened, Place};
+use crate::output;
+
 /// How long one request may take: a server on a small machine has 32 passages to read.
 const CLOCK: Duration = Duration::from_secs(120);
 /// The largest answer that is read.
@@ -34,6 +37,23 @@ pub(super) struct Embeddings {
 }
 
 impl Embeddings {
+    /// Returns a client, where one is named, for an index that it fits; says so where an index has more than is asked of it.
+    pub(super) fn client_of(&self, (place, opened): (&Place, &Opened)) -> anyhow::Result<Option<Asking>> {
+        let client = self.client()?;
+        match (&client, opened.model()) {
+            (Some(it), _) => {
+                if let Some(why) = opened.is_not_of(&it.model) {
+                    bail!("{place} {why}");
+                }
+            }
+            (None, Some(model)) => output::note(format_args!(
+                "by words alone: a tier with `embeddings` searches by meaning, too; add --embeddings URL --model {model} for what it finds"
+            )),
+            (None, None) => {}
+        }
+        Ok(client)
+    }
+
     /// Returns a client, where one is named.
     pub(super) fn client(&self) -> anyhow::Result<Option<Asking>> {
         let (Some(url), Some(model)) = (&self.url, &self.model) else { return Ok(None) };

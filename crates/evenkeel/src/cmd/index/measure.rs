@@ -38,7 +38,7 @@ impl Measure {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let place = Place::read(&self.index, self.table.as_deref())?;
         let index = place.open().context("cannot search")?;
-        let mut embedder = self.embeddings.client()?;
+        let mut embedder = self.embeddings.client_of((&place, &index))?;
         let (mut measured, now) = (Measured::default(), Timestamp::now().as_second());
         for path in &self.questions {
             let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;

@@ -69,6 +69,22 @@ pub(super) enum Opened {
 }
 
 impl Opened {
+    /// Says why it cannot be searched with the vectors of a model, where that is known before it is.
+    pub(super) fn is_not_of(&self, model: &str) -> Option<String> {
+        match self {
+            Self::Folder(index) => index.is_not_of(model),
+            Self::Table { .. } => None,
+        }
+    }
+
+    /// Returns the model of its vectors, where it has some and says so before it is searched.
+    pub(super) fn model(&self) -> Option<&str> {
+        match self {
+            Self::Folder(index) => index.model(),
+            Self::Table { .. } => None,
+        }
+    }
+
     /// Searches by the words of a question, and by its vector, too, where one is given.
     pub(super) fn search(
         &self,

@@ -34,30 +34,30 @@ routes:
 const QUESTION: &str = "Where is the nearest volcano?";
 
 /// Says that what is about returns means this, and all else the contrary.
-struct Returns(Vec<f32>);
+struct Returns(&'static str, Vec<f32>);
 
 impl Embedder for Returns {
     fn model(&self) -> &str {
-        "returns"
+        self.0
     }
 
     fn embed(&mut self, texts: &[String]) -> Result<Vec<Vec<f32>>, String> {
         let vector = |text: &String| {
             let sign = if text.contains("return what you bought") { 1.0 } else { -1.0 };
-            self.0.iter().map(|it| it * sign).collect()
+            self.1.iter().map(|it| it * sign).collect()
         };
         Ok(texts.iter().map(vector).collect())
     }
 }
 
 /// Builds the documents of the other tests, with these vectors.
-fn with_meaning(postgres: &Postgres, vector: &[f32]) {
+fn with_meaning(postgres: &Postgres, model: &'static str, vector: &[f32]) {
     let folder = tempfile::tempdir().expect("a folder");
     shop(folder.path());
     let from = Folder { path: folder.path().into(), language: Language::of("en") };
     // Without vectors in between: those of another width are made anew.
     build_table(&from, &target(postgres, "help"), With::default(), |_| {}).expect("a table");
-    let with = With { embedder: Some(&mut Returns(vector.to_vec())), ..With::default() };
+    let with = With { embedder: Some(&mut Returns(model, vector.to_vec())), ..With::default() };
     build_table(&from, &target(postgres, "help"), with, |_| {}).expect("a table");
 }
 
@@ -92,23 +92,29 @@ fn a_table_is_searched_by_what_is_meant_and_by_words_alone_while_that_cannot_be(
         assert_eq!(said("is searched by words alone"), 1, "it is not said of each request");
 
         // They count from the next question on, without a restart.
-        with_meaning(postgres, &vector);
+        with_meaning(postgres, "embed", &vector);
         let answer = ask_for(&serving, QUESTION);
         assert_eq!(how(&serving, &answer), (0, "ok".into()), "{answer}");
         assert!(answer["choices"][0]["message"]["content"].to_string().contains("[return]"), "{answer}");
         assert_eq!(unready(&serving), None);
 
-        // Those of a model of another kind say nothing about the question.
-        with_meaning(postgres, &[1.0, 0.5, 0.25]);
+        // Those of another model say nothing about the question, also where they have its length.
+        with_meaning(postgres, "another", &vector);
+        assert_eq!(how(&serving, &ask(&serving)), (0, "target.decode_failed".into()));
+        let why = unready(&serving).expect("a reason");
+        assert!(why.contains("has vectors of `another`") && why.contains("`embed`"), "{why}");
+
+        // Nor those of one that was made anew under its name.
+        with_meaning(postgres, "embed", &[1.0, 0.5, 0.25]);
         assert_eq!(how(&serving, &ask(&serving)), (0, "target.decode_failed".into()));
         let why = unready(&serving).expect("a reason");
         assert!(
-            why.contains(&format!("a vector of {} numbers came", vector.len())) && why.contains("`returns`"),
+            why.contains(&format!("a vector of {} numbers came", vector.len())) && why.contains("`embed`"),
             "{why}"
         );
 
         // Whoever may read the documents alone has them by their words.
-        with_meaning(postgres, &vector);
+        with_meaning(postgres, "embed", &vector);
         for table in ["help", "help_words", "help_index"] {
             postgres.sql(&format!("GRANT SELECT ON {table} TO reader"));
         }
@@ -125,7 +131,7 @@ fn a_table_is_searched_by_what_is_meant_and_by_words_alone_while_that_cannot_be(
         assert!(unready(&reading).is_some_and(|it| it.contains("`vector`")), "{:?}", unready(&reading));
         drop(reading);
         postgres.sql("DROP TABLE help_vectors");
-        with_meaning(postgres, &vector);
+        with_meaning(postgres, "embed", &vector);
 
         // Nobody says what is meant: the table is well, and the record says why.
         drop(mock);

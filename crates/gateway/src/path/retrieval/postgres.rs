@@ -45,9 +45,14 @@ impl Table {
     ///
     /// # Errors
     /// The URL, or the name of the table, can never be right.
-    pub(super) fn new(spec: &config::Postgres, name: &Arc<str>, by_meaning: bool) -> Result<Arc<Self>, String> {
+    pub(super) fn new(spec: &config::Postgres, name: &Arc<str>, embedder: Option<&str>) -> Result<Arc<Self>, String> {
         let target = Target::new(spec.url.reveal(), &spec.table)?;
         let documents = Documents::new(target, u32::from(spec.connections), Duration::from_nanos(spec.timeout));
+        let documents = match embedder {
+            Some(model) => documents.asking(model),
+            None => documents,
+        };
+        let by_meaning = embedder.is_some();
         let why_not = Mutex::new(Some("it is not connected yet".into()));
         let table = Arc::new(Self { documents, name: name.clone(), by_meaning, why_not });
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
