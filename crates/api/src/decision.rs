@@ -9,9 +9,11 @@ pub use self::votes::{Confidence, Votes};
 use crate::{Calibration, words};
 
 mod cache;
+mod guards;
 mod posted;
 mod votes;
 
+pub use self::guards::{Guard, Judged, Share};
 pub use self::posted::{Posted, RuleRows};
 
 /// The record of one request.
@@ -47,6 +49,12 @@ pub struct Decision {
     /// What the cache had to do with it; absent where the route has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache: Option<Cached>,
+    /// Against what its input was judged; absent where the route asks nothing of its inputs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judged: Option<Judged>,
+    /// What guards found in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guards: Vec<Guard>,
     /// What was compared.
     pub inputs: Vec<Input>,
     /// Every tier with its verdict.
@@ -295,6 +303,8 @@ impl Decision {
             deadline_ms: it.deadline / core::MILLISECOND,
             enrichment: None,
             cache: None,
+            judged: None,
+            guards: Vec::new(),
             inputs: it.facts.iter().map(|fact| input(fact, route, &it.revision)).collect(),
             candidates: it.candidates.iter().map(|it| candidate(it, route)).collect(),
             attempts: it.attempts.iter().map(|attempt| self::attempt(attempt, &it.revision)).collect(),

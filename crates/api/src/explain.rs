@@ -5,6 +5,7 @@
 
 mod attempts;
 mod cache;
+mod guards;
 mod outcome;
 mod post;
 mod results;
@@ -36,6 +37,7 @@ pub fn explain(it: &Decision) -> Explained {
     let sections = [
         Section { title: "", lines: outcome::lines(it) },
         Section { title: "What was fetched before", lines: outcome::fetched(it) },
+        Section { title: "What its input was like", lines: guards::lines(it) },
         Section { title: "What was kept of earlier answers", lines: cache::lines(it) },
         Section { title: "The tiers, in order", lines: tiers::lines(it) },
         Section { title: "What was asked", lines: attempts::lines(it) },

@@ -8,6 +8,7 @@ mod contract;
 mod drift;
 mod effect;
 mod enrich;
+mod guards;
 mod input;
 mod ladder;
 mod learnt_votes;

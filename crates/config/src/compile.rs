@@ -12,6 +12,7 @@ mod contract;
 mod digest;
 mod drift;
 mod enrich;
+pub(crate) mod guards;
 mod map;
 mod only;
 mod post;
@@ -25,8 +26,9 @@ use evenkeel_core::{self as core, PathId, RouteId, UpstreamId};
 
 pub use cache::{Cache, Semantic};
 pub use calibration::{Calibration, LiveCalibration};
-pub use contract::{Feature, FixedTensor, Input, InputTensor, Output, OutputTensor};
+pub use contract::{Absent, Feature, FixedTensor, Input, InputTensor, Output, OutputTensor};
 pub use enrich::{Enrich, Fetched, JoinKey};
+pub use guards::{Against, Asks, From, Guard, Guarding, MILLIONTHS, Watched};
 pub use map::{MapSource, MappedOutput, Pick};
 pub use only::{Alone, NotAlone};
 pub use shared::Store;
@@ -140,6 +142,8 @@ pub struct RouteSpec {
     pub input: Option<Input>,
     /// What is fetched where a client leaves it out.
     pub enrich: Option<Enrich>,
+    /// What is asked of its inputs before they are answered.
+    pub guarding: Option<Arc<Guarding>>,
     /// Rows of one request, at most; none where the first dimension of an input can mean anything.
     pub max_batch: Option<u64>,
     /// What an `oip` route gives, where it says so.
@@ -208,6 +212,7 @@ pub(crate) fn compile(mut file: File, outside: &Outside) -> Deployment {
         routes.push(RouteSpec {
             input: it.input.as_ref().map(contract::input),
             enrich: it.enrich.as_ref().map(|enrich| enrich::enrich(enrich, it.input.as_ref(), id)),
+            guarding: guards::guarding(it, outside),
             max_batch: it.max_batch,
             output: it.output.as_ref().map(contract::output),
             cache: it
@@ -243,6 +248,9 @@ fn write_out(file: &mut File, outside: &Outside) {
             cache.vary = cache::vary(&cache.vary);
         }
         contract::write_out(route, outside);
+        if route.input.as_ref().is_some_and(|it| it.reference.is_some()) {
+            route.guards.write_out();
+        }
         route.max_batch = batch::most(route, outside);
         route.residency.iter_mut().for_each(capability::sort);
         route.post.iter_mut().for_each(post::write_out);

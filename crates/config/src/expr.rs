@@ -60,6 +60,19 @@ pub trait Row: Send + Sync {
     fn value(&self, input: usize) -> Option<Scalar<'_>>;
 }
 
+/// What was computed of a row.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Computed {
+    /// Something that it names is absent.
+    Missing,
+    /// It cannot be computed: a division by zero, a number that is too large, an order that NaN does not have.
+    Invalid,
+    /// A number.
+    Number(f64),
+    /// A text, or a truth value as it is written.
+    Text(String),
+}
+
 /// The inputs of an expression: names with their types, sorted by name.
 pub(crate) type Inputs = [(String, Type)];
 
@@ -143,6 +156,47 @@ impl Expr {
             (_, Some(it)) => Ok(*it.inner() as f64),
             _ => Err("it is no number".into()),
         })
+    }
+
+    /// Reads what computes a value of inputs, of any type, and says of which.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub(crate) fn derived(source: &str, inputs: &Inputs) -> Result<(Self, Type), Vec<Problem>> {
+        let parsed = parse::parse(source)?;
+        let typed = typing::check(&parsed, inputs, typing::Wanted::Value)?;
+        let expr = Self { parts: typing::parts(&parsed.tree), constant: typed.names == 0, tree: parsed.tree };
+        Ok((expr, typed.found))
+    }
+
+    /// Computes a value for a row.
+    pub(crate) fn value(&self, inputs: &Inputs, row: &dyn Row) -> Computed {
+        let lookup = Lookup { inputs, row };
+        let mut context = Context::with_env(LANGUAGE.clone());
+        context.set_variable_resolver(&lookup);
+        let value = match cel::Value::resolve_val(&self.tree, &context) {
+            Ok(value) => value,
+            Err(ExecutionError::UndeclaredReference(_)) => return Computed::Missing,
+            Err(_) => return Computed::Invalid,
+        };
+        if let Some(it) = value.downcast_ref::<CelDouble>() {
+            Computed::Number(*it.inner())
+        } else if let Some(it) = value.downcast_ref::<CelInt>() {
+            Computed::Number(*it.inner() as f64)
+        } else if let Some(it) = value.downcast_ref::<CelBool>() {
+            Computed::Text(it.inner().to_string())
+        } else if let Some(it) = value.downcast_ref::<CelString<'_>>() {
+            Computed::Text(it.inner().to_string())
+        } else {
+            Computed::Invalid
+        }
+    }
+
+    /// Returns the names of the inputs that it reads, each once.
+    pub(crate) fn names(&self) -> std::collections::BTreeSet<String> {
+        let mut names = std::collections::BTreeSet::new();
+        typing::names(&self.tree, &mut names);
+        names
     }
 
     fn compute<T>(

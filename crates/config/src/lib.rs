@@ -11,6 +11,7 @@ mod calibration;
 mod check;
 mod compile;
 mod confidence;
+mod derived;
 mod describe;
 mod diagnostic;
 mod document;
@@ -26,22 +27,26 @@ mod secret;
 mod shape;
 mod sources;
 mod tree;
+mod units;
 
 pub use calibration::{CalibrationError, LearntVotes, MappedScores, ScoreMaps, VotesOf};
 pub use compile::{
-    Alone, Cache, Calibration, Certificate, Deployment, Enrich, Feature, Fetched, FixedTensor, Input, InputTensor,
-    JoinKey, Learnt, LiveCalibration, MapSource, MappedOutput, NotAlone, Output, OutputTensor, PathSpec, Pick,
-    RouteSpec, Semantic, Store, UpstreamSpec, Voted, Weights,
+    Absent, Against, Alone, Asks, Cache, Calibration, Certificate, Deployment, Enrich, Feature, Fetched, FixedTensor,
+    From as WatchedFrom, Guard, Guarding, Input, InputTensor, JoinKey, Learnt, LiveCalibration, MILLIONTHS, MapSource,
+    MappedOutput, NotAlone, Output, OutputTensor, PathSpec, Pick, RouteSpec, Semantic, Store, UpstreamSpec, Voted,
+    Watched, Weights,
 };
 pub use confidence::{Accept, Confidence, Take, Taken};
+pub use derived::{Derived, Named};
 pub use describe::{EXAMPLE, json_schema, rules_schema};
 pub use diagnostic::{Diagnostic, Severity};
 pub use document::{Configuration, Findings, read_document};
+pub use expr::Computed;
 pub use load::{Loaded, Part, Unfit, load_again, load_alone, load_file, load_text, load_to_learn};
 pub use post::{Changes, Clamp, Failed, PASSED, Post, Round, Said, Step, Stream, Work};
 pub use rules::{Answer, Row, RuleSet, Scalar};
 pub use schema::capability::{is_language, is_region};
-pub use schema::contract::{Datatype, FeatureKind};
+pub use schema::contract::{Datatype, FeatureKind, Unicode};
 pub use schema::enrich::KeyKind;
 pub use schema::path::{Documents, Kind, Postgres, kind};
 pub use schema::scalar::{Duration, Ratio, Size};
@@ -51,3 +56,4 @@ pub use schema::value::Value;
 pub use secret::Secret;
 pub use sources::Sources;
 pub use tree::Key;
+pub use units::Conversion;

@@ -12,6 +12,7 @@ use std::{
     sync::Arc,
 };
 
+use evenkeel_signals::reference::Reference;
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -34,6 +35,8 @@ const MAX_PEM: u64 = 1 << 20;
 const MAX_SCHEMA: u64 = 1 << 20;
 /// The largest request that is read to see what a route takes.
 const MAX_SAMPLE: u64 = 64 << 20;
+/// The largest reference that is read: its sample, 20,000 rows, is most of it.
+const MAX_REFERENCE: u64 = 256 << 20;
 /// The largest model file that is read.
 const MAX_MODEL: u64 = 2 << 30;
 
@@ -56,6 +59,7 @@ pub(crate) struct Outside {
     rules: BTreeMap<String, Option<Arc<RuleSet>>>,
     calibrations: BTreeMap<String, Arc<ScoreMaps>>,
     votes: BTreeMap<String, Arc<LearntVotes>>,
+    references: BTreeMap<String, Arc<Reference>>,
     /// JSON schemas, as they are.
     schemas: BTreeMap<String, String>,
     /// What the requests of these files hold.
@@ -172,6 +176,24 @@ impl Outside {
         Ok(votes)
     }
 
+    /// Reads a reference.
+    pub(crate) fn fetch_reference(&mut self, file: &str) -> Result<Arc<Reference>, String> {
+        if let Some(reference) = self.references.get(file) {
+            return Ok(reference.clone());
+        }
+        let path = self.base.join(file);
+        let mark = Mark::of(&path);
+        let read = bytes(&path, MAX_REFERENCE).map(|bytes| (<[u8; 32]>::from(Sha256::digest(&bytes)), bytes));
+        self.sources.name(&path, mark, read.as_ref().ok().map(|it| it.0));
+        let (sha256, bytes) = read?;
+        let decoded =
+            Reference::decode(&bytes).map_err(|why| format!("`{}` is no reference: {why}", path.display()))?;
+        let reference = Arc::new(decoded);
+        self.files.insert(file.into(), Ok(NamedFile { path, sha256 }));
+        self.references.insert(file.into(), reference.clone());
+        Ok(reference)
+    }
+
     /// Reads a file of something that was learnt.
     fn fetch_learnt<T>(
         &mut self,
@@ -233,6 +255,11 @@ impl Outside {
     /// Returns what votes count, which was fetched.
     pub(crate) fn votes(&self, file: &str) -> Arc<LearntVotes> {
         self.votes.get(file).cloned().expect("checked: what was learnt is there and right")
+    }
+
+    /// Returns a reference that was fetched.
+    pub(crate) fn reference(&self, file: &str) -> Arc<Reference> {
+        self.references.get(file).cloned().expect("checked: the reference is there and right")
     }
 
     /// Returns a JSON schema that was fetched.

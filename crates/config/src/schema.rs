@@ -13,6 +13,7 @@ pub(crate) mod drift;
 pub(crate) mod enrich;
 pub(crate) mod file;
 pub(crate) mod first_token;
+pub(crate) mod guards;
 pub(crate) mod map;
 pub(crate) mod path;
 pub(crate) mod post;

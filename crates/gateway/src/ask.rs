@@ -39,6 +39,16 @@ pub(crate) struct Inference {
     pub(crate) turn: Option<Box<Turn>>,
 }
 
+impl Question {
+    /// Returns the age of the oldest feature that was fetched or stands in, in ms; none where nobody says any.
+    pub(crate) fn oldest(&self) -> Option<u64> {
+        match self {
+            Self::Infer(inference) => inference.enriched.as_ref()?.oldest_ms,
+            Self::Chat(_) | Self::Embeddings(_) => None,
+        }
+    }
+}
+
 /// One request.
 #[derive(Debug)]
 pub(crate) struct Ask {

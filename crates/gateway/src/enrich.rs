@@ -144,7 +144,8 @@ impl Enrich {
         let (mut infer, mut enriched) = (infer, Enriched::new(&self.plan.server, result.err().unwrap_or("ok")));
         infer.inputs.retain(|input| !self.plan.spec.entity.iter().any(|key| key.input == input.tensor.name()));
         if let Some(wanted) = wanted {
-            let choices = self.choose(&wanted, &found);
+            let (choices, oldest) = self.choose(&wanted, &found);
+            enriched.oldest_ms = oldest.map(|it| it / 1_000_000);
             let at = infer.inputs.iter_mut().find(|input| input.tensor.name() == self.plan.tensor);
             let input = at.expect("what is missing is missing in it");
             let mut tally = Tally::new(choices.len());
@@ -206,11 +207,12 @@ impl Enrich {
         asked.read(&body).map_err(|feast::Unreadable| ResultCode::DecodeFailed)
     }
 
-    /// Chooses a value for each feature and entity that was wanted: by feature in the order of the plan, then by entity.
-    fn choose(&self, wanted: &Wanted, found: &[Vec<Option<Found>>]) -> Vec<Vec<Choice>> {
+    /// Chooses a value for each feature and entity that was wanted: by feature in the order of the plan, then by entity. Returns also
+    /// how old the oldest of them is, in nanoseconds, as far as that is known.
+    fn choose(&self, wanted: &Wanted, found: &[Vec<Option<Found>>]) -> (Vec<Vec<Choice>>, Option<u64>) {
         let now = Timestamp::now();
         let (features, mut known) = (&self.plan.spec.features, self.known.lock());
-        let mut choices = vec![Vec::new(); features.len()];
+        let (mut choices, mut oldest) = (vec![Vec::new(); features.len()], None);
         for (at, feature) in wanted.features.iter().enumerate() {
             let (spec, takes) = (&features[*feature], &self.plan.values[*feature]);
             choices[*feature] = (0..wanted.entities.len())
@@ -221,11 +223,13 @@ impl Enrich {
                     if let (Some(value), Some(_)) = (value, spec.keep) {
                         known.keep(name, *feature, value);
                     }
-                    Choice::of((value, last), spec, now)
+                    let choice = Choice::of((value, last), spec, now);
+                    oldest = oldest.max(choice.age(value, now));
+                    choice
                 })
                 .collect();
         }
-        choices
+        (choices, oldest)
     }
 
     /// Fills the places that are missing, of rows that are about these entities.

@@ -31,6 +31,7 @@ use crate::{
     bill::Spent,
     cache::Noted,
     enrich::{Enriched, Plan},
+    guard::Told,
     path::{Found, ModelFile, Notes, Search, Unsaid},
     shadow::Shadowed,
     vote::{Cast, Sure, Worth},
@@ -67,6 +68,8 @@ pub(crate) struct Record {
     pub(crate) enriched: Option<Enriched>,
     /// What the cache had to do with it, where its route has one.
     pub(crate) cached: Option<Noted>,
+    /// What guards found in its input, where its route asks something of it.
+    pub(crate) judged: Option<Told>,
 }
 
 impl Record {
@@ -95,6 +98,8 @@ pub(crate) struct Attempts {
     pub(crate) sure: Option<Sure>,
     /// What the cache had to do with it, where its route has one.
     pub(crate) cached: Option<Noted>,
+    /// What guards found in its input.
+    pub(crate) judged: Option<Told>,
     /// What else only we know of them.
     pub(crate) notes: Vec<(Whose, Notes)>,
 }
@@ -141,7 +146,7 @@ impl Events {
 
     /// Keeps the record of a request that is over, with what only the shell knows of its attempts.
     pub(crate) fn decision(&self, decision: Decision, ask: &Ask, attempts: Attempts) {
-        let Attempts { spent, found, calibrated, models, votes, worth, sure, notes, cached } = attempts;
+        let Attempts { spent, found, calibrated, models, votes, worth, sure, notes, cached, judged } = attempts;
         let trace = trace::context(&ask.headers);
         let (id, enriched) = (ask.decision.clone(), ask.enriched().cloned());
         let at = Timestamp::now();
@@ -160,11 +165,15 @@ impl Events {
             notes,
             enriched,
             cached,
+            judged,
         });
         self.metrics.decision(&record.decision);
         self.metrics.posted(&record);
         if let Some(enriched) = &record.enriched {
             self.metrics.enriched(&record.decision, enriched);
+        }
+        if let Some(judged) = &record.judged {
+            self.metrics.judged(&record.decision, judged);
         }
         if let Some(cached) = &record.cached {
             self.metrics.cached(&record.decision, cached);
@@ -258,6 +267,10 @@ fn render(record: &Record) -> api::Decision {
     let mut rendered = api::Decision::render(&record.decision, &record.id, record.at, record.trace.clone());
     rendered.cache = record.cached.as_ref().map(Noted::render);
     rendered.enrichment = record.enriched.as_ref().map(Enriched::render);
+    if let Some(judged) = &record.judged {
+        let (against, guards) = judged.render(&record.decision.revision, record.decision.route.index());
+        (rendered.judged, rendered.guards) = (Some(against), guards);
+    }
     for (attempt, of) in rendered.attempts.iter_mut().zip(&record.decision.attempts) {
         let spent = record.spent.iter().find(|(it, _)| *it == of.attempt);
         attempt.usage = spent.map(|(_, Spent { usage, estimated })| api::Usage {

@@ -16,6 +16,7 @@ mod enrich;
 mod entropy;
 mod events;
 mod gateway;
+mod guard;
 mod judge;
 mod listen;
 mod names;

@@ -20,6 +20,7 @@ use crate::{
     calibration::Scale,
     clock::Clock,
     enrich::{Enrich, Plan},
+    guard::Guard,
     path::{self, Path, Site},
     tensor::{Contract, Known},
     tls,
@@ -43,6 +44,8 @@ pub(crate) struct Applied {
     pub(crate) contracts: Vec<Arc<Known>>,
     /// By route id: what brings the features that its clients leave out.
     pub(crate) enrichers: Vec<Option<Arc<Enrich>>>,
+    /// By route id: what judges its inputs.
+    pub(crate) guards: Vec<Option<Arc<Guard>>>,
     /// By route id: what is kept of its answers.
     pub(crate) caches: Vec<Option<Arc<Cache>>>,
     /// What several gateways keep together.
@@ -177,6 +180,7 @@ impl Applied {
             Some(kept.cloned().unwrap_or_else(|| Arc::new(Enrich::new(plan, upstream.clone()))))
         });
         let enrichers = enrichers.collect();
+        let guards = guards(&deployment, before);
         let caches = caches(&deployment, (&upstreams, clock, shared.as_ref()), before);
         let ends = ends(&deployment);
         Ok(Arc::new(Self {
@@ -185,6 +189,7 @@ impl Applied {
             scales,
             contracts,
             enrichers,
+            guards,
             caches,
             shared,
             tls,
@@ -213,6 +218,23 @@ fn shared(deployment: &Deployment, clock: Clock, before: Option<&Applied>) -> Re
     let Some(store) = deployment.shared.as_ref().filter(|_| keeps) else { return Ok(None) };
     let kept = before.and_then(|it| it.shared.clone()).filter(|it| it.store == *store);
     kept.map_or_else(|| Shared::start(store, clock), Ok).map(Some)
+}
+
+/// Returns what judges the inputs of each route. What was learnt of fallbacks stays while neither the first tier nor what inputs are
+/// held against changes.
+fn guards(deployment: &Deployment, before: Option<&Applied>) -> Vec<Option<Arc<Guard>>> {
+    let old = |at: usize| {
+        let before = before?;
+        let old = before.deployment.revision.route(&deployment.revision.routes[at].name)?.index();
+        let same = first_tier(&before.deployment, old) == first_tier(deployment, at);
+        before.guards[old].as_ref().filter(|_| same)
+    };
+    let guard = |(at, spec): (usize, &RouteSpec)| {
+        let mut guard = Guard::new(spec, false)?;
+        old(at).into_iter().for_each(|old| guard.inherit(old));
+        Some(Arc::new(guard))
+    };
+    deployment.routes.iter().enumerate().map(guard).collect()
 }
 
 /// Returns what keeps the answers of each route; what was kept under the same name stays.

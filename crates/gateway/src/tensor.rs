@@ -197,6 +197,35 @@ impl Tensor {
         self.data.chunks_exact(N).map(|element| element.try_into().expect("a chunk has its size"))
     }
 
+    /// Returns one element of `N` bytes; none beyond the last.
+    pub(crate) fn element<const N: usize>(&self, at: usize) -> Option<[u8; N]> {
+        self.data.get(at.checked_mul(N)?..)?.first_chunk().copied()
+    }
+
+    /// Returns one value as f64, as [`numbers`](Self::numbers) does; none beyond the last, and for BYTES.
+    pub(crate) fn number(&self, at: usize) -> Option<f64> {
+        macro_rules! value {
+            ($type:ty) => {
+                <$type>::from_le_bytes(self.element(at)?) as f64
+            };
+        }
+        Some(match self.datatype {
+            Datatype::Bool | Datatype::Uint8 => value!(u8),
+            Datatype::Uint16 => value!(u16),
+            Datatype::Uint32 => value!(u32),
+            Datatype::Uint64 => value!(u64),
+            Datatype::Int8 => value!(i8),
+            Datatype::Int16 => value!(i16),
+            Datatype::Int32 => value!(i32),
+            Datatype::Int64 => value!(i64),
+            Datatype::Fp16 => half(u16::from_le_bytes(self.element(at)?)),
+            Datatype::Bf16 => f64::from(brain(u16::from_le_bytes(self.element(at)?))),
+            Datatype::Fp32 => value!(f32),
+            Datatype::Fp64 => value!(f64),
+            Datatype::Bytes => return None,
+        })
+    }
+
     /// Says whether a NaN or an infinity is in it.
     pub(crate) fn has_non_finite(&self) -> bool {
         match self.datatype {

@@ -33,11 +33,11 @@ pub use conformal::{Calibration, PValue, Standing, any_row};
 pub use encode::{Encoder, Feature, Form, Unfit};
 pub use fit::{FitRow, Settings};
 pub use nearest::Kept;
+pub(crate) use project::Projection;
 pub use project::embedding;
 
 use crate::row::{RowId, Value};
 use nearest::Nearest;
-use project::Projection;
 
 /// Columns that are compared as they are; of more, as many projections.
 pub const COLUMNS: usize = 64;

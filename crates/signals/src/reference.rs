@@ -23,6 +23,7 @@ mod build;
 mod bytes;
 mod file;
 mod header;
+mod live;
 mod merge;
 mod sample;
 mod scalar;
@@ -31,6 +32,7 @@ mod sections;
 pub use build::{Plan, SourceRow, Unbuildable};
 pub use file::Unreadable;
 pub use header::{Column, ColumnKind, Header, Repeats, Role, Source};
+pub use live::Live;
 pub use merge::{Merged, Unmergeable};
 pub use scalar::{Keyed, Scalar};
 

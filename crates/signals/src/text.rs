@@ -14,8 +14,10 @@
 
 mod entropy;
 mod model;
+mod unicode;
 
 pub use model::{Counts, TextModel};
+pub use unicode::{Form, composed};
 
 use crate::math::ln;
 

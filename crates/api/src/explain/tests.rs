@@ -163,6 +163,8 @@ fn a_share_of_which_nobody_knows_what_it_means_is_said_to_be_one() {
 fn what_a_record_has_nothing_of_is_left_out() {
     let plain = Decision {
         enrichment: None,
+        judged: None,
+        guards: Vec::new(),
         cache: None,
         attempts: Vec::new(),
         votes: None,

@@ -20,6 +20,11 @@ impl Checks<'_> {
     pub(super) fn contract(&mut self, route_key: &Key, route: &Route) {
         let keys = ["input", "output", "max_batch", "versions"].map(|name| route_key.field(name));
         if route.protocol != RouteProtocol::Oip && !self.report.doubts(&route_key.field("protocol")) {
+            let chat = route.input.as_ref().filter(|_| route.protocol == RouteProtocol::OpenaiChat);
+            if let Some(it) = chat {
+                self.chat_input(&keys[0], it);
+            }
+            let keys = &keys[usize::from(chat.is_some())..];
             for key in keys.iter().filter(|key| self.report.is_written(key)).collect::<Vec<_>>() {
                 let message = format!("an `{}` route has no tensors", route.protocol.name());
                 self.error("misplaced-key", key, message, "remove it, or write `protocol: oip`");

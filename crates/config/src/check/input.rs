@@ -22,8 +22,8 @@ impl Checks<'_> {
                 let message = "columns belong to a tensor, which has no name here";
                 self.error("missing-key", &key.field("tensor"), message, "write `tensor: NAME`");
             }
-            (None, true) if !named && input.sample.is_none() => {
-                let message = "neither `features`, `tensors` nor `tensor` and `columns` stand here, and no `sample`";
+            (None, true) if !named && input.sample.is_none() && input.reference.is_none() => {
+                let message = "neither `features`, `tensors` nor `tensor` and `columns` stand here, and no `sample` or `reference`";
                 self.error("empty", key, message, "say what a request holds, or leave `input` out");
             }
             (None, true) => {}
@@ -123,12 +123,13 @@ impl Checks<'_> {
         self.bounds(key, (feature.min, feature.max), number);
         let texts = matches!(feature.kind, FeatureKind::Category | FeatureKind::String);
         self.categories(&key.field("categories"), &feature.categories, texts);
+        self.absent(&key.field("missing"), feature);
     }
 }
 
 impl Input {
     /// Returns the kind of an input; a column of which nothing is said is a number.
-    pub(super) fn kind_of(&self, name: &str) -> Option<FeatureKind> {
+    pub(crate) fn kind_of(&self, name: &str) -> Option<FeatureKind> {
         let column = self.columns.iter().any(|it| it == name).then_some(FeatureKind::Float);
         self.features.get(name).map(|it| it.kind).or(column)
     }

@@ -28,6 +28,7 @@ impl Checks<'_> {
             self.name_is_usable(&key, name);
             self.contract(&key, route);
             self.enrich(&key, route);
+            self.guards(&key, route);
             self.tiers(&key, route);
             self.post(&key, route);
             self.last_tier(&key, route);

@@ -55,6 +55,44 @@ pub struct Feature {
     pub categories: Vec<String>,
     /// Whether a request without it is refused.
     pub required: bool,
+    /// What a client writes where there is no value.
+    pub missing: Option<Absent>,
+}
+
+/// What a client writes where there is no value of a feature.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Absent {
+    /// NaN.
+    Nan,
+    /// A number, as FP32 and FP64 hold it.
+    Number([f64; 2]),
+    /// A text.
+    Text(String),
+}
+
+impl Absent {
+    /// Returns what is written; none where it is nothing that a feature of this kind could be.
+    pub(crate) fn of(value: &Value, kind: FeatureKind) -> Option<Self> {
+        match (value, kind) {
+            (Value::Text(word), FeatureKind::Float) if word == "nan" => Some(Self::Nan),
+            (Value::Text(word), FeatureKind::Category | FeatureKind::String) => Some(Self::Text(word.clone())),
+            (Value::Int(_), FeatureKind::Int) | (Value::Int(_) | Value::Float(_), FeatureKind::Float) => {
+                let number = value.number()?;
+                Some(Self::Number([Datatype::Fp32.holds(number), number]))
+            }
+            _ => None,
+        }
+    }
+
+    /// Says whether a number is it.
+    pub fn is_number(&self, number: f64) -> bool {
+        match self {
+            Self::Nan => number.is_nan(),
+            #[expect(clippy::float_cmp, reason = "it is a word of the client, not a measurement")]
+            Self::Number(it) => it.contains(&number),
+            Self::Text(_) => false,
+        }
+    }
 }
 
 /// What a route gives.
@@ -134,6 +172,7 @@ pub(super) fn input(it: &contract::Input) -> Input {
             max: declared.and_then(|it| it.max),
             categories: declared.map_or_else(Vec::new, |it| it.categories.clone()),
             required: declared.is_none_or(|it| it.required),
+            missing: declared.and_then(|it| Absent::of(it.missing.as_ref()?, it.kind)),
         }
     };
     let features = match &it.tensor {

@@ -28,7 +28,8 @@ pub(super) fn of(canonical: &Value) -> [u8; 32] {
 }
 
 /// Keys of a route that say nothing of what it takes and gives, and by whom.
-const HOW_A_ROUTE_ASKS: [&str; 16] = [
+const HOW_A_ROUTE_ASKS: [&str; 17] = [
+    "guards",
     "deadline",
     "max_attempts",
     "on_policy",
@@ -101,6 +102,12 @@ pub(super) fn canonical(file: &File, outside: &Outside) -> Value {
                 let sha256 = hex(&outside.file(&json.schema).sha256);
                 canonical["routes"][name]["post"][at]["json"]["schema"] = json!(format!("sha256:{sha256}"));
             }
+        }
+    }
+    for (name, route) in &file.routes {
+        if let Some(file) = route.input.as_ref().and_then(|it| it.reference.as_ref()) {
+            let sha256 = hex(&outside.file(file).sha256);
+            canonical["routes"][name]["input"]["reference"] = json!(format!("sha256:{sha256}"));
         }
     }
     for (name, upstream) in &file.upstreams {

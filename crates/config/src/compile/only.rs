@@ -13,6 +13,7 @@ use super::{Deployment, PathSpec, RouteSpec};
 use crate::{
     schema::{
         file::File,
+        guards::Guards,
         path::Target,
         route::{Route, RouteProtocol},
     },
@@ -30,7 +31,9 @@ pub struct Alone {
 
 /// Keys of a route that say nothing of one tier that stands alone: whoever asks it has fetched what was missing, keeps answers and
 /// does to them what is done to all.
-pub(super) const OF_ALL_TIERS: [&str; 3] = ["enrich", "cache", "post"];
+pub(super) const OF_ALL_TIERS: [&str; 4] = ["enrich", "cache", "post", "guards"];
+/// The same of its input.
+pub(super) const OF_ALL_INPUTS: [&str; 3] = ["reference", "derive", "text"];
 
 impl Alone {
     /// Finds the tier, by its position on its route, whatever it is.
@@ -69,7 +72,9 @@ impl Alone {
         let top = Key::default();
         let routes = file.routes.keys().filter(|name| **name != self.route).map(|name| top.field("routes").field(name));
         let tiers = (0..file.routes[&self.route].tiers.len()).filter(|it| *it != at).map(|it| self.key(it));
-        let of_all = OF_ALL_TIERS.map(|name| self.route_key().field(name));
+        let input = self.route_key().field("input");
+        let of_all = OF_ALL_TIERS.map(|name| self.route_key().field(name)).into_iter();
+        let of_all = of_all.chain(OF_ALL_INPUTS.map(|name| input.field(name)));
         routes.chain(tiers).chain(of_all).chain(["upstreams", "shared"].map(|it| top.field(it))).collect()
     }
 
@@ -79,6 +84,7 @@ impl Alone {
         file.upstreams.clear();
         file.shared = None;
         for route in file.routes.values_mut() {
+            unjudged(route);
             let Route { tiers, enrich, cache, post, .. } = route;
             tiers.swap(0, at);
             tiers.truncate(1);
@@ -86,6 +92,15 @@ impl Alone {
             post.clear();
         }
         file
+    }
+}
+
+/// Leaves out what judges an input: whoever asks a tier alone has done that.
+pub(super) fn unjudged(route: &mut Route) {
+    route.guards = Guards::default();
+    if let Some(input) = &mut route.input {
+        (input.reference, input.text) = (None, None);
+        input.derive.clear();
     }
 }
 
@@ -187,6 +202,7 @@ impl Deployment {
             paths: vec![PathSpec { accept: None, ..self.paths[found.path.index()].clone() }],
             routes: vec![RouteSpec {
                 enrich: None,
+                guarding: None,
                 cache: None,
                 post: Arc::default(),
                 ..self.routes[at.index()].clone()

@@ -4,7 +4,7 @@
 //! - `TAUGHT-1`: whoever learns calls nobody: it needs no secret, no certificate, and no file but those of these two tiers.
 //! - `TAUGHT-2`: what was learnt before is passed over: it may be missing, or of what is no more.
 
-use super::only::{Alone, NotAlone, OF_ALL_TIERS};
+use super::only::{Alone, NotAlone, OF_ALL_INPUTS, OF_ALL_TIERS, unjudged};
 use crate::{
     schema::{file::File, route::Route, tier::Tier},
     tree::Key,
@@ -37,7 +37,8 @@ impl<'a> Taught<'a> {
         let tiers = tiers.map(|it| self.tier.key(it));
         let upstreams = file.upstreams.keys().map(|it| top.field("upstreams").field(it));
         let secrets = upstreams.flat_map(|it| ["api_key", "ca"].map(|name| it.field(name)));
-        let of_all = OF_ALL_TIERS.map(|name| route.field(name));
+        let of_all = OF_ALL_TIERS.map(|name| route.field(name)).into_iter();
+        let of_all = of_all.chain(OF_ALL_INPUTS.map(|name| route.field("input").field(name)));
         let own = [top.field("shared"), top.field("server").field("tls")];
         routes.chain(tiers).chain(secrets).chain(of_all).chain(own).collect()
     }
@@ -47,6 +48,7 @@ impl<'a> Taught<'a> {
         file.routes.retain(|name, _| *name == self.tier.route);
         (file.shared, file.server.tls) = (None, None);
         file.upstreams.values_mut().for_each(|it| (it.api_key, it.ca) = (None, None));
+        file.routes.values_mut().for_each(unjudged);
         for Route { tiers, enrich, cache, post, .. } in file.routes.values_mut() {
             let read = |(at, tier): (usize, Tier)| Some(tier).filter(|_| self.is_read(at));
             *tiers = std::mem::take(tiers).into_iter().enumerate().filter_map(read).collect();

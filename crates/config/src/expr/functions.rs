@@ -1,9 +1,10 @@
-//! Functions: those of numbers that the language itself has not: `abs`, `max` and `min`.
+//! Functions: those of numbers that the language itself has not: `abs`, `log1p`, `max`, `min` and `sqrt`.
 //!
 //! Which types each takes says `typing`, so none is called with any other.
 //!
 //! # Invariants
 //! - `FUN-1`: what has no order (NaN) has no largest and no smallest, and what is too large is an error, never a panic.
+//! - `FUN-2`: the logarithm of what is not above −1, and the root of what is below 0, are an error: no infinity, no NaN.
 
 use std::cmp::Ordering;
 
@@ -15,6 +16,7 @@ use cel::{
         value::CowVal,
     },
 };
+use evenkeel_signals::math::ln;
 
 /// Adds them to a language.
 pub(super) fn added_to(mut language: Env) -> Env {
@@ -30,11 +32,31 @@ pub(super) fn added_to(mut language: Env) -> Env {
         let size = it.checked_abs().ok_or_else(|| ExecutionError::Overflow("abs", zero(), Value::Int(it)))?;
         Ok(CowVal::owned(CelInt::from(size)))
     });
+    add("log1p", "log1p_double", vec![DOUBLE_TYPE], |values| {
+        let it = number(&values, 0)?;
+        if it.is_nan() || it <= -1.0 {
+            return Err(ExecutionError::function_error("log1p", "it takes numbers above -1"));
+        }
+        Ok(CowVal::owned(CelDouble::from(log1p(it))))
+    });
+    add("sqrt", "sqrt_double", vec![DOUBLE_TYPE], |values| {
+        let it = number(&values, 0)?;
+        if it.is_nan() || it < 0.0 {
+            return Err(ExecutionError::function_error("sqrt", "it takes numbers from 0"));
+        }
+        Ok(CowVal::owned(CelDouble::from(it.sqrt())))
+    });
     add("max", "max_double", vec![DOUBLE_TYPE, DOUBLE_TYPE], |values| chosen(values, Ordering::Greater));
     add("max", "max_int", vec![INT_TYPE, INT_TYPE], |values| chosen(values, Ordering::Greater));
     add("min", "min_double", vec![DOUBLE_TYPE, DOUBLE_TYPE], |values| chosen(values, Ordering::Less));
     add("min", "min_int", vec![INT_TYPE, INT_TYPE], |values| chosen(values, Ordering::Less));
     language
+}
+
+/// The logarithm of one more, by the one logarithm that is the same everywhere; near 0, where one more would lose its digits, by its
+/// series.
+fn log1p(x: f64) -> f64 {
+    if x.abs() < 1e-5 { x * (1.0 - x * (0.5 - x / 3.0)) } else { ln(1.0 + x) }
 }
 
 /// Returns the one of two that is so beside the other; of equal ones the first.

@@ -4,6 +4,8 @@
 //! Accepted: inputs, literals, `! && || ?:`, comparisons, `+ - * / %` on numbers of one type, `in` a list, and the
 //! functions of [`FUNCTIONS`]. Everything else has a message that says so.
 
+use std::collections::BTreeSet;
+
 use cel::common::ast::{CallExpr, Expr as Node, IdedExpr, LiteralValue, operators as op};
 
 use super::{Inputs, Problem, parse::Parsed};
@@ -24,7 +26,7 @@ pub(crate) enum Type {
 }
 
 /// Functions: name, types of the arguments (the first may stand before a dot), type of the result.
-const FUNCTIONS: [(&str, &[Type], Type); 12] = [
+const FUNCTIONS: [(&str, &[Type], Type); 14] = [
     ("contains", &[Type::Text, Type::Text], Type::Bool),
     ("startsWith", &[Type::Text, Type::Text], Type::Bool),
     ("endsWith", &[Type::Text, Type::Text], Type::Bool),
@@ -33,6 +35,8 @@ const FUNCTIONS: [(&str, &[Type], Type); 12] = [
     ("int", &[Type::Float], Type::Int),
     ("abs", &[Type::Float], Type::Float),
     ("abs", &[Type::Int], Type::Int),
+    ("log1p", &[Type::Float], Type::Float),
+    ("sqrt", &[Type::Float], Type::Float),
     ("max", &[Type::Float, Type::Float], Type::Float),
     ("max", &[Type::Int, Type::Int], Type::Int),
     ("min", &[Type::Float, Type::Float], Type::Float),
@@ -64,6 +68,8 @@ impl Type {
 pub(super) struct Typed {
     /// How often it names an input.
     pub(super) names: usize,
+    /// What it is as a whole.
+    pub(super) found: Type,
 }
 
 /// What an expression is wanted for.
@@ -73,6 +79,8 @@ pub(super) enum Wanted {
     Condition,
     /// To be compared, for the outputs of a model.
     Number,
+    /// To be judged like a feature, of whatever type.
+    Value,
 }
 
 impl Wanted {
@@ -80,6 +88,7 @@ impl Wanted {
         match self {
             Self::Condition => matches!(found, Type::Bool),
             Self::Number => found.is_number(),
+            Self::Value => true,
         }
     }
 
@@ -88,6 +97,7 @@ impl Wanted {
         match self {
             Self::Condition => (Type::Bool.name(), "compare it with something"),
             Self::Number => ("a number", "choose between two numbers, as in `outputs.sure ? 1.0 : 0.0`"),
+            Self::Value => ("a value", "name a feature"),
         }
     }
 
@@ -95,6 +105,7 @@ impl Wanted {
         match self {
             Self::Condition => "declare it under `inputs`",
             Self::Number => "outputs are written `outputs.NAME`",
+            Self::Value => "declare it under `features` or `columns` of the `input`",
         }
     }
 }
@@ -107,11 +118,14 @@ pub(super) fn check(parsed: &Parsed, inputs: &Inputs, wanted: Wanted) -> Result<
         let message = format!("the expression has {} parts, more than {MAX_NODES}", typing.nodes);
         typing.problem(&parsed.tree, message, "split the rule");
     }
-    if let Some(found) = found.filter(|found| !wanted.fits(*found)) {
+    if let Some(found) = found.filter(|it| !wanted.fits(*it)) {
         let (words, hint) = wanted.words();
         typing.problem(&parsed.tree, format!("the whole is {}, not {words}", found.name()), hint);
     }
-    if typing.problems.is_empty() { Ok(Typed { names: typing.names }) } else { Err(typing.problems) }
+    match found {
+        Some(found) if typing.problems.is_empty() => Ok(Typed { names: typing.names, found }),
+        _ => Err(typing.problems),
+    }
 }
 
 struct Typing<'a> {
@@ -276,6 +290,16 @@ fn function(name: &str, types: &[Type]) -> Result<Type, (String, String)> {
         _ => "compare and compute with values of the same type",
     };
     Err((format!("`{operator}` does not go with {}", words(types)), hint.into()))
+}
+
+/// Collects the names of the inputs in a part that was checked.
+pub(super) fn names(node: &IdedExpr, to: &mut BTreeSet<String>) {
+    match &node.expr {
+        Node::Ident(name) => drop(to.insert(name.clone())),
+        Node::List(list) => list.elements.iter().for_each(|it| names(it, to)),
+        Node::Call(call) => call.target.as_deref().into_iter().chain(&call.args).for_each(|it| names(it, to)),
+        _ => {}
+    }
 }
 
 /// Returns the parts between `&&`, in a form that does not depend on positions and spaces.

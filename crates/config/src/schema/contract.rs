@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::value::Value;
+
 /// What a route takes: named tensors of one value a row, one tensor of rows and columns, or tensors of any shape.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -26,6 +28,41 @@ pub(crate) struct Input {
     /// Exactly one of `sample`, `tensor` with `columns`, and `features` or `tensors`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) sample: Option<String>,
+    /// What inputs were like when all was well: a file that `evenkeel profile` wrote. `guards` hold each request against it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reference: Option<String>,
+    /// Features that are computed of others before a request is held against the reference, by name, each in CEL over the features
+    /// and columns of the request: `{amount_log: "log1p(amount)"}`. No tier sees them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) derive: BTreeMap<String, String>,
+    /// Which text of a chat is held against the reference: the last message of the user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) text: Option<Text>,
+}
+
+/// The text of a chat, as the reference has it.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "InputText")]
+pub(crate) struct Text {
+    /// The text column of the reference; by default its only one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) column: Option<String>,
+    /// The form of Unicode that a text is brought to before it is held against the reference.
+    pub(crate) unicode: Unicode,
+}
+
+/// The form of Unicode that a text is brought to before it is held against the reference; of a text above 64 KiB it stays as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Unicode {
+    /// As it came.
+    #[default]
+    AsItIs,
+    /// Composed: one form for what looks the same (NFC).
+    Nfc,
+    /// Composed, and one form for what means about the same: full-width digits, ligatures (NFKC).
+    Nfkc,
 }
 
 /// A tensor of a request.
@@ -73,6 +110,24 @@ pub(crate) struct Feature {
     /// Whether a request without it is refused; a column is always there.
     #[serde(default = "required")]
     pub(crate) required: bool,
+    /// What a client writes where there is no value: a word, a number, or, for a float, `nan`, which in JSON is also `null`. It is
+    /// accepted beside all others, goes to the tiers as it is, and counts as missing where the input is judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) missing: Option<Value>,
+    /// In what clients measure it; where the reference measures in another unit of the same kind (`km` and `m`), it is converted
+    /// before it is judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) unit: Option<String>,
+    /// The form of Unicode that a category or a text is brought to before it is held against the reference.
+    #[serde(default, skip_serializing_if = "Unicode::is_default")]
+    pub(crate) unicode: Unicode,
+}
+
+impl Unicode {
+    /// Says whether texts stay as they came.
+    pub(crate) fn is_default(&self) -> bool {
+        *self == Self::AsItIs
+    }
 }
 
 /// What the values of a feature are.

@@ -9,6 +9,7 @@ use super::{
     contract::{Input, Output},
     drift::Drift,
     enrich::Enrich,
+    guards::Guards,
     post::Step,
     scalar::{Duration, Ratio},
     shadow::Shadow,
@@ -59,12 +60,15 @@ pub(crate) struct Route {
     /// The purse that pays retries (F-044).
     #[serde(default)]
     pub(crate) retry_budget: RetryBudget,
-    /// What an `oip` route takes.
+    /// What an `oip` route takes, and what inputs were like when all was well; on a chat route only the latter (`reference`, `text`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) input: Option<Input>,
     /// Features that a client of an `oip` route may leave out, and where they come from then (F-037).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) enrich: Option<Enrich>,
+    /// What is asked of an input before it is answered, and what a breach does.
+    #[serde(default, skip_serializing_if = "Guards::is_default")]
+    pub(crate) guards: Guards,
     /// What is kept of answers, to be given again to the same request of the same client; without it nothing is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) cache: Option<Cache>,

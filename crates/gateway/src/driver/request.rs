@@ -13,6 +13,7 @@ mod attempts;
 mod batch;
 mod cached;
 mod client;
+mod judge;
 mod recover;
 mod shadow;
 mod submit;
@@ -32,6 +33,7 @@ use self::{
     attempts::{Beside, Happened, Running, beside, next},
     batch::Batch,
     client::{Client, UNEXCUSED, Unread},
+    judge::Judging,
     recover::Mending,
     shadow::Wanted,
     vote::Panel,
@@ -127,6 +129,8 @@ struct Task {
     told_at: Nanos,
     /// The client did not read for too long.
     unread: bool,
+    /// Its input is being judged.
+    judging: Option<Judging>,
 }
 
 impl Task {
@@ -155,6 +159,7 @@ impl Task {
                     self.turn(at);
                     self.happened(happened).await;
                 }
+                judged = judge::next(&mut self.judging) => self.it.judged = Some(judged),
             }
         }
     }
@@ -380,6 +385,7 @@ impl Task {
         (self.attempt, self.beside) = (None, Vec::new());
         let spent = std::mem::take(&mut self.bill).settle(&self.it.ask);
         let cached = self.keep_answer(&decision);
+        let judged = self.judged(&decision).await;
         let told = matches!(self.source, Some((Source::Attempt(_) | Source::Stored(_), _)));
         let route = &decision.revision.routes[decision.route.index()];
         let path = decision.outcome.tier.filter(|_| told).map(|tier| route.tiers[usize::from(tier)].path);
@@ -400,6 +406,7 @@ impl Task {
             worth,
             sure,
             cached,
+            judged,
         };
         self.events.decision(decision, &self.it.ask, attempts);
         match self.finish.take() {

@@ -65,6 +65,15 @@ impl Choice {
         }
     }
 
+    /// Returns how old it is, in nanoseconds, where `found` is what the server has; none for a default, and what nobody knows.
+    pub(super) fn age(self, found: Option<Value>, now: Timestamp) -> Option<u64> {
+        match self {
+            Self::Fetched(_) => found?.age(now),
+            Self::LastKnown(_, age) => Some(age),
+            Self::Default(_) => None,
+        }
+    }
+
     pub(super) fn number(self) -> f32 {
         match self {
             Self::Fetched(number) | Self::LastKnown(number, _) | Self::Default(number) => number,

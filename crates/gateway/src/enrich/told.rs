@@ -23,6 +23,8 @@ pub(crate) struct Enriched {
     pub(crate) spent: Nanos,
     /// What was imputed, in the order of the features.
     pub(crate) imputed: Vec<Imputed>,
+    /// The age of the oldest value that was fetched or stands in, in ms; none where nobody says any.
+    pub(crate) oldest_ms: Option<u64>,
     /// The share of imputed values in the row that decides: the one that has the most of them, or as its route says.
     pub(crate) share: Permille,
     /// The rows that have more than the upper tiers take, in ascending order, where each starts by itself (OIP-35).
@@ -133,6 +135,7 @@ impl Enriched {
             result,
             spent: 0,
             imputed: Vec::new(),
+            oldest_ms: None,
             share: Permille::new(0),
             apart: Vec::new(),
         }

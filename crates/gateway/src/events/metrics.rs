@@ -5,6 +5,7 @@
 
 mod cache;
 mod features;
+mod guards;
 mod post;
 mod shadows;
 mod work;
@@ -23,12 +24,13 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use self::{cache::Caches, features::Features, shadows::Shadows, work::Work};
+use self::{cache::Caches, features::Features, guards::Guards, shadows::Shadows, work::Work};
 use super::episode::Episodes;
 use crate::{
     cache::Noted,
     driver::UnderWay,
     enrich::{Enriched, Plan},
+    guard::Told,
     names,
     shadow::Shadowed,
 };
@@ -68,6 +70,7 @@ pub(crate) struct Metrics {
     gate_closed: Gauges,
     gate_changes: Counters,
     features: Features,
+    guards: Guards,
     shadows: Shadows,
     caches: Caches,
     work: Work,
@@ -125,6 +128,7 @@ impl Metrics {
             gate_closed: Gauges::default(),
             gate_changes: Counters::default(),
             features: Features::default(),
+            guards: Guards::default(),
             shadows: Shadows::default(),
             caches: Caches::default(),
             work: Work::default(),
@@ -171,6 +175,7 @@ impl Metrics {
         let changes = self.gate_changes.clone();
         it.register(names::GATE_CHANGES, "Gates that closed, or were lifted by an answer", changes);
         self.features.register(it);
+        self.guards.register(it);
         self.shadows.register(it);
         self.caches.register(it);
         self.work.register(it);
@@ -276,6 +281,11 @@ impl Metrics {
         self.features.enriched(decision, enriched);
     }
 
+    /// Counts what guards found in the input of a request that is over.
+    pub(super) fn judged(&self, decision: &Decision, told: &Told) {
+        self.guards.judged(decision, told);
+    }
+
     pub(super) fn feature_server(&self, plan: &Plan, turn: &BreakerTurn) {
         self.features.turned(plan, turn);
     }
@@ -365,6 +375,7 @@ impl Metrics {
 
     pub(super) fn applied(&self, revision: &Revision, name: &str, at: Timestamp) {
         *self.series.lock() = Series::default();
+        self.guards.applied();
         self.episodes.lock().applied(revision);
         self.revision_info.clear();
         self.revision_info.get_or_create(&vec![("revision", name.into())]).set(1);

@@ -122,6 +122,7 @@ fn record(id: &str, decision: &Decision) -> Arc<Record> {
     Arc::new(Record {
         enriched: None,
         cached: None,
+        judged: None,
         id: id.into(),
         at: Timestamp::UNIX_EPOCH,
         trace: None,

@@ -16,6 +16,7 @@ use crate::{
     cache::{self, Asked, Moment},
     driver::request::{Presence, Size, Submission, Terms, submit},
     gateway::Shared,
+    guard::{Guard, Judged},
     protocol::{front::Front, problem::Problem},
     reply::{self, Reply},
     snapshot::Applied,
@@ -104,6 +105,7 @@ async fn let_in(
             let route = &applied.deployment.revision.routes[route.index()].name;
             inference.turn = shared.sequences.name(&mut inference.infer, route, &headers).map(Box::new);
         }
+        let (judged, spent) = judge(shared, &applied, (route, &question, &body), spent).await;
         let ask = Arc::new(Ask {
             question,
             body: body.clone(),
@@ -124,11 +126,26 @@ async fn let_in(
         // None means that a reload came in between: the request is read again, as the new revision reads it, and what was
         // fetched under the old one has cost it its time all the same.
         before = spent;
-        let submission = Submission { applied, route, ask, terms, asked, _held: held.clone() };
+        let submission = Submission { applied, route, ask, terms, asked, judged, _held: held.clone() };
         if let Some((reply, presence)) = submit(&shared.driver, &shared.events, submission) {
             return Ok((front, reply, presence));
         }
     }
+}
+
+/// Judges the input of a request, where that may decide at which tier it starts; returns also what was spent on it so far.
+async fn judge(
+    shared: &Shared,
+    applied: &Applied,
+    (route, question, body): (RouteId, &Question, &Bytes),
+    spent: Nanos,
+) -> (Option<Judged>, Nanos) {
+    let Some(guard) = applied.guards[route.index()].as_deref().filter(|it| Guard::decides(it)) else {
+        return (None, spent);
+    };
+    let begun = shared.driver.clock.now();
+    let judged = guard.judge(question, body, (begun, question.oldest())).await;
+    (Some(judged), spent.saturating_add(shared.driver.clock.now().saturating_sub(begun)))
 }
 
 /// Looks up what is kept of a request, as one revision keeps it; returns that, and what was spent on the request so far.

@@ -9,6 +9,8 @@ pub(crate) struct Values {
     pub(crate) column: Option<String>,
     /// Whether NaN fits, for a value that is missing.
     pub(crate) missing: bool,
+    /// The number that says that there is none, as FP32 and FP64 hold it; it fits, whatever the bounds are.
+    pub(crate) absent: Option<[f64; 2]>,
     /// Whether NaN and infinities are refused, also where there is no bound.
     pub(crate) finite: bool,
     /// Whether only whole numbers fit.
@@ -52,7 +54,7 @@ impl Values {
     /// Says why a number does not fit, if it does not.
     pub(crate) fn stray(&self, number: f64) -> Option<Stray> {
         let nan = number.is_nan();
-        if nan && self.missing {
+        if nan && self.missing || self.absent.is_some_and(|it| it.contains(&number)) {
             return None;
         }
         let why = match (self.min, self.max) {

@@ -371,3 +371,28 @@ proptest! {
 }
 
 static FEW: std::sync::LazyLock<Vec<u8>> = std::sync::LazyLock::new(|| build(1, 30).encode());
+
+#[test]
+fn live_1_live_2_a_live_row_has_the_scalars_that_a_row_of_the_reference_has() {
+    let (one, source) = (build(1, 300), rows(1, 0..300));
+    let (live, scalars) = (one.live(), one.scalars());
+    let inputs = |row: &SourceRow<'static>| row.values[..6].to_vec();
+    let hidden = scalars.iter().position(|it| it.name == "town").expect("a private name");
+    assert!(!live.scalars().contains(&hidden) && live.scalars().len() == 1 + 1 + 12 + 64 + 1, "LIVE-2");
+    assert_eq!(live.scored().len(), one.row_score().expect("rows").encoder().features().len());
+    let public: Vec<usize> = (0..scalars.len()).filter(|it| !scalars[*it].private).collect();
+    for sampled in one.sample.as_ref().expect("whole") {
+        let row = source.iter().find(|it| it.number == sampled.id.number).expect("of the source");
+        let mut found = Vec::new();
+        live.row(&inputs(row), &mut found);
+        for (value, place) in found.iter().zip(live.scalars()) {
+            let Some(at) = public.iter().position(|it| it == place) else { continue };
+            if !scalars[*place].name.ends_with("trigram_bits") {
+                assert_eq!(*value, sampled.values[at].value(), "LIVE-1: {}", scalars[*place].name);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    live.row(&[Value::Number(f64::NAN), Value::Number(1.0), Value::Text("x")], &mut found);
+    assert_eq!((found[0], found[1], found[14]), (Value::Invalid, Value::Invalid, Value::Missing));
+}

@@ -13,6 +13,7 @@ use super::{
     Task,
     batch::{self, Batch},
     client::{Client, Presence},
+    judge,
 };
 use crate::{
     ask::Ask,
@@ -21,6 +22,7 @@ use crate::{
     cache::Asked,
     driver::{Driver, hold::Hold},
     events::Events,
+    guard::Judged,
     reply::Reply,
     snapshot::Applied,
     splice::Sent,
@@ -32,6 +34,8 @@ pub(crate) struct Submission {
     pub(crate) route: RouteId,
     pub(crate) ask: Arc<Ask>,
     pub(crate) terms: Terms,
+    /// What its input is like, where that may decide about it.
+    pub(crate) judged: Option<Judged>,
     /// What it is to the cache of its route; none where nothing may be kept of it.
     pub(crate) asked: Option<Asked>,
     /// Counts the body until the request is over.
@@ -116,6 +120,7 @@ pub(crate) fn submit(
         shadow: None,
         told_at: 0,
         unread: false,
+        judging: judge::beside(&it, driver.clock),
         id,
         driver: driver.clone(),
         events: events.clone(),

@@ -29,16 +29,21 @@ struct Part {
 
 /// Returns the text of the last message of the user; none where there is none, or it has no text.
 pub(crate) fn last_question(body: &[u8]) -> Option<String> {
+    last_words(body).map(Cow::into_owned).filter(|text| !text.trim().is_empty())
+}
+
+/// Returns what the user has said last, be it nothing; none where no message is the user's. It is copied only where it was escaped.
+pub(crate) fn last_words(body: &[u8]) -> Option<Cow<'_, str>> {
     let body: Body<'_> = serde_json::from_slice(body).ok()?;
     let content = body.messages.iter().rev().find(|message| message.role == "user")?.content?.get();
-    let text = match serde_json::from_str::<String>(content) {
-        Ok(text) => text,
-        Err(_) => {
-            let parts: Vec<Part> = serde_json::from_str(content).ok()?;
-            parts.into_iter().filter_map(|part| part.text).collect::<Vec<_>>().join("\n")
-        }
-    };
-    Some(text).filter(|text| !text.trim().is_empty())
+    if let Ok(text) = serde_json::from_str::<&str>(content) {
+        return Some(text.into());
+    }
+    if let Ok(text) = serde_json::from_str::<String>(content) {
+        return Some(text.into());
+    }
+    let parts: Vec<Part> = serde_json::from_str(content).ok()?;
+    Some(parts.into_iter().filter_map(|part| part.text).collect::<Vec<_>>().join("\n").into())
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The contract that a route declares in its configuration.
 
-use evenkeel_config::{self as config, FeatureKind, KeyKind, RouteSpec};
+use evenkeel_config::{self as config, Absent, FeatureKind, KeyKind, RouteSpec};
 
 use super::{Contract, Port};
 use crate::tensor::{Datatype, Values};
@@ -73,9 +73,20 @@ fn feature(it: &config::Feature) -> Port {
 
 fn values(it: &config::Feature) -> Values {
     let (whole, number) = (it.kind == FeatureKind::Int, matches!(it.kind, FeatureKind::Int | FeatureKind::Float));
-    // Until a feature can say what its absence means, a number that is none would only be misread, by rules most of all.
-    let categories = it.categories.clone();
-    Values { column: None, missing: false, finite: number, whole, min: it.min, max: it.max, categories }
+    let mut categories = it.categories.clone();
+    // A number that is none is misread, by rules most of all, unless the feature says what its absence means.
+    let (missing, absent) = match &it.missing {
+        Some(Absent::Nan) => (true, None),
+        Some(Absent::Number(number)) => (false, Some(*number)),
+        Some(Absent::Text(word)) => {
+            if let (false, Err(at)) = (categories.is_empty(), categories.binary_search(word)) {
+                categories.insert(at, word.clone());
+            }
+            (false, None)
+        }
+        None => (false, None),
+    };
+    Values { column: None, missing, absent, finite: number, whole, min: it.min, max: it.max, categories }
 }
 
 fn output(it: &config::OutputTensor) -> Port {

@@ -1,0 +1,1 @@
+//! Guards over references that are built here.
