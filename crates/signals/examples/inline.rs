@@ -1,4 +1,7 @@
-//! What is judged inside a request, N times, so that its instructions can be counted: `inline row64|row30|guards30|text2k N`.
+//! What is judged inside a request, N times, so that its instructions can be counted: `inline row64|row30|guards30|text2k|request30|chat2k N`.
+//!
+//! `request30` and `chat2k` are what the gateway does with a row once it is read (`gateway/guard/look.rs`): guards, scalars, the outer
+//! hundredth, row score; of twenty numbers and ten names, and of a text of 2 KiB.
 //!
 //! Two runs with different N give the cost of one by difference, start-up aside; `bench/signals/instructions` does that under
 //! callgrind. The least time of one, of twenty runs, is printed, too.
@@ -7,7 +10,10 @@ use std::{hint::black_box, time::Instant};
 
 use evenkeel_signals::{
     anomaly::{FitRow, RowScore, Settings},
-    guards::{Given, Guards, Names, Rule},
+    cells,
+    drift::place,
+    guards::{Given, Guards, Names, Rule, tail_ratio},
+    reference::{Column, ColumnKind, Plan, Reference, Repeats, Role, SourceRow},
     row::{Kind, RowId, Value},
     text::{Counts, numbers},
 };
@@ -54,23 +60,86 @@ fn guards() -> Box<dyn Fn()> {
     Box::new(move || drop(black_box(guards.check(black_box(&row)))))
 }
 
-/// Makes the twelve numbers of a text of 2 KiB.
-fn text() -> Box<dyn Fn()> {
+/// Writes a text of a length.
+fn write(draw: &mut Draw, length: usize) -> String {
     let words =
         ["how", "do", "I", "open", "a", "port", "of", "the", "firewall", "in", "2026?", "Please", "help,", "me."];
-    let mut draw = Draw(1);
-    let mut write = |length: usize| {
-        let mut text = String::new();
-        while text.len() < length {
-            text += words[((draw.next() + 1.0) * 7.0) as usize % words.len()];
-            text.push(' ');
-        }
-        text.truncate(length);
-        text
+    let mut text = String::new();
+    while text.len() < length {
+        text += words[((draw.next() + 1.0) * 7.0) as usize % words.len()];
+        text.push(' ');
+    }
+    text.truncate(length);
+    text
+}
+
+/// Judges a row against a reference, as the gateway does.
+fn judged(schema: Vec<Column>, rows: &[Vec<Value<'_>>], asked: Vec<Value<'static>>) -> Box<dyn Fn()> {
+    let plan = Plan {
+        route: "r".into(),
+        schema,
+        seed: 1,
+        false_alarms_per_million: 10_000,
+        repeats: Repeats::Never,
+        tool: "inline".into(),
+        keyed: None,
+        like: None,
     };
+    let row = |(number, values): (usize, &Vec<Value<'_>>)| (number as u64, values.clone());
+    let rows: Vec<_> = rows.iter().enumerate().map(row).collect();
+    let rows: Vec<_> = rows.into_iter().map(|(number, values)| SourceRow { number, at: None, values }).collect();
+    let reference = Reference::build(&plan, [1; 32], &rows).expect("sound");
+    let (guards, live, score) = (reference.guards(0.2), reference.live(), reference.row_score().expect("rows"));
+    Box::new(move || {
+        let asked = black_box(&asked);
+        let given: Vec<_> = asked.iter().copied().map(Given::of).collect();
+        drop(black_box(guards.check(&given)));
+        let mut scalars = Vec::with_capacity(live.scalars().len());
+        live.row(asked, &mut scalars);
+        let mut outer = 0_u32;
+        for (value, at) in scalars.iter().zip(live.scalars()) {
+            if let (Value::Number(number), Some(cells)) = (value, reference.cells(*at, 0)) {
+                let rank = place(cells, cells.cell(cells::Value::Number(*number)), 0.5);
+                outer += u32::from(tail_ratio([rank]) == Some(1.0));
+            }
+        }
+        let scored: Vec<_> = live.scored().iter().map(|at| scalars[*at]).collect();
+        let _ = black_box((score.score(&scored), outer));
+    })
+}
+
+/// A request of twenty numbers and ten names.
+fn request() -> Box<dyn Fn()> {
+    const NAMES: [&str; 4] = ["one", "two", "three", "four"];
+    let mut draw = Draw(1);
+    let mut row = || {
+        let mut row = draw.row(20);
+        row.extend((0..10).map(|_| Value::Category(NAMES[((draw.next() + 1.0) * 2.0) as usize % 4])));
+        row
+    };
+    let rows: Vec<_> = (0..4_000).map(|_| row()).collect();
+    let column = |at: usize| {
+        let kind = if at < 20 { ColumnKind::Number } else { ColumnKind::Category };
+        Column::new(&format!("c{at}"), kind, Role::Input)
+    };
+    judged((0..30).map(column).collect(), &rows, row())
+}
+
+/// A chat whose last message has 2 KiB.
+fn chat() -> Box<dyn Fn()> {
+    let mut draw = Draw(1);
+    let texts: Vec<String> = (0..2_000).map(|_| write(&mut draw, 200)).collect();
+    let rows: Vec<_> = texts.iter().map(|it| vec![Value::Text(it)]).collect();
+    let asked: &'static str = write(&mut draw, 2_048).leak();
+    judged(vec![Column::new("question", ColumnKind::Text, Role::Input)], &rows, vec![Value::Text(asked)])
+}
+
+/// Makes the twelve numbers of a text of 2 KiB.
+fn text() -> Box<dyn Fn()> {
+    let mut draw = Draw(1);
     let mut counts = Counts::default();
-    counts.add(&write(60_000));
-    let (model, asked) = (counts.model(), write(2_048));
+    counts.add(&write(&mut draw, 60_000));
+    let (model, asked) = (counts.model(), write(&mut draw, 2_048));
     Box::new(move || {
         black_box(numbers(black_box(&asked), &model));
     })
@@ -80,13 +149,15 @@ fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let (what, times) = match &arguments[..] {
         [_, what, times] => (what.as_str(), times.parse::<u32>().expect("a count")),
-        _ => panic!("usage: inline row64|row30|guards30|text2k N"),
+        _ => panic!("usage: inline row64|row30|guards30|text2k|request30|chat2k N"),
     };
     let one = match what {
         "row64" => row(64),
         "row30" => row(30),
         "guards30" => guards(),
         "text2k" => text(),
+        "request30" => request(),
+        "chat2k" => chat(),
         other => panic!("nothing is called {other}"),
     };
     let mut best = u128::MAX;

@@ -14,7 +14,7 @@ use crate::{
     derived::Derived,
     diagnostic::nearest,
     schema::{
-        contract::{Feature, FeatureKind, Input, InputTensor, Text},
+        contract::{Feature, FeatureKind, Input, InputTensor},
         guards::{Anomaly, Guards, Norm, Switch, Then},
         route::{Route, RouteProtocol},
         rows::Rows,
@@ -48,7 +48,7 @@ impl Checks<'_> {
         // One that is named and cannot be read has had its say.
         let named = route.input.as_ref().is_some_and(|it| it.reference.is_some());
         match reference {
-            Some(reference) => self.against(&key, (route, &reference)),
+            Some(reference) => self.against((&input, &key), route, &reference),
             None if !named => self.without(&key, route),
             None => {}
         }
@@ -244,7 +244,7 @@ impl Checks<'_> {
     }
 
     /// Holds guards against the reference that they use.
-    fn against(&mut self, key: &Key, (route, reference): (&Route, &Reference)) {
+    fn against(&mut self, (input, key): (&Key, &Key), route: &Route, reference: &Reference) {
         let has = |which: fn(&evenkeel_signals::reference::Column) -> bool| inputs(reference).any(which);
         let idle = [
             ("range", has(is_number), "numbers"),
@@ -259,12 +259,10 @@ impl Checks<'_> {
         if let Some(it) = on(&route.guards, |it| it.norm.as_ref()) {
             self.norm(&key.field("norm"), it, has(is_bounded) || !has(is_vector));
         }
-        if let Some(it) = route.guards.anomaly.as_ref() {
-            if let Some(it) = it.on() {
-                self.anomaly(&key.field("anomaly"), it, reference);
-            }
-        } else {
-            self.anomaly(&key.field("anomaly"), &Anomaly::default(), reference);
+        match route.guards.anomaly.as_ref().map(Switch::on) {
+            Some(Some(it)) => self.anomaly(&key.field("anomaly"), it, reference),
+            Some(None) => {}
+            None => self.default_anomaly(&input.field("reference"), reference),
         }
         self.staleness(key, route);
     }
@@ -293,46 +291,28 @@ impl Checks<'_> {
             self.error("misplaced-key", &key.field("rows"), message, "write any, all or {fraction: 0.2}");
         }
         let rate = key.field("false_alarm_rate");
-        // Where the rate is left out, the guard as a whole is what is wrong; and where that is, too, the reference.
-        let at = [&rate, key].into_iter().find(|it| self.report.is_written(it)).cloned().unwrap_or_else(|| key.clone());
-        match reference.row_score().map(|score| score.standing(it.false_alarm_rate)) {
-            Ok(Standing::Sound) => {}
-            Ok(Standing::Thin { expected }) => {
-                let message = format!(
-                    "{expected:.1} calibrating rows are expected beyond this rate: the rate that comes out may be far from it"
-                );
-                self.warning(
-                    "thin-reference",
-                    &at,
-                    message,
-                    "make the reference of more rows, or raise the rate to five times 1/rows",
-                );
+        let at = if self.report.is_written(&rate) { &rate } else { key };
+        match standing(it.false_alarm_rate, reference) {
+            Ok(()) => {}
+            Err((true, message)) => {
+                let hint = "make the reference of more rows, raise the rate, or write `anomaly: off`";
+                self.error("thin-reference", at, message, hint);
             }
-            Ok(Standing::Refused { needed }) => {
-                let message = format!(
-                    "no row could ever be called anomalous: {needed} calibrating rows are needed for this rate"
-                );
-                self.error(
-                    "thin-reference",
-                    &at,
-                    message,
-                    "make the reference of more rows, raise the rate, or write `anomaly: off`",
-                );
+            Err((false, message)) => {
+                let hint = "make the reference of more rows, raise the rate, or write `anomaly: off`";
+                self.warning("thin-reference", at, message, hint);
             }
-            Ok(Standing::GuardsOnly { rows }) => {
-                let message =
-                    format!("the reference has {rows} rows, and a row score needs 1,000: rows are not scored");
-                self.warning(
-                    "thin-reference",
-                    &at,
-                    message,
-                    "make the reference of more rows, or write `anomaly: off`",
-                );
-            }
-            Err(_) => {
-                let message = "the reference has no row score, so rows are not scored";
-                self.warning("thin-reference", &at, message, "write `anomaly: off`, or make the reference anew");
-            }
+        }
+    }
+
+    /// What nobody has asked for is no mistake where it cannot be had.
+    fn default_anomaly(&mut self, key: &Key, reference: &Reference) {
+        let rate = Anomaly::default().false_alarm_rate;
+        if let Err((_, message)) = standing(rate, reference) {
+            let message = format!("at the false-alarm rate of {rate}, {message}");
+            let hint =
+                "make the reference of more rows, or write `anomaly` with a greater rate, or `off`, under `guards`";
+            self.warning("thin-reference", key, message, hint);
         }
     }
 
@@ -353,8 +333,7 @@ impl Checks<'_> {
                 self.error("misplaced-key", &at, message, "remove it, or write `protocol: oip`");
             }
         }
-        let Text { column, .. } = it.text.clone().unwrap_or_default();
-        if it.reference.is_none() && column.is_none() && it.text.is_none() {
+        if it.reference.is_none() && it.text.is_none() {
             self.error("empty", key, "nothing stands here", "write `reference`, or leave `input` out");
         }
     }
@@ -362,6 +341,26 @@ impl Checks<'_> {
 
 fn on<T>(guards: &Guards, of: impl Fn(&Guards) -> Option<&Switch<T>>) -> Option<&T> {
     of(guards)?.on()
+}
+
+/// Says what is wrong with a rate at a reference, and whether it could never find anything, though there are rows enough for a score.
+fn standing(rate: f64, reference: &Reference) -> Result<(), (bool, String)> {
+    match reference.row_score().map(|score| score.standing(rate)) {
+        Ok(Standing::Sound) => Ok(()),
+        Ok(Standing::Thin { expected }) => {
+            let message = format!(
+                "{expected:.1} calibrating rows are expected beyond this rate, fewer than 5: the rate that comes out may be far from it"
+            );
+            Err((false, message))
+        }
+        Ok(Standing::Refused { needed }) => {
+            Err((true, format!("no row could ever be called anomalous: {needed} calibrating rows are needed for that")))
+        }
+        Ok(Standing::GuardsOnly { rows }) => {
+            Err((false, format!("the reference has {rows} rows, and a row score needs 1,000: rows are not scored")))
+        }
+        Err(_) => Err((false, "the reference has no row score: rows are not scored".into())),
+    }
 }
 
 /// Says that there are more.

@@ -165,7 +165,10 @@ pub(crate) fn watched(
 ) -> Vec<Result<Watched, Misfit>> {
     let Some(input) = &route.input else { return Vec::new() };
     match reference {
-        Some(reference) => inputs(reference).map(|it| Finder { route, input, tensors }.of(it)).collect(),
+        Some(reference) => {
+            let finder = Finder { route, input, tensors, columns: inputs(reference).count() };
+            inputs(reference).map(|it| finder.of(it)).collect()
+        }
         None if input.columns.is_empty() => input.features.keys().map(|it| Ok(declared(it, input))).collect(),
         None => input.columns.iter().map(|it| Ok(declared(it, input))).collect(),
     }
@@ -196,6 +199,8 @@ struct Finder<'a> {
     route: &'a Route,
     input: &'a Input,
     tensors: &'a BTreeMap<String, InputTensor>,
+    /// How many columns the reference has.
+    columns: usize,
 }
 
 impl Finder<'_> {
@@ -227,12 +232,15 @@ impl Finder<'_> {
 
     /// Of a chat the last message of the user is known, and nothing else.
     fn question(&self, name: &str, kind: Kind) -> Result<Watched, Misfit> {
-        let text = self.input.text.clone().unwrap_or_default();
-        if kind != Kind::Text || text.column.as_ref().is_some_and(|it| it != name) {
-            let message = format!("the reference has a column `{name}`, and of a chat only one text is known");
+        if kind != Kind::Text || self.columns > 1 {
+            let message = format!(
+                "the reference has {} columns, among them `{name}`, and of a chat one text is known, and nothing else",
+                self.columns
+            );
             return Err(Misfit { code: "unknown-column", message, at: None });
         }
-        Ok(Watched { unicode: text.unicode, ..plain(name, kind, From::Question) })
+        let unicode = self.input.text.as_ref().map_or(Unicode::AsItIs, |it| it.unicode);
+        Ok(Watched { unicode, ..plain(name, kind, From::Question) })
     }
 }
 

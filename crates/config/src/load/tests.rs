@@ -5,6 +5,7 @@ mod calibrate_to;
 mod contract;
 mod drift;
 mod enrich;
+mod guards;
 mod keys;
 mod learnt_votes;
 mod limits;

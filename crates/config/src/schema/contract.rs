@@ -35,19 +35,16 @@ pub(crate) struct Input {
     /// and columns of the request: `{amount_log: "log1p(amount)"}`. No tier sees them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) derive: BTreeMap<String, String>,
-    /// Which text of a chat is held against the reference: the last message of the user.
+    /// How the text of a chat, the last message of its user, is held against the reference.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) text: Option<Text>,
 }
 
-/// The text of a chat, as the reference has it.
+/// How the text of a chat is held against the reference, whose only input it is.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "InputText")]
 pub(crate) struct Text {
-    /// The text column of the reference; by default its only one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) column: Option<String>,
     /// The form of Unicode that a text is brought to before it is held against the reference.
     pub(crate) unicode: Unicode,
 }

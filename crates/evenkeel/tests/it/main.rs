@@ -10,6 +10,7 @@ mod descriptors;
 mod drain;
 mod examples;
 mod feast;
+mod guards;
 mod guides;
 mod hedge;
 mod index;

@@ -28,6 +28,8 @@ use super::{
     told::{Found, Odd, Told},
 };
 
+/// Bytes of a name that are kept, at most.
+const MOST_NAME: usize = 1_024;
 /// Features that a guard names, at most.
 pub(super) const MOST_NAMED: usize = 16;
 
@@ -54,10 +56,18 @@ impl SeenValue {
         match value {
             Value::Missing => Self::Missing,
             Value::Number(number) => Self::Number(number),
-            Value::Category(name) => Self::Name(name.into()),
+            Value::Category(name) => Self::Name(kept(name)),
             Value::Vector(_) | Value::Text(_) | Value::Invalid => Self::Invalid,
         }
     }
+}
+
+/// What is kept of a name: no reference has one that is longer, and what waits is bounded.
+fn kept(name: &str) -> Box<str> {
+    if name.len() <= MOST_NAME {
+        return name.into();
+    }
+    format!("{}…", &name[..name.floor_char_boundary(MOST_NAME)]).into()
 }
 
 /// Returns the checks of a route that need no statistics.
@@ -149,7 +159,6 @@ impl<'a> Look<'a> {
         let drift = self.guard.drifts();
         let seen = risk::Seen { missing_ratio: self.missing_ratio, p, drift, noisy: noisy == Some(true) };
         let found = self.guard.spec.guards.iter().map(|it| {
-            let read = |of: &dyn Fn() -> Option<u64>| of();
             let (value, features, odd) = match it.asks {
                 Asks::Contract => self.of(&[Code::Type, Code::MissingRequired]),
                 Asks::Range => self.of(&[Code::Range]),
@@ -161,7 +170,7 @@ impl<'a> Look<'a> {
                 Asks::Anomaly(rule) => self.anomaly(rule, it.threshold),
                 Asks::FallbackRisk => {
                     let risk = self.guard.risk.as_ref().and_then(|it| it.read(now, &seen));
-                    (read(&|| quantised(risk?)), Vec::new(), None)
+                    (risk.and_then(quantised), Vec::new(), None)
                 }
             };
             Found { value, features, odd }

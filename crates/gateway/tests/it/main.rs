@@ -17,6 +17,7 @@ mod enrich;
 mod faults;
 mod fields;
 mod grpc;
+mod guards;
 mod hostile;
 mod inference;
 mod inference_faults;
