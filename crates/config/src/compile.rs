@@ -208,11 +208,13 @@ pub(crate) fn compile(mut file: File, outside: &Outside) -> Deployment {
             let features = &mut revision.paths[member.index()].features;
             *features = vote::votable(*features);
         }
-        revision.routes.push(route(name, it, tiers));
+        let guarding = guards::guarding(it, outside);
+        let guards = guarding.as_ref().map(|it| it.in_core()).unwrap_or_default();
+        revision.routes.push(core::Route { guards, ..route(name, it, tiers) });
         routes.push(RouteSpec {
             input: it.input.as_ref().map(contract::input),
             enrich: it.enrich.as_ref().map(|enrich| enrich::enrich(enrich, it.input.as_ref(), id)),
-            guarding: guards::guarding(it, outside),
+            guarding,
             max_batch: it.max_batch,
             output: it.output.as_ref().map(contract::output),
             cache: it

@@ -23,7 +23,7 @@ use std::sync::{
     atomic::{AtomicU8, Ordering},
 };
 
-use evenkeel_config::{self as config, Against, Asks, Guarding, RouteSpec};
+use evenkeel_config::{Against, Asks, Guarding, RouteSpec};
 use evenkeel_core::Nanos;
 use evenkeel_signals::{
     anomaly::RowScore,
@@ -74,6 +74,7 @@ pub(crate) struct Judged {
     /// What it looked like, where that teaches how likely a fallback is.
     pub(crate) seen: Option<evenkeel_signals::risk::Seen>,
     /// Its rows, where they are kept.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the drift monitor of the route takes them"))]
     pub(crate) rows: Vec<Seen>,
 }
 
@@ -139,17 +140,6 @@ impl Reading {
         let scalars = live.scalars().iter().map(|at| all[*at].clone()).collect();
         let score = if scores { reference.0.row_score().ok() } else { None };
         Self { reference, live, scalars, score }
-    }
-}
-
-/// Says whether a value speaks against an input.
-pub(crate) const fn breached(asks: config::Asks, value: u64, threshold: u64) -> bool {
-    match asks {
-        Asks::Anomaly(_) => value <= threshold,
-        Asks::FallbackRisk => value >= threshold,
-        Asks::Contract | Asks::Missing | Asks::Range | Asks::Unseen | Asks::Norm(_) | Asks::Noise | Asks::Staleness => {
-            value > threshold
-        }
     }
 }
 

@@ -128,6 +128,11 @@ impl Checks<'_> {
 }
 
 impl Input {
+    /// Says whether it declares what a request holds.
+    pub(crate) fn is_declared(&self) -> bool {
+        self.tensor.is_some() || self.sample.is_some() || !self.features.is_empty() || !self.tensors.is_empty()
+    }
+
     /// Returns the kind of an input; a column of which nothing is said is a number.
     pub(crate) fn kind_of(&self, name: &str) -> Option<FeatureKind> {
         let column = self.columns.iter().any(|it| it == name).then_some(FeatureKind::Float);

@@ -78,7 +78,7 @@ impl Checks<'_> {
         if rows == Rows::Any || self.report.doubts_within(key) {
             return;
         }
-        let Some(input) = &route.input else {
+        let Some(input) = route.input.as_ref().filter(|it| it.is_declared()) else {
             if !self.report.doubts_within(&route_key.field("input")) {
                 let message = format!("`{}` counts rows, and this route does not say that it has any", rows.name());
                 self.error("missing-input", key, message, "declare `input` on the route, or write any");

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use evenkeel_core::RowRule;
+use evenkeel_core::{self as core, RowRule, Signal};
 use evenkeel_signals::{
     RATIO, quantise,
     reference::{Column, ColumnKind, Reference, Role},
@@ -143,6 +143,36 @@ impl Asks {
             Self::FallbackRisk => "fallback_risk",
         }
     }
+
+    /// Returns what the core calls the number that it finds.
+    pub const fn signal(self) -> Signal {
+        match self {
+            Self::Contract => Signal::InputContract,
+            Self::Missing => Signal::MissingRatio,
+            Self::Range => Signal::InputRange,
+            Self::Unseen => Signal::InputUnseen,
+            Self::Norm(_) => Signal::InputNorm,
+            Self::Noise => Signal::Noise,
+            Self::Staleness => Signal::Staleness,
+            Self::Anomaly(_) => Signal::AnomalyP,
+            Self::FallbackRisk => Signal::FallbackRisk,
+        }
+    }
+
+    /// Says whether a value speaks against an input: as the core compares it.
+    pub const fn breached(self, value: u64, threshold: u64) -> bool {
+        self.signal().breached_when().holds(value, threshold)
+    }
+}
+
+impl Guarding {
+    /// Returns the guards whose breach decides where a request starts; of the others the core knows nothing.
+    pub(super) fn in_core(&self) -> Vec<core::Guard> {
+        let guard = |it: &Guard| {
+            Some(core::Guard { signal: it.asks.signal(), threshold: it.threshold, start_at: it.start_at? })
+        };
+        self.guards.iter().filter_map(guard).collect()
+    }
 }
 
 /// What is wrong with a column that should be watched: the code, the message, and the key below `input` where it is declared.
@@ -217,7 +247,7 @@ impl Finder<'_> {
             return tensor_fits(name, kind, tensor).map(|()| plain(name, kind, From::Tensor));
         }
         let Some(declared) = input.kind_of(name) else {
-            if input.columns.is_empty() && input.features.is_empty() && self.tensors.is_empty() {
+            if !input.is_declared() {
                 return Ok(plain(name, kind, From::Tensor));
             }
             let message = format!("the reference has a column `{name}`, and no request has it");
@@ -322,7 +352,7 @@ pub(super) fn guarding(route: &Route, outside: &Outside) -> Option<Arc<Guarding>
     if reference.is_none() && guards.is_empty() {
         return None;
     }
-    let declared = input.filter(|it| !(it.columns.is_empty() && it.features.is_empty() && it.tensors.is_empty()));
+    let declared = input.filter(|it| it.is_declared());
     let declared =
         declared.map(|it| it.tensor.iter().chain(it.features.keys()).chain(it.tensors.keys()).cloned().collect());
     Some(Arc::new(Guarding { reference: reference.map(Against), columns, guards, declared }))

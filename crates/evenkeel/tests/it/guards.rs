@@ -100,7 +100,7 @@ fn a_reference_judges_is_explained_and_is_replaced_only_by_one_that_is_whole() {
 
     std::fs::write(&file, b"EKREF and then nothing").expect("written");
     let refused = until("the refusal", || {
-        let (_, ready) = http(serving.data, "GET", "/readyz", "");
+        let (_, ready) = http(serving.admin, "GET", "/readyz", "");
         let ready: Value = serde_json::from_str(&ready).expect("JSON");
         Some(ready["rejected"].clone()).filter(|it| !it.is_null())
     });

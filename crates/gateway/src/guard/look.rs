@@ -17,7 +17,7 @@ use evenkeel_signals::{
     anomaly::{PValue, Score},
     cells,
     drift::place,
-    guards::{Code, Given, Guards, Names, ROUGH, Rule, TAIL, tail_ratio},
+    guards::{Code, Given, Guards, Names, Rule, TAIL, tail_ratio},
     quantise, risk,
     row::Value,
 };
@@ -195,8 +195,7 @@ impl<'a> Look<'a> {
     /// Says whether more than their share of the numbers lie in the outer hundredth; nothing where there is no number.
     fn noise(&self) -> Option<bool> {
         let (outer, all) = self.tail;
-        // The roughness of a series needs a reference of that, which none has: [`ROUGH`] waits for one.
-        let _ = ROUGH;
+        // The roughness of a series would need a reference of that, which none has.
         (all > 0).then(|| outer as f64 / all as f64 > TAIL)
     }
 

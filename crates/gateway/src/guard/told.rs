@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use evenkeel_api as api;
 use evenkeel_config::{Asks, Guard, Guarding};
-use evenkeel_core::Revision;
+use evenkeel_core::{GuardVerdict, Revision};
 use evenkeel_signals::row::RowId;
 
-use super::{breached, look::MOST_NAMED};
+use super::look::MOST_NAMED;
 
 /// What guards found.
 #[derive(Clone, Debug)]
@@ -77,11 +77,17 @@ impl Told {
         self.each().map(|(guard, found)| {
             let came = match found.value {
                 None => Came::Unmeasured,
-                Some(value) if breached(guard.asks, value, guard.threshold) => Came::Breached,
+                Some(value) if guard.asks.breached(value, guard.threshold) => Came::Breached,
                 Some(_) => Came::Passed,
             };
             (guard.asks.name(), came)
         })
+    }
+
+    /// Returns what the core compares: of guards whose breach decides something, and that could be measured.
+    pub(crate) fn verdict(&self) -> GuardVerdict {
+        let decides = self.each().filter(|(guard, _)| guard.start_at.is_some());
+        decides.filter_map(|(guard, found)| Some((guard.asks.signal(), found.value?))).collect()
     }
 
     /// Writes it for the record, with the names of tiers.
@@ -98,7 +104,7 @@ impl Told {
                 guard: guard.asks.name().into(),
                 value: found.value.map(|it| written(guard.asks, it)),
                 threshold: written(guard.asks, guard.threshold),
-                breached: found.value.is_some_and(|it| breached(guard.asks, it, guard.threshold)),
+                breached: found.value.is_some_and(|it| guard.asks.breached(it, guard.threshold)),
                 start_at: guard.start_at.and_then(tier),
                 features,
                 more: more as u64,

@@ -1,6 +1,6 @@
 //! Guards end to end: inputs that are not like those of a reference, in each way in which a request brings them.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::Path, sync::LazyLock};
 
 use evenkeel_config::load_text;
 use evenkeel_gateway::Gateway;
@@ -65,12 +65,13 @@ fn built(schema: Vec<Column>, value: impl Fn(u64, usize) -> Held<'static>) -> Ve
         like: None,
     };
     let row = |number| SourceRow { number, at: None, values: (0..columns).map(|at| value(number, at)).collect() };
-    Reference::build(&plan, [7; 32], &(0..4_000).map(row).collect::<Vec<_>>()).expect("sound").encode()
+    Reference::build(&plan, [7; 32], &(0..2_000).map(row).collect::<Vec<_>>()).expect("sound").encode()
 }
 
 /// Amounts up to 100, ages from 18 to 97, some of them missing, and three countries by number.
-fn folder() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().expect("a folder");
+///
+/// Built once: that is most of what these tests take.
+static REFERENCES: LazyLock<[Vec<u8>; 2]> = LazyLock::new(|| {
     let column = |name: &str, kind| Column::new(name, kind, Role::Input);
     let schema = vec![
         Column { required: true, ..column("amount", ColumnKind::Number) },
@@ -83,9 +84,19 @@ fn folder() -> tempfile::TempDir {
         1 => Held::Number(18.0 + (row * 31 % 80) as f64),
         _ => Held::Category(["0", "1", "2"][row as usize % 3]),
     });
-    let questions =
-        ["How do I open an account?", "Where is my parcel now?", "Can I pay by card?", "My password does not work."];
-    let help = built(vec![column("question", ColumnKind::Text)], |row, _| Held::Text(questions[row as usize % 4]));
+    let help = built(vec![column("question", ColumnKind::Text)], |row, _| Held::Text(question(row).leak()));
+    [fraud, help]
+});
+
+/// A question of which no two are the same.
+fn question(row: u64) -> String {
+    let asked = ["How do I close account", "Where is my parcel", "Can I pay invoice", "Who has my contract"];
+    format!("{} {}?", asked[row as usize % 4], 1_000 + row * 7_919 % 9_000)
+}
+
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let [fraud, help] = &*REFERENCES;
     std::fs::write(folder.path().join("fraud.ref"), fraud).expect("written");
     std::fs::write(folder.path().join("help.ref"), help).expect("written");
     folder
@@ -284,14 +295,14 @@ async fn a_chat_that_is_no_question_like_those_before_gets_the_safe_default() {
         let body = json!({"model": "help", "stream": stream, "messages": [{"role": "user", "content": content}]});
         kit.post("/v1/chat/completions", body.to_string(), &[]).await
     };
-    check(&ask("Where is my parcel now?", false).await, "0", "PRIMARY_HEALTHY");
+    check(&ask(&question(7), false).await, "0", "PRIMARY_HEALTHY");
     let large = "word \u{7} 0101 ".repeat(800_000);
     for strange in ["0110100101101001011010010110100101101001", "", "\u{1}\u{2}\u{3}\u{4}", &large] {
         check(&ask(strange, false).await, "1", "INPUT_ANOMALY");
     }
     let got = ask("0110100101101001011010010110100101101001", true).await;
     assert_eq!((got.header("evenkeel-tier"), got.said().as_str()), ("1", "Later."), "a stream, too");
-    check(&ask("Where is my parcel now?", false).await, "0", "PRIMARY_HEALTHY");
+    check(&ask(&question(7), false).await, "0", "PRIMARY_HEALTHY");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -299,8 +310,8 @@ async fn inputs_that_break_the_contract_are_refused_and_others_that_are_wrong_ar
     let folder = folder();
     let kit = kit(ALL, folder.path()).await;
     for (row, words) in [
-        (json!([null, 40.0, 1.0]), "'amount' is NaN"),
-        (json!(["x", 40.0, 1.0]), ""),
+        (json!([null, 40.0, 1.0]), "element 0 is not a number"),
+        (json!(["x", 40.0, 1.0]), "element 0 is not a number"),
         (json!([50.0, -2, 1.0]), "'age' is -2"),
     ] {
         let got = kit.infer("fraud", &rows(&json!([row]))).await;
@@ -318,7 +329,7 @@ async fn what_made_the_first_tier_fail_before_is_sent_past_it_and_others_are_not
     let folder = folder();
     let config = CONFIG
         .replace("GUARDS", "anomaly: off, missing: {max_ratio: 1}, fallback_risk: {at_least: 0.5, then: {start_at: second}}")
-        .replace("{name: primary, oip: {upstream: big, model: m}, retries: 0}\n      - {name: second", "{name: primary, oip: {upstream: big, model: m}, retries: 0, breaker: {consecutive: 1000, fast: [1000, 1, 10s], slow: [1000, 1, 60s]}}\n      - {name: second")
+        .replace("{name: primary, oip: {upstream: big, model: m}, retries: 0}\n      - {name: second", "{name: primary, oip: {upstream: big, model: m}, retries: 0, breaker: {consecutive: 1000, fast: [1000, 1, 10s], slow: [1000, 1, 60s], low: [1000, 1000]}}\n      - {name: second")
         .replace("    deadline: 5s\n", "    deadline: 5s\n    output: {tensors: {score: {datatype: FP32, max: 0.3}}}\n    shadow: {share: 0}\n");
     let config = config.replace("{score: 0.5}}}\n  apart", "{score: 0.2}}}\n  apart");
     let model = |score: f64| {

@@ -162,7 +162,7 @@ impl Submission {
             rows: batch::rows(self),
             sequence: self.ask.turn().map(|turn| turn.sequence),
             cache: Lookup::default(),
-            verdict: Default::default(),
+            verdict: self.judged.as_ref().map(|it| it.told.verdict()).unwrap_or_default(),
         }
     }
 }
