@@ -24,7 +24,9 @@ mod bytes;
 mod file;
 mod header;
 mod live;
+mod measure;
 mod merge;
+mod passes;
 mod sample;
 mod scalar;
 mod sections;
@@ -33,13 +35,16 @@ pub use build::{Plan, SourceRow, Unbuildable};
 pub use file::Unreadable;
 pub use header::{Column, ColumnKind, Header, Repeats, Role, Source};
 pub use live::Live;
+pub use measure::{Measure, Measured};
 pub use merge::{Merged, Unmergeable};
+pub use passes::EachRow;
 pub use scalar::{Keyed, Scalar};
 
 use crate::{
     anomaly::{Calibration, Encoder, Feature, Kept, RowScore, Unfit},
-    cells::{Cells, Seasons},
+    cells::{Cells, Seasons, Value},
     guards::{Guards, Names, Rule, range},
+    row::RowId,
     text::{Counts, TextModel},
 };
 use sample::Sampled;
@@ -115,6 +120,23 @@ impl Reference {
         let buckets = self.cells.get(scalar)?;
         let bucket = self.seasons.as_ref().map_or(0, |it| it.bucket(at));
         buckets.get(if buckets.len() == 1 { 0 } else { bucket })
+    }
+
+    /// Returns the cells of a scalar, bucket by bucket; none where they were dropped.
+    pub fn buckets(&self, scalar: usize) -> &[Cells] {
+        self.cells.get(scalar).map_or(&[], |it| it)
+    }
+
+    /// Returns which hours share a bucket; none where traffic does not repeat itself.
+    pub fn seasons(&self) -> Option<&Seasons> {
+        self.seasons.as_ref()
+    }
+
+    /// Returns the rows of the sample in the order in which they were drawn, which has nothing to do with time: id, time, and a value
+    /// for each public scalar. None where the sample was taken out.
+    pub fn sample(&self) -> Option<impl Iterator<Item = (RowId, Option<u64>, Vec<Value<'_>>)>> {
+        let rows = self.sample.as_ref()?;
+        Some(rows.iter().map(|it| (it.id, it.at, it.values.iter().map(scalar::Held::cell).collect())))
     }
 
     /// Returns the cells of the row score, of the rows that calibrate; none where nothing could be fitted.

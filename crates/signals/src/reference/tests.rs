@@ -279,6 +279,53 @@ fn seasons_have_cells_of_their_own() {
 }
 
 #[test]
+fn ref_4_more_private_rows_than_a_sample_has_are_all_counted_and_none_is_kept_in_memory() {
+    let income = Column { private: true, ..Column::new("income", ColumnKind::Number, Role::Input) };
+    let narrow = Plan { schema: vec![income, Column::new("x", ColumnKind::Number, Role::Input)], ..plan() };
+    let rows = 30_000_u64;
+    let mut passes = 0;
+    let reference = Reference::build_in_passes(&narrow, [1; 32], |each| {
+        passes += 1;
+        (0..rows).try_for_each(|number| {
+            let value = Value::Number((mix(number) % 1_000) as f64);
+            each(&SourceRow { number, at: None, values: vec![value, value] })
+        })
+    });
+    let reference = reference.map_err(|it: Unbuildable| it).expect("sound");
+    let cells = |scalar| reference.cells(scalar, 0).map(Cells::rows);
+    assert_eq!((passes, cells(0), cells(1)), (3, Some(rows), Some(20_000)));
+    let order = Reference::build_in_passes(&narrow, [1; 32], |each| {
+        [1, 0].into_iter().try_for_each(|number| each(&SourceRow { number, at: None, values: vec![Value::Missing; 2] }))
+    });
+    assert_eq!(order.err(), Some(Unbuildable::Order(0)));
+}
+
+#[test]
+fn a_row_is_measured_as_the_sample_holds_it() {
+    let one = build(1, 1_200);
+    let measure = Measure::of(&one, Some(Keyed::new(&[7; 32])));
+    let all = rows(1, 0..1_200);
+    let scalars = one.scalars();
+    for (id, at, held) in one.sample().expect("a sample").take(50) {
+        let row = &all[usize::try_from(id.number).expect("small")];
+        let measured = measure.row(&row.values);
+        assert_eq!((at, measured.values().len()), (row.at, scalars.len()));
+        let public = measured.values().zip(&scalars).filter(|it| !it.1.private);
+        // A text of the sample was judged by the model of the others, a new one is by that of all.
+        let told = |it: &&Scalar| it.names || !(it.name.ends_with("_bits") || it.name.ends_with("trigrams_ratio"));
+        let alike = public.zip(&held).filter(|it| told(&it.0.1)).all(|it| it.0.0 == *it.1);
+        assert!(alike, "row {}", id.number);
+    }
+    let strange = measure.row(&[Value::Number(1e9)]);
+    let score = strange.score().expect("a score").expect("nothing invalid");
+    assert_eq!(score.p.rank, 1, "all that is missing, and a number from elsewhere");
+    assert!(measure.row(&[Value::Invalid]).score().expect("a score").is_err());
+    assert_eq!(one.buckets(0).len(), 1);
+    assert_eq!(one.seasons(), None);
+    assert!(one.without_sample().sample().is_none());
+}
+
+#[test]
 fn what_a_reference_says_of_rows_is_what_is_asked_of_new_ones() {
     let one = build(1, 1_200);
     let guards = one.guards(0.2);
