@@ -7,6 +7,7 @@ mod decisions;
 mod demo;
 mod index;
 mod mock;
+mod profile;
 mod serve;
 mod serve_path;
 mod simulate;
@@ -60,6 +61,11 @@ enum Verb {
     /// PUT /mock/faults switches faults, GET /mock/log shows what it saw. docs/guides/mock.md lists the faults, with an example
     /// of each.
     Mock(mock::Mock),
+    /// Makes a reference of rows that were well: what guards, the row score and drift compare with.
+    ///
+    /// Rows come from CSV, Parquet or JSON lines; what a file is says its beginning. `profile show` prints a reference, `profile
+    /// merge` puts several together.
+    Profile(Box<profile::Profile>),
     /// Plays scenarios of clients, servers and faults around the same core, and holds it to its rules.
     ///
     /// Exit code 0: every rule holds, and of whole runs every expectation; 1: one does not; 2: a scenario or a configuration is
@@ -79,6 +85,7 @@ impl Cli {
             Verb::Decisions(verb) => verb.run(),
             Verb::Index(verb) => verb.run(),
             Verb::Mock(verb) => verb.run(),
+            Verb::Profile(verb) => verb.run(),
             Verb::Simulate(verb) => verb.run(),
             Verb::Status(verb) => verb.run(),
         }
@@ -86,7 +93,7 @@ impl Cli {
 }
 
 /// Returns a number of things, as people say it.
-fn counted(number: usize, thing: &str) -> String {
+pub(crate) fn counted(number: usize, thing: &str) -> String {
     format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 

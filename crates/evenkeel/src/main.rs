@@ -9,6 +9,8 @@ mod demo;
 mod descriptors;
 mod log;
 mod output;
+mod plot;
+mod profile;
 mod served;
 mod wire;
 

@@ -10,6 +10,8 @@ use evenkeel_signals::{
 };
 use serde_json::{Value, json};
 
+use crate::plot::{self, Figure};
+
 /// Parts of the rows, by their place in the file: each is judged by a map that the others have taught.
 const FOLDS: usize = 5;
 /// Thresholds at which actions are counted, where scores are probabilities and none was given.
@@ -23,6 +25,7 @@ pub(crate) struct Learnt {
     before: Fit,
     after: Fit,
     actions: Vec<Action>,
+    figure: Figure,
 }
 
 /// How scores stand to the primary's.
@@ -77,8 +80,13 @@ pub(crate) fn learn(rows: &[(Vec<f64>, Vec<f64>)], keeps: Match, thresholds: &[f
     let after = pairs(&|at| mapped[at].clone());
     let given = if thresholds.is_empty() && maps[0].scale() == Scale::Probability { &THRESHOLDS } else { thresholds };
     let actions = given.iter().map(|at| action(*at, &before, &after)).collect();
+    let figure = plot::reliability(
+        "Scores beside the primary's",
+        ("the tier's score", "the primary's score, mean"),
+        &[("before", &before), ("after", &after)],
+    );
     let (before, after) = (fit(&before), fit(&after));
-    Ok(Learnt { mapped: MappedScores { n: rows.len() as u64, maps }, keeps, before, after, actions })
+    Ok(Learnt { mapped: MappedScores { n: rows.len() as u64, maps }, keeps, before, after, actions, figure })
 }
 
 fn maps(rows: &[&(Vec<f64>, Vec<f64>)], width: usize, keeps: Match) -> Vec<ScoreMap> {
@@ -128,6 +136,11 @@ impl Learnt {
             Match::Rate if !self.actions.is_empty() => gap(&|it| it.after) < gap(&|it| it.before),
             _ => self.after.scale < self.before.scale,
         }
+    }
+
+    /// Returns how far scores are on the primary's scale, before and after.
+    pub(crate) fn figure(&self) -> &Figure {
+        &self.figure
     }
 
     /// Writes what it is and how it fared, as a table of Markdown.

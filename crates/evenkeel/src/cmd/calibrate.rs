@@ -62,6 +62,9 @@ pub(super) struct Calibrate {
     /// empty cell is no answer.
     #[arg(long, value_name = "ANSWER[:CONFIDENCE]", requires = "truth")]
     member: Vec<String>,
+    /// Draws the tier's scores beside the primary's, before and after, as SVG.
+    #[arg(long, value_name = "FILE", conflicts_with = "truth")]
+    svg: Option<PathBuf>,
     /// Prints one object in JSON instead of text.
     #[arg(long)]
     json: bool,
@@ -190,6 +193,9 @@ impl Calibrate {
         match self.json {
             true => output::line(learnt.json())?,
             false => output::line(learnt.table().trim_end())?,
+        }
+        if let Some(file) = &self.svg {
+            std::fs::write(file, learnt.figure().svg()).with_context(|| format!("cannot write {}", file.display()))?;
         }
         if !learnt.is_better() {
             output::note("the map does no better than the scores as they are: nothing is written");

@@ -23,6 +23,7 @@ mod overload;
 mod pause;
 mod postgres;
 mod process;
+mod profile;
 mod readme;
 mod serve;
 mod serve_path;

@@ -149,15 +149,19 @@ fn a_map_needs_the_files_of_its_tier_alone_and_one_that_does_no_better_is_not_wr
         let rows =
             (0..400).map(row).fold("x,primary\n".to_owned(), |text, it| text + &format!("{it},{}\n", primary(it)));
         std::fs::write(file("rows.csv"), rows).expect("written");
-        let [rows, config, map] = ["rows.csv", "evenkeel.yaml", "map.json"].map(|it| file(it).display().to_string());
+        let [rows, config, map, svg] =
+            ["rows.csv", "evenkeel.yaml", "map.json", "map.svg"].map(|it| file(it).display().to_string());
         let line =
             ["calibrate", "score/small", &rows, "-c", &config, "-o", &map, "--score", "x", "--primary", "primary"];
+        let line = [&line[..], &["--svg", &svg]].concat();
         Line::try_parse_from(line).expect("it is a line").it.run().expect("it runs")
     };
     assert_eq!(learn(&|x| x), ExitCode::FAILURE);
     assert!(!file("map.json").exists(), "what is right already gets no better");
     assert_eq!(learn(&|x| x * x), ExitCode::SUCCESS);
     let map = std::fs::read(file("map.json")).expect("it is written");
+    let drawn = std::fs::read_to_string(file("map.svg")).expect("it is drawn");
+    assert!(drawn.starts_with("<svg ") && [">before<", ">after<"].iter().all(|it| drawn.contains(it)), "{drawn}");
     assert_eq!(learn(&|x| x), ExitCode::FAILURE);
     assert_eq!(std::fs::read(file("map.json")).expect("it is there"), map, "what was learnt before stays");
 }

@@ -1,0 +1,209 @@
+//! Plan: what a reference is built of: what was said of columns, and for the rest what stands in them.
+
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Write as _},
+};
+
+use anyhow::{bail, ensure};
+use evenkeel_signals::reference::{Column, Keyed, Plan, Repeats, Role};
+
+use super::{
+    infer::{self, Taken},
+    tally::Tally,
+};
+use crate::cmd::counted;
+
+/// What is said of columns, and of the reference as a whole.
+#[derive(Debug)]
+pub(crate) struct Wishes {
+    pub(crate) route: String,
+    /// Name and kind: `number`, `category`, `text`, `vector`.
+    pub(crate) kinds: Vec<(String, String)>,
+    pub(crate) labels: Vec<String>,
+    /// Columns of what came out.
+    pub(crate) answers: Vec<String>,
+    pub(crate) private: Vec<String>,
+    pub(crate) dropped: Vec<String>,
+    pub(crate) time: Option<String>,
+    /// Columns as they are declared elsewhere: in a schema, a reference, a route. Of others nothing is taken.
+    pub(crate) declared: Vec<Column>,
+    pub(crate) keyed: Option<Keyed>,
+    pub(crate) seed: u64,
+    pub(crate) false_alarms_per_million: u32,
+    pub(crate) repeats: Repeats,
+    /// Whether what is in doubt is taken as it looks.
+    pub(crate) sure: bool,
+}
+
+/// A plan, with what was settled on the way.
+#[derive(Debug)]
+pub(crate) struct Planned {
+    pub(crate) plan: Plan,
+    pub(crate) time: Option<String>,
+    /// Columns of the files that are no part of it.
+    pub(crate) left_out: Vec<String>,
+    /// What was passed over because somebody is sure.
+    pub(crate) doubts: Vec<String>,
+}
+
+/// What is in doubt, all of it at once.
+#[derive(Debug)]
+pub(crate) struct Doubts(pub(crate) Vec<String>);
+
+impl fmt::Display for Doubts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("it is in doubt what columns hold (--yes takes them as they look):")?;
+        self.0.iter().try_for_each(|it| write!(f, "\n  {it}"))
+    }
+}
+
+impl std::error::Error for Doubts {}
+
+impl Wishes {
+    /// Plans a reference of columns as they were counted, in files of these names.
+    ///
+    /// # Errors
+    /// A name is that of no column, or is said to be two things; or columns are in doubt ([`Doubts`]).
+    pub(crate) fn plan(&self, tallies: &[Tally], files: &[String]) -> anyhow::Result<Planned> {
+        let by_name: BTreeMap<&str, &Tally> = tallies.iter().map(|it| (it.name.as_str(), it)).collect();
+        self.check(&by_name)?;
+        let (mut schema, mut doubts, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
+        for tally in tallies {
+            if self.time.as_ref() == Some(&tally.name) {
+                continue;
+            }
+            match self.column(tally, files, &mut doubts)? {
+                Some(column) => schema.push(column),
+                None => left_out.push(tally.name.clone()),
+            }
+        }
+        // The order of columns is that of their names: it does not depend on which file was first.
+        schema.sort_by(|a, b| a.name.cmp(&b.name));
+        if !self.declared.is_empty() {
+            // Who has declared them has put them into an order.
+            let place = |it: &Column| self.declared.iter().position(|other| other.name == it.name);
+            schema.sort_by_key(|it| place(it).unwrap_or(usize::MAX));
+        }
+        ensure!(!schema.is_empty(), "no column is left: {} are all left out", counted(tallies.len(), "column"));
+        ensure!(
+            schema.iter().any(|it| it.role == Role::Input),
+            "there is no input: every column is a label, an answer or left out"
+        );
+        if !self.sure && !doubts.is_empty() {
+            return Err(Doubts(doubts).into());
+        }
+        let plan = Plan {
+            route: self.route.clone(),
+            schema,
+            seed: self.seed,
+            false_alarms_per_million: self.false_alarms_per_million,
+            repeats: self.repeats,
+            tool: concat!("evenkeel ", env!("CARGO_PKG_VERSION")).into(),
+            keyed: self.keyed.clone(),
+            like: None,
+        };
+        Ok(Planned { plan, time: self.time.clone(), left_out, doubts })
+    }
+
+    /// Refuses names of no column, and two things said of one.
+    fn check(&self, columns: &BTreeMap<&str, &Tally>) -> anyhow::Result<()> {
+        let kinds = self.kinds.iter().map(|it| (&it.0, "--types"));
+        let named = |all: &'_ [String], what: &'static str| all.iter().map(|it| (it.clone(), what)).collect::<Vec<_>>();
+        let roles = [
+            named(&self.labels, "--label"),
+            named(&self.answers, "--answer"),
+            named(self.time.as_slice(), "--time"),
+            named(&self.dropped, "--drop"),
+        ];
+        let mut said = BTreeMap::<String, &str>::new();
+        for (name, what) in roles.into_iter().flatten() {
+            if let Some(before) = said.insert(name.clone(), what) {
+                ensure!(before == what, "column `{name}` cannot be what {before} and {what} say at once");
+            }
+        }
+        let private = self.private.iter().map(|it| (it, "--private"));
+        let said = said.iter().map(|it| (it.0, *it.1));
+        for (name, what) in said.chain(kinds).chain(private) {
+            if !columns.contains_key(name.as_str()) {
+                let all: Vec<&str> = columns.keys().take(30).copied().collect();
+                bail!("{what} {name}: there is no column `{name}`; there are: {}", all.join(", "));
+            }
+        }
+        for column in &self.declared {
+            let there = columns.contains_key(column.name.as_str());
+            ensure!(there || !column.required, "the column `{}` is required, and no file has it", column.name);
+        }
+        Ok(())
+    }
+
+    /// What a column is; none where it is left out.
+    fn column(&self, tally: &Tally, files: &[String], doubts: &mut Vec<String>) -> anyhow::Result<Option<Column>> {
+        let name = &tally.name;
+        let is = |all: &[String]| all.contains(name);
+        if is(&self.dropped) {
+            return Ok(None);
+        }
+        let declared = self.declared.iter().find(|it| it.name == *name);
+        let role = match declared {
+            _ if is(&self.labels) => Role::Label,
+            _ if is(&self.answers) => Role::Output,
+            Some(it) => it.role,
+            // What a route does not take is no input of it.
+            None if !self.declared.is_empty() => return Ok(None),
+            None => Role::Input,
+        };
+        let wished = self.kinds.iter().rev().find(|it| it.0 == *name);
+        let kind = match (wished, declared) {
+            (Some((_, kind)), _) => match infer::kind(kind, Some(tally)) {
+                Some(kind) => kind,
+                None if kind == "vector" => bail!("--types {name}=vector: no list of numbers stands in it"),
+                None => bail!("--types {name}={kind}: a column is a number, category, text or vector"),
+            },
+            (None, Some(it)) => it.kind,
+            (None, None) => {
+                let Taken { kind, doubt } = infer::infer(tally, files);
+                doubts.extend(doubt);
+                kind
+            }
+        };
+        let column = declared.cloned().unwrap_or_else(|| Column::new(name, kind, role));
+        let private = column.private || is(&self.private);
+        Ok(Some(Column { kind, role, private, ..column }))
+    }
+}
+
+impl Planned {
+    /// Writes what is to be built, column by column.
+    pub(crate) fn table(&self, tallies: &[Tally]) -> String {
+        let mut text = String::new();
+        for column in &self.plan.schema {
+            let role = match column.role {
+                Role::Input => "input",
+                Role::Output => "answer",
+                Role::Label => "label",
+            };
+            let tally = tallies.iter().find(|it| it.name == column.name);
+            let distinct = tally.map(|it| it.distinct().map_or("many values".into(), values)).unwrap_or_default();
+            let missing = tally.map_or(0, |it| it.missing);
+            let missing = if missing > 0 { format!(", {missing} missing") } else { String::new() };
+            let private = if column.private { ", private" } else { "" };
+            let _ = writeln!(
+                text,
+                "  {:24} {:14} {role}, {distinct}{missing}{private}",
+                column.name,
+                infer::name(column.kind)
+            );
+        }
+        for (what, names) in [("time", self.time.as_slice()), ("left out", &self.left_out)] {
+            if !names.is_empty() {
+                let _ = writeln!(text, "  {what}: {}", names.join(", "));
+            }
+        }
+        text
+    }
+}
+
+fn values(distinct: u64) -> String {
+    counted(usize::try_from(distinct).unwrap_or(usize::MAX), "value")
+}

@@ -1,0 +1,456 @@
+//! Show: a reference as tables, small plots, and JSON.
+
+use std::fmt::Write as _;
+
+use evenkeel_signals::{
+    anomaly::Standing,
+    cells::{Cells, Kind, Label, Value},
+    eproc::Every,
+    reference::{Column, ColumnKind, Reference, Role, Scalar},
+};
+use serde_json::{Value as Json, json};
+
+use super::{
+    build::rows,
+    infer,
+    inspect::{self, Warning},
+    replay::{self, Replayed},
+};
+use crate::plot::{Axis, Figure, Series, Shape, spark};
+
+/// Bins of a small plot, and of a figure.
+const SMALL: usize = 16;
+const LARGE: usize = 32;
+/// Names that a figure shows.
+const NAMES: usize = 12;
+/// Quartile distances beyond the quartiles from which on a number is far out.
+const FAR: f64 = 3.0;
+
+/// A reference, with everything that is told of it.
+#[derive(Debug)]
+pub(crate) struct Shown<'a> {
+    pub(crate) reference: &'a Reference,
+    pub(crate) warnings: Vec<Warning>,
+    pub(crate) replayed: Option<Replayed>,
+}
+
+/// What is told of a scalar.
+#[derive(Debug)]
+struct Told<'a> {
+    scalar: Scalar,
+    column: &'a Column,
+    /// Of all buckets together.
+    rows: u64,
+    missing: u64,
+    invalid: u64,
+    /// Regular cells with a row.
+    cells: usize,
+    buckets: usize,
+    /// The share of rows whose value another row has, too, and that of numbers far out; of the sample.
+    ties: Option<f64>,
+    far: Option<f64>,
+    quantiles: Option<[f64; 6]>,
+    first: Option<&'a Cells>,
+}
+
+impl<'a> Shown<'a> {
+    /// Looks at a reference; alarms are wanted once in so many ns.
+    pub(crate) fn of(reference: &'a Reference, every_ns: u64) -> Self {
+        Self { reference, warnings: inspect::inspect(reference), replayed: replay::replay(reference, every_ns) }
+    }
+
+    /// The scalars, of an embedding the first alone.
+    fn told(&self) -> Vec<Told<'a>> {
+        let scalars = self.reference.scalars();
+        let first = |(at, it): &(usize, &Scalar)| {
+            let vector = matches!(self.reference.header().schema[it.column].kind, ColumnKind::Vector(_));
+            !vector || *at == 0 || scalars[at - 1].column != it.column
+        };
+        let shown: Vec<(usize, Scalar)> =
+            scalars.iter().enumerate().filter(first).map(|(at, it)| (at, it.clone())).collect();
+        shown.into_iter().map(|(at, scalar)| self.one(at, scalar)).collect()
+    }
+
+    fn one(&self, at: usize, scalar: Scalar) -> Told<'a> {
+        let buckets = self.reference.buckets(at);
+        let sum = |of: &dyn Fn(&Cells) -> u64| buckets.iter().map(of).sum();
+        let column = &self.reference.header().schema[scalar.column];
+        let (ties, far) = self.sampled(at, &scalar).map_or((None, None), |it| (Some(ties(&it)), far(&it)));
+        Told {
+            rows: sum(&Cells::rows),
+            missing: sum(&|it| it.counts()[0]),
+            invalid: sum(&|it| it.counts().last().copied().unwrap_or(0)),
+            cells: buckets
+                .iter()
+                .map(|it| it.counts()[1..it.counts().len() - 1].iter().filter(|it| **it > 0).count())
+                .max()
+                .unwrap_or(0),
+            buckets: buckets.len(),
+            ties,
+            far: far.filter(|_| !scalar.names),
+            quantiles: self.reference.spread(at).map(|it| it.at),
+            first: buckets.first(),
+            scalar,
+            column,
+        }
+    }
+
+    /// The values of a public scalar in the sample.
+    fn sampled(&self, at: usize, scalar: &Scalar) -> Option<Vec<Value<'a>>> {
+        let before = self.reference.scalars()[..at].iter().filter(|it| !it.private).count();
+        let sample = self.reference.sample().filter(|_| !scalar.private)?;
+        Some(sample.map(|it| it.2[before]).collect())
+    }
+
+    /// Writes it for people.
+    pub(crate) fn text(&self, name: &str) -> String {
+        let mut text = self.head(name);
+        let head = [
+            "column", "type", "as", "missing", "invalid", "cells", "ties", "0.1 %", "25 %", "50 %", "75 %", "99.9 %",
+            "far out", "",
+        ];
+        let mut table = vec![head.map(str::to_owned).to_vec()];
+        table.extend(self.told().iter().map(Told::line));
+        text += &aligned(&table);
+        text += &self.ending();
+        for warning in &self.warnings {
+            let _ = writeln!(text, "warning: {}", warning.message);
+        }
+        text
+    }
+
+    fn head(&self, name: &str) -> String {
+        let header = self.reference.header();
+        let digest = hex(&self.reference.digest());
+        let route = if header.route.is_empty() { "any route".into() } else { format!("route `{}`", header.route) };
+        let mut text = format!("{name}: a reference for {route}, sha256:{digest}\n");
+        let files = crate::cmd::counted(header.sources.len(), "file");
+        let it = header.rows;
+        let _ = writeln!(
+            text,
+            "{} of {files}; {} in the sample, {} kept, {} calibrate",
+            rows(it.all),
+            it.sample,
+            it.kept,
+            it.calibrating
+        );
+        let times = header.sources.iter().filter_map(|it| it.from_ns.zip(it.to_ns));
+        let span = times.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+        let _ = match span {
+            Some((from, to)) => {
+                let at = |ns: u64| super::time::shown(ns.into()).unwrap_or_default();
+                writeln!(text, "from {} to {}: {}", at(from), at(to), span_of(to - from))
+            }
+            None => writeln!(text, "rows have no times"),
+        };
+        let seasons =
+            self.reference.seasons().map(|it| format!(", {} buckets of hours", it.buckets())).unwrap_or_default();
+        let labels = if header.labels { "with labels" } else { "no labels: accuracy unknown" };
+        let _ = writeln!(text, "{labels}{seasons}; seed {}, made by {}\n", header.seed, header.tool);
+        text
+    }
+
+    fn ending(&self) -> String {
+        let mut text = String::from("\n");
+        let rate = f64::from(self.reference.header().false_alarms_per_million) / 1e6;
+        let _ = writeln!(text, "row score at a false-alarm rate of {rate}: {}", self.standing(rate).0);
+        let _ = match &self.replayed {
+            None => writeln!(text, "false alarms replayed: not enough rows, or none kept"),
+            Some(it) => writeln!(text, "false alarms replayed: {}", it.text()),
+        };
+        text
+    }
+
+    /// What the row score may be used for, in words and as a code.
+    fn standing(&self, rate: f64) -> (String, &'static str) {
+        let Ok(score) = self.reference.row_score() else { return ("none: no public input has a value".into(), "none") };
+        match score.standing(rate) {
+            Standing::Sound => ("sound".into(), "sound"),
+            Standing::Thin { expected } => {
+                (format!("thin: {expected:.1} calibrating rows lie beyond the threshold, 5 should"), "thin")
+            }
+            Standing::Refused { needed } => (format!("refused: {needed} rows would have to calibrate"), "refused"),
+            Standing::GuardsOnly { rows: n } => {
+                (format!("refused: {} are too few, guards alone judge", rows(n)), "guards-only")
+            }
+        }
+    }
+
+    /// Writes it for programs.
+    pub(crate) fn json(&self) -> Json {
+        let header = serde_json::to_value(self.reference.header()).unwrap_or_default();
+        let rate = f64::from(self.reference.header().false_alarms_per_million) / 1e6;
+        json!({
+            "digest": format!("sha256:{}", hex(&self.reference.digest())),
+            "header": header,
+            "columns": self.told().iter().map(Told::json).collect::<Vec<_>>(),
+            "row_score": self.standing(rate).1,
+            "replayed": self.replayed.as_ref().map(Replayed::json),
+            "warnings": self.warnings.iter().map(Warning::json).collect::<Vec<_>>(),
+        })
+    }
+
+    /// Returns a figure for each scalar, with its name.
+    pub(crate) fn figures(&self) -> Vec<(String, Figure)> {
+        let figure = |it: &Told<'_>| Some((it.scalar.name.clone(), it.figure()?));
+        self.told().iter().filter_map(figure).collect()
+    }
+}
+
+impl Told<'_> {
+    fn line(&self) -> Vec<String> {
+        let share = |part: u64| percent(part as f64 / self.rows.max(1) as f64);
+        let role = match self.column.role {
+            Role::Input => "input",
+            Role::Output => "answer",
+            Role::Label => "label",
+        };
+        let private = if self.column.private { ", private" } else { "" };
+        let quantile = |at: usize| self.quantiles.map_or(String::new(), |it| short(it[at]));
+        let cells = if self.buckets > 1 { format!("{}×{}", self.buckets, self.cells) } else { self.cells.to_string() };
+        let dropped = self.first.is_none();
+        vec![
+            self.scalar.name.clone(),
+            infer::name(self.column.kind),
+            format!("{role}{private}"),
+            if dropped { "cells dropped".into() } else { share(self.missing) },
+            if dropped { String::new() } else { share(self.invalid) },
+            cells,
+            self.ties.map(percent).unwrap_or_default(),
+            quantile(0),
+            quantile(1),
+            quantile(2),
+            quantile(3),
+            quantile(5),
+            self.far.map(percent).unwrap_or_default(),
+            self.first.map(|it| spark(&bins(it, self.quantiles, SMALL).1)).unwrap_or_default(),
+        ]
+    }
+
+    fn json(&self) -> Json {
+        let at = ["p001", "p25", "p50", "p75", "p99", "p999"];
+        let quantiles = self.quantiles.map(|it| at.into_iter().zip(it).collect::<std::collections::BTreeMap<_, _>>());
+        json!({
+            "name": self.scalar.name, "column": self.column.name, "type": infer::name(self.column.kind),
+            "role": self.column.role, "private": self.column.private, "rows": self.rows, "missing": self.missing,
+            "invalid": self.invalid, "cells": self.cells, "buckets": self.buckets, "ties_ratio": self.ties,
+            "far_out_ratio": self.far, "quantiles": quantiles,
+        })
+    }
+
+    fn figure(&self) -> Option<Figure> {
+        let cells = self.first?;
+        let (names, shares) = bins(cells, self.quantiles, LARGE);
+        let title = format!(
+            "{}: {}, {} missing",
+            self.scalar.name,
+            rows(self.rows),
+            percent(self.missing as f64 / self.rows.max(1) as f64)
+        );
+        let points = |at: &dyn Fn(usize) -> f64| shares.iter().enumerate().map(|(it, y)| (at(it), *y)).collect();
+        let y = Axis::numbers("share of rows").showing(0.0, 0.0);
+        let (x, points) = match names {
+            Bins::Names(names) => (Axis::names("", names), points(&|it| it as f64)),
+            Bins::Numbers { from, width } => (
+                Axis::numbers(self.column.unit.as_deref().unwrap_or(&self.scalar.name)),
+                points(&|it| from + width * (it as f64 + 0.5)),
+            ),
+        };
+        let series = vec![Series::new("rows", Shape::Bars, points)];
+        Some(Figure { title, x, y, series, marks: Vec::new() })
+    }
+}
+
+/// What bins stand for.
+enum Bins {
+    Numbers { from: f64, width: f64 },
+    Names(Vec<String>),
+}
+
+/// Parts a distribution into bins of equal width, or into its most frequent names; shares of all rows.
+fn bins(cells: &Cells, quantiles: Option<[f64; 6]>, count: usize) -> (Bins, Vec<f64>) {
+    let all = cells.rows().max(1) as f64;
+    let share = |at: usize| cells.counts()[at] as f64 / all;
+    let Kind::Numbers(ends) = cells.kind() else {
+        let label = |at: usize| match cells.label(at) {
+            Some(Label::Category(name)) => Some(name.to_owned()),
+            Some(Label::Other) => Some("(others)".into()),
+            Some(Label::Unseen) => Some("(once)".into()),
+            _ => None,
+        };
+        let mut named: Vec<(String, f64)> =
+            (0..cells.counts().len()).filter_map(|at| Some((label(at)?, share(at)))).collect();
+        named.retain(|it| it.1 > 0.0);
+        named.sort_by(|a, b| b.1.total_cmp(&a.1));
+        named.truncate(NAMES);
+        let (names, shares) = named.into_iter().unzip();
+        return (Bins::Names(names), shares);
+    };
+    let ends = ends.ends();
+    let (least, most) = (ends.first().copied().unwrap_or(0.0), ends.last().copied().unwrap_or(0.0));
+    let (from, to) = quantiles.map_or((least, most), |it| (it[0], it[5]));
+    let to = if to > from { to } else { from + 1.0 };
+    let width = (to - from) / count as f64;
+    let mut shares = vec![0.0; count];
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates at both ends")]
+    let bin = |x: f64| (((x - from) / width).floor() as usize).min(count - 1);
+    for at in 1..cells.counts().len() - 1 {
+        let Some(Label::Interval(below, above)) = cells.label(at) else { continue };
+        let (below, above) = (below.max(least.min(from)), above.min(most.max(to)));
+        let (first, last) = (bin(below.next_up()), bin(above.next_down()));
+        // A cell's rows lie evenly in it, as far as anybody knows.
+        (first..=last).for_each(|it| shares[it] += share(at) / (last - first + 1) as f64);
+    }
+    (Bins::Numbers { from, width }, shares)
+}
+
+fn ties(values: &[Value<'_>]) -> f64 {
+    let mut keys: Vec<(u8, u64, &str)> = values
+        .iter()
+        .filter_map(|it| match it {
+            Value::Number(it) => Some((0, it.to_bits(), "")),
+            Value::Category(it) => Some((1, 0, *it)),
+            _ => None,
+        })
+        .collect();
+    keys.sort_unstable();
+    let alone = (0..keys.len()).filter(|at| {
+        let own = &keys[*at];
+        (*at == 0 || keys[at - 1] != *own) && keys.get(at + 1) != Some(own)
+    });
+    1.0 - alone.count() as f64 / keys.len().max(1) as f64
+}
+
+/// The share of numbers beyond three quartile distances.
+fn far(values: &[Value<'_>]) -> Option<f64> {
+    let number = |it: &Value<'_>| if let Value::Number(it) = it { Some(*it).filter(|it| it.is_finite()) } else { None };
+    let mut numbers: Vec<f64> = values.iter().filter_map(number).collect();
+    numbers.sort_unstable_by(f64::total_cmp);
+    let (low, high) = (*numbers.get(numbers.len() / 4)?, *numbers.get(numbers.len() * 3 / 4)?);
+    let wide = FAR * (high - low);
+    let out = numbers.iter().filter(|it| **it < low - wide || **it > high + wide).count();
+    Some(out as f64 / numbers.len() as f64)
+}
+
+impl Replayed {
+    fn text(&self) -> String {
+        let over = self.span_ns.map_or_else(|| rows(self.rows), span_of);
+        let wanted = match self.every {
+            Every::Nanos(it) => span_of(it),
+            Every::Rows(it) => rows(it),
+        };
+        let thinned = "the rows of the sample";
+        match self.alarms {
+            0 => format!("none in {over} ({thinned}); wanted: one in {wanted} at most"),
+            alarms => {
+                let each = self.span_ns.map_or_else(|| rows(self.rows / alarms), |it| span_of(it / alarms));
+                let by: Vec<_> = self.culprits.iter().take(3).map(|it| format!("`{}` {}", it.0, it.1)).collect();
+                format!(
+                    "{alarms} in {over} ({thinned}), one in {each}, by {}; wanted: one in {wanted} at most",
+                    by.join(", ")
+                )
+            }
+        }
+    }
+
+    fn json(&self) -> Json {
+        let (every_ns, every_rows) = match self.every {
+            Every::Nanos(it) => (Some(it), None),
+            Every::Rows(it) => (None, Some(it)),
+        };
+        let culprits: Vec<_> = self.culprits.iter().map(|it| json!({"name": it.0, "alarms": it.1})).collect();
+        json!({
+            "alarms": self.alarms, "rows": self.rows, "span_ns": self.span_ns, "wanted_ns": every_ns,
+            "wanted_rows": every_rows, "culprits": culprits,
+        })
+    }
+}
+
+/// Writes a span of time in its largest unit.
+pub(crate) fn span_of(ns: u64) -> String {
+    let seconds = ns as f64 / 1e9;
+    let (number, unit) = match seconds {
+        it if it >= 86_400.0 => (it / 86_400.0, "d"),
+        it if it >= 3_600.0 => (it / 3_600.0, "h"),
+        it if it >= 60.0 => (it / 60.0, "min"),
+        it => (it, "s"),
+    };
+    format!("{} {unit}", short((number * 10.0).round() / 10.0))
+}
+
+/// Writes a share.
+pub(crate) fn percent(share: f64) -> String {
+    if share == 0.0 {
+        "0 %".into()
+    } else if share < 0.001 {
+        "<0.1 %".into()
+    } else {
+        format!("{:.1} %", share * 100.0)
+    }
+}
+
+/// Writes a number in four digits.
+pub(crate) fn short(number: f64) -> String {
+    let size = number.abs();
+    if number == 0.0 {
+        "0".into()
+    } else if !(1e-3..1e7).contains(&size) {
+        format!("{number:.2e}")
+    } else {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 6")]
+        let places = (3.0 - size.log10().floor()).clamp(0.0, 6.0) as usize;
+        let text = format!("{number:.places$}");
+        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+    }
+}
+
+/// Writes bytes in hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, it| text + &format!("{it:02x}"))
+}
+
+/// Writes rows under each other: the first three columns to the left, numbers to the right.
+pub(crate) fn aligned(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let wide = |at: usize| rows.iter().filter_map(|it| it.get(at)).map(|it| it.chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(wide).collect();
+    let mut text = String::new();
+    for row in rows {
+        let cell = |(at, it): (usize, &String)| {
+            let pad = " ".repeat(widths[at] - it.chars().count());
+            if at < 3 || at + 1 == columns { format!("{it}{pad}") } else { format!("{pad}{it}") }
+        };
+        let line = row.iter().enumerate().map(cell).collect::<Vec<_>>().join("  ");
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_short_and_spans_in_their_unit() {
+        let numbers = [0.0, 1.0, 0.001_234_56, 123_456.0, 12.345_6, -0.5, 1e9, 1e-9];
+        assert_eq!(numbers.map(short), ["0", "1", "0.001235", "123456", "12.35", "-0.5", "1.00e9", "1.00e-9"]);
+        assert_eq!([5, 90, 7_200, 864_000].map(|it| span_of(it * 1_000_000_000)), ["5 s", "1.5 min", "2 h", "10 d"]);
+        assert_eq!([0.0, 0.0001, 0.25].map(percent), ["0 %", "<0.1 %", "25.0 %"]);
+        let table = [
+            vec!["a".into(), "b".into(), "c".into(), "1".into(), "x".into()],
+            vec!["aa".into(), String::new(), String::new(), "10".into(), "y".into()],
+        ];
+        assert_eq!(aligned(&table), "a   b  c   1  x\naa        10  y\n");
+    }
+
+    #[test]
+    fn bins_hold_all_regular_rows_wherever_they_lie() {
+        let values = (0..1_000).map(|it| Value::Number(if it % 4 == 0 { 0.0 } else { f64::from(it) }));
+        let cells = Cells::numbers(values);
+        for quantiles in [None, Some([0.0, 1.0, 2.0, 3.0, 900.0, 950.0])] {
+            let (_, shares) = bins(&cells, quantiles, 10);
+            assert!((shares.iter().sum::<f64>() - 1.0).abs() < 1e-9 && shares[0] > 0.25, "{shares:?}");
+        }
+        assert_eq!(ties(&[1.0, 1.0, 2.0, 3.0].map(Value::Number)), 0.5);
+    }
+}
