@@ -13,5 +13,7 @@ mod replay;
 pub(crate) mod show;
 mod tally;
 mod time;
+mod words;
 
 pub(crate) use inspect::telling;
+pub(crate) use words::hex;

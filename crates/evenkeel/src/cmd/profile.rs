@@ -191,7 +191,7 @@ impl Profile {
         files::write(file, &reference.encode())?;
         match self.json {
             true => {
-                let digest = profile::show::hex(&reference.digest());
+                let digest = profile::hex(&reference.digest());
                 let paths: Vec<_> = sources.iter().map(|it| it.path.display().to_string()).collect();
                 told["digest"] = json!(format!("sha256:{digest}"));
                 told["files"] = json!(paths);

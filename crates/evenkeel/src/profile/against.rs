@@ -20,8 +20,8 @@ use super::{
     plan::Planned,
     read::Source,
     replay::{self, Watch},
-    show::{aligned, short, span_of},
     time,
+    words::{aligned, short, span_of},
 };
 use crate::plot::{Axis, Figure, Scale, Series, Shape};
 

@@ -15,6 +15,7 @@ use super::{
     infer,
     inspect::{self, Warning},
     replay::{self, Replayed},
+    words::{aligned, hex, percent, short, span_of},
 };
 use crate::plot::{Axis, Figure, Series, Shape, spark};
 
@@ -366,82 +367,9 @@ impl Replayed {
     }
 }
 
-/// Writes a span of time in its largest unit.
-pub(crate) fn span_of(ns: u64) -> String {
-    let seconds = ns as f64 / 1e9;
-    let (number, unit) = match seconds {
-        it if it >= 86_400.0 => (it / 86_400.0, "d"),
-        it if it >= 3_600.0 => (it / 3_600.0, "h"),
-        it if it >= 60.0 => (it / 60.0, "min"),
-        it => (it, "s"),
-    };
-    format!("{} {unit}", short((number * 10.0).round() / 10.0))
-}
-
-/// Writes a share.
-pub(crate) fn percent(share: f64) -> String {
-    if share == 0.0 {
-        "0 %".into()
-    } else if share < 0.001 {
-        "<0.1 %".into()
-    } else {
-        format!("{:.1} %", share * 100.0)
-    }
-}
-
-/// Writes a number in four digits.
-pub(crate) fn short(number: f64) -> String {
-    let size = number.abs();
-    if number == 0.0 {
-        "0".into()
-    } else if !(1e-3..1e7).contains(&size) {
-        format!("{number:.2e}")
-    } else {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 6")]
-        let places = (3.0 - size.log10().floor()).clamp(0.0, 6.0) as usize;
-        let text = format!("{number:.places$}");
-        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
-    }
-}
-
-/// Writes bytes in hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, it| text + &format!("{it:02x}"))
-}
-
-/// Writes rows under each other: the first three columns to the left, numbers to the right.
-pub(crate) fn aligned(rows: &[Vec<String>]) -> String {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let wide = |at: usize| rows.iter().filter_map(|it| it.get(at)).map(|it| it.chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..columns).map(wide).collect();
-    let mut text = String::new();
-    for row in rows {
-        let cell = |(at, it): (usize, &String)| {
-            let pad = " ".repeat(widths[at] - it.chars().count());
-            if at < 3 || at + 1 == columns { format!("{it}{pad}") } else { format!("{pad}{it}") }
-        };
-        let line = row.iter().enumerate().map(cell).collect::<Vec<_>>().join("  ");
-        let _ = writeln!(text, "{}", line.trim_end());
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_written_short_and_spans_in_their_unit() {
-        let numbers = [0.0, 1.0, 0.001_234_56, 123_456.0, 12.345_6, -0.5, 1e9, 1e-9];
-        assert_eq!(numbers.map(short), ["0", "1", "0.001235", "123456", "12.35", "-0.5", "1.00e9", "1.00e-9"]);
-        assert_eq!([5, 90, 7_200, 864_000].map(|it| span_of(it * 1_000_000_000)), ["5 s", "1.5 min", "2 h", "10 d"]);
-        assert_eq!([0.0, 0.0001, 0.25].map(percent), ["0 %", "<0.1 %", "25.0 %"]);
-        let table = [
-            vec!["a".into(), "b".into(), "c".into(), "1".into(), "x".into()],
-            vec!["aa".into(), String::new(), String::new(), "10".into(), "y".into()],
-        ];
-        assert_eq!(aligned(&table), "a   b  c   1  x\naa        10  y\n");
-    }
 
     #[test]
     fn bins_hold_all_regular_rows_wherever_they_lie() {

@@ -89,6 +89,8 @@ impl Progress {
     /// Returns what is told how far a part is.
     pub(super) fn tell(&self, what: &'static str) -> impl FnMut(f64, u64) {
         let mut said = 0;
+        // Each part has a bar of its own, also after one that has ended.
+        self.bar.reset();
         self.bar.set_message(what);
         move |done, rows| {
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 1,000")]
