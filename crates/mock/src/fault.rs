@@ -270,6 +270,11 @@ pub enum Fault {
     },
     /// Another model's name in the answer (UP-29).
     WrongModel { name: String },
+    /// Each token has this log-probability, where they were asked for; without it there are none.
+    Logprobs {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        each: Option<f64>,
+    },
     /// So many bytes of extra headers (SE-10).
     HugeHeaders { bytes: u64 },
     /// Goes on working after the client left, token by token, and holds the connection (UP-32).
@@ -319,7 +324,7 @@ impl Fault {
             Refuse { .. } | SynSwallowed { .. } => false,
             SlowTokens { .. } | ErrorEvent { .. } | DoneMissing { .. } | AfterDone { .. } => stream,
             HugeLine { .. } | SplitEvents { .. } | AfterFinish { .. } => stream,
-            PrefillRejected {} => chat,
+            PrefillRejected {} | Logprobs { .. } => chat,
             KeepaliveOnly { .. } | Reasoning { .. } | FinishMissing {} | FinishReason { .. } | Endless { .. } => chat,
             UsageMissing {} | UsageAbsurd {} | WrongModel { .. } => chat || work == Work::Embeddings,
             EmbeddingWidth { .. } => work == Work::Embeddings,

@@ -57,6 +57,10 @@ fn edit_chat(completion: &mut Completion, fault: &Fault) {
         Fault::UsageMissing {} => completion.usage = None,
         Fault::UsageAbsurd {} => completion.usage = Some(ABSURD),
         Fault::WrongModel { name } => completion.model.clone_from(name),
+        Fault::Logprobs { each: None } => completion.choices.iter_mut().for_each(|choice| choice.logprobs.clear()),
+        Fault::Logprobs { each: Some(each) } => {
+            completion.choices.iter_mut().for_each(|choice| choice.logprobs.iter_mut().for_each(|it| *it = *each));
+        }
         Fault::Reasoning { tokens, every_ms } => {
             completion.reasoning_delay = Duration::from_millis(*every_ms);
             for choice in &mut completion.choices {

@@ -165,7 +165,7 @@ fn value<'de, M: MapAccess<'de>>(key: &str, map: &mut M) -> Result<Value, M::Err
         | "reason" | "what" | "line_end" | "content_type" | "name" | "form" | "told" => {
             map.next_value::<String>()?.into()
         }
-        "share" | "spread" | "value" => map.next_value::<f64>()?.into(),
+        "share" | "spread" | "value" | "each" => map.next_value::<f64>()?.into(),
         "role" | "hold" | "reset" | "comments" | "own_body" | "error" => map.next_value::<bool>()?.into(),
         "retry_after_date_s" => map.next_value::<i64>()?.into(),
         "retry_after" => match map.next_value::<RetryAfter>()? {

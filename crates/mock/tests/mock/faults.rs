@@ -88,8 +88,8 @@ fn names() -> BTreeSet<String> {
 fn every_fault_has_a_case() {
     let mut tested: BTreeSet<String> =
         cases().iter().map(|(_, fault, ..)| fault["fault"].as_str().expect("a name").to_owned()).collect();
-    // These need more than one exchange (`port.rs`), or another request (`control.rs`).
-    tested.extend(["refuse", "syn_swallowed", "reset_reused", "prefill_rejected"].map(str::to_owned));
+    // These need more than one exchange (`port.rs`), or another request (`control.rs`, `healthy.rs`).
+    tested.extend(["refuse", "syn_swallowed", "reset_reused", "prefill_rejected", "logprobs"].map(str::to_owned));
     assert_eq!(tested, names());
 }
 

@@ -222,3 +222,23 @@ async fn old_clients_get_a_stream_without_chunks_and_head_gets_no_body() {
     let head = send(mock.address(), "HEAD", "/v2/health/live", "").await;
     assert!(head.header("content-length") == Some("13") && head.raw.ends_with(b"\r\n\r\n"));
 }
+
+#[tokio::test]
+async fn log_probabilities_are_given_where_they_are_asked_for_alike_in_both_forms() {
+    let mock = start().await;
+    let sure = |content: &Value| -> Vec<f64> {
+        content.as_array().into_iter().flatten().filter_map(|it| it["logprob"].as_f64()).collect()
+    };
+    let plain = post(mock.address(), CHAT, &with(json!({"logprobs": true}))).await.json();
+    let said = sure(&plain["choices"][0]["logprobs"]["content"]);
+    assert!(said.len() == 24 && said.iter().all(|it| (-0.5..=0.0).contains(it)), "{said:?}");
+    let stream = post(mock.address(), CHAT, &with(json!({"logprobs": true, "stream": true}))).await;
+    let chunks: Vec<Value> = stream.events().iter().filter_map(|it| serde_json::from_str(it).ok()).collect();
+    let streamed = chunks.iter().flat_map(|it| sure(&it["choices"][0]["logprobs"]["content"]));
+    assert_eq!(streamed.collect::<Vec<_>>(), said);
+    let unasked = post(mock.address(), CHAT, &chat(false)).await.json();
+    assert!(unasked["choices"][0]["logprobs"].is_null());
+    mock.set_faults(evenkeel_mock::parse_faults_yaml("[{fault: logprobs, each: -2.5}]").expect("a fault"));
+    let broken = post(mock.address(), CHAT, &with(json!({"logprobs": true, "max_tokens": 2}))).await.json();
+    assert_eq!(sure(&broken["choices"][0]["logprobs"]["content"]), [-2.5, -2.5]);
+}

@@ -41,6 +41,8 @@ pub(crate) struct Completion {
 pub(crate) struct Choice {
     pub(crate) reasoning: Vec<String>,
     pub(crate) say: Say,
+    /// The log-probability of each token of a text; none where they were not asked for.
+    pub(crate) logprobs: Vec<f64>,
     pub(crate) finish: Option<String>,
 }
 
@@ -78,6 +80,7 @@ struct Request<'a> {
     stream: Option<bool>,
     stream_options: Option<StreamOptions>,
     n: Option<u32>,
+    logprobs: Option<bool>,
     max_tokens: Option<u32>,
     max_completion_tokens: Option<u32>,
     tools: Option<Vec<Tool>>,
@@ -176,7 +179,7 @@ fn choose(
     } else {
         (Say::Text(model::text(draw, tokens.min(limit))), if tokens > limit { "length" } else { "stop" })
     };
-    let mut choice = Choice { reasoning: Vec::new(), say, finish: Some(natural.to_owned()) };
+    let mut choice = Choice { reasoning: Vec::new(), say, logprobs: Vec::new(), finish: Some(natural.to_owned()) };
     let said = match &mut choice.say {
         Say::Text(tokens) | Say::Tool { arguments: tokens, .. } => tokens,
     };
@@ -184,7 +187,16 @@ fn choose(
         said.truncate(limit as usize);
         choice.finish = Some("length".to_owned());
     }
+    if let (Some(true), Say::Text(tokens)) = (request.logprobs, &choice.say) {
+        choice.logprobs = (0_u64..).zip(tokens).map(|(at, token)| logprob(number, at, token)).collect();
+    }
     choice
+}
+
+/// Says how sure a model is of a token: between 0 and -0.5, by what it says.
+fn logprob(number: u64, at: u64, token: &str) -> f64 {
+    let drawn = digest(&[&number.to_le_bytes(), &at.to_le_bytes(), token.as_bytes()]) % 500;
+    -(drawn as f64) / 1e3
 }
 
 /// Says whether a request ends in a message of the assistant, which the model is to go on with.

@@ -27,7 +27,7 @@ struct Body<'a> {
 struct PlainChoice<'a> {
     index: usize,
     message: Message,
-    logprobs: (),
+    logprobs: Option<Value>,
     finish_reason: Option<&'a str>,
 }
 
@@ -59,7 +59,7 @@ struct Chunk<'a> {
 struct ChunkChoice<'a> {
     index: usize,
     delta: Delta<'a>,
-    logprobs: (),
+    logprobs: Option<Value>,
     finish_reason: Option<&'a str>,
 }
 
@@ -80,6 +80,13 @@ fn usage(usage: Usage) -> Value {
     json!({"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": total})
 }
 
+/// Writes how sure a model is of tokens; nothing where that was not asked for.
+fn logprobs(tokens: &[String], sure: &[f64]) -> Option<Value> {
+    let token = |(token, logprob): (&String, &f64)| json!({"token": token, "logprob": logprob, "bytes": token.as_bytes(), "top_logprobs": []});
+    let content: Vec<_> = tokens.iter().zip(sure).map(token).collect();
+    (!sure.is_empty()).then(|| json!({"content": content, "refusal": null}))
+}
+
 /// Writes a completion as one JSON object.
 pub(crate) fn body(completion: &Completion) -> Vec<u8> {
     let choices = completion.choices.iter().enumerate().map(|(index, choice)| {
@@ -92,7 +99,8 @@ pub(crate) fn body(completion: &Completion) -> Vec<u8> {
         };
         let reasoning_content = (!choice.reasoning.is_empty()).then(|| choice.reasoning.concat());
         let message = Message { role: "assistant", content, refusal: (), reasoning_content, tool_calls };
-        PlainChoice { index, message, logprobs: (), finish_reason: choice.finish.as_deref() }
+        let logprobs = logprobs(choice.say.tokens(), &choice.logprobs);
+        PlainChoice { index, message, logprobs, finish_reason: choice.finish.as_deref() }
     });
     let body = Body {
         id: &completion.id,
@@ -119,7 +127,7 @@ pub(crate) fn events(chat: &Chat) -> Vec<Piece> {
     writer.tokens();
     for (index, choice) in choices.iter().enumerate() {
         if let Some(reason) = choice.finish.as_deref() {
-            let choice = ChunkChoice { index, delta: Delta::default(), logprobs: (), finish_reason: Some(reason) };
+            let choice = ChunkChoice { index, delta: Delta::default(), logprobs: None, finish_reason: Some(reason) };
             writer.push(Kind::Finish, &[choice], None);
         }
     }
@@ -133,7 +141,7 @@ pub(crate) fn events(chat: &Chat) -> Vec<Piece> {
 /// Writes one event of a completion with the given content, as a fault needs it.
 pub(crate) fn delta_event(completion: &Completion, kind: Kind, role: bool, content: Option<&str>) -> Piece {
     let delta = Delta { role: role.then_some("assistant"), content, ..Delta::default() };
-    let choice = ChunkChoice { index: 0, delta, logprobs: (), finish_reason: None };
+    let choice = ChunkChoice { index: 0, delta, logprobs: None, finish_reason: None };
     Piece::new(kind, event(completion, &[choice], None))
 }
 
@@ -166,7 +174,14 @@ impl Writer<'_> {
     }
 
     fn delta(&mut self, kind: Kind, index: usize, delta: Delta<'_>) {
-        self.push(kind, &[ChunkChoice { index, delta, logprobs: (), finish_reason: None }], None);
+        self.push(kind, &[ChunkChoice { index, delta, logprobs: None, finish_reason: None }], None);
+    }
+
+    /// Writes a token, with how sure the model is of it where that was asked for.
+    fn token(&mut self, (index, at): (usize, usize), token: &String, delta: Delta<'_>) {
+        let sure = self.chat.completion.choices[index].logprobs.get(at);
+        let logprobs = sure.and_then(|sure| logprobs(std::slice::from_ref(token), &[*sure]));
+        self.push(Kind::Token, &[ChunkChoice { index, delta, logprobs, finish_reason: None }], None);
     }
 
     /// Opens a choice. A tool call is opened with its name and empty arguments.
@@ -206,7 +221,7 @@ impl Writer<'_> {
                         Delta { tool_calls: Some([call]), ..Delta::default() }
                     }
                 };
-                self.delta(Kind::Token, index, delta);
+                self.token((index, at), token, delta);
                 // The choices speak at once: only the first of them waits.
                 self.wait(std::mem::take(&mut wait), 1);
             }
