@@ -5,12 +5,14 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use self::cache::Cached;
+pub use self::sureness::{LearntBy, Sureness};
 pub use self::votes::{Confidence, Votes};
 use crate::{Calibration, words};
 
 mod cache;
 mod guards;
 mod posted;
+mod sureness;
 mod votes;
 
 pub use self::guards::{Guard, Judged, Share};
@@ -188,6 +190,9 @@ pub struct Attempt {
     /// The file of the model that computed it; absent where none did in this process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<Model>,
+    /// How sure its model was; absent where nobody asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<Sureness>,
     /// How it voted; absent where it is no member of an ensemble, or had no vote.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vote: Option<Vote>,
@@ -362,6 +367,7 @@ fn attempt(it: &core::AttemptRecord, revision: &core::Revision) -> Attempt {
         documents: Vec::new(),
         calibration: None,
         model: None,
+        confidence: None,
         vote: None,
         embedder: None,
         rules: Vec::new(),

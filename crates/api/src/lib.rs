@@ -14,7 +14,7 @@ mod words;
 pub use calibration::{CalibratedOutput, Calibration};
 pub use decision::{
     Attempt, Cached, Candidate, Confidence, Decision, Decisions, Document, Enrichment, Guard, Imputed, Input, Judged,
-    Model, Outcome, Posted, Rows, RuleRows, Share, Usage, Vote, Votes,
+    LearntBy, Model, Outcome, Posted, Rows, RuleRows, Share, Sureness, Usage, Vote, Votes,
 };
 pub use explain::{Explained, Section, explain};
 pub use ready::{Ready, Rejected, Unproven};

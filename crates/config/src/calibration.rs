@@ -6,18 +6,25 @@
 //! # Compatibility
 //! Another version or another kind is refused with both named; an unknown key is, too. A reader of version 1 will read version 1.
 
+mod cells;
+mod confidence;
 mod votes;
 
 use std::collections::BTreeMap;
 
 use evenkeel_signals::score_map::{Match, Scale, ScoreMap, Shape};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+use cells::CalibratorFile;
+pub use confidence::{ConfidenceOf, LearntConfidence};
 pub use votes::{LearntVotes, VotesOf};
 
 /// The version of the files.
 const VERSION: u32 = 1;
+/// The key of the checksum.
+const CHECKSUM: &str = "checksum";
 /// The kind of a file of score maps.
 const SCORE_MAP: &str = "score-map";
 
@@ -121,6 +128,12 @@ fn lines(value: &serde_json::Value) -> String {
     let field = |(name, value): (&String, &serde_json::Value)| format!("{}: {value}", serde_json::Value::from(&**name));
     let fields: Vec<_> = value.as_object().into_iter().flatten().map(field).collect();
     format!("{{\n{}\n}}\n", fields.join(",\n"))
+}
+
+/// Returns the checksum of all the rest of a file.
+fn checksum(rest: &serde_json::Value) -> String {
+    let digest = Sha256::digest(rest.to_string());
+    digest.iter().fold("sha256:".to_owned(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 /// A number of at most twelve digits: what JSON reads again to the last bit.

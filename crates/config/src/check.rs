@@ -1,5 +1,6 @@
 //! Rules across fields: what the schema cannot say, all reported, none fatal to the others.
 
+mod accept;
 mod cache;
 mod calibrate_to;
 mod capability;

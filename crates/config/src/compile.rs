@@ -36,15 +36,18 @@ pub(crate) use taught::Taught;
 pub use vote::{Learnt, Voted, Weights};
 
 use crate::{
-    confidence::Accept,
+    calibration::ConfidenceOf,
+    confidence::{Accept, Confidence, Worth},
     outside::Outside,
     post::Post,
     schema::{
+        accept::Otherwise,
         breaker::Breaker,
         commit::Commit,
         file::File,
         first_token::FirstToken,
         path::{Kind, Member, PathKind, Site, Target},
+        post::OnError,
         probe::Asked,
         route::{OnCapability, OnPolicy, Rescue, Route, RouteProtocol, WhenExhausted},
         rows::Rows,
@@ -129,6 +132,10 @@ pub struct PathSpec {
     pub map: Vec<MappedOutput>,
     /// How sure it must be of each row of its answer; none where nobody asks.
     pub accept: Option<Accept>,
+    /// Which model it is, in the words of files of what was learnt of it.
+    pub model: String,
+    /// What must be the same where that confidence is learnt; none where nobody asks.
+    pub confidence_of: Option<ConfidenceOf>,
     /// How its scores are brought to the scale of the first tier; none where they stay as they are.
     pub calibration: Option<Arc<Calibration>>,
     /// The same, where how is learnt while serving.
@@ -179,6 +186,7 @@ pub(crate) fn compile(mut file: File, outside: &Outside) -> Deployment {
             let place = kind.target().place(id);
             let mut path = path(tier, RouteId(at as u16), it, (kind, place));
             path.domain = domain(tier, kind, &file.upstreams);
+            path.sure = sure(tier, outside);
             path.can = capability::can(&revision.names, (tier, it), kind);
             revision.paths.push(path);
             let site = Site { route: it, tier };
@@ -191,7 +199,9 @@ pub(crate) fn compile(mut file: File, outside: &Outside) -> Deployment {
                 max_answer,
                 finalise,
                 map,
-                accept: accept(site),
+                accept: accept(site, outside),
+                confidence_of: confidence_of(tier, outside),
+                model: vote::model(tier, outside),
                 calibration,
                 live_calibration,
             });
@@ -404,6 +414,8 @@ fn path(tier: &Tier, id: RouteId, route: &Route, kind: (&dyn PathKind, core::Whe
         prefill: tier.prefill,
         after_break: tier.after_break.nanos(),
         accept: tier.accept.as_ref().map(|it| it.rows.in_core()),
+        stands: tier.accept.as_ref().is_some_and(|it| it.otherwise == Otherwise::Best),
+        sure: core::Permille::new(0),
         breaker: breaker(&tier.breaker),
     }
 }
@@ -419,9 +431,37 @@ fn domain(tier: &Tier, kind: &dyn PathKind, upstreams: &BTreeMap<String, Upstrea
 }
 
 /// Returns how sure a tier must be of its answer.
-fn accept(site: Site<'_>) -> Option<Accept> {
-    let outputs = &site.route.output.as_ref()?.tensors;
-    site.tier.accept.as_ref().map(|it| Accept::new(it, outputs).expect("checked: it is a number"))
+fn accept(Site { route, tier }: Site<'_>, outside: &Outside) -> Option<Accept> {
+    let it = tier.accept.as_ref()?;
+    let confidence = match route.protocol {
+        RouteProtocol::Oip => Confidence::read(&it.confidence, &route.output.as_ref()?.tensors),
+        RouteProtocol::OpenaiChat | RouteProtocol::OpenaiEmbeddings => Confidence::over_logprobs(&it.confidence),
+    };
+    let worth = |file: &String| Worth { sha256: outside.file(file).sha256, learnt: outside.confidence(file) };
+    Some(Accept {
+        confidence: confidence.expect("checked: it is a number"),
+        at_least: it.at_least,
+        rows: it.rows.in_core(),
+        passes: it.on_error == OnError::Pass,
+        label: it.label.clone().filter(|_| it.calibration.is_some()),
+        worth: it.calibration.as_ref().map(|file| Arc::new(worth(file))),
+    })
+}
+
+/// Returns how likely it is at most that an answer of a tier is right, as clients are told; 0 where nothing is told of that.
+fn sure(tier: &Tier, outside: &Outside) -> core::Permille {
+    let by_confidence = tier.accept.as_ref().and_then(|it| it.calibration.as_ref());
+    let by_confidence = by_confidence.map(|file| core::Permille::new(outside.confidence(file).range().1));
+    // What the votes of several come to at most is not known before they are counted.
+    let by_votes = tier.vote.as_ref().filter(|it| it.calibration.is_some()).map(|_| core::Permille::ALL);
+    by_confidence.or(by_votes).unwrap_or(core::Permille::new(0))
+}
+
+/// Returns what must be the same where the confidence of a tier is learnt and where it is asked.
+pub(crate) fn confidence_of(tier: &Tier, outside: &Outside) -> Option<ConfidenceOf> {
+    let it = tier.accept.as_ref()?;
+    let (confidence, label) = (it.confidence.clone(), it.label.clone());
+    Some(ConfidenceOf { tier: tier.name.clone(), model: vote::model(tier, outside), confidence, label })
 }
 
 fn feature(it: Capability) -> core::Features {

@@ -30,7 +30,7 @@ use cel::{
 };
 
 pub(crate) use logic::{Constant, Logic, Sign};
-pub use outputs::{Take, Taken};
+pub use outputs::{Root, Take, Taken};
 pub(crate) use range::Range;
 pub(crate) use typing::Type;
 
@@ -108,17 +108,19 @@ impl Expr {
         Ok(Self { parts: typing::parts(&parsed.tree), constant: typed.names == 0, tree: parsed.tree })
     }
 
-    /// Reads a number over the outputs of a model: `of` says of which type each is that it names, or what is wrong with that.
+    /// Reads a number over what an answer of a model holds: `of` says of which type each is that it names, or what is wrong with
+    /// that.
     ///
     /// # Errors
     /// Everything that is wrong with it.
-    pub(crate) fn over_outputs(
+    pub(crate) fn over(
+        root: Root,
         source: &str,
         mut of: impl FnMut(&Taken) -> Result<Type, (String, String)>,
     ) -> Result<(Self, Named), Vec<Problem>> {
         let mut parsed = parse::parse(source)?;
         let (mut taken, mut problems) = (Vec::new(), Vec::new());
-        for place in outputs::name(&mut parsed.tree) {
+        for place in outputs::name(root, &mut parsed.tree) {
             match of(&place.taken) {
                 Ok(found) => taken.push((place.taken, found)),
                 Err((message, hint)) => problems.push(Problem { at: parsed.at_id(place.node), message, hint }),

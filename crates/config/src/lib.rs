@@ -29,14 +29,17 @@ mod sources;
 mod tree;
 mod units;
 
-pub use calibration::{CalibrationError, LearntVotes, MappedScores, ScoreMaps, VotesOf};
+pub use calibration::{
+    CalibrationError, ConfidenceOf, LearntConfidence, LearntVotes, MappedScores, ScoreMaps,
+    VotesOf,
+};
 pub use compile::{
     Absent, Against, Alone, Asks, Cache, Calibration, Certificate, Deployment, Enrich, Feature, Fetched, FixedTensor,
     From as WatchedFrom, Guard, Guarding, Input, InputTensor, JoinKey, Learnt, LiveCalibration, MILLIONTHS, MapSource,
     MappedOutput, NotAlone, Output, OutputTensor, PathSpec, Pick, RouteSpec, Semantic, Store, UpstreamSpec, Voted,
     Watched, Weights,
 };
-pub use confidence::{Accept, Confidence, Take, Taken};
+pub use confidence::{Accept, Confidence, Logprobs, Looked, Root, Take, Taken, Worth};
 pub use derived::{Derived, Named};
 pub use describe::{EXAMPLE, json_schema, rules_schema};
 pub use diagnostic::{Diagnostic, Severity};

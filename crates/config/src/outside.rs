@@ -16,7 +16,7 @@ use evenkeel_signals::reference::Reference;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    calibration::{CalibrationError, LearntVotes, ScoreMaps},
+    calibration::{CalibrationError, LearntConfidence, LearntVotes, ScoreMaps},
     diagnostic::Diagnostic,
     rules::RuleSet,
     sample,
@@ -60,6 +60,7 @@ pub(crate) struct Outside {
     calibrations: BTreeMap<String, Arc<ScoreMaps>>,
     votes: BTreeMap<String, Arc<LearntVotes>>,
     references: BTreeMap<String, Arc<Reference>>,
+    confidences: BTreeMap<String, Arc<LearntConfidence>>,
     /// JSON schemas, as they are.
     schemas: BTreeMap<String, String>,
     /// What the requests of these files hold.
@@ -194,6 +195,16 @@ impl Outside {
         Ok(reference)
     }
 
+    /// Reads a file of what a confidence is worth.
+    pub(crate) fn fetch_confidence(&mut self, file: &str) -> Result<Arc<LearntConfidence>, String> {
+        if let Some(learnt) = self.confidences.get(file) {
+            return Ok(learnt.clone());
+        }
+        let learnt = Arc::new(self.fetch_learnt(file, LearntConfidence::read)?);
+        self.confidences.insert(file.into(), learnt.clone());
+        Ok(learnt)
+    }
+
     /// Reads a file of something that was learnt.
     fn fetch_learnt<T>(
         &mut self,
@@ -260,6 +271,11 @@ impl Outside {
     /// Returns a reference that was fetched.
     pub(crate) fn reference(&self, file: &str) -> Arc<Reference> {
         self.references.get(file).cloned().expect("checked: the reference is there and right")
+    }
+
+    /// Returns what a confidence is worth, which was fetched.
+    pub(crate) fn confidence(&self, file: &str) -> Arc<LearntConfidence> {
+        self.confidences.get(file).cloned().expect("checked: what was learnt is there and right")
     }
 
     /// Returns a JSON schema that was fetched.

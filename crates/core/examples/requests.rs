@@ -49,6 +49,7 @@ fn admit(n: u64) -> Admit {
         wants: Default::default(),
         tokens: 128,
         max_tier: None,
+        min_confidence: None,
         pure: true,
         private: false,
         bodies: Permille::new(0),
@@ -85,6 +86,8 @@ fn revision() -> Revision {
         prefill: false,
         after_break: 2 * SECOND,
         accept: None,
+        stands: false,
+        sure: Permille::new(0),
         breaker: BreakerPolicy::default(),
     };
     let tier = |name: &str, method, path| Tier { name: name.into(), method, path: PathId(path), ensemble: None };

@@ -14,6 +14,7 @@ use crate::{
     fact::{Fact, Signal},
     id::{AttemptId, PathId, ReplicaId},
     path::Leased,
+    unit::Permille,
 };
 
 /// One running attempt.
@@ -53,6 +54,8 @@ pub(crate) struct Attempt {
     /// Rows that it is asked for, where somebody counts them, and those of its answer that its tier does not accept (OIP-35).
     pub(crate) rows: u64,
     pub(crate) low: Option<u64>,
+    /// How sure its model was, in the row in which it was least.
+    pub(crate) sure: Permille,
     /// The nearest earlier answer that it has found.
     pub(crate) near: Option<Near>,
 }
@@ -116,6 +119,7 @@ impl Attempt {
             slow: false,
             rows: 0,
             low: None,
+            sure: Permille::new(0),
             near: None,
         }
     }

@@ -39,6 +39,11 @@ pub enum Signal {
     Crashes,
     /// The tier's number, against the lowest that the client accepts.
     MaxTier,
+    /// How likely answers of the tier are right at most, as it tells, in permille, against the least that the client accepts (F-168).
+    MinConfidence,
+    /// How sure a model was of an answer that was not accepted and may stand, in permille, against nothing: the surest stands, of
+    /// several the first, where no model gives one that is accepted.
+    Stands,
     /// The needed features that are missing, a bit each, against none.
     FeaturesMissing,
     /// Tokens needed, against the tier's window.
@@ -210,6 +215,8 @@ names! {
     Attempts: "remote_attempts",
     Crashes: "crashes",
     MaxTier: "max_tier",
+    MinConfidence: "min_confidence_permille",
+    Stands: "stands_permille",
     FeaturesMissing: "features_missing",
     Context: "context_tokens",
     LargerContext: "context_larger_than",
@@ -259,7 +266,8 @@ impl Signal {
     pub const fn is_about_answer(self) -> bool {
         let vote = matches!(self, Self::Votes | Self::VoteOpen | Self::Agreement);
         let found = matches!(self, Self::Similarity | Self::SimilarAge);
-        vote || found || matches!(self, Self::FirstToken | Self::TokensSaid) || self.is_about_rows()
+        let said = matches!(self, Self::FirstToken | Self::TokensSaid | Self::Stands);
+        vote || found || said || self.is_about_rows()
     }
 
     /// Says whether it was measured on the members of an ensemble together: where it speaks against the tier, it is the closest
@@ -314,6 +322,7 @@ impl Signal {
         match self {
             Self::TimeLeft | Self::Replicas | Self::RetryTime | Self::TokensSaid | Self::RowsFit => Comparison::Below,
             Self::Members | Self::Votes | Self::Agreement => Comparison::Below,
+            Self::MinConfidence | Self::Stands => Comparison::Below,
             Self::Similarity | Self::SimilarFresh => Comparison::Below,
             Self::HedgeSamples | Self::HedgePushed | Self::HedgeLowered | Self::HedgeWins => Comparison::Below,
             Self::Leases | Self::RampLot | Self::Refusals | Self::Attempts | Self::GateWaiters => Comparison::AtLeast,
@@ -343,7 +352,8 @@ impl Signal {
             Self::FirstToken => Reason::TtftBreach,
             Self::HedgeCost => Reason::RetryBudgetEmpty,
             Self::Imputed | Self::RowsFit | Self::RowsApart => Reason::FeatureMissing,
-            Self::RowsLow => Reason::LowConfidence,
+            Self::RowsLow | Self::Stands => Reason::LowConfidence,
+            Self::MinConfidence => Reason::ClientMinConfidence,
             Self::Refusals => Reason::HealthcheckFailed,
             Self::Replicas => Reason::NoEndpoints,
             Self::Attempts => Reason::AttemptsExhausted,

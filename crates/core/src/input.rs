@@ -105,6 +105,8 @@ pub struct Admit {
     pub tokens: u64,
     /// The lowest tier that the client accepts (F-168).
     pub max_tier: Option<u8>,
+    /// How likely an answer must be right that the client accepts, as it is told that; none where it takes any (F-168).
+    pub min_confidence: Option<Permille>,
     /// Whether it may be asked twice, for all that is known beside its sequence: nothing is kept of it (F-034).
     pub pure: bool,
     /// Its client wants no copy of it made: it is asked of whoever answers it, and of nobody else (F-151).
@@ -154,8 +156,10 @@ pub enum Event {
     /// The rows of its answer, which is whole, were looked at, and so many of them are below what its tier accepts. Told before
     /// its end, and only where its tier says when that moves an answer.
     Judged {
-        /// Rows of low confidence.
+        /// Rows of low confidence; of an answer without rows at most one.
         low: u64,
+        /// How sure its model was in the row in which it was least; 0 where that is not known.
+        sure: Permille,
     },
     /// The nearest earlier answer to other words that was found at a tier that answers from the cache. Told before its end (F-147).
     Similar(Near),

@@ -265,6 +265,9 @@ impl<'a> Plan<'a> {
         if let Some(max) = request.admit.max_tier.filter(|_| as_tier) {
             add(Signal::MaxTier, u64::from(tier), u64::from(max));
         }
+        if let Some(least) = request.admit.min_confidence.filter(|_| as_tier) {
+            add(Signal::MinConfidence, path.sure.thousandths().into(), least.thousandths().into());
+        }
         if as_path {
             self.ask_abilities(path, add);
         }

@@ -137,6 +137,7 @@ impl Reason {
                 | Self::CapabilityMissing
                 | Self::DataResidency
                 | Self::ClientMaxTier
+                | Self::ClientMinConfidence
                 | Self::RetryBudgetEmpty
                 | Self::AttemptsExhausted
                 | Self::FeatureMissing

@@ -311,6 +311,7 @@ impl Request {
             let path = self.route().tiers[usize::from(tier)].path;
             let place = self.generation.path(path).place;
             match place {
+                Where::Certain | Where::Stored if self.stands(now, world) => return,
                 Where::Certain => return self.finish(now, world, End::Answered, Some(Source::Certain(path))),
                 Where::Stored if !self.seeks() => return self.give_stored(now, world, tier),
                 Where::Ensemble if self.convene(now, world, tier) => return,
@@ -339,8 +340,8 @@ impl Request {
             Event::Alive => return attempt.alive(),
             Event::Slow { said } => return self.drags(now, said, world),
             Event::Voted(tally) => return self.voted(now, tally, world),
-            Event::Judged { low } => {
-                attempt.low = Some(low);
+            Event::Judged { low, sure } => {
+                (attempt.low, attempt.sure) = (Some(low), sure);
                 return;
             }
             Event::Similar(near) => {

@@ -311,6 +311,10 @@ pub struct Path {
     pub after_break: Nanos,
     /// When rows of low confidence move its answer to the tiers below; none where nobody looks at them (OIP-35).
     pub accept: Option<RowRule>,
+    /// An answer that is not accepted stands where no model below gives one that is.
+    pub stands: bool,
+    /// How likely it is at most that its answers are right, as clients are told; 0 where nothing is told of that.
+    pub sure: Permille,
     /// When it is cut off and how it comes back.
     pub breaker: BreakerPolicy,
 }

@@ -46,7 +46,8 @@ enum Verb {
     ServePath(serve_path::ServePath),
     /// Reads a configuration and prints everything that is wrong with it.
     Check(check::Check),
-    /// Learns from rows what the scores of a tier would be on the primary's scale, or what the votes of an ensemble count.
+    /// Learns from rows what the scores of a tier would be on the primary's scale, what it is worth that it is sure, or what the votes
+    /// of an ensemble count.
     Calibrate(calibrate::Calibrate),
     /// Prints the JSON schema or a commented example of a configuration.
     Config(config::Config),

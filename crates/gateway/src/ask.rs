@@ -7,7 +7,10 @@ use crate::{
     enrich::Enriched,
     protocol::{
         front::Front,
-        openai::peek::{ChatPeek, EmbeddingsPeek, begin_answer, peek_chat},
+        openai::{
+            logprobs::asked_for,
+            peek::{ChatPeek, EmbeddingsPeek, begin_answer, peek_chat},
+        },
     },
     sequence::Turn,
     tensor::Infer,
@@ -93,6 +96,20 @@ impl Ask {
         let begun = peek_chat(&body).ok().map(|begun| ChatPeek { after_tool: true, ..begun });
         Some(Self {
             question: Question::Chat(begun.filter(|_| !peek.after_assistant)?),
+            body,
+            headers: self.headers.clone(),
+            decision: self.decision.clone(),
+            revision: self.revision.clone(),
+            created: self.created,
+        })
+    }
+
+    /// Returns the same with a wish for the log-probabilities of its tokens; none where it has that, or is no chat.
+    pub(crate) fn asking_logprobs(&self) -> Option<Self> {
+        let Question::Chat(peek) = &self.question else { return None };
+        let body = asked_for(&self.body, peek.messages_end).ok().filter(|_| !peek.wants_logprobs())?;
+        Some(Self {
+            question: Question::Chat(peek_chat(&body).ok()?),
             body,
             headers: self.headers.clone(),
             decision: self.decision.clone(),

@@ -358,6 +358,7 @@ mod tests {
             wants: Default::default(),
             tokens: 0,
             max_tier: None,
+            min_confidence: None,
             pure: true,
             private: false,
             bodies: evenkeel_core::Permille::new(0),

@@ -34,7 +34,8 @@ use crate::{
     guard::Told,
     path::{Found, ModelFile, Notes, Search, Unsaid},
     shadow::Shadowed,
-    vote::{Cast, Sure, Worth},
+    sure::Sure,
+    vote::{Cast, Worth},
 };
 
 /// Records that a subscriber may lag behind by.
@@ -299,6 +300,7 @@ fn render(record: &Record) -> api::Decision {
             agreed: it.agreed,
             class: it.class,
         });
+        attempt.confidence = notes::judged(record, of.attempt);
         let noted = record.notes.iter().filter(|(it, _)| *it == Whose::Attempt(of.attempt));
         attempt.rules = noted.flat_map(|(_, notes)| &notes.rules).map(notes::rule).collect();
     }

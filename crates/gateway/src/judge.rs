@@ -1,39 +1,101 @@
-//! Judge: looks at each row of a model's answer, and says of which the model is not sure enough (OIP-35).
+//! Judge: looks at each row of a model's answer, or at its text, and says of which the model is not sure enough (OIP-35).
 //!
 //! It measures: how many such rows move an answer is the core's to say. It stands behind the path, so it sees what the route
 //! promises, whoever answered, and whatever the client asked for: an output that it needs is asked for as well, and left out
 //! again.
 //!
 //! # Invariants
-//! - `JUDGE-1`: what a client gets has the outputs that it asked for, judged or not.
+//! - `JUDGE-1`: what a client gets has the outputs, and the log-probabilities, that it asked for and no others, judged or not.
 //!
 //! # Source
 //! `docs/design/protocols.md`, section 3.2; OIP-34.
 
 use std::{borrow::Cow, cmp::Ordering, sync::Arc};
 
-use evenkeel_config::{Accept, Confidence, Row, Scalar, Take, Taken};
+use evenkeel_config::{Accept, Confidence, Looked, Row, Scalar, Take, Taken, Worth};
+use evenkeel_core::Permille;
 
 use crate::{
     ask::{Ask, Inference, Question},
     path::{Attempting, Ended, Left, Path},
+    sure::{Kind, Sure, time},
     tensor::{Datatype, Extra, Infer, InferAnswer, Parameters, Tensor, Wanted},
     upstream::Call,
+    vote::read::labels,
 };
+
+pub(crate) mod text;
 
 /// Rows that are looked at before others get their turn.
 const TURN: usize = 64;
 
+/// What a client asks of an answer, besides what its tier does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Asked {
+    /// How likely it must be right, in thousandths; none where that is not asked.
+    pub(crate) min_confidence: Option<u16>,
+}
+
+/// How sure a model was of its answer, as it was compared.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Judged {
+    /// Rows that are not accepted; of a text at most one.
+    pub(crate) low: u64,
+    /// How sure it was in the row in which it was least; none where that cannot be computed of some row, or there are none.
+    pub(crate) least: Option<f64>,
+    /// What was asked for.
+    pub(crate) at_least: f64,
+    /// How likely each row is right, in thousandths; none where that was not learnt, or is not known of all.
+    pub(crate) rows: Option<Arc<[u16]>>,
+    /// By what that is known.
+    pub(crate) by: Option<Arc<Worth>>,
+}
+
+impl Judged {
+    /// Sums up what was seen.
+    fn of(looked: &[Looked], accept: &Accept, asked: Asked) -> Self {
+        let low = looked.iter().filter(|it| !asked.accepts(it)).count() as u64;
+        let least = looked.iter().map(|it| it.said).reduce(|a, b| Some(a?.min(b?))).flatten();
+        let rows = looked.iter().map(|it| it.right).collect::<Option<Vec<_>>>().filter(|it| !it.is_empty());
+        Self { low, least, at_least: accept.at_least, rows: rows.map(Arc::from), by: accept.worth.clone() }
+    }
+
+    /// Returns how sure it was in thousandths, as answers are told apart by that; 0 where that is not known.
+    pub(crate) fn sureness(&self) -> Permille {
+        let right = self.rows.as_ref().and_then(|it| it.iter().min().copied());
+        let said = || self.least.map_or(0, |it| (it.clamp(0.0, 1.0) * 1e3) as u16);
+        Permille::new(right.unwrap_or_else(said))
+    }
+
+    /// Returns what a client is told of how likely it is right; none where that is nothing.
+    pub(crate) fn sure(&self) -> Option<Sure> {
+        let learnt = &self.by.as_ref()?.learnt;
+        Some(Sure { kind: Kind::Calibrated, rows: self.rows.clone()?, n: learnt.n, as_of: time(learnt.as_of) })
+    }
+}
+
+impl Asked {
+    fn accepts(self, it: &Looked) -> bool {
+        it.accepted && self.min_confidence.is_none_or(|least| it.right.is_some_and(|right| right >= least))
+    }
+}
+
 /// Makes an attempt, and has its answer looked at.
-pub(crate) fn attempt(path: Arc<dyn Path>, ask: &Arc<Ask>, call: Call, accept: Accept) -> Attempting {
+pub(crate) fn attempt(
+    path: Arc<dyn Path>,
+    ask: &Arc<Ask>,
+    call: Call,
+    (accept, by_client): (Accept, Asked),
+) -> Attempting {
     let wanted = match &ask.question {
         Question::Infer(Inference { infer, .. }) => infer.outputs.clone(),
         Question::Chat(_) | Question::Embeddings(_) => Vec::new(),
     };
-    let asked = with_outputs(ask, accept.confidence.taken().iter().map(|it| it.output.as_str()));
+    let label = accept.label.as_deref();
+    let asked = with_outputs(ask, accept.confidence.taken().iter().map(|it| it.output.as_str()).chain(label));
     Box::pin(async move {
         let ended = path.attempt(asked, call, None).await;
-        let left = looked_at(ended.left, &accept, |answer| reduced(answer, &wanted)).await;
+        let left = looked_at(ended.left, (&accept, by_client), |answer| reduced(answer, &wanted)).await;
         Ended { left, ..ended }
     })
 }
@@ -51,16 +113,22 @@ pub(crate) fn voter(
     Box::pin(async move {
         let ended = path.attempt(asked, call, None).await;
         let Some(accept) = accept else { return ended };
-        Ended { left: looked_at(ended.left, &accept, |answer| answer).await, ..ended }
+        Ended { left: looked_at(ended.left, (&accept, Asked::default()), |answer| answer).await, ..ended }
     })
 }
 
 /// Looks at an answer among what an attempt has left, and gives what is to be given of it; what was noted beside it stays.
-async fn looked_at(left: Left, accept: &Accept, give: impl FnOnce(InferAnswer) -> InferAnswer) -> Left {
-    let (notes, left) = left.notes();
+async fn looked_at(
+    left: Left,
+    (accept, asked): (&Accept, Asked),
+    give: impl FnOnce(InferAnswer) -> InferAnswer,
+) -> Left {
+    let (mut notes, left) = left.notes();
     let left = match left {
         Left::Infer(answer) => {
-            let low = low(&answer, accept).await;
+            let looked = looked(&answer, accept).await;
+            let low = (0..).zip(&looked).filter(|(_, it)| !asked.accepts(it)).map(|(row, _)| row).collect();
+            notes.judged = Some(Judged::of(&looked, accept, asked));
             Left::Judged(give(answer), low)
         }
         left => left,
@@ -95,21 +163,21 @@ pub(crate) fn reduced(mut answer: InferAnswer, wanted: &[Wanted]) -> InferAnswer
     answer
 }
 
-/// Returns the rows of an answer that are not accepted, in ascending order.
-async fn low(answer: &InferAnswer, accept: &Accept) -> Vec<usize> {
+/// Looks at each row of an answer.
+async fn looked(answer: &InferAnswer, accept: &Accept) -> Vec<Looked> {
     let columns: Vec<Column<'_>> = accept.confidence.taken().iter().map(|it| Column::of(answer, it)).collect();
     // An output that counts other rows than the others leaves rows without a value, and those are not accepted.
     let rows = columns.iter().map(Column::rows).max().unwrap_or(0);
-    let mut low = Vec::new();
+    let labels = accept.label.as_ref().and_then(|it| answer.output(it)).map(labels);
+    let mut looked = Vec::with_capacity(rows);
     for row in 0..rows {
         if row > 0 && row % TURN == 0 {
             tokio::task::yield_now().await;
         }
-        if !accept.accepts(&At { columns: &columns, row }) {
-            low.push(row);
-        }
+        let label = labels.as_ref().and_then(|it| it.get(row)).map(String::as_str);
+        looked.push(accept.look_at(&At { columns: &columns, row }, label));
     }
-    low
+    looked
 }
 
 /// Returns how sure a model is of each row; none where that cannot be computed.

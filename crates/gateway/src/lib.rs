@@ -32,6 +32,7 @@ mod snapshot;
 mod splice;
 mod sse;
 mod status;
+mod sure;
 mod tensor;
 mod tls;
 mod upstream;

@@ -21,12 +21,13 @@ use crate::{
     cache::{Came, Similar},
     calibration::Scale,
     clock::Clock,
+    judge::Judged,
     post::Posted,
     protocol::{
         json::Reader,
         openai::{
             envelope::{Changes, Envelope, Identity},
-            scan::Says,
+            scan::{Said, Says, scan},
         },
     },
     rope,
@@ -113,6 +114,12 @@ impl Chunk {
         sse::write_event(&self.envelope.change(&self.event.data, changes))
     }
 
+    /// Makes an event of other bytes, where they are one. What it cost stays what it was: the model has said it.
+    pub(crate) fn remade(&self, data: Bytes) -> Option<Self> {
+        let scan = scan(&data, Said::Delta).ok()?;
+        Some(Self { event: Event::of(data), envelope: scan.envelope, says: scan.says, counts: self.counts })
+    }
+
     /// Counts the characters that a client can use; what is no text is counted by its bytes.
     pub(crate) fn characters(&self) -> usize {
         match self.text() {
@@ -182,12 +189,14 @@ pub(crate) enum Left {
 }
 
 /// What only the shell knows of an attempt: the core decides nothing by it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Notes {
     /// By which rule how many rows were answered.
     pub(crate) rules: Vec<Ruled>,
     /// What the steps of its route did to its answer.
     pub(crate) posted: Vec<Posted>,
+    /// How sure its model was, where somebody asked.
+    pub(crate) judged: Option<Judged>,
 }
 
 /// Rows that a rule has answered.

@@ -18,5 +18,6 @@ mod matrix;
 pub(crate) mod oip_grpc;
 pub(crate) mod oip_rest;
 pub(crate) mod openai;
+pub(crate) mod patch;
 pub(crate) mod problem;
 mod sanitise;

@@ -13,8 +13,8 @@ use crate::{
     enrich::Enriched,
     protocol::{front::Front, oip_grpc::status::Code, problem::Problem},
     rope::Rope,
+    sure::Sure,
     tensor::Parameter,
-    vote::{Sure, VOTES},
 };
 
 /// What a client gets.
@@ -151,7 +151,7 @@ impl Told<'_> {
 
     fn confidence(&self) -> Option<Confidence> {
         let sure = self.sure.as_ref()?;
-        Some(Confidence { kind: VOTES, value: part(sure.least()), n: sure.n, as_of: sure.as_of })
+        Some(Confidence { kind: sure.kind.name(), value: part(sure.least()), n: sure.n, as_of: sure.as_of })
     }
 
     fn object(&self) -> Object<'_> {

@@ -300,8 +300,17 @@ struct Model<'d> {
 }
 
 fn model(deployment: &Deployment, path: usize) -> Model<'_> {
-    let PathSpec { kind, map, accept, calibration, live_calibration, max_answer: _, finalise: _ } =
-        &deployment.paths[path];
+    let PathSpec {
+        kind,
+        map,
+        accept,
+        calibration,
+        live_calibration,
+        max_answer: _,
+        finalise: _,
+        confidence_of: _,
+        model: _,
+    } = &deployment.paths[path];
     let servers = match deployment.revision.paths[path].place {
         Where::Remote(upstream) => Some(servers(&deployment.upstreams[upstream.index()])),
         Where::Local | Where::Certain | Where::Stored | Where::Ensemble => None,

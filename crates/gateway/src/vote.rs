@@ -27,7 +27,7 @@ use evenkeel_signals::{
 };
 
 use self::member::{Member, Vote};
-pub(crate) use self::worth::{Sure, VOTES, Worth};
+pub(crate) use self::worth::Worth;
 
 /// What a weight is counted in.
 const MILLIONTHS: f64 = 1e6;

@@ -33,6 +33,8 @@ fn revision() -> Revision {
         prefill: false,
         after_break: 2 * SECOND,
         accept: None,
+        stands: false,
+        sure: core::Permille::new(0),
         breaker: BreakerPolicy::default(),
     };
     let tier = |name: &str, method, path| Tier { name: name.into(), method, path: PathId(path), ensemble: None };
@@ -86,6 +88,7 @@ fn decided() -> core::Decision {
             wants: Default::default(),
             tokens: 0,
             max_tier: None,
+            min_confidence: None,
             pure: true,
             private: false,
             bodies: evenkeel_core::Permille::new(0),

@@ -22,7 +22,7 @@ pub struct Votes {
 /// How likely an answer is right.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Confidence {
-    /// By what that is known: `votes`.
+    /// By what that is known: `votes`, `calibrated`.
     pub kind: String,
     /// The probability, a decimal string.
     pub value: String,

@@ -3,7 +3,7 @@
 use super::{counted, millis, results};
 use crate::{
     calibration::Calibration,
-    decision::{Attempt, Decision, Document, RuleRows, Votes},
+    decision::{Attempt, Decision, Document, RuleRows, Sureness, Votes},
 };
 
 pub(super) fn lines(it: &Decision) -> Vec<String> {
@@ -65,6 +65,7 @@ fn lines_of(number: usize, it: &Attempt) -> Vec<String> {
         let signed = model.signed_by.as_ref().map(|key| format!(", signed by {key}")).unwrap_or_default();
         lines.push(format!("  The file of its model is sha256:{}{signed}.", model.sha256));
     }
+    lines.extend(it.confidence.iter().map(sureness));
     lines.extend(it.calibration.iter().map(calibration));
     if let Some(embedder) = it.embedder.as_ref().filter(|it| *it != "ok") {
         lines.push(format!("  It searched by words alone: what the question means was not told ({embedder})."));
@@ -72,6 +73,23 @@ fn lines_of(number: usize, it: &Attempt) -> Vec<String> {
     lines.extend(it.documents.iter().map(document));
     lines.extend(it.rules.iter().map(rule));
     lines
+}
+
+fn sureness(it: &Sureness) -> String {
+    let Sureness { said, at_least, right_permille, learnt, .. } = it;
+    let said = said.as_ref().map_or("not known how sure it was".to_owned(), |said| format!("sure by {said}"));
+    let asked = match (right_permille, learnt) {
+        (Some(right), Some(by)) => format!(
+            "which is right with a probability of {}.{:03} by {}, of {} rows of {}, and {at_least} is asked for",
+            right / 1_000,
+            right % 1_000,
+            by.calibration,
+            by.n,
+            by.as_of
+        ),
+        _ => format!("and {at_least} is asked for"),
+    };
+    format!("  It was {said}, {asked}.")
 }
 
 fn calibration(it: &Calibration) -> String {

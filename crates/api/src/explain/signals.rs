@@ -39,6 +39,10 @@ fn measured(it: &Input) -> String {
         "remote_attempts" => format!("{value} attempts were made, of at most {threshold}"),
         "crashes" => format!("{value} models broke under this request, and {threshold} may be chance"),
         "max_tier" => format!("the client takes no tier below {threshold}, and this is {value}"),
+        "min_confidence_permille" => {
+            format!("its answers are right with a probability of {value} at most, and the client wants {threshold}")
+        }
+        "stands_permille" => format!("it was sure by {value}: the surest may stand where no model gives a surer one"),
         "context_tokens" => format!("the request needs {value} tokens, and its window has {threshold}"),
         "context_larger_than" => format!("its window has {value} tokens, and one of {threshold} was too small"),
         "waited_ns" => format!("the request had waited {value} for a tier, of at most {threshold}"),

@@ -8,16 +8,13 @@
 
 use std::collections::BTreeMap;
 
-use evenkeel_signals::calibrate::{CalibratorState, CellState, Kind, Teacher, VoteCalibration, VoteState};
+use evenkeel_signals::calibrate::{CalibratorState, Kind, VoteCalibration, VoteState};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
-use super::{CalibrationError, VERSION, lines};
+use super::{CHECKSUM, CalibrationError, CalibratorFile, VERSION, checksum, lines};
 
 /// The kind of a file of what votes count.
 const VOTES: &str = "votes";
-/// The key of the checksum.
-const CHECKSUM: &str = "checksum";
 
 /// What an ensemble has learnt, and of whom.
 #[derive(Clone, Debug, PartialEq)]
@@ -111,11 +108,6 @@ impl LearntVotes {
     }
 }
 
-fn checksum(rest: &serde_json::Value) -> String {
-    let digest = Sha256::digest(rest.to_string());
-    digest.iter().fold("sha256:".to_owned(), |text, byte| format!("{text}{byte:02x}"))
-}
-
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct VotesFile {
@@ -144,43 +136,9 @@ struct MemberFile {
     calibrator: CalibratorFile,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct CalibratorFile {
-    ends: Vec<String>,
-    /// By label: bin, rows, right ones.
-    cells: BTreeMap<String, Vec<(usize, u64, u64)>>,
-}
-
-impl CalibratorFile {
-    fn of(state: &CalibratorState) -> Self {
-        let mut cells: BTreeMap<String, Vec<_>> = BTreeMap::new();
-        for CellState { label, bin, n, right } in &state.cells {
-            // Rows that do not fade are whole numbers.
-            cells.entry(label.clone()).or_default().push((*bin, n.round() as u64, right.round() as u64));
-        }
-        Self { ends: state.ends.iter().map(f64::to_string).collect(), cells }
-    }
-
-    fn state(&self) -> Option<CalibratorState> {
-        let ends = self.ends.iter().map(|it| it.parse().ok()).collect::<Option<Vec<f64>>>()?;
-        let cell = |(label, cells): (&String, &Vec<(usize, u64, u64)>)| {
-            let of = |(bin, n, right): &(usize, u64, u64)| CellState {
-                label: label.clone(),
-                bin: *bin,
-                n: *n as f64,
-                right: *right as f64,
-            };
-            cells.iter().map(of).collect::<Vec<_>>()
-        };
-        let cells = self.cells.iter().flat_map(cell).collect();
-        Some(CalibratorState { teacher: Teacher::Labels, ends, as_of: 0, cells })
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use evenkeel_signals::calibrate::{Asked, Said};
+    use evenkeel_signals::calibrate::{Asked, Said, Teacher};
 
     use super::*;
 

@@ -55,6 +55,7 @@ impl Checks<'_> {
         self.breaker(&key.field("breaker"), &tier.breaker);
         self.map(route_key, &key.field("map"), site);
         self.accept(route_key, &key.field("accept"), site);
+        self.voter(&key.field("accept"), tier);
         let rows = key.field("accept").field("rows");
         if self.report.is_written(&rows) {
             let message = "a member votes on the rows that it is sure of, and says nothing of the others";

@@ -132,6 +132,10 @@ fn with_content(canonical: &mut Value, tier: &Tier, outside: &Outside) {
         let sha256 = hex(&outside.file(file).sha256);
         canonical["calibrate_to"]["file"] = json!(format!("sha256:{sha256}"));
     }
+    if let Some(file) = tier.accept.as_ref().and_then(|it| it.calibration.as_ref()) {
+        let sha256 = hex(&outside.file(file).sha256);
+        canonical["accept"]["calibration"] = json!(format!("sha256:{sha256}"));
+    }
     if let Some(file) = tier.vote.as_ref().and_then(|it| it.calibration.as_ref()) {
         let sha256 = hex(&outside.file(file).sha256);
         canonical["vote"]["calibration"] = json!(format!("sha256:{sha256}"));

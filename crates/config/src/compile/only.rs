@@ -199,7 +199,7 @@ impl Deployment {
             server: self.server.clone(),
             certificate: self.certificate.clone(),
             upstreams: Vec::new(),
-            paths: vec![PathSpec { accept: None, ..self.paths[found.path.index()].clone() }],
+            paths: vec![PathSpec { accept: None, confidence_of: None, ..self.paths[found.path.index()].clone() }],
             routes: vec![RouteSpec {
                 enrich: None,
                 guarding: None,

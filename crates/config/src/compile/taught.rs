@@ -23,6 +23,7 @@ impl<'a> Taught<'a> {
     pub(crate) fn find(tier: &'a Alone, file: &mut File) -> Result<Self, NotAlone> {
         let at = tier.place(file)?;
         for it in file.routes.values_mut().flat_map(|it| &mut it.tiers) {
+            it.accept.iter_mut().for_each(|it| it.calibration = None);
             it.calibrate_to = None;
             it.vote.iter_mut().for_each(|it| it.calibration = None);
         }
@@ -39,8 +40,11 @@ impl<'a> Taught<'a> {
         let secrets = upstreams.flat_map(|it| ["api_key", "ca"].map(|name| it.field(name)));
         let of_all = OF_ALL_TIERS.map(|name| route.field(name)).into_iter();
         let of_all = of_all.chain(OF_ALL_INPUTS.map(|name| route.field("input").field(name)));
+        // Before something is learnt of a confidence nobody knows which threshold of it can be reached.
+        let thresholds = (0..file.routes[&self.tier.route].tiers.len()).map(|it| self.tier.key(it));
+        let thresholds = thresholds.map(|it| it.field("accept").field("at_least"));
         let own = [top.field("shared"), top.field("server").field("tls")];
-        routes.chain(tiers).chain(secrets).chain(of_all).chain(own).collect()
+        routes.chain(tiers).chain(secrets).chain(of_all).chain(thresholds).chain(own).collect()
     }
 
     /// Leaves nothing else in a file that was checked.

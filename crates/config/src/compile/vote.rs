@@ -139,7 +139,7 @@ pub(crate) fn votes_of(Site { route, tier }: Site<'_>, vote: &Vote, outside: &Ou
 
 /// Returns which model a member is: its kind, and the model at its upstream, or the content of its file; and by which `map` its answer
 /// becomes one of the route.
-fn model(member: &Tier, outside: &Outside) -> String {
+pub(crate) fn model(member: &Tier, outside: &Outside) -> String {
     let of = |(kind, path): (&'static str, &dyn PathKind)| {
         let upstream = if let Target::Upstream(name) = path.target() { Some(name.to_owned()) } else { None };
         let file = path.file().and_then(|(_, file)| outside.checksum(&file)).map(|it| format!("sha256:{it}"));

@@ -28,7 +28,7 @@ fn outputs() -> BTreeMap<String, OutputTensor> {
 
 fn accept(source: &str, at_least: f64) -> Accept {
     let confidence = Confidence::read(source, &outputs()).unwrap_or_else(|problems| panic!("{source}: {problems:?}"));
-    Accept { confidence, at_least, rows: RowRule::Any }
+    Accept { confidence, at_least, rows: RowRule::Any, passes: false, label: None, worth: None }
 }
 
 /// Values by position.
@@ -76,7 +76,11 @@ fn oip_35_a_row_is_accepted_from_its_threshold_on_and_what_is_no_number_is_not()
         ("min(abs(outputs.votes), 3)", 3.0, Some(Int(-4)), true),
         ("abs(outputs.votes)", 3.0, Some(Int(i64::MIN)), false),
     ] {
-        assert_eq!(accept(source, at_least).accepts(&Given(&[value])), accepted, "{source} of {value:?}");
+        assert_eq!(
+            accept(source, at_least).look_at(&Given(&[value]), None).accepted,
+            accepted,
+            "{source} of {value:?}"
+        );
     }
 }
 
@@ -89,7 +93,8 @@ fn oip_35_an_expression_says_what_it_takes_once_each() {
     let values = [Scalar::Float(0.5); 4].map(Some);
     assert!(
         accept("max(outputs.p) - min(outputs.p) + outputs.p[1] + outputs.score * max(outputs.p)", 0.75)
-            .accepts(&Given(&values))
+            .look_at(&Given(&values), None)
+            .accepted
     );
 }
 

@@ -1,4 +1,4 @@
-//! Functions: those of numbers that the language itself has not: `abs`, `log1p`, `max`, `min` and `sqrt`.
+//! Functions: those of numbers that the language itself has not: `abs`, `exp`, `log1p`, `max`, `min` and `sqrt`.
 //!
 //! Which types each takes says `typing`, so none is called with any other.
 //!
@@ -16,7 +16,7 @@ use cel::{
         value::CowVal,
     },
 };
-use evenkeel_signals::math::ln;
+use evenkeel_signals::math::{exp, ln};
 
 /// Adds them to a language.
 pub(super) fn added_to(mut language: Env) -> Env {
@@ -45,6 +45,9 @@ pub(super) fn added_to(mut language: Env) -> Env {
             return Err(ExecutionError::function_error("sqrt", "it takes numbers from 0"));
         }
         Ok(CowVal::owned(CelDouble::from(it.sqrt())))
+    });
+    add("exp", "exp_double", vec![DOUBLE_TYPE], |values| {
+        number(&values, 0).map(|it| CowVal::owned(CelDouble::from(exp(it))))
     });
     add("max", "max_double", vec![DOUBLE_TYPE, DOUBLE_TYPE], |values| chosen(values, Ordering::Greater));
     add("max", "max_int", vec![INT_TYPE, INT_TYPE], |values| chosen(values, Ordering::Greater));

@@ -1,4 +1,5 @@
-//! Outputs: what an expression takes of the answer of a model: `outputs.NAME`, one place of it, or the largest or smallest.
+//! Outputs: what an expression takes of the answer of a model: `outputs.NAME`, one place of it, or the largest or smallest; of a
+//! text `logprobs.NAME`.
 //!
 //! The language has no tensors. So each of these becomes a name of its own before the expression is typed, and whoever has
 //! the tensors gives it its value, row by row.
@@ -8,8 +9,24 @@
 
 use cel::common::ast::{Expr as Node, IdedExpr, LiteralValue, operators as op};
 
-/// The word before the name of an output.
-const ROOT: &str = "outputs";
+/// The word before the name of what is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Root {
+    /// Of an output.
+    Outputs,
+    /// Of a number about the log-probabilities of a text.
+    Logprobs,
+}
+
+impl Root {
+    /// Returns the word.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Outputs => "outputs",
+            Self::Logprobs => "logprobs",
+        }
+    }
+}
 
 /// What is taken of a row of an output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,6 +44,8 @@ pub enum Take {
 /// An output that an expression names, and what it takes of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Taken {
+    /// The word before the name.
+    pub root: Root,
     /// The name of the output.
     pub output: String,
     /// What is taken of each row.
@@ -36,12 +55,13 @@ pub struct Taken {
 impl Taken {
     /// Returns the name that stands for it in the expression, which no input can have.
     pub(crate) fn name(&self) -> String {
-        let Self { output, take } = self;
+        let Self { root, output, take } = self;
+        let root = root.name();
         match take {
-            Take::Only => format!("{ROOT}.{output}"),
-            Take::At(at) => format!("{ROOT}.{output}[{at}]"),
-            Take::Max => format!("max({ROOT}.{output})"),
-            Take::Min => format!("min({ROOT}.{output})"),
+            Take::Only => format!("{root}.{output}"),
+            Take::At(at) => format!("{root}.{output}[{at}]"),
+            Take::Max => format!("max({root}.{output})"),
+            Take::Min => format!("min({root}.{output})"),
         }
     }
 }
@@ -49,34 +69,34 @@ impl Taken {
 /// What stands where in an expression.
 pub(super) struct Place {
     pub(super) taken: Taken,
-    /// The node of the word `outputs` in it.
+    /// The node of the word before the name in it.
     pub(super) node: u64,
 }
 
-/// Puts a name in the place of all that is taken of outputs; returns what that is.
-pub(super) fn name(node: &mut IdedExpr) -> Vec<Place> {
+/// Puts a name in the place of all that is taken of what stands behind this word; returns what that is.
+pub(super) fn name(root: Root, node: &mut IdedExpr) -> Vec<Place> {
     let mut places = Vec::new();
-    replace(node, &mut places);
+    replace(root, node, &mut places);
     places
 }
 
-fn replace(node: &mut IdedExpr, places: &mut Vec<Place>) {
-    if let Some(place) = taken(node) {
+fn replace(root: Root, node: &mut IdedExpr, places: &mut Vec<Place>) {
+    if let Some(place) = taken(root, node) {
         node.expr = Node::Ident(place.taken.name());
         return places.push(place);
     }
     match &mut node.expr {
         Node::Call(call) => {
-            call.target.as_deref_mut().into_iter().chain(&mut call.args).for_each(|it| replace(it, places))
+            call.target.as_deref_mut().into_iter().chain(&mut call.args).for_each(|it| replace(root, it, places))
         }
-        Node::List(list) => list.elements.iter_mut().for_each(|it| replace(it, places)),
+        Node::List(list) => list.elements.iter_mut().for_each(|it| replace(root, it, places)),
         _ => {}
     }
 }
 
-fn taken(node: &IdedExpr) -> Option<Place> {
-    if let Some((output, node)) = output(node) {
-        return Some(Place { taken: Taken { output, take: Take::Only }, node });
+fn taken(root: Root, node: &IdedExpr) -> Option<Place> {
+    if let Some((output, node)) = output(root, node) {
+        return Some(Place { taken: Taken { root, output, take: Take::Only }, node });
     }
     let Node::Call(call) = &node.expr else { return None };
     let (take, of) = match (call.func_name.as_str(), call.args.as_slice()) {
@@ -85,13 +105,13 @@ fn taken(node: &IdedExpr) -> Option<Place> {
         (op::INDEX, [of, at]) => (Take::At(place(at)?), of),
         _ => return None,
     };
-    let (output, node) = output(of)?;
-    Some(Place { taken: Taken { output, take }, node })
+    let (output, node) = output(root, of)?;
+    Some(Place { taken: Taken { root, output, take }, node })
 }
 
 /// Reads `outputs.NAME` and `outputs['NAME']`: the name, and the node of the word before it.
-fn output(node: &IdedExpr) -> Option<(String, u64)> {
-    let is_root = |node: &IdedExpr| matches!(&node.expr, Node::Ident(name) if name == ROOT);
+fn output(root: Root, node: &IdedExpr) -> Option<(String, u64)> {
+    let is_root = |node: &IdedExpr| matches!(&node.expr, Node::Ident(name) if name == root.name());
     match &node.expr {
         Node::Select(select) if is_root(&select.operand) && !select.test => {
             Some((select.field.clone(), select.operand.id))

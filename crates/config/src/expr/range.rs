@@ -5,6 +5,7 @@
 //!   nothing is known of one input by another, so `x - x` has a range.
 
 use cel::common::ast::{Expr as Node, IdedExpr, LiteralValue, operators as op};
+use evenkeel_signals::math::exp;
 
 /// The least and the greatest that a number can be.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -55,6 +56,7 @@ pub(super) fn of(node: &IdedExpr, of: &dyn Fn(&str) -> Range) -> Range {
             ("max", [a, b]) => below(a).of_both(below(b), f64::max),
             ("min", [a, b]) => below(a).of_both(below(b), f64::min),
             ("abs", [it]) => below(it).abs(),
+            ("exp", [it]) => below(it).of_both(point(0.0), |it, _| exp(it)),
             ("double", [it]) => below(it),
             (op::CONDITIONAL, [_, yes, no]) => {
                 let (yes, no) = (below(yes), below(no));

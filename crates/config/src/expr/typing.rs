@@ -26,7 +26,7 @@ pub(crate) enum Type {
 }
 
 /// Functions: name, types of the arguments (the first may stand before a dot), type of the result.
-const FUNCTIONS: [(&str, &[Type], Type); 14] = [
+const FUNCTIONS: [(&str, &[Type], Type); 15] = [
     ("contains", &[Type::Text, Type::Text], Type::Bool),
     ("startsWith", &[Type::Text, Type::Text], Type::Bool),
     ("endsWith", &[Type::Text, Type::Text], Type::Bool),
@@ -37,6 +37,7 @@ const FUNCTIONS: [(&str, &[Type], Type); 14] = [
     ("abs", &[Type::Int], Type::Int),
     ("log1p", &[Type::Float], Type::Float),
     ("sqrt", &[Type::Float], Type::Float),
+    ("exp", &[Type::Float], Type::Float),
     ("max", &[Type::Float, Type::Float], Type::Float),
     ("max", &[Type::Int, Type::Int], Type::Int),
     ("min", &[Type::Float, Type::Float], Type::Float),

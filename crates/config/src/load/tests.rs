@@ -14,6 +14,7 @@ mod oip;
 mod post;
 mod retrieval;
 mod rows;
+mod sure;
 mod ten;
 mod tls;
 mod told;

@@ -78,12 +78,14 @@ impl Evidence<'_> {
         let tried = || self.attempts.iter().filter(|attempt| attempt.tier == tier);
         match self.end {
             // Of two at once any may have answered, whatever became of the other.
-            End::Answered if tried().next().is_some() => tried().any(|attempt| attempt.result.is_ok()),
+            End::Answered if tried().any(|attempt| attempt.result.is_ok()) => true,
+            End::Answered if tried().next().is_some() => self.stands() == Some(tier),
             // A stream that had begun was that tier's, as its client was told.
             End::Refused(Refusal::ClientGone) | End::Broken(_) => {
                 self.began().is_some_and(|attempt| attempt.tier == tier)
             }
             End::Answered if self.fresh().is_some() => self.fresh() == Some(tier),
+            End::Answered if self.stands().is_some() => self.stands() == Some(tier),
             End::Answered => {
                 let certain = matches!(revision.paths[path.index()].place, Where::Certain | Where::Stored);
                 let about = |fact: &&Fact| fact.tier == tier && fact.signal.is_about_tier();
@@ -98,6 +100,21 @@ impl Evidence<'_> {
     fn fresh(&self) -> Option<u8> {
         let fresh = |fact: &&Fact| fact.signal == Signal::CacheFresh && !fact.breached();
         self.facts.iter().find(fresh).map(|fact| fact.tier).or_else(|| self.similar_fresh())
+    }
+
+    /// Returns the tier whose answer stands though it was not accepted: the surest, of several the first, where nobody gave one that
+    /// was (PART-2).
+    pub(crate) fn stands(&self) -> Option<u8> {
+        let whole = |attempt: &AttemptRecord| attempt.result.is_ok() && attempt.result != ResultCode::OkPart;
+        // What was kept below of its rows is more than it can be put together with.
+        let kept = |tier: u8| self.has_below(tier, ResultCode::OkPart);
+        let facts = self.facts.iter().filter(|fact| fact.signal == Signal::Stands && !kept(fact.tier));
+        let surest = facts.reduce(|best, it| if it.value > best.value { it } else { best });
+        surest.map(|it| it.tier).filter(|_| !self.attempts.iter().any(whole))
+    }
+
+    fn has_below(&self, tier: u8, result: ResultCode) -> bool {
+        self.attempts.iter().any(|attempt| attempt.tier > tier && attempt.result == result)
     }
 
     /// Returns the tier whose earlier answer to other words was near enough, and fresh.
@@ -215,6 +232,9 @@ impl Evidence<'_> {
         if answered.is_some() && self.has(at, |result| result == ResultCode::OkPart) {
             return Candidate { tier: at, verdict: Verdict::Selected, reasons: self.why_in_part(at) };
         }
+        if answered == Some(at) && self.end == End::Answered && self.stands() == answered {
+            return Candidate { tier: at, verdict: Verdict::Selected, reasons: [Reason::LowConfidence].into() };
+        }
         if answered == Some(at) || self.is_whole(at) {
             return Candidate { tier: at, verdict: Verdict::Selected, reasons: [self.why_selected(at, method)].into() };
         }
@@ -279,7 +299,11 @@ impl Evidence<'_> {
             End::Error(result) | End::Broken(result) => result.reason().unwrap_or(Reason::InternalError),
             End::Refused(Refusal::Exhausted) => Reason::AllTiersExhausted,
             End::Refused(Refusal::Deadline) => Reason::Timeout,
-            End::Refused(Refusal::Degradation) => Reason::ClientMaxTier,
+            End::Refused(Refusal::Degradation) => {
+                let tier = |fact: &Fact| fact.signal == Signal::MaxTier && fact.breached();
+                let by_tier = self.facts.iter().any(tier);
+                if by_tier { Reason::ClientMaxTier } else { Reason::ClientMinConfidence }
+            }
             End::Refused(Refusal::Overloaded) => Reason::CapacityExhausted,
             End::Refused(Refusal::Draining) => Reason::Draining,
             End::Refused(Refusal::ClientGone) => Reason::ClientGone,

@@ -26,6 +26,7 @@ mod retries;
 mod sequences;
 mod shadows;
 mod slow;
+mod sure;
 mod votes;
 mod waits;
 
@@ -71,6 +72,8 @@ fn revision(primary_replicas: usize) -> Revision {
         prefill: false,
         after_break: 2 * SECOND,
         accept: None,
+        stands: false,
+        sure: crate::Permille::new(0),
         breaker: BreakerPolicy::default(),
     };
     let tier = |name: &str, method, path| Tier { name: name.into(), method, path: PathId(path), ensemble: None };
@@ -153,6 +156,7 @@ impl Kit {
             wants: Default::default(),
             tokens: 0,
             max_tier: None,
+            min_confidence: None,
             pure: true,
             private: false,
             bodies: crate::Permille::new(0),

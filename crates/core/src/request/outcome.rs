@@ -26,7 +26,11 @@ impl Request {
         if let Some((attempt, result)) = self.first_failure.filter(|it| own(it.1) && !self.loses(it.1)) {
             return self.finish(now, world, End::Error(result), Some(Source::Error(attempt)));
         }
+        if self.stands(now, world) {
+            return;
+        }
         let refused = self.facts.iter().any(|fact| fact.signal == Signal::MaxTier && fact.breached());
+        let refused = refused || self.is_unsure_for_client();
         let why = match now >= self.deadline_at {
             _ if self.has_lost() => Refusal::SequenceLost,
             _ if refused => Refusal::Degradation,
@@ -37,6 +41,13 @@ impl Request {
         if !self.awaits_recovery(now, world, why) {
             self.finish(now, world, End::Refused(why), None);
         }
+    }
+
+    /// Says whether its client has refused what there was: no tier tells enough of its answers, or one that was given is less sure.
+    fn is_unsure_for_client(&self) -> bool {
+        let told = |fact: &Fact| fact.signal == Signal::MinConfidence && fact.breached();
+        let low = |it: &AttemptRecord| matches!(it.result, ResultCode::LowConfidence | ResultCode::Disagreement);
+        self.admit.min_confidence.is_some() && (self.facts.iter().any(told) || self.attempts.iter().any(low))
     }
 
     /// Says whether some tier would have been asked, had it, or this process, had room (F-085, F-106).

@@ -57,11 +57,12 @@ pub(super) struct Counts {
 }
 
 impl Vote {
-    fn new(tier: u8, ensemble: &Ensemble) -> Self {
+    fn new(tier: u8, ensemble: &Ensemble, min: Option<Permille>) -> Self {
         Self {
             tier,
             quorum: ensemble.quorum,
-            agree: ensemble.agree,
+            // Where that is how likely the answer is right, it is what the client asks for, too.
+            agree: min.map_or(ensemble.agree, |min| min.max(ensemble.agree)),
             others: Vec::with_capacity(ensemble.members.len()),
             answered: Vec::with_capacity(ensemble.members.len()),
             ended: 0,
@@ -106,7 +107,7 @@ impl Request {
     /// Asks every member of a tier that may be asked; says whether there was one.
     pub(super) fn convene(&mut self, now: Nanos, world: &mut World<'_>, tier: u8) -> bool {
         let Some(ensemble) = self.route().tiers[usize::from(tier)].ensemble.clone() else { return false };
-        self.vote = Some(Box::new(Vote::new(tier, &ensemble)));
+        self.vote = Some(Box::new(Vote::new(tier, &ensemble, self.admit.min_confidence)));
         for (member, path) in (0..).zip(&ensemble.members) {
             let slot = self.generation.slot(*path);
             world.paths.state_mut(slot).lane(self.generation.path(*path), self.admit.operation);

@@ -215,7 +215,7 @@ impl Oracle {
         let renewed = now + self.revision.paths[start.path.index()].clocks.stall + 1;
         match event {
             Event::Alive | Event::Closed | Event::Unrepeatable | Event::Voted(_) | Event::Similar(_) => {}
-            Event::Judged { low } => {
+            Event::Judged { low, .. } => {
                 self.low.insert(attempt, low);
             }
             Event::Slow { said } if said < least_tokens(self.revision.paths[start.path.index()].min_rate) => {

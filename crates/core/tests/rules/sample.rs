@@ -68,6 +68,8 @@ pub(crate) fn plain_sample(seed: u64) -> Revision {
             prefill: goes_on && matches!(place, Where::Remote(_)),
             after_break: 700 * MILLISECOND,
             accept: None,
+            stands: false,
+            sure: Permille::new(0),
             breaker,
         });
         PathId(revision.paths.len() as u16 - 1)

@@ -198,6 +198,7 @@ impl World {
             wants: Wants::default(),
             tokens: self.dice.below(3_000),
             max_tier: self.dice.one_in(10).then_some(self.dice.0 as u8 % 3),
+            min_confidence: None,
             pure: !self.dice.one_in(12),
             private: false,
             bodies: Permille::new(0),
@@ -296,7 +297,11 @@ impl World {
                 for (after, event) in script(&mut self.dice, self.only, (illness, stream)) {
                     if accept.is_some() && matches!(event, Event::Ended { result: ResultCode::Ok, .. }) {
                         let low = self.dice.below(8).saturating_sub(3);
-                        self.come(later + after, attempt, Input::Attempt { attempt, event: Event::Judged { low } });
+                        self.come(
+                            later + after,
+                            attempt,
+                            Input::Attempt { attempt, event: Event::Judged { low, sure: Permille::new(0) } },
+                        );
                     }
                     self.come(later + after, attempt, Input::Attempt { attempt, event });
                 }

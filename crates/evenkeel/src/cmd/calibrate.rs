@@ -1,17 +1,19 @@
-//! `evenkeel calibrate`: learns from rows what a tier's scores would be on the primary's scale, or what the votes of its members are
-//! worth.
+//! `evenkeel calibrate`: learns from rows what a tier's scores would be on the primary's scale, what it is worth that it is sure, or
+//! what the votes of its members are worth.
 
 use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
-use evenkeel_config::{Alone, Datatype, Deployment, Kind, LearntVotes, Loaded, ScoreMaps, Voted, kind};
+use evenkeel_config::{
+    Alone, Datatype, Deployment, Kind, LearntConfidence, LearntVotes, Loaded, PathSpec, ScoreMaps, Voted, kind,
+};
 use evenkeel_signals::score_map::Match;
 use jiff::Timestamp;
 
 use super::{counted, serve_path::Named};
 use crate::{
-    calibrate::{asked, scores, table::Table, votes},
+    calibrate::{asked, confidence, scores, table::Table, votes},
     output, wire,
 };
 
@@ -54,14 +56,22 @@ pub(super) struct Calibrate {
     /// When the rows were seen, for the file; by default now.
     #[arg(long, value_name = "TIME")]
     as_of: Option<Timestamp>,
-    /// The column of what is true: learns what the votes of an ensemble's members count, and prints it; with --output it writes the
-    /// file of `vote.calibration`, unless those votes do no better than the best member alone.
-    #[arg(long, value_name = "COLUMN", requires = "member", conflicts_with_all = ["of", "score", "primary", "primary_model", "threshold"])]
+    /// The column of what is true. With --answer it is learnt what it is worth that the tier is sure: with --output the file of
+    /// `accept.calibration` is written, unless that says no more than how often it is right. With --member it is learnt what the
+    /// votes of an ensemble's members count: with --output the file of `vote.calibration` is written, unless those votes do no better
+    /// than the best member alone.
+    #[arg(long, value_name = "COLUMN", requires = "said", conflicts_with_all = ["of", "score", "primary", "primary_model", "threshold"])]
     truth: Option<String>,
     /// A member of the ensemble, in the order of its `paths`: the column of its answers and, after a colon, of its confidences. An
     /// empty cell is no answer.
-    #[arg(long, value_name = "ANSWER[:CONFIDENCE]", requires = "truth")]
+    #[arg(long, value_name = "ANSWER[:CONFIDENCE]", requires = "truth", group = "said")]
     member: Vec<String>,
+    /// The column of the tier's answers; a row without one is left out.
+    #[arg(long, value_name = "COLUMN", requires_all = ["truth", "confidence"], group = "said")]
+    answer: Option<String>,
+    /// The column of how sure it was, as `accept.confidence` says it; an empty cell is none that could be computed.
+    #[arg(long, value_name = "COLUMN", requires = "answer")]
+    confidence: Option<String>,
     /// Draws the tier's scores beside the primary's, before and after, as SVG.
     #[arg(long, value_name = "FILE", conflicts_with = "truth")]
     svg: Option<PathBuf>,
@@ -79,10 +89,52 @@ enum Keeps {
 
 impl Calibrate {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        match &self.truth {
-            Some(truth) => self.votes(truth),
-            None => self.map(),
+        match (&self.truth, &self.answer, &self.confidence) {
+            (Some(truth), Some(answer), Some(confidence)) => {
+                self.confidence(confidence::Columns { truth, answer, confidence, labels: false })
+            }
+            (Some(truth), ..) => self.votes(truth),
+            (None, ..) => self.map(),
         }
+    }
+
+    /// Learns what a confidence is worth.
+    fn confidence(&self, columns: confidence::Columns<'_>) -> anyhow::Result<ExitCode> {
+        let table = Table::read(&self.rows)?;
+        let Some(file) = &self.output else {
+            let learnt = confidence::learn(&confidence::rows(&table, columns, |it| it)?)?;
+            return self.told_of_confidence(&learnt);
+        };
+        let loaded = self.read();
+        let Some(whole) = &loaded.deployment else { return self.unreadable(&loaded) };
+        let PathSpec { accept, confidence_of, .. } = self.tier(whole)?;
+        let (Some(accept), Some(of)) = (accept, confidence_of.clone()) else {
+            anyhow::bail!(
+                "`{}` does not say what its confidence is: write `accept: {{confidence: …, at_least: …}}`",
+                self.path.tier
+            )
+        };
+        let columns = confidence::Columns { labels: of.label.is_some(), ..columns };
+        let rows = confidence::rows(&table, columns, |it| accept.confidence.as_said(it))?;
+        let learnt = confidence::learn(&rows)?;
+        let told = self.told_of_confidence(&learnt)?;
+        if learnt.is_better() {
+            let (route, as_of, n) = (self.path.route.clone(), self.as_of()?, rows.len() as u64);
+            let learnt = LearntConfidence { route, of, as_of, n, learnt: learnt.whole };
+            std::fs::write(file, learnt.write()).with_context(|| format!("cannot write {}", file.display()))?;
+        }
+        Ok(told)
+    }
+
+    fn told_of_confidence(&self, learnt: &confidence::Learnt) -> anyhow::Result<ExitCode> {
+        match self.json {
+            true => output::line(learnt.json())?,
+            false => output::line(learnt.table().trim_end())?,
+        }
+        if !learnt.is_better() {
+            output::note("its confidence says no more than how often it is right");
+        }
+        Ok(ExitCode::from(u8::from(!learnt.is_better())))
     }
 
     /// Learns what votes count.
@@ -120,15 +172,21 @@ impl Calibrate {
         Ok(ExitCode::from(u8::from(!better)))
     }
 
-    /// The vote of the tier that is named, and the type of the output that it is on.
-    fn ensemble<'w>(&self, whole: &'w Deployment) -> anyhow::Result<(&'w kind::Ensemble, Option<Datatype>)> {
+    /// The tier that is named.
+    fn tier<'w>(&self, whole: &'w Deployment) -> anyhow::Result<&'w PathSpec> {
         let Named { route, tier } = &self.path;
         let at = whole.revision.route(route).with_context(|| format!("there is no route `{route}`"))?.index();
         let found = whole.revision.routes[at].tiers.iter().find(|it| it.name == *tier);
         let path = found.with_context(|| format!("route `{route}` has no tier `{tier}`"))?.path;
-        let Kind::Ensemble(vote) = &whole.paths[path.index()].kind else {
-            anyhow::bail!("`{tier}` asks one path, and it is the votes of several that are learnt")
+        Ok(&whole.paths[path.index()])
+    }
+
+    /// The vote of the tier that is named, and the type of the output that it is on.
+    fn ensemble<'w>(&self, whole: &'w Deployment) -> anyhow::Result<(&'w kind::Ensemble, Option<Datatype>)> {
+        let Kind::Ensemble(vote) = &self.tier(whole)?.kind else {
+            anyhow::bail!("`{}` asks one path, and it is the votes of several that are learnt", self.path.tier)
         };
+        let at = whole.revision.route(&self.path.route).map_or(0, |it| it.index());
         let output = whole.routes[at].output.as_ref();
         let tensor = |name: &String| Some(output?.tensors.iter().find(|it| it.name == *name)?.datatype);
         Ok((vote, if let Voted::Label(name) = &vote.on { tensor(name) } else { None }))

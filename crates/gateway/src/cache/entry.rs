@@ -11,8 +11,8 @@ use evenkeel_core::Nanos;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
+    sure::Sure,
     tensor::{InferAnswer, Output, Parameter, Parameters},
-    vote::Sure,
 };
 
 /// How far the clocks of two gateways may differ, or one be set back, before nobody can say how old an answer is.

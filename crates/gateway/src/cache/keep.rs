@@ -17,8 +17,8 @@ use super::{Cache, Entry, Said, whole::assemble};
 use crate::{
     ask::{Ask, Question},
     protocol::openai::{answer::judge_chat, envelope::Envelope},
+    sure::Sure,
     tensor::InferAnswer,
-    vote::Sure,
 };
 
 /// Why an answer is not kept.

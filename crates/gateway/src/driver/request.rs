@@ -24,7 +24,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use evenkeel_config::Calibration;
 use evenkeel_core::{
-    AttemptId, Decision, Disclosure, Event, Input, Nanos, Output, PathId, RequestId, ResultCode, Source,
+    AttemptId, Decision, Disclosure, Event, Input, Nanos, Output, PathId, Permille, RequestId, ResultCode, Source,
 };
 use http::HeaderMap;
 
@@ -47,9 +47,11 @@ use super::{
     hold::{Full, Hold},
 };
 use crate::{
+    ask::Question,
     bill::{Bill, Counts},
     cache::{Came, Copy, Entry, Similar},
     events::{Attempts, Events, Whose},
+    judge::{self, Asked, Judged},
     path::{Chunk, Ended, Left, Meaning, Notes, Piece, Search},
     post::{self, Posted},
     protocol::{
@@ -81,6 +83,8 @@ struct Task {
     beside: Vec<Beside>,
     /// The vote that is taken, or was.
     panel: Option<Panel>,
+    /// The streams of answers that were not accepted and may stand, to be sent if one does.
+    unsure: Vec<(AttemptId, Beside)>,
     /// How the members of ensembles above that have voted.
     votes: Vec<(AttemptId, Cast)>,
     /// What attempts that are over left for the client, in case it is theirs to see.
@@ -254,12 +258,16 @@ impl Task {
     fn ended(&mut self, ended: Ended) {
         let Ended { mut result, status, after, left } = ended;
         let (mut notes, left) = left.notes();
+        if result.is_ok() && self.it.ask.is_stream() {
+            notes.judged = self.judge_held();
+        }
         if result.is_ok() && self.it.ask.is_stream() && !self.is_early() {
             (result, notes.posted) = self.post_whole(result);
         }
-        if let Left::Judged(_, low) = &left {
-            self.tell(Event::Judged { low: low.len() as u64 });
+        if let Some(judged) = &notes.judged {
+            self.tell(Event::Judged { low: judged.low, sure: judged.sureness() });
         }
+        let unsure = notes.judged.as_ref().is_some_and(|it| it.low > 0);
         let left = self.found(left);
         let Some(running) = self.attempt.take() else { return };
         let (search, left) = left.documents();
@@ -282,9 +290,28 @@ impl Task {
             Left::NoAnswer(_, counts) if *counts != Counts::default() => self.bill.add(running.id, *counts),
             _ => {}
         }
-        self.cast(running.id, (result, &left));
+        self.cast(running.id, (result, &left), unsure);
+        if unsure && self.it.applied.deployment.revision.paths[running.path.index()].stands {
+            let aside = self.aside();
+            self.unsure.push((running.id, aside));
+        }
         self.ended.push((running.id, status, result, left));
         self.driver.feed(Input::Attempt { attempt: running.id, event: Event::Ended { result, status, after } });
+    }
+
+    /// Looks how sure a model was of a stream that is held to its end, where somebody asks.
+    fn judge_held(&mut self) -> Option<Judged> {
+        let path = self.attempt.as_ref()?.path;
+        let accept = self.it.applied.deployment.paths[path.index()].accept.clone()?;
+        let Question::Chat(peek) = &self.it.ask.question else { return None };
+        let (chunks, judged) = judge::text::held(self.hold.take(), peek, (&accept, self.asked()));
+        self.hold.replace(chunks);
+        Some(judged)
+    }
+
+    /// Returns what the client asks of an answer.
+    fn asked(&self) -> Asked {
+        Asked { min_confidence: self.it.terms.min_confidence.map(Permille::thousandths) }
     }
 
     /// Does to a stream that is held to its end what its route does to every answer.

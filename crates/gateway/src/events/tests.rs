@@ -59,6 +59,7 @@ impl Kit {
             wants: Default::default(),
             tokens: 0,
             max_tier: None,
+            min_confidence: None,
             pure: true,
             private: false,
             bodies: evenkeel_core::Permille::new(0),

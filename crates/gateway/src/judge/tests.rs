@@ -25,7 +25,8 @@ fn accept(confidence: &str) -> Accept {
 }
 
 async fn check(confidence: &str, tensors: Vec<Tensor>, expected: &[usize]) {
-    let found = low(&InferAnswer::of(tensors), &accept(confidence)).await;
+    let looked = looked(&InferAnswer::of(tensors), &accept(confidence)).await;
+    let found: Vec<usize> = (0..).zip(&looked).filter(|(_, it)| !it.accepted).map(|(row, _)| row).collect();
     assert_eq!(found, expected, "{confidence}");
 }
 
@@ -111,12 +112,14 @@ async fn oip_35_an_answer_with_notes_is_looked_at_whoever_gives_it() {
     let call = || Call { replica: 0, budget: 1_000_000, fresh: false };
     let accept = accept("outputs.score");
     let path = || Arc::new(Noting) as Arc<dyn Path>;
-    let alone = attempt(path(), &ask(&[]), call(), accept.clone()).await;
+    let alone = attempt(path(), &ask(&[]), call(), (accept.clone(), Asked::default())).await;
     let voting = voter(path(), &ask(&[]), call(), (Some(accept), "score", None)).await;
     for ended in [alone, voting] {
         let (notes, left) = ended.left.notes();
         assert!(matches!(&left, Left::Judged(_, low) if low == &[1]), "{left:?}");
-        assert_eq!(notes, noted(), "what was noted is still there");
+        assert_eq!(notes.rules, noted().rules, "what was noted is still there");
+        let judged = notes.judged.expect("it was looked at");
+        assert_eq!((judged.low, judged.least, judged.sure()), (1, Some(f64::from(0.1_f32)), None));
     }
 }
 

@@ -97,7 +97,8 @@ async fn let_in(
         let applied = shared.applied.load_full();
         let prepared = prepare(&applied, &body)?;
         *meant = Some((applied.clone(), prepared.route));
-        let (terms::Accepts { max_tier, cache }, forwarded) = (terms::accepts(&headers)?, terms::forwarded(&headers)?);
+        let (terms::Accepts { max_tier, min_confidence, cache }, forwarded) =
+            (terms::accepts(&headers)?, terms::forwarded(&headers)?);
         let deadline = terms::deadline(&headers, prepared.size.operation.is_stream());
         let completed = enriched::complete(shared, &applied, prepared, (deadline, before, entropy)).await;
         let (Prepared { route, mut question, size }, spent) = completed?;
@@ -122,7 +123,7 @@ async fn let_in(
         let time = Moment { clock: shared.driver.clock, entropy, left: deadline.unwrap_or(Nanos::MAX) };
         let (asked, spent) = look_up(&applied, (route, wants), (&ask, &headers, cache), (time, spent)).await;
         let bodies = shared.bodies.share(applied.deployment.server.body_bytes.0);
-        let terms = Terms { size, entropy, deadline, max_tier, wants, private, bodies, spent };
+        let terms = Terms { size, entropy, deadline, max_tier, min_confidence, wants, private, bodies, spent };
         // None means that a reload came in between: the request is read again, as the new revision reads it, and what was
         // fetched under the old one has cost it its time all the same.
         before = spent;

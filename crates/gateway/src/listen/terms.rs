@@ -1,6 +1,6 @@
 //! What a client's headers ask of the decision, and which of them go on to an upstream (`protocols.md`, section 4.4).
 
-use evenkeel_core::{MILLISECOND, Nanos, SECOND};
+use evenkeel_core::{MILLISECOND, Nanos, Permille, SECOND};
 use http::{HeaderMap, HeaderName, header};
 
 use super::Fault;
@@ -81,11 +81,13 @@ pub(super) fn grpc_timeout(headers: &HeaderMap) -> Option<Nanos> {
 pub(super) struct Accepts {
     /// The lowest tier (F-168).
     pub(super) max_tier: Option<u8>,
+    /// How likely an answer must be right, as its client is told (F-168).
+    pub(super) min_confidence: Option<Permille>,
     /// Which earlier answers (F-143).
     pub(super) cache: cache::Client,
 }
 
-/// Reads `evenkeel-accept: max-tier=1, max-age=60` (F-168, F-143), and what `cache-control` says of earlier answers.
+/// Reads `evenkeel-accept: max-tier=1, min-confidence=0.85, max-age=60` (F-168, F-143), and what `cache-control` says of earlier answers.
 pub(super) fn accepts(headers: &HeaderMap) -> Result<Accepts, Fault> {
     let mut accepts = Accepts { cache: cache_control(headers), ..Accepts::default() };
     let Some(accept) = headers.get("evenkeel-accept") else { return Ok(accepts) };
@@ -98,11 +100,23 @@ pub(super) fn accepts(headers: &HeaderMap) -> Result<Accepts, Fault> {
                 Ok(number) => accepts.max_tier = Some(number),
                 Err(_) => return wrong("`max-tier` in `evenkeel-accept` must be a number from 0 to 255".into()),
             },
+            Some(("min-confidence", number)) => match number.trim().parse::<f64>() {
+                Ok(number) if (0.0..=1.0).contains(&number) => {
+                    // Up: whoever asks for more than a thousandth can tell gets no less.
+                    accepts.min_confidence = Some(Permille::new((number * 1e3 - 1e-9).ceil() as u16));
+                    // An earlier answer may have been given for less.
+                    accepts.cache.no_older(0);
+                }
+                _ => return wrong("`min-confidence` in `evenkeel-accept` must be a number from 0 to 1".into()),
+            },
             Some(("max-age", number)) => match number.trim().parse::<u32>() {
                 Ok(seconds) => accepts.cache.no_older(u64::from(seconds) * SECOND),
                 Err(_) => return wrong("`max-age` in `evenkeel-accept` must be a number of seconds".into()),
             },
-            _ => return wrong("`evenkeel-accept` takes `max-tier=N` and `max-age=SECONDS`".into()),
+            _ => {
+                let takes = "`evenkeel-accept` takes `max-tier=N`, `min-confidence=P` and `max-age=SECONDS`";
+                return wrong(takes.into());
+            }
         }
     }
     Ok(accepts)
@@ -219,9 +233,27 @@ mod tests {
         let max_tier = |accept: &'static str| accepts(&headers(&[("evenkeel-accept", accept)])).map(|it| it.max_tier);
         assert_eq!(max_tier("max-tier=1").expect("fine"), Some(1));
         assert_eq!(accepts(&headers(&[])).expect("fine"), Accepts::default());
-        for wrong in ["max-tier=x", "max-tier=999", "max-age=-1", "max-age=soon", "min-confidence=0.5", ""] {
+        for wrong in
+            ["max-tier=x", "max-tier=999", "max-age=-1", "max-age=soon", "min-confidence=1.1", "min-confidence=NaN", ""]
+        {
             assert!(max_tier(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn f_168_a_client_may_refuse_what_is_too_unsure() {
+        let said = |accept: &'static str| accepts(&headers(&[("evenkeel-accept", accept)])).expect("fine");
+        for (text, permille) in [
+            ("min-confidence=0.85", 850),
+            ("min-confidence=0.8501", 851),
+            ("min-confidence=1", 1_000),
+            ("min-confidence=0", 0),
+        ] {
+            assert_eq!(said(text).min_confidence, Some(Permille::new(permille)), "{text}");
+        }
+        assert_eq!(said("max-tier=1, min-confidence=0.5").max_tier, Some(1));
+        assert_eq!(said("max-tier=1").min_confidence, None);
+        assert_eq!(said("min-confidence=0.5").cache.max_age, Some(0), "an earlier answer is not asked for");
     }
 
     #[test]

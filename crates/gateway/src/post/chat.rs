@@ -15,6 +15,7 @@ use super::Unfit;
 use crate::protocol::{
     json::{Flaw, Kind, Reader, push_string},
     openai::scan::Said,
+    patch::{Patch, patched},
 };
 
 /// Where the texts of a choice stand.
@@ -163,9 +164,6 @@ fn says(reader: &mut Reader<'_>, choice: &mut Choice) -> Result<(), Flaw> {
     Ok(())
 }
 
-/// What is written in place of what stands there.
-pub(super) type Patch = (Range<usize>, Vec<u8>);
-
 /// Returns the text that stands at a place, decoded.
 pub(super) fn text(body: &[u8], place: &Range<usize>) -> Result<String, Unfit> {
     let read = Reader::new(&body[place.clone()], 1).and_then(|mut it| Ok(it.string()?.decode().into_owned()));
@@ -177,19 +175,6 @@ pub(super) fn quoted(text: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len() + 2);
     push_string(&mut out, text);
     out
-}
-
-/// Writes it with changes; all else stays byte for byte.
-pub(super) fn patched(body: &[u8], mut patches: Vec<Patch>) -> Bytes {
-    patches.sort_by_key(|(place, _)| place.start);
-    let (mut out, mut at) = (Vec::with_capacity(body.len()), 0);
-    for (place, text) in patches {
-        out.extend_from_slice(&body[at..place.start]);
-        out.extend_from_slice(&text);
-        at = place.end;
-    }
-    out.extend_from_slice(&body[at..]);
-    out.into()
 }
 
 /// Does to a whole completion what is done to it; nothing where that changes nothing.

@@ -10,13 +10,15 @@ use tokio::sync::mpsc::{Receiver, Sender};
 
 use super::{
     Unfit,
-    chat::{Choice, Patch, choices, patched, quoted, said, text},
+    chat::{Choice, choices, quoted, said, text},
     guarded, told,
 };
 use crate::{
     path::{Attempting, Chunk, Ended, Meaning, Notes, Piece},
-    protocol::openai::scan::{Said, scan},
-    sse::Event,
+    protocol::{
+        openai::scan::Said,
+        patch::{Patch, patched},
+    },
 };
 
 /// Which text of a stream: its choice, and its key.
@@ -86,7 +88,7 @@ impl Filter<'_> {
         for choice in choices(&data, Said::Delta).map_err(|_| Unfit::Form(ResultCode::GuardOutput))? {
             self.choice(&data, choice, &mut patches)?;
         }
-        if patches.is_empty() { Ok(chunk) } else { remade(chunk, &patched(&data, patches)) }
+        if patches.is_empty() { Ok(chunk) } else { remade(&chunk, patched(&data, patches)) }
     }
 
     fn choice(&mut self, data: &[u8], choice: Choice, patches: &mut Vec<Patch>) -> Result<(), Unfit> {
@@ -132,10 +134,8 @@ fn has_content(chunk: &Chunk) -> bool {
     chunk.says.text.is_some() || chunk.says.other
 }
 
-/// Makes an event of other bytes. What it cost stays what it was: the model has said it.
-fn remade(chunk: Chunk, data: &bytes::Bytes) -> Result<Chunk, Unfit> {
-    let scan = scan(data, Said::Delta).map_err(|_| Unfit::Form(ResultCode::GuardOutput))?;
-    Ok(Chunk { event: Event::of(data.clone()), envelope: scan.envelope, says: scan.says, counts: chunk.counts })
+fn remade(chunk: &Chunk, data: bytes::Bytes) -> Result<Chunk, Unfit> {
+    chunk.remade(data).ok_or(Unfit::Form(ResultCode::GuardOutput))
 }
 
 /// Does to a stream that is held to its end what is done to the whole answer: each text stands in the first event that has some
@@ -178,12 +178,11 @@ pub(super) fn whole(chunks: Vec<Chunk>, post: &Post, changes: &mut Changes) -> R
                 patches.extend(choice.logprobs.map(|place| (place, b"null".to_vec())));
             }
         }
-        if patches.is_empty() { Ok(chunk) } else { remade_of(chunk, patches) }
+        if patches.is_empty() { Ok(chunk) } else { remade_of(&chunk, patches) }
     };
     chunks.into_iter().zip(found).map(rewrite).collect()
 }
 
-fn remade_of(chunk: Chunk, patches: Vec<Patch>) -> Result<Chunk, Unfit> {
-    let data = patched(&chunk.event.data, patches);
-    remade(chunk, &data)
+fn remade_of(chunk: &Chunk, patches: Vec<Patch>) -> Result<Chunk, Unfit> {
+    remade(chunk, patched(&chunk.event.data, patches))
 }

@@ -11,6 +11,7 @@ pub(crate) mod embeddings;
 pub(crate) mod envelope;
 pub(crate) mod error;
 pub(crate) mod event;
+pub(crate) mod logprobs;
 pub(crate) mod models;
 pub(crate) mod own;
 pub(crate) mod peek;

@@ -38,7 +38,7 @@ pub(crate) fn tensors(
 }
 
 /// Returns each element as a text that no other element has: as people write it, where it can be written.
-fn labels(tensor: &Tensor) -> Vec<String> {
+pub(crate) fn labels(tensor: &Tensor) -> Vec<String> {
     // What is no text is told apart by its bytes, behind a mark that no text has.
     let escaped = |bytes: &[u8]| bytes.iter().fold("\u{fffe}".to_owned(), |text, byte| format!("{text}{byte:02x}"));
     let text = |bytes: &[u8]| std::str::from_utf8(bytes).map_or_else(|_| escaped(bytes), str::to_owned);

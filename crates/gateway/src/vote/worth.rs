@@ -7,8 +7,7 @@ use evenkeel_config::Learnt;
 use evenkeel_core::digest_name;
 use jiff::Timestamp;
 
-/// By what a confidence is known that the votes of an ensemble give.
-pub(crate) const VOTES: &str = "votes";
+use crate::sure::{Kind, Sure, time};
 
 /// What the votes of an answer are worth, once they are over.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,13 +30,12 @@ impl Worth {
 
     /// Returns what a client is told of it; none where that is nothing.
     pub(crate) fn sure(&self) -> Option<Sure> {
-        Some(Sure { rows: self.rows.as_deref()?.into(), n: self.n, as_of: self.as_of() })
+        Some(Sure { kind: Kind::Votes, rows: self.rows.as_deref()?.into(), n: self.n, as_of: self.as_of() })
     }
 
     /// Returns when the rows were seen by which that is known.
     fn as_of(&self) -> Timestamp {
-        let seconds = i64::try_from(self.by.votes.as_of).ok();
-        seconds.and_then(|it| Timestamp::from_second(it).ok()).unwrap_or(Timestamp::UNIX_EPOCH)
+        time(self.by.votes.as_of)
     }
 
     /// Writes in names what it is.
@@ -49,29 +47,5 @@ impl Worth {
             share_permille: self.share,
             confidence_permille: self.least(),
         }
-    }
-}
-
-/// What a client is told of how likely an answer is right. It is kept with the answer, and told again with it (F-142).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Sure {
-    /// How likely each row is right, in thousandths; there is one at least.
-    pub(crate) rows: Arc<[u16]>,
-    /// The rows, at least, by which that is known.
-    pub(crate) n: u64,
-    /// When those were seen.
-    pub(crate) as_of: Timestamp,
-}
-
-impl Sure {
-    /// Returns how likely the row is right of which that is least likely, in thousandths.
-    pub(crate) fn least(&self) -> u16 {
-        self.rows.iter().min().copied().unwrap_or(0)
-    }
-
-    /// Writes it in names.
-    pub(crate) fn render(&self) -> api::Confidence {
-        let value = format!("{:.3}", f64::from(self.least()) / 1e3);
-        api::Confidence { kind: VOTES.into(), value, n: self.n, as_of: self.as_of }
     }
 }

@@ -38,5 +38,6 @@ mod shared;
 mod similar;
 mod stampede;
 mod streams;
+mod sure;
 mod under_way;
 mod votes;

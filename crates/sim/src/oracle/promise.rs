@@ -126,7 +126,7 @@ impl Promises {
             return event;
         };
         match event {
-            Event::Judged { low } => it.low = Some(low),
+            Event::Judged { low, .. } => it.low = Some(low),
             // What is left is known once the vote is over.
             Event::Ended { result, status, after } if it.is_member(revision, &watch.admit) => {
                 let unsure = result.is_ok() && it.low.is_some_and(|low| low >= watch.rows.all.max(1));

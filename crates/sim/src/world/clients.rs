@@ -126,6 +126,7 @@ impl World<'_> {
             wants: Default::default(),
             tokens: u64::from(client.tokens),
             max_tier: load.max_tier,
+            min_confidence: None,
             pure: client.pure,
             private: false,
             bodies: evenkeel_core::Permille::new(0),

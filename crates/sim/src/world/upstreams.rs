@@ -165,7 +165,10 @@ impl World<'_> {
             (0, Ending::Finish(Finish { result, status, after, .. })) => {
                 let judged = result.is_ok().then(|| self.judged(reference)).flatten();
                 if let Some(low) = judged {
-                    self.feed(Input::Attempt { attempt, event: Event::Judged { low } }, Some(request));
+                    self.feed(
+                        Input::Attempt { attempt, event: Event::Judged { low, sure: evenkeel_core::Permille::new(0) } },
+                        Some(request),
+                    );
                 }
                 self.leave_server(reference);
                 self.vote(request, attempt, (result.is_ok(), upstream));

@@ -25,7 +25,7 @@ impl Kit {
 
     /// Ends the attempt that runs with an answer of which so many rows are low.
     fn low(&mut self, low: u64) {
-        self.event(Event::Judged { low });
+        self.event(Event::Judged { low, sure: Permille::new(0) });
         self.end(R::Ok, 200);
     }
 

@@ -284,7 +284,7 @@ fn oip_36_oip_35_the_rows_of_a_sequence_stay_together() {
             (Rows { all: 5, apart: 2 }, Some(Sequence { key: KEY, start: true, end: false }));
     };
     kit.admit_as(Operation::Infer, whole);
-    kit.event(Event::Judged { low: 2 });
+    kit.event(Event::Judged { low: 2, sure: Permille::new(0) });
     kit.end(R::Ok, 200);
     assert_eq!(kit.results(), ["ok"], "nobody else could go on with it");
     let mut apart = revision(1);

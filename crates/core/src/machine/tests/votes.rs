@@ -249,7 +249,7 @@ fn oip_35_a_member_that_is_sure_of_no_row_does_not_vote() {
     let mut kit = Kit::new(revision);
     kit.admit_as(Operation::Infer, |admit| admit.rows = crate::Rows { all: 3, apart: 0 });
     let all = members(&kit);
-    kit.feed(Input::Attempt { attempt: all[2], event: Event::Judged { low: 3 } });
+    kit.feed(Input::Attempt { attempt: all[2], event: Event::Judged { low: 3, sure: Permille::new(0) } });
     kit.votes(all[2], R::Ok, (1, 0, 3));
     kit.votes(all[1], R::Ok, (2, 1, 3));
     kit.votes(all[0], R::Ok, (3, 2, 0));

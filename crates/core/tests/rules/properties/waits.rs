@@ -101,6 +101,7 @@ impl Queues {
             needs: Features::NONE,
             wants: Default::default(),
             max_tier: None,
+            min_confidence: None,
             pure: true,
             ..template.clone()
         };

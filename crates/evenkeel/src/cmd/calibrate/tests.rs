@@ -165,3 +165,73 @@ fn a_map_needs_the_files_of_its_tier_alone_and_one_that_does_no_better_is_not_wr
     assert_eq!(learn(&|x| x), ExitCode::FAILURE);
     assert_eq!(std::fs::read(file("map.json")).expect("it is there"), map, "what was learnt before stays");
 }
+
+const CHAT: &str = r#"version: 1
+upstreams: {models: {protocol: openai, url: "http://127.0.0.1:1/v1"}}
+routes:
+  chat:
+    protocol: openai-chat
+    commit: full
+    tiers:
+      - {name: primary, openai: {upstream: models, model: m}, accept: {confidence: logprobs.mean, at_least: 0.8, calibration: sure.json}}
+      - {name: default, fixed: {content: Later.}}
+"#;
+
+/// Answers of which nine of ten are right where the model is sure, and three of ten where it is not.
+fn answers(rows: usize) -> String {
+    let row = |at: usize| {
+        let sure = at.is_multiple_of(2);
+        let right = drawn(at, 1) < if sure { 90 } else { 30 };
+        format!("Paris,{},{}\n", if right { "paris." } else { "Rome" }, if sure { -0.1 } else { -1.5 })
+    };
+    (0..rows).map(row).fold("truth,answer,sure\n".to_owned(), |text, it| text + &it)
+}
+
+fn learn_confidence(at: &Path, extra: &[&str]) -> anyhow::Result<ExitCode> {
+    let file = |name: &str| at.join(name).display().to_string();
+    let mut line = vec!["calibrate".to_owned(), "chat/primary".to_owned(), file("rows.csv"), "-c".to_owned()];
+    line.extend([file("evenkeel.yaml"), "-o".to_owned(), file("sure.json"), "--truth".to_owned(), "truth".to_owned()]);
+    line.extend(["--as-of".to_owned(), "2026-11-22T23:00:00Z".to_owned()]);
+    line.extend(extra.iter().map(|it| (*it).to_owned()));
+    Line::try_parse_from(line)?.it.run()
+}
+
+const SAID: [&str; 4] = ["--answer", "answer", "--confidence", "sure"];
+
+#[test]
+fn what_is_learnt_of_a_confidence_is_what_the_configuration_takes() {
+    let folder = folder(CHAT, &answers(600));
+    let (at, config) = (folder.path(), folder.path().join("evenkeel.yaml"));
+    assert!(load_file(&config).deployment.is_none(), "nothing was learnt yet");
+    assert_eq!(learn_confidence(at, &SAID).expect("it runs"), ExitCode::SUCCESS);
+    let loaded = load_file(&config);
+    let deployment = loaded.deployment.unwrap_or_else(|| panic!("{:#?}", loaded.diagnostics));
+    let learnt = &deployment.paths[0].accept.as_ref().and_then(|it| it.worth.as_ref()).expect("it is there").learnt;
+    assert_eq!((learnt.n, learnt.as_of, learnt.route.as_str()), (600, 1_795_388_400, "chat"));
+    let (sure, unsure) = (learnt.right(None, -0.1), learnt.right(None, -1.5));
+    assert!((850..950).contains(&sure) && (200..400).contains(&unsure), "{sure} {unsure}");
+    let before = std::fs::read(at.join("sure.json")).expect("it is there");
+    assert_eq!(learn_confidence(at, &SAID).expect("it runs again"), ExitCode::SUCCESS);
+    assert_eq!(std::fs::read(at.join("sure.json")).expect("it is there"), before, "the same rows, the same bytes");
+    for (from, to, words) in [
+        ("model: m}", "model: n}", "the tier was `openai models m` when it was learnt, and is `openai models n`"),
+        ("logprobs.mean", "logprobs.min", "was `logprobs.mean` when it was learnt, and is `logprobs.min`"),
+        ("at_least: 0.8", "at_least: 0.95", "no answer is ever accepted"),
+    ] {
+        std::fs::write(&config, CHAT.replace(from, to)).expect("written");
+        let loaded = load_file(&config);
+        let said: Vec<_> = loaded.diagnostics.iter().map(|it| it.message.as_str()).collect();
+        assert!(loaded.deployment.is_none() && said.iter().any(|it| it.contains(words)), "{words}: {said:?}");
+    }
+}
+
+#[test]
+fn a_confidence_that_says_nothing_more_is_not_written() {
+    let folder = folder(CHAT, &answers(600).replace("-1.5", "-0.1"));
+    assert_eq!(learn_confidence(folder.path(), &SAID).expect("it runs"), ExitCode::FAILURE);
+    assert!(!folder.path().join("sure.json").exists());
+    for extra in [&["--answer", "answer"][..], &["--confidence", "sure"], &["--answer", "nope", "--confidence", "sure"]]
+    {
+        assert!(learn_confidence(folder.path(), extra).is_err(), "{extra:?}");
+    }
+}

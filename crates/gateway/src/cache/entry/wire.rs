@@ -10,12 +10,12 @@ use super::{Entry, Said};
 use crate::{
     cache::Key,
     protocol::openai::envelope::Envelope,
+    sure::{Kind, Sure},
     tensor::{Datatype, InferAnswer, Output, Parameter, Parameters, Tensor},
-    vote::Sure,
 };
 
 /// The schema: what it names is read by nobody who does not know it.
-const SCHEMA: &[u8; 8] = b"evkcch02";
+const SCHEMA: &[u8; 8] = b"evkcch03";
 /// The bytes of a checksum.
 const SUM: usize = 32;
 
@@ -102,7 +102,11 @@ fn take_text(rest: &mut Bytes) -> Option<String> {
 /// Writes how likely each row is right; of no row where that is not known.
 fn put_sure(out: &mut BytesMut, sure: Option<&Sure>) {
     put_count(out, sure.map_or(0, |it| it.rows.len()));
-    if let Some(Sure { rows, n, as_of }) = sure {
+    if let Some(Sure { kind, rows, n, as_of }) = sure {
+        out.put_u8(match kind {
+            Kind::Votes => 0,
+            Kind::Calibrated => 1,
+        });
         rows.iter().for_each(|it| out.put_u16_le(*it));
         out.put_u64_le(*n);
         out.put_i64_le(as_of.as_second());
@@ -114,10 +118,15 @@ fn take_sure(rest: &mut Bytes) -> Option<Option<Sure>> {
     if count == 0 {
         return Some(None);
     }
+    let kind = match rest.try_get_u8().ok()? {
+        0 => Kind::Votes,
+        1 => Kind::Calibrated,
+        _ => return None,
+    };
     let row = |rest: &mut Bytes| rest.try_get_u16_le().ok().filter(|it| *it <= 1_000);
     let rows = (0..count).map(|_| row(rest)).collect::<Option<_>>()?;
     let (n, as_of) = (rest.try_get_u64_le().ok()?, Timestamp::from_second(rest.try_get_i64_le().ok()?).ok()?);
-    Some(Some(Sure { rows, n, as_of }))
+    Some(Some(Sure { kind, rows, n, as_of }))
 }
 
 fn put_parameters(out: &mut BytesMut, all: &Parameters) {
@@ -197,7 +206,7 @@ mod tests {
             ("s".into(), Parameter::String("é".into())),
         ];
         let as_of = Timestamp::from_second(1_700_000_000).expect("a time");
-        let sure = Sure { rows: [846, 1_000].into(), n: 2_000, as_of };
+        let sure = Sure { kind: Kind::Calibrated, rows: [846, 1_000].into(), n: 2_000, as_of };
         let output = |tensor| Output { tensor, parameters: parameters.clone() };
         let answer = InferAnswer {
             parameters: parameters.clone(),

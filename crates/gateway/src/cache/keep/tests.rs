@@ -43,6 +43,7 @@ fn decided(results: &[R]) -> Decision {
         wants: Default::default(),
         tokens: 0,
         max_tier: None,
+        min_confidence: None,
         pure: true,
         private: false,
         bodies: Permille::new(0),

@@ -63,6 +63,10 @@ impl Task {
                 return self.together(&answer, disclosure);
             }
         }
+        if let Some(at) = self.unsure.iter().position(|it| it.0 == attempt) {
+            let (_, stream) = self.unsure.swap_remove(at);
+            self.look_at(stream);
+        }
         if self.it.ask.is_stream() {
             let held = self.hold.take();
             if let Some(copy) = &mut self.copy {

@@ -80,12 +80,16 @@ impl Task {
         let mut posting =
             Posting::new(&deployment.routes[self.it.route.index()].post, &self.it.ask, self.is_early(), sent);
         let out = posting.between(out);
+        let asked = self.asked();
         let future = match (self.search(start), start.role, ask) {
             (Some(search), ..) => search,
             (None, Role::Answer | Role::Splice, None) => lost(),
             (None, Role::Answer | Role::Splice, Some(ask)) => match (self.voted_output().filter(|_| voter), accept) {
                 (Some(output), accept) => judge::voter(path, &ask, call, (accept, output, self.voted_confidence())),
-                (None, Some(accept)) => judge::attempt(path, &ask, call, accept),
+                (None, Some(accept)) if accept.confidence.is_of_text() => {
+                    judge::text::attempt(path, &ask, (call, out), (accept, asked))
+                }
+                (None, Some(accept)) => judge::attempt(path, &ask, call, (accept, asked)),
                 (None, None) => path.attempt(ask, call, out),
             },
             (None, Role::Continue, _) => {

@@ -8,10 +8,12 @@ use super::{Task, answer::stream_of, vote::Panel};
 use crate::{
     ask::Question,
     cache::{self, Came, Given, Made, Material, Noted, Said, Told, Unkept, keep},
+    events::Whose,
+    judge::Judged,
     path::{Attempting, Ended, Left},
     protocol::{openai::envelope::Envelope, problem::Problem},
     reply::{self, Reply},
-    vote::Sure,
+    sure::Sure,
 };
 
 impl Task {
@@ -56,8 +58,21 @@ impl Task {
         match self.source {
             Some((Source::Stored(_), _)) if reason == Reason::CacheSemanticHit => None,
             Some((Source::Stored(_), _)) => self.earlier.as_ref()?.sure.clone(),
-            _ => self.worth(path?)?.sure(),
+            _ => self.worth(path?).and_then(|it| it.sure()).or_else(|| self.judged()?.sure()),
         }
+    }
+
+    /// Returns how sure its model was of the answer that is given, where somebody asked, and all of it is of that model.
+    fn judged(&self) -> Option<&Judged> {
+        match self.source {
+            Some((Source::Attempt(attempt), _)) => self.judged_of(attempt),
+            _ => None,
+        }
+    }
+
+    fn judged_of(&self, attempt: AttemptId) -> Option<&Judged> {
+        let mut notes = self.notes.iter().filter(|(whose, _)| *whose == Whose::Attempt(attempt));
+        notes.find_map(|(_, notes)| notes.judged.as_ref()).filter(|_| self.batch.is_of_one() && !self.is_vote(attempt))
     }
 
     /// The earlier answer, in the form in which this client wants it.
@@ -98,6 +113,7 @@ impl Task {
             let by_vote = self.answered(decision).filter(|it| self.is_vote(*it));
             let voted = by_vote.and_then(|_| self.voted());
             let sure = by_vote.and_then(|_| self.worth_of_votes()?.sure());
+            let sure = sure.or_else(|| self.judged_of(self.answered(decision)?)?.sure());
             let material = match (streamed, &voted) {
                 (Some(streamed), _) => streamed,
                 (None, Some(voted)) => Material::Tensors(voted),

@@ -62,6 +62,8 @@ pub(crate) struct Terms {
     pub(crate) entropy: u64,
     pub(crate) deadline: Option<Nanos>,
     pub(crate) max_tier: Option<u8>,
+    /// How likely an answer must be right that the client accepts (F-168).
+    pub(crate) min_confidence: Option<Permille>,
     pub(crate) wants: Wants,
     /// The client wants no copy made of it.
     pub(crate) private: bool,
@@ -93,6 +95,7 @@ pub(crate) fn submit(
         attempt: None,
         beside: Vec::new(),
         panel: None,
+        unsure: Vec::new(),
         votes: Vec::new(),
         ended: Vec::new(),
         batch: Batch::of(&it),
@@ -139,7 +142,7 @@ impl Submission {
     }
 
     fn admission(&self, request: RequestId) -> Admit {
-        let Terms { size, entropy, deadline, max_tier, wants, private, bodies, spent } = self.terms;
+        let Terms { size, entropy, deadline, max_tier, min_confidence, wants, private, bodies, spent } = self.terms;
         let Size { operation, cost, weight, tokens, needs } = size;
         let imputed = self.ask.enriched().map_or(Permille::new(0), |it| it.share);
         Admit {
@@ -154,6 +157,7 @@ impl Submission {
             wants,
             tokens,
             max_tier,
+            min_confidence,
             pure: self.ask.is_pure(),
             private,
             bodies,

@@ -70,11 +70,13 @@ impl Task {
     }
 
     /// Counts the vote of a member that has ended, and tells the core how the votes stand then (PANEL-1).
-    pub(super) fn cast(&mut self, attempt: AttemptId, (result, left): (ResultCode, &Left)) {
+    /// A text of which its model is not sure enough is none.
+    pub(super) fn cast(&mut self, attempt: AttemptId, (result, left): (ResultCode, &Left), unsure: bool) {
         if !self.is_vote(attempt) {
             return;
         }
-        let said = if result.is_ok() { self.said(left) } else { None };
+        let is_text = matches!(self.it.ask.question, Question::Chat(_));
+        let said = if result.is_ok() && !(unsure && is_text) { self.said(left) } else { None };
         if result.is_ok() && self.it.ask.is_stream() {
             let aside = self.aside();
             if let Some(panel) = &mut self.panel {

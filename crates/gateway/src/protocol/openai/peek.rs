@@ -79,6 +79,11 @@ pub(crate) struct ChatPeek {
 }
 
 impl ChatPeek {
+    /// Says whether the log-probabilities of its tokens are wanted.
+    pub(crate) fn wants_logprobs(&self) -> bool {
+        self.needs.missing_in(Features::NONE.with(Features::LOGPROBS)) != self.needs
+    }
+
     /// Says whether one lost event would break more than a word: tools and JSON are read by machines (F-128).
     pub(crate) fn is_strict(&self) -> bool {
         let strict = Features::TOOLS.with(Features::TOOL_REQUIRED).with(Features::JSON).with(Features::SCHEMA);
