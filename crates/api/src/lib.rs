@@ -4,6 +4,7 @@
 //! payload in it, no text of an upstream, and no free text: words are rendered from codes (G-113).
 
 mod calibration;
+mod certificate;
 mod decision;
 mod explain;
 mod ready;
@@ -12,6 +13,7 @@ mod transition;
 mod words;
 
 pub use calibration::{CalibratedOutput, Calibration};
+pub use certificate::Certificate;
 pub use decision::{
     Attempt, Cached, Candidate, Confidence, Decision, Decisions, Document, Enrichment, Guard, Imputed, Input, Judged,
     LearntBy, Model, Outcome, Posted, Rows, RuleRows, Share, Sureness, Usage, Vote, Votes,

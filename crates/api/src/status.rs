@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Calibration, ready::Unproven};
+use crate::{Calibration, Certificate, ready::Unproven};
 
 /// How everything stands, for operators.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -83,6 +83,9 @@ pub struct RouteState {
     /// The feature server that enriches it; absent where none does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enrich: Option<FeatureServer>,
+    /// What is promised of its thresholds; absent where nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Certificate>,
     /// Its tiers, in order.
     pub tiers: Vec<TierState>,
 }

@@ -7,6 +7,7 @@
 //! Another version or another kind is refused with both named; an unknown key is, too. A reader of version 1 will read version 1.
 
 mod cells;
+mod certificate;
 mod confidence;
 mod votes;
 
@@ -18,6 +19,7 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use cells::CalibratorFile;
+pub use certificate::{Certified, CertifiedTier};
 pub use confidence::{ConfidenceOf, LearntConfidence};
 pub use votes::{LearntVotes, VotesOf};
 

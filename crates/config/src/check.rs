@@ -4,6 +4,7 @@ mod accept;
 mod cache;
 mod calibrate_to;
 mod capability;
+pub(crate) mod certificate;
 mod clocks;
 mod contract;
 mod drift;

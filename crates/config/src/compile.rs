@@ -36,7 +36,8 @@ pub(crate) use taught::Taught;
 pub use vote::{Learnt, Voted, Weights};
 
 use crate::{
-    calibration::ConfidenceOf,
+    calibration::{Certified, ConfidenceOf},
+    check::certificate::void,
     confidence::{Accept, Confidence, Worth},
     outside::Outside,
     post::Post,
@@ -165,6 +166,19 @@ pub struct RouteSpec {
     pub wants: core::Wants,
     /// What is done to every answer.
     pub post: Arc<Post>,
+    /// What is promised of its thresholds; none where nothing is.
+    pub certificate: Option<Arc<Issued>>,
+}
+
+/// A certificate, the name under which states have it, and why it promises nothing of the route, where it does not.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Issued {
+    /// SHA-256 of the file.
+    pub sha256: [u8; 32],
+    /// What stands in it.
+    pub certified: Arc<Certified>,
+    /// Why it is void.
+    pub void: Option<String>,
 }
 
 /// Compiles a file that was checked, with what it names outside.
@@ -235,6 +249,7 @@ pub(crate) fn compile(mut file: File, outside: &Outside) -> Deployment {
             tolerance: it.shadow.tolerance.0,
             wants: capability::wants(&revision.names, it),
             post: post::post(&it.post, outside),
+            certificate: it.certificate.as_ref().map(|file| Arc::new(issued(file, it, outside))),
         });
     }
     let certificate = file.server.tls.as_ref();
@@ -446,6 +461,12 @@ fn accept(Site { route, tier }: Site<'_>, outside: &Outside) -> Option<Accept> {
         label: it.label.clone().filter(|_| it.calibration.is_some()),
         worth: it.calibration.as_ref().map(|file| Arc::new(worth(file))),
     })
+}
+
+fn issued(file: &str, route: &Route, outside: &Outside) -> Issued {
+    let certified = outside.certificate(file);
+    let void = void(&certified, route, outside);
+    Issued { sha256: outside.file(file).sha256, certified, void }
 }
 
 /// Returns how likely it is at most that an answer of a tier is right, as clients are told; 0 where nothing is told of that.

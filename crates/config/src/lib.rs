@@ -30,14 +30,14 @@ mod tree;
 mod units;
 
 pub use calibration::{
-    CalibrationError, ConfidenceOf, LearntConfidence, LearntVotes, MappedScores, ScoreMaps,
+    CalibrationError, Certified, CertifiedTier, ConfidenceOf, LearntConfidence, LearntVotes, MappedScores, ScoreMaps,
     VotesOf,
 };
 pub use compile::{
     Absent, Against, Alone, Asks, Cache, Calibration, Certificate, Deployment, Enrich, Feature, Fetched, FixedTensor,
-    From as WatchedFrom, Guard, Guarding, Input, InputTensor, JoinKey, Learnt, LiveCalibration, MILLIONTHS, MapSource,
-    MappedOutput, NotAlone, Output, OutputTensor, PathSpec, Pick, RouteSpec, Semantic, Store, UpstreamSpec, Voted,
-    Watched, Weights,
+    From as WatchedFrom, Guard, Guarding, Input, InputTensor, Issued, JoinKey, Learnt, LiveCalibration, MILLIONTHS,
+    MapSource, MappedOutput, NotAlone, Output, OutputTensor, PathSpec, Pick, RouteSpec, Semantic, Store, UpstreamSpec,
+    Voted, Watched, Weights,
 };
 pub use confidence::{Accept, Confidence, Logprobs, Looked, Root, Take, Taken, Worth};
 pub use derived::{Derived, Named};

@@ -16,7 +16,7 @@ use evenkeel_signals::reference::Reference;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    calibration::{CalibrationError, LearntConfidence, LearntVotes, ScoreMaps},
+    calibration::{CalibrationError, Certified, LearntConfidence, LearntVotes, ScoreMaps},
     diagnostic::Diagnostic,
     rules::RuleSet,
     sample,
@@ -61,6 +61,7 @@ pub(crate) struct Outside {
     votes: BTreeMap<String, Arc<LearntVotes>>,
     references: BTreeMap<String, Arc<Reference>>,
     confidences: BTreeMap<String, Arc<LearntConfidence>>,
+    certificates: BTreeMap<String, Arc<Certified>>,
     /// JSON schemas, as they are.
     schemas: BTreeMap<String, String>,
     /// What the requests of these files hold.
@@ -205,6 +206,16 @@ impl Outside {
         Ok(learnt)
     }
 
+    /// Reads a certificate.
+    pub(crate) fn fetch_certificate(&mut self, file: &str) -> Result<Arc<Certified>, String> {
+        if let Some(certified) = self.certificates.get(file) {
+            return Ok(certified.clone());
+        }
+        let certified = Arc::new(self.fetch_learnt(file, Certified::read)?);
+        self.certificates.insert(file.into(), certified.clone());
+        Ok(certified)
+    }
+
     /// Reads a file of something that was learnt.
     fn fetch_learnt<T>(
         &mut self,
@@ -276,6 +287,11 @@ impl Outside {
     /// Returns what a confidence is worth, which was fetched.
     pub(crate) fn confidence(&self, file: &str) -> Arc<LearntConfidence> {
         self.confidences.get(file).cloned().expect("checked: what was learnt is there and right")
+    }
+
+    /// Returns a certificate that was fetched.
+    pub(crate) fn certificate(&self, file: &str) -> Arc<Certified> {
+        self.certificates.get(file).cloned().expect("checked: the certificate is there and right")
     }
 
     /// Returns a JSON schema that was fetched.

@@ -9,4 +9,5 @@ pub(crate) mod asked;
 pub(crate) mod confidence;
 pub(crate) mod scores;
 pub(crate) mod table;
+pub(crate) mod thresholds;
 pub(crate) mod votes;

@@ -12,6 +12,7 @@ mod serve;
 mod serve_path;
 mod simulate;
 mod status;
+mod tune;
 
 use std::process::ExitCode;
 
@@ -49,6 +50,8 @@ enum Verb {
     /// Learns from rows what the scores of a tier would be on the primary's scale, what it is worth that it is sure, or what the votes
     /// of an ensemble count.
     Calibrate(calibrate::Calibrate),
+    /// Finds the threshold at which a route's cheaper models may answer, with a promise of how much that may cost.
+    Tune(tune::Tune),
     /// Prints the JSON schema or a commented example of a configuration.
     Config(config::Config),
     /// Says how the routes and tiers of a running gateway stand, and which of its tiers count as redundancy.
@@ -89,6 +92,7 @@ impl Cli {
             Verb::Profile(verb) => verb.run(),
             Verb::Simulate(verb) => verb.run(),
             Verb::Status(verb) => verb.run(),
+            Verb::Tune(verb) => verb.run(),
         }
     }
 }

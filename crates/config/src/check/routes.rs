@@ -32,6 +32,7 @@ impl Checks<'_> {
             self.tiers(&key, route);
             self.post(&key, route);
             self.last_tier(&key, route);
+            self.certificate(&key, (name, route));
             self.route_effects(&key, route);
             self.route_clocks(&key, route);
             self.attempts(&key, route);

@@ -28,8 +28,9 @@ pub(super) fn of(canonical: &Value) -> [u8; 32] {
 }
 
 /// Keys of a route that say nothing of what it takes and gives, and by whom.
-const HOW_A_ROUTE_ASKS: [&str; 17] = [
+const HOW_A_ROUTE_ASKS: [&str; 18] = [
     "guards",
+    "certificate",
     "deadline",
     "max_attempts",
     "on_policy",
@@ -97,6 +98,10 @@ pub(super) fn canonical(file: &File, outside: &Outside) -> Value {
         }
     }
     for (name, route) in &file.routes {
+        if let Some(file) = &route.certificate {
+            let sha256 = hex(&outside.file(file).sha256);
+            canonical["routes"][name]["certificate"] = json!(format!("sha256:{sha256}"));
+        }
         for (at, step) in route.post.iter().enumerate() {
             if let Some(json) = &step.json {
                 let sha256 = hex(&outside.file(&json.schema).sha256);

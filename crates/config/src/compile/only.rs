@@ -31,7 +31,7 @@ pub struct Alone {
 
 /// Keys of a route that say nothing of one tier that stands alone: whoever asks it has fetched what was missing, keeps answers and
 /// does to them what is done to all.
-pub(super) const OF_ALL_TIERS: [&str; 4] = ["enrich", "cache", "post", "guards"];
+pub(super) const OF_ALL_TIERS: [&str; 5] = ["enrich", "cache", "post", "guards", "certificate"];
 /// The same of its input.
 pub(super) const OF_ALL_INPUTS: [&str; 3] = ["reference", "derive", "text"];
 
@@ -85,7 +85,8 @@ impl Alone {
         file.shared = None;
         for route in file.routes.values_mut() {
             unjudged(route);
-            let Route { tiers, enrich, cache, post, .. } = route;
+            let Route { tiers, enrich, cache, post, certificate, .. } = route;
+            *certificate = None;
             tiers.swap(0, at);
             tiers.truncate(1);
             (*enrich, *cache) = (None, None);
@@ -205,6 +206,7 @@ impl Deployment {
                 guarding: None,
                 cache: None,
                 post: Arc::default(),
+                certificate: None,
                 ..self.routes[at.index()].clone()
             }],
         })

@@ -22,6 +22,7 @@ impl<'a> Taught<'a> {
     /// Finds the tier, and leaves out of a file what was learnt before (TAUGHT-2).
     pub(crate) fn find(tier: &'a Alone, file: &mut File) -> Result<Self, NotAlone> {
         let at = tier.place(file)?;
+        file.routes.values_mut().for_each(|it| it.certificate = None);
         for it in file.routes.values_mut().flat_map(|it| &mut it.tiers) {
             it.accept.iter_mut().for_each(|it| it.calibration = None);
             it.calibrate_to = None;

@@ -88,6 +88,10 @@ pub(crate) struct Route {
     /// What is done when inputs or outputs are no longer those of the reference; without it they are not compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) drift: Option<Drift>,
+    /// A file of `evenkeel tune ROUTE ROWS.csv …`: what is promised of the thresholds of its tiers. Those may not be below what was
+    /// certified; where a model is another one, or time is up, the promise is void, which is said and bars nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) certificate: Option<String>,
     /// Copies of live requests that keep the lower tiers exercised (F-150).
     #[serde(default)]
     pub(crate) shadow: Shadow,

@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 use anyhow::Context;
 use bytes::Bytes;
 use clap::Args;
-use evenkeel_api::{RouteState, Standing, TierState};
+use evenkeel_api::{Certificate, RouteState, Standing, TierState};
 use http_body_util::{BodyExt, Empty};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 
@@ -92,7 +92,21 @@ fn told(route: &RouteState) -> String {
     }
     let below = route.tiers.get(1..).unwrap_or_default();
     let counts = below.iter().filter(|tier| tier.redundancy == "counts").count();
+    text += &route.certificate.as_ref().map(promised).unwrap_or_default();
     text + &format!("  redundancy: {counts} of {} below tier 0\n", super::counted(below.len(), "tier"))
+}
+
+/// Writes what is promised of the thresholds of a route, and whether that holds.
+fn promised(it: &Certificate) -> String {
+    let Certificate { standing, until, epsilon, against, delta, at_least, .. } = it;
+    let standing = match (standing.as_str(), &it.because) {
+        ("void", Some(why)) => format!("void: {why}"),
+        ("expired", _) => format!("expired since {until}"),
+        (other, _) => format!("{other} until {until}"),
+    };
+    format!(
+        "  certificate: from {at_least} on, wrong at most {epsilon} more often than {against}, but for a chance of {delta}; {standing}\n"
+    )
 }
 
 fn exercised(tier: &TierState) -> String {
@@ -130,6 +144,25 @@ mod tests {
             "gate": null, "share": 0.0, "eligible": true, "readiness": [], "last_exercised": exercised,
             "redundancy": redundancy,
         })
+    }
+
+    #[test]
+    fn a_certificate_is_told_with_its_standing_never_as_a_bare_yes() {
+        let certificate = |standing: &str, because: Value| -> Certificate {
+            let it = json!({
+                "certificate": "sha256:0", "standing": standing, "until": "2026-01-01T00:00:00Z", "because": because,
+                "epsilon": 0.01, "against": "large", "delta": 0.05, "at_least": 0.9, "n": 2000,
+            });
+            serde_json::from_value(it).expect("a certificate")
+        };
+        let start = "  certificate: from 0.9 on, wrong at most 0.01 more often than large, but for a chance of 0.05; ";
+        for (it, end) in [
+            (certificate("valid", Value::Null), "valid until 2026-01-01T00:00:00Z\n"),
+            (certificate("expired", Value::Null), "expired since 2026-01-01T00:00:00Z\n"),
+            (certificate("void", json!("another model")), "void: another model\n"),
+        ] {
+            assert_eq!(promised(&it), format!("{start}{end}"));
+        }
     }
 
     #[test]

@@ -1,0 +1,71 @@
+//! What must hold for `certificate`: it is of this route, and the thresholds are not below those that were certified. Of other models
+//! it is void, which is said, and keeps nobody from starting.
+
+use super::Checks;
+use crate::{
+    calibration::{Certified, CertifiedTier},
+    compile::vote::model,
+    outside::Outside,
+    schema::{route::Route, tier::Tier},
+    tree::Key,
+};
+
+impl Checks<'_> {
+    pub(super) fn certificate(&mut self, route_key: &Key, (name, route): (&str, &Route)) {
+        let Some(file) = &route.certificate else { return };
+        let key = route_key.field("certificate");
+        if self.report.doubts(&key) {
+            return;
+        }
+        let certified = match self.outside.fetch_certificate(file) {
+            Ok(certified) => certified,
+            Err(message) => {
+                let hint = "`evenkeel tune` writes it; a relative path starts from the configuration's folder";
+                return self.error("missing-file", &key, message, hint);
+            }
+        };
+        if certified.route != name {
+            let message = format!("it was issued for the route `{}`", certified.route);
+            return self.error("wrong-certificate", &key, message, "tune this route, or remove it");
+        }
+        let promised = certified.tiers.split_last().map_or(&[][..], |it| it.1);
+        for (at, of) in promised.iter().enumerate() {
+            let Some(tier) = route.tiers.get(at).filter(|it| it.name == of.name) else { continue };
+            let least = tier.accept.as_ref().map_or(f64::NEG_INFINITY, |it| it.at_least);
+            if least < certified.at_least {
+                let key = route_key.field("tiers").index(at).field("accept").field("at_least");
+                let message = format!("the route was certified from {} on", certified.at_least);
+                self.error("wrong-certificate", &key, message, "write at least that, or tune the route again");
+            }
+        }
+        if let Some(why) = void(&certified, route, &self.outside) {
+            let hint = "nothing is promised any more: tune the route again, or remove it";
+            self.warning("certificate-void", &key, why, hint);
+        }
+    }
+}
+
+/// Says why a certificate promises nothing of a route; none where it does.
+pub(crate) fn void(certified: &Certified, route: &Route, outside: &Outside) -> Option<String> {
+    let here = |tier: &Tier| CertifiedTier {
+        name: tier.name.clone(),
+        model: model(tier, outside),
+        calibration: tier.accept.as_ref().and_then(|it| outside.checksum(it.calibration.as_ref()?)),
+    };
+    let last = certified.tiers.len().saturating_sub(1);
+    certified.tiers.iter().enumerate().find_map(|(at, of)| {
+        let now = route.tiers.get(at).map(here).unwrap_or_default();
+        match () {
+            () if now.name != of.name => {
+                Some(format!("tier {at} was `{}` when it was issued, and is `{}`", of.name, now.name))
+            }
+            () if now.model != of.model => {
+                Some(format!("`{}` was `{}` when it was issued, and is `{}`", of.name, of.model, now.model))
+            }
+            () if at < last && now.calibration != of.calibration => {
+                Some(format!("what the confidence of `{}` is worth was learnt anew since it was issued", of.name))
+            }
+            () => None,
+        }
+    })
+}

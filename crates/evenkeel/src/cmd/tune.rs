@@ -1,0 +1,234 @@
+//! `evenkeel tune`: the threshold at which a route's cheaper models may answer, with a promise of how much that may cost in right
+//! answers.
+
+use std::{path::PathBuf, process::ExitCode, str::FromStr};
+
+use anyhow::{Context, ensure};
+use clap::Args;
+use evenkeel_config::{Certified, CertifiedTier, Deployment, PathSpec};
+use evenkeel_signals::certify::Terms;
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+
+use super::counted;
+use crate::{
+    calibrate::{
+        confidence,
+        table::Table,
+        thresholds::{Asked, Tuned, tune},
+    },
+    output, wire,
+};
+
+/// Seconds of a day.
+const DAY: u64 = 86_400;
+
+/// Finds the lowest `at_least` at which answers of a route are, but for a small chance, at most so much more often wrong than those of
+/// its last model, and writes that down as a certificate.
+///
+/// Its models, from the first that is asked to the last, have answered each row; all but the last have an `accept.calibration`, which
+/// other rows have taught. Nothing is applied: the threshold and the certificate are yours to write into the configuration. Exit code
+/// 1: no threshold keeps the promise on so many rows, and nothing is written.
+#[derive(Debug, Args)]
+pub(super) struct Tune {
+    /// The route.
+    route: String,
+    /// A file of comma-separated values with a head.
+    rows: PathBuf,
+    /// The configuration.
+    #[arg(short, long, value_name = "FILE", default_value = "evenkeel.yaml")]
+    config: PathBuf,
+    /// The certificate to write; without it nothing is written.
+    #[arg(short, long, value_name = "CERTIFICATE")]
+    output: Option<PathBuf>,
+    /// The column of what is true.
+    #[arg(long, value_name = "COLUMN")]
+    truth: String,
+    /// A model, from the first tier of the route downwards: the column of its answers and, after a colon, of how sure it was. The
+    /// last is the one against which loss is counted.
+    #[arg(long, value_name = "TIER=ANSWER[:CONFIDENCE]", required = true)]
+    tier: Vec<Named>,
+    /// What one call of a model costs, in a unit that they share; by default each costs 1.
+    #[arg(long, value_name = "TIER=NUMBER")]
+    cost: Vec<Priced>,
+    /// How much more often answers may be wrong.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.01)]
+    epsilon: f64,
+    /// The chance that the promise is wrong.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.05)]
+    delta: f64,
+    /// How often this route has been tuned, this time included: each time has a smaller part of the chance.
+    #[arg(long, value_name = "TIMES", default_value_t = 1)]
+    tuning: u32,
+    /// For how many days the certificate is valid.
+    #[arg(long, value_name = "DAYS", default_value_t = 30)]
+    valid_for: u64,
+    /// When it is issued; by default now.
+    #[arg(long, value_name = "TIME")]
+    as_of: Option<Timestamp>,
+    /// Prints one object in JSON instead of text.
+    #[arg(long)]
+    json: bool,
+}
+
+/// A tier with its columns.
+#[derive(Clone, Debug)]
+struct Named {
+    tier: String,
+    answer: String,
+    confidence: Option<String>,
+}
+
+impl FromStr for Named {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (tier, columns) = text.split_once('=').ok_or("write it as TIER=ANSWER, or TIER=ANSWER:CONFIDENCE")?;
+        let (answer, confidence) = columns.split_once(':').map_or((columns, None), |(a, b)| (a, Some(b.to_owned())));
+        Ok(Self { tier: tier.into(), answer: answer.into(), confidence })
+    }
+}
+
+/// What a call of a tier costs.
+#[derive(Clone, Debug)]
+struct Priced {
+    tier: String,
+    cost: f64,
+}
+
+impl FromStr for Priced {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let how = "write it as TIER=NUMBER, 0 or more";
+        let (tier, cost) = text.split_once('=').ok_or(how)?;
+        let cost = cost.parse().ok().filter(|it: &f64| it.is_finite() && *it >= 0.0).ok_or(how)?;
+        Ok(Self { tier: tier.into(), cost })
+    }
+}
+
+impl Tune {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let terms = Terms::new(self.epsilon, self.delta, self.tuning);
+        let terms = terms.context("`--epsilon` and `--delta` are between 0 and 1, and `--tuning` is 1 or more")?;
+        let loaded = wire::read(&self.config);
+        let Some(whole) = &loaded.deployment else {
+            loaded.diagnostics.iter().for_each(output::note);
+            anyhow::bail!("cannot read {}: {}", self.config.display(), counted(loaded.errors(), "error"));
+        };
+        let models = self.models(whole)?;
+        let bytes = std::fs::read(&self.rows).with_context(|| format!("cannot read {}", self.rows.display()))?;
+        let rows = self.asked(&Table::read(&self.rows)?, &models)?;
+        let costs = self.costs()?;
+        let tuned = tune(&rows, &costs, terms)?;
+        let last = self.tier.last().map_or("", |it| it.tier.as_str());
+        match self.json {
+            true => output::line(tuned.json())?,
+            false => output::line(tuned.table(last).trim_end())?,
+        }
+        let Some(certified) = self.certified(&tuned, &models, &bytes)? else {
+            output::note("no threshold keeps the promise on so many rows: nothing is written");
+            return Ok(ExitCode::FAILURE);
+        };
+        if let Some(file) = &self.output {
+            std::fs::write(file, certified.write()).with_context(|| format!("cannot write {}", file.display()))?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// The models that are named, as the configuration has them.
+    fn models<'w>(&self, whole: &'w Deployment) -> anyhow::Result<Vec<&'w PathSpec>> {
+        let route = &self.route;
+        let at = whole.revision.route(route).with_context(|| format!("there is no route `{route}`"))?.index();
+        let tiers = &whole.revision.routes[at].tiers;
+        let known: Vec<_> = tiers.iter().map(|it| it.name.as_str()).collect();
+        let named: Vec<_> = self.tier.iter().map(|it| it.tier.as_str()).collect();
+        ensure!(
+            named.len() > 1 && known.starts_with(&named),
+            "name two tiers or more with --tier, from the first downwards and none left out; route `{route}` has: {}",
+            known.join(", ")
+        );
+        let models: Vec<_> = tiers[..named.len()].iter().map(|it| &whole.paths[it.path.index()]).collect();
+        for (it, model) in self.tier.iter().zip(&models[..models.len() - 1]) {
+            let learnt = model.accept.as_ref().is_some_and(|it| it.worth.is_some());
+            ensure!(
+                learnt,
+                "nobody knows what the confidence of `{}` is worth: learn it from other rows with `evenkeel calibrate {route}/{} …`, and \
+                 name the file as `accept.calibration`",
+                it.tier,
+                it.tier
+            );
+            ensure!(
+                it.confidence.is_some(),
+                "how sure `{}` was is not named: write --tier TIER=ANSWER:CONFIDENCE",
+                it.tier
+            );
+        }
+        Ok(models)
+    }
+
+    /// Reads the rows that every model has answered.
+    fn asked(&self, table: &Table, models: &[&PathSpec]) -> anyhow::Result<Vec<Asked>> {
+        let mut rows: Vec<Asked> = (0..table.len()).map(|_| Asked { answers: Vec::new() }).collect();
+        let truths = table.column(&self.truth)?;
+        for (it, model) in self.tier.iter().zip(models) {
+            let answers = table.column(&it.answer)?;
+            let confidences = it.confidence.as_ref().map(|it| table.column(it)).transpose()?;
+            for (at, row) in rows.iter_mut().enumerate() {
+                let answer = answers[at].trim();
+                let said =
+                    confidences.as_ref().map(|it| it[at].trim()).filter(|it| !it.is_empty() && !answer.is_empty());
+                let number = |it: &str| it.parse().with_context(|| format!("row {}: `{it}` is no confidence", at + 1));
+                let said: Option<f64> = said.map(number).transpose()?;
+                let likely = |said: f64| {
+                    let accept = model.accept.as_ref()?;
+                    let label = accept.label.as_ref().map(|_| answer);
+                    Some(accept.worth.as_ref()?.learnt.right(label, accept.confidence.as_said(said)))
+                };
+                let said = said.filter(|it| !it.is_nan());
+                row.answers.push((said.and_then(likely), confidence::same(truths[at].trim(), answer)));
+            }
+        }
+        Ok(rows)
+    }
+
+    fn costs(&self) -> anyhow::Result<Vec<f64>> {
+        for it in &self.cost {
+            let known = self.tier.iter().any(|named| named.tier == it.tier);
+            ensure!(known, "`--cost` names `{}`, which no --tier does", it.tier);
+        }
+        let cost = |of: &Named| self.cost.iter().find(|it| it.tier == of.tier).map_or(1.0, |it| it.cost);
+        Ok(self.tier.iter().map(cost).collect())
+    }
+
+    /// Writes down what is promised, where something is.
+    fn certified(&self, tuned: &Tuned, models: &[&PathSpec], rows: &[u8]) -> anyhow::Result<Option<Certified>> {
+        let Some(taken) = tuned.taken() else { return Ok(None) };
+        let hex = |bytes: &[u8]| bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+        let tier = |(it, model): (&Named, &&PathSpec)| CertifiedTier {
+            name: it.tier.clone(),
+            model: model.model.clone(),
+            calibration: model.accept.as_ref().and_then(|it| it.worth.as_ref()).map(|it| hex(&it.sha256)),
+        };
+        let mut tiers: Vec<_> = self.tier.iter().zip(models).map(tier).collect();
+        // What the last one is sure of plays no part.
+        tiers.iter_mut().next_back().into_iter().for_each(|it| it.calibration = None);
+        let as_of = self.as_of.unwrap_or_else(Timestamp::now).as_second();
+        Ok(Some(Certified {
+            epsilon: self.epsilon,
+            delta: self.delta,
+            tuning: self.tuning,
+            rows: hex(&Sha256::digest(rows)),
+            n: tuned.n as u64,
+            passed_at: taken.passed.unwrap_or(0),
+            extra_loss: taken.extra,
+            cost: taken.cost,
+            at: u64::try_from(as_of).context("a time before 1970")?,
+            valid_for: self.valid_for.saturating_mul(DAY),
+            ..Certified::new(self.route.clone(), tiers, f64::from(taken.at_least) / 1e3)
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests;

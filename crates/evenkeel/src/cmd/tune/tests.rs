@@ -1,0 +1,127 @@
+//! `evenkeel tune` as a command: what it writes is what a configuration takes, and when it writes nothing.
+
+use std::path::Path;
+
+use clap::Parser;
+use evenkeel_config::{LearntConfidence, load_file};
+use evenkeel_signals::calibrate::{Calibrator, Row, Teacher};
+
+use super::*;
+
+#[derive(Debug, Parser)]
+struct Line {
+    #[command(flatten)]
+    it: Tune,
+}
+
+const CONFIG: &str = r#"version: 1
+upstreams: {models: {protocol: openai, url: "http://127.0.0.1:1/v1"}}
+routes:
+  chat:
+    protocol: openai-chat
+    commit: full
+    tiers:
+      - {name: small, openai: {upstream: models, model: s}, accept: {confidence: "exp(logprobs.mean)", at_least: 0.9, calibration: sure.json}}
+      - {name: large, openai: {upstream: models, model: l}}
+      - {name: default, fixed: {content: Later.}}
+"#;
+
+/// A number below 1,000, by row and by what it is for (SplitMix64).
+fn drawn(row: usize, of: usize) -> usize {
+    let mut bits = ((row as u64) << 20 | of as u64).wrapping_add(0x9e37_79b9_7f4a_7c15);
+    bits = (bits ^ bits >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ bits >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    ((bits ^ bits >> 31) % 1_000) as usize
+}
+
+/// How sure the small model is of a row, in tenths, and whether it is right: as often as it says, but for the surest, which is right
+/// nearly always.
+fn small(at: usize, of: usize) -> (f64, bool) {
+    let tenths = 3 + drawn(at, of) % 7;
+    let right = drawn(at, of + 1) < if tenths == 9 { 990 } else { tenths * 100 };
+    (tenths as f64 / 10.0, right)
+}
+
+fn folder(rows: usize) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = folder.path();
+    let taught: Vec<_> = (0..4_000).map(|it| small(it, 100)).collect();
+    let row = |(said, right): &(f64, bool)| Row { label: "", confidence: Some(*said), right: *right };
+    let learnt = Calibrator::taught(Teacher::Labels, 0, &taught.iter().map(row).collect::<Vec<_>>());
+    std::fs::write(at.join("evenkeel.yaml"), CONFIG.replace(", calibration: sure.json", "")).expect("written");
+    let loaded = load_file(&at.join("evenkeel.yaml"));
+    let deployment = loaded.deployment.unwrap_or_else(|| panic!("{:#?}", loaded.diagnostics));
+    let of = deployment.paths[0].confidence_of.clone().expect("it asks");
+    let learnt = LearntConfidence { route: "chat".into(), of, as_of: 1_764_163_893, n: 4_000, learnt };
+    std::fs::write(at.join("sure.json"), learnt.write()).expect("written");
+    std::fs::write(at.join("evenkeel.yaml"), CONFIG).expect("written");
+    let line = |it: usize| {
+        let ((said, right), large) = (small(it, 200), drawn(it, 300) < 980);
+        let word = |right: bool| if right { "yes" } else { "no" };
+        format!("yes,{},{said},{}\n", word(right), word(large))
+    };
+    let text = (0..rows).map(line).fold("truth,small,sure,large\n".to_owned(), |text, it| text + &it);
+    std::fs::write(at.join("rows.csv"), text).expect("written");
+    folder
+}
+
+fn run(at: &Path, extra: &[&str]) -> anyhow::Result<ExitCode> {
+    let file = |name: &str| at.join(name).display().to_string();
+    let mut line = vec!["tune".to_owned(), "chat".to_owned(), file("rows.csv"), "-c".to_owned(), file("evenkeel.yaml")];
+    line.extend(["-o".to_owned(), file("chat.certificate.json"), "--truth".to_owned(), "truth".to_owned()]);
+    line.extend(["--as-of".to_owned(), "2026-11-22T23:00:00Z".to_owned()]);
+    line.extend(extra.iter().map(|it| (*it).to_owned()));
+    Line::try_parse_from(line)?.it.run()
+}
+
+const BOTH: [&str; 6] = ["--tier", "small=small:sure", "--tier", "large=large", "--cost", "small=0.1"];
+
+#[test]
+fn what_is_certified_is_what_the_configuration_takes() {
+    let folder = folder(6_000);
+    let (at, config) = (folder.path(), folder.path().join("evenkeel.yaml"));
+    assert_eq!(run(at, &BOTH).expect("it runs"), ExitCode::SUCCESS);
+    let text = std::fs::read_to_string(at.join("chat.certificate.json")).expect("it is there");
+    let it = Certified::read(&text).expect("a certificate");
+    assert!((0.7..=0.95).contains(&it.at_least) && it.extra_loss < 0.01 && it.cost < 1.0, "{it:?}");
+    assert_eq!((it.n, it.at, it.until()), (6_000, 1_795_388_400, 1_795_388_400 + 30 * DAY));
+    assert_eq!(it.tiers[1], CertifiedTier { name: "large".into(), model: "openai models l".into(), calibration: None });
+    assert_eq!(run(at, &BOTH).expect("it runs again"), ExitCode::SUCCESS);
+    assert_eq!(std::fs::read_to_string(at.join("chat.certificate.json")).expect("it is there"), text, "the same bytes");
+    let with = |least: f64, large: &str| {
+        let text = CONFIG.replace("at_least: 0.9", &format!("at_least: {least}")).replace("model: l}", large);
+        let text = text.replace("    commit:", "    certificate: chat.certificate.json\n    commit:");
+        std::fs::write(&config, text).expect("written");
+        load_file(&config)
+    };
+    let loaded = with(it.at_least, "model: l}");
+    let deployment = loaded.deployment.unwrap_or_else(|| panic!("{:#?}", loaded.diagnostics));
+    let issued = deployment.routes[0].certificate.as_ref().expect("it is named");
+    assert_eq!((issued.certified.at_least, issued.void.as_deref()), (it.at_least, None));
+    let lower = with(it.at_least - 0.2, "model: l}");
+    let said: Vec<_> = lower.diagnostics.iter().map(|it| it.message.as_str()).collect();
+    assert!(lower.deployment.is_none() && said.iter().any(|it| it.contains("was certified from")), "{said:?}");
+    // Another model has not earned what was promised of this one.
+    let other = with(it.at_least, "model: x}");
+    let deployment = other.deployment.unwrap_or_else(|| panic!("{:#?}", other.diagnostics));
+    let void = deployment.routes[0].certificate.as_ref().and_then(|it| it.void.clone()).expect("it is void");
+    assert!(void.contains("`large`") && other.diagnostics.iter().any(|it| it.code == "certificate-void"), "{void}");
+}
+
+#[test]
+fn where_nothing_can_be_promised_nothing_is_written() {
+    let folder = folder(300);
+    let at = folder.path();
+    assert_eq!(run(at, &BOTH).expect("it runs"), ExitCode::FAILURE);
+    assert!(!at.join("chat.certificate.json").exists());
+    for extra in [
+        &["--tier", "small=small:sure"][..],
+        &["--tier", "large=large", "--tier", "small=small:sure"],
+        &["--tier", "small=small", "--tier", "large=large"],
+        &["--tier", "small=small:sure", "--tier", "large=large", "--cost", "other=1"],
+        &["--tier", "small=small:sure", "--tier", "large=large", "--epsilon", "0"],
+        &["--tier", "small=nope:sure", "--tier", "large=large"],
+    ] {
+        assert!(run(at, extra).is_err(), "{extra:?}");
+    }
+}
