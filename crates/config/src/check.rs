@@ -17,6 +17,7 @@ mod learnt_votes;
 pub(crate) mod limits;
 mod map;
 mod post;
+mod quality;
 mod routes;
 mod rows;
 mod shared;

@@ -16,6 +16,7 @@ pub(crate) mod guards;
 mod map;
 mod only;
 mod post;
+mod quality;
 mod shared;
 mod taught;
 pub(crate) mod vote;
@@ -31,6 +32,7 @@ pub use enrich::{Enrich, Fetched, JoinKey};
 pub use guards::{Against, Asks, From, Guard, Guarding, MILLIONTHS, Watched};
 pub use map::{MapSource, MappedOutput, Pick};
 pub use only::{Alone, NotAlone};
+pub use quality::Quality;
 pub use shared::Store;
 pub(crate) use taught::Taught;
 pub use vote::{Learnt, Voted, Weights};
@@ -166,6 +168,8 @@ pub struct RouteSpec {
     pub wants: core::Wants,
     /// What is done to every answer.
     pub post: Arc<Post>,
+    /// What counts as right where the truth comes later.
+    pub quality: Arc<Quality>,
     /// What is promised of its thresholds; none where nothing is.
     pub certificate: Option<Arc<Issued>>,
 }
@@ -250,6 +254,7 @@ pub(crate) fn compile(mut file: File, outside: &Outside) -> Deployment {
             wants: capability::wants(&revision.names, it),
             post: post::post(&it.post, outside),
             certificate: it.certificate.as_ref().map(|file| Arc::new(issued(file, it, outside))),
+            quality: quality::quality(it).into(),
         });
     }
     let certificate = file.server.tls.as_ref();
@@ -274,6 +279,7 @@ fn write_out(file: &mut File, outside: &Outside) {
         if let Some(cache) = &mut route.cache {
             cache.vary = cache::vary(&cache.vary);
         }
+        route.quality.vary = cache::vary(&route.quality.vary);
         contract::write_out(route, outside);
         if route.input.as_ref().is_some_and(|it| it.reference.is_some()) {
             route.guards.write_out();

@@ -247,7 +247,7 @@ fn names_nothing(message: &str, example: &str) -> Vec<Problem> {
 }
 
 /// Returns the type of what is taken of an output; or why it cannot be, with a hint.
-fn of(taken: &Taken, outputs: &BTreeMap<String, OutputTensor>) -> Result<Type, (String, String)> {
+pub(crate) fn of(taken: &Taken, outputs: &BTreeMap<String, OutputTensor>) -> Result<Type, (String, String)> {
     let Taken { output: name, take, .. } = taken;
     let Some(tensor) = outputs.get(name) else {
         let hint = match nearest(name, outputs.keys().map(String::as_str)) {

@@ -29,6 +29,8 @@ use cel::{
     context::VariableResolver,
 };
 
+use crate::truth::Stated;
+
 pub(crate) use logic::{Constant, Logic, Sign};
 pub use outputs::{Root, Take, Taken};
 pub(crate) use range::Range;
@@ -116,6 +118,25 @@ impl Expr {
     pub(crate) fn over(
         root: Root,
         source: &str,
+        of: impl FnMut(&Taken) -> Result<Type, (String, String)>,
+    ) -> Result<(Self, Named), Vec<Problem>> {
+        Self::of_outputs(source, typing::Wanted::Number, of)
+    }
+
+    /// Reads what is said by the outputs of a model, of whatever type; `of` as for a number.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub(crate) fn stated_of_outputs(
+        source: &str,
+        of: impl FnMut(&Taken) -> Result<Type, (String, String)>,
+    ) -> Result<(Self, Named), Vec<Problem>> {
+        Self::of_outputs(source, typing::Wanted::Statement, of)
+    }
+
+    fn of_outputs(
+        source: &str,
+        wanted: typing::Wanted,
         mut of: impl FnMut(&Taken) -> Result<Type, (String, String)>,
     ) -> Result<(Self, Named), Vec<Problem>> {
         let mut parsed = parse::parse(source)?;
@@ -132,7 +153,7 @@ impl Expr {
         taken.sort_by_key(|(taken, _)| taken.name());
         taken.dedup();
         let inputs: Vec<_> = taken.iter().map(|(taken, found)| (taken.name(), *found)).collect();
-        let typed = typing::check(&parsed, &inputs, typing::Wanted::Number)?;
+        let typed = typing::check(&parsed, &inputs, wanted)?;
         let expr = Self { parts: typing::parts(&parsed.tree), constant: typed.names == 0, tree: parsed.tree };
         Ok((expr, taken))
     }
@@ -199,6 +220,20 @@ impl Expr {
         let mut names = std::collections::BTreeSet::new();
         typing::names(&self.tree, &mut names);
         names
+    }
+
+    /// Computes what is said of a row, of whatever type.
+    ///
+    /// # Errors
+    /// Why it cannot be computed for this row.
+    pub(crate) fn stated(&self, inputs: &Inputs, row: &dyn Row) -> Result<Stated, String> {
+        self.compute(inputs, row, |value| {
+            let number = value.downcast_ref::<CelDouble>().map(|it| *it.inner());
+            let number = number.or_else(|| value.downcast_ref::<CelInt>().map(|it| *it.inner() as f64));
+            let flag = value.downcast_ref::<CelBool>().map(|it| Stated::Flag(*it.inner()));
+            let text = value.downcast_ref::<CelString<'_>>().map(|it| Stated::Text(it.inner().to_string()));
+            number.map(Stated::Number).or(flag).or(text).ok_or_else(|| "it says nothing that has a type".into())
+        })
     }
 
     fn compute<T>(

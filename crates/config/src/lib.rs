@@ -27,6 +27,7 @@ mod secret;
 mod shape;
 mod sources;
 mod tree;
+mod truth;
 mod units;
 
 pub use calibration::{
@@ -36,7 +37,7 @@ pub use calibration::{
 pub use compile::{
     Absent, Against, Alone, Asks, Cache, Calibration, Certificate, Deployment, Enrich, Feature, Fetched, FixedTensor,
     From as WatchedFrom, Guard, Guarding, Input, InputTensor, Issued, JoinKey, Learnt, LiveCalibration, MILLIONTHS,
-    MapSource, MappedOutput, NotAlone, Output, OutputTensor, PathSpec, Pick, RouteSpec, Semantic, Store, UpstreamSpec,
+    MapSource, MappedOutput, NotAlone, Output, OutputTensor, PathSpec, Pick, Quality, RouteSpec, Semantic, Store, UpstreamSpec,
     Voted, Watched, Weights,
 };
 pub use confidence::{Accept, Confidence, Logprobs, Looked, Root, Take, Taken, Worth};
@@ -59,4 +60,5 @@ pub use schema::value::Value;
 pub use secret::Secret;
 pub use sources::Sources;
 pub use tree::Key;
+pub use truth::{Stated, Truth};
 pub use units::Conversion;

@@ -18,6 +18,7 @@ pub(crate) mod map;
 pub(crate) mod path;
 pub(crate) mod post;
 pub(crate) mod probe;
+pub(crate) mod quality;
 pub(crate) mod route;
 pub(crate) mod rows;
 pub(crate) mod rules;

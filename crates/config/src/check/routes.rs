@@ -38,6 +38,7 @@ impl Checks<'_> {
             self.attempts(&key, route);
             self.cache(&key, route);
             self.drift(&key, route);
+            self.quality(&key, route);
             self.ladder(&key, route);
             self.contexts(&key, route);
             self.capabilities(&key, route);

@@ -28,7 +28,7 @@ pub(super) fn of(canonical: &Value) -> [u8; 32] {
 }
 
 /// Keys of a route that say nothing of what it takes and gives, and by whom.
-const HOW_A_ROUTE_ASKS: [&str; 18] = [
+const HOW_A_ROUTE_ASKS: [&str; 19] = [
     "guards",
     "certificate",
     "deadline",
@@ -46,6 +46,7 @@ const HOW_A_ROUTE_ASKS: [&str; 18] = [
     "shadow",
     "drift",
     "rehearsal",
+    "quality",
     "journey",
 ];
 /// The same of a tier.

@@ -82,6 +82,8 @@ pub(super) enum Wanted {
     Number,
     /// To be judged like a feature, of whatever type.
     Value,
+    /// To be what a model says, of whatever type, for its outputs.
+    Statement,
 }
 
 impl Wanted {
@@ -90,6 +92,7 @@ impl Wanted {
             Self::Condition => matches!(found, Type::Bool),
             Self::Number => found.is_number(),
             Self::Value => true,
+            Self::Statement => true,
         }
     }
 
@@ -97,6 +100,7 @@ impl Wanted {
     const fn words(self) -> (&'static str, &'static str) {
         match self {
             Self::Condition => (Type::Bool.name(), "compare it with something"),
+            Self::Statement => ("anything", "write an expression over `outputs`"),
             Self::Number => ("a number", "choose between two numbers, as in `outputs.sure ? 1.0 : 0.0`"),
             Self::Value => ("a value", "name a feature"),
         }
@@ -105,7 +109,7 @@ impl Wanted {
     const fn declare(self) -> &'static str {
         match self {
             Self::Condition => "declare it under `inputs`",
-            Self::Number => "outputs are written `outputs.NAME`",
+            Self::Number | Self::Statement => "outputs are written `outputs.NAME`",
             Self::Value => "declare it under `features` or `columns` of the `input`",
         }
     }

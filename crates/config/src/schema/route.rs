@@ -11,6 +11,7 @@ use super::{
     enrich::Enrich,
     guards::Guards,
     post::Step,
+    quality::Quality,
     scalar::{Duration, Ratio},
     shadow::Shadow,
     tier::Tier,
@@ -112,6 +113,9 @@ pub(crate) struct Route {
     /// `strip`, `max_length` and `json`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) post: Vec<Step>,
+    /// What counts as right where the truth of an answer comes later.
+    #[serde(default)]
+    pub(crate) quality: Quality,
     /// Ways to answer, in order; the first is the primary.
     #[schemars(length(min = 1, max = 16))]
     pub(crate) tiers: Vec<Tier>,

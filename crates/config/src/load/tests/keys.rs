@@ -135,6 +135,55 @@ fn f_141_each_key_of_a_cache_changes_what_is_compiled() {
 }
 
 #[test]
+fn each_key_of_quality_changes_what_is_compiled_and_what_cannot_be_meant_is_told() {
+    let measured = |keys: &str| with("").replace("    tiers:", &format!("    quality: {{{keys}}}\n    tiers:"));
+    for keys in ["right_at: 0.8", "from: anyone", "vary: [x-tenant]", "memory: 1MiB"] {
+        check(&measured(keys), &with(""));
+    }
+    let scored = |keys: &str| {
+        format!(
+            "version: 1\nupstreams: {{u: {{protocol: oip, url: \"http://127.0.0.1:1\"}}}}\nroutes:\n  score:\n    protocol: oip\n    \
+             output: {{tensors: {{y: {{datatype: FP32}}, two: {{datatype: FP32, shape: [-1, 2]}}}}}}\n    quality: {{{keys}}}\n    \
+             tiers: [{{name: primary, oip: {{upstream: u, model: m}}}}]\n"
+        )
+    };
+    check(&scored("output: y"), &scored(""));
+    check(&scored("label: 'outputs.two[0] > 0.5'"), &scored("label: 'outputs.two[1] > 0.5'"));
+    for keys in ["output: y, abs_tol: 0.1", "output: y, rel_tol: 0.1"] {
+        check(&scored(keys), &scored("output: y"));
+    }
+    let codes = |text: &str| {
+        let codes = load(text).diagnostics.into_iter().map(|it| it.code);
+        codes.filter(|it| *it != "last-tier-can-fail").collect::<Vec<_>>()
+    };
+    for (keys, expected) in [
+        ("output: y", &[][..]),
+        ("output: z", &["unknown-output"]),
+        ("output: two", &["unknown-output"]),
+        ("output: y, label: 'outputs.y > 0.5'", &["misplaced-key"]),
+        ("label: 'outputs.y >'", &["bad-expression"]),
+        ("label: 'outputs.z > 0.5'", &["bad-expression"]),
+        ("label: '1.0 > 0.5'", &["bad-expression"]),
+        ("output: y, abs_tol: -1", &["out-of-range"]),
+        ("abs_tol: 1", &["no-effect"]),
+        ("memory: 1KiB", &["out-of-range"]),
+        ("vary: [\"x y\"]", &["bad-name"]),
+        ("from: me", &["unknown-word"]),
+        ("outputs: y", &["unknown-key"]),
+    ] {
+        assert_eq!(codes(&scored(keys)), expected, "{keys}");
+    }
+    assert!(codes(&measured("output: y")).contains(&"misplaced-key"));
+    let contract = |text: &str| load(text).deployment.expect("compiles").routes[0].cache.clone().map(|it| it.contract);
+    let kept = |text: &str| text.replace("    tiers:", "    cache: {}\n    tiers:");
+    assert_eq!(
+        contract(&kept(&measured("right_at: 0.8"))),
+        contract(&kept(&with(""))),
+        "it says nothing of what is answered"
+    );
+}
+
+#[test]
 fn f_146_a_shared_store_is_told_by_its_address_and_is_part_of_the_revision() {
     let keeps = with("").replace("    tiers:", "    cache: {}\n    tiers:");
     let at = |address: &str| load(&format!("{keeps}shared: \"{address}\"\n"));
