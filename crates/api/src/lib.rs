@@ -7,6 +7,7 @@ mod calibration;
 mod certificate;
 mod decision;
 mod explain;
+mod quality;
 mod ready;
 mod status;
 mod transition;
@@ -19,6 +20,7 @@ pub use decision::{
     LearntBy, Model, Outcome, Posted, Rows, RuleRows, Share, Sureness, Usage, Vote, Votes,
 };
 pub use explain::{Explained, Section, explain};
+pub use quality::{Figure, Quality, RouteQuality, Score, TierQuality};
 pub use ready::{Ready, Rejected, Unproven};
 pub use status::{FeatureServer, Gate, MemberState, RouteBrief, RouteState, Standing, Status, TierState};
 pub use transition::{Transition, Trip};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Calibration, Certificate, ready::Unproven};
+use crate::{Calibration, Certificate, Quality, TierQuality, ready::Unproven};
 
 /// How everything stands, for operators.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -17,6 +17,18 @@ pub struct Standing {
 }
 
 impl Standing {
+    /// Returns the same with how often each tier is right.
+    #[must_use]
+    pub fn with_quality(mut self, quality: Quality) -> Self {
+        for of in quality.routes {
+            let tiers = self.routes.iter_mut().find(|it| it.route == of.route).into_iter().flat_map(|it| &mut it.tiers);
+            for (tier, of) in tiers.zip(of.tiers) {
+                tier.quality = Some(of).filter(|of| of.name == tier.name);
+            }
+        }
+        self
+    }
+
     /// Returns the tiers below the first of their route that do not count as redundancy (F-153).
     pub fn unproven(&self) -> Vec<Unproven> {
         let below = |route: &RouteState| {
@@ -132,6 +144,9 @@ pub struct TierState {
     /// By which map its scores are brought to the scale of the first tier; absent where they are not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<Calibration>,
+    /// How often it is right; told on the admin plane alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quality: Option<TierQuality>,
     /// The members of an ensemble, in their order; absent of any other tier.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub members: Vec<MemberState>,

@@ -1,6 +1,7 @@
 //! The admin plane: health, readiness, metrics and decisions, on an address of its own.
 
 mod decisions;
+mod quality;
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -52,6 +53,7 @@ impl Admin {
             .route("/readyz", get(ready))
             .route("/metrics", get(metrics))
             .route("/api/v1/standing", get(standing))
+            .route("/api/v1/quality", get(quality::tell))
             .route("/api/v1/decisions", get(decisions::list))
             .route("/api/v1/decisions/{id}", get(decisions::one))
             .with_state(Shared { plane, reloader, draining: watched });
@@ -88,7 +90,7 @@ async fn ready(State(shared): State<Shared>) -> Response {
 }
 
 async fn standing(State(shared): State<Shared>) -> Response {
-    Json(shared.plane.standing()).into_response()
+    Json(shared.plane.standing().with_quality(shared.plane.quality(None))).into_response()
 }
 
 async fn metrics(State(shared): State<Shared>) -> Response {

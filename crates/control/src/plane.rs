@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use evenkeel_api::{Decision, Standing};
+use evenkeel_api::{Decision, Quality, Standing};
 use evenkeel_config::{Deployment, Unfit};
 
 /// What the control plane asks of a data plane.
@@ -30,6 +30,9 @@ pub trait DataPlane: Send + Sync {
 
     /// Returns the last records, the newest first, `most` at most; of one route where that is named.
     fn decisions(&self, route: Option<&str>, most: usize) -> Vec<Decision>;
+
+    /// Says how often tiers are right, by labels that came after their answers; of one route where that is named.
+    fn quality(&self, route: Option<&str>) -> Quality;
 
     /// Returns all metrics in the text format of Prometheus.
     fn metrics(&self) -> String;

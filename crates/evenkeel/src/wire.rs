@@ -77,6 +77,10 @@ impl DataPlane for Plane {
         self.gateway.decisions(route, most)
     }
 
+    fn quality(&self, route: Option<&str>) -> evenkeel_api::Quality {
+        self.gateway.quality(route)
+    }
+
     fn metrics(&self) -> String {
         self.gateway.metrics()
     }

@@ -25,6 +25,7 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
 
+pub(crate) use self::metrics::Count;
 use self::{log::Log, metrics::Metrics, ring::Ring, share::Shares};
 use crate::{
     ask::Ask,
@@ -33,6 +34,7 @@ use crate::{
     enrich::{Enriched, Plan},
     guard::Told,
     path::{Found, ModelFile, Notes, Search, Unsaid},
+    quality::{Answered, Quality, Value},
     shadow::Shadowed,
     sure::Sure,
     vote::{Cast, Worth},
@@ -103,6 +105,8 @@ pub(crate) struct Attempts {
     pub(crate) judged: Option<Told>,
     /// What else only we know of them.
     pub(crate) notes: Vec<(Whose, Notes)>,
+    /// What is held of the answer until its labels come.
+    pub(crate) answered: Answered,
 }
 
 /// Whose it is, what is noted.
@@ -129,6 +133,7 @@ pub enum Happened {
 pub(crate) struct Events {
     ring: Mutex<Ring>,
     pub(crate) metrics: Metrics,
+    pub(crate) quality: Quality,
     pub(crate) shares: Mutex<Shares>,
     watchers: broadcast::Sender<Happened>,
     log: Log,
@@ -136,9 +141,11 @@ pub(crate) struct Events {
 
 impl Events {
     pub(crate) fn new() -> Self {
+        let metrics = Metrics::new();
         Self {
             ring: Mutex::default(),
-            metrics: Metrics::new(),
+            quality: Quality::start(metrics.count()),
+            metrics,
             shares: Mutex::default(),
             watchers: broadcast::Sender::new(LAG),
             log: Log::start(std::io::stderr()),
@@ -147,7 +154,7 @@ impl Events {
 
     /// Keeps the record of a request that is over, with what only the shell knows of its attempts.
     pub(crate) fn decision(&self, decision: Decision, ask: &Ask, attempts: Attempts) {
-        let Attempts { spent, found, calibrated, models, votes, worth, sure, notes, cached, judged } = attempts;
+        let Attempts { spent, found, calibrated, models, votes, worth, sure, notes, cached, judged, answered } = attempts;
         let trace = trace::context(&ask.headers);
         let (id, enriched) = (ask.decision.clone(), ask.enriched().cloned());
         let at = Timestamp::now();
@@ -180,6 +187,7 @@ impl Events {
             self.metrics.cached(&record.decision, cached);
         }
         self.shares.lock().decision(&record.decision, record.at);
+        self.quality.decided(&record.decision, &record.id, record.at, (answered, record.sure.as_ref()));
         if !self.log.decision(&record) {
             self.metrics.line_dropped();
         }
@@ -207,8 +215,9 @@ impl Events {
         }
     }
 
-    /// Keeps what came of a copy of a request.
-    pub(crate) fn shadow(&self, it: Shadowed) {
+    /// Keeps what came of a copy of a request, with what it said of each row.
+    pub(crate) fn shadow(&self, it: Shadowed, said: Vec<Option<Value>>) {
+        self.quality.copied(&it, said);
         self.metrics.shadow(&it);
         log::shadow(&it);
         if self.watchers.receiver_count() > 0 {

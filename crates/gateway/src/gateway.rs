@@ -6,6 +6,7 @@ use arc_swap::ArcSwap;
 use evenkeel_api as api;
 use evenkeel_config::{Deployment, Part, Unfit};
 use evenkeel_core::{Input, Output};
+use jiff::Timestamp;
 use tokio::{
     net::{TcpListener, TcpSocket, lookup_host},
     sync::{broadcast, mpsc, watch},
@@ -20,6 +21,7 @@ use crate::{
     events::{Events, Happened},
     listen::{self, Connections},
     probe,
+    quality::Measured,
     sequence::Names,
     snapshot::Applied,
     status,
@@ -105,6 +107,7 @@ impl Gateway {
         });
         let driver = Driver::start(clock, applied.deployment.revision.clone(), on_news);
         events.applied(&applied.deployment.revision, &applied.name, applied.at);
+        events.quality.applied(measured(&applied));
         let gateway = Self(Arc::new(Shared {
             applied: ArcSwap::new(applied),
             driver,
@@ -143,6 +146,7 @@ impl Gateway {
             tracing::warn!(target: "evenkeel::config", "a new `server.listen` or `server.admin` counts from the next start");
         }
         self.0.events.applied(&applied.deployment.revision, &applied.name, applied.at);
+        self.0.events.quality.applied(measured(&applied));
         let revision = applied.deployment.revision.clone();
         self.0.driver.swap(revision, || self.0.applied.store(applied));
         Ok(())
@@ -179,6 +183,7 @@ impl Gateway {
             counts.map(|(came, count)| (route.name.clone(), came.name(), count))
         });
         self.0.events.metrics.semantic_cache(counts);
+        self.0.events.metrics.quality(&self.quality(None));
         self.0.events.metrics.text(now, (&revision, &states))
     }
 
@@ -202,6 +207,15 @@ impl Gateway {
         let status = self.status();
         let routes = status.routes.iter().filter_map(|it| self.route_state(&it.route)).collect();
         api::Standing { status, routes }
+    }
+
+    /// Says how often tiers are right, by labels that came after their answers; of one route where that is named.
+    pub fn quality(&self, route: Option<&str>) -> api::Quality {
+        let (quality, now) = (&self.0.events.quality, Timestamp::now());
+        match route {
+            Some(route) => api::Quality { as_of: now, routes: quality.read(route, now).into_iter().collect() },
+            None => quality.read_all(now),
+        }
     }
 
     /// Finds the record of a request among the last ones.
@@ -237,6 +251,16 @@ impl Gateway {
             let _ = timeout(last_words, all_gone).await;
         }
     }
+}
+
+/// Returns what each route is measured by.
+fn measured(applied: &Applied) -> Vec<Measured> {
+    let of = |(route, spec): (&evenkeel_core::Route, &evenkeel_config::RouteSpec)| Measured {
+        route: route.name.clone(),
+        spec: spec.quality.clone(),
+        tiers: route.tiers.iter().map(|it| (it.name.clone(), applied.since[it.path.index()])).collect(),
+    };
+    applied.deployment.revision.routes.iter().zip(&applied.deployment.routes).map(of).collect()
 }
 
 /// Listens on an address, which may be a name.

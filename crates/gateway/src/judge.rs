@@ -187,6 +187,13 @@ pub(crate) fn sureness(answer: &InferAnswer, confidence: &Confidence) -> Vec<Opt
     (0..rows).map(|row| confidence.of(&At { columns: &columns, row }).filter(|it| it.is_finite())).collect()
 }
 
+/// Reads something of each of the first rows of an answer, of what is taken of its outputs.
+pub(crate) fn rows<T>(answer: &InferAnswer, taken: &[Taken], most: usize, read: impl Fn(&dyn Row) -> T) -> Vec<T> {
+    let columns: Vec<Column<'_>> = taken.iter().map(|it| Column::of(answer, it)).collect();
+    let rows = columns.iter().map(Column::rows).max().unwrap_or(0);
+    (0..rows.min(most)).map(|row| read(&At { columns: &columns, row })).collect()
+}
+
 /// What is taken of each row of an output.
 enum Column<'a> {
     Whole(Vec<Option<i64>>),

@@ -24,6 +24,7 @@ mod path;
 mod post;
 mod probe;
 mod protocol;
+mod quality;
 mod reply;
 mod rope;
 mod sequence;

@@ -14,6 +14,7 @@ mod connections;
 mod encrypt;
 mod enriched;
 mod farewell;
+mod feedback;
 mod grpc;
 mod inference;
 mod inspect;
@@ -128,6 +129,7 @@ async fn route(shared: &Arc<Shared>, request: Request<Incoming>) -> Result<Respo
         }
         Address::Chat => completions::chat(shared, request).await,
         Address::Embeddings => completions::embeddings(shared, request).await,
+        Address::Feedback => feedback::answer(shared, request).await,
         Address::Infer(model) => inference::infer(shared, &model, request).await,
         Address::Oip(what) => inference::look(shared, &what),
         other => inspect::answer(shared, &other),

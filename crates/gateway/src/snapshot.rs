@@ -54,6 +54,8 @@ pub(crate) struct Applied {
     pub(crate) tls: Option<Arc<ServerConfig>>,
     /// Until when its certificate, and those who may have issued others, are of use.
     pub(crate) ends: Vec<(Part, Timestamp)>,
+    /// By path id: since when it answers as it does. How it is reached may change, what it computes may not.
+    pub(crate) since: Vec<Timestamp>,
     /// `sha256:` and twelve hex digits.
     pub(crate) name: String,
     pub(crate) at: Timestamp,
@@ -182,7 +184,6 @@ impl Applied {
         let enrichers = enrichers.collect();
         let guards = guards(&deployment, before);
         let caches = caches(&deployment, (&upstreams, clock, shared.as_ref()), before);
-        let ends = ends(&deployment);
         Ok(Arc::new(Self {
             upstreams,
             paths,
@@ -193,7 +194,8 @@ impl Applied {
             caches,
             shared,
             tls,
-            ends,
+            ends: ends(&deployment),
+            since: (0..deployment.paths.len()).map(|it| since(&deployment, it, before).unwrap_or(at)).collect(),
             name,
             at,
             deployment,
@@ -288,6 +290,30 @@ fn scale(deployment: &Deployment, at: usize, before: Option<&Applied>) -> Option
     if matches!(new, Some(Scale::Live(_))) { old().or(new) } else { new }
 }
 
+/// Returns since when a tier answers as it does, where it did before; of an ensemble that is when its members and its vote became what
+/// they are.
+fn since(deployment: &Deployment, path: usize, before: Option<&Applied>) -> Option<Timestamp> {
+    let before = before?;
+    let of = |deployment: &Deployment, path: usize| {
+        let path = &deployment.revision.paths[path];
+        (deployment.revision.routes[path.route.index()].name.clone(), path.name.clone())
+    };
+    let named = of(deployment, path);
+    let old = (0..before.since.len()).find(|it| of(&before.deployment, *it) == named)?;
+    let votes = |deployment: &Deployment, path: usize| {
+        let route = deployment.revision.paths[path].route.index();
+        let tiers = &deployment.revision.routes[route].tiers;
+        tiers.iter().position(|it| it.path.index() == path).map(|tier| (route, tier))
+    };
+    let same = match (votes(&before.deployment, old), votes(deployment, path)) {
+        (Some((old_route, old_tier)), Some((route, tier))) => {
+            tier_of(&before.deployment, old_route, old_tier) == tier_of(deployment, route, tier)
+        }
+        _ => model(&before.deployment, old) == model(deployment, path),
+    };
+    before.since.get(old).copied().filter(|_| same)
+}
+
 /// What says what a path answers: what it computes, whose servers do, and what is made of that. How the servers are reached, and how
 /// long and how large an answer may be, says nothing of it.
 #[derive(PartialEq)]
@@ -332,7 +358,12 @@ fn first(deployment: &Deployment, route: usize) -> Model<'_> {
 /// Returns what says what the scores of a route's first tier mean: the models that it asks, in their order, and what their
 /// votes must come to.
 fn first_tier(deployment: &Deployment, route: usize) -> (Vec<Model<'_>>, Option<(u8, Permille)>) {
-    let tier = &deployment.revision.routes[route].tiers[0];
+    tier_of(deployment, route, 0)
+}
+
+/// Returns the same of any tier.
+fn tier_of(deployment: &Deployment, route: usize, tier: usize) -> (Vec<Model<'_>>, Option<(u8, Permille)>) {
+    let tier = &deployment.revision.routes[route].tiers[tier];
     let members = tier.ensemble.iter().flat_map(|it| &it.members);
     let models = std::iter::once(&tier.path).chain(members).map(|path| model(deployment, path.index()));
     (models.collect(), tier.ensemble.as_ref().map(|it| (it.quorum, it.agree)))

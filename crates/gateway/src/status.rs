@@ -64,6 +64,7 @@ pub(crate) fn one(driver: &Driver, events: &Events, name: &str, applied: &Applie
                 .as_ref()
                 .and_then(Scale::now)
                 .map(|it| calibrated::render(&it)),
+            quality: None,
             members: now.members.iter().map(member).collect(),
         }
     };

@@ -44,6 +44,17 @@ pub enum Method {
 }
 
 impl Method {
+    /// Returns the word of records and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::LabelFree => "label_free",
+            Self::Labels => "labels",
+            Self::Powered => "powered",
+            Self::Delayed => "delayed",
+            Self::DoublyRobust => "doubly_robust",
+        }
+    }
+
     /// Returns what the method takes for granted: it is shown wherever the number is.
     pub fn assumption(self) -> &'static str {
         match self {

@@ -41,6 +41,16 @@ impl DataPlane for Plane {
         std::iter::repeat_with(record).take(most.min(3)).filter(of).collect()
     }
 
+    fn quality(&self, route: Option<&str>) -> evenkeel_api::Quality {
+        let of = |name: &str| {
+            let now = jiff::Timestamp::UNIX_EPOCH;
+            evenkeel_api::RouteQuality { route: name.into(), as_of: now, held: 0, forgotten: 0, tiers: Vec::new() }
+        };
+        let routes =
+            ["chat", "score"].into_iter().filter(|it| route.is_none_or(|route| route == *it)).map(of).collect();
+        evenkeel_api::Quality { as_of: jiff::Timestamp::UNIX_EPOCH, routes }
+    }
+
     fn metrics(&self) -> String {
         "evenkeel_build_info 1\n# EOF\n".into()
     }
@@ -150,6 +160,19 @@ async fn decisions_are_told_one_by_one_and_the_last_of_a_route() {
     assert_eq!(count("?last=2&route=chat").await, (200, Some(2)));
     assert_eq!(count("?route=other").await, (200, Some(0)));
     assert_eq!(count("?last=many").await, (400, None));
+}
+
+#[tokio::test]
+async fn quality_is_told_of_all_routes_or_of_one() {
+    let kit = Kit::start().await;
+    let routes = async |query: &str| {
+        let (status, _, body) = kit.get(&format!("/api/v1/quality{query}")).await;
+        let told: Value = serde_json::from_str(&body).unwrap_or_default();
+        (status, told["routes"].as_array().map(Vec::len))
+    };
+    assert_eq!(routes("").await, (200, Some(2)));
+    assert_eq!(routes("?route=score").await, (200, Some(1)));
+    assert_eq!(routes("?route=nobody").await, (404, None));
 }
 
 #[tokio::test]

@@ -42,6 +42,10 @@ impl DataPlane for Plane {
         Vec::new()
     }
 
+    fn quality(&self, _: Option<&str>) -> evenkeel_api::Quality {
+        evenkeel_api::Quality { as_of: jiff::Timestamp::UNIX_EPOCH, routes: Vec::new() }
+    }
+
     fn metrics(&self) -> String {
         String::new()
     }

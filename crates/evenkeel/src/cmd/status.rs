@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 use anyhow::Context;
 use bytes::Bytes;
 use clap::Args;
-use evenkeel_api::{Certificate, RouteState, Standing, TierState};
+use evenkeel_api::{Certificate, Figure, RouteState, Standing, TierQuality, TierState};
 use http_body_util::{BodyExt, Empty};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 
@@ -89,6 +89,9 @@ fn told(route: &RouteState) -> String {
             line = format!("{line}; does not count as redundancy: {why}");
         }
         text += &format!("{line}\n");
+        if let Some(quality) = &tier.quality {
+            text += &format!("    {}\n", quality_in_words(quality));
+        }
     }
     let below = route.tiers.get(1..).unwrap_or_default();
     let counts = below.iter().filter(|tier| tier.redundancy == "counts").count();
@@ -115,6 +118,28 @@ fn exercised(tier: &TierState) -> String {
         None if tier.redundancy == "counts" => "certain".into(),
         None => "not exercised".into(),
     }
+}
+
+/// Says how often a tier is right: by labels, else by confidences with what they take for granted.
+fn quality_in_words(it: &TierQuality) -> String {
+    let Some(right) = &it.accuracy else {
+        let unknown = it.note.clone().unwrap_or_else(|| "not enough data".into());
+        return match (&it.label_free, it.withdrawn) {
+            (Some(guess), _) => format!(
+                "{unknown}; by confidence {:.3}, n = {}, as of {}, {}",
+                guess.value, guess.n, guess.as_of, guess.assumption
+            ),
+            (None, Some(since)) => format!("{unknown}; by confidence withdrawn: labels disagree since {since}"),
+            (None, None) => unknown,
+        };
+    };
+    let Figure { value, low, high, n, as_of, .. } = right;
+    let mut text = format!("accuracy {value:.3}, between {low:.3} and {high:.3}, n = {n}, as of {as_of}");
+    if let (Some([least, most]), Some(awaited @ 1..)) = (it.bounds, it.rows.checked_sub(it.labels)) {
+        let awaited = super::counted(usize::try_from(awaited).unwrap_or(usize::MAX), "label");
+        text += &format!("; {awaited} awaited, with them between {least:.3} and {most:.3}");
+    }
+    text
 }
 
 /// Says why a tier does not count; none where it does.
@@ -163,6 +188,36 @@ mod tests {
         ] {
             assert_eq!(promised(&it), format!("{start}{end}"));
         }
+    }
+
+    #[test]
+    fn what_is_known_of_quality_is_told_with_its_numbers() {
+        let at = json!("2026-01-01T00:00:00Z");
+        let figure = |value: f64, n: u64, method: &str| json!({"value": value, "low": value - 0.05, "high": value + 0.05, "n": n, "as_of": at, "method": method, "assumption": "true if so"});
+        let with = |number: u8, quality: Value| {
+            let mut tier = tier(number, "counts", "closed", at.clone());
+            tier["quality"] = quality;
+            tier
+        };
+        let route = json!({
+            "route": "score", "phase": "normal", "tier": 0, "method": "primary", "degraded": false,
+            "reason": "PRIMARY_HEALTHY", "since": at, "revision": "r", "tiers": [
+                with(0, json!({"tier": 0, "name": "t0", "rows": 150, "labels": 120, "accuracy": figure(0.91, 120, "labels"), "bounds": [0.728, 0.928]})),
+                with(1, json!({"tier": 1, "name": "t1", "rows": 3, "labels": 0, "note": "no labels: accuracy unknown"})),
+                with(2, json!({"tier": 2, "name": "t2", "rows": 3, "labels": 0, "note": "no labels: accuracy unknown", "label_free": figure(0.8, 30, "label_free")})),
+            ],
+        });
+        let text = told(&serde_json::from_value(route).expect("a route"));
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        assert_eq!(
+            lines[2],
+            "accuracy 0.910, between 0.860 and 0.960, n = 120, as of 2026-01-01T00:00:00Z; 30 labels awaited, with them between 0.728 and 0.928"
+        );
+        assert_eq!(lines[4], "no labels: accuracy unknown");
+        assert_eq!(
+            lines[6],
+            "no labels: accuracy unknown; by confidence 0.800, n = 30, as of 2026-01-01T00:00:00Z, true if so"
+        );
     }
 
     #[test]

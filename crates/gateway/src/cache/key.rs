@@ -79,6 +79,14 @@ impl Key {
     }
 }
 
+/// Returns 64 bits that tell whose a request is: by its credential, and by these headers.
+pub(crate) fn whose(headers: &HeaderMap, vary: &[String]) -> u64 {
+    let mut parts = Parts::default();
+    parts.part(b"evenkeel.whose/v1");
+    parts.headers(headers, vary.iter().map(String::as_str).chain(WHO));
+    Key(parts.0.finalize().into()).bits()
+}
+
 /// Writes parts into a hash, each with its length (KEY-1).
 #[derive(Default)]
 struct Parts(blake3::Hasher);
@@ -102,12 +110,16 @@ impl Parts {
     fn who(&mut self, scope: Scope<'_>) {
         let named = scope.cache.vary.iter().map(String::as_str).chain(WHO).chain(WHERE);
         let begins = |name: &&HeaderName| WHO_PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix));
-        let mut names: Vec<&str> = named.chain(scope.headers.keys().filter(begins).map(HeaderName::as_str)).collect();
+        self.headers(scope.headers, named.chain(scope.headers.keys().filter(begins).map(HeaderName::as_str)));
+    }
+
+    fn headers<'n>(&mut self, headers: &HeaderMap, names: impl Iterator<Item = &'n str>) {
+        let mut names: Vec<&str> = names.collect();
         names.sort_unstable();
         names.dedup();
         for name in names {
             // A header that is not sent is another scope than an empty one.
-            let values: Vec<_> = scope.headers.get_all(name).iter().collect();
+            let values: Vec<_> = headers.get_all(name).iter().collect();
             self.part(name.as_bytes());
             self.count(values.len());
             values.into_iter().for_each(|value| self.part(value.as_bytes()));

@@ -13,13 +13,17 @@ mod attempts;
 mod batch;
 mod cached;
 mod client;
+mod held;
 mod judge;
 mod recover;
 mod shadow;
 mod submit;
 mod vote;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use evenkeel_config::Calibration;
@@ -58,6 +62,7 @@ use crate::{
         openai::{envelope::Identity, error::error_event},
         problem::Problem,
     },
+    quality::Value,
     reply::{self, Reply},
     splice::Sent,
     sse,
@@ -125,6 +130,8 @@ struct Task {
     calibrated: Vec<(AttemptId, Arc<Calibration>)>,
     /// What else only we know of them.
     notes: Vec<(Whose, Notes)>,
+    /// What the answer says of each row, where a label is compared with that.
+    said: OnceLock<Vec<Option<Value>>>,
     finish: Option<Finish>,
     /// Where its answer comes from, and which tier that is; and the copy that is wanted of it (F-150).
     source: Option<(Source, Option<u8>)>,
@@ -434,6 +441,7 @@ impl Task {
             sure,
             cached,
             judged,
+            answered: self.held(),
         };
         self.events.decision(decision, &self.it.ask, attempts);
         match self.finish.take() {

@@ -7,6 +7,7 @@ mod cache;
 mod features;
 mod guards;
 mod post;
+mod quality;
 mod shadows;
 mod work;
 
@@ -24,7 +25,8 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use self::{cache::Caches, features::Features, guards::Guards, shadows::Shadows, work::Work};
+pub(crate) use self::quality::Count;
+use self::{cache::Caches, features::Features, guards::Guards, quality::Quality, shadows::Shadows, work::Work};
 use super::episode::Episodes;
 use crate::{
     cache::Noted,
@@ -75,6 +77,7 @@ pub(crate) struct Metrics {
     caches: Caches,
     work: Work,
     post_changes: Counters,
+    quality: Quality,
     revision_info: Gauges,
     last_apply: Gauge,
     certificate_expiry: Gauges,
@@ -133,6 +136,7 @@ impl Metrics {
             caches: Caches::default(),
             work: Work::default(),
             post_changes: Counters::default(),
+            quality: Quality::default(),
             revision_info: Gauges::default(),
             last_apply: Gauge::default(),
             certificate_expiry: Gauges::default(),
@@ -176,6 +180,7 @@ impl Metrics {
         it.register(names::GATE_CHANGES, "Gates that closed, or were lifted by an answer", changes);
         self.features.register(it);
         self.guards.register(it);
+        self.quality.register(it);
         self.shadows.register(it);
         self.caches.register(it);
         self.work.register(it);

@@ -12,6 +12,8 @@ pub(super) enum Address {
     Model(String),
     Decision(String),
     Status,
+    /// What became of earlier answers.
+    Feedback,
     RouteState(String),
     /// An inference.
     Infer(Model),
@@ -48,7 +50,7 @@ impl Address {
     /// Returns the verbs that an address takes, as `Allow` lists them.
     pub(super) fn verbs(&self) -> &'static str {
         match self {
-            Self::Chat | Self::Embeddings | Self::Infer(_) => "POST",
+            Self::Chat | Self::Embeddings | Self::Infer(_) | Self::Feedback => "POST",
             _ => "GET, HEAD",
         }
     }
@@ -61,6 +63,7 @@ impl Address {
             "/v1/embeddings" => return Self::Embeddings,
             "/v1/models" => return Self::Models,
             "/v1/status" => return Self::Status,
+            "/v1/feedback" => return Self::Feedback,
             "/v2" => return Self::Oip(Look::Server),
             "/v2/health/live" => return Self::Oip(Look::Live),
             "/v2/health/ready" => return Self::Oip(Look::Ready),
@@ -144,6 +147,7 @@ mod tests {
             ("/v1/models/team/chat", Address::Model("team/chat".into())),
             ("/v1/models/team%2Fchat", Address::Model("team/chat".into())),
             ("/v1/models/%zz", Address::Unknown),
+            ("/v1/feedback/", Address::Feedback),
             ("/v1/routes/chat/state", Address::RouteState("chat".into())),
             ("/v1/decisions/01ABC", Address::Decision("01ABC".into())),
             ("/v1/chat", Address::Unknown),

@@ -33,6 +33,7 @@ pub(super) struct Prepared {
 pub(super) struct Received {
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
+    /// Counts the body.
     held: Arc<Held>,
 }
 
@@ -123,7 +124,8 @@ async fn let_in(
         let time = Moment { clock: shared.driver.clock, entropy, left: deadline.unwrap_or(Nanos::MAX) };
         let (asked, spent) = look_up(&applied, (route, wants), (&ask, &headers, cache), (time, spent)).await;
         let bodies = shared.bodies.share(applied.deployment.server.body_bytes.0);
-        let terms = Terms { size, entropy, deadline, max_tier, min_confidence, wants, private, bodies, spent };
+        let whose = cache::whose(&headers, &applied.deployment.routes[route.index()].quality.vary);
+        let terms = Terms { size, entropy, deadline, max_tier, min_confidence, wants, private, whose, bodies, spent };
         // None means that a reload came in between: the request is read again, as the new revision reads it, and what was
         // fetched under the old one has cost it its time all the same.
         before = spent;

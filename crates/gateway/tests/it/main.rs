@@ -15,6 +15,7 @@ mod dialects;
 mod encrypted;
 mod enrich;
 mod faults;
+mod feedback;
 mod fields;
 mod grpc;
 mod guards;

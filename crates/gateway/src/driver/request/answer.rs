@@ -107,6 +107,7 @@ impl Task {
             Ok(classified) => classified,
             Err(message) => return self.refusal(Problem::Invalid, &message, None, disclosure),
         };
+        self.note_said(answer);
         let answer = classified.as_ref().unwrap_or(answer);
         let mut parameters = told.parameters();
         let last = self.batch.last().unwrap_or_default();

@@ -146,16 +146,19 @@ impl Batch {
         InferAnswer::of_rows(&parts, self.all).map(Cow::Owned)
     }
 
-    /// Returns what a client reads of its rows, where several tiers answered them: by which each was, the rest by `last`, and
-    /// why not by the first, which is for the reason of the answer where the row has none of its own.
-    pub(super) fn told(&self, (last, reason): (u8, Reason)) -> Vec<(&'static str, Parameter)> {
-        if self.kept.is_empty() {
-            return Vec::new();
-        }
+    /// Returns by which tier each row was answered, the rest by `last`; none where one tier answered all.
+    pub(super) fn tiers(&self, last: u8) -> Option<Vec<u8>> {
         let mut tiers = vec![last; self.all];
         for part in &self.kept {
             part.rows.iter().for_each(|row| tiers[*row] = part.tier);
         }
+        (!self.kept.is_empty()).then_some(tiers)
+    }
+
+    /// Returns what a client reads of its rows, where several tiers answered them: by which each was, the rest by `last`, and
+    /// why not by the first, which is for the reason of the answer where the row has none of its own.
+    pub(super) fn told(&self, (last, reason): (u8, Reason)) -> Vec<(&'static str, Parameter)> {
+        let Some(tiers) = self.tiers(last) else { return Vec::new() };
         let why = |(tier, why): (&u8, &Option<Reason>)| match tier {
             0 => "",
             _ => why.unwrap_or(reason).name(),

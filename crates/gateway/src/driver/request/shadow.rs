@@ -28,6 +28,7 @@ use crate::{
     events::Events,
     path::{Chunk, Ended, Left, Meaning, Piece},
     post::Posting,
+    quality,
     shadow::{Given, SHORT, Shadowed, compare},
     snapshot::Applied,
     upstream::Call,
@@ -240,7 +241,12 @@ impl Copied {
         {
             live.learn(self.driver.clock.wall(self.driver.clock.now()), first, own);
         }
-        self.events.shadow(shadowed);
+        let truth = deployment.routes[self.route.index()].quality.truth.as_ref().filter(|_| result.is_ok());
+        let said = match (truth, shadow) {
+            (Some(truth), Given::Infer(own)) => quality::read_answer(own, truth),
+            _ => Vec::new(),
+        };
+        self.events.shadow(shadowed, said);
     }
 
     fn tell(&self, event: Event) {

@@ -1,6 +1,9 @@
 //! Submit: hands a request to the core, and starts its task.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use evenkeel_core::{
     Admit, CommitPoint, Features, ImputedPolicy, Lookup, Nanos, Operation, Permille, RequestId, RouteId, Wants,
@@ -67,6 +70,8 @@ pub(crate) struct Terms {
     pub(crate) wants: Wants,
     /// The client wants no copy made of it.
     pub(crate) private: bool,
+    /// Whose request it is: who else labels it does not count.
+    pub(crate) whose: u64,
     pub(crate) bodies: Permille,
     /// What was spent on it before.
     pub(crate) spent: Nanos,
@@ -118,6 +123,7 @@ pub(crate) fn submit(
         came: it.asked.as_ref().and_then(|asked| asked.came),
         calibrated: Vec::new(),
         notes: Vec::new(),
+        said: OnceLock::new(),
         finish: None,
         source: None,
         shadow: None,
@@ -142,7 +148,7 @@ impl Submission {
     }
 
     fn admission(&self, request: RequestId) -> Admit {
-        let Terms { size, entropy, deadline, max_tier, min_confidence, wants, private, bodies, spent } = self.terms;
+        let Terms { size, entropy, deadline, max_tier, min_confidence, wants, private, bodies, spent, whose: _ } = self.terms;
         let Size { operation, cost, weight, tokens, needs } = size;
         let imputed = self.ask.enriched().map_or(Permille::new(0), |it| it.share);
         Admit {

@@ -1,0 +1,274 @@
+//! Quality: how often each tier is right, from labels that come after the answer (`signals.md` §9).
+//!
+//! Every answer is held until its truth comes (`POST /v1/feedback`), joined by the id of its decision. What is held is the least that
+//! a label can be compared with: a number, a truth value, or the digest of a text; never an input.
+//!
+//! ```text
+//! record ------\
+//! copy of it ----> queue -> one thread -> ledger of the route -> figures, when somebody asks
+//! feedback ----/
+//! ```
+//!
+//! # Invariants
+//! - `QUAL-1`: no request waits for it: a record is put into a bounded queue, and where that fills up records are left out by the
+//!   bits of their ids, never by what they say, and counted.
+//! - `QUAL-2`: what is joined depends on the order of the queue alone: feedback stands behind the record that it speaks of.
+//! - `QUAL-3`: no figure without how many rows stand behind it, its time, and what it takes for granted.
+//!
+//! # When it misleads
+//! It is memory: it ends with the process, and beyond `quality.memory` the oldest are forgotten. Rows of one request count one by
+//! one, though they are not independent: intervals of a route with large batches are too narrow.
+
+mod answered;
+mod copies;
+mod item;
+mod ledger;
+mod read;
+mod value;
+
+use std::{collections::BTreeMap, sync::Arc, thread};
+
+use evenkeel_api as api;
+use evenkeel_config as config;
+use evenkeel_core::{Decision, End};
+use http::HeaderMap;
+use jiff::Timestamp;
+use parking_lot::Mutex;
+use tokio::sync::{mpsc, oneshot};
+use ulid::Ulid;
+
+use self::ledger::{Ledger, Row};
+pub(crate) use self::{
+    answered::{Answered, Said, read as read_answer},
+    copies::Copied,
+    item::{Batch, Item, Malformed, parse},
+    ledger::{Joined, Refused},
+    value::Value,
+};
+use crate::{events::Count, shadow::Shadowed, vote::Sure};
+
+/// Records, copies and feedback that wait.
+const WAITING: usize = 4_096;
+/// Rows of a request that are held.
+pub(crate) const ROWS: usize = 1_024;
+
+/// What a route is measured by, and since when each of its tiers is what it is.
+pub(crate) struct Measured {
+    pub(crate) route: String,
+    pub(crate) spec: Arc<config::Quality>,
+    /// Tier by tier: its name, and since when it answers as it does.
+    pub(crate) tiers: Vec<(String, Timestamp)>,
+}
+
+/// Where records and labels meet.
+pub(crate) struct Quality {
+    book: Arc<Mutex<Book>>,
+    queue: mpsc::Sender<Message>,
+    count: Count,
+}
+
+/// The ledgers of all routes.
+#[derive(Default)]
+struct Book(BTreeMap<String, Ledger>);
+
+enum Message {
+    Decided(Decided),
+    Copied(Copied),
+    Labels(Labels),
+}
+
+/// An answer that waits for its labels.
+struct Decided {
+    id: u128,
+    at: u64,
+    route: String,
+    /// Tier by tier, by name.
+    tiers: Vec<String>,
+    answered: Answered,
+    rows: Vec<Row>,
+}
+
+/// Feedback, with whoever gives it.
+struct Labels {
+    at: u64,
+    headers: HeaderMap,
+    items: Vec<Result<Item, Malformed>>,
+    answer: oneshot::Sender<Vec<Result<Joined, Refused>>>,
+}
+
+impl Quality {
+    /// Starts the thread that joins; it ends with this.
+    pub(crate) fn start(count: Count) -> Self {
+        let (queue, messages) = mpsc::channel(WAITING);
+        let book = Arc::new(Mutex::new(Book::default()));
+        let (shared, counts) = (book.clone(), count.clone());
+        let started = thread::Builder::new().name("quality".into()).spawn(move || work(messages, &shared, &counts));
+        if let Err(error) = started {
+            tracing::error!(target: "evenkeel::quality", %error, "labels are not joined: no thread can be started");
+        }
+        Self { book, queue, count }
+    }
+
+    /// Notes what routes are measured by. A route that is gone is forgotten; of a tier that has become another one, what was before.
+    pub(crate) fn applied(&self, measured: Vec<Measured>) {
+        let mut book = self.book.lock();
+        book.0.retain(|name, _| measured.iter().any(|it| it.route == *name));
+        for it in measured {
+            let ledger = book.0.entry(it.route).or_insert_with(|| Ledger::new(it.spec.clone()));
+            ledger.applied(it.spec, &it.tiers);
+        }
+    }
+
+    /// Holds the answer of a request that is over, where it got one.
+    pub(crate) fn decided(&self, decision: &Decision, id: &str, at: Timestamp, of: (Answered, Option<&Sure>)) {
+        let (answered, sure) = of;
+        let (End::Answered, Some(tier), Ok(id)) = (decision.outcome.end, decision.outcome.tier, Ulid::from_string(id))
+        else {
+            return;
+        };
+        let route = &decision.revision.routes[decision.route.index()];
+        let p = |row: usize| sure.and_then(|it| it.rows.get(row).copied());
+        let rows = match &answered.rows {
+            rows if rows.is_empty() => vec![Row::new(tier, None, p(0))],
+            rows => {
+                rows.iter().enumerate().map(|(at, it)| Row::new(it.tier.unwrap_or(tier), it.value, p(at))).collect()
+            }
+        };
+        let tiers = route.tiers.iter().map(|it| it.name.clone()).collect();
+        let at = nanos(at).saturating_sub(decision.outcome.latency);
+        let decided = Decided { id: id.0, at, route: route.name.clone(), tiers, answered, rows };
+        let name = route.tiers[usize::from(tier)].name.clone();
+        self.put(decided.id, Message::Decided(decided), (&route.name, &name));
+    }
+
+    /// Notes what a copy of a request said.
+    pub(crate) fn copied(&self, it: &Shadowed, said: Vec<Option<Value>>) {
+        let Ok(id) = Ulid::from_string(&it.decision) else { return };
+        let copied = Copied::new(id.0, it, said);
+        self.put(id.0, Message::Copied(copied), (&it.route, &it.path));
+    }
+
+    /// Joins feedback to what it speaks of, item by item; none where this process is ending.
+    pub(crate) async fn label(
+        &self,
+        headers: HeaderMap,
+        items: Vec<Result<Item, Malformed>>,
+        at: Timestamp,
+    ) -> Option<Vec<Result<Joined, Refused>>> {
+        let (answer, answered) = oneshot::channel();
+        let labels = Labels { at: nanos(at), headers, items, answer };
+        self.queue.send(Message::Labels(labels)).await.ok()?;
+        answered.await.ok()
+    }
+
+    /// Says how often the tiers of a route are right.
+    pub(crate) fn read(&self, route: &str, now: Timestamp) -> Option<api::RouteQuality> {
+        self.book.lock().0.get(route).map(|it| it.read(route, nanos(now)))
+    }
+
+    /// Says it of all routes.
+    pub(crate) fn read_all(&self, now: Timestamp) -> api::Quality {
+        let book = self.book.lock();
+        api::Quality { as_of: now, routes: book.0.iter().map(|(name, it)| it.read(name, nanos(now))).collect() }
+    }
+
+    /// QUAL-1.
+    fn put(&self, id: u128, message: Message, (route, path): (&str, &str)) {
+        let entered = enters(id, self.queue.capacity()) && self.queue.try_send(message).is_ok();
+        if !entered {
+            self.count.one(route, path, "dropped");
+        }
+    }
+}
+
+/// Says whether what has this id enters a queue with so much room: all while half of it is free, then every second, then one in
+/// eight. The lower bits of an id are drawn.
+fn enters(id: u128, free: usize) -> bool {
+    let bits = id as u64;
+    match (free * 4).div_ceil(WAITING) {
+        0 => false,
+        1 => bits.is_multiple_of(8),
+        2 => bits.is_multiple_of(2),
+        _ => true,
+    }
+}
+
+fn work(mut messages: mpsc::Receiver<Message>, book: &Mutex<Book>, count: &Count) {
+    while let Some(message) = messages.blocking_recv() {
+        match message {
+            Message::Decided(it) => book.lock().decided(it, count),
+            Message::Copied(it) => book.lock().copied(it),
+            Message::Labels(Labels { at, headers, items, answer }) => {
+                // The lock is let go between two, for who reads.
+                let join = |item| book.lock().label((at, &headers), item, count);
+                // Nobody listens any more where the client has left.
+                let _ = answer.send(items.into_iter().map(join).collect());
+            }
+        }
+    }
+}
+
+impl Book {
+    fn decided(&mut self, it: Decided, count: &Count) {
+        // Its route is gone.
+        let Some(ledger) = self.0.get_mut(&it.route) else { return };
+        let route = it.route.clone();
+        ledger.decided(it).iter().for_each(|path| count.one(&route, path, "forgotten"));
+    }
+
+    fn copied(&mut self, it: Copied) {
+        if let Some(ledger) = self.0.get_mut(&it.route) {
+            ledger.copied(it);
+        }
+    }
+
+    fn label(
+        &mut self,
+        (at, headers): (u64, &HeaderMap),
+        item: Result<Item, Malformed>,
+        count: &Count,
+    ) -> Result<Joined, Refused> {
+        let (joined, of) = match item {
+            Ok(item) => match self.0.iter_mut().find(|(_, it)| it.holds(item.decision)) {
+                Some((route, ledger)) => {
+                    let joined = ledger.label((at, headers), &item);
+                    (joined, ledger.paths(item.decision).into_iter().map(|path| (route.as_str(), path)).collect())
+                }
+                None => (Err(ledger::unknown(item.decision, at)), Vec::new()),
+            },
+            Err(malformed) => (Err(Refused::Malformed(malformed)), Vec::new()),
+        };
+        let kind = joined.as_ref().map_or_else(Refused::kind, |it| it.kind());
+        of.iter().for_each(|(route, path)| count.one(route, path, kind));
+        if of.is_empty() {
+            // Whose route and tier nobody knows.
+            count.one("none", "none", kind);
+        }
+        joined
+    }
+}
+
+/// Returns a time as nanoseconds since 1970.
+fn nanos(at: Timestamp) -> u64 {
+    u64::try_from(at.as_nanosecond()).unwrap_or(0)
+}
+
+/// Returns such a time as people name it.
+fn wall(nanos: u64) -> Timestamp {
+    Timestamp::from_nanosecond(i128::from(nanos)).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn qual_1_a_queue_that_fills_up_leaves_records_out_by_the_bits_of_their_ids() {
+        let entered = |free: usize| (0..1_000_u128).filter(|id| enters(*id, free)).count();
+        assert_eq!(
+            [WAITING, WAITING / 2 + 1, WAITING / 2, WAITING / 4, 1, 0].map(entered),
+            [1_000, 1_000, 500, 125, 125, 0]
+        );
+        assert!(enters(8, 1) && !enters(9, 1), "the same ones, whatever they say");
+    }
+}

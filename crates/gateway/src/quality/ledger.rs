@@ -1,0 +1,335 @@
+//! Ledger: the answers of one route that wait for their labels, and those that have them.
+//!
+//! # Invariants
+//! - `LED-1`: it takes no more memory than its route says: beyond that the oldest answers leave. One that is older than 14 days leaves
+//!   in any case.
+//! - `LED-2`: an item counts whole or not at all; of several labels of a row the last one counts.
+//! - `LED-3`: who did not ask does not know that there is an answer, unless the route takes labels from anyone.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use evenkeel_config as config;
+use evenkeel_signals::estimate::{ConceptDrift, MOST_DELAY_NS};
+use http::HeaderMap;
+use jiff::Timestamp;
+use ulid::Ulid;
+
+use super::{
+    Decided, ROWS, Value,
+    copies::Copied,
+    item::{Claim, Claims, Item, Malformed},
+    nanos,
+};
+use crate::cache::whose;
+
+/// What an answer costs besides its rows, and what a row costs.
+const COST: usize = 192;
+const ROW: usize = size_of::<Row>();
+const COPIED: usize = 96;
+
+/// The answers of one route.
+pub(super) struct Ledger {
+    pub(super) spec: Arc<config::Quality>,
+    /// Tiers by name: a row holds the place of its own.
+    pub(super) names: Vec<Arc<str>>,
+    pub(super) held: BTreeMap<u128, Held>,
+    size: usize,
+    /// The tiers that the route has, and since when each answers as it does, ns.
+    pub(super) tiers: Vec<(Arc<str>, u64)>,
+    /// By tier: whether what its confidences say comes true.
+    pub(super) watches: BTreeMap<Arc<str>, ConceptDrift>,
+    /// Answers that had to leave before their time.
+    pub(super) forgotten: u64,
+}
+
+/// An answer.
+pub(super) struct Held {
+    pub(super) at: u64,
+    whose: u64,
+    private: bool,
+    pub(super) rows: Box<[Row]>,
+    /// What copies of it said, each of one path.
+    pub(super) copies: Vec<Heard>,
+}
+
+/// What a copy said.
+pub(super) struct Heard {
+    pub(super) path: Arc<str>,
+    pub(super) said: Box<[Option<Value>]>,
+    pub(super) compared: (u64, u64),
+}
+
+/// A row of an answer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Row {
+    /// The tier that answered: its place in its route, then that of its name.
+    pub(super) tier: u16,
+    pub(super) said: Option<Value>,
+    /// How likely it is right, in thousandths, as its client was told.
+    pub(super) p: Option<u16>,
+    pub(super) label: Option<Label>,
+}
+
+/// What became of a row.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Label {
+    pub(super) claim: Claim,
+    /// After how long the first came, ns.
+    pub(super) delay: u64,
+}
+
+/// What became of feedback that counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Joined {
+    /// It is the first of some row.
+    Counted,
+    /// It takes the place of earlier feedback.
+    Replaced,
+}
+
+/// Why feedback does not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    Malformed(Malformed),
+    Unknown,
+    Late,
+    Private,
+    NoLabels,
+    NoSuchRow,
+    RowCount,
+    NotSaid,
+    Unlike(&'static str),
+}
+
+impl Joined {
+    /// Returns the word of answers and metrics.
+    pub(crate) const fn kind(self) -> &'static str {
+        match self {
+            Self::Counted => "counted",
+            Self::Replaced => "replaced",
+        }
+    }
+}
+
+impl Refused {
+    /// Returns the word of answers and metrics.
+    pub(crate) const fn kind(&self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Late => "late",
+            Self::Private => "private",
+            _ => "refused",
+        }
+    }
+
+    /// Says what is wrong, and how to mend it.
+    pub(crate) fn message(&self) -> String {
+        match self {
+            Self::Malformed(Malformed(why)) => (*why).into(),
+            Self::Unknown => {
+                "no answer of this decision is held: it is not of this process, was given to another client, gave no \
+                              answer, or had to leave (`quality.memory`)"
+                    .into()
+            }
+            Self::Late => "labels count for 14 days after the answer, and this one is older".into(),
+            Self::Private => "its client wanted nothing of it kept (`evenkeel-private`); say `correct`".into(),
+            Self::NoLabels => {
+                "this route does not say what a label is compared with (`quality.output`, `quality.label`); say \
+                               `correct` or `score`"
+                    .into()
+            }
+            Self::NoSuchRow => format!("it has no such row; rows count from 0, and the first {ROWS} are held"),
+            Self::RowCount => "it has another number of rows; write one for each, or name them in `rows`".into(),
+            Self::NotSaid => "the answer did not have what a label is compared with; say `correct` or `score`".into(),
+            Self::Unlike(wanted) => format!("the answer said {wanted}, and the label is of another type"),
+        }
+    }
+}
+
+/// Says what to say of a decision that nothing holds: its id has its time.
+pub(super) fn unknown(id: u128, now: u64) -> Refused {
+    let made = Timestamp::from_millisecond(i64::try_from(Ulid(id).timestamp_ms()).unwrap_or(0)).map_or(0, nanos);
+    if made < now.saturating_sub(MOST_DELAY_NS) { Refused::Late } else { Refused::Unknown }
+}
+
+impl Row {
+    pub(super) fn new(tier: u8, said: Option<Value>, p: Option<u16>) -> Self {
+        Self { tier: tier.into(), said, p, label: None }
+    }
+
+    /// Says whether it was right; none as long as nobody has said.
+    pub(super) fn right(&self, spec: &config::Quality) -> Option<bool> {
+        right(self.said, self.label?.claim, spec)
+    }
+}
+
+/// Says whether what was said is right.
+pub(super) fn right(said: Option<Value>, claim: Claim, spec: &config::Quality) -> Option<bool> {
+    match claim {
+        Claim::Correct(it) => Some(it),
+        Claim::Score(it) => Some(it >= spec.right_at),
+        Claim::Label(label) => said?.is_as(label, spec),
+    }
+}
+
+impl Held {
+    fn size(&self) -> usize {
+        let copies = self.copies.iter().map(|it| COPIED + it.said.len() * size_of::<Option<Value>>());
+        COST + self.rows.len() * ROW + copies.sum::<usize>()
+    }
+}
+
+impl Ledger {
+    pub(super) fn new(spec: Arc<config::Quality>) -> Self {
+        Self {
+            spec,
+            names: Vec::new(),
+            held: BTreeMap::new(),
+            size: 0,
+            tiers: Vec::new(),
+            watches: BTreeMap::new(),
+            forgotten: 0,
+        }
+    }
+
+    /// Notes what the route is measured by. What a tier said that has become another is not measured any more.
+    pub(super) fn applied(&mut self, spec: Arc<config::Quality>, tiers: &[(String, Timestamp)]) {
+        let named = |(name, since): &(String, Timestamp)| (Arc::from(name.as_str()), nanos(*since));
+        let tiers: Vec<(Arc<str>, u64)> = tiers.iter().map(named).collect();
+        self.watches.retain(|name, _| self.tiers.iter().any(|it| it.0 == *name && tiers.contains(it)));
+        (self.spec, self.tiers) = (spec, tiers);
+        self.bound();
+    }
+
+    /// Holds an answer; returns which tiers have had to give up others for it.
+    pub(super) fn decided(&mut self, it: Decided) -> Vec<Arc<str>> {
+        let names: Vec<u16> = it.tiers.iter().map(|name| self.name(name)).collect();
+        let row = |row: Row| Row { tier: names.get(usize::from(row.tier)).copied().unwrap_or(u16::MAX), ..row };
+        let rows = it.rows.into_iter().take(ROWS).map(row).collect();
+        let super::Answered { whose, private, .. } = it.answered;
+        let held = Held { at: it.at, whose, private, rows, copies: Vec::new() };
+        self.size += held.size();
+        if let Some(before) = self.held.insert(it.id, held) {
+            self.size -= before.size();
+        }
+        self.grow_old(it.at);
+        self.bound()
+    }
+
+    /// Holds what a copy said beside it.
+    pub(super) fn copied(&mut self, it: Copied) {
+        let Some(held) = self.held.get_mut(&it.id) else { return };
+        let before = held.size();
+        let said = if held.private { Box::default() } else { it.said.into() };
+        held.copies.push(Heard { path: it.path.into(), said, compared: it.compared });
+        self.size += held.size() - before;
+        self.bound();
+    }
+
+    /// Says whether an answer is held.
+    pub(super) fn holds(&self, id: u128) -> bool {
+        self.held.contains_key(&id)
+    }
+
+    /// Returns the tiers that answered rows of it, each once.
+    pub(super) fn paths(&self, id: u128) -> BTreeSet<Arc<str>> {
+        let rows = self.held.get(&id).map(|it| &it.rows[..]).unwrap_or_default();
+        rows.iter().filter_map(|it| self.names.get(usize::from(it.tier)).cloned()).collect()
+    }
+
+    /// Joins a piece of feedback to its answer.
+    pub(super) fn label(&mut self, (at, headers): (u64, &HeaderMap), item: &Item) -> Result<Joined, Refused> {
+        let spec = self.spec.clone();
+        let Some(held) = self.held.get_mut(&item.decision) else { return Err(unknown(item.decision, at)) };
+        if !spec.anyone && held.whose != whose(headers, &spec.vary) {
+            return Err(Refused::Unknown);
+        }
+        let delay = at.saturating_sub(held.at);
+        if delay > MOST_DELAY_NS {
+            return Err(Refused::Late);
+        }
+        let claims = claims(item, held, &spec)?;
+        let mut joined = Joined::Replaced;
+        for (row, claim) in claims {
+            let row = &mut held.rows[row];
+            let first = row.label.map(|it| it.delay);
+            row.label = Some(Label { claim, delay: first.unwrap_or(delay) });
+            if first.is_some() {
+                continue;
+            }
+            joined = Joined::Counted;
+            let Some(name) = self.names.get(usize::from(row.tier)) else { continue };
+            let measured = self.tiers.iter().any(|(tier, since)| tier == name && held.at >= *since);
+            if let (Some(p), Some(right), true) = (row.p, row.right(&spec), measured) {
+                self.watches.entry(name.clone()).or_default().update(at, f64::from(p) / 1e3, right);
+            }
+        }
+        Ok(joined)
+    }
+
+    /// Returns the place of a name.
+    fn name(&mut self, name: &str) -> u16 {
+        let known = self.names.iter().position(|it| **it == *name);
+        let at = known.unwrap_or_else(|| {
+            self.names.push(name.into());
+            self.names.len() - 1
+        });
+        u16::try_from(at).unwrap_or(u16::MAX)
+    }
+
+    /// Lets go what is too old for any label.
+    fn grow_old(&mut self, now: u64) {
+        let before = now.saturating_sub(MOST_DELAY_NS);
+        while let Some(first) = self.held.first_entry().filter(|it| it.get().at < before) {
+            self.size -= first.remove().size();
+        }
+    }
+
+    /// Lets the oldest go while all take too much (LED-1); returns their tiers.
+    fn bound(&mut self) -> Vec<Arc<str>> {
+        let most = usize::try_from(self.spec.memory).unwrap_or(usize::MAX);
+        let mut left = Vec::new();
+        while self.size > most
+            && let Some((id, _)) = self.held.first_key_value()
+        {
+            let id = *id;
+            left.extend(self.paths(id));
+            let Some(gone) = self.held.remove(&id) else { break };
+            self.size -= gone.size();
+            self.forgotten += 1;
+        }
+        left
+    }
+}
+
+/// Says of which rows an item speaks, and what it says; it is looked at whole before any of it counts (LED-2).
+fn claims(item: &Item, held: &Held, spec: &config::Quality) -> Result<Vec<(usize, Claim)>, Refused> {
+    let rows = item.rows.clone().unwrap_or_else(|| (0..held.rows.len()).collect());
+    if rows.iter().any(|row| *row >= held.rows.len()) {
+        return Err(Refused::NoSuchRow);
+    }
+    let claims: Vec<(usize, Claim)> = match &item.claims {
+        Claims::All(Claim::Label(_)) if rows.len() != 1 => return Err(Refused::RowCount),
+        Claims::All(claim) => rows.into_iter().map(|row| (row, *claim)).collect(),
+        Claims::Each(each) if each.len() != rows.len() => return Err(Refused::RowCount),
+        Claims::Each(each) => rows.into_iter().zip(each).filter_map(|(row, it)| Some((row, (*it)?))).collect(),
+    };
+    for (row, claim) in &claims {
+        if held.private && !matches!(claim, Claim::Correct(_)) {
+            return Err(Refused::Private);
+        }
+        let Claim::Label(label) = claim else { continue };
+        if spec.truth.is_none() {
+            return Err(Refused::NoLabels);
+        }
+        let said = held.rows[*row].said.ok_or(Refused::NotSaid)?;
+        said.is_as(*label, spec).ok_or(Refused::Unlike(said.wanted()))?;
+    }
+    Ok(claims)
+}
+
+#[cfg(test)]
+mod tests;
