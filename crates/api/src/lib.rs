@@ -7,6 +7,7 @@ mod calibration;
 mod certificate;
 mod decision;
 mod explain;
+mod forecast;
 mod quality;
 mod ready;
 mod status;
@@ -20,6 +21,7 @@ pub use decision::{
     LearntBy, Model, Outcome, Posted, Rows, RuleRows, Share, Sureness, Usage, Vote, Votes,
 };
 pub use explain::{Explained, Section, explain};
+pub use forecast::Forecast;
 pub use quality::{Figure, Quality, RouteQuality, Score, TierQuality};
 pub use ready::{Ready, Rejected, Unproven};
 pub use status::{FeatureServer, Gate, MemberState, RouteBrief, RouteState, Standing, Status, TierState};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Calibration, Certificate, Quality, TierQuality, ready::Unproven};
+use crate::{Calibration, Certificate, Forecast, Quality, TierQuality, ready::Unproven};
 
 /// How everything stands, for operators.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -98,6 +98,9 @@ pub struct RouteState {
     /// What is promised of its thresholds; absent where nothing is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<Certificate>,
+    /// How likely it falls back soon; absent as long as that cannot be said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forecast: Option<Forecast>,
     /// Its tiers, in order.
     pub tiers: Vec<TierState>,
 }

@@ -32,6 +32,7 @@ use crate::{
     bill::Spent,
     cache::Noted,
     enrich::{Enriched, Plan},
+    forecast::Forecasts,
     guard::Told,
     path::{Found, ModelFile, Notes, Search, Unsaid},
     quality::{Answered, Quality, Value},
@@ -134,6 +135,7 @@ pub(crate) struct Events {
     ring: Mutex<Ring>,
     pub(crate) metrics: Metrics,
     pub(crate) quality: Quality,
+    pub(crate) forecasts: Forecasts,
     pub(crate) shares: Mutex<Shares>,
     watchers: broadcast::Sender<Happened>,
     log: Log,
@@ -145,6 +147,7 @@ impl Events {
         Self {
             ring: Mutex::default(),
             quality: Quality::start(metrics.count()),
+            forecasts: Forecasts::default(),
             metrics,
             shares: Mutex::default(),
             watchers: broadcast::Sender::new(LAG),
@@ -187,6 +190,7 @@ impl Events {
             self.metrics.cached(&record.decision, cached);
         }
         self.shares.lock().decision(&record.decision, record.at);
+        self.forecasts.decision(&record.decision);
         self.quality.decided(&record.decision, &record.id, record.at, (answered, record.sure.as_ref()));
         if !self.log.decision(&record) {
             self.metrics.line_dropped();

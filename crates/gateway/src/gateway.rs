@@ -1,6 +1,10 @@
 //! Gateway: the data plane as a whole, for whoever wires it up.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
 use evenkeel_api as api;
@@ -10,7 +14,7 @@ use jiff::Timestamp;
 use tokio::{
     net::{TcpListener, TcpSocket, lookup_host},
     sync::{broadcast, mpsc, watch},
-    time::timeout,
+    time::{MissedTickBehavior, interval, timeout},
 };
 
 use crate::{
@@ -19,6 +23,7 @@ use crate::{
     driver::Driver,
     entropy::Entropy,
     events::{Events, Happened},
+    forecast,
     listen::{self, Connections},
     probe,
     quality::Measured,
@@ -122,6 +127,8 @@ impl Gateway {
         }));
         #[expect(clippy::disallowed_methods, reason = "it ends with the driver, and holds no share of the gateway")]
         tokio::spawn(probe::serve(Arc::downgrade(&gateway.0), probes));
+        #[expect(clippy::disallowed_methods, reason = "it ends with the gateway, of which it holds no share")]
+        tokio::spawn(foresee(Arc::downgrade(&gateway.0)));
         #[expect(
             clippy::disallowed_methods,
             reason = "it ends when the gateway closes, which is where a drain begins"
@@ -184,6 +191,7 @@ impl Gateway {
         });
         self.0.events.metrics.semantic_cache(counts);
         self.0.events.metrics.quality(&self.quality(None));
+        self.0.events.metrics.forecasts(self.0.events.forecasts.all().into_iter());
         self.0.events.metrics.text(now, (&revision, &states))
     }
 
@@ -261,6 +269,18 @@ fn measured(applied: &Applied) -> Vec<Measured> {
         tiers: route.tiers.iter().map(|it| (it.name.clone(), applied.since[it.path.index()])).collect(),
     };
     applied.deployment.revision.routes.iter().zip(&applied.deployment.routes).map(of).collect()
+}
+
+/// Makes a point of what may let a route fall back, every five seconds, for as long as the gateway lives.
+async fn foresee(shared: Weak<Shared>) {
+    let mut ticks = interval(forecast::EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let Some(alive) = shared.upgrade() else { return };
+        let at = u64::try_from(Timestamp::now().as_nanosecond()).unwrap_or(0);
+        alive.events.forecasts.tick(at, &forecast::stands(&alive.driver.under_way()));
+    }
 }
 
 /// Listens on an address, which may be a name.

@@ -15,6 +15,7 @@ mod driver;
 mod enrich;
 mod entropy;
 mod events;
+mod forecast;
 mod gateway;
 mod guard;
 mod judge;

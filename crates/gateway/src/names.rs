@@ -43,6 +43,7 @@ pub(crate) const QUALITY_EVENTS: &str = "evenkeel_quality_events";
 pub(crate) const ACCURACY: &str = "evenkeel_accuracy";
 pub(crate) const ACCURACY_SAMPLES: &str = "evenkeel_accuracy_samples";
 pub(crate) const ACCURACY_AGE: &str = "evenkeel_accuracy_age_seconds";
+pub(crate) const FORECAST: &str = "evenkeel_forecast_probability";
 pub(crate) const POST_CHANGES: &str = "evenkeel_post_changes";
 pub(crate) const PROBES: &str = "evenkeel_probes";
 pub(crate) const REFUSED: &str = "evenkeel_refused_before_admission";

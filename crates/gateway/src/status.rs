@@ -88,6 +88,7 @@ pub(crate) fn one(driver: &Driver, events: &Events, name: &str, applied: &Applie
             .get(at.index())
             .and_then(|it| it.certificate.as_ref())
             .map(|it| certificate(it, Timestamp::now())),
+        forecast: events.forecasts.read(name).filter(|_| state.tier == 0),
         tiers: route.tiers.iter().zip(&state.tiers).enumerate().map(tier).collect(),
     })
 }

@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 use anyhow::Context;
 use bytes::Bytes;
 use clap::Args;
-use evenkeel_api::{Certificate, Figure, RouteState, Standing, TierQuality, TierState};
+use evenkeel_api::{Certificate, Figure, Forecast, RouteState, Standing, TierQuality, TierState};
 use http_body_util::{BodyExt, Empty};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 
@@ -93,6 +93,9 @@ fn told(route: &RouteState) -> String {
             text += &format!("    {}\n", quality_in_words(quality));
         }
     }
+    if let Some(forecast) = route.forecast.as_ref().filter(|it| it.warns) {
+        text += &format!("  {}\n", forecast_in_words(forecast));
+    }
     let below = route.tiers.get(1..).unwrap_or_default();
     let counts = below.iter().filter(|tier| tier.redundancy == "counts").count();
     text += &route.certificate.as_ref().map(promised).unwrap_or_default();
@@ -140,6 +143,11 @@ fn quality_in_words(it: &TierQuality) -> String {
         text += &format!("; {awaited} awaited, with them between {least:.3} and {most:.3}");
     }
     text
+}
+
+fn forecast_in_words(it: &Forecast) -> String {
+    let Forecast { probability, within_s, because, .. } = it;
+    format!("likely to fall back within {} min: {probability:.1}, because {because}", within_s / 60)
 }
 
 /// Says why a tier does not count; none where it does.
@@ -191,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_of_quality_is_told_with_its_numbers() {
+    fn what_is_known_of_quality_and_of_the_future_is_told_with_its_numbers() {
         let at = json!("2026-01-01T00:00:00Z");
         let figure = |value: f64, n: u64, method: &str| json!({"value": value, "low": value - 0.05, "high": value + 0.05, "n": n, "as_of": at, "method": method, "assumption": "true if so"});
         let with = |number: u8, quality: Value| {
@@ -199,15 +207,17 @@ mod tests {
             tier["quality"] = quality;
             tier
         };
-        let route = json!({
+        let mut route = json!({
             "route": "score", "phase": "normal", "tier": 0, "method": "primary", "degraded": false,
             "reason": "PRIMARY_HEALTHY", "since": at, "revision": "r", "tiers": [
                 with(0, json!({"tier": 0, "name": "t0", "rows": 150, "labels": 120, "accuracy": figure(0.91, 120, "labels"), "bounds": [0.728, 0.928]})),
                 with(1, json!({"tier": 1, "name": "t1", "rows": 3, "labels": 0, "note": "no labels: accuracy unknown"})),
                 with(2, json!({"tier": 2, "name": "t2", "rows": 3, "labels": 0, "note": "no labels: accuracy unknown", "label_free": figure(0.8, 30, "label_free")})),
             ],
+            "forecast": {"probability": 0.84, "within_s": 300, "because": "p95 latency", "value": 180.0, "threshold": 200.0, "warns": true,
+                "crosses_in_s": 120, "judged": 1000, "brier": 0.01, "skill": 0.6, "as_of": at},
         });
-        let text = told(&serde_json::from_value(route).expect("a route"));
+        let text = told(&serde_json::from_value(route.clone()).expect("a route"));
         let lines: Vec<&str> = text.lines().map(str::trim).collect();
         assert_eq!(
             lines[2],
@@ -218,6 +228,10 @@ mod tests {
             lines[6],
             "no labels: accuracy unknown; by confidence 0.800, n = 30, as of 2026-01-01T00:00:00Z, true if so"
         );
+        assert_eq!(lines[7], "likely to fall back within 5 min: 0.8, because p95 latency");
+        route["forecast"]["warns"] = false.into();
+        let quiet = told(&serde_json::from_value(route).expect("a route"));
+        assert!(!quiet.contains("likely"), "{quiet}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Metrics of labels that come after the answer, and of how often tiers are right by them.
+//! Metrics of labels that come after the answer, and of how often tiers are right by them; of how likely a route falls back soon.
 
 use std::sync::atomic::AtomicU64;
 
@@ -31,6 +31,7 @@ pub(super) struct Quality {
     accuracy: Ratios,
     samples: Gauges,
     age: Ratios,
+    forecast: Ratios,
 }
 
 impl Quality {
@@ -40,6 +41,8 @@ impl Quality {
         it.register(names::ACCURACY, help, self.accuracy.clone());
         it.register(names::ACCURACY_SAMPLES, "Rows behind that share", self.samples.clone());
         it.register(names::ACCURACY_AGE, "Time since the latest of these rows", self.age.clone());
+        let help = "Probability that a trigger is crossed, and a route leaves its first tier, within five minutes";
+        it.register(names::FORECAST, help, self.forecast.clone());
     }
 }
 
@@ -66,6 +69,15 @@ impl Metrics {
                 samples.get_or_create(&path).set(i64::try_from(figure.n).unwrap_or(i64::MAX));
                 age.get_or_create(&path).set(now.as_of.duration_since(figure.as_of).as_secs_f64().max(0.0));
             }
+        }
+    }
+
+    /// Notes how likely routes fall back soon, by what.
+    pub(crate) fn forecasts(&self, now: impl Iterator<Item = (String, &'static str, f64)>) {
+        self.quality.forecast.clear();
+        for (route, trigger, probability) in now {
+            let labels = vec![("route", route), ("trigger", trigger.into())];
+            self.quality.forecast.get_or_create(&labels).set(probability);
         }
     }
 }
