@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Calibration, Certificate, Forecast, Quality, TierQuality, ready::Unproven};
+use crate::{Calibration, Certificate, Drift, Forecast, Quality, TierQuality, ready::Unproven};
 
 /// How everything stands, for operators.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -101,6 +101,9 @@ pub struct RouteState {
     /// How likely it falls back soon; absent as long as that cannot be said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forecast: Option<Forecast>,
+    /// How it stands with drift; absent where nothing is compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<Drift>,
     /// Its tiers, in order.
     pub tiers: Vec<TierState>,
 }

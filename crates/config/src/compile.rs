@@ -28,6 +28,7 @@ use evenkeel_core::{self as core, PathId, RouteId, UpstreamId};
 pub use cache::{Cache, Semantic};
 pub use calibration::{Calibration, LiveCalibration};
 pub use contract::{Absent, Feature, FixedTensor, Input, InputTensor, Output, OutputTensor};
+pub use drift::{Drift, DriftWatch};
 pub use enrich::{Enrich, Fetched, JoinKey};
 pub use guards::{Against, Asks, From, Guard, Guarding, MILLIONTHS, Watched};
 pub use map::{MapSource, MappedOutput, Pick};
@@ -168,6 +169,8 @@ pub struct RouteSpec {
     pub wants: core::Wants,
     /// What is done to every answer.
     pub post: Arc<Post>,
+    /// How its inputs and outputs are compared with its reference.
+    pub drift: Option<Drift>,
     /// What counts as right where the truth comes later.
     pub quality: Arc<Quality>,
     /// What is promised of its thresholds; none where nothing is.
@@ -255,6 +258,7 @@ pub(crate) fn compile(mut file: File, outside: &Outside) -> Deployment {
             post: post::post(&it.post, outside),
             certificate: it.certificate.as_ref().map(|file| Arc::new(issued(file, it, outside))),
             quality: quality::quality(it).into(),
+            drift: it.drift.as_ref().map(drift::drift),
         });
     }
     let certificate = file.server.tls.as_ref();

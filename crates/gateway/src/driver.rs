@@ -21,8 +21,8 @@ use std::{
 };
 
 use evenkeel_core::{
-    Admit, AttemptId, Core, Input, Nanos, Output, PathId, Purse, RequestId, ResultCode, Revision, RouteId, RouteState,
-    Source, Work,
+    Admit, AttemptId, Core, Input, Nanos, Output, PathId, Purse, RequestId, ResultCode, Revision, RouteId, RouteSignal,
+    RouteState, Source, Work,
 };
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
@@ -180,6 +180,15 @@ impl Driver {
             }
             idle.await;
         }
+    }
+
+    /// Says how a route stands with drift, and on how many rows, if this is the revision that the core holds.
+    pub(crate) fn drifts(&self, revision: &Arc<Revision>, route: RouteId, (value, samples): (u64, u64)) {
+        self.with(|state, now| {
+            if Arc::ptr_eq(state.core.revision(), revision) {
+                state.handle(now, Input::Signal { route, name: RouteSignal::Drift, value, samples });
+            }
+        });
     }
 
     /// Feeds one input and delivers what follows from it.

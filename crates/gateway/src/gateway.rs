@@ -20,6 +20,7 @@ use tokio::{
 use crate::{
     bodies::Bodies,
     clock::Clock,
+    drift,
     driver::Driver,
     entropy::Entropy,
     events::{Events, Happened},
@@ -129,6 +130,8 @@ impl Gateway {
         tokio::spawn(probe::serve(Arc::downgrade(&gateway.0), probes));
         #[expect(clippy::disallowed_methods, reason = "it ends with the gateway, of which it holds no share")]
         tokio::spawn(foresee(Arc::downgrade(&gateway.0)));
+        #[expect(clippy::disallowed_methods, reason = "it ends with the gateway, of which it holds no share")]
+        tokio::spawn(drift::publish(Arc::downgrade(&gateway.0)));
         #[expect(
             clippy::disallowed_methods,
             reason = "it ends when the gateway closes, which is where a drain begins"
@@ -183,6 +186,9 @@ impl Gateway {
             Part::Certificate | Part::Path(_) => ("server", "none", *end),
         });
         self.0.events.metrics.certificates(ends);
+        let wall = drift::nanos(self.0.driver.clock.wall(now));
+        let watched = applied.monitors.iter().flatten();
+        self.0.events.metrics.drifts(watched.map(|it| (it.made.route.clone(), it.standing(wall))));
         self.0.events.metrics.under_way(&self.0.driver.under_way());
         let named = applied.deployment.revision.routes.iter().zip(&applied.caches);
         let counts = named.flat_map(|(route, cache)| {

@@ -12,7 +12,7 @@
 //! # Source
 //! `docs/design/signals.md`, section 7.
 
-mod decimal;
+pub(crate) mod decimal;
 mod look;
 mod risk;
 pub(crate) mod rows;
@@ -33,7 +33,7 @@ use evenkeel_signals::{
 
 use self::{look::Look, rows::Rows};
 pub(crate) use self::{
-    look::Seen,
+    look::{Seen, SeenValue},
     risk::Risk,
     told::{Came, Told},
 };
@@ -107,7 +107,6 @@ impl Guard {
     }
 
     /// Returns where the state of drift of the route is kept.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the drift monitor of the route writes it"))]
     pub(crate) fn drift(&self) -> &Arc<AtomicU8> {
         &self.drift
     }

@@ -11,6 +11,7 @@ mod cache;
 mod calibration;
 mod calling;
 mod clock;
+mod drift;
 mod driver;
 mod enrich;
 mod entropy;

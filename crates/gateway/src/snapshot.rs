@@ -19,6 +19,7 @@ use crate::{
     cache::{Beside, Cache, Semantic, Shared},
     calibration::Scale,
     clock::Clock,
+    drift::{self, Monitor},
     enrich::{Enrich, Plan},
     guard::Guard,
     path::{self, Path, Site},
@@ -46,6 +47,8 @@ pub(crate) struct Applied {
     pub(crate) enrichers: Vec<Option<Arc<Enrich>>>,
     /// By route id: what judges its inputs.
     pub(crate) guards: Vec<Option<Arc<Guard>>>,
+    /// By route id: what compares its inputs and outputs with its reference.
+    pub(crate) monitors: Vec<Option<Arc<Monitor>>>,
     /// By route id: what is kept of its answers.
     pub(crate) caches: Vec<Option<Arc<Cache>>>,
     /// What several gateways keep together.
@@ -174,15 +177,9 @@ impl Applied {
             return Err(bad);
         }
         let (name, at) = (deployment.name(), Timestamp::now());
-        let enrichers = (0..deployment.routes.len()).map(|route| {
-            let columns = &contracts[route].declared().inputs.first()?.values;
-            let plan = Plan::of(&deployment, route, columns)?;
-            let upstream = &upstreams[deployment.routes[route].enrich.as_ref()?.upstream.index()];
-            let kept = before.into_iter().flat_map(|it| &it.enrichers).flatten().find(|it| it.serves(&plan, upstream));
-            Some(kept.cloned().unwrap_or_else(|| Arc::new(Enrich::new(plan, upstream.clone()))))
-        });
-        let enrichers = enrichers.collect();
+        let enrichers = enrichers(&deployment, (&contracts, &upstreams), before);
         let guards = guards(&deployment, before);
+        let monitors = drift::monitors(&deployment, before.map_or(&[], |it| &it.monitors));
         let caches = caches(&deployment, (&upstreams, clock, shared.as_ref()), before);
         Ok(Arc::new(Self {
             upstreams,
@@ -191,6 +188,7 @@ impl Applied {
             contracts,
             enrichers,
             guards,
+            monitors,
             caches,
             shared,
             tls,
@@ -222,6 +220,22 @@ fn shared(deployment: &Deployment, clock: Clock, before: Option<&Applied>) -> Re
     kept.map_or_else(|| Shared::start(store, clock), Ok).map(Some)
 }
 
+/// Returns what brings the features that clients of each route leave out; one that serves the same stays.
+fn enrichers(
+    deployment: &Deployment,
+    (contracts, upstreams): (&[Arc<Known>], &[Arc<Upstream>]),
+    before: Option<&Applied>,
+) -> Vec<Option<Arc<Enrich>>> {
+    let enricher = |route: usize| {
+        let columns = &contracts[route].declared().inputs.first()?.values;
+        let plan = Plan::of(deployment, route, columns)?;
+        let upstream = &upstreams[deployment.routes[route].enrich.as_ref()?.upstream.index()];
+        let kept = before.into_iter().flat_map(|it| &it.enrichers).flatten().find(|it| it.serves(&plan, upstream));
+        Some(kept.cloned().unwrap_or_else(|| Arc::new(Enrich::new(plan, upstream.clone()))))
+    };
+    (0..deployment.routes.len()).map(enricher).collect()
+}
+
 /// Returns what judges the inputs of each route. What was learnt of fallbacks stays while neither the first tier nor what inputs are
 /// held against changes.
 fn guards(deployment: &Deployment, before: Option<&Applied>) -> Vec<Option<Arc<Guard>>> {
@@ -232,7 +246,7 @@ fn guards(deployment: &Deployment, before: Option<&Applied>) -> Vec<Option<Arc<G
         before.guards[old].as_ref().filter(|_| same)
     };
     let guard = |(at, spec): (usize, &RouteSpec)| {
-        let mut guard = Guard::new(spec, false)?;
+        let mut guard = Guard::new(spec, spec.drift.is_some())?;
         old(at).into_iter().for_each(|old| guard.inherit(old));
         Some(Arc::new(guard))
     };

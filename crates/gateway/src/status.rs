@@ -1,5 +1,7 @@
 //! How routes stand now, from the core's own state and from what was answered lately.
 
+mod drift;
+
 use evenkeel_api::{Certificate, FeatureServer, Gate, MemberState, RouteBrief, RouteState, Status, TierState};
 use evenkeel_config::{Certified, Issued};
 use evenkeel_core::{self as core, Phase};
@@ -72,6 +74,8 @@ pub(crate) fn one(driver: &Driver, events: &Events, name: &str, applied: &Applie
         upstream: it.plan.server.clone(),
         breaker: it.breaker(driver.clock.now()).name().into(),
     });
+    let monitor = applied.monitors.iter().flatten().find(|it| it.made.route == name);
+    let drift = monitor.and_then(|it| drift::render(it, (route, state.drift), driver.clock));
     Some(RouteState {
         route: name.into(),
         phase: state.phase.name().into(),
@@ -89,6 +93,7 @@ pub(crate) fn one(driver: &Driver, events: &Events, name: &str, applied: &Applie
             .and_then(|it| it.certificate.as_ref())
             .map(|it| certificate(it, Timestamp::now())),
         forecast: events.forecasts.read(name).filter(|_| state.tier == 0),
+        drift,
         tiers: route.tiers.iter().zip(&state.tiers).enumerate().map(tier).collect(),
     })
 }

@@ -1,6 +1,7 @@
 //! What must hold for `routes.NAME.drift`.
 
-use evenkeel_core::MILLISECOND;
+use evenkeel_core::{MILLISECOND, SECOND};
+use evenkeel_signals::drift::LEAST_ROWS;
 
 use super::Checks;
 use crate::{
@@ -13,11 +14,57 @@ use crate::{
     tree::Key,
 };
 
+/// Days of observation without which nothing is moved by itself.
+const OBSERVED: u64 = 7;
+const DAY: u64 = 86_400 * SECOND;
+
 impl Checks<'_> {
     pub(super) fn drift(&mut self, route_key: &Key, route: &Route) {
         let (Some(it), key) = (&route.drift, route_key.field("drift")) else { return };
+        let every = key.field("false_alarm_every");
+        if it.false_alarm_every.0 < MILLISECOND && !self.report.doubts(&every) {
+            self.error("out-of-range", &every, "an alarm would come by chance at any time", "for example 30d");
+        }
+        let watch = key.field("watch");
+        let mut kinds = it.watch.clone();
+        kinds.sort_unstable();
+        kinds.dedup();
+        if kinds.len() < it.watch.len() && !self.report.doubts_within(&watch) {
+            self.error("duplicate-name", &watch, "one of these is there twice", "name each once");
+        }
+        self.drift_reference(&key, route, it);
         self.drift_then(&key.field("then"), route, it);
         self.drift_recovery(&key.field("recover"), it);
+    }
+
+    /// What the reference is good for, as far as it says.
+    fn drift_reference(&mut self, key: &Key, route: &Route, it: &Drift) {
+        let Some(file) = route.input.as_ref().and_then(|it| it.reference.as_ref()) else {
+            let message = "there is no reference that inputs and outputs could be compared with";
+            return self.warning("no-effect", key, message, "write `input: {reference: FILE}` on the route");
+        };
+        // What is wrong with it is told where it is named.
+        let Ok(reference) = self.outside.fetch_reference(file) else { return };
+        let header = reference.header();
+        if header.rows.all < LEAST_ROWS {
+            let message =
+                format!("the reference has {} rows, and drift is seen by {LEAST_ROWS} at the least", header.rows.all);
+            self.warning("too-few-rows", key, message, "make it of more rows");
+        }
+        let from = header.sources.iter().filter_map(|it| it.from_ns).min();
+        let to = header.sources.iter().filter_map(|it| it.to_ns).max();
+        let days = from.zip(to).map(|(from, to)| to.saturating_sub(from) / DAY);
+        if let Some(days) = days.filter(|days| it.then.mode == Mode::Enforce && *days < OBSERVED) {
+            let message = format!(
+                "a route is to be watched for {OBSERVED} days before drift moves it, and the reference spans {days}"
+            );
+            self.warning(
+                "observe-first",
+                &key.field("then").field("mode"),
+                message,
+                "write `mode: recommend` until then",
+            );
+        }
     }
 
     fn drift_then(&mut self, key: &Key, route: &Route, it: &Drift) {

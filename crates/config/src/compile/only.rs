@@ -205,6 +205,7 @@ impl Deployment {
                 enrich: None,
                 guarding: None,
                 cache: None,
+                drift: None,
                 post: Arc::default(),
                 certificate: None,
                 ..self.routes[at.index()].clone()

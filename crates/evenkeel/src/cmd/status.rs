@@ -1,5 +1,7 @@
 //! `evenkeel status`: how the routes and tiers of a running gateway stand, in words.
 
+mod drift;
+
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::Context;
@@ -96,6 +98,7 @@ fn told(route: &RouteState) -> String {
     if let Some(forecast) = route.forecast.as_ref().filter(|it| it.warns) {
         text += &format!("  {}\n", forecast_in_words(forecast));
     }
+    text += &route.drift.as_ref().map(drift::told).unwrap_or_default();
     let below = route.tiers.get(1..).unwrap_or_default();
     let counts = below.iter().filter(|tier| tier.redundancy == "counts").count();
     text += &route.certificate.as_ref().map(promised).unwrap_or_default();

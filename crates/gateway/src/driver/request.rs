@@ -13,6 +13,7 @@ mod attempts;
 mod batch;
 mod cached;
 mod client;
+mod drift;
 mod held;
 mod judge;
 mod recover;
@@ -37,6 +38,7 @@ use self::{
     attempts::{Beside, Happened, Running, beside, next},
     batch::Batch,
     client::{Client, UNEXCUSED, Unread},
+    drift::Rows,
     judge::Judging,
     recover::Mending,
     shadow::Wanted,
@@ -142,6 +144,8 @@ struct Task {
     unread: bool,
     /// Its input is being judged.
     judging: Option<Judging>,
+    /// Its rows, for whoever compares them.
+    rows: Rows,
 }
 
 impl Task {
@@ -197,6 +201,7 @@ impl Task {
             Output::Decision(decision) => {
                 self.over(*decision).await;
                 self.cast_shadow();
+                self.leave_row();
                 return true;
             }
             Output::Keep { attempt, .. } => self.keep(attempt),

@@ -4,6 +4,7 @@
 //! - `MET-1`: a label value comes from the configuration or from a closed vocabulary, never from a client (SE-08).
 
 mod cache;
+mod drift;
 mod features;
 mod guards;
 mod post;
@@ -26,7 +27,7 @@ use prometheus_client::{
 };
 
 pub(crate) use self::quality::Count;
-use self::{cache::Caches, features::Features, guards::Guards, quality::Quality, shadows::Shadows, work::Work};
+use self::{cache::Caches, drift::Drifts, features::Features, guards::Guards, quality::Quality, shadows::Shadows, work::Work};
 use super::episode::Episodes;
 use crate::{
     cache::Noted,
@@ -75,6 +76,7 @@ pub(crate) struct Metrics {
     guards: Guards,
     shadows: Shadows,
     caches: Caches,
+    drifts: Drifts,
     work: Work,
     post_changes: Counters,
     quality: Quality,
@@ -134,6 +136,7 @@ impl Metrics {
             guards: Guards::default(),
             shadows: Shadows::default(),
             caches: Caches::default(),
+            drifts: Drifts::default(),
             work: Work::default(),
             post_changes: Counters::default(),
             quality: Quality::default(),
@@ -183,6 +186,7 @@ impl Metrics {
         self.quality.register(it);
         self.shadows.register(it);
         self.caches.register(it);
+        self.drifts.register(it);
         self.work.register(it);
         it.register(names::REVISION_INFO, "1 for the revision in force", self.revision_info.clone());
         it.register(names::LAST_APPLY, "When a configuration was last applied", self.last_apply.clone());
@@ -265,6 +269,11 @@ impl Metrics {
     /// Notes what the answers take that are kept, and how many requests wait for that of another one, by route.
     pub(crate) fn caches(&self, routes: impl Iterator<Item = (String, [u64; 2])>) {
         self.caches.stand(routes);
+    }
+
+    /// Notes how routes stand with drift.
+    pub(crate) fn drifts(&self, routes: impl Iterator<Item = (String, crate::drift::Standing)>) {
+        self.drifts.stand(routes);
     }
 
     /// Notes when what encrypts expires: of what, and of which upstream.

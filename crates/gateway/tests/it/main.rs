@@ -12,6 +12,7 @@ mod computed;
 mod connect;
 mod contracts;
 mod dialects;
+mod drift;
 mod encrypted;
 mod enrich;
 mod faults;

@@ -1,6 +1,10 @@
 //! What a route does about drift.
 
 use evenkeel_core::{DriftMode, DriftPolicy, Permille, SECOND};
+use evenkeel_signals::{
+    reference::{Column, ColumnKind, Plan as Profile, Reference, Repeats, Role, SourceRow},
+    row::Value,
+};
 
 use super::{keys::compiled, *};
 
@@ -35,6 +39,11 @@ fn each_key_of_drift_changes_what_is_compiled() {
         "{then: {start_at: last, mode: observe}}",
         "{then: {start_at: last, mode: enforce}, recover: {ramp: [1]}}",
         "{then: {start_at: last, mode: enforce}, recover: {every: 1s}}",
+        "{then: {start_at: last, mode: enforce}, false_alarm_every: 7d}",
+        "{then: {start_at: last, mode: enforce}, hold: {for: 1s}}",
+        "{then: {start_at: last, mode: enforce}, hold: {rows: 10}}",
+        "{then: {start_at: last, mode: enforce}, watch: [inputs, row_score]}",
+        "{then: {start_at: last, mode: enforce}, watch: [outputs]}",
     ] {
         let [one, other] = [turned, plain].map(|keys| compiled(&drifting(keys), Path::new(".")));
         assert_ne!(one, other, "{turned}");
@@ -61,10 +70,58 @@ fn what_cannot_be_meant_of_drift_is_refused_by_name() {
         ("{then: {start_at: last, mode: enforce}, recover: {ramp: [0.5]}}", "ramp", "drift.recover.ramp"),
         ("{then: {start_at: last, mode: enforce}, recover: {ramp: [0.5, 0.2, 1]}}", "ramp", "drift.recover.ramp"),
         ("{then: {start_at: last, mode: enforce}, recover: {every: 1us}}", "out-of-range", "drift.recover.every"),
+        ("{then: {start_at: last}, false_alarm_every: 1us}", "out-of-range", "drift.false_alarm_every"),
+        ("{then: {start_at: last}, watch: []}", "out-of-range", "drift.watch"),
+        ("{then: {start_at: last}, watch: [inputs, inputs]}", "duplicate-name", "drift.watch"),
+        ("{then: {start_at: last}, watch: [input]}", "unknown-word", "drift.watch[0]"),
+        ("{then: {start_at: last}, hold: {rows: 0}}", "out-of-range", "drift.hold.rows"),
         ("{then: {start_at: last}, recover: {every: 1s}}", "no-effect", "drift.recover"),
     ] {
         let found = load(&drifting(keys)).diagnostics;
         let fits = |it: &Diagnostic| it.code == code && it.key.ends_with(key);
         assert!(found.iter().any(fits), "{keys}: {code} at {key} in {found:#?}");
     }
+}
+
+/// A route over tensors that compares its one feature with a reference of so many rows, so many minutes apart.
+fn referred(folder: &Path, (rows, minutes): (u64, u64), mode: &str) -> Vec<(&'static str, String)> {
+    let profile = Profile {
+        route: "value".into(),
+        schema: vec![Column::new("x", ColumnKind::Number, Role::Input)],
+        seed: 1,
+        false_alarms_per_million: 10_000,
+        repeats: Repeats::Never,
+        tool: "a test".into(),
+        keyed: None,
+        like: None,
+    };
+    let row = |number: u64| SourceRow {
+        number,
+        at: Some(number * minutes * 60 * SECOND),
+        values: vec![Value::Number((number % 97) as f64)],
+    };
+    let reference = Reference::build(&profile, [1; 32], &(0..rows).map(row).collect::<Vec<_>>()).expect("sound");
+    std::fs::write(folder.join("value.ref"), reference.encode()).expect("written");
+    let text = format!(
+        "version: 1\nupstreams:\n  big: {{protocol: oip, url: \"http://127.0.0.1:1\"}}\nroutes:\n  value:\n    protocol: oip\n    \
+         input: {{features: {{x: {{type: float}}}}, reference: value.ref}}\n    drift: {{then: {{start_at: last, mode: {mode}}}}}\n    \
+         tiers:\n      - {{name: primary, oip: {{upstream: big, model: m}}}}\n      - {{name: last, fixed: {{outputs: {{y: 1}}}}}}\n"
+    );
+    let found = load_text("evenkeel.yaml", &text, folder).diagnostics;
+    found.into_iter().filter(|it| it.key.contains(".drift")).map(|it| (it.code, it.key)).collect()
+}
+
+#[test]
+fn what_a_reference_is_too_little_for_is_warned_of() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let codes = |rows, mode| {
+        let found = referred(folder.path(), rows, mode).into_iter().map(|it| it.0);
+        found.collect::<Vec<_>>()
+    };
+    assert_eq!(codes((1_200, 10), "enforce"), [""; 0], "eight days, and rows enough");
+    assert_eq!(codes((1_200, 1), "enforce"), ["observe-first"], "less than a day");
+    assert_eq!(codes((1_200, 1), "recommend"), [""; 0], "nothing is moved by itself");
+    assert_eq!(codes((999, 12), "enforce"), ["too-few-rows"]);
+    let unreferred = load(&drifting("{then: {start_at: last}}")).diagnostics;
+    assert!(unreferred.iter().any(|it| it.code == "no-effect" && it.key.ends_with("chat.drift")), "{unreferred:#?}");
 }

@@ -4,7 +4,7 @@ use std::{future::pending, pin::Pin};
 
 use evenkeel_core::Decision;
 
-use super::{Submission, Task};
+use super::{Submission, Task, drift::Rows};
 use crate::{
     clock::Clock,
     guard::{Judged, Told},
@@ -38,7 +38,8 @@ impl Task {
         if let Some(judging) = self.judging.take() {
             self.it.judged = Some(judging.await);
         }
-        let Judged { told, seen, .. } = self.it.judged.take()?;
+        let Judged { told, seen, rows } = self.it.judged.take()?;
+        self.rows = Rows { seen: rows, of: told.of };
         let guard = self.it.applied.guards[self.it.route.index()].as_ref();
         if let (Some(risk), Some(seen)) = (guard.and_then(|it| it.risk.as_ref()), seen) {
             risk.learn(self.driver.clock.now(), &seen, decision);

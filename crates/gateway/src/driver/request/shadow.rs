@@ -78,7 +78,7 @@ impl Task {
     }
 
     /// Returns what the client gets of an attempt, as far as it can be compared.
-    fn given(&self, attempt: AttemptId) -> Given {
+    pub(super) fn given(&self, attempt: AttemptId) -> Given {
         if self.it.ask.is_stream() && self.begun.is_none() {
             // What was held as a whole was not looked at.
             return Given::Nothing;

@@ -16,7 +16,7 @@ use super::{
     Task,
     batch::{self, Batch},
     client::{Client, Presence},
-    judge,
+    drift, judge,
 };
 use crate::{
     ask::Ask,
@@ -130,6 +130,7 @@ pub(crate) fn submit(
         told_at: 0,
         unread: false,
         judging: judge::beside(&it, driver.clock),
+        rows: drift::Rows::default(),
         id,
         driver: driver.clone(),
         events: events.clone(),

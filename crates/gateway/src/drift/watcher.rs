@@ -1,0 +1,103 @@
+//! Watcher: the panel of a route with what it has seen. It knows no clock, no queue and no socket.
+//!
+//! # Invariants
+//! - `DRW-1`: what is said of a route follows from its rows and their times alone.
+//! - `DRW-2`: without a row there is no signal.
+
+use evenkeel_signals::drift::{Evidence, Panel, State};
+
+use super::{plan::Plan, row::Row, sessions::Sessions};
+
+/// A stream as it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct StreamState {
+    /// Its name: `feature:age`, `row_score`, `output:primary.score`.
+    pub(crate) name: String,
+    /// What it amounts to.
+    pub(crate) state: State,
+    /// In thousandths, 1,000 being an alarm; none before its first row.
+    pub(crate) score: Option<i64>,
+}
+
+/// A route as it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Seen {
+    /// What it amounts to.
+    pub(crate) state: State,
+    /// What the core compares: 0, 1, 2.
+    pub(crate) value: u64,
+    /// In thousandths, 1,000 being an alarm.
+    pub(crate) score: i64,
+    /// Rows that were looked at.
+    pub(crate) rows: u64,
+    /// When the last of them came, in nanoseconds since the epoch.
+    pub(crate) as_of: u64,
+}
+
+/// The panel of a route with what it has seen.
+#[derive(Debug)]
+pub(crate) struct Watcher {
+    plan: Plan,
+    panel: Panel,
+    sessions: Sessions,
+    /// Rows that were left out because too many sessions waited.
+    left_out: u64,
+}
+
+impl Watcher {
+    pub(crate) fn new(plan: Plan, panel: Panel) -> Self {
+        Self { plan, panel, sessions: Sessions::default(), left_out: 0 }
+    }
+
+    /// Returns what is watched.
+    pub(crate) fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Takes a row; returns the alarms that it brings.
+    pub(crate) fn take(&mut self, row: Row) -> Vec<Evidence> {
+        let (rows, left_out) = self.sessions.take(row);
+        self.left_out += left_out;
+        self.look(rows)
+    }
+
+    /// Lets time pass; returns the alarms that rows bring which have waited for it.
+    pub(crate) fn pass(&mut self, now: u64) -> Vec<Evidence> {
+        let rows = self.sessions.pass(now);
+        self.look(rows)
+    }
+
+    fn look(&mut self, rows: Vec<Row>) -> Vec<Evidence> {
+        let (plan, panel) = (&self.plan, &mut self.panel);
+        rows.iter().filter_map(|row| plan.show(row, panel)).collect()
+    }
+
+    /// Reads the route; none before its first row (DRW-2).
+    pub(crate) fn read(&self, now: u64) -> Option<Seen> {
+        let reading = self.panel.read(now);
+        let (value, score) = reading.quantise();
+        let value = u64::try_from(value).unwrap_or(0);
+        let (rows, as_of) = (reading.samples, reading.as_of);
+        (rows > 0).then_some(Seen { state: reading.state, value, score, rows, as_of })
+    }
+
+    /// Reads every stream, in order.
+    pub(crate) fn streams(&self, now: u64) -> Vec<StreamState> {
+        let read = |(at, name): (usize, &str)| {
+            let reading = self.panel.read_stream(now, at);
+            let (state, score) = reading.map_or((State::Stable, None), |it| (it.state, Some(it.quantise().1)));
+            StreamState { name: name.into(), state, score }
+        };
+        self.panel.names().enumerate().map(read).collect()
+    }
+
+    /// Returns the last alarm, with whom it was carried by.
+    pub(crate) fn evidence(&self) -> Option<&Evidence> {
+        self.panel.evidence()
+    }
+
+    /// Returns how many rows were left out because too many sessions waited.
+    pub(crate) fn left_out(&self) -> u64 {
+        self.left_out
+    }
+}
