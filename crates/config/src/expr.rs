@@ -120,7 +120,7 @@ impl Expr {
         source: &str,
         of: impl FnMut(&Taken) -> Result<Type, (String, String)>,
     ) -> Result<(Self, Named), Vec<Problem>> {
-        Self::of_outputs(source, typing::Wanted::Number, of)
+        Self::named((root, source), typing::Wanted::Number, of)
     }
 
     /// Reads what is said by the outputs of a model, of whatever type; `of` as for a number.
@@ -131,11 +131,11 @@ impl Expr {
         source: &str,
         of: impl FnMut(&Taken) -> Result<Type, (String, String)>,
     ) -> Result<(Self, Named), Vec<Problem>> {
-        Self::of_outputs(source, typing::Wanted::Statement, of)
+        Self::named((Root::Outputs, source), typing::Wanted::Statement, of)
     }
 
-    fn of_outputs(
-        source: &str,
+    fn named(
+        (root, source): (Root, &str),
         wanted: typing::Wanted,
         mut of: impl FnMut(&Taken) -> Result<Type, (String, String)>,
     ) -> Result<(Self, Named), Vec<Problem>> {

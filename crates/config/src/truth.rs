@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     confidence,
-    expr::{Expr, Inputs, Problem, Row, Take, Taken, Type},
+    expr::{Expr, Inputs, Problem, Root, Row, Take, Taken, Type},
     schema::contract::{Datatype, OutputTensor},
 };
 
@@ -41,7 +41,7 @@ impl Truth {
     /// # Errors
     /// What is wrong with it, and a hint.
     pub(crate) fn output(name: &str, outputs: &BTreeMap<String, OutputTensor>) -> Result<Self, (String, String)> {
-        let taken = Taken { output: name.into(), take: Take::Only };
+        let taken = Taken { root: Root::Outputs, output: name.into(), take: Take::Only };
         let found = confidence::of(&taken, outputs)?;
         let single = is_single(&taken, outputs);
         Ok(Self { expr: None, types: vec![(taken.name(), found)], taken: vec![taken], single })

@@ -158,7 +158,8 @@ impl Events {
 
     /// Keeps the record of a request that is over, with what only the shell knows of its attempts.
     pub(crate) fn decision(&self, decision: Decision, ask: &Ask, attempts: Attempts) {
-        let Attempts { spent, found, calibrated, models, votes, worth, sure, notes, cached, judged, answered } = attempts;
+        let Attempts { spent, found, calibrated, models, votes, worth, sure, notes, cached, judged, answered } =
+            attempts;
         let trace = trace::context(&ask.headers);
         let (id, enriched) = (ask.decision.clone(), ask.enriched().cloned());
         let at = Timestamp::now();

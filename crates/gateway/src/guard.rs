@@ -74,7 +74,6 @@ pub(crate) struct Judged {
     /// What it looked like, where that teaches how likely a fallback is.
     pub(crate) seen: Option<evenkeel_signals::risk::Seen>,
     /// Its rows, where they are kept.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the drift monitor of the route takes them"))]
     pub(crate) rows: Vec<Seen>,
 }
 

@@ -45,7 +45,7 @@ pub(crate) use self::{
     ledger::{Joined, Refused},
     value::Value,
 };
-use crate::{events::Count, shadow::Shadowed, vote::Sure};
+use crate::{events::Count, shadow::Shadowed, sure::Sure};
 
 /// Records, copies and feedback that wait.
 const WAITING: usize = 4_096;

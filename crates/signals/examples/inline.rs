@@ -85,9 +85,8 @@ fn judged(schema: Vec<Column>, rows: &[Vec<Value<'_>>], asked: Vec<Value<'static
         keyed: None,
         like: None,
     };
-    let row = |(number, values): (usize, &Vec<Value<'_>>)| (number as u64, values.clone());
-    let rows: Vec<_> = rows.iter().enumerate().map(row).collect();
-    let rows: Vec<_> = rows.into_iter().map(|(number, values)| SourceRow { number, at: None, values }).collect();
+    let rows = (0..).zip(rows).map(|(number, values)| SourceRow { number, at: None, values: values.clone() });
+    let rows: Vec<_> = rows.collect();
     let reference = Reference::build(&plan, [1; 32], &rows).expect("sound");
     let (guards, live, score) = (reference.guards(0.2), reference.live(), reference.row_score().expect("rows"));
     Box::new(move || {

@@ -14,8 +14,8 @@ mod batch;
 mod cached;
 mod client;
 mod drift;
+mod guarding;
 mod held;
-mod judge;
 mod recover;
 mod shadow;
 mod submit;
@@ -39,7 +39,7 @@ use self::{
     batch::Batch,
     client::{Client, UNEXCUSED, Unread},
     drift::Rows,
-    judge::Judging,
+    guarding::Judging,
     recover::Mending,
     shadow::Wanted,
     vote::Panel,
@@ -174,7 +174,7 @@ impl Task {
                     self.turn(at);
                     self.happened(happened).await;
                 }
-                judged = judge::next(&mut self.judging) => self.it.judged = Some(judged),
+                judged = guarding::next(&mut self.judging) => self.it.judged = Some(judged),
             }
         }
     }
@@ -424,7 +424,7 @@ impl Task {
         (self.attempt, self.beside) = (None, Vec::new());
         let spent = std::mem::take(&mut self.bill).settle(&self.it.ask);
         let cached = self.keep_answer(&decision);
-        let judged = self.judged(&decision).await;
+        let judged = self.guarded(&decision).await;
         let told = matches!(self.source, Some((Source::Attempt(_) | Source::Stored(_), _)));
         let route = &decision.revision.routes[decision.route.index()];
         let path = decision.outcome.tier.filter(|_| told).map(|tier| route.tiers[usize::from(tier)].path);

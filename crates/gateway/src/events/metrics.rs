@@ -27,7 +27,9 @@ use prometheus_client::{
 };
 
 pub(crate) use self::quality::Count;
-use self::{cache::Caches, drift::Drifts, features::Features, guards::Guards, quality::Quality, shadows::Shadows, work::Work};
+use self::{
+    cache::Caches, drift::Drifts, features::Features, guards::Guards, quality::Quality, shadows::Shadows, work::Work,
+};
 use super::episode::Episodes;
 use crate::{
     cache::Noted,

@@ -16,7 +16,7 @@ use super::{
     Task,
     batch::{self, Batch},
     client::{Client, Presence},
-    drift, judge,
+    drift, guarding,
 };
 use crate::{
     ask::Ask,
@@ -129,7 +129,7 @@ pub(crate) fn submit(
         shadow: None,
         told_at: 0,
         unread: false,
-        judging: judge::beside(&it, driver.clock),
+        judging: guarding::beside(&it, driver.clock),
         rows: drift::Rows::default(),
         id,
         driver: driver.clone(),
@@ -149,7 +149,8 @@ impl Submission {
     }
 
     fn admission(&self, request: RequestId) -> Admit {
-        let Terms { size, entropy, deadline, max_tier, min_confidence, wants, private, bodies, spent, whose: _ } = self.terms;
+        let Terms { size, entropy, deadline, max_tier, min_confidence, wants, private, bodies, spent, whose: _ } =
+            self.terms;
         let Size { operation, cost, weight, tokens, needs } = size;
         let imputed = self.ask.enriched().map_or(Permille::new(0), |it| it.share);
         Admit {

@@ -1,4 +1,4 @@
-//! Judge: an input that cannot decide anything any more is judged beside the first attempt, and told in the record.
+//! Guarding: an input that cannot decide anything any more is judged beside the first attempt, and told in the record.
 
 use std::{future::pending, pin::Pin};
 
@@ -34,7 +34,7 @@ pub(super) async fn next(judging: &mut Option<Judging>) -> Judged {
 
 impl Task {
     /// Returns what guards found, and learns from what became of the request.
-    pub(super) async fn judged(&mut self, decision: &Decision) -> Option<Told> {
+    pub(super) async fn guarded(&mut self, decision: &Decision) -> Option<Told> {
         if let Some(judging) = self.judging.take() {
             self.it.judged = Some(judging.await);
         }
