@@ -210,22 +210,7 @@ pub(crate) fn compile(mut file: File, outside: &Outside) -> Deployment {
             path.sure = sure(tier, outside);
             path.can = capability::can(&revision.names, (tier, it), kind);
             revision.paths.push(path);
-            let site = Site { route: it, tier };
-            let (kind, max_answer) = (kind.ready(site, outside), tier.max_answer.0);
-            let (finalise, map) = (tier.finalise().nanos(), map::map(site));
-            let (calibration, live_calibration) =
-                (calibration::calibration(site, outside), calibration::live(name, tier));
-            paths.push(PathSpec {
-                kind,
-                max_answer,
-                finalise,
-                map,
-                accept: accept(site, outside),
-                confidence_of: confidence_of(tier, outside),
-                model: vote::model(tier, outside),
-                calibration,
-                live_calibration,
-            });
+            paths.push(path_spec(kind, (name, Site { route: it, tier }), outside));
             PathId(paths.len() as u16 - 1)
         };
         let tiers = it.tiers.iter().map(|tier| {
@@ -266,6 +251,22 @@ pub(crate) fn compile(mut file: File, outside: &Outside) -> Deployment {
         certificate.map(|it| Certificate { chain: outside.pem(&it.certificate), key: outside.pem(&it.key) });
     let shared = file.shared.as_ref().and_then(|it| shared::shared(it, outside));
     Deployment { revision: Arc::new(revision), server: file.server, certificate, shared, upstreams, paths, routes }
+}
+
+/// Compiles what the gateway needs of a path.
+fn path_spec(kind: &dyn PathKind, (route, site): (&str, Site<'_>), outside: &Outside) -> PathSpec {
+    let tier = site.tier;
+    PathSpec {
+        kind: kind.ready(site, outside),
+        max_answer: tier.max_answer.0,
+        finalise: tier.finalise().nanos(),
+        map: map::map(site),
+        accept: accept(site, outside),
+        confidence_of: confidence_of(tier, outside),
+        model: vote::model(tier, outside),
+        calibration: calibration::calibration(site, outside),
+        live_calibration: calibration::live(route, tier),
+    }
 }
 
 /// Writes the defaults out that depend on other keys, and in one way what can be written in several.

@@ -1,18 +1,16 @@
 //! How routes stand now, from the core's own state and from what was answered lately.
 
+mod certificate;
 mod drift;
 
-use evenkeel_api::{Certificate, FeatureServer, Gate, MemberState, RouteBrief, RouteState, Status, TierState};
-use evenkeel_config::{Certified, Issued};
+use evenkeel_api::{FeatureServer, Gate, MemberState, RouteBrief, RouteState, Status, TierState};
 use evenkeel_core::{self as core, Phase};
-use jiff::Timestamp;
 
 use crate::{
     calibration::Scale,
     driver::Driver,
     events::{Events, calibrated},
     snapshot::Applied,
-    sure::time,
 };
 
 /// Returns all routes in brief.
@@ -76,6 +74,7 @@ pub(crate) fn one(driver: &Driver, events: &Events, name: &str, applied: &Applie
     });
     let monitor = applied.monitors.iter().flatten().find(|it| it.made.route == name);
     let drift = monitor.and_then(|it| drift::render(it, (route, state.drift), driver.clock));
+    let issued = applied.deployment.routes.get(at.index()).and_then(|it| it.certificate.as_ref());
     Some(RouteState {
         route: name.into(),
         phase: state.phase.name().into(),
@@ -86,12 +85,7 @@ pub(crate) fn one(driver: &Driver, events: &Events, name: &str, applied: &Applie
         since: driver.clock.wall(state.since),
         revision: applied.name.clone(),
         enrich,
-        certificate: applied
-            .deployment
-            .routes
-            .get(at.index())
-            .and_then(|it| it.certificate.as_ref())
-            .map(|it| certificate(it, Timestamp::now())),
+        certificate: issued.map(|it| certificate::render(it, drift.as_ref(), driver.clock.wall(driver.clock.now()))),
         forecast: events.forecasts.read(name).filter(|_| state.tier == 0),
         drift,
         tiers: route.tiers.iter().zip(&state.tiers).enumerate().map(tier).collect(),
@@ -99,27 +93,6 @@ pub(crate) fn one(driver: &Driver, events: &Events, name: &str, applied: &Applie
 }
 
 /// Says what a certificate is worth now: void for good comes before age.
-fn certificate(it: &Issued, now: Timestamp) -> Certificate {
-    let Certified { epsilon, delta, at_least, n, .. } = *it.certified;
-    let until = time(it.certified.until());
-    let standing = match &it.void {
-        Some(_) => "void",
-        None if now >= until => "expired",
-        None => "valid",
-    };
-    Certificate {
-        certificate: core::digest_name(&it.sha256),
-        standing: standing.into(),
-        until,
-        because: it.void.clone(),
-        epsilon,
-        against: it.certified.tiers.last().map(|it| it.name.clone()).unwrap_or_default(),
-        delta,
-        at_least,
-        n,
-    }
-}
-
 /// Returns how many tiers below the first count as redundancy, and how many there are (F-153).
 fn redundancy(state: &core::RouteState) -> [u8; 2] {
     let below = state.tiers.get(1..).unwrap_or_default();
