@@ -224,8 +224,7 @@ pub(crate) fn compile(mut file: File, outside: &Outside) -> Deployment {
             let features = &mut revision.paths[member.index()].features;
             *features = vote::votable(*features);
         }
-        let guarding = guards::guarding(it, outside);
-        let guards = guarding.as_ref().map(|it| it.in_core()).unwrap_or_default();
+        let (guarding, guards) = guards::guarding(it, outside);
         revision.routes.push(core::Route { guards, ..route(name, it, tiers) });
         routes.push(RouteSpec {
             input: it.input.as_ref().map(contract::input),

@@ -54,7 +54,6 @@ pub struct Share {
     pub permille: u16,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it so")]
 fn is_none(more: &u64) -> bool {
     *more == 0
 }

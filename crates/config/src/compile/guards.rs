@@ -167,7 +167,7 @@ impl Asks {
 
 impl Guarding {
     /// Returns the guards whose breach decides where a request starts; of the others the core knows nothing.
-    pub(super) fn in_core(&self) -> Vec<core::Guard> {
+    fn in_core(&self) -> Vec<core::Guard> {
         let guard = |it: &Guard| {
             Some(core::Guard { signal: it.asks.signal(), threshold: it.threshold, start_at: it.start_at? })
         };
@@ -338,8 +338,8 @@ fn unit(name: &str, feature: &Feature, column: &Column) -> Result<Option<Convers
     })
 }
 
-/// Returns what a route asks of its inputs; none where it asks nothing.
-pub(super) fn guarding(route: &Route, outside: &Outside) -> Option<Arc<Guarding>> {
+/// Returns what a route asks of its inputs, none where it asks nothing; and what of that the core compares.
+pub(super) fn guarding(route: &Route, outside: &Outside) -> (Option<Arc<Guarding>>, Vec<core::Guard>) {
     let input = route.input.as_ref();
     let reference = input.and_then(|it| it.reference.as_ref()).map(|it| outside.reference(it));
     let columns = watched(route, input.map_or(&BTreeMap::new(), |it| &it.tensors), reference.as_deref());
@@ -350,12 +350,14 @@ pub(super) fn guarding(route: &Route, outside: &Outside) -> Option<Arc<Guarding>
         .map(|(asks, threshold, then)| Guard { asks, threshold, start_at: then.and_then(place) });
     let guards: Vec<Guard> = guards.collect();
     if reference.is_none() && guards.is_empty() {
-        return None;
+        return (None, Vec::new());
     }
     let declared = input.filter(|it| it.is_declared());
     let declared =
         declared.map(|it| it.tensor.iter().chain(it.features.keys()).chain(it.tensors.keys()).cloned().collect());
-    Some(Arc::new(Guarding { reference: reference.map(Against), columns, guards, declared }))
+    let guarding = Guarding { reference: reference.map(Against), columns, guards, declared };
+    let in_core = guarding.in_core();
+    (Some(Arc::new(guarding)), in_core)
 }
 
 /// Returns the guards that are on and can find something, each with its threshold and the tier of a breach.

@@ -27,7 +27,6 @@ pub(crate) fn of(single: f32) -> f64 {
         if scaled.abs() > LARGE {
             break;
         }
-        #[expect(clippy::float_cmp, reason = "it is the same number, or it is another one")]
         if short as f32 == single {
             return short;
         }
@@ -40,7 +39,6 @@ mod tests {
     use super::*;
 
     #[test]
-    #[expect(clippy::float_cmp, reason = "to the last bit")]
     fn what_somebody_wrote_comes_back_and_what_nobody_could_have_stays() {
         for written in [0.1, 0.5, 8.3252, -122.23, 1e-6, 3.14159, 41.0, 0.0, 1234567.9, 16_777_216.0, 2.5e-5] {
             assert_eq!(of(written as f32), written, "{written}");
