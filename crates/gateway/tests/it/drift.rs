@@ -35,9 +35,12 @@ routes:
 /// Requests of one kind that are sent before something must have been seen.
 const MOST: usize = 40_000;
 
-/// Numbers that are spread evenly, in no order.
-fn spread(n: usize, prime: usize) -> f64 {
-    (n * prime % 1_009) as f64 / 1_009.0
+/// Uniform numbers that have nothing to do with one another (SplitMix64's finaliser, Steele and others 2014).
+fn spread(n: usize, column: u64) -> f64 {
+    let mut bits = (n as u64).wrapping_add(column.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    ((bits ^ (bits >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
 }
 
 /// Writes the reference: amounts from 0 to 1, ages from 0 to 100.
@@ -54,7 +57,7 @@ fn write_reference(folder: &Path, rows: usize) {
         like: None,
     };
     let row = |n: usize| {
-        let values = vec![Held::Number(spread(n, 331)), Held::Number(100.0 * spread(n, 757))];
+        let values = vec![Held::Number(spread(n, 1)), Held::Number(100.0 * spread(n, 2))];
         SourceRow { number: n as u64, at: None, values }
     };
     let reference = Reference::build(&plan, [7; 32], &(0..rows).map(row).collect::<Vec<_>>()).expect("sound");
@@ -71,7 +74,7 @@ async fn kit(mode: &str, folder: &Path) -> Kit {
 impl Kit {
     /// Sends the row of a number, with ages that have moved by so much.
     async fn sends(&self, n: usize, older: f64) -> Got {
-        let data = [[spread(n, 613), 100.0 * spread(n, 421) + older]];
+        let data = [[spread(n, 3), 100.0 * spread(n, 4) + older]];
         let body = json!({"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 2], "data": data}]});
         let got = self.post("/v2/models/value/infer", body.to_string(), &[]).await;
         assert_eq!(got.status, 200, "{:?}", got.body);
