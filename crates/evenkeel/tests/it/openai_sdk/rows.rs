@@ -32,6 +32,8 @@ const CUT: &str = "mended tier 1 STREAM_TRUNCATED";
 
 pub(super) const ROWS: &[Row] = &[
     both("healthy", "[]", FINE),
+    // Whoever asks for no log-probabilities misses none.
+    both("healthy", "[{fault: logprobs}]", FINE),
     both("UP-03", "[{fault: rate_limited}]", "tier 1 UPSTREAM_429"),
     both("UP-05", "[{fault: quota_exhausted, told: status_400}]", "tier 1 CAPACITY_DOMAIN_LIMITED"),
     both("UP-05", "[{fault: quota_exhausted, told: in_band}]", "tier 1 CAPACITY_DOMAIN_LIMITED"),
