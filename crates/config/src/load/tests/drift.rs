@@ -71,7 +71,7 @@ fn what_cannot_be_meant_of_drift_is_refused_by_name() {
         ("{then: {start_at: last, mode: enforce}, recover: {ramp: [0.5, 0.2, 1]}}", "ramp", "drift.recover.ramp"),
         ("{then: {start_at: last, mode: enforce}, recover: {every: 1us}}", "out-of-range", "drift.recover.every"),
         ("{then: {start_at: last}, false_alarm_every: 1us}", "out-of-range", "drift.false_alarm_every"),
-        ("{then: {start_at: last}, watch: []}", "out-of-range", "drift.watch"),
+        ("{then: {start_at: last}, watch: []}", "wrong-length", "drift.watch"),
         ("{then: {start_at: last}, watch: [inputs, inputs]}", "duplicate-name", "drift.watch"),
         ("{then: {start_at: last}, watch: [input]}", "unknown-word", "drift.watch[0]"),
         ("{then: {start_at: last}, hold: {rows: 0}}", "out-of-range", "drift.hold.rows"),
