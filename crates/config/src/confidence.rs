@@ -182,7 +182,7 @@ impl Confidence {
                 ("count", Take::Only) => Ok(Type::Int),
                 ("mean" | "min" | "first", Take::Only) => Ok(Type::Float),
                 _ => {
-                    let near = nearest(name, Logprobs::NAMES.into_iter());
+                    let near = nearest(name, Logprobs::NAMES);
                     let near = near.map(|it| format!("did you mean `logprobs.{it}`?"));
                     let hint = near.unwrap_or_else(|| format!("there are {}", Logprobs::NAMES.join(", ")));
                     Err((format!("there is no `{}` of a text", taken.name()), hint))

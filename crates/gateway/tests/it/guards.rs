@@ -4,14 +4,17 @@ use std::{collections::BTreeMap, path::Path, sync::LazyLock};
 
 use evenkeel_config::load_text;
 use evenkeel_gateway::Gateway;
-use evenkeel_mock::{OipModel, TensorSpec};
+use evenkeel_mock::{OipModel, TensorData, TensorSpec};
 use evenkeel_signals::{
     reference::{Column, ColumnKind, Plan, Reference, Repeats, Role, SourceRow},
     row::Value as Held,
 };
 use serde_json::{Value, json};
 
-use crate::client::{Got, Kit, post};
+use crate::{
+    client::{Got, Kit, post},
+    computed::{Asked, model},
+};
 
 /// A route in which what is strange starts at its second model, beside one that only tells.
 const CONFIG: &str = r#"
@@ -324,43 +327,64 @@ async fn inputs_that_break_the_contract_are_refused_and_others_that_are_wrong_ar
     check(&kit.infer("fraud", &rows(&json!([[50.0, 40.0, 1.0]]))).await, "0", "PRIMARY_HEALTHY");
 }
 
+/// The route of tensors of their own, whose first tier may fail as often as it likes, and says what its contract does not bear where
+/// the age is missing.
+async fn risky(folder: &Path) -> Kit {
+    let (begin, end) =
+        (CONFIG.find("    input: {features: {amount").expect("there"), CONFIG.find("  help:").expect("there"));
+    let route = r#"    input: {features: {amount: {type: float}, age: {type: float, missing: -1}}, tensors: {country: {datatype: INT64}}, reference: fraud.ref}
+    output: {tensors: {score: {datatype: FP32, max: 0.6}}}
+    shadow: {share: 0}
+    guards: {anomaly: off, missing: off, fallback_risk: {at_least: 0.5, then: {start_at: default}}}
+    tiers:
+      - name: primary
+        oip: {upstream: big, model: apart}
+        retries: 0
+        breaker: {consecutive: 1000, fast: [1000, 1, 10s], slow: [1000, 1, 60s], low: [1000, 1000]}
+      - {name: default, fixed: {outputs: {score: 0.5}}}
+"#;
+    let config = format!("{}{route}{}", &CONFIG[..begin], &CONFIG[end..]).replace("GUARDS", "anomaly: off");
+    let score = |asked: &Asked<'_>| {
+        let of = |age: f64| if age < 0.0 { 0.9 } else { 0.2 };
+        Ok(vec![TensorData::Floats(asked.numbers("age")?.into_iter().map(of).collect())])
+    };
+    let apart = model(&[("amount", "FP32"), ("age", "FP32"), ("country", "INT64")], &[("score", "FP32")], score);
+    Kit::of(&config, folder, BTreeMap::from([("apart".to_owned(), apart)])).await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_made_the_first_tier_fail_before_is_sent_past_it_and_others_are_not() {
     let folder = folder();
-    let config = CONFIG
-        .replace("GUARDS", "anomaly: off, missing: {max_ratio: 1}, fallback_risk: {at_least: 0.5, then: {start_at: second}}")
-        .replace("{name: primary, oip: {upstream: big, model: m}, retries: 0}\n      - {name: second", "{name: primary, oip: {upstream: big, model: m}, retries: 0, breaker: {consecutive: 1000, fast: [1000, 1, 10s], slow: [1000, 1, 60s], low: [1000, 1000]}}\n      - {name: second")
-        .replace("    deadline: 5s\n", "    deadline: 5s\n    output: {tensors: {score: {datatype: FP32, max: 0.3}}}\n    shadow: {share: 0}\n");
-    let config = config.replace("{score: 0.5}}}\n  apart", "{score: 0.2}}}\n  apart");
-    let model = |score: f64| {
-        let input = vec![TensorSpec::new("x", "FP32", [-1, 3])];
-        OipModel::declared(input, TensorSpec::new("score", "FP32", [-1]), vec![json!(score)])
+    let kit = risky(folder.path()).await;
+    let one = |name: &str, datatype: &str, value: f64| json!({"name": name, "datatype": datatype, "shape": [1], "data": [value]});
+    let asked = async |age: f64| {
+        let country = json!({"name": "country", "datatype": "INT64", "shape": [1], "data": [1]});
+        let body = json!({"inputs": [one("amount", "FP32", 50.0), one("age", "FP32", age), country]});
+        kit.record(&kit.infer("apart", &body).await).await
     };
-    // The primary answers what its contract does not bear.
-    let kit = Kit::of(
-        &config,
-        folder.path(),
-        BTreeMap::from([("m".to_owned(), model(0.9)), ("apart".to_owned(), model(0.9))]),
-    )
-    .await;
-    let lacking = || rows(&json!([[50.0, -1, 1.0]]));
-    let first = kit.record(&kit.infer("fraud", &lacking()).await).await;
-    assert_eq!(guard(&first, "fallback_risk")["value"], Value::Null, "nothing is known yet: {first}");
-    let mut asked = 1;
+    // Enough that a failure now and then cuts nothing off.
+    for _ in 0..30 {
+        assert_eq!(asked(40.0).await["outcome"]["tier"], 0);
+    }
+    let mut failed = 0;
     let sent_past = loop {
-        let record = kit.record(&kit.infer("fraud", &lacking()).await).await;
-        asked += 1;
+        let record = asked(-1.0).await;
+        assert_eq!(record["outcome"]["tier"], 1, "{record}");
         if guard(&record, "fallback_risk")["breached"] == true {
             break record;
         }
-        assert!(asked < 100, "{record}");
+        assert_eq!(guard(&record, "fallback_risk")["value"], Value::Null, "too few are known: {record}");
+        failed += 1;
+        assert!(failed < 100, "{record}");
     };
-    assert!(asked > 50, "RISK-1: {asked}");
+    assert!(failed > 49, "RISK-1: {failed}");
     let (reasons, signals) = against(&sent_past);
-    assert!(
-        reasons.contains(&"INPUT_ANOMALY".to_owned()) && signals.contains(&"fallback_risk".to_owned()),
-        "{sent_past}"
+    assert_eq!((reasons, signals), (vec!["INPUT_ANOMALY".to_owned()], vec!["fallback_risk".to_owned()]), "{sent_past}");
+    assert_eq!(sent_past["attempts"].as_array().map(Vec::len), Some(0), "nobody was asked: {sent_past}");
+    let other = asked(40.0).await;
+    assert_eq!(
+        (&other["outcome"]["tier"], &guard(&other, "fallback_risk")["breached"]),
+        (&json!(0), &json!(false)),
+        "{other}"
     );
-    let other = kit.record(&kit.infer("fraud", &rows(&json!([[50.0, 40.0, 1.0]]))).await).await;
-    assert_eq!(guard(&other, "fallback_risk")["value"], Value::Null, "what looks otherwise is another cell: {other}");
 }
