@@ -15,7 +15,7 @@ const LARGE: f64 = 1e15;
 const TENS: [f64; PLACES] = [1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
 
 /// Returns the decimal number that an FP32 stands for; of what is no number, or has no short form, itself.
-pub(super) fn of(single: f32) -> f64 {
+pub(crate) fn of(single: f32) -> f64 {
     let whole = f64::from(single);
     if !whole.is_finite() || whole.fract() == 0.0 {
         return whole;
