@@ -8,7 +8,7 @@ mod svg;
 mod terminal;
 mod ticks;
 
-pub(crate) use curves::reliability;
+pub(crate) use curves::{cost_quality, reliability};
 pub(crate) use terminal::spark;
 use ticks::Ticks;
 

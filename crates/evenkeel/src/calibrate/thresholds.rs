@@ -10,6 +10,8 @@ use anyhow::{Context, ensure};
 use evenkeel_signals::certify::{Passed, Terms, walk};
 use serde_json::{Value, json};
 
+use crate::plot::{Figure, cost_quality};
+
 /// Thresholds that are tried, in thousandths: from the safest to the cheapest.
 const STEPS: [u16; 27] = [
     1_000, 995, 990, 985, 980, 970, 960, 950, 940, 920, 900, 880, 860, 840, 820, 800, 780, 760, 740, 720, 700, 650,
@@ -105,6 +107,12 @@ impl Tuned {
     /// Returns what the threshold gives that is taken.
     pub(crate) fn taken(&self) -> Option<&Given> {
         self.chosen.and_then(|at| self.curve.get(at))
+    }
+
+    /// Draws what each threshold costs and how often it is right, beside the last model alone.
+    pub(crate) fn figure(&self, route: &str, last: &str) -> Figure {
+        let policies: Vec<_> = self.curve.iter().map(|it| (it.cost, it.right)).collect();
+        cost_quality(route, &policies, self.chosen, &[(last, (1.0, self.primary))])
     }
 
     /// Writes it as a table of Markdown, with the curve of cost and quality beside it.

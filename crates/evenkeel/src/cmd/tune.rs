@@ -66,6 +66,9 @@ pub(super) struct Tune {
     /// When it is issued; by default now.
     #[arg(long, value_name = "TIME")]
     as_of: Option<Timestamp>,
+    /// Draws what thresholds cost and how often they are right, as SVG.
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
     /// Prints one object in JSON instead of text.
     #[arg(long)]
     json: bool,
@@ -125,6 +128,10 @@ impl Tune {
         match self.json {
             true => output::line(tuned.json())?,
             false => output::line(tuned.table(last).trim_end())?,
+        }
+        if let Some(file) = &self.svg {
+            let drawn = tuned.figure(&self.route, last).svg();
+            std::fs::write(file, drawn).with_context(|| format!("cannot write {}", file.display()))?;
         }
         let Some(certified) = self.certified(&tuned, &models, &bytes)? else {
             output::note("no threshold keeps the promise on so many rows: nothing is written");

@@ -32,7 +32,6 @@ pub(crate) fn reliability(title: &str, axes: (&str, &str), of: &[(&str, &[(f64, 
 
 /// Draws what policies cost and how often they are right: a line through all of them, (cost, share of right answers) in the order of
 /// their thresholds; `known` are single points with their names, such as the primary alone; the one that is chosen stands out.
-#[cfg_attr(not(test), expect(dead_code, reason = "for whoever tunes thresholds; drop this line with the first call"))]
 pub(crate) fn cost_quality(
     title: &str,
     policies: &[(f64, f64)],

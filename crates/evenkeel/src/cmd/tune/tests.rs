@@ -86,7 +86,11 @@ fn what_is_certified_is_what_the_configuration_takes() {
     assert!((0.7..=0.95).contains(&it.at_least) && it.extra_loss < 0.01 && it.cost < 1.0, "{it:?}");
     assert_eq!((it.n, it.at, it.until()), (6_000, 1_795_388_400, 1_795_388_400 + 30 * DAY));
     assert_eq!(it.tiers[1], CertifiedTier { name: "large".into(), model: "openai models l".into(), calibration: None });
-    assert_eq!(run(at, &BOTH).expect("it runs again"), ExitCode::SUCCESS);
+    let svg = at.join("curve.svg").display().to_string();
+    let drawing = [&BOTH[..], &["--svg", &svg]].concat();
+    assert_eq!(run(at, &drawing).expect("it runs again"), ExitCode::SUCCESS);
+    let drawn = std::fs::read_to_string(&svg).expect("it is drawn");
+    assert!(["<svg", "policies", "large", "chosen"].iter().all(|it| drawn.contains(it)), "{drawn}");
     assert_eq!(std::fs::read_to_string(at.join("chat.certificate.json")).expect("it is there"), text, "the same bytes");
     let with = |least: f64, large: &str| {
         let text = CONFIG.replace("at_least: 0.9", &format!("at_least: {least}")).replace("model: l}", large);
@@ -114,6 +118,10 @@ fn where_nothing_can_be_promised_nothing_is_written() {
     let at = folder.path();
     assert_eq!(run(at, &BOTH).expect("it runs"), ExitCode::FAILURE);
     assert!(!at.join("chat.certificate.json").exists());
+    let svg = at.join("curve.svg").display().to_string();
+    assert_eq!(run(at, &[&BOTH[..], &["--svg", &svg]].concat()).expect("it runs"), ExitCode::FAILURE);
+    let drawn = std::fs::read_to_string(&svg).expect("the curve says why");
+    assert!(drawn.contains("policies") && !drawn.contains("chosen"), "{drawn}");
     for extra in [
         &["--tier", "small=small:sure"][..],
         &["--tier", "large=large", "--tier", "small=small:sure"],
