@@ -101,7 +101,8 @@ impl Serving {
         (self.child.wait().expect("it ends").code(), self.data)
     }
 
-    /// Returns the most memory that it has had, in KiB; zero where the system does not tell.
+    /// Returns the most memory that it has had, in KiB; zero where the system does not tell. The system counts roughly: it may be told as a
+    /// little less later.
     pub(crate) fn peak_memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
