@@ -2,7 +2,7 @@
 
 use std::{
     collections::hash_map::RandomState,
-    hash::{BuildHasher, Hasher},
+    hash::BuildHasher,
     sync::atomic::{AtomicU64, Ordering},
 };
 
@@ -21,23 +21,26 @@ pub(crate) fn secret() -> [u8; 32] {
     secret
 }
 
-/// A stream of uniform bits: SplitMix64 (Steele and others, 2014), seeded once by the operating system.
+/// A stream of uniform bits: a counter, hashed with a key of the operating system (`SipHash`, Aumasson and Bernstein 2012).
+///
+/// Ids are told to clients, and who knows one may label its answer: so the next must not follow from those before, as it would from the
+/// state of a generator that is told with each output.
 #[derive(Debug)]
-pub(crate) struct Entropy(AtomicU64);
+pub(crate) struct Entropy {
+    key: RandomState,
+    next: AtomicU64,
+}
 
 impl Entropy {
     pub(crate) fn seeded() -> Self {
-        // The standard library seeds its hash maps from the operating system; an empty hash gives those bits.
+        // The standard library keys its hash maps from the operating system; nobody else hashes with this key.
         #[expect(clippy::disallowed_methods, reason = "this is where entropy comes in, and the draws are logged")]
-        Self(AtomicU64::new(RandomState::new().build_hasher().finish()))
+        Self { key: RandomState::new(), next: AtomicU64::new(0) }
     }
 
     /// Draws 64 bits.
     pub(crate) fn draw(&self) -> u64 {
-        let mut bits = self.0.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        bits ^ (bits >> 31)
+        self.key.hash_one(self.next.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Makes an id for a decision.
@@ -45,5 +48,26 @@ impl Entropy {
         let random = u128::from(self.draw()) << 64 | u128::from(self.draw());
         let millis = u64::try_from(now.as_millisecond()).unwrap_or(0);
         Ulid::from_parts(millis, random).to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_drawn_does_not_say_what_is_drawn_next() {
+        let (one, other) = (Entropy::seeded(), Entropy::seeded());
+        let drawn = |it: &Entropy| [it.draw(), it.draw(), it.draw()];
+        let ([a, b, c], [d, e, f]) = (drawn(&one), drawn(&other));
+        assert_ne!((a, b, c), (d, e, f), "each has a key of its own");
+        // The finaliser of SplitMix64 taken back: its states would be an odd constant apart.
+        let state = |mut bits: u64| {
+            bits = (bits ^ (bits >> 31) ^ (bits >> 62)).wrapping_mul(0x3196_42B2_D24D_8EC3);
+            bits = (bits ^ (bits >> 27) ^ (bits >> 54)).wrapping_mul(0x96DE_1B17_3F11_9089);
+            bits ^ (bits >> 30) ^ (bits >> 60)
+        };
+        assert_ne!(state(b).wrapping_sub(state(a)), state(c).wrapping_sub(state(b)));
+        assert_ne!(b.wrapping_sub(a), c.wrapping_sub(b));
     }
 }

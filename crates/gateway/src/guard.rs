@@ -27,7 +27,7 @@ use evenkeel_config::{Against, Asks, Guarding, RouteSpec};
 use evenkeel_core::Nanos;
 use evenkeel_signals::{
     anomaly::RowScore,
-    guards::Guards,
+    guards::{Guards, Outer},
     reference::{Live, Scalar},
 };
 
@@ -59,10 +59,11 @@ pub(crate) struct Guard {
 
 /// A reference, as rows are held against it.
 struct Reading {
-    reference: Against,
     live: Live,
     /// The scalars of a row, in the order of `live`.
     scalars: Vec<Scalar>,
+    /// Where the outer hundredth of each begins; none where it holds no numbers.
+    outer: Vec<Option<Outer>>,
     /// None where no guard scores rows, and nobody keeps them.
     score: Option<RowScore>,
 }
@@ -83,7 +84,7 @@ impl Guard {
         let spec = route.guarding.clone()?;
         let asks = |which: fn(&Asks) -> bool| spec.guards.iter().any(|it| which(&it.asks));
         let scores = keeps || asks(|it| matches!(it, Asks::Anomaly(_) | Asks::FallbackRisk));
-        let against = spec.reference.clone().map(|it| Reading::new(it, scores));
+        let against = spec.reference.as_ref().map(|it| Reading::new(it, scores));
         let risk = asks(|it| *it == Asks::FallbackRisk).then(Arc::<Risk>::default);
         let tensor = route.input.as_ref().and_then(|it| it.tensor.clone());
         let checks = look::checks(&spec);
@@ -98,7 +99,10 @@ impl Guard {
     /// Goes on with what another one has learnt, where both hold inputs against the same.
     pub(crate) fn inherit(&mut self, before: &Self) {
         if self.spec.reference == before.spec.reference && self.spec.columns == before.spec.columns {
-            self.drift = before.drift.clone();
+            // Without a monitor nobody would say when it is over.
+            if self.keeps {
+                self.drift = before.drift.clone();
+            }
             if let (Some(risk), Some(old)) = (&mut self.risk, &before.risk) {
                 *risk = old.clone();
             }
@@ -133,11 +137,12 @@ impl Guard {
 }
 
 impl Reading {
-    fn new(reference: Against, scores: bool) -> Self {
+    fn new(reference: &Against, scores: bool) -> Self {
         let (live, all) = (reference.0.live(), reference.0.scalars());
         let scalars = live.scalars().iter().map(|at| all[*at].clone()).collect();
+        let outer = live.scalars().iter().map(|at| reference.0.outer(*at)).collect();
         let score = if scores { reference.0.row_score().ok() } else { None };
-        Self { reference, live, scalars, score }
+        Self { live, scalars, outer, score }
     }
 }
 

@@ -7,7 +7,6 @@ use evenkeel_api::{FeatureServer, Gate, MemberState, RouteBrief, RouteState, Sta
 use evenkeel_core::{self as core, Phase};
 
 use crate::{
-    calibration::Scale,
     driver::Driver,
     events::{Events, calibrated},
     snapshot::Applied,
@@ -60,9 +59,10 @@ pub(crate) fn one(driver: &Driver, events: &Events, name: &str, applied: &Applie
             unready: applied.paths.get(tier.path.index()).and_then(|path| path.unready()),
             last_exercised,
             redundancy: now.redundancy.name().into(),
-            calibration: applied.scales[tier.path.index()]
-                .as_ref()
-                .and_then(Scale::now)
+            calibration: applied
+                .scales
+                .get(tier.path.index())
+                .and_then(|it| it.as_ref()?.now())
                 .map(|it| calibrated::render(&it)),
             quality: None,
             members: now.members.iter().map(member).collect(),
@@ -92,7 +92,6 @@ pub(crate) fn one(driver: &Driver, events: &Events, name: &str, applied: &Applie
     })
 }
 
-/// Says what a certificate is worth now: void for good comes before age.
 /// Returns how many tiers below the first count as redundancy, and how many there are (F-153).
 fn redundancy(state: &core::RouteState) -> [u8; 2] {
     let below = state.tiers.get(1..).unwrap_or_default();

@@ -10,9 +10,7 @@ use std::{hint::black_box, time::Instant};
 
 use evenkeel_signals::{
     anomaly::{FitRow, RowScore, Settings},
-    cells,
-    drift::place,
-    guards::{Given, Guards, Names, Rule, tail_ratio},
+    guards::{Given, Guards, Names, Rule},
     reference::{Column, ColumnKind, Plan, Reference, Repeats, Role, SourceRow},
     row::{Kind, RowId, Value},
     text::{Counts, numbers},
@@ -89,6 +87,7 @@ fn judged(schema: Vec<Column>, rows: &[Vec<Value<'_>>], asked: Vec<Value<'static
     let rows: Vec<_> = rows.collect();
     let reference = Reference::build(&plan, [1; 32], &rows).expect("sound");
     let (guards, live, score) = (reference.guards(0.2), reference.live(), reference.row_score().expect("rows"));
+    let ends: Vec<_> = live.scalars().iter().map(|at| reference.outer(*at)).collect();
     Box::new(move || {
         let asked = black_box(&asked);
         let given: Vec<_> = asked.iter().copied().map(Given::of).collect();
@@ -96,10 +95,9 @@ fn judged(schema: Vec<Column>, rows: &[Vec<Value<'_>>], asked: Vec<Value<'static
         let mut scalars = Vec::with_capacity(live.scalars().len());
         live.row(asked, &mut scalars);
         let mut outer = 0_u32;
-        for (value, at) in scalars.iter().zip(live.scalars()) {
-            if let (Value::Number(number), Some(cells)) = (value, reference.cells(*at, 0)) {
-                let rank = place(cells, cells.cell(cells::Value::Number(*number)), 0.5);
-                outer += u32::from(tail_ratio([rank]) == Some(1.0));
+        for (value, ends) in scalars.iter().zip(&ends) {
+            if let (Value::Number(number), Some(ends)) = (value, ends) {
+                outer += u32::from(ends.has(*number));
             }
         }
         let scored: Vec<_> = live.scored().iter().map(|at| scalars[*at]).collect();

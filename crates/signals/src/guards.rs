@@ -28,7 +28,7 @@
 
 mod noise;
 
-pub use noise::{ROUGH, TAIL, roughness, tail_ratio};
+pub use noise::{Outer, ROUGH, TAIL, roughness};
 
 use crate::{
     cells::Categories,
@@ -95,15 +95,15 @@ pub struct Rule {
 pub enum Names {
     /// These, ascending by their bytes.
     Listed(Vec<String>),
-    /// All that the reference saw.
-    Seen(Categories),
+    /// All that the reference saw, in whichever season.
+    Seen(Vec<Categories>),
 }
 
 impl Names {
     fn has(&self, name: &str) -> bool {
         match self {
             Self::Listed(names) => names.binary_search_by(|it| it.as_str().cmp(name)).is_ok(),
-            Self::Seen(categories) => categories.cell(name) + 1 < categories.cells(),
+            Self::Seen(seasons) => seasons.iter().any(|it| it.cell(name) + 1 < it.cells()),
         }
     }
 }

@@ -43,7 +43,7 @@ pub use scalar::{Keyed, Scalar};
 use crate::{
     anomaly::{Calibration, Encoder, Feature, Kept, RowScore, Unfit},
     cells::{Cells, Seasons, Value},
-    guards::{Guards, Names, Rule, range},
+    guards::{Guards, Names, Outer, Rule, range},
     row::RowId,
     text::{Counts, TextModel},
 };
@@ -139,6 +139,11 @@ impl Reference {
         Some(rows.iter().map(|it| (it.id, it.at, it.values.iter().map(scalar::Held::cell).collect())))
     }
 
+    /// Returns where the outer hundredth of a scalar begins, over all seasons; none where it has no cells of numbers.
+    pub fn outer(&self, scalar: usize) -> Option<Outer> {
+        Outer::of(self.buckets(scalar))
+    }
+
     /// Returns the cells of the row score, of the rows that calibrate; none where nothing could be fitted.
     pub fn score_cells(&self) -> Option<&Cells> {
         self.score_cells.as_ref()
@@ -177,11 +182,9 @@ impl Reference {
             let scalar = scalars.iter().position(|it| it.column == column);
             let seen = scalar.and_then(|it| self.spread(it)).filter(|_| of.kind == ColumnKind::Number);
             let likely = seen.map(|it| range(it.at[0], [it.at[1], it.at[3]], it.at[5]));
-            let names = scalar.and_then(|it| self.cells.get(it)?.first()).filter(|_| !of.private);
-            let names = names.and_then(|it| match it.kind() {
-                crate::cells::Kind::Categories(names) => Some(Names::Seen(names.clone())),
-                crate::cells::Kind::Numbers(_) => None,
-            });
+            let seasons = scalar.map_or(&[][..], |it| self.buckets(it)).iter().filter(|_| !of.private);
+            let names: Vec<_> = seasons.filter_map(|it| it.names().cloned()).collect();
+            let names = (!names.is_empty()).then_some(Names::Seen(names));
             Rule { required: of.required, range: of.declared_range().or(likely), names, ..Rule::new(of.kind.kind()) }
         };
         let inputs = self.header.schema.iter().enumerate().filter(|it| it.1.role == Role::Input);

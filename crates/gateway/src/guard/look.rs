@@ -8,16 +8,14 @@
 //!   that of requests, not of rows.
 //! - `LOOK-3`: a row that cannot be scored has no p; where none can, nothing is said of how rare the request is.
 
-use std::collections::BTreeSet;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use evenkeel_config::{Asks, Guarding, MILLIONTHS};
 use evenkeel_core::{Nanos, RowRule};
 use evenkeel_signals::{
     RATIO,
     anomaly::{PValue, Score},
-    cells,
-    drift::place,
-    guards::{Code, Given, Guards, Names, Rule, TAIL, tail_ratio},
+    guards::{Code, Given, Guards, Names, Rule, TAIL},
     quantise, risk,
     row::Value,
 };
@@ -25,11 +23,13 @@ use evenkeel_signals::{
 use super::{
     Guard, Judged,
     rows::Rows,
-    told::{Found, Odd, Told},
+    told::{Found, Odd, Strangers, Told},
 };
 
 /// Bytes of a name that are kept, at most.
 const MOST_NAME: usize = 1_024;
+/// Bytes of a client's name that stand in a record, at most.
+const MOST_TOLD: usize = 64;
 /// Features that a guard names, at most.
 pub(super) const MOST_NAMED: usize = 16;
 
@@ -56,18 +56,19 @@ impl SeenValue {
         match value {
             Value::Missing => Self::Missing,
             Value::Number(number) => Self::Number(number),
-            Value::Category(name) => Self::Name(kept(name)),
+            // No reference has a longer name, and what waits is bounded.
+            Value::Category(name) => Self::Name(short(name, MOST_NAME).into()),
             Value::Vector(_) | Value::Text(_) | Value::Invalid => Self::Invalid,
         }
     }
 }
 
-/// What is kept of a name: no reference has one that is longer, and what waits is bounded.
-fn kept(name: &str) -> Box<str> {
-    if name.len() <= MOST_NAME {
+/// Returns the first bytes of a name, with an ellipsis where that is not all.
+fn short(name: &str, most: usize) -> Cow<'_, str> {
+    if name.len() <= most {
         return name.into();
     }
-    format!("{}…", &name[..name.floor_char_boundary(MOST_NAME)]).into()
+    format!("{}…", &name[..name.floor_char_boundary(most)]).into()
 }
 
 /// Returns the checks of a route that need no statistics.
@@ -143,13 +144,11 @@ impl<'a> Look<'a> {
     /// Counts the numbers of a row that lie in the outer hundredth.
     fn tail_of(&mut self, scalars: &[Value<'_>]) {
         let Some(against) = &self.guard.against else { return };
-        for (value, place_of) in scalars.iter().zip(against.live.scalars()) {
-            let Value::Number(number) = value else { continue };
+        for (value, outer) in scalars.iter().zip(&against.outer) {
             // The reference of the hour is that of drift: a row is held against all hours.
-            let Some(cells) = against.reference.0.cells(*place_of, 0) else { continue };
-            let rank = place(cells, cells.cell(cells::Value::Number(*number)), 0.5);
+            let (Value::Number(number), Some(outer)) = (value, outer) else { continue };
             self.tail.1 += 1;
-            self.tail.0 += u64::from(tail_ratio([rank]) == Some(1.0));
+            self.tail.0 += u64::from(outer.has(*number));
         }
     }
 
@@ -177,7 +176,8 @@ impl<'a> Look<'a> {
         });
         let found = found.collect();
         let (read, of) = (self.rows.read as u64, self.rows.of as u64);
-        let strangers = self.rows.strangers.iter().map(|it| (*it).to_owned()).take(MOST_NAMED).collect();
+        let named = self.rows.strangers.iter().take(MOST_NAMED).map(|it| short(it, MOST_TOLD).into()).collect();
+        let strangers = Strangers { named, all: self.rows.strangers.len() };
         let told = Told { spec: self.guard.spec.clone(), read, of, stale: drift == 2, found, strangers };
         let seen = self.guard.risk.is_some().then_some(seen);
         Judged { told, seen, rows: std::mem::take(&mut self.kept) }

@@ -11,8 +11,9 @@ use std::borrow::Cow;
 
 use evenkeel_config::{self as config, Absent, Computed, Derived, Scalar, Unicode, Watched, WatchedFrom};
 use evenkeel_signals::{
+    anomaly::COLUMNS,
     row::{Kind, Value},
-    text::{Form, composed},
+    text::{self, Form, composed},
 };
 
 use super::decimal;
@@ -53,7 +54,7 @@ impl<'a> Rows<'a> {
     pub(crate) fn of(infer: &'a Infer, spec: &config::Guarding, tensor: Option<&str>) -> Self {
         let of = usize::try_from(infer.batch()).unwrap_or(usize::MAX);
         let columns = spec.columns.len();
-        let places = looked_at(of, columns);
+        let places = looked_at(of, spec.columns.iter().map(|it| width(it.kind)).sum());
         let request = Request { infer, tensor, of, places: &places };
         let sources: Vec<Source<'a, '_>> = spec.columns.iter().map(|it| request.source(it)).collect();
         let mut cells = Vec::with_capacity(places.len() * columns);
@@ -88,9 +89,18 @@ impl<'a> Rows<'a> {
     }
 }
 
+/// As how many values one counts: what is read of it, or what is made of it, whichever is more.
+fn width(kind: Kind) -> usize {
+    match kind {
+        Kind::Number | Kind::Category => 1,
+        Kind::Text => text::NUMBERS,
+        Kind::Vector(width) => width.max(COLUMNS),
+    }
+}
+
 /// Returns which rows are read, ascending (`READ-1`).
-fn looked_at(of: usize, columns: usize) -> Vec<usize> {
-    let most = (MOST_CELLS / columns.max(1)).clamp(1, MOST_ROWS);
+fn looked_at(of: usize, width: usize) -> Vec<usize> {
+    let most = (MOST_CELLS / width.max(1)).clamp(1, MOST_ROWS);
     let spread = |at: usize| u64::try_from(at as u128 * of as u128 / most as u128).expect("below the rows") as usize;
     if of <= most { (0..of).collect() } else { (0..most).map(spread).collect() }
 }
@@ -199,8 +209,7 @@ impl<'a> Source<'a, '_> {
     fn cell(&self, at: usize, row: usize, column: &Watched) -> Cell<'a> {
         match self {
             Self::Place(Place::Numbers { tensor, step, .. }) if matches!(column.kind, Kind::Vector(_)) => {
-                let vector = (row * step..(row + 1) * step).map(|it| number(tensor, it) as f32);
-                Cell::Vector(vector.collect())
+                Cell::Vector((row * step..(row + 1) * step).map(|it| single(tensor, it)).collect())
             }
             Self::Place(place) => cell(place.raw(at, row, column.missing.as_ref()), column),
             Self::Derived(derived, places) => match derived.of(&Row { places, at, row }) {
@@ -264,6 +273,14 @@ fn formed(text: Cow<'_, str>, unicode: Unicode) -> Cow<'_, str> {
             Cow::Borrowed(_) => Cow::Owned(text),
             Cow::Owned(formed) => Cow::Owned(formed),
         },
+    }
+}
+
+/// Reads an element of a vector; NaN where there is none.
+fn single(tensor: &Tensor, at: usize) -> f32 {
+    match tensor.datatype() {
+        Datatype::Fp32 => tensor.element(at).map_or(f32::NAN, f32::from_le_bytes),
+        _ => tensor.number(at).map_or(f32::NAN, |it| it as f32),
     }
 }
 

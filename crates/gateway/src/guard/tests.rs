@@ -8,7 +8,7 @@ use evenkeel_signals::{
     row::Value,
 };
 
-use super::*;
+use super::{look::MOST_NAMED, *};
 use crate::{
     ask::Inference,
     protocol::front::Front,
@@ -332,7 +332,9 @@ async fn what_a_client_gets_wrong_is_said_and_spoils_nothing() {
     let n = names.len();
     let many = rows(&vec![50.0; n], &names.iter().map(String::as_str).collect::<Vec<_>>(), &vec![[1.0, 0.5]; n]);
     let judged = judged(&guard, &asked(many)).await;
-    assert_eq!((judged.told.read, judged.told.of), (rows::MOST_ROWS as u64, n as u64), "READ-1");
+    // Three columns, and an embedding that becomes 64 numbers.
+    let read = (rows::MOST_CELLS / 67) as u64;
+    assert_eq!((judged.told.read, judged.told.of), (read, n as u64), "READ-1");
     let empty = Tensor::from_f32("amount", vec![0], &[]).expect("fits");
     let nothing = judged_of(&guard, &deployment, empty).await;
     assert_eq!(breaches(&nothing), [], "no row is in breach of nothing: {nothing:?}");
@@ -381,10 +383,26 @@ async fn what_was_learnt_goes_on_where_the_reference_stays_and_an_anomaly_is_sta
     after.inherit(&before);
     assert!(Arc::ptr_eq(before.risk.as_ref().expect("asked"), after.risk.as_ref().expect("asked")));
     assert_eq!(after.drifts(), 2);
+    let mut unwatched = Guard::new(&deployment.routes[0], false).expect("asked");
+    unwatched.inherit(&before);
+    assert_eq!(unwatched.drifts(), 0, "nobody would say when it is over");
     let (mut other, _) = guard(&text.replace("fraud.ref", "help.ref"));
     other.inherit(&before);
     assert_eq!(
         (other.drifts(), Arc::ptr_eq(before.risk.as_ref().expect("asked"), other.risk.as_ref().expect("asked"))),
         (0, false)
     );
+}
+
+#[tokio::test]
+async fn tell_2_of_tensors_that_nobody_knows_a_few_are_named_in_part_and_all_are_counted() {
+    let (guard, deployment) = guard(ROUTE);
+    let mut tensors = row(5.0, "de", [1.0, 0.5]);
+    for at in 0..100 {
+        tensors.push(Tensor::from_f32(&format!("{at:03}{}", "é".repeat(10_000)), vec![1], &[1.0]).expect("fits"));
+    }
+    let found = said(&guard, &deployment, &asked(tensors)).await;
+    let contract = found.iter().find(|it| it.guard == "contract").expect("on");
+    assert_eq!((contract.value.as_deref(), contract.features.len(), contract.more), (Some("100"), MOST_NAMED, 84));
+    assert!(contract.features.iter().all(|it| it.len() < 80 && it.ends_with('…')), "{contract:?}");
 }

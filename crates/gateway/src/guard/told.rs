@@ -25,8 +25,16 @@ pub(crate) struct Told {
     pub(crate) stale: bool,
     /// By guard, in the order of the specification.
     pub(crate) found: Vec<Found>,
-    /// Tensors that the reference does not know, and nobody has declared.
-    pub(crate) strangers: Vec<String>,
+    pub(crate) strangers: Strangers,
+}
+
+/// Tensors that the reference does not know, and nobody has declared.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Strangers {
+    /// The first of them; their names are the client's, and cut.
+    pub(crate) named: Vec<String>,
+    /// How many there are.
+    pub(crate) all: usize,
 }
 
 /// What one guard found.
@@ -95,10 +103,11 @@ impl Told {
         let tier = |at: u8| revision.routes[route].tiers.get(usize::from(at)).map(|it| it.name.clone());
         let guards = self.each().map(|(guard, found)| {
             let named = |at: &usize| self.spec.columns.get(*at).map(|it| it.name.clone());
-            let strangers = self.strangers.iter().filter(|_| guard.asks == Asks::Contract).cloned();
-            let mut features: Vec<String> = found.features.iter().filter_map(named).chain(strangers).collect();
-            let more = features.len().saturating_sub(MOST_NAMED);
+            let strangers = Some(&self.strangers).filter(|_| guard.asks == Asks::Contract);
+            let strange = strangers.into_iter().flat_map(|it| it.named.iter().cloned());
+            let mut features: Vec<String> = found.features.iter().filter_map(named).chain(strange).collect();
             features.truncate(MOST_NAMED);
+            let more = (found.features.len() + strangers.map_or(0, |it| it.all)).saturating_sub(features.len());
             let columns = found.odd.iter().flat_map(|it| &it.columns);
             api::Guard {
                 guard: guard.asks.name().into(),

@@ -102,6 +102,14 @@ impl Cells {
         &self.kind
     }
 
+    /// Returns the names of its regular cells; none where they are intervals.
+    pub fn names(&self) -> Option<&Categories> {
+        match &self.kind {
+            Kind::Categories(names) => Some(names),
+            Kind::Numbers(_) => None,
+        }
+    }
+
     /// Returns the rows of each cell.
     pub fn counts(&self) -> &[u64] {
         &self.counts

@@ -1,5 +1,7 @@
 //! Holt: level and trend, the trend damped.
 
+use super::FARTHEST;
+
 /// Weights of the newest level and trend, and what of a trend is left after a point.
 const ALPHA: f64 = 0.3;
 const BETA: f64 = 0.1;
@@ -43,7 +45,7 @@ impl Holt {
         self.trend
     }
 
-    /// Returns the forecast for so many points ahead: `l + t·Σφ^i`.
+    /// Returns the forecast for so many points ahead: `l + t·Σφ^i`; none reaches farther than [`FARTHEST`].
     pub fn ahead(&self, points: usize) -> Option<f64> {
         Some(self.level? + self.trend * damped(points))
     }
@@ -59,16 +61,22 @@ pub(super) fn highest((level, trend): (f64, f64), points: usize) -> f64 {
     level + trend * damped(if trend > 0.0 { points } else { 1 })
 }
 
-/// φ + φ² + … so many times.
+/// φ + φ² + … so many times, read from a table: a look at a history asks for it tens of thousands of times.
 fn damped(points: usize) -> f64 {
-    let mut power = 1.0;
-    let mut sum = 0.0;
-    for _ in 0..points {
-        power *= PHI;
-        sum += power;
-    }
-    sum
+    DAMPED[points.min(FARTHEST)]
 }
+
+/// The sums of φ + φ² + … for each number of points.
+const DAMPED: [f64; FARTHEST + 1] = {
+    let mut sums = [0.0; FARTHEST + 1];
+    let (mut power, mut at) = (1.0, 1);
+    while at <= FARTHEST {
+        power *= PHI;
+        sums[at] = sums[at - 1] + power;
+        at += 1;
+    }
+    sums
+};
 
 #[cfg(test)]
 mod tests {

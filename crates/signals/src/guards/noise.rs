@@ -1,26 +1,58 @@
 //! Noise: two numbers that say that a row, or a signal in it, is not as smooth as its like (`signals.md` §7).
 
-/// Above this share of features in their outer hundredth a row is noisy: five times what is expected.
+use crate::{
+    cells::{Cells, Kind, Value},
+    drift::place,
+};
+
+/// Above this share of features in their outer hundredth ([`Outer`]) a row is noisy: five times what is expected. With twenty
+/// features one of them is already that share.
 pub const TAIL: f64 = 0.05;
 /// A roughness above this quantile of the reference is noisy.
 pub const ROUGH: f64 = 0.99;
 /// Half a rank from the middle, beyond which lies a hundredth of all rows, both sides together.
 const OUTER: f64 = 0.495;
 
-/// Returns the share of features in the outer hundredth of the reference; expected .01. None where no feature has a rank.
-///
-/// # Units
-/// Ranks from −½ to ½, as cells give them.
-///
-/// # When it misleads
-/// With 20 features one of them is already .05.
-pub fn tail_ratio(ranks: impl IntoIterator<Item = f64>) -> Option<f64> {
-    let (mut all, mut outer) = (0_u32, 0_u32);
-    for rank in ranks.into_iter().filter(|it| it.is_finite()) {
-        all += 1;
-        outer += u32::from(rank.abs() > OUTER);
+/// Where the outer hundredth of a column begins: what lies there has a rank beyond ±.495.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Outer {
+    /// Up to here, this included; minus infinity where no number is so low.
+    low: f64,
+    /// Above this; infinity where no number is so high.
+    high: f64,
+}
+
+impl Outer {
+    /// Finds it in the cells of a column, of all seasons together: a number has the rank that it has among all their rows, the middle one of
+    /// its cell in each. None where there are no cells of numbers.
+    pub fn of(seasons: &[Cells]) -> Option<Self> {
+        let mut ends = Vec::new();
+        for cells in seasons {
+            let Kind::Numbers(of) = cells.kind() else { return None };
+            ends.extend_from_slice(of.ends());
+        }
+        ends.sort_unstable_by(f64::total_cmp);
+        ends.dedup();
+        let rank = |number: f64| {
+            let cells = seasons.iter().map(|it| (it.rows() + 1, place(it, it.cell(Value::Number(number)), 0.5)));
+            #[expect(clippy::cast_precision_loss, reason = "counts below 2^53")]
+            let (sum, all) =
+                cells.fold((0.0, 0.0), |(sum, all), (rows, rank)| (sum + rank * rows as f64, all + rows as f64));
+            sum / all
+        };
+        // Ranks ascend, and change at the ends alone.
+        let ranks: Vec<f64> = ends.iter().copied().chain([f64::MAX]).map(rank).collect();
+        let end = |at: usize| at.checked_sub(1).and_then(|at| ends.get(at)).copied();
+        let low = end(ranks.partition_point(|it| *it < -OUTER)).unwrap_or(f64::NEG_INFINITY);
+        let inner = ranks.partition_point(|it| *it <= OUTER);
+        let high = end(inner).filter(|_| inner < ranks.len()).unwrap_or(f64::INFINITY);
+        (!seasons.is_empty()).then_some(Self { low, high })
     }
-    (all > 0).then(|| f64::from(outer) / f64::from(all))
+
+    /// Says whether a number lies there.
+    pub fn has(&self, number: f64) -> bool {
+        number <= self.low || number > self.high
+    }
 }
 
 /// Returns how rough a series is, Σ(x_t − x_{t−1})² / 2Σ(x_t − x̄)²: near 0 for a smooth one, 1 for noise, up to 2 for one that jumps
@@ -67,9 +99,36 @@ mod tests {
         }
     }
 
+    /// The cells of a thousand numbers, from this one on.
+    fn thousand(from: i32) -> Cells {
+        Cells::numbers((from..from + 1_000).map(|it| Value::Number(f64::from(it))))
+    }
+
     #[test]
-    fn the_outer_hundredth_is_counted_and_what_is_no_rank_is_not() {
-        assert_eq!(tail_ratio([0.1, -0.496, 0.495, 0.499, f64::NAN]), Some(0.5));
-        assert_eq!(tail_ratio([f64::NAN]), None);
+    fn the_outer_hundredth_begins_where_ranks_say() {
+        let cells = thousand(0);
+        let outer = Outer::of(std::slice::from_ref(&cells)).expect("numbers");
+        for number in -5..1_005 {
+            let number = f64::from(number);
+            let rank = place(&cells, cells.cell(Value::Number(number)), 0.5);
+            assert_eq!(outer.has(number), rank.abs() > OUTER, "{number} has the rank {rank}");
+        }
+        assert!(outer.has(-1.0) && outer.has(1_000.0) && !outer.has(500.0));
+        let constant = Outer::of(&[Cells::numbers([Value::Number(7.0); 1_000])]).expect("numbers");
+        assert_eq!(
+            [6.0, 7.0, 8.0].map(|it| constant.has(it)),
+            [true, false, true],
+            "a constant column notices any other value"
+        );
+        assert_eq!(Outer::of(&[]), None);
+        assert_eq!(Outer::of(&[Cells::categories([Value::Category("a")])]), None);
+    }
+
+    #[test]
+    fn what_is_usual_at_another_hour_is_not_outside() {
+        let [night, day] = [0, 5_000].map(thousand);
+        let outer = Outer::of(&[night, day]).expect("numbers");
+        assert!(!outer.has(500.0) && !outer.has(5_500.0), "{outer:?}");
+        assert!(outer.has(-1.0) && outer.has(6_000.0), "{outer:?}");
     }
 }

@@ -157,3 +157,19 @@ fn a_chat_has_one_row_of_what_its_user_said_last() {
         assert_eq!((format!("{values:?}"), rows.of), (expected.to_owned(), 1));
     }
 }
+
+#[test]
+fn read_1_of_wide_rows_fewer_are_read() {
+    for (kinds, rows) in [
+        (&[Kind::Number, Kind::Category][..], MOST_ROWS),
+        (&[Kind::Vector(2)], MOST_ROWS),
+        (&[Kind::Vector(4_096)], 16),
+        (&[Kind::Vector(4_096), Kind::Text], 15),
+        (&[Kind::Vector(1_000_000)], 1),
+    ] {
+        let read = looked_at(5_000, kinds.iter().map(|it| width(*it)).sum());
+        assert_eq!(read.len(), rows, "{kinds:?}");
+        assert!(read[0] == 0 && read.windows(2).all(|it| it[0] < it[1]) && read[rows - 1] < 5_000);
+    }
+    assert_eq!(looked_at(3, 1), [0, 1, 2]);
+}
