@@ -137,7 +137,7 @@ pub enum Signal {
     /// 1 where a tier has just failed another request of the same.
     FlightFailed,
     /// The share of rows like those of the reference that are as unlike it as the input, or more, in millionths, against the one
-    /// that is borne; of several rows the least, times their number.
+    /// that is borne; of several rows that of all together.
     AnomalyP,
     /// The share of features that did not come, in ten-thousandths, against the one that is borne.
     MissingRatio,

@@ -29,7 +29,7 @@ mod fit;
 mod nearest;
 mod project;
 
-pub use conformal::{Calibration, PValue, Standing, any_row};
+pub use conformal::{Calibration, PValue, Standing, together};
 pub use encode::{Encoder, Feature, Form, Unfit};
 pub use fit::{FitRow, Settings};
 pub use nearest::Kept;

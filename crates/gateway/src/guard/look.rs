@@ -4,8 +4,8 @@
 //!
 //! # Invariants
 //! - `LOOK-1`: what is off leaves nothing behind: no value, no feature, no number for the core.
-//! - `LOOK-2`: where a request has `n` rows and any of them is enough, the least p counts `n` times, so that the promised rate is
-//!   that of requests, not of rows.
+//! - `LOOK-2`: where any row of several is enough, p is that of all of them together, so that the promised rate is that of requests,
+//!   not of rows.
 //! - `LOOK-3`: a row that cannot be scored has no p; where none can, nothing is said of how rare the request is.
 
 use std::{borrow::Cow, collections::BTreeSet};
@@ -14,7 +14,7 @@ use evenkeel_config::{Asks, Guarding, MILLIONTHS};
 use evenkeel_core::{Nanos, RowRule};
 use evenkeel_signals::{
     RATIO,
-    anomaly::{PValue, Score},
+    anomaly::{PValue, Score, together},
     guards::{Code, Given, Guards, Names, Rule, TAIL},
     quantise, risk,
     row::Value,
@@ -203,15 +203,16 @@ impl<'a> Look<'a> {
     fn deciding(&self, rule: RowRule) -> Option<(PValue, Score, usize)> {
         let mut scores = self.scores.clone();
         scores.sort_by(|a, b| b.0.s.total_cmp(&a.0.s).then(a.1.cmp(&b.1)));
-        let rows = scores.len() as u64;
-        let (times, at) = match rule {
-            RowRule::Any | RowRule::Split => (rows, 0),
-            rule => (1, usize::try_from(rule.borne(rows)).unwrap_or(usize::MAX)),
+        let at = match rule {
+            RowRule::Any | RowRule::Split => {
+                let mut all: Vec<PValue> = scores.iter().map(|it| it.0.p).collect();
+                let (score, row) = *scores.first()?;
+                return together(&mut all).map(|p| (p, score, row));
+            }
+            rule => usize::try_from(rule.borne(scores.len() as u64)).unwrap_or(usize::MAX),
         };
         let (score, row) = *scores.get(at)?;
-        let PValue { rank, of } = score.p;
-        let rank = u64::from(rank).saturating_mul(times).min(u64::from(of));
-        Some((PValue { rank: u32::try_from(rank).unwrap_or(of), of }, score, row))
+        Some((score.p, score, row))
     }
 
     fn anomaly(&self, rule: RowRule, threshold: u64) -> (Option<u64>, Vec<usize>, Option<Odd>) {

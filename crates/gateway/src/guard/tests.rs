@@ -237,7 +237,7 @@ async fn the_age_of_the_oldest_feature_is_held_against_the_greatest_that_it_may_
 }
 
 #[tokio::test]
-async fn look_2_of_several_rows_the_least_p_counts_as_often_as_there_are_rows() {
+async fn look_2_of_several_rows_one_has_to_be_rarer_than_alone_and_many_are_rare_together() {
     let p = async |rows: &str, amounts: &[f32]| {
         let text = ROUTE.replace("rate: 0.01}", &format!("rate: 0.01, rows: {rows}}}"));
         let (guard, deployment) = guard(&text);
@@ -253,6 +253,9 @@ async fn look_2_of_several_rows_the_least_p_counts_as_often_as_there_are_rows() 
     many[42] = 1e6;
     let (hundred, breached) = p("any", &many).await;
     assert!((hundred / one - 100.0).abs() < 0.1 && !breached, "{hundred}");
+    for rows in [15, 1_000] {
+        assert_eq!(p("any", &vec![1e6; rows]).await, (one, true), "{rows} rows, all of them strange");
+    }
     assert!(!p("all", &many).await.1 && p("all", &[1e6, 1e6]).await.1);
     assert!(!p("{fraction: 0.5}", &many).await.1 && p("{fraction: 0.01}", &many).await.1, "one of a hundred");
 }

@@ -78,8 +78,37 @@ fn anom_3_false_alarms_stay_below_the_rate_on_rows_like_those_of_the_reference()
         assert!((alarms - rate).abs() < 4.0 * sd, "{rate}: {alarms}");
     }
     let far = score.score(&[Value::Number(9.0); 5]).expect("numbers");
-    assert_eq!((far.p.rank, any_row(&[far.p], 0.001), any_row(&[far.p], 0.01)), (1, true, true));
-    assert!(!any_row(&[far.p, PValue { rank: 1, of: 1 }], 0.0015), "a rate is shared among the rows of a request");
+    assert_eq!((far.p.rank, together(&mut [far.p])), (1, Some(far.p)));
+}
+
+#[test]
+fn anom_3_requests_of_twenty_usual_rows_are_called_anomalous_no_more_often_than_single_rows() {
+    let (references, rate) = (20, 0.2);
+    let alarms: Vec<f64> = (0..references)
+        .map(|seed| {
+            let score = fit(&numbers(5), &rows(4_000, 5, 2 * seed + 10)).expect("rows");
+            let rows = rows(2_000, 5, 2 * seed + 11);
+            let p: Vec<_> = rows.iter().map(|it| score.score(&it.1).expect("numbers").p).collect();
+            let requests = p.chunks_exact(20).map(|it| together(&mut it.to_vec()).expect("rows"));
+            requests.filter(|it| it.value() <= rate).count() as f64 / 100.0
+        })
+        .collect();
+    let mean = alarms.iter().sum::<f64>() / alarms.len() as f64;
+    let error = (alarms.iter().map(|it| (it - mean) * (it - mean)).sum::<f64>() / 19.0 / 20.0).sqrt();
+    assert!(mean > rate / 2.0 && mean < rate + 3.0 * error, "{mean} ± {error}");
+}
+
+#[test]
+fn anom_3_many_strange_rows_are_rare_together_and_one_among_many_has_to_be_rarer() {
+    let of =
+        |ranks: &[u32]| together(&mut ranks.iter().map(|rank| PValue { rank: *rank, of: 1_000 }).collect::<Vec<_>>());
+    let with = |strange: usize, usual: usize| of(&[vec![1; strange], vec![500; usual]].concat()).expect("rows").rank;
+    for (strange, usual, rank) in
+        [(1, 0, 1), (1, 9, 10), (1, 999, 500), (10, 0, 1), (1_000, 0, 1), (10, 90, 10), (3, 4, 3)]
+    {
+        assert_eq!(with(strange, usual), rank, "{strange} of {}", strange + usual);
+    }
+    assert_eq!((of(&[]), of(&[30, 20, 10])), (None, of(&[30])), "three that are a little rare");
 }
 
 #[test]

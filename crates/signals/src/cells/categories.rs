@@ -1,13 +1,18 @@
 //! Categories: the names that have a cell of their own, and whether another one was ever seen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Names with a cell of their own at most: the most frequent.
 const NAMED: usize = 254;
+/// With fewer rows nobody asks whether names drift: all are counted.
+const LEAST: usize = 1_000;
 /// Other names of which it is remembered that they were seen, at most.
 const OTHERS: usize = 65_536;
 
-/// The cells of categories: the named ones by falling frequency, then one for all others, then one for those never seen.
+/// The cells of categories: the named ones, then one for all others, then one for those never seen.
+///
+/// The named ones stand in the order of a hash of their names. That order knows nothing of how many rows each has: by falling frequency the
+/// first would be those that came too often by chance, and all that comes later would seem to have moved away from them.
 ///
 /// A name that was there once has no cell of its own, and its row is counted as unseen: so many rows of the next thousand will bring
 /// a name that this one has not (Good, Turing). Otherwise each column of ids would drift at once.
@@ -20,20 +25,21 @@ pub struct Categories {
 }
 
 impl Categories {
-    /// Makes cells of names and how often each is there; returns also the rows of each cell.
-    pub(super) fn counted(counts: &BTreeMap<&str, u64>) -> (Self, Vec<u64>) {
-        let mut ranked: Vec<(&str, u64)> = counts.iter().map(|(name, n)| (*name, *n)).collect();
-        // The map's order is that of the bytes, and the sort keeps it among equals.
-        ranked.sort_by_key(|it| std::cmp::Reverse(it.1));
-        let named = ranked.iter().take(NAMED).take_while(|it| it.1 > 1).count();
-        let (own, rest) = ranked.split_at(named);
-        let names: Vec<&str> = own.iter().map(|it| it.0).collect();
-        let others: Vec<u64> = rest.iter().map(|it| digest(it.0)).collect();
-        let once: u64 = rest.iter().filter(|it| it.1 == 1).map(|it| it.1).sum();
-        let all: u64 = rest.iter().map(|it| it.1).sum();
-        let it = Self::of(&names, (others.len() <= OTHERS).then_some(others)).expect("distinct names");
-        let last = if it.others.is_some() { [all - once, once] } else { [all, 0] };
-        (it, own.iter().map(|it| it.1).chain(last).collect())
+    /// Makes cells of the names of all rows, in an order that has nothing to do with the names; none where a row has none. Returns also
+    /// which rows are to be counted in them.
+    pub(super) fn chosen(rows: &[Option<&str>], tally: &Tally<'_>) -> (Self, Counted) {
+        let frequent = frequent(tally);
+        let (named, counted) = if is_by_chance(&frequent, tally.len(), rows.len()) {
+            let choosing = rows.iter().enumerate().filter(|it| !Counted::Rest.has(it.0));
+            let of_some = tallied(choosing.filter_map(|it| *it.1));
+            (self::frequent(&of_some).into_iter().map(|it| it.0).collect::<BTreeSet<_>>(), Counted::Rest)
+        } else {
+            (frequent.iter().map(|it| it.0).collect(), Counted::All)
+        };
+        let others: Vec<u64> = tally.keys().filter(|it| !named.contains(*it)).map(|it| digest(it)).collect();
+        let mut names: Vec<&str> = named.into_iter().collect();
+        names.sort_by_key(|it| digest(it));
+        (Self::of(&names, (others.len() <= OTHERS).then_some(others)).expect("distinct names"), counted)
     }
 
     /// Takes names, in the order of their cells, and the digests of the others, as they were kept; none where a name is there twice
@@ -76,6 +82,52 @@ impl Categories {
     }
 }
 
+/// Names with how many rows each has.
+pub(super) type Tally<'a> = BTreeMap<&'a str, u64>;
+
+/// Counts names.
+pub(super) fn tallied<'a>(names: impl Iterator<Item = &'a str>) -> Tally<'a> {
+    let mut tally = Tally::new();
+    names.for_each(|name| *tally.entry(name).or_insert(0) += 1);
+    tally
+}
+
+/// Which rows are counted in cells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Counted {
+    All,
+    /// Three of four: the fourth has chosen the names.
+    Rest,
+}
+
+impl Counted {
+    /// Says whether a row is counted, by its place.
+    pub(super) fn has(self, at: usize) -> bool {
+        // Every fourth row as a hash draws it, so that nothing that repeats itself falls together with it.
+        self == Self::All || (at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 62 != 0
+    }
+}
+
+/// The names that are there more than once, as many as have a cell, the most frequent first.
+fn frequent<'a>(tally: &Tally<'a>) -> Vec<(&'a str, u64)> {
+    let mut ranked: Vec<(&str, u64)> = tally.iter().map(|(name, rows)| (*name, *rows)).collect();
+    // The map's order is that of the bytes, and the sort keeps it among equals.
+    ranked.sort_by_key(|it| std::cmp::Reverse(it.1));
+    ranked.truncate(NAMED);
+    ranked.retain(|it| it.1 > 1);
+    ranked
+}
+
+/// Says whether it is much by chance which names are the frequent ones, so that those were there more often than they will be.
+///
+/// Of all names that are there at least `t` times the rows of those that are there just `t` times will be missing next time, and come
+/// in others' place (Good, Turing). A tenth of a standard error of that is borne; drift pays for three, and asks for a thousand rows.
+fn is_by_chance(frequent: &[(&str, u64)], names: usize, rows: usize) -> bool {
+    let Some((_, least)) = frequent.last() else { return false };
+    let margin = least * frequent.iter().filter(|it| it.1 == *least).count() as u64;
+    rows >= LEAST && frequent.len() < names && margin.saturating_mul(margin).saturating_mul(100) > rows as u64
+}
+
 /// FNV-1a, 64 bits.
 fn digest(name: &str) -> u64 {
     name.bytes().fold(0xcbf2_9ce4_8422_2325, |it, byte| (it ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
@@ -85,28 +137,37 @@ fn digest(name: &str) -> u64 {
 mod tests {
     use super::*;
 
-    fn counted(names: &[&str]) -> (Categories, Vec<u64>) {
-        let mut counts = BTreeMap::new();
-        names.iter().for_each(|name| *counts.entry(*name).or_insert(0) += 1);
-        Categories::counted(&counts)
+    fn chosen(names: &[&str]) -> (Categories, Counted) {
+        let rows: Vec<_> = names.iter().map(|it| Some(*it)).collect();
+        Categories::chosen(&rows, &tallied(names.iter().copied()))
     }
 
     #[test]
-    fn the_frequent_come_first_and_what_was_there_once_says_how_much_is_unseen() {
-        let (it, counts) = counted(&["b", "a", "c", "b", "c", "once"]);
-        assert_eq!((it.names(), counts), (vec!["b", "c"], vec![2, 2, 0, 2]), "a and once: two rows of unseen");
-        assert_eq!(["b", "c", "a", "new"].map(|it_| it.cell(it_)), [0, 1, 2, 3]);
+    fn names_stand_in_the_order_of_a_hash_and_what_was_there_once_has_no_cell() {
+        let names: Vec<&str> = ["b", "a", "c", "b", "c", "once"].into_iter().chain(["d"]).collect();
+        let (it, counted) = chosen(&names);
+        assert_eq!((it.names(), counted), (vec!["c", "b"], Counted::All));
+        assert_eq!(["c", "b", "a", "d", "new"].map(|it_| it.cell(it_)), [0, 1, 2, 2, 3]);
     }
 
     #[test]
     fn a_million_categories_are_bounded_and_nothing_is_unseen() {
         let names: Vec<String> = (0..70_000).map(|at| at.to_string()).collect();
-        let (it, counts) = counted(&names.iter().map(String::as_str).collect::<Vec<_>>());
-        assert_eq!((it.cells(), counts, it.others()), (2, vec![70_000, 0], None));
+        let (it, _) = chosen(&names.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!((it.cells(), it.others()), (2, None));
         assert_eq!([it.cell("7"), it.cell("new")], [0, 0]);
-        let many: Vec<String> = (0..1_000).map(|at| (at % 500).to_string()).collect();
-        let (it, counts) = counted(&many.iter().map(String::as_str).collect::<Vec<_>>());
-        assert_eq!((it.cells(), counts[254], counts[255]), (256, 2 * 246, 0));
+    }
+
+    #[test]
+    fn where_chance_says_which_names_are_frequent_a_part_of_the_rows_chooses_and_the_others_are_counted() {
+        let many: Vec<String> = (0..4_000).map(|at| (at % 500).to_string()).collect();
+        let (it, counted) = chosen(&many.iter().map(String::as_str).collect::<Vec<_>>());
+        assert!((150..=254).contains(&it.names().len()) && counted == Counted::Rest, "{}", it.names().len());
+        let rest = (0..4_000).filter(|it| Counted::Rest.has(*it)).count();
+        assert!((2_990..3_010).contains(&rest), "{rest}");
+        let few: Vec<String> = (0..4_000).map(|at| (at % 200).to_string()).collect();
+        let (it, counted) = chosen(&few.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!((it.cells(), counted), (202, Counted::All), "all have a cell: nothing was chosen");
     }
 
     #[test]

@@ -1,8 +1,6 @@
 //! Reference: the cells of one scalar with the rows that each had when all was well.
 
-use std::collections::BTreeMap;
-
-use super::{Categories, Ends};
+use super::{Categories, Ends, categories::tallied};
 use crate::shape::Incompatible;
 
 /// One value of a scalar.
@@ -65,19 +63,23 @@ impl Cells {
         Self::new(kind, counts)
     }
 
-    /// Makes cells of a column of categories. A number among them is invalid.
+    /// Makes cells of a column of categories, whose order has nothing to do with them. A number among them is invalid. Where it is by chance
+    /// which names are frequent, every fourth row chooses those that have a cell, and the others alone are counted.
     pub fn categories<'a>(values: impl IntoIterator<Item = Value<'a>>) -> Self {
-        let (mut names, mut missing, mut invalid) = (BTreeMap::new(), 0, 0);
-        for value in values {
-            match value {
-                Value::Category(name) => *names.entry(name).or_insert(0) += 1,
-                Value::Missing => missing += 1,
-                Value::Number(_) | Value::Invalid => invalid += 1,
-            }
+        let values: Vec<Value<'_>> = values.into_iter().collect();
+        let name = |it: &Value<'a>| if let Value::Category(name) = it { Some(*name) } else { None };
+        let names: Vec<Option<&str>> = values.iter().map(name).collect();
+        let tally = tallied(names.iter().flatten().copied());
+        let (categories, counted) = Categories::chosen(&names, &tally);
+        // What was there once is as rare as what was never there, unless there is too much to tell them apart.
+        let once = categories.cells() - usize::from(categories.others().is_none());
+        let kind = Kind::Categories(categories);
+        let mut counts = vec![0; cells(&kind)];
+        for (_, value) in values.iter().enumerate().filter(|it| counted.has(it.0)) {
+            let is_once = name(value).is_some_and(|name| tally[name] == 1);
+            counts[if is_once { once } else { cell(&kind, *value) }] += 1;
         }
-        let (categories, counts) = Categories::counted(&names);
-        let counts = [missing].into_iter().chain(counts).chain([invalid]).collect();
-        Self::new(Kind::Categories(categories), counts)
+        Self::new(kind, counts)
     }
 
     /// Takes cells as they were kept; none where the counts are not one for each cell, or their sum is no number.

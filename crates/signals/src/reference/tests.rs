@@ -84,7 +84,7 @@ fn ref_1_the_same_rows_give_the_same_bytes_in_any_order_and_come_back() {
     );
 }
 
-const GOLDEN: &str = "e7d1810845a391bd";
+const GOLDEN: &str = "f938ade56f7d47f8";
 
 #[test]
 fn ref_2_a_merge_is_associative_and_commutative_to_the_byte() {
@@ -227,8 +227,8 @@ fn ref_4_nothing_of_a_private_column_can_be_read() {
 
 #[test]
 fn ref_4_private_cells_add_where_they_are_the_same_and_are_dropped_and_named_where_not() {
-    // Names are in the order of how many rows have them: of other rows the cells are others, unless the first are followed.
-    assert_eq!(build(1, 300).merge(&build(2, 300)).expect("alike").dropped, ["town"]);
+    // Names are in the order of a hash: the same names have the same cells, however many rows have each.
+    assert_eq!(build(1, 300).merge(&build(2, 300)).expect("alike").dropped, Vec::<String>::new());
     let like = Plan { like: Some(build(1, 300)), ..plan() };
     let second = Reference::build(&like, [2; 32], &rows(2, 0..300)).expect("sound");
     let same = build(1, 300).merge(&second).expect("alike");

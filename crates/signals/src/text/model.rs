@@ -22,7 +22,9 @@ const ADDED: f64 = 0.1;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counts {
     pub(crate) buckets: Box<[u64]>,
+    /// Trigrams that some text has, and those that several have.
     pub(crate) seen: Box<[u64]>,
+    pub(crate) again: Box<[u64]>,
 }
 
 /// What a model finds in a piece of a text.
@@ -42,46 +44,76 @@ pub struct TextModel {
 
 impl Default for Counts {
     fn default() -> Self {
-        Self { buckets: vec![0; BUCKETS].into(), seen: vec![0; SEEN].into() }
+        Self { buckets: vec![0; BUCKETS].into(), seen: vec![0; SEEN].into(), again: vec![0; SEEN].into() }
     }
 }
 
 impl Counts {
     /// Counts the trigrams of a text, of those parts that [`super::numbers`] reads.
     pub fn add(&mut self, text: &str) {
-        for piece in super::pieces(text.as_bytes()) {
-            trigrams(piece, |hash| {
-                let bucket = &mut self.buckets[(hash >> 20) as usize];
-                *bucket = bucket.saturating_add(1);
-                self.seen[(hash >> 20) as usize] |= 1 << (hash >> 14 & 63);
-            });
+        let own = Own::of(text);
+        self.buckets.iter_mut().zip(&own.buckets).for_each(|(all, own)| *all = all.saturating_add(*own));
+        for (word, bit) in own.bits() {
+            self.again[word] |= self.seen[word] & bit;
+            self.seen[word] |= bit;
         }
     }
 
     /// Adds what was counted elsewhere.
     pub fn merge(&mut self, other: &Self) {
         self.buckets.iter_mut().zip(&other.buckets).for_each(|(a, b)| *a = a.saturating_add(*b));
-        self.seen.iter_mut().zip(&other.seen).for_each(|(a, b)| *a |= b);
+        for (at, seen) in other.seen.iter().enumerate() {
+            self.again[at] |= other.again[at] | self.seen[at] & seen;
+            self.seen[at] |= seen;
+        }
     }
 
     /// Returns the model that these counts make.
     pub fn model(&self) -> TextModel {
-        self.without("")
+        self.left(&Own::of(""))
     }
 
-    /// Returns the model that is left where a text is taken out again, so that a text of the reference is judged as a new one is.
-    /// Trigrams stay seen: which text had them is not kept.
+    /// Returns the model that is left where a text that was counted is taken out again, so that a text of the reference is judged as a
+    /// new one is: what no other text has is new.
     pub fn without(&self, text: &str) -> TextModel {
-        let mut own = vec![0_u64; BUCKETS];
-        for piece in super::pieces(text.as_bytes()) {
-            trigrams(piece, |it| own[(it >> 20) as usize] += 1);
-        }
-        let left: Vec<u64> = self.buckets.iter().zip(own).map(|(all, own)| all.saturating_sub(own)).collect();
+        self.left(&Own::of(text))
+    }
+
+    fn left(&self, own: &Own) -> TextModel {
+        let left: Vec<u64> = self.buckets.iter().zip(&own.buckets).map(|(all, own)| all.saturating_sub(*own)).collect();
         let all = left.iter().fold(0_u64, |sum, it| sum.saturating_add(*it));
-        TextModel {
-            costs: costs(&left, all),
-            seen: self.seen.clone().try_into().expect("as many words as there always are"),
+        let mut seen: Box<[u64; SEEN]> = self.seen.clone().try_into().expect("as many words as there always are");
+        for (word, bit) in own.bits() {
+            seen[word] &= !bit | self.again[word];
         }
+        TextModel { costs: costs(&left, all), seen }
+    }
+}
+
+/// The trigrams of one text.
+struct Own {
+    buckets: Vec<u64>,
+    /// Their hashes.
+    hashes: Vec<u32>,
+}
+
+impl Own {
+    fn of(text: &str) -> Self {
+        let mut own = Self { buckets: vec![0; BUCKETS], hashes: Vec::new() };
+        for piece in super::pieces(text.as_bytes()) {
+            trigrams(piece, |hash| {
+                own.buckets[(hash >> 20) as usize] += 1;
+                own.hashes.push(hash >> 14);
+            });
+        }
+        own.hashes.sort_unstable();
+        own.hashes.dedup();
+        own
+    }
+
+    /// Its places in the set of those that were seen, each once: word and bit.
+    fn bits(&self) -> impl Iterator<Item = (usize, u64)> {
+        self.hashes.iter().map(|it| ((it >> 6) as usize, 1 << (it & 63)))
     }
 }
 

@@ -68,6 +68,16 @@ fn a_text_of_the_reference_is_judged_as_a_new_one_without_itself() {
     let mut alone = Counts::default();
     alone.add(other);
     assert_eq!(of("trigram_bits", one, &counts.without(one)), of("trigram_bits", one, &alone.model()));
+    for text in [one, other] {
+        assert_eq!(of("unseen_trigrams_ratio", text, &counts.without(text)), 1.0, "no other text has them");
+    }
+    let mut twice = counts.clone();
+    twice.add(one);
+    assert_eq!(of("unseen_trigrams_ratio", one, &twice.without(one)), 0.0, "another text has them");
+    let mut apart = Counts::default();
+    apart.add(one);
+    apart.merge(&counts);
+    assert_eq!(apart, twice, "and where it was counted elsewhere, too");
     let mut merged = alone;
     let mut first = Counts::default();
     first.add(one);

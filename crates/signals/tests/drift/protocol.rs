@@ -1,7 +1,7 @@
-//! Protocol of `S-DRIFT`: null streams of four kinds, a clock whose rate changes, shifts; for the tests in small, for `bench/signals/drift`
+//! Protocol of `S-DRIFT`: null streams of six kinds, a clock whose rate changes, shifts; for the tests in small, for `bench/signals/drift`
 //! in large.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use evenkeel_signals::{
     cells::{Cells, Value},
@@ -50,11 +50,17 @@ pub(crate) enum Case {
     Ties,
     /// Twelve, the k-th as frequent as 1/k.
     Categories,
+    /// Three hundred, all alike: more than have a cell.
+    Alike,
+    /// Names without end, each a little rarer than the one before.
+    Tail,
     /// Normal, 5 % missing.
     Missing,
 }
 
-pub(crate) const CASES: [Case; 4] = [Case::Normal, Case::Ties, Case::Categories, Case::Missing];
+pub(crate) const CASES: [Case; 6] =
+    [Case::Normal, Case::Ties, Case::Categories, Case::Alike, Case::Tail, Case::Missing];
+static MANY: LazyLock<Vec<String>> = LazyLock::new(|| (0..4_000).map(|at| format!("name {at}")).collect());
 const NAMES: [&str; 12] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"];
 
 impl Case {
@@ -63,6 +69,8 @@ impl Case {
             Self::Normal => "normal",
             Self::Ties => "ties (Poisson, mean 2)",
             Self::Categories => "12 categories, 1/k",
+            Self::Alike => "300 categories, alike",
+            Self::Tail => "categories without end, each 1 % rarer",
             Self::Missing => "normal, 5 % missing",
         }
     }
@@ -79,6 +87,10 @@ impl Case {
                 }
                 Value::Number(f64::from(count))
             }
+            Self::Alike => Value::Category(&MANY[(draw.uniform() * 300.0) as usize]),
+            Self::Tail => {
+                Value::Category(&MANY[((-math::ln(draw.uniform().max(1e-300)) * 100.0) as usize).min(MANY.len() - 1)])
+            }
             Self::Categories => {
                 let all: f64 = (1..=12_u32).map(|k| 1.0 / f64::from(k)).sum();
                 let mut left = draw.uniform() * all;
@@ -92,8 +104,13 @@ impl Case {
     }
 
     pub(crate) fn cells(self, draw: &mut Draw, rows: usize) -> Cells {
+        // Of names that chance chooses every fourth row is not counted.
+        let rows = if matches!(self, Self::Alike | Self::Tail) { rows + rows / 3 + 10 } else { rows };
         let column: Vec<_> = (0..rows).map(|_| self.value(draw)).collect();
-        if self == Self::Categories { Cells::categories(column) } else { Cells::numbers(column) }
+        match self {
+            Self::Categories | Self::Alike | Self::Tail => Cells::categories(column),
+            Self::Normal | Self::Ties | Self::Missing => Cells::numbers(column),
+        }
     }
 }
 

@@ -13,7 +13,7 @@ pub(super) fn words(it: &Input) -> Option<String> {
     };
     Some(match it.signal.as_str() {
         "anomaly_p" => format!(
-            "{} of the rows of the reference are as unlike the others as this input, and {} are too few",
+            "{} of usual inputs are as unlike the reference as this one, and {} are too few",
             share(&it.value, 4),
             share(&it.threshold, 4)
         ),
