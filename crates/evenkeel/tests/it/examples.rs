@@ -97,11 +97,6 @@ impl Example {
         Self { mocks, serving: Serving::start(&file), readme, folder }
     }
 
-    /// Serves the same without a tier, which must stand on one line.
-    fn serve_without(&mut self, tier: &str) {
-        self.serve_changed(|line| if line.contains(&format!("name: {tier},")) { String::new() } else { line.into() });
-    }
-
     /// Serves the same with other lines.
     fn serve_changed(&mut self, change: impl Fn(&str) -> String) {
         let file = self.folder.path().join("evenkeel.yaml");

@@ -23,7 +23,7 @@ fn client(name: &str) -> PathBuf {
 /// The example, on free ports, with its files and another primary.
 fn example(folder: &Path, primary: &str) -> PathBuf {
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/home-value");
-    for file in ["distilled.onnx", "distilled.map.json", "home-value.rules", "rules.map.json"] {
+    for file in ["distilled.onnx", "distilled.map.json", "home-value.rules", "rules.map.json", "home-value.ref"] {
         std::fs::copy(example.join(file), folder.join(file)).expect("copied");
     }
     let text = std::fs::read_to_string(example.join("evenkeel.yaml")).expect("the file is there");

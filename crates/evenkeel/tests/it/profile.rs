@@ -293,8 +293,15 @@ fn without_a_sample_no_row_is_kept_and_less_is_said() {
 #[test]
 fn a_route_declares_its_columns_and_what_it_does_not_take_is_left_out() {
     let folder = Folder::new();
-    let files =
-        ["evenkeel.yaml", "distilled.onnx", "home-value.rules", "distilled.map.json", "rules.map.json", "rows.csv"];
+    let files = [
+        "evenkeel.yaml",
+        "distilled.onnx",
+        "home-value.rules",
+        "distilled.map.json",
+        "rules.map.json",
+        "rows.csv",
+        "home-value.ref",
+    ];
     files.iter().for_each(|it| assert!(fs::copy(example(it), folder.path(it)).is_ok(), "{it}"));
     let config = folder.path("evenkeel.yaml");
     let config = config.to_str().expect("text");
