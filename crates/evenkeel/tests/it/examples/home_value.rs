@@ -177,3 +177,29 @@ fn home_value_keeps_the_primarys_scale_as_its_readme_says() {
         assert_eq!(old, tables, "the README is not what is found: run bench/calibrate");
     }
 }
+
+/// Whoever has the rows makes the same reference, with what the README shows.
+#[test]
+fn the_reference_of_home_value_is_made_again_from_its_rows() {
+    let Ok(text) = std::fs::read_to_string(data("train.csv")) else {
+        return skip("home-value reference", "there is no ../shared/data/predictive/train.csv");
+    };
+    let (example, folder) = (examples().join("home-value"), tempfile::tempdir().expect("a folder"));
+    let readme = std::fs::read_to_string(example.join("README.md")).expect("it is there");
+    let shown = readme.lines().find_map(|it| it.strip_prefix("evenkeel profile FOLDER/train.csv ")).expect("shown");
+    // The published file has what the models of its own makers said of each row, too.
+    let own = |line: &str| line.split(',').take(10).collect::<Vec<_>>().join(",") + "\n";
+    std::fs::write(folder.path().join("train.csv"), text.lines().map(own).collect::<String>()).expect("written");
+    let [rows, made] = ["train.csv", "made.ref"].map(|it| folder.path().join(it).to_str().expect("text").to_owned());
+    let shown = shown.replace("examples/home-value/home-value.ref", &made);
+    let arguments: Vec<&str> = ["profile", &rows].into_iter().chain(shown.split(' ')).collect();
+    let output = evenkeel(&arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let digest = |file: &str| {
+        let told = evenkeel(&["profile", "show", file, "--json"]);
+        let told: Value = serde_json::from_slice(&told.stdout).expect("JSON");
+        told["digest"].as_str().expect("a digest").to_owned()
+    };
+    let kept = example.join("home-value.ref");
+    assert_eq!(digest(&made), digest(kept.to_str().expect("text")));
+}
