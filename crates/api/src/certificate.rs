@@ -15,6 +15,9 @@ pub struct Certificate {
     /// Why it is void; absent where it is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub because: Option<String>,
+    /// Since when it is void for what was seen in service; absent where it is not, or for something else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
     /// The promise: answers are wrong at most so much more often than those of this tier alone, …
     pub epsilon: f64,
     /// The tier against which that is counted.
@@ -25,4 +28,7 @@ pub struct Certificate {
     pub at_least: f64,
     /// How many rows it was tested on.
     pub n: u64,
+    /// By how many rows with labels it has been tested again in service.
+    #[serde(default)]
+    pub tested: u64,
 }

@@ -25,7 +25,7 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
 
-pub(crate) use self::log::{drift_alarm, drift_over};
+pub(crate) use self::log::{certificate_void, drift_alarm, drift_over};
 pub(crate) use self::metrics::Count;
 use self::{log::Log, metrics::Metrics, ring::Ring, share::Shares};
 use crate::{

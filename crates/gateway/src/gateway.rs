@@ -198,6 +198,10 @@ impl Gateway {
         self.0.events.metrics.semantic_cache(counts);
         self.0.events.metrics.quality(&self.quality(None));
         self.0.events.metrics.forecasts(self.0.events.forecasts.all().into_iter());
+        let certified = applied.deployment.revision.routes.iter().zip(&applied.deployment.routes);
+        let certified = certified.filter(|(_, spec)| spec.certificate.is_some()).map(|(route, _)| &route.name);
+        let promises = certified.filter_map(|name| Some((name.clone(), self.route_state(name)?.certificate?)));
+        self.0.events.metrics.promises(promises);
         self.0.events.metrics.text(now, (&revision, &states))
     }
 
@@ -273,6 +277,7 @@ fn measured(applied: &Applied) -> Vec<Measured> {
         route: route.name.clone(),
         spec: spec.quality.clone(),
         tiers: route.tiers.iter().map(|it| (it.name.clone(), applied.since[it.path.index()])).collect(),
+        certificate: spec.certificate.clone().map(|it| (it, applied.at)),
     };
     applied.deployment.revision.routes.iter().zip(&applied.deployment.routes).map(of).collect()
 }

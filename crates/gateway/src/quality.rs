@@ -24,6 +24,7 @@ mod copies;
 mod item;
 mod ledger;
 mod read;
+mod trial;
 mod value;
 
 use std::{collections::BTreeMap, sync::Arc, thread};
@@ -37,12 +38,16 @@ use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 use ulid::Ulid;
 
-use self::ledger::{Ledger, Row};
+use self::{
+    ledger::{Ledger, Row},
+    trial::Trial,
+};
 pub(crate) use self::{
     answered::{Answered, Said, read as read_answer},
     copies::Copied,
     item::{Batch, Item, Malformed, parse},
     ledger::{Joined, Refused},
+    trial::Tested,
     value::Value,
 };
 use crate::{events::Count, shadow::Shadowed, sure::Sure};
@@ -58,6 +63,8 @@ pub(crate) struct Measured {
     pub(crate) spec: Arc<config::Quality>,
     /// Tier by tier: its name, and since when it answers as it does.
     pub(crate) tiers: Vec<(String, Timestamp)>,
+    /// What is promised of its thresholds, and since when it is in force.
+    pub(crate) certificate: Option<(Arc<config::Issued>, Timestamp)>,
 }
 
 /// Where records and labels meet.
@@ -116,6 +123,7 @@ impl Quality {
         for it in measured {
             let ledger = book.0.entry(it.route).or_insert_with(|| Ledger::new(it.spec.clone()));
             ledger.applied(it.spec, &it.tiers);
+            ledger.certified(it.certificate.as_ref());
         }
     }
 
@@ -144,7 +152,7 @@ impl Quality {
     /// Notes what a copy of a request said.
     pub(crate) fn copied(&self, it: &Shadowed, said: Vec<Option<Value>>) {
         let Ok(id) = Ulid::from_string(&it.decision) else { return };
-        let copied = Copied::new(id.0, it, said);
+        let copied = Copied::new((id.0, nanos(Timestamp::now())), it, said);
         self.put(id.0, Message::Copied(copied), (&it.route, &it.path));
     }
 
@@ -170,6 +178,11 @@ impl Quality {
     pub(crate) fn read_all(&self, now: Timestamp) -> api::Quality {
         let book = self.book.lock();
         api::Quality { as_of: now, routes: book.0.iter().map(|(name, it)| it.read(name, nanos(now))).collect() }
+    }
+
+    /// Says how the certificate of a route stands by what was seen in service; none where it has none.
+    pub(crate) fn tested(&self, route: &str) -> Option<Tested> {
+        self.book.lock().0.get(route)?.trial.as_ref().map(Trial::read)
     }
 
     /// QUAL-1.

@@ -85,7 +85,7 @@ pub(crate) fn one(driver: &Driver, events: &Events, name: &str, applied: &Applie
         since: driver.clock.wall(state.since),
         revision: applied.name.clone(),
         enrich,
-        certificate: issued.map(|it| certificate::render(it, drift.as_ref(), driver.clock.wall(driver.clock.now()))),
+        certificate: issued.map(|it| certificate::render((name, it), (drift.as_ref(), events), driver.clock)),
         forecast: events.forecasts.read(name).filter(|_| state.tier == 0),
         drift,
         tiers: route.tiers.iter().zip(&state.tiers).enumerate().map(tier).collect(),

@@ -108,10 +108,13 @@ fn told(route: &RouteState) -> String {
 /// Writes what is promised of the thresholds of a route, and whether that holds.
 fn promised(it: &Certificate) -> String {
     let Certificate { standing, until, epsilon, against, delta, at_least, .. } = it;
-    let standing = match (standing.as_str(), &it.because) {
-        ("void", Some(why)) => format!("void: {why}"),
-        ("expired", _) => format!("expired since {until}"),
-        (other, _) => format!("{other} until {until}"),
+    let tested = format!(", tested on {} in service", super::counted(it.tested as usize, "row"));
+    let tested = Some(tested).filter(|_| it.tested > 0).unwrap_or_default();
+    let standing = match (standing.as_str(), &it.because, it.since) {
+        ("void", Some(why), Some(since)) => format!("void since {since}: {why}"),
+        ("void", Some(why), None) => format!("void: {why}"),
+        ("expired", ..) => format!("expired since {until}"),
+        (other, ..) => format!("{other} until {until}{tested}"),
     };
     format!(
         "  certificate: from {at_least} on, wrong at most {epsilon} more often than {against}, but for a chance of {delta}; {standing}\n"
@@ -199,6 +202,11 @@ mod tests {
         ] {
             assert_eq!(promised(&it), format!("{start}{end}"));
         }
+        let tested = Certificate { tested: 1, ..certificate("valid", Value::Null) };
+        assert_eq!(promised(&tested), format!("{start}valid until 2026-01-01T00:00:00Z, tested on 1 row in service\n"));
+        let broken = certificate("void", json!("more is lost"));
+        let broken = Certificate { since: Some(broken.until), tested: 1, ..broken };
+        assert_eq!(promised(&broken), format!("{start}void since 2026-01-01T00:00:00Z: more is lost\n"));
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! - `LOG-1`: a slow reader of the log delays nobody: beyond 8,192 lines that wait, lines are dropped, and counted.
 //! - `LOG-2`: lines that wait when the log is dropped are written first; for a reader that does not read, within a second.
 
+mod certificate;
 mod drift;
 mod proposal;
 mod shadow;
@@ -25,7 +26,10 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use serde::Serialize;
 
-pub(crate) use self::drift::{drift_alarm, drift_over};
+pub(crate) use self::{
+    certificate::certificate_void,
+    drift::{drift_alarm, drift_over},
+};
 pub(super) use self::{proposal::proposal, shadow::shadow};
 use super::Record;
 use crate::enrich::{Enriched, Plan};

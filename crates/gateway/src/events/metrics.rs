@@ -8,6 +8,7 @@ mod drift;
 mod features;
 mod guards;
 mod post;
+mod promises;
 mod quality;
 mod shadows;
 mod work;
@@ -28,7 +29,7 @@ use prometheus_client::{
 
 pub(crate) use self::quality::Count;
 use self::{
-    cache::Caches, drift::Drifts, features::Features, guards::Guards, quality::Quality, shadows::Shadows, work::Work,
+    cache::Caches, drift::Drifts, features::Features, guards::Guards, promises::Promises, quality::Quality, shadows::Shadows, work::Work,
 };
 use super::episode::Episodes;
 use crate::{
@@ -82,6 +83,7 @@ pub(crate) struct Metrics {
     work: Work,
     post_changes: Counters,
     quality: Quality,
+    promises: Promises,
     revision_info: Gauges,
     last_apply: Gauge,
     certificate_expiry: Gauges,
@@ -142,6 +144,7 @@ impl Metrics {
             work: Work::default(),
             post_changes: Counters::default(),
             quality: Quality::default(),
+            promises: Promises::default(),
             revision_info: Gauges::default(),
             last_apply: Gauge::default(),
             certificate_expiry: Gauges::default(),
@@ -186,6 +189,7 @@ impl Metrics {
         self.features.register(it);
         self.guards.register(it);
         self.quality.register(it);
+        self.promises.register(it);
         self.shadows.register(it);
         self.caches.register(it);
         self.drifts.register(it);

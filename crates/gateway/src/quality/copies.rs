@@ -7,6 +7,8 @@ use crate::shadow::Shadowed;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Copied {
     pub(super) id: u128,
+    /// When, ns.
+    pub(super) at: u64,
     pub(super) route: String,
     /// The tier, or the member of one, that was asked.
     pub(super) path: String,
@@ -17,8 +19,8 @@ pub(crate) struct Copied {
 }
 
 impl Copied {
-    pub(super) fn new(id: u128, it: &Shadowed, said: Vec<Option<Value>>) -> Self {
+    pub(super) fn new((id, at): (u128, u64), it: &Shadowed, said: Vec<Option<Value>>) -> Self {
         let compared = it.compared.as_ref().map_or((0, 0), |it| (it.rows, it.agreed));
-        Self { id, route: it.route.clone(), path: it.path.clone(), said, compared }
+        Self { id, at, route: it.route.clone(), path: it.path.clone(), said, compared }
     }
 }

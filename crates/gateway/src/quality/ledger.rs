@@ -22,8 +22,9 @@ use super::{
     copies::Copied,
     item::{Claim, Claims, Item, Malformed},
     nanos,
+    trial::{By, Trial},
 };
-use crate::cache::whose;
+use crate::{cache::whose, events::certificate_void};
 
 /// What an answer costs besides its rows, and what a row costs.
 const COST: usize = 192;
@@ -43,6 +44,8 @@ pub(super) struct Ledger {
     pub(super) watches: BTreeMap<Arc<str>, ConceptDrift>,
     /// Answers that had to leave before their time.
     pub(super) forgotten: u64,
+    /// Whether what is promised of the route's thresholds is kept.
+    pub(super) trial: Option<Trial>,
 }
 
 /// An answer.
@@ -192,6 +195,7 @@ impl Ledger {
             tiers: Vec::new(),
             watches: BTreeMap::new(),
             forgotten: 0,
+            trial: None,
         }
     }
 
@@ -202,6 +206,15 @@ impl Ledger {
         self.watches.retain(|name, _| self.tiers.iter().any(|it| it.0 == *name && tiers.contains(it)));
         (self.spec, self.tiers) = (spec, tiers);
         self.bound();
+    }
+
+    /// Notes what is promised of the route's thresholds, and since when that is in force: what it was before goes on.
+    pub(super) fn certified(&mut self, it: Option<&(Arc<config::Issued>, Timestamp)>) {
+        let before = self.trial.take();
+        self.trial = it.and_then(|(issued, since)| {
+            let kept = before.and_then(|mut trial| trial.adopt(issued).then_some(trial));
+            kept.or_else(|| Trial::new(issued, nanos(*since)))
+        });
     }
 
     /// Holds an answer; returns which tiers have had to give up others for it.
@@ -224,8 +237,13 @@ impl Ledger {
         let Some(held) = self.held.get_mut(&it.id) else { return };
         let before = held.size();
         let said = if held.private { Box::default() } else { it.said.into() };
-        held.copies.push(Heard { path: it.path.into(), said, compared: it.compared });
+        held.copies.push(Heard { path: it.path.as_str().into(), said, compared: it.compared });
         self.size += held.size() - before;
+        // Where its label was there first.
+        let labelled: Vec<_> = (0..held.rows.len()).filter(|row| held.rows[*row].label.is_some()).collect();
+        if self.trial.as_ref().is_some_and(|trial| trial.last() == it.path) {
+            labelled.into_iter().for_each(|row| self.compared((it.at, it.id), row));
+        }
         self.bound();
     }
 
@@ -252,22 +270,57 @@ impl Ledger {
             return Err(Refused::Late);
         }
         let claims = claims(item, held, &spec)?;
-        let mut joined = Joined::Replaced;
-        for (row, claim) in claims {
-            let row = &mut held.rows[row];
+        let (mut joined, mut labelled) = (Joined::Replaced, Vec::new());
+        for (at_row, claim) in claims {
+            let row = &mut held.rows[at_row];
             let first = row.label.map(|it| it.delay);
             row.label = Some(Label { claim, delay: first.unwrap_or(delay) });
             if first.is_some() {
                 continue;
             }
             joined = Joined::Counted;
+            labelled.push(at_row);
             let Some(name) = self.names.get(usize::from(row.tier)) else { continue };
             let measured = self.tiers.iter().any(|(tier, since)| tier == name && held.at >= *since);
             if let (Some(p), Some(right), true) = (row.p, row.right(&spec), measured) {
                 self.watches.entry(name.clone()).or_default().update(at, f64::from(p) / 1e3, right);
             }
         }
+        for row in labelled {
+            self.labelled((at, item.decision), row);
+            self.compared((at, item.decision), row);
+        }
         Ok(joined)
+    }
+
+    /// Lets the first label of a row speak of the certificate (TRIAL-1).
+    fn labelled(&mut self, (at, id): (u64, u128), row: usize) {
+        let Some((by, _)) = self.speaks(id, row) else { return };
+        let Some(trial) = self.trial.as_mut() else { return };
+        if trial.labelled(at, by) {
+            certificate_void(trial.issued(), &trial.read());
+        }
+    }
+
+    /// Lets a row that has a label speak of it, where the last model's answer to it is known as well.
+    fn compared(&mut self, (at, id): (u64, u128), row: usize) {
+        let Some((By::Cheaper, Some(both))) = self.speaks(id, row) else { return };
+        let Some(trial) = self.trial.as_mut() else { return };
+        if trial.compared(at, both) {
+            certificate_void(trial.issued(), &trial.read());
+        }
+    }
+
+    /// Says who answered a row that has a label, of those that a certificate speaks of; and whether it was right, and the copy for the
+    /// last model as well, where there is one.
+    fn speaks(&self, id: u128, at: usize) -> Option<(By, Option<(bool, bool)>)> {
+        let (trial, held) = (self.trial.as_ref()?, self.held.get(&id)?);
+        let row = held.rows.get(at)?;
+        let claim = row.label.map(|it| it.claim).filter(|it| matches!(it, Claim::Label(_)))?;
+        let by = trial.by(self.names.get(usize::from(row.tier))?, held.at)?;
+        let copy = held.copies.iter().find(|it| *it.path == *trial.last());
+        let said = copy.and_then(|it| it.said.get(at).copied().flatten());
+        Some((by, row.right(&self.spec).zip(right(said, claim, &self.spec))))
     }
 
     /// Returns the place of a name.

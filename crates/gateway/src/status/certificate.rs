@@ -5,15 +5,24 @@ use evenkeel_config::{Certified, Issued};
 use evenkeel_core as core;
 use jiff::Timestamp;
 
-use crate::sure::time;
+use crate::{clock::Clock, events::Events, quality::Tested, sure::time};
 
-/// Returns a certificate as it stands: what it promises holds of rows like those that it was issued for, and so not while drift says
-/// that they have moved.
-pub(super) fn render(it: &Issued, drift: Option<&Drift>, now: Timestamp) -> Certificate {
+/// Returns the certificate of a route as it stands now.
+pub(super) fn render((route, it): (&str, &Issued), (drift, events): (Option<&Drift>, &Events), clock: Clock) -> Certificate {
+    let tested = events.quality.tested(route).filter(|tested| tested.sha256 == it.sha256);
+    stands(it, (drift, tested.as_ref()), clock.wall(clock.now()))
+}
+
+/// Says what a certificate is worth: what it promises holds of rows like those that it was issued for, and so not while drift says
+/// that they have moved; and no more once rows in service have shown that it does not.
+fn stands(it: &Issued, (drift, tested): (Option<&Drift>, Option<&Tested>), now: Timestamp) -> Certificate {
     let Certified { epsilon, delta, at_least, n, .. } = *it.certified;
     let until = time(it.certified.until());
+    let broken = tested.filter(|it| it.void_since.is_some());
+    let broken = broken.map(|it| format!("in service answers are wrong more often than promised, by {} rows with labels", it.rows));
     let drifting = drift.and_then(|it| it.alarm.as_ref()).map(|it| format!("drift alarms since {}", it.at));
-    let because = it.void.clone().or(drifting);
+    let since = tested.and_then(|it| it.void_since).filter(|_| it.void.is_none()).map(wall);
+    let because = it.void.clone().or(broken).or(drifting);
     let standing = match &because {
         Some(_) => "void",
         None if now >= until => "expired",
@@ -24,12 +33,18 @@ pub(super) fn render(it: &Issued, drift: Option<&Drift>, now: Timestamp) -> Cert
         standing: standing.into(),
         until,
         because,
+        since,
         epsilon,
         against: it.certified.tiers.last().map(|it| it.name.clone()).unwrap_or_default(),
         delta,
         at_least,
         n,
+        tested: tested.map_or(0, |it| it.rows),
     }
+}
+
+fn wall(nanos: u64) -> Timestamp {
+    Timestamp::from_nanosecond(i128::from(nanos)).unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]
@@ -39,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_void_while_drift_alarms_and_expires() {
+    fn it_is_void_while_drift_alarms_and_for_good_by_rows_in_service_and_expires() {
         let mut certified = Certified::new("r".into(), Vec::new(), 0.9);
         (certified.at, certified.valid_for) = (1_000, 500);
         let issued = |void: Option<&str>| Issued {
@@ -71,8 +86,16 @@ mod tests {
             (Some("another model"), Some(&moved), 1_200, "void", Some("another model")),
             (None, Some(&calm), 1_500, "expired", None),
         ] {
-            let it = render(&issued(void), drift, time(now));
+            let it = stands(&issued(void), (drift, None), time(now));
             assert_eq!((it.standing.as_str(), it.because.as_deref()), (standing, because), "{now}");
         }
+        let tested = |void_since| Tested { sha256: [0; 32], rows: 90, odds: 101.0, void_since };
+        let kept = stands(&issued(None), (Some(&calm), Some(&tested(None))), time(1_200));
+        assert_eq!((kept.standing.as_str(), kept.tested, kept.since), ("valid", 90, None));
+        let broken = stands(&issued(None), (Some(&moved), Some(&tested(Some(1_100_000_000_000)))), time(1_200));
+        let because = "in service answers are wrong more often than promised, by 90 rows with labels";
+        assert_eq!((broken.because.as_deref(), broken.since), (Some(because), Some(time(1_100))));
+        let other = stands(&issued(Some("another model")), (None, Some(&tested(Some(1)))), time(1_200));
+        assert_eq!((other.because.as_deref(), other.since), (Some("another model"), None));
     }
 }

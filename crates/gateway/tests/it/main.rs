@@ -6,6 +6,7 @@ mod blame;
 mod cache;
 mod calibrated;
 mod capability;
+mod certificate;
 mod client;
 mod commit;
 mod computed;

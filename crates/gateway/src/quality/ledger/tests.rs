@@ -232,7 +232,7 @@ fn f_150_copies_say_what_another_tier_would_have_given() {
             // The copy is right in three of four.
             let said = if number.is_multiple_of(16) { 9.0 } else { 1.0 };
             let said = vec![Some(Value::Number(said))];
-            ledger.copied(Copied { id: one, route: "score".into(), path: "small".into(), said, compared: (1, 1) });
+            ledger.copied(Copied { id: one, at, route: "score".into(), path: "small".into(), said, compared: (1, 1) });
         }
         label(&mut ledger, at + DAY, (one, r#""label": 1"#)).expect("sound");
     }
