@@ -31,4 +31,14 @@ pub struct Certificate {
     /// By how many rows with labels it has been tested again in service.
     #[serde(default)]
     pub tested: u64,
+    /// What follows where it is not kept: `observe` or `enforce`.
+    #[serde(default)]
+    pub mode: String,
+    /// How many steps the route has gone back for it.
+    #[serde(default)]
+    pub steps: u8,
+    /// The probability from which on answers are accepted that far back; absent where it has not gone back, and where the tier that is
+    /// compared with answers alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stepped_to: Option<f64>,
 }

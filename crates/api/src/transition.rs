@@ -21,7 +21,7 @@ pub struct Transition {
     pub to: u8,
     /// The cause.
     pub reason: String,
-    /// What moved it: `breaker` or `drift`.
+    /// What moved it: `breaker`, `drift` or `certificate`.
     pub rule: String,
     /// The path whose breaker moved, or the upper one of the two where none did.
     pub path: String,

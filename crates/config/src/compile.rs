@@ -8,6 +8,7 @@ pub(crate) mod batch;
 mod cache;
 mod calibration;
 pub(crate) mod capability;
+mod certificate;
 mod contract;
 mod digest;
 mod drift;
@@ -27,6 +28,7 @@ use evenkeel_core::{self as core, PathId, RouteId, UpstreamId};
 
 pub use cache::{Cache, Semantic};
 pub use calibration::{Calibration, LiveCalibration};
+pub use certificate::Issued;
 pub use contract::{Absent, Feature, FixedTensor, Input, InputTensor, Output, OutputTensor};
 pub use drift::{Drift, DriftWatch};
 pub use enrich::{Enrich, Fetched, JoinKey};
@@ -39,8 +41,7 @@ pub(crate) use taught::Taught;
 pub use vote::{Learnt, Voted, Weights};
 
 use crate::{
-    calibration::{Certified, ConfidenceOf},
-    check::certificate::void,
+    calibration::ConfidenceOf,
     confidence::{Accept, Confidence, Worth},
     outside::Outside,
     post::Post,
@@ -177,17 +178,6 @@ pub struct RouteSpec {
     pub certificate: Option<Arc<Issued>>,
 }
 
-/// A certificate, the name under which states have it, and why it promises nothing of the route, where it does not.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Issued {
-    /// SHA-256 of the file.
-    pub sha256: [u8; 32],
-    /// What stands in it.
-    pub certified: Arc<Certified>,
-    /// Why it is void.
-    pub void: Option<String>,
-}
-
 /// Compiles a file that was checked, with what it names outside.
 pub(crate) fn compile(mut file: File, outside: &Outside) -> Deployment {
     write_out(&mut file, outside);
@@ -225,7 +215,9 @@ pub(crate) fn compile(mut file: File, outside: &Outside) -> Deployment {
             *features = vote::votable(*features);
         }
         let (guarding, guards) = guards::guarding(it, outside);
-        revision.routes.push(core::Route { guards, ..route(name, it, tiers) });
+        let issued = certificate::issued(it, outside);
+        let certificate = issued.as_ref().and_then(Issued::policy);
+        revision.routes.push(core::Route { guards, certificate, ..route(name, it, tiers) });
         routes.push(RouteSpec {
             input: it.input.as_ref().map(contract::input),
             enrich: it.enrich.as_ref().map(|enrich| enrich::enrich(enrich, it.input.as_ref(), id)),
@@ -240,7 +232,7 @@ pub(crate) fn compile(mut file: File, outside: &Outside) -> Deployment {
             tolerance: it.shadow.tolerance.0,
             wants: capability::wants(&revision.names, it),
             post: post::post(&it.post, outside),
-            certificate: it.certificate.as_ref().map(|file| Arc::new(issued(file, it, outside))),
+            certificate: issued.map(Arc::new),
             quality: quality::quality(it).into(),
             drift: it.drift.as_ref().map(drift::drift),
         });
@@ -376,6 +368,7 @@ fn route(name: &str, it: &Route, tiers: Vec<core::Tier>) -> core::Route {
         cache: cache::policy(it),
         guards: Vec::new(),
         drift: drift::policy(it),
+        certificate: None,
         commit: match it.commit {
             Commit::FirstContent => core::CommitPoint::FirstContent,
             Commit::NChars(characters) => core::CommitPoint::Chars(characters),
@@ -471,12 +464,6 @@ fn accept(Site { route, tier }: Site<'_>, outside: &Outside) -> Option<Accept> {
         label: it.label.clone().filter(|_| it.calibration.is_some()),
         worth: it.calibration.as_ref().map(|file| Arc::new(worth(file))),
     })
-}
-
-fn issued(file: &str, route: &Route, outside: &Outside) -> Issued {
-    let certified = outside.certificate(file);
-    let void = void(&certified, route, outside);
-    Issued { sha256: outside.file(file).sha256, certified, void }
 }
 
 /// Returns how likely it is at most that an answer of a tier is right, as clients are told; 0 where nothing is told of that.

@@ -7,6 +7,7 @@ pub(crate) mod breaker;
 pub(crate) mod cache;
 pub(crate) mod calibrate_to;
 pub(crate) mod capability;
+pub(crate) mod certificate;
 pub(crate) mod commit;
 pub(crate) mod contract;
 pub(crate) mod drift;

@@ -106,12 +106,14 @@ impl Canonical for Output {
 
 impl Canonical for Start {
     fn feed(&self, hash: &mut LogHash) {
-        let Self { request, attempt, tier, path, replica, budget, fresh, role, rows } = self;
+        let Self { request, attempt, tier, path, replica, budget, fresh, role, rows, steps } = self;
         let (tier, path, replica) = (u64::from(*tier), u64::from(path.0), u64::from(replica.0));
         let how = u64::from(*fresh) + 2 * (*role as u64);
         let numbers = [1, request.0, attempt.0, tier, path, replica, *budget, how];
         let rows = Some(*rows).filter(|rows| *rows > 0);
-        numbers.into_iter().chain(rows).for_each(|n| hash.number(n));
+        // Beyond every number of rows.
+        let steps = Some(u64::MAX - u64::from(*steps)).filter(|_| *steps > 0);
+        numbers.into_iter().chain(rows).chain(steps).for_each(|n| hash.number(n));
     }
 }
 

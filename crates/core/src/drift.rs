@@ -41,6 +41,8 @@ pub(crate) const ALARM: u64 = 2;
 pub enum RouteSignal {
     /// Whether its inputs and outputs are those of its reference: 0 stable, 1 warning, 2 drift.
     Drift,
+    /// How many steps it has gone back from the thresholds of its certificate.
+    Certificate,
 }
 
 impl RouteSignal {
@@ -48,6 +50,7 @@ impl RouteSignal {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Drift => "drift",
+            Self::Certificate => "certificate",
         }
     }
 }

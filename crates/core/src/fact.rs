@@ -159,6 +159,9 @@ pub enum Signal {
     Drift,
     /// The lot of this request in permille, against the share that tiers get back after drift.
     DriftLot,
+    /// How many steps the route has gone back from the thresholds of its certificate, against how many there are: with more the tier is
+    /// not asked.
+    CertificateSteps,
 }
 
 /// Declares the names of signals: one that has none does not compile, so all are in the list of all.
@@ -253,6 +256,7 @@ names! {
     FallbackRisk: "fallback_risk",
     Drift: "drift",
     DriftLot: "drift_lot_permille",
+    CertificateSteps: "certificate_steps",
 }
 
 impl Signal {
@@ -385,6 +389,7 @@ impl Signal {
             Self::InputRange | Self::InputUnseen | Self::InputNorm => Reason::OutOfDistribution,
             Self::Drift => Reason::InputDrift,
             Self::DriftLot => Reason::RecoveryRamp,
+            Self::CertificateSteps => Reason::ConceptDrift,
         }
     }
 }

@@ -21,8 +21,8 @@
 //!
 //! # Reading order
 //! `clock`, `class`, `reason`, `capability`, `revision` are words. `breaker`, `flap`, `ramp`, `domain`, `limiter`, `budget`, `latency`,
-//! `first`, `slow`, `load`, `rows`, `probe`, `proof`, `sequence`, `ensemble`, `shadow`, `cache`, `flight`, `guard`, `drift`, `plan` are
-//! policies.
+//! `first`, `slow`, `load`, `rows`, `probe`, `proof`, `sequence`, `ensemble`, `shadow`, `cache`, `flight`, `guard`, `drift`,
+//! `certificate`, `plan` are policies.
 //! `attempt`, `commit`, `request`, `route`, `machine` are machines. `decision` is what remains of a request.
 #![no_std]
 #![forbid(unsafe_code)]
@@ -39,6 +39,7 @@ mod budget;
 mod bytes;
 mod cache;
 mod capability;
+mod certificate;
 mod change;
 mod class;
 mod clock;
@@ -93,6 +94,7 @@ pub use breaker::BreakerState;
 pub use bytes::{Canonical, LogHash};
 pub use cache::{CachePolicy, Lookup, Near, SimilarPolicy, Stored, fresh_for};
 pub use capability::{Can, DATATYPES, MOST_NAMES, Names, Wants, datatype, lacks};
+pub use certificate::StepPolicy;
 pub use change::{BreakerChange, BreakerTurn, GateChange, GateKind, GateTurn};
 pub use class::{Again, Class, Closes, Evidence, Next, ResultCode};
 pub use clock::{MICROSECOND, MILLISECOND, Nanos, SECOND};

@@ -156,10 +156,13 @@ impl Core {
                 self.probes.heard(now, probe, found);
                 self.arm_probes();
             }
-            Input::Signal { route, name: RouteSignal::Drift, value, samples } => {
+            Input::Signal { route, name, value, samples } => {
                 let of = self.generation.revision.routes.get(route.index());
                 if let Some(slot) = of.and_then(|of| self.routes.get_mut(&of.name)) {
-                    slot.machine.drift.hear(now, value, samples);
+                    match name {
+                        RouteSignal::Drift => slot.machine.drift.hear(now, value, samples),
+                        RouteSignal::Certificate => slot.machine.steps = u8::try_from(value).unwrap_or(u8::MAX),
+                    }
                     self.look_at_route(now, route);
                 }
             }
@@ -300,6 +303,7 @@ impl Core {
             episode: slot.machine.episode(),
             held: slot.machine.held(now),
             drift: slot.machine.kept(now, self.generation.revision.routes[route.index()].drift.as_ref()),
+            stepped: slot.machine.stepped(&self.generation.revision.routes[route.index()]),
             member,
         };
         self.requests.insert(id, Request::new(now, admit, arrival));
@@ -498,6 +502,7 @@ impl Core {
         let machine = &mut self.routes.get_mut(&of.name).expect("every route has a slot").machine;
         let (moved, again) = machine.look_at_drift(now, &self.generation, route);
         self.outputs.extend(moved.into_iter().flatten());
+        self.outputs.extend(machine.look_at_steps(now, &self.generation, route));
         if let Some(again) = again {
             self.timers.arm(Owner::Route(route.0), again);
         }

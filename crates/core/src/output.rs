@@ -118,6 +118,8 @@ pub struct Start {
     pub role: Role,
     /// How many rows it is asked for, of those that are left; 0 where nobody counts them (OIP-35).
     pub rows: u64,
+    /// How many steps safer its answer must be than the configuration says, by the ladder of the route's certificate.
+    pub steps: u8,
 }
 
 /// A probe to be made (F-111).

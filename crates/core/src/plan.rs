@@ -337,8 +337,8 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// Compares what guards have measured, and then whether the route is held lower for drift (G-003). What goes on with a
-    /// sequence is not compared (GRD-2).
+    /// Compares what guards have measured, and then whether the route is held lower for drift (G-003), or for a promise that
+    /// was not kept (STEP-3). What goes on with a sequence is not compared (GRD-2).
     fn ask_signals(&self, tier: u8, add: &mut impl FnMut(Signal, u64, u64)) {
         let request = self.request;
         for guard in request.route().guards.iter().filter(|guard| tier < guard.start_at) {
@@ -348,6 +348,9 @@ impl<'a> Plan<'a> {
         }
         if let Some(kept) = request.drift.filter(|kept| tier < kept.start_at) {
             let (signal, value, threshold) = kept.ask(request.admit.entropy);
+            add(signal, value, threshold);
+        }
+        if let Some((signal, value, threshold)) = request.stepped.and_then(|it| it.ask(tier)) {
             add(signal, value, threshold);
         }
     }

@@ -42,6 +42,7 @@ use crate::{
     attempt::{Attempt, Target},
     breaker::Verdict,
     budget::Budget,
+    certificate::Stepped,
     class::{Class, Next, ResultCode},
     clock::Nanos,
     commit::Commit,
@@ -104,6 +105,8 @@ pub(crate) struct Request {
     pub(crate) held: Option<Held>,
     /// Where its route is held for drift, or on its way back from it.
     pub(crate) drift: Option<Kept>,
+    /// How far its route has gone back from its certificate.
+    pub(crate) stepped: Option<Stepped>,
     /// Its place in a sequence (OIP-36).
     pub(crate) member: Option<Member>,
     facts: Vec<Fact>,
@@ -189,12 +192,13 @@ pub(crate) struct Arrival {
     pub(crate) episode: Option<u32>,
     pub(crate) held: Option<Held>,
     pub(crate) drift: Option<Kept>,
+    pub(crate) stepped: Option<Stepped>,
     pub(crate) member: Option<Member>,
 }
 
 impl Request {
     pub(crate) fn new(now: Nanos, admit: Admit, arrival: Arrival) -> Self {
-        let Arrival { generation, phase, episode, held, drift, member } = arrival;
+        let Arrival { generation, phase, episode, held, drift, stepped, member } = arrival;
         let route = generation.revision.routes[admit.route.index()].deadline;
         let deadline = admit.deadline.map_or(route, |client| client.min(route));
         let (at, rows) = (now.saturating_sub(admit.spent), admit.rows);
@@ -208,6 +212,7 @@ impl Request {
             episode,
             held,
             drift,
+            stepped,
             member,
             facts: Vec::with_capacity(4),
             attempts: Vec::with_capacity(1),
@@ -498,7 +503,8 @@ impl Request {
             world.limits.at_mut(limiter).start(now, id, self.weight(path));
         }
         let (request, budget) = (self.admit.request, timing.budget());
-        (attempt, Start { request, attempt: id, tier, path, replica, budget, fresh, role, rows: 0 })
+        let steps = self.stepped.map_or(0, |it| it.at(tier));
+        (attempt, Start { request, attempt: id, tier, path, replica, budget, fresh, role, rows: 0, steps })
     }
 
     /// Lets the leases of an attempt, of its path or its replica, run as long as the attempt's own clocks.

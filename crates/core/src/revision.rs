@@ -14,6 +14,7 @@ use alloc::{string::String, vec::Vec};
 use crate::{
     cache::CachePolicy,
     capability::{Can, Names},
+    certificate::StepPolicy,
     clock::Nanos,
     drift::DriftPolicy,
     ensemble::Ensemble,
@@ -145,6 +146,8 @@ pub struct Route {
     pub guards: Vec<Guard>,
     /// What it does about drift, where it does anything.
     pub drift: Option<DriftPolicy>,
+    /// How far it can step back from what is promised of its thresholds, where something is.
+    pub certificate: Option<StepPolicy>,
     /// Ordered ways to answer; tier 0 is the primary.
     pub tiers: Vec<Tier>,
 }

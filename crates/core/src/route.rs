@@ -15,6 +15,7 @@ use alloc::{boxed::Box, vec, vec::Vec};
 
 use crate::{
     breaker::BreakerState,
+    certificate::Stepped,
     clock::Nanos,
     domain::Shut,
     drift::{Drift, DriftPolicy, DriftState, Kept, Proposing},
@@ -25,7 +26,7 @@ use crate::{
     probe::Readiness,
     proof::Redundancy,
     reason::Reason,
-    revision::{Method, Operation, Tier},
+    revision::{Method, Operation, Route, Tier},
     transition::{Proposal, Rule, Transition, Trip},
 };
 
@@ -146,6 +147,9 @@ pub(crate) struct RouteMachine {
     slots: Vec<u32>,
     pin: Pin,
     pub(crate) drift: Drift,
+    /// How many steps it has gone back from its certificate, and the tier above which it may not start for that.
+    pub(crate) steps: u8,
+    safe: u8,
 }
 
 impl RouteMachine {
@@ -159,6 +163,8 @@ impl RouteMachine {
             slots: Vec::new(),
             pin: Pin::default(),
             drift: Drift::default(),
+            steps: 0,
+            safe: 0,
         }
     }
 
@@ -223,6 +229,24 @@ impl RouteMachine {
         ([proposed, moved], self.drift.due(now, policy))
     }
 
+    /// Returns how far the route has gone back from its certificate, where it has.
+    pub(crate) fn stepped(&self, of: &Route) -> Option<Stepped> {
+        Stepped::of(self.steps, of.certificate)
+    }
+
+    /// Looks at how far it has gone back; returns the transition that follows, if one does (STEP-3).
+    pub(crate) fn look_at_steps(&mut self, now: Nanos, generation: &Generation, route: RouteId) -> Option<Output> {
+        let of = &generation.revision.routes[route.index()];
+        let stepped = self.stepped(of);
+        let safe = stepped.map_or(0, Stepped::above);
+        let before = core::mem::replace(&mut self.safe, safe);
+        let trip = stepped.filter(|_| safe > before).map(Stepped::trip);
+        // What else has changed with a revision is the breakers' to say.
+        let moves = before != safe && (trip.is_some() || self.first(now, &of.tiers) <= self.start);
+        let cause = Cause { rule: Rule::Certificate, path: None, trip };
+        if moves { self.moved(now, (generation, route), cause) } else { None }
+    }
+
     fn proposal(&self, at: Nanos, generation: &Generation, route: RouteId, it: Proposing) -> Output {
         let (stands, reason) = match it {
             Proposing::Begins => (true, Reason::InputDrift),
@@ -268,12 +292,13 @@ impl RouteMachine {
     pub(crate) fn state(&self, now: Nanos, generation: &Generation, route: RouteId, paths: &Paths) -> RouteState {
         let (held, of) = (self.held(now), &generation.revision.routes[route.index()]);
         let drift = self.drift.kept(now, of.drift.as_ref());
+        let safe = self.stepped(of).map_or(0, Stepped::above);
         let stands = Standing { generation, paths };
         let tiers = of.tiers.iter().zip(0..).map(|(tier, at)| {
             let held = held.is_some_and(|held| held.left(now, at) > 0) || drift.is_some_and(|it| it.leaves_alone(at));
             let breaker = stands.worst(tier).0;
             let operations = of.protocol.operations().iter().map(|it| (*it, stands.operation(tier, *it))).collect();
-            let eligible = stands.is_open(tier) && !held;
+            let eligible = stands.is_open(tier) && !held && at >= safe;
             TierState {
                 breaker,
                 operations,
@@ -298,7 +323,8 @@ impl RouteMachine {
 
     /// Returns the first tier that may be started at, not above a pin; lifts a pin that leaves no model.
     fn first(&mut self, now: Nanos, tiers: &[Tier]) -> u8 {
-        let free = |at: &usize| self.barred[*at].is_none() && !self.drift.bars(*at);
+        let barred = |at: usize| self.drift.bars(at) || at < usize::from(self.safe);
+        let free = |at: &usize| self.barred[*at].is_none() && !barred(*at);
         let model = |at: &usize| !matches!(tiers[*at].method, Method::Default | Method::Cache);
         let from = self.held(now).map_or(0, |held| usize::from(held.tier));
         if let Some(pinned) = (from..tiers.len()).filter(model).find(free).filter(|_| from > 0) {

@@ -50,6 +50,8 @@ pub enum Rule {
     Breaker,
     /// What it does about drift.
     Drift,
+    /// What was promised of its thresholds, and not kept.
+    Certificate,
 }
 
 impl Rule {
@@ -58,6 +60,7 @@ impl Rule {
         match self {
             Self::Breaker => "breaker",
             Self::Drift => "drift",
+            Self::Certificate => "certificate",
         }
     }
 }

@@ -183,10 +183,20 @@ impl Driver {
     }
 
     /// Says how a route stands with drift, and on how many rows, if this is the revision that the core holds.
-    pub(crate) fn drifts(&self, revision: &Arc<Revision>, route: RouteId, (value, samples): (u64, u64)) {
+    pub(crate) fn drifts(&self, revision: &Arc<Revision>, route: RouteId, told: (u64, u64)) {
+        self.says(revision, (route, RouteSignal::Drift), told);
+    }
+
+    /// Says how a route stands by what is measured of it, and on how many rows, if this is the revision that the core holds.
+    pub(crate) fn says(
+        &self,
+        revision: &Arc<Revision>,
+        (route, name): (RouteId, RouteSignal),
+        (value, samples): (u64, u64),
+    ) {
         self.with(|state, now| {
             if Arc::ptr_eq(state.core.revision(), revision) {
-                state.handle(now, Input::Signal { route, name: RouteSignal::Drift, value, samples });
+                state.handle(now, Input::Signal { route, name, value, samples });
             }
         });
     }

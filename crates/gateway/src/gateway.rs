@@ -27,7 +27,7 @@ use crate::{
     forecast,
     listen::{self, Connections},
     probe,
-    quality::Measured,
+    quality::{self, Measured},
     sequence::Names,
     snapshot::Applied,
     status,
@@ -132,6 +132,8 @@ impl Gateway {
         tokio::spawn(foresee(Arc::downgrade(&gateway.0)));
         #[expect(clippy::disallowed_methods, reason = "it ends with the gateway, of which it holds no share")]
         tokio::spawn(drift::publish(Arc::downgrade(&gateway.0)));
+        #[expect(clippy::disallowed_methods, reason = "it ends with the gateway, of which it holds no share")]
+        tokio::spawn(quality::publish(Arc::downgrade(&gateway.0)));
         #[expect(
             clippy::disallowed_methods,
             reason = "it ends when the gateway closes, which is where a drain begins"
@@ -159,6 +161,8 @@ impl Gateway {
         self.0.events.quality.applied(measured(&applied));
         let revision = applied.deployment.revision.clone();
         self.0.driver.swap(revision, || self.0.applied.store(applied));
+        // Before the next tick: another certificate begins where it was issued.
+        quality::tell(&self.0, &self.0.applied.load_full());
         Ok(())
     }
 

@@ -45,6 +45,7 @@ pub(crate) const ACCURACY_SAMPLES: &str = "evenkeel_accuracy_samples";
 pub(crate) const ACCURACY_AGE: &str = "evenkeel_accuracy_age_seconds";
 pub(crate) const FORECAST: &str = "evenkeel_forecast_probability";
 pub(crate) const CERTIFICATE: &str = "evenkeel_certificate_standing";
+pub(crate) const CERTIFICATE_STEPS: &str = "evenkeel_certificate_steps";
 pub(crate) const CERTIFICATE_ROWS: &str = "evenkeel_certificate_rows";
 pub(crate) const DRIFT_SCORE: &str = "evenkeel_drift_score";
 pub(crate) const DRIFT_ROWS: &str = "evenkeel_drift_rows";

@@ -23,6 +23,7 @@ mod answered;
 mod copies;
 mod item;
 mod ledger;
+mod publish;
 mod read;
 mod trial;
 mod value;
@@ -31,24 +32,25 @@ use std::{collections::BTreeMap, sync::Arc, thread};
 
 use evenkeel_api as api;
 use evenkeel_config as config;
-use evenkeel_core::{Decision, End};
+use evenkeel_core::{Decision, End, Signal};
 use http::HeaderMap;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 use ulid::Ulid;
 
-use self::{
-    ledger::{Ledger, Row},
-    trial::Trial,
-};
 pub(crate) use self::{
     answered::{Answered, Said, read as read_answer},
     copies::Copied,
     item::{Batch, Item, Malformed, parse},
     ledger::{Joined, Refused},
+    publish::{publish, tell},
     trial::Tested,
     value::Value,
+};
+use self::{
+    ledger::{Ledger, Row},
+    trial::Trial,
 };
 use crate::{events::Count, shadow::Shadowed, sure::Sure};
 
@@ -91,6 +93,8 @@ struct Decided {
     route: String,
     /// Tier by tier, by name.
     tiers: Vec<String>,
+    /// How many steps its route had gone back from its certificate.
+    steps: u8,
     answered: Answered,
     rows: Vec<Row>,
 }
@@ -144,7 +148,9 @@ impl Quality {
         };
         let tiers = route.tiers.iter().map(|it| it.name.clone()).collect();
         let at = nanos(at).saturating_sub(decision.outcome.latency);
-        let decided = Decided { id: id.0, at, route: route.name.clone(), tiers, answered, rows };
+        let stepped = decision.facts.iter().find(|fact| fact.signal == Signal::CertificateSteps);
+        let steps = stepped.map_or(0, |fact| u8::try_from(fact.value).unwrap_or(u8::MAX));
+        let decided = Decided { id: id.0, at, route: route.name.clone(), tiers, steps, answered, rows };
         let name = route.tiers[usize::from(tier)].name.clone();
         self.put(decided.id, Message::Decided(decided), (&route.name, &name));
     }

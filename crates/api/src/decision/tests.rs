@@ -55,6 +55,7 @@ fn revision() -> Revision {
             cache: None,
             guards: Vec::new(),
             drift: None,
+            certificate: None,
             imputed: Default::default(),
             shadow: Default::default(),
             rehearsal: 0,

@@ -27,6 +27,9 @@ pub struct Certified {
     pub tiers: Vec<CertifiedTier>,
     /// The probability of being right from which on an answer of all but the last is accepted.
     pub at_least: f64,
+    /// The thresholds that passed as well, each safer than that one: what a route steps back to where the promise is not kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ladder: Vec<f64>,
     /// The extra loss that is accepted, the chance to err, and how often the route has been tuned, this time included.
     pub epsilon: f64,
     /// The same.
@@ -70,6 +73,7 @@ impl Certified {
             route,
             tiers,
             at_least,
+            ladder: Vec::new(),
             epsilon: 0.0,
             delta: 0.0,
             tuning: 1,

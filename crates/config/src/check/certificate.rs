@@ -6,15 +6,19 @@ use crate::{
     calibration::{Certified, CertifiedTier},
     compile::vote::model,
     outside::Outside,
-    schema::{route::Route, tier::Tier},
+    schema::{
+        certificate::{Certificate, Mode},
+        route::Route,
+        tier::Tier,
+    },
     tree::Key,
 };
 
 impl Checks<'_> {
     pub(super) fn certificate(&mut self, route_key: &Key, (name, route): (&str, &Route)) {
-        let Some(file) = &route.certificate else { return };
+        let Some(file) = route.certificate.as_ref().map(Certificate::file) else { return };
         let key = route_key.field("certificate");
-        if self.report.doubts(&key) {
+        if self.report.doubts_within(&key) {
             return;
         }
         let certified = match self.outside.fetch_certificate(file) {
@@ -41,6 +45,23 @@ impl Checks<'_> {
         if let Some(why) = void(&certified, route, &self.outside) {
             let hint = "nothing is promised any more: tune the route again, or remove it";
             self.warning("certificate-void", &key, why, hint);
+        }
+        self.never_tested(&key, route);
+    }
+
+    /// Says where nothing will ever show whether the promise is kept, though something is to follow.
+    fn never_tested(&mut self, key: &Key, route: &Route) {
+        if route.certificate.as_ref().map(Certificate::mode) != Some(Mode::Enforce) {
+            return;
+        }
+        let (key, without) = (key.field("mode"), "so nothing shows in service whether the promise is kept");
+        if route.shadow.share.0 == 0 {
+            let hint = "write `shadow: {share: 0.1, max_cost: 0.1}` on the route, or `mode: observe`";
+            return self.warning("no-effect", &key, format!("no request is copied to the last model, {without}"), hint);
+        }
+        if route.quality.output.is_none() && route.quality.label.is_none() {
+            let hint = "say in `quality` what a label is compared with, or write `mode: observe`";
+            self.warning("no-effect", &key, format!("no answer is compared with a label, {without}"), hint);
         }
     }
 }

@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     describe::json_schema,
     outside::Outside,
-    schema::{file::File, path::Member, scalar::in_units, tier::Tier},
+    schema::{certificate::Mode, file::File, path::Member, scalar::in_units, tier::Tier},
     secret::within,
     shape::{Form, kind, resolve},
 };
@@ -99,9 +99,11 @@ pub(super) fn canonical(file: &File, outside: &Outside) -> Value {
         }
     }
     for (name, route) in &file.routes {
-        if let Some(file) = &route.certificate {
-            let sha256 = hex(&outside.file(file).sha256);
-            canonical["routes"][name]["certificate"] = json!(format!("sha256:{sha256}"));
+        if let Some(it) = &route.certificate {
+            let file = format!("sha256:{}", hex(&outside.file(it.file()).sha256));
+            // A file alone is one that is observed, in whichever way that is written.
+            let enforced = json!({"file": file, "mode": "enforce"});
+            canonical["routes"][name]["certificate"] = if it.mode() == Mode::Enforce { enforced } else { json!(file) };
         }
         for (at, step) in route.post.iter().enumerate() {
             if let Some(json) = &step.json {

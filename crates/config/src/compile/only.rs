@@ -187,6 +187,7 @@ impl Deployment {
                 cache: None,
                 guards: Vec::new(),
                 drift: None,
+                certificate: None,
                 ..whole.clone()
             }],
             // And nobody stands below it who would take what it is not sure of.

@@ -2,6 +2,7 @@
 
 mod any;
 mod calibrate_to;
+mod certificate;
 mod contract;
 mod drift;
 mod enrich;

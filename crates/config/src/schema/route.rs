@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     cache::{Cache, Semantic},
+    certificate::Certificate,
     commit::Commit,
     contract::{Input, Output},
     drift::Drift,
@@ -89,10 +90,11 @@ pub(crate) struct Route {
     /// What is done when inputs or outputs are no longer those of the reference; without it they are not compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) drift: Option<Drift>,
-    /// A file of `evenkeel tune ROUTE ROWS.csv …`: what is promised of the thresholds of its tiers. Those may not be below what was
-    /// certified; where a model is another one, or time is up, the promise is void, which is said and bars nothing.
+    /// A file of `evenkeel tune ROUTE ROWS.csv …`, or `{file, mode}`: what is promised of the thresholds of its tiers. Those may not be below
+    /// what was certified; where a model is another one, or time is up, the promise is void, which is said and bars nothing. Where labels
+    /// show in service that it is not kept, what follows is the mode's to say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) certificate: Option<String>,
+    pub(crate) certificate: Option<Certificate>,
     /// Copies of live requests that keep the lower tiers exercised (F-150).
     #[serde(default)]
     pub(crate) shadow: Shadow,

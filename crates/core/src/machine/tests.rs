@@ -2,6 +2,7 @@
 
 mod breaks;
 mod cached;
+mod certificate;
 mod changes;
 mod clocks;
 mod commit;
@@ -100,6 +101,7 @@ fn revision(primary_replicas: usize) -> Revision {
             cache: None,
             guards: Vec::new(),
             drift: None,
+            certificate: None,
             imputed: Default::default(),
             shadow: Default::default(),
             rehearsal: 0,

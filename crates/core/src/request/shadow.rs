@@ -123,8 +123,9 @@ impl Request {
             return None;
         }
         let generation = self.generation.clone();
+        let phase = Phase::Normal;
         let arrival =
-            Arrival { generation, phase: Phase::Normal, episode: None, held: None, drift: None, member: None };
+            Arrival { generation, phase, episode: None, held: None, drift: None, stepped: None, member: None };
         let admit = Admit { deadline: None, max_tier: None, spent: 0, ..self.admit.clone() };
         let of = Request::new(now, admit, arrival);
         world.paths.state_mut(slot).lane(self.generation.path(path), self.admit.operation);

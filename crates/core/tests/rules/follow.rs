@@ -35,6 +35,9 @@ pub(crate) struct Oracle {
     /// By route: what was told of its drift; and what share of the upper tiers a request found.
     told: BTreeMap<RouteId, NaiveDrift>,
     shares: BTreeMap<RequestId, Permille>,
+    /// The same of steps back from its certificate.
+    steps: BTreeMap<RouteId, u64>,
+    stepped: BTreeMap<RequestId, u64>,
     /// A request that was just admitted: the tier that the model expects to be started, if any.
     expected: Option<(RequestId, Option<u8>)>,
     pub(crate) checked: usize,
@@ -60,6 +63,8 @@ impl Oracle {
             failed: BTreeSet::new(),
             told: BTreeMap::new(),
             shares: BTreeMap::new(),
+            steps: BTreeMap::new(),
+            stepped: BTreeMap::new(),
             expected: None,
             checked: 0,
         }
@@ -82,7 +87,11 @@ impl Oracle {
                 let policy = self.revision.routes[admit.route.index()].drift.as_ref();
                 let share = self.told.entry(admit.route).or_default().share(now, policy);
                 self.shares.insert(admit.request, share);
+                self.stepped.insert(admit.request, self.steps.get(&admit.route).copied().unwrap_or(0));
                 self.expected = Some((admit.request, self.first_tier(now, admit)));
+            }
+            Entry::Input(Input::Signal { route, name: RouteSignal::Certificate, value, .. }) => {
+                self.steps.insert(*route, *value);
             }
             Entry::Input(Input::Signal { route, value, .. }) => self.told.entry(*route).or_default().hear(now, *value),
             Entry::Input(Input::Attempt { attempt, event }) => self.hear(now, *attempt, *event),
@@ -141,7 +150,11 @@ impl Oracle {
         });
         let below = route.drift.as_ref().is_some_and(|it| at < it.start_at);
         let held = below && !self.shares[&admit.request].draws(admit.entropy.rotate_left(17));
+        // STEP-3: beyond its last threshold.
+        let stepped = self.stepped[&admit.request];
+        let beyond = route.certificate.is_some_and(|it| at < it.last && stepped > u64::from(it.thresholds));
         let able = !barred
+            && !beyond
             && !suspicious
             && !held
             && (at >= imputed.start_at || taken)
@@ -194,6 +207,11 @@ impl Oracle {
         }
         if !self.admits(now, &admit, (start.tier, reloads)) {
             return Err(format!("at {now} {start:?} was started, the model bars the path"));
+        }
+        let promised = self.revision.routes[admit.route.index()].certificate.is_some_and(|it| start.tier < it.last);
+        let steps = if promised { self.stepped[&start.request] } else { 0 };
+        if u64::from(start.steps) != steps {
+            return Err(format!("STEP-1: at {now} {start:?} was started, the model says {steps} steps back"));
         }
         // At the deadline at the latest its clocks end the attempt, and the lease with it; those of a recovery after what it
         // has to catch up. One more: at that very moment.

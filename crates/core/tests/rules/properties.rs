@@ -396,8 +396,8 @@ fn forgeries(honest: &Decision) -> Vec<(&'static str, Decision)> {
         let first = &mut it.candidates[0];
         first.verdict = if first.verdict == Verdict::Selected { Verdict::Rejected } else { Verdict::Selected };
     });
-    forge("reason", &|it| it.candidates[0].reasons.push(Reason::ConceptDrift));
-    forge("cause", &|it| it.reason = Reason::ConceptDrift);
+    forge("reason", &|it| it.candidates[0].reasons.push(Reason::CanaryRegression));
+    forge("cause", &|it| it.reason = Reason::CanaryRegression);
     if let Some(tier) = honest.attempts.last().map(|attempt| attempt.tier) {
         forge("fact", &|it| it.facts.push(Fact::new(tier, Signal::OpenFor, 1, 0)));
     }
@@ -436,14 +436,13 @@ fn switches_are_bounded(seed: u64) -> Result<(), TestCaseError> {
             prop_assert_eq!(transition.at, at);
             prop_assert!(transition.to < transition.from || transition.trip.is_some(), "a way down without a cause");
             let times = switches.entry((transition.route, transition.path, transition.rule)).or_default();
-            if transition.rule == Rule::Drift {
-                // Fail-back waits for a step's time (DRIFT-3).
-                prop_assert!(
-                    times.last().is_none_or(|last| transition.to > transition.from || at - last >= 3 * SECOND)
-                );
-            } else if times.is_empty() && transition.to < transition.from {
+            let back = transition.to < transition.from;
+            let drift = transition.rule == Rule::Drift;
+            // Fail-back waits for a step's time (DRIFT-3).
+            prop_assert!(!drift || times.last().is_none_or(|last| !back || at - last >= 3 * SECOND));
+            if times.is_empty() && back {
                 // It was left while the route stood elsewhere, a dwell ago at the least.
-                times.push(at - dwell);
+                times.push(at - if drift { 3 * SECOND } else { dwell });
             }
             times.push(at);
         }

@@ -100,6 +100,7 @@ pub(crate) fn plain_sample(seed: u64) -> Revision {
         cache: None,
         guards: Vec::new(),
         drift: None,
+        certificate: None,
         imputed: match protocol {
             Protocol::Oip => ImputedPolicy {
                 most: Permille::new(500),
@@ -139,6 +140,8 @@ fn measures(seed: u64, route: &mut Route) {
         [DriftMode::Observe, DriftMode::Recommend, DriftMode::Enforce, DriftMode::Enforce][(bits >> 16) as usize % 4];
     let ramp = [200, 600, 1_000].map(Permille::new).into();
     route.drift = Some(DriftPolicy { start_at: start_at(10), mode, ramp, every: 3 * SECOND });
+    let promised = (bits >> 24).is_multiple_of(2);
+    route.certificate = promised.then(|| StepPolicy { last: start_at(11), thresholds: (bits >> 25) as u8 % 3 });
 }
 
 /// What a path can: not all of them everything.

@@ -62,6 +62,8 @@ pub(crate) struct World {
     /// The replicas of the first path that are worse than the others.
     pub(crate) grey: BTreeMap<ReplicaId, Grey>,
     pub(crate) churn: bool,
+    /// How many steps routes have gone back from their certificates: ever more.
+    steps: BTreeMap<RouteId, u64>,
     /// Some clients give less time than the route does.
     pub(crate) impatience: bool,
     /// Some calls belong to sequences.
@@ -96,6 +98,7 @@ impl World {
             only: None,
             least: 0,
             grey: BTreeMap::new(),
+            steps: BTreeMap::new(),
             churn: true,
             impatience: true,
             sequences: true,
@@ -390,6 +393,12 @@ impl World {
             let route = RouteId(bits.below(self.core.revision().routes.len() as u64) as u16);
             let (value, samples) = ([0, 1, 2, 2][bits.below(4) as usize], bits.below(9_000));
             self.feed(Input::Signal { route, name: RouteSignal::Drift, value, samples });
+            if bits.one_in(12) {
+                let steps = self.steps.entry(route).or_default();
+                *steps += 1;
+                let (value, name) = (*steps, RouteSignal::Certificate);
+                self.feed(Input::Signal { route, name, value, samples });
+            }
         }
         if self.dice.one_in(25) {
             let path = self.dice.below(self.core.revision().paths.len() as u64) as u16;

@@ -116,8 +116,13 @@ fn promised(it: &Certificate) -> String {
         ("expired", ..) => format!("expired since {until}"),
         (other, ..) => format!("{other} until {until}{tested}"),
     };
+    let stepped = match (it.steps, it.stepped_to) {
+        (0, _) => String::new(),
+        (steps, Some(least)) => format!("; {} back, from {least} on", super::counted(steps.into(), "step")),
+        (_, None) => format!("; {against} answers alone"),
+    };
     format!(
-        "  certificate: from {at_least} on, wrong at most {epsilon} more often than {against}, but for a chance of {delta}; {standing}\n"
+        "  certificate: from {at_least} on, wrong at most {epsilon} more often than {against}, but for a chance of {delta}; {standing}{stepped}\n"
     )
 }
 
@@ -206,7 +211,12 @@ mod tests {
         assert_eq!(promised(&tested), format!("{start}valid until 2026-01-01T00:00:00Z, tested on 1 row in service\n"));
         let broken = certificate("void", json!("more is lost"));
         let broken = Certificate { since: Some(broken.until), tested: 1, ..broken };
-        assert_eq!(promised(&broken), format!("{start}void since 2026-01-01T00:00:00Z: more is lost\n"));
+        let void = "void since 2026-01-01T00:00:00Z: more is lost";
+        assert_eq!(promised(&broken), format!("{start}{void}\n"));
+        let stepped = Certificate { steps: 2, stepped_to: Some(0.95), ..broken.clone() };
+        assert_eq!(promised(&stepped), format!("{start}{void}; 2 steps back, from 0.95 on\n"));
+        let last = Certificate { steps: 3, ..broken };
+        assert_eq!(promised(&last), format!("{start}{void}; large answers alone\n"));
     }
 
     #[test]

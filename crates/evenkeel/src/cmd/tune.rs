@@ -15,7 +15,7 @@ use crate::{
     calibrate::{
         confidence,
         table::Table,
-        thresholds::{Asked, Tuned, tune},
+        thresholds::{Asked, Given, Tuned, tune},
     },
     output, wire,
 };
@@ -220,6 +220,8 @@ impl Tune {
         let mut tiers: Vec<_> = self.tier.iter().zip(models).map(tier).collect();
         // What the last one is sure of plays no part.
         tiers.iter_mut().next_back().into_iter().for_each(|it| it.calibration = None);
+        let at_least = |it: &Given| f64::from(it.at_least) / 1e3;
+        let safer = tuned.curve.iter().map(at_least).take_while(|it| *it > at_least(taken));
         let as_of = self.as_of.unwrap_or_else(Timestamp::now).as_second();
         Ok(Some(Certified {
             epsilon: self.epsilon,
@@ -232,7 +234,8 @@ impl Tune {
             cost: taken.cost,
             at: u64::try_from(as_of).context("a time before 1970")?,
             valid_for: self.valid_for.saturating_mul(DAY),
-            ..Certified::new(self.route.clone(), tiers, f64::from(taken.at_least) / 1e3)
+            ladder: safer.collect(),
+            ..Certified::new(self.route.clone(), tiers, at_least(taken))
         }))
     }
 }

@@ -27,7 +27,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use evenkeel_config::Calibration;
+use evenkeel_config::{Accept, Calibration};
 use evenkeel_core::{
     AttemptId, Decision, Disclosure, Event, Input, Nanos, Output, PathId, Permille, RequestId, ResultCode, Source,
 };
@@ -138,6 +138,8 @@ struct Task {
     /// Where its answer comes from, and which tier that is; and the copy that is wanted of it (F-150).
     source: Option<(Source, Option<u8>)>,
     shadow: Option<Wanted>,
+    /// How many steps safer the attempt that runs must be than its configuration says.
+    steps: u8,
     /// When the core last heard of progress.
     told_at: Nanos,
     /// The client did not read for too long.
@@ -314,11 +316,22 @@ impl Task {
     /// Looks how sure a model was of a stream that is held to its end, where somebody asks.
     fn judge_held(&mut self) -> Option<Judged> {
         let path = self.attempt.as_ref()?.path;
-        let accept = self.it.applied.deployment.paths[path.index()].accept.clone()?;
+        let accept = self.accept(path)?;
         let Question::Chat(peek) = &self.it.ask.question else { return None };
         let (chunks, judged) = judge::text::held(self.hold.take(), peek, (&accept, self.asked()));
         self.hold.replace(chunks);
         Some(judged)
+    }
+
+    /// Returns how sure a path must be, so many steps back from the certificate of its route as the attempt on it was told.
+    fn accept(&self, path: PathId) -> Option<Accept> {
+        let deployment = &self.it.applied.deployment;
+        let mut accept = deployment.paths[path.index()].accept.clone()?;
+        let issued = deployment.routes[self.it.route.index()].certificate.as_ref();
+        if let Some(stepped) = issued.and_then(|it| it.stepped(self.steps)) {
+            accept.at_least = accept.at_least.max(stepped);
+        }
+        Some(accept)
     }
 
     /// Returns what the client asks of an answer.

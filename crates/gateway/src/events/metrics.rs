@@ -29,7 +29,8 @@ use prometheus_client::{
 
 pub(crate) use self::quality::Count;
 use self::{
-    cache::Caches, drift::Drifts, features::Features, guards::Guards, promises::Promises, quality::Quality, shadows::Shadows, work::Work,
+    cache::Caches, drift::Drifts, features::Features, guards::Guards, promises::Promises, quality::Quality,
+    shadows::Shadows, work::Work,
 };
 use super::episode::Episodes;
 use crate::{

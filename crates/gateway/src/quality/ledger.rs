@@ -51,6 +51,8 @@ pub(super) struct Ledger {
 /// An answer.
 pub(super) struct Held {
     pub(super) at: u64,
+    /// How many steps its route had gone back from its certificate.
+    steps: u8,
     whose: u64,
     private: bool,
     pub(super) rows: Box<[Row]>,
@@ -223,7 +225,7 @@ impl Ledger {
         let row = |row: Row| Row { tier: names.get(usize::from(row.tier)).copied().unwrap_or(u16::MAX), ..row };
         let rows = it.rows.into_iter().take(ROWS).map(row).collect();
         let super::Answered { whose, private, .. } = it.answered;
-        let held = Held { at: it.at, whose, private, rows, copies: Vec::new() };
+        let held = Held { at: it.at, steps: it.steps, whose, private, rows, copies: Vec::new() };
         self.size += held.size();
         if let Some(before) = self.held.insert(it.id, held) {
             self.size -= before.size();
@@ -317,7 +319,7 @@ impl Ledger {
         let (trial, held) = (self.trial.as_ref()?, self.held.get(&id)?);
         let row = held.rows.get(at)?;
         let claim = row.label.map(|it| it.claim).filter(|it| matches!(it, Claim::Label(_)))?;
-        let by = trial.by(self.names.get(usize::from(row.tier))?, held.at)?;
+        let by = trial.by(self.names.get(usize::from(row.tier))?, (held.at, held.steps))?;
         let copy = held.copies.iter().find(|it| *it.path == *trial.last());
         let said = copy.and_then(|it| it.said.get(at).copied().flatten());
         Some((by, row.right(&self.spec).zip(right(said, claim, &self.spec))))

@@ -9,16 +9,18 @@
 //!
 //! # Invariants
 //! - `TRIAL-1`: a row counts once, by its first label: a bet is not taken back.
-//! - `TRIAL-2`: what was answered before the certificate was in force says nothing of it.
+//! - `TRIAL-2`: what was answered before the certificate was in force, or so many steps back as no more, says nothing of it.
+//! - `TRIAL-4`: steps are never taken back up: that takes another certificate.
 //! - `TRIAL-3`: only a label that says what would have been right counts: `correct` and `score` speak of one answer, not of the copy.
 //!
 //! # When it misleads
+//! Under `mode: enforce` the promise of the next safer threshold is tested anew, by what is answered from there on; each alarm is one step.
 //! A copy that failed is no row: that the last model fails is said by its breaker. Rows with labels are taken to be like the others.
 
 use std::sync::Arc;
 
 use evenkeel_config::{Certified, Issued};
-use evenkeel_signals::certify::{Certificate, Issue, Standing, Terms};
+use evenkeel_signals::certify::{Certificate, Issue, Terms};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -33,6 +35,11 @@ pub(super) struct Trial {
     copied: u64,
     /// Rows of the last model that are still to count.
     owed: f64,
+    /// How often it was shown not to be kept; and first when, by how many rows.
+    alarms: u8,
+    void: Option<(u64, u64)>,
+    /// Rows of all steps.
+    rows: u64,
 }
 
 /// Who answered a row.
@@ -51,34 +58,51 @@ pub(crate) struct Tested {
     pub(crate) sha256: [u8; 32],
     /// Rows that were bet on.
     pub(crate) rows: u64,
-    /// The odds against "the promise is kept"; 100 void it.
+    /// The odds against "the promise is kept", in the present step; 100 void it.
     pub(crate) odds: f64,
-    /// Since when it is void for that, ns.
-    pub(crate) void_since: Option<u64>,
+    /// Since when it is void for that, ns, and by how many rows.
+    pub(crate) void: Option<(u64, u64)>,
+    /// How many steps the route has gone back for it.
+    pub(crate) steps: u8,
 }
 
 impl Trial {
     /// Puts a certificate into service; none where what stands in its file is no promise.
     pub(super) fn new(issued: &Arc<Issued>, since: u64) -> Option<Self> {
         let service = Certificate::new(issue(&issued.certified)?);
-        Some(Self { issued: issued.clone(), since, service, cheaper: 0, copied: 0, owed: 0.0 })
+        Some(Self {
+            issued: issued.clone(),
+            since,
+            service,
+            cheaper: 0,
+            copied: 0,
+            owed: 0.0,
+            alarms: 0,
+            void: None,
+            rows: 0,
+        })
     }
 
     /// Goes on under another revision, where that has the same certificate.
     pub(super) fn adopt(&mut self, issued: &Arc<Issued>) -> bool {
         let same = self.issued.sha256 == issued.sha256;
         if same {
+            let over = self.is_over();
             self.issued = issued.clone();
+            // What was only observed is enforced from now on: the next threshold has its own test.
+            if over && !self.is_over() {
+                self.begin();
+            }
         }
         same
     }
 
-    /// Says who answered, of those that it speaks of; none where it says nothing of an answer of that time (TRIAL-2).
-    pub(super) fn by(&self, tier: &str, at: u64) -> Option<By> {
+    /// Says who answered, of those that it speaks of; none where it says nothing of an answer of that time and step (TRIAL-2).
+    pub(super) fn by(&self, tier: &str, (at, steps): (u64, u8)) -> Option<By> {
         let tiers = &self.issued.certified.tiers;
         let place = tiers.iter().position(|it| it.name == tier)?;
         // What it was not issued for is void already, and tells nothing of what it was.
-        let counts = at >= self.since && self.issued.void.is_none();
+        let counts = at >= self.since && self.issued.void.is_none() && steps == self.steps();
         counts.then_some(if place + 1 == tiers.len() { By::Last } else { By::Cheaper })
     }
 
@@ -110,16 +134,40 @@ impl Trial {
     }
 
     fn bet(&mut self, at: u64, extra_loss: f64) -> bool {
-        self.service.update(at, extra_loss).is_some()
+        if self.is_over() {
+            return false;
+        }
+        let fell = self.service.update(at, extra_loss).is_some();
+        self.rows += 1;
+        if fell {
+            self.void.get_or_insert((at, self.rows));
+            self.alarms = self.alarms.saturating_add(1);
+            if !self.is_over() {
+                self.begin();
+            }
+        }
+        fell
+    }
+
+    /// Tests the present threshold, without what was seen of another.
+    fn begin(&mut self) {
+        self.service = Certificate::new(*self.service.issue());
+        (self.cheaper, self.copied, self.owed) = (0, 0, 0.0);
+    }
+
+    /// Says whether nothing is left to be shown: it is void and only observed, or nobody answers any more of whom it promises.
+    fn is_over(&self) -> bool {
+        let most = if self.issued.enforced { self.issued.ladder.len() + 1 } else { 1 };
+        usize::from(self.alarms) >= most
+    }
+
+    fn steps(&self) -> u8 {
+        if self.issued.enforced { self.alarms } else { 0 }
     }
 
     pub(super) fn read(&self) -> Tested {
-        let (odds, rows) = self.service.evidence();
-        let void_since = match self.service.read(0) {
-            Standing::Void { since, .. } => Some(since),
-            Standing::Valid { .. } | Standing::Expired { .. } => None,
-        };
-        Tested { sha256: self.issued.sha256, rows, odds, void_since }
+        let odds = self.service.evidence().0;
+        Tested { sha256: self.issued.sha256, rows: self.rows, odds, void: self.void, steps: self.steps() }
     }
 
     /// Returns what it is of.
@@ -146,10 +194,15 @@ mod tests {
     use super::*;
 
     fn trial(since: u64) -> Trial {
+        with(since, false, &[])
+    }
+
+    fn with(since: u64, enforced: bool, ladder: &[f64]) -> Trial {
         let tier = |name: &str| CertifiedTier { name: name.into(), ..CertifiedTier::default() };
         let mut certified = Certified::new("r".into(), vec![tier("small"), tier("large")], 0.9);
         (certified.epsilon, certified.delta) = (0.02, 0.05);
-        let issued = Issued { sha256: [1; 32], certified: certified.into(), void: None };
+        let (sha256, ladder) = ([1; 32], ladder.to_vec());
+        let issued = Issued { sha256, certified: certified.into(), void: None, enforced, ladder };
         Trial::new(&Arc::new(issued), since).expect("a promise")
     }
 
@@ -202,14 +255,14 @@ mod tests {
         let [all_at, few_at] = [alarm(&mut all, 1), alarm(&mut few, 10)].map(|it| it.expect("it is found out"));
         assert!(all_at < few_at, "fewer copies take longer: {all_at} {few_at}");
         let tested = all.read();
-        assert!(tested.void_since == Some(all_at) && tested.odds >= 100.0 && tested.rows <= 100, "{tested:?}");
+        assert!(tested.void == Some((all_at, tested.rows)) && tested.odds >= 100.0 && tested.rows <= 100, "{tested:?}");
         assert!(!all.compared(all_at + 1, (false, true)), "it is said once");
     }
 
     #[test]
     fn trial_2_what_was_answered_before_it_or_by_others_says_nothing_and_a_reload_goes_on() {
         let mut it = trial(1_000);
-        let of = |it: &Trial, tier, at| it.by(tier, at);
+        let of = |it: &Trial, tier, at| it.by(tier, (at, 0));
         assert_eq!(
             [of(&it, "small", 1_000), of(&it, "large", 1_000), of(&it, "small", 999), of(&it, "default", 1_000)],
             [Some(By::Cheaper), Some(By::Last), None, None]
@@ -217,8 +270,51 @@ mod tests {
         it.labelled(1_000, By::Last);
         let same = Arc::new(Issued { void: Some("another model".into()), ..it.issued().clone() });
         assert!(it.adopt(&same) && it.read().rows == 1 && it.last() == "large");
-        assert_eq!(it.by("small", 1_000), None, "of other models than it was issued for");
+        assert_eq!(it.by("small", (1_000, 0)), None, "of other models than it was issued for");
         let other = Arc::new(Issued { sha256: [2; 32], ..it.issued().clone() });
         assert!(!it.adopt(&other));
+    }
+
+    /// Shows that nothing is kept, until an alarm; none where none comes.
+    fn break_it(it: &mut Trial) -> Option<u64> {
+        (0..1_000).find(|at| {
+            it.labelled(*at, By::Cheaper);
+            it.compared(*at, (false, true))
+        })
+    }
+
+    #[test]
+    fn trial_4_enforced_each_alarm_is_one_step_tested_anew_and_none_is_taken_back() {
+        let mut it = with(0, true, &[0.95, 1.0]);
+        let first = break_it(&mut it).expect("it is found out");
+        for steps in [1, 2, 3] {
+            let tested = it.read();
+            assert_eq!((tested.steps, tested.void), (steps, Some((first, first + 1))), "void since the first");
+            assert_eq!(
+                (it.by("small", (9, steps - 1)), it.by("small", (9, steps))),
+                (None, Some(By::Cheaper)),
+                "TRIAL-2"
+            );
+            let again = break_it(&mut it);
+            assert_eq!(again.is_some(), steps < 3, "after the ladder the last model answers alone");
+            assert!(again.is_none_or(|at| at == first), "from nothing, as the first");
+        }
+        for _ in 0..10_000 {
+            it.labelled(0, By::Last);
+        }
+        assert_eq!(it.read().steps, 3, "TRIAL-4");
+    }
+
+    #[test]
+    fn what_was_observed_is_a_step_where_it_is_enforced_and_none_where_it_is_no_more() {
+        let mut it = with(0, false, &[0.95]);
+        break_it(&mut it).expect("it is found out");
+        assert_eq!((it.read().steps, break_it(&mut it)), (0, None), "it is void, and that is all");
+        let enforced = |it: &Trial, enforced| Arc::new(Issued { enforced, ..it.issued().clone() });
+        assert!(it.adopt(&enforced(&it, true)));
+        assert_eq!((it.read().steps, it.read().odds), (1, 1.0));
+        assert!(break_it(&mut it).is_some());
+        assert!(it.adopt(&enforced(&it, false)));
+        assert_eq!(it.read().steps, 0);
     }
 }

@@ -8,7 +8,11 @@ use jiff::Timestamp;
 use crate::{clock::Clock, events::Events, quality::Tested, sure::time};
 
 /// Returns the certificate of a route as it stands now.
-pub(super) fn render((route, it): (&str, &Issued), (drift, events): (Option<&Drift>, &Events), clock: Clock) -> Certificate {
+pub(super) fn render(
+    (route, it): (&str, &Issued),
+    (drift, events): (Option<&Drift>, &Events),
+    clock: Clock,
+) -> Certificate {
     let tested = events.quality.tested(route).filter(|tested| tested.sha256 == it.sha256);
     stands(it, (drift, tested.as_ref()), clock.wall(clock.now()))
 }
@@ -18,10 +22,12 @@ pub(super) fn render((route, it): (&str, &Issued), (drift, events): (Option<&Dri
 fn stands(it: &Issued, (drift, tested): (Option<&Drift>, Option<&Tested>), now: Timestamp) -> Certificate {
     let Certified { epsilon, delta, at_least, n, .. } = *it.certified;
     let until = time(it.certified.until());
-    let broken = tested.filter(|it| it.void_since.is_some());
-    let broken = broken.map(|it| format!("in service answers are wrong more often than promised, by {} rows with labels", it.rows));
+    let broken = tested.and_then(|it| it.void);
+    let since = broken.filter(|_| it.void.is_none()).map(|it| wall(it.0));
+    let broken =
+        broken.map(|it| format!("in service answers are wrong more often than promised, by {} rows with labels", it.1));
     let drifting = drift.and_then(|it| it.alarm.as_ref()).map(|it| format!("drift alarms since {}", it.at));
-    let since = tested.and_then(|it| it.void_since).filter(|_| it.void.is_none()).map(wall);
+    let steps = tested.map_or(0, |it| it.steps);
     let because = it.void.clone().or(broken).or(drifting);
     let standing = match &because {
         Some(_) => "void",
@@ -40,6 +46,9 @@ fn stands(it: &Issued, (drift, tested): (Option<&Drift>, Option<&Tested>), now: 
         at_least,
         n,
         tested: tested.map_or(0, |it| it.rows),
+        mode: if it.enforced { "enforce" } else { "observe" }.into(),
+        steps,
+        stepped_to: it.stepped(steps),
     }
 }
 
@@ -61,6 +70,8 @@ mod tests {
             sha256: [0; 32],
             certified: certified.clone().into(),
             void: void.map(str::to_owned),
+            enforced: true,
+            ladder: vec![0.95],
         };
         let alarm = DriftAlarm { at: time(1_100), since: time(1_050), samples: 9, culprits: Vec::new() };
         let drift = |alarm| Drift {
@@ -89,13 +100,20 @@ mod tests {
             let it = stands(&issued(void), (drift, None), time(now));
             assert_eq!((it.standing.as_str(), it.because.as_deref()), (standing, because), "{now}");
         }
-        let tested = |void_since| Tested { sha256: [0; 32], rows: 90, odds: 101.0, void_since };
+        let tested = |void: Option<(u64, u64)>| Tested {
+            sha256: [0; 32],
+            rows: 90,
+            odds: 101.0,
+            void,
+            steps: void.map_or(0, |_| 1),
+        };
         let kept = stands(&issued(None), (Some(&calm), Some(&tested(None))), time(1_200));
         assert_eq!((kept.standing.as_str(), kept.tested, kept.since), ("valid", 90, None));
-        let broken = stands(&issued(None), (Some(&moved), Some(&tested(Some(1_100_000_000_000)))), time(1_200));
-        let because = "in service answers are wrong more often than promised, by 90 rows with labels";
+        let broken = stands(&issued(None), (Some(&moved), Some(&tested(Some((1_100_000_000_000, 70))))), time(1_200));
+        let because = "in service answers are wrong more often than promised, by 70 rows with labels";
         assert_eq!((broken.because.as_deref(), broken.since), (Some(because), Some(time(1_100))));
-        let other = stands(&issued(Some("another model")), (None, Some(&tested(Some(1)))), time(1_200));
+        assert_eq!((broken.mode.as_str(), broken.steps, broken.stepped_to), ("enforce", 1, Some(0.95)));
+        let other = stands(&issued(Some("another model")), (None, Some(&tested(Some((1, 1))))), time(1_200));
         assert_eq!((other.because.as_deref(), other.since), (Some("another model"), None));
     }
 }

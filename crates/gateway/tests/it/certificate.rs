@@ -51,7 +51,7 @@ const fn truth(x: u64) -> &'static str {
 }
 
 /// Returns the configuration with a certificate, which is written beside it.
-fn certified(kit: &Kit, folder: &Path, key: &str) -> String {
+fn certified(kit: &Kit, folder: &Path, (key, n): (&str, u64)) -> String {
     let bare = kit.compile(CONFIG, folder);
     let tier = |at: usize| {
         let tier = &bare.revision.routes[0].tiers[at];
@@ -60,7 +60,8 @@ fn certified(kit: &Kit, folder: &Path, key: &str) -> String {
     };
     let mut it = Certified::new("parity".into(), vec![tier(0), tier(1)], 0.5);
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
-    (it.epsilon, it.delta, it.n, it.at, it.valid_for) = (0.02, 0.05, 2_000, now.as_secs(), 86_400);
+    (it.epsilon, it.delta, it.n, it.at, it.valid_for) = (0.02, 0.05, n, now.as_secs(), 86_400);
+    it.ladder = vec![1.0, 0.8, 0.6];
     std::fs::write(folder.join("parity.certificate.json"), it.write()).expect("written");
     CONFIG.replace("    tiers:", &format!("    certificate: {key}\n    tiers:"))
 }
@@ -88,6 +89,20 @@ impl Kit {
         tier
     }
 
+    /// Asks what the cheap model is wrong of until the route has gone back so many steps, and answers by that.
+    async fn goes_back(&self, steps: u8, sure: f64) {
+        for x in 1_000..9_000 {
+            self.asks_and_labels(x, sure).await;
+            let last = self.gateway.decisions(Some("parity"), 1).remove(0);
+            let told = last.inputs.iter().find(|it| it.signal == "certificate_steps").map(|it| it.value.clone());
+            if told == Some(steps.to_string()) {
+                assert_eq!(self.certificate().steps, steps);
+                return;
+            }
+        }
+        panic!("it goes back: {:?}", self.certificate());
+    }
+
     fn certificate(&self) -> Certificate {
         self.gateway.route_state("parity").and_then(|it| it.certificate).expect("it has one")
     }
@@ -97,7 +112,7 @@ impl Kit {
 async fn a_promise_that_is_broken_in_service_is_void_for_good_and_routes_nothing_of_itself() {
     let folder = tempfile::tempdir().expect("a folder");
     let kit = Kit::of(CONFIG, folder.path(), models()).await;
-    let config = certified(&kit, folder.path(), "parity.certificate.json");
+    let config = certified(&kit, folder.path(), ("parity.certificate.json", 2_000));
     kit.asks_and_labels(1_001, 0.9).await;
     kit.gateway.apply(kit.compile(&config, folder.path())).expect("it is ready");
     for x in 0..6 {
@@ -105,7 +120,11 @@ async fn a_promise_that_is_broken_in_service_is_void_for_good_and_routes_nothing
     }
     assert_eq!(kit.asks_and_labels(1_001, 0.1).await, "1", "what the last model answers has lost nothing");
     let kept = kit.certificate();
-    assert_eq!((kept.standing.as_str(), kept.tested, kept.since), ("valid", 7, None), "what was before it does not count");
+    assert_eq!(
+        (kept.standing.as_str(), kept.tested, kept.since),
+        ("valid", 7, None),
+        "what was before it does not count"
+    );
     assert_eq!(kit.metric("evenkeel_certificate_standing{route=\"parity\"}"), Some(1.0));
     let mut bad = 0;
     while kit.certificate().standing == "valid" {
@@ -114,7 +133,10 @@ async fn a_promise_that_is_broken_in_service_is_void_for_good_and_routes_nothing
         assert!(bad < 60, "it is found out: {:?}", kit.certificate());
     }
     let broken = kit.certificate();
-    assert!(broken.because.as_ref().is_some_and(|it| it.contains("in service")) && broken.since.is_some(), "{broken:?}");
+    assert!(
+        broken.because.as_ref().is_some_and(|it| it.contains("in service")) && broken.since.is_some(),
+        "{broken:?}"
+    );
     assert_eq!(kit.metric("evenkeel_certificate_standing{route=\"parity\"}"), Some(2.0));
     assert_eq!(kit.metric("evenkeel_certificate_rows{route=\"parity\"}"), Some(7.0 + bad as f64));
     assert_eq!(kit.get("/v1/routes/parity/state").await.json()["certificate"]["standing"], json!("void"));
@@ -122,4 +144,49 @@ async fn a_promise_that_is_broken_in_service_is_void_for_good_and_routes_nothing
     // Another revision with the same certificate has not earned it back.
     kit.gateway.apply(kit.compile(&config.replace("deadline: 5s", "deadline: 6s"), folder.path())).expect("ready");
     assert_eq!((kit.certificate().standing, kit.certificate().since), ("void".to_owned(), broken.since));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn step_1_enforced_it_goes_back_threshold_by_threshold_to_the_last_model_alone_until_another_certificate() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let kit = Kit::of(CONFIG, folder.path(), models()).await;
+    let key = "{file: parity.certificate.json, mode: enforce}";
+    let config = certified(&kit, folder.path(), (key, 2_000));
+    kit.gateway.apply(kit.compile(&config, folder.path())).expect("it is ready");
+    assert_eq!(kit.asks_and_labels(1, 0.7).await, "0");
+    kit.goes_back(1, 0.7).await;
+    let now = kit.certificate();
+    assert_eq!((now.standing.as_str(), now.mode.as_str(), now.stepped_to), ("void", "enforce", Some(0.6)));
+    assert_eq!(
+        (kit.asks(1, 0.7).await.header("evenkeel-tier"), kit.asks(1, 0.55).await.header("evenkeel-tier")),
+        ("0", "1")
+    );
+    let low = kit.gateway.decisions(Some("parity"), 1).remove(0);
+    let confidence = low.attempts[0].confidence.as_ref().expect("it was asked");
+    assert_eq!((low.attempts[0].result.as_str(), confidence.at_least.as_str()), ("quality.low_confidence", "0.6"));
+    assert_eq!(kit.metric("evenkeel_certificate_steps{route=\"parity\"}"), Some(1.0));
+    kit.goes_back(2, 0.7).await;
+    assert_eq!((kit.certificate().stepped_to, kit.certificate().since), (Some(0.8), now.since), "void since the first");
+    kit.goes_back(3, 0.9).await;
+    assert_eq!(kit.asks(1, 0.9).await.header("evenkeel-tier"), "1");
+    let mut happened = kit.gateway.watch();
+    kit.goes_back(4, 1.0).await;
+    let moved = loop {
+        if let Happened::Transition(moved) = happened.recv().await.expect("it is told") {
+            break moved;
+        }
+    };
+    assert_eq!(
+        (moved.rule.as_str(), moved.reason.as_str(), moved.from, moved.to),
+        ("certificate", "CONCEPT_DRIFT", 0, 1)
+    );
+    let state = kit.gateway.route_state("parity").expect("it is there");
+    assert_eq!((state.tier, state.reason.as_str(), kit.certificate().stepped_to), (Some(1), "CONCEPT_DRIFT", None));
+    // Another revision with the same certificate has not earned it back.
+    kit.gateway.apply(kit.compile(&config.replace("deadline: 5s", "deadline: 6s"), folder.path())).expect("ready");
+    assert_eq!((kit.asks(1, 1.0).await.header("evenkeel-tier"), kit.certificate().steps), ("1", 4));
+    let anew = certified(&kit, folder.path(), (key, 3_000));
+    kit.gateway.apply(kit.compile(&anew, folder.path())).expect("it is ready");
+    let now = kit.certificate();
+    assert_eq!((kit.asks(1, 0.5).await.header("evenkeel-tier"), now.steps, now.standing.as_str()), ("0", 0, "valid"));
 }

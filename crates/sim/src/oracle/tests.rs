@@ -214,6 +214,7 @@ fn rule_02_a_start_after_the_outcome_or_with_too_much_time_is_found() {
             fresh: false,
             role: Role::Answer,
             rows: 0,
+            steps: 0,
         };
         outputs.push(Output::Start(start));
         outputs
@@ -323,6 +324,7 @@ fn f_034_f_036_f_126_a_path_that_is_asked_for_what_it_may_not_be_is_found() {
             fresh: false,
             role,
             rows: 0,
+            steps: 0,
         };
         let found = watch.may_ask(&start, &revision.paths[0]).err().map(|it| it.0);
         assert_eq!(found, expected);
@@ -461,8 +463,18 @@ fn f_122_f_125_f_133_a_recovery_that_is_none_is_found() {
     let (attempt, request) = (AttemptId(9), forger.last().1);
     forger.end(R::Truncated, None, &|mut outputs| {
         let (path, replica) = (evenkeel_core::PathId(1), evenkeel_core::ReplicaId(0));
-        let start =
-            Start { request, attempt, tier: 1, path, replica, budget: 1, fresh: false, role: Role::Splice, rows: 0 };
+        let start = Start {
+            request,
+            attempt,
+            tier: 1,
+            path,
+            replica,
+            budget: 1,
+            fresh: false,
+            role: Role::Splice,
+            rows: 0,
+            steps: 0,
+        };
         outputs.insert(0, Output::Start(start));
         outputs
     });

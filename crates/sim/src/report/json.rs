@@ -12,7 +12,7 @@ impl Report {
         let transitions = tally.transitions.iter().map(|it| {
             let (route, path) = (&tally.revision.routes[it.route.index()], &tally.revision.paths[it.path.index()]);
             json!({"route": route.name, "from": it.from, "to": it.to, "reason": it.reason.name(), "path": path.name,
-                "rule": it.trip.map(|trip| trip.rule).or((it.rule == Rule::Drift).then_some("drift")), "at_ms": millis(it.at)})
+                "rule": it.trip.map(|trip| trip.rule).or((it.rule != Rule::Breaker).then(|| it.rule.name())), "at_ms": millis(it.at)})
         });
         let transitions: Vec<_> = transitions.collect();
         let violation = self

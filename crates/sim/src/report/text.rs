@@ -66,7 +66,9 @@ fn timeline(f: &mut fmt::Formatter<'_>, tally: &Tally) -> fmt::Result {
 fn because(transition: &Transition, tally: &Tally) -> String {
     let path = &tally.revision.paths[transition.path.index()].name;
     match transition.trip {
-        _ if transition.rule == Rule::Drift => format!("{}: {path} by drift", transition.reason.name()),
+        _ if transition.rule != Rule::Breaker => {
+            format!("{}: {path} by {}", transition.reason.name(), transition.rule.name())
+        }
         Some(trip) => {
             let (reason, last) = (transition.reason.name(), trip.result.map(|it| format!(", last {}", it.name())));
             let last = last.unwrap_or_default();

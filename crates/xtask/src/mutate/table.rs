@@ -181,6 +181,11 @@ mutations! {
     "G-003", "a tier is asked in spite of drift", "plan.rs":
         "if let Some(kept) = request.drift.filter(|kept| tier < kept.start_at) {" =>
         "if let Some(kept) = request.drift.filter(|kept| tier > kept.start_at) {";
+    "STEP-3", "a tier is asked in spite of a promise that is not kept", "plan.rs":
+        "if let Some((signal, value, threshold)) = request.stepped.and_then(|it| it.ask(tier)) {" =>
+        "if let Some((signal, value, threshold)) = request.stepped.and_then(|it| it.ask(tier + 1)) {";
+    "STEP-1", "an attempt is asked for as much as before", "request.rs":
+        "let steps = self.stepped.map_or(0, |it| it.at(tier));" => "let steps = 0;";
     "G-003", "a tier is asked in spite of a guard", "plan.rs":
         "for guard in request.route().guards.iter().filter(|guard| tier < guard.start_at) {" =>
         "for guard in request.route().guards.iter().filter(|guard| tier + 1 < guard.start_at) {";

@@ -42,6 +42,9 @@ pub(super) fn words(it: &Input) -> Option<String> {
         "drift_lot_permille" => format!(
             "the route comes back after drift: the lot of the request was {value}, and the share that it gets {threshold}"
         ),
+        "certificate_steps" => format!(
+            "in service the certificate of the route did not keep what it promises: thresholds are {value} steps safer, of {threshold}"
+        ),
         _ => return None,
     })
 }

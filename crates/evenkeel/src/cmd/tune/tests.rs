@@ -84,6 +84,8 @@ fn what_is_certified_is_what_the_configuration_takes() {
     let text = std::fs::read_to_string(at.join("chat.certificate.json")).expect("it is there");
     let it = Certified::read(&text).expect("a certificate");
     assert!((0.7..=0.95).contains(&it.at_least) && it.extra_loss < 0.01 && it.cost < 1.0, "{it:?}");
+    let ladder = it.ladder.windows(2).all(|it| it[0] > it[1]) && it.ladder.last() > Some(&it.at_least);
+    assert!(ladder && it.ladder[0] == 1.0, "what passed before it, the safest first: {:?}", it.ladder);
     assert_eq!((it.n, it.at, it.until()), (6_000, 1_795_388_400, 1_795_388_400 + 30 * DAY));
     assert_eq!(it.tiers[1], CertifiedTier { name: "large".into(), model: "openai models l".into(), calibration: None });
     let svg = at.join("curve.svg").display().to_string();

@@ -73,7 +73,8 @@ impl Task {
         // Nobody knows yet whose it will be, so all of it is held.
         let commit = if voter { CommitPoint::Full } else { deployment.revision.routes[self.it.route.index()].commit };
         self.hold = Hold::new(commit, most);
-        let accept = deployment.paths[start.path.index()].accept.clone();
+        self.steps = start.steps;
+        let accept = self.accept(start.path);
         let ask = self.batch.ask(&self.it.ask, (start.tier, self.it.imputed()));
         debug_assert!(self.batch.agrees(start.rows), "BATCH-2: the core counts the same rows");
         let sent = if start.role == Role::Continue { self.sent.text().chars().count() } else { 0 };

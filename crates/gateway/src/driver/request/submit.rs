@@ -127,6 +127,7 @@ pub(crate) fn submit(
         finish: None,
         source: None,
         shadow: None,
+        steps: 0,
         told_at: 0,
         unread: false,
         judging: guarding::beside(&it, driver.clock),

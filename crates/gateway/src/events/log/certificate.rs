@@ -15,6 +15,8 @@ pub(crate) fn certificate_void(it: &Issued, tested: &Tested) {
         against = certified.tiers.last().map(|it| it.name.as_str()),
         epsilon = certified.epsilon,
         samples = tested.rows,
+        steps = tested.steps,
+        stepped_to = it.stepped(tested.steps),
         "the certificate is void: in service answers are wrong more often than it promised",
     );
 }

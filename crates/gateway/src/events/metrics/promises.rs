@@ -11,6 +11,7 @@ use crate::names;
 pub(super) struct Promises {
     standing: Gauges,
     rows: Gauges,
+    steps: Gauges,
 }
 
 impl Promises {
@@ -19,6 +20,8 @@ impl Promises {
         it.register(names::CERTIFICATE, help, self.standing.clone());
         let help = "Rows with labels by which it was tested again in service";
         it.register(names::CERTIFICATE_ROWS, help, self.rows.clone());
+        let help = "Steps that a route has gone back from the thresholds of its certificate";
+        it.register(names::CERTIFICATE_STEPS, help, self.steps.clone());
     }
 }
 
@@ -27,11 +30,13 @@ impl Metrics {
     pub(crate) fn promises(&self, now: impl Iterator<Item = (String, Certificate)>) {
         self.promises.standing.clear();
         self.promises.rows.clear();
+        self.promises.steps.clear();
         for (route, it) in now {
             let standing = ["valid", "void", "expired"].iter().position(|name| *name == it.standing);
             let labels = vec![("route", route)];
             self.promises.standing.get_or_create(&labels).set(standing.map_or(0, |at| at as i64 + 1));
             self.promises.rows.get_or_create(&labels).set(i64::try_from(it.tested).unwrap_or(i64::MAX));
+            self.promises.steps.get_or_create(&labels).set(it.steps.into());
         }
     }
 }

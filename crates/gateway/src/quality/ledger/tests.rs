@@ -49,7 +49,7 @@ fn decide(ledger: &mut Ledger, (at, id): (u64, u128), rows: &[(u8, f64, Option<u
     let row = |it: &(u8, f64, Option<u16>)| Row::new(it.0, (!private).then_some(Value::Number(it.1)), it.2);
     let rows = rows.iter().map(row).collect();
     let tiers = vec!["primary".into(), "small".into()];
-    ledger.decided(Decided { id, at, route: "score".into(), tiers, answered, rows })
+    ledger.decided(Decided { id, at, route: "score".into(), tiers, steps: 0, answered, rows })
 }
 
 fn feedback(id: u128, more: &str) -> Item {
@@ -117,7 +117,15 @@ fn quality_from_and_vary_say_whose_labels_count() {
         let id = id(BEGIN, 1);
         let answered = Answered { whose: whose(&one, &ledger.spec.vary), ..Answered::default() };
         let rows = vec![Row::new(0, None, None)];
-        ledger.decided(Decided { id, at: BEGIN, route: "score".into(), tiers: vec!["primary".into()], answered, rows });
+        ledger.decided(Decided {
+            id,
+            at: BEGIN,
+            route: "score".into(),
+            tiers: vec!["primary".into()],
+            steps: 0,
+            answered,
+            rows,
+        });
         let item = feedback(id, r#""correct": true"#);
         assert_eq!(ledger.label((BEGIN, &other), &item).is_ok(), expected, "{keys}");
         assert!(ledger.label((BEGIN, &one), &item).is_ok());
