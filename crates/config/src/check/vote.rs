@@ -2,12 +2,12 @@
 
 use super::Checks;
 use crate::{
-    compile::vote::{is_number, voted_output},
+    compile::vote::{is_number, model, voted_output},
     diagnostic::nearest,
     schema::{
         contract::OutputTensor,
         path::{Member, Site, Target},
-        route::{Route, RouteProtocol},
+        route::RouteProtocol,
         tier::Tier,
         vote::{Rule, Vote},
     },
@@ -75,8 +75,8 @@ impl Checks<'_> {
         self.weights(key, (site.tier, vote));
         self.learnt_votes(key, (site, vote));
         match site.route.protocol {
-            RouteProtocol::Oip => self.vote_on_output(route_key, key, (site.route, vote)),
-            RouteProtocol::OpenaiChat => self.vote_on_text(key, vote),
+            RouteProtocol::Oip => self.vote_on_output(route_key, key, (site, vote)),
+            RouteProtocol::OpenaiChat => self.vote_on_text(key, (site.tier, vote)),
             // Something is said of it already.
             RouteProtocol::OpenaiEmbeddings => {}
         }
@@ -107,8 +107,13 @@ impl Checks<'_> {
         }
     }
 
-    /// Warns of a vote in which nobody is trusted more than others.
-    fn majority(&mut self, key: &Key, vote: &Vote) {
+    /// Warns of a vote in which nobody is trusted more than others, where others are there: of samples of one model none is better.
+    fn majority(&mut self, key: &Key, (tier, vote): (&Tier, &Vote)) {
+        let mut models = tier.kinds.members().iter().map(|it| model(&it.0, &self.outside));
+        let first = models.next();
+        if first.as_ref().is_some_and(|it| !it.is_empty()) && models.all(|it| Some(it) == first) {
+            return;
+        }
         let message = match vote.rule {
             Rule::Majority => "a plain majority can lose to the best of its members by 20 points",
             Rule::Weighted if vote.weights.is_empty() && vote.accuracies.is_empty() && vote.calibration.is_none() => {
@@ -120,7 +125,7 @@ impl Checks<'_> {
         self.warning("majority", &key.field("rule"), message, hint);
     }
 
-    fn vote_on_output(&mut self, route_key: &Key, key: &Key, (route, vote): (&Route, &Vote)) {
+    fn vote_on_output(&mut self, route_key: &Key, key: &Key, (Site { route, tier }, vote): (Site<'_>, &Vote)) {
         for name in ["json_field", "json_fields", "choice"] {
             if self.report.is_written(&key.field(name)) {
                 let message = "the answers of an `oip` route are tensors";
@@ -149,7 +154,7 @@ impl Checks<'_> {
             };
             return self.error("unknown-output", &key.field("output"), message, hint);
         };
-        self.comparable(key, (vote, name, tensor));
+        self.comparable(key, (tier, vote), (name, tensor));
         for (name, tensor) in output.tensors.iter().filter(|(_, it)| it.shape.first() != Some(&-1)) {
             let message = format!(
                 "the output `{name}` has no rows to be taken from different members: its shape is {:?}",
@@ -159,7 +164,7 @@ impl Checks<'_> {
         }
     }
 
-    fn comparable(&mut self, key: &Key, (vote, name, tensor): (&Vote, &str, &OutputTensor)) {
+    fn comparable(&mut self, key: &Key, (tier, vote): (&Tier, &Vote), (name, tensor): (&str, &OutputTensor)) {
         let datatype = tensor.datatype.name();
         if tensor.shape.iter().skip(1).any(|it| *it != 1) {
             let message = format!("the output `{name}` has several values a row, and a vote is on one");
@@ -176,7 +181,7 @@ impl Checks<'_> {
                 let message = format!("the output `{name}` is {datatype}: such numbers are hardly ever equal");
                 self.error("wrong-rule", &key.field("rule"), message, "write `rule: median`, or `rule: weighted`");
             }
-            _ if !number => self.majority(key, vote),
+            _ if !number => self.majority(key, (tier, vote)),
             _ => {}
         }
         self.tolerances(key, vote);
@@ -217,7 +222,7 @@ impl Checks<'_> {
         }
     }
 
-    fn vote_on_text(&mut self, key: &Key, vote: &Vote) {
+    fn vote_on_text(&mut self, key: &Key, (tier, vote): (&Tier, &Vote)) {
         for name in ["output", "abs_tol", "rel_tol"] {
             let bears = name != "output" && !vote.json_fields.is_empty();
             if self.report.is_written(&key.field(name)) && !bears {
@@ -242,7 +247,7 @@ impl Checks<'_> {
                 let message = "the answers of a chat are texts, which have no median";
                 self.error("wrong-rule", &key.field("rule"), message, "write `rule: weighted`");
             }
-            Rule::Weighted | Rule::Majority => self.majority(key, vote),
+            Rule::Weighted | Rule::Majority => self.majority(key, (tier, vote)),
         }
     }
 }

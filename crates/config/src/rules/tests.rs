@@ -116,6 +116,19 @@ fn rule_2_a_test_that_fails_is_an_error_with_its_line() {
 }
 
 #[test]
+fn an_input_of_no_type_is_one_mistake_and_not_one_more_for_each_condition_on_it() {
+    let text = r#"inputs: {age: number, income: float}
+rules:
+  - {id: a, when: "age == 'old'", answer: {score: 1}}
+  - {id: b, when: "income > 'x'", answer: {score: 1}}
+otherwise: {score: 0}
+"#;
+    let found = codes(text);
+    let places: Vec<_> = found.iter().map(|it| (it.0, it.1)).collect();
+    assert_eq!(places, [("unknown-word", 1), ("bad-expression", 4)], "{found:?}");
+}
+
+#[test]
 fn every_mistake_of_a_rules_file_is_reported_with_its_place() {
     let text = r#"inputs: {income: float, age: int, 2nd: float, in: int}
 mode: best

@@ -35,6 +35,7 @@ mod requests;
 mod rescue;
 mod retrieval;
 mod rows;
+mod samples;
 mod sequences;
 mod shadows;
 mod shared;

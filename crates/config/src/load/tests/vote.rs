@@ -124,6 +124,12 @@ fn a_majority_is_warned_of_and_so_is_what_amounts_to_one() {
     let chat = turned("vote: {accuracies: [0.9, 0.8]}\n        ", "");
     assert_eq!(wrong(&chat), [("majority", "routes.chat.tiers[0].vote.rule".into())]);
     assert_eq!(wrong(&turned("{output: label, weights: [2, 1, 1]}", "{output: score}")), [], "a median is none");
+    let samples = "version: 1\nupstreams: {api: {protocol: openai, url: \"http://a/v1\"}}\nroutes:\n  chat:\n    protocol: openai-chat\n    \
+                   tiers:\n      - name: panel\n        vote: {choice: ABCD}\n        paths: [MEMBERS]\n      - {name: default, fixed: {content: x}}\n";
+    let members = |models: [&str; 3]| models.map(|it| format!("{{openai: {{upstream: api, model: {it}}}}}")).join(", ");
+    let of = |models| wrong(&samples.replace("MEMBERS", &members(models)));
+    assert_eq!(of(["m", "m", "m"]), [], "of samples of one model none is better");
+    assert_eq!(of(["m", "m", "n"]).iter().map(|it| it.0).collect::<Vec<_>>(), ["majority"]);
 }
 
 #[test]

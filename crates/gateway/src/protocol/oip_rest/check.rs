@@ -41,7 +41,10 @@ pub(in crate::protocol) fn accept<'d>(
         Some(Id::Text(id)) => Some(id).filter(|id| !id.is_empty()),
         None => None,
     };
-    let inputs = inputs.filter(|inputs| !inputs.is_empty()).ok_or_else(|| BadInfer::new("'inputs' is missing"))?;
+    let inputs = inputs.ok_or_else(|| BadInfer::new("'inputs' is missing"))?;
+    if inputs.is_empty() {
+        return Err(BadInfer::new("'inputs' is empty: name one tensor at the least"));
+    }
     check_unique("input", &inputs)?;
     contract.check_names(inputs.iter().map(|input| input.name.as_str())).map_err(BadInfer::new)?;
     for part in inputs.iter().chain(&outputs) {

@@ -120,7 +120,7 @@ fn oip_27_raw_and_typed_are_never_mixed_and_each_is_whole() {
     check(vec![InferTensor { datatype: "INT8".into(), ..fp32(&[1], &[1.0]) }], vec![], "INT8 stands in int_contents");
     check(vec![InferTensor { datatype: "FP16".into(), ..fp32(&[1], &[1.0]) }], vec![], "FP16 has no typed form");
     check(vec![InferTensor { datatype: "F".into(), ..fp32(&[1], &[1.0]) }], vec![], "unknown datatype");
-    check(vec![], vec![], "'inputs' is missing");
+    check(vec![], vec![], "'inputs' is empty");
     check(vec![InferTensor { name: "".into(), ..bare() }], raw(1), "inputs[0].name must be given");
     check(vec![bare(), bare()], raw(2), "stands there twice");
     let region = ("shared_memory_region".to_owned(), parameter(Scalar::String("r".into())));

@@ -72,7 +72,7 @@ fn cl_13_tn_01_what_is_malformed_is_refused_in_words() {
     check("", "not valid JSON: unexpected end at byte 0");
     check("[]", "must be a JSON object");
     check("{}", "'inputs' is missing");
-    check(r#"{"inputs":[]}"#, "'inputs' is missing");
+    check(r#"{"inputs":[]}"#, "'inputs' is empty");
     check(r#"{"inputs":{}}"#, "'inputs' is missing");
     check(r#"{"inputs":{"x":1}}"#, "'inputs' must be an array");
     check(r#"{"inputs":[1]}"#, "inputs[0] must be an object");
