@@ -94,14 +94,11 @@ impl Wishes {
             return Err(Doubts(doubts).into());
         }
         let plan = Plan {
-            route: self.route.clone(),
-            schema,
             seed: self.seed,
             false_alarms_per_million: self.false_alarms_per_million,
             repeats: self.repeats,
-            tool: concat!("evenkeel ", env!("CARGO_PKG_VERSION")).into(),
             keyed: self.keyed.clone(),
-            like: None,
+            ..Plan::new(&*self.route, schema)
         };
         Ok(Planned { plan, time: self.time.clone(), left_out, doubts })
     }

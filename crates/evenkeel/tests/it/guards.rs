@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use evenkeel_signals::{
-    reference::{Column, ColumnKind, Plan, Reference, Repeats, Role, SourceRow},
+    reference::{Column, ColumnKind, Plan, Reference, Role, SourceRow},
     row::Value as Held,
 };
 use serde_json::{Value, json};
@@ -36,16 +36,7 @@ const RULES: &str =
     "inputs: {rooms: float}\nrules: [{id: large, when: rooms > 5.0, answer: {value: 4.0}}]\notherwise: {value: 1.0}\n";
 
 fn written(file: &Path, names: &[&str], kind: ColumnKind, value: impl Fn(u64, usize) -> Held<'static>) {
-    let plan = Plan {
-        route: "home".into(),
-        schema: names.iter().map(|name| Column::new(name, kind, Role::Input)).collect(),
-        seed: 5,
-        false_alarms_per_million: 10_000,
-        repeats: Repeats::Never,
-        tool: "test".into(),
-        keyed: None,
-        like: None,
-    };
+    let plan = Plan::new("home", names.iter().map(|name| Column::new(name, kind, Role::Input)).collect());
     let row = |number| SourceRow { number, at: None, values: (0..names.len()).map(|at| value(number, at)).collect() };
     let reference = Reference::build(&plan, [7; 32], &(0..2_000).map(row).collect::<Vec<_>>()).expect("sound");
     // As a deployment replaces it: whole, by a rename.

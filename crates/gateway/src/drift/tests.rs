@@ -31,16 +31,7 @@ pub(super) fn numbers(seed: u64, at: u64, cycle: bool) -> [f64; 4] {
 pub(super) fn reference(rows: u64, repeats: Repeats, cycle: bool) -> Reference {
     let column = |name: &str, role| Column::new(name, ColumnKind::Number, role);
     let [a, b, c] = ["a", "b", "c"].map(|name| column(name, Role::Input));
-    let profile = Profile {
-        route: "value".into(),
-        schema: vec![a, b, c, column("score", Role::Output)],
-        seed: 1,
-        false_alarms_per_million: 10_000,
-        repeats,
-        tool: "a test".into(),
-        keyed: None,
-        like: None,
-    };
+    let profile = Profile { repeats, ..Profile::new("value", vec![a, b, c, column("score", Role::Output)]) };
     let row = |number: u64| {
         let at = number * 60 * SECOND;
         let values = numbers(number ^ 0xFEED_0000, at, cycle).map(Value::Number).to_vec();

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use evenkeel_config::{Deployment, load_text};
 use evenkeel_signals::{
-    reference::{Column, ColumnKind, Plan, Reference, Repeats, Role, SourceRow},
+    reference::{Column, ColumnKind, Plan, Reference, Role, SourceRow},
     row::Value,
 };
 
@@ -55,16 +55,7 @@ fn question(row: u64) -> String {
 
 fn built(schema: Vec<Column>, value: impl Fn(u64, usize) -> Value<'static>) -> Vec<u8> {
     let columns = schema.len();
-    let plan = Plan {
-        route: "fraud".into(),
-        schema,
-        seed: 5,
-        false_alarms_per_million: 10_000,
-        repeats: Repeats::Never,
-        tool: "test".into(),
-        keyed: None,
-        like: None,
-    };
+    let plan = Plan::new("fraud", schema);
     let row = |number| SourceRow { number, at: None, values: (0..columns).map(|at| value(number, at)).collect() };
     Reference::build(&plan, [7; 32], &(0..2_000).map(row).collect::<Vec<_>>()).expect("sound").encode()
 }

@@ -6,7 +6,7 @@ use evenkeel_api::RouteState;
 use evenkeel_gateway::Happened;
 use evenkeel_mock::{OipModel, TensorSpec};
 use evenkeel_signals::{
-    reference::{Column, ColumnKind, Plan, Reference, Repeats, Role, SourceRow},
+    reference::{Column, ColumnKind, Plan, Reference, Role, SourceRow},
     row::Value as Held,
 };
 use serde_json::{Value, json};
@@ -36,7 +36,7 @@ routes:
 const MOST: usize = 40_000;
 
 /// Uniform numbers that have nothing to do with one another (SplitMix64's finaliser, Steele and others 2014).
-fn spread(n: usize, column: u64) -> f64 {
+pub(crate) fn spread(n: usize, column: u64) -> f64 {
     let mut bits = (n as u64).wrapping_add(column.wrapping_mul(0x9E37_79B9_7F4A_7C15));
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
@@ -46,16 +46,7 @@ fn spread(n: usize, column: u64) -> f64 {
 /// Writes the reference: amounts from 0 to 1, ages from 0 to 100.
 fn write_reference(folder: &Path, rows: usize) {
     let column = |name: &str| Column::new(name, ColumnKind::Number, Role::Input);
-    let plan = Plan {
-        route: "value".into(),
-        schema: vec![column("amount"), column("age")],
-        seed: 5,
-        false_alarms_per_million: 10_000,
-        repeats: Repeats::Never,
-        tool: "a test".into(),
-        keyed: None,
-        like: None,
-    };
+    let plan = Plan::new("value", vec![column("amount"), column("age")]);
     let row = |n: usize| {
         let values = vec![Held::Number(spread(n, 1)), Held::Number(100.0 * spread(n, 2))];
         SourceRow { number: n as u64, at: None, values }

@@ -6,7 +6,7 @@ use evenkeel_config::load_text;
 use evenkeel_gateway::Gateway;
 use evenkeel_mock::{OipModel, TensorData, TensorSpec};
 use evenkeel_signals::{
-    reference::{Column, ColumnKind, Plan, Reference, Repeats, Role, SourceRow},
+    reference::{Column, ColumnKind, Plan, Reference, Role, SourceRow},
     row::Value as Held,
 };
 use serde_json::{Value, json};
@@ -57,16 +57,7 @@ const ALL: &str = "anomaly: {false_alarm_rate: 0.01, then: {start_at: default}},
 
 fn built(schema: Vec<Column>, value: impl Fn(u64, usize) -> Held<'static>) -> Vec<u8> {
     let columns = schema.len();
-    let plan = Plan {
-        route: "fraud".into(),
-        schema,
-        seed: 5,
-        false_alarms_per_million: 10_000,
-        repeats: Repeats::Never,
-        tool: "test".into(),
-        keyed: None,
-        like: None,
-    };
+    let plan = Plan::new("fraud", schema);
     let row = |number| SourceRow { number, at: None, values: (0..columns).map(|at| value(number, at)).collect() };
     Reference::build(&plan, [7; 32], &(0..2_000).map(row).collect::<Vec<_>>()).expect("sound").encode()
 }

@@ -30,6 +30,23 @@ pub struct Plan {
     pub like: Option<Reference>,
 }
 
+impl Plan {
+    /// Plans a reference of a route with these columns, built by Evenkeel and with what its command line takes where nothing else is
+    /// said: seed 0, a row score for a false-alarm rate of .001, no seasons, no private names.
+    pub fn new(route: impl Into<String>, schema: Vec<Column>) -> Self {
+        Self {
+            route: route.into(),
+            schema,
+            seed: 0,
+            false_alarms_per_million: 1_000,
+            repeats: Repeats::Never,
+            tool: concat!("evenkeel ", env!("CARGO_PKG_VERSION")).into(),
+            keyed: None,
+            like: None,
+        }
+    }
+}
+
 /// A row of a source.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SourceRow<'a> {

@@ -2,7 +2,7 @@
 
 use evenkeel_core::{DriftMode, DriftPolicy, Permille, SECOND};
 use evenkeel_signals::{
-    reference::{Column, ColumnKind, Plan as Profile, Reference, Repeats, Role, SourceRow},
+    reference::{Column, ColumnKind, Plan as Profile, Reference, Role, SourceRow},
     row::Value,
 };
 
@@ -85,16 +85,7 @@ fn what_cannot_be_meant_of_drift_is_refused_by_name() {
 
 /// A route over tensors that compares its one feature with a reference of so many rows, so many minutes apart.
 fn referred(folder: &Path, (rows, minutes): (u64, u64), mode: &str) -> Vec<(&'static str, String)> {
-    let profile = Profile {
-        route: "value".into(),
-        schema: vec![Column::new("x", ColumnKind::Number, Role::Input)],
-        seed: 1,
-        false_alarms_per_million: 10_000,
-        repeats: Repeats::Never,
-        tool: "a test".into(),
-        keyed: None,
-        like: None,
-    };
+    let profile = Profile::new("value", vec![Column::new("x", ColumnKind::Number, Role::Input)]);
     let row = |number: u64| SourceRow {
         number,
         at: Some(number * minutes * 60 * SECOND),

@@ -1,7 +1,7 @@
 //! `input.reference`, `derive`, `text`, `guards`: what each key does, and what is refused when the file is read.
 
 use evenkeel_signals::{
-    reference::{Column, ColumnKind, Plan, Reference, Repeats, Role, SourceRow},
+    reference::{Column, ColumnKind, Plan, Reference, Role, SourceRow},
     row::Value,
 };
 
@@ -42,16 +42,7 @@ routes:
 /// A reference of so many rows.
 pub(super) fn reference(schema: Vec<Column>, rows: u64, value: impl Fn(u64, usize) -> Value<'static>) -> Vec<u8> {
     let columns = schema.len();
-    let plan = Plan {
-        route: "fraud".into(),
-        schema,
-        seed: 5,
-        false_alarms_per_million: 10_000,
-        repeats: Repeats::Never,
-        tool: "test".into(),
-        keyed: None,
-        like: None,
-    };
+    let plan = Plan::new("fraud", schema);
     let row = |number| SourceRow { number, at: None, values: (0..columns).map(|at| value(number, at)).collect() };
     Reference::build(&plan, [7; 32], &(0..rows).map(row).collect::<Vec<_>>()).expect("sound").encode()
 }
