@@ -7,11 +7,12 @@ use std::fmt::Write as _;
 
 use anyhow::{Context, ensure};
 use evenkeel_signals::{
+    anomaly::RowScore,
     cells::{Report, Value},
     drift::{Hold, State},
     eproc::Every,
-    reference::{Keyed, Measure, Plan, Reference},
-    row::RowId,
+    reference::{Column, Keyed, Live, Plan, Reference},
+    row::{RowId, Value as Read},
 };
 use serde_json::{Value as Json, json};
 
@@ -139,14 +140,10 @@ pub(crate) fn compare(
 fn planned(reference: &Reference, asked: &Asked) -> Planned {
     let header = reference.header();
     let plan = Plan {
-        route: header.route.clone(),
-        schema: header.schema.clone(),
         seed: header.seed,
-        false_alarms_per_million: header.false_alarms_per_million,
         repeats: header.repeats,
-        tool: header.tool.clone(),
         keyed: asked.keyed.clone(),
-        like: None,
+        ..Plan::new(&*header.route, header.schema.clone())
     };
     Planned { plan, time: asked.time.clone(), left_out: Vec::new(), doubts: Vec::new() }
 }
@@ -155,7 +152,9 @@ fn planned(reference: &Reference, asked: &Asked) -> Planned {
 struct Run<'a> {
     reference: &'a Reference,
     watch: Watch,
-    measure: Measure,
+    live: Live,
+    keyed: Option<Keyed>,
+    score: Option<RowScore>,
     rows: u64,
     last: u64,
     timed: bool,
@@ -175,16 +174,30 @@ impl<'a> Run<'a> {
             counts.push(vec![vec![0; cells.counts().len()]]);
         }
         let lines = counts.iter().map(|_| Line::default()).collect();
-        let measure = Measure::of(reference, asked.keyed.clone());
-        let (alarms, route) = (Vec::new(), Line::default());
-        Self { reference, watch, measure, rows: 0, last: 0, timed, alarms, route, lines, counts, strange: (0, 0) }
+        Self {
+            reference,
+            watch,
+            live: reference.of_all(),
+            keyed: asked.keyed.clone(),
+            score: reference.row_score().ok(),
+            rows: 0,
+            last: 0,
+            timed,
+            alarms: Vec::new(),
+            route: Line::default(),
+            lines,
+            counts,
+            strange: (0, 0),
+        }
     }
 
-    fn look(&mut self, at: u64, id: RowId, values: &[evenkeel_signals::row::Value<'_>]) {
-        let measured = self.measure.row(values);
-        let all: Vec<Value<'_>> = measured.values().collect();
-        let mut row: Vec<Option<Value<'_>>> = self.watch.scalars.iter().map(|it| Some(all[*it])).collect();
-        let score = measured.score().and_then(Result::ok);
+    fn look(&mut self, at: u64, id: RowId, values: &[Read<'_>]) {
+        let (names, mut all) = (self.names(values), Vec::with_capacity(self.live.scalars().len()));
+        let values = values.iter().zip(&names).map(|(value, name)| name.as_deref().map_or(*value, Read::Category));
+        self.live.row(&values.collect::<Vec<_>>(), &mut all);
+        let mut row: Vec<Option<Value<'_>>> = self.watch.scalars.iter().map(|it| Some(all[*it].into())).collect();
+        let scored = || self.live.scored().iter().map(|it| all[*it]).collect::<Vec<_>>();
+        let score = self.score.as_ref().and_then(|it| it.score(&scored()).ok());
         if let Some(score) = score {
             let rate = u64::from(self.reference.header().false_alarms_per_million);
             self.strange.0 += u64::from(u64::from(score.p.millionths()) <= rate);
@@ -208,6 +221,16 @@ impl<'a> Run<'a> {
                 line.add(self.rows, x, value);
             }
         }
+    }
+
+    /// The names of private columns, as the reference has them; without their key these columns are not watched.
+    fn names(&self, values: &[Read<'_>]) -> Vec<Option<String>> {
+        let schema = self.reference.header().schema.iter().map(Some).chain(std::iter::repeat(None));
+        let name = |(value, of): (&Read<'_>, Option<&Column>)| match (value, of, &self.keyed) {
+            (Read::Category(name), Some(of), Some(keyed)) if of.private => Some(keyed.name(&of.name, name)),
+            _ => None,
+        };
+        values.iter().zip(schema).map(name).collect()
     }
 
     fn count(&mut self, at: u64, row: &[Option<Value<'_>>]) {

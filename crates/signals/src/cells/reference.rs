@@ -1,7 +1,7 @@
 //! Reference: the cells of one scalar with the rows that each had when all was well.
 
 use super::{Categories, Ends, categories::tallied};
-use crate::shape::Incompatible;
+use crate::{row, shape::Incompatible};
 
 /// One value of a scalar.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -14,6 +14,18 @@ pub enum Value<'a> {
     Missing,
     /// There is one that cannot be read.
     Invalid,
+}
+
+impl<'a> From<row::Value<'a>> for Value<'a> {
+    /// A value of a scalar as its cells take it; a text and a vector are no scalars.
+    fn from(value: row::Value<'a>) -> Self {
+        match value {
+            row::Value::Missing => Self::Missing,
+            row::Value::Number(number) => Self::Number(number),
+            row::Value::Category(name) => Self::Category(name),
+            row::Value::Text(_) | row::Value::Vector(_) | row::Value::Invalid => Self::Invalid,
+        }
+    }
 }
 
 /// What a scalar's regular cells are.

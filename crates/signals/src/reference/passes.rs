@@ -14,7 +14,7 @@ use super::{
     build::{self, Plan, SourceRow, Unbuildable},
     header::{Column, ColumnKind, Header, Repeats, Role, Rows, Source},
     sample::{self, Sampled},
-    scalar::{self, Held, Private},
+    scalar::{self, Form, Held, Private},
 };
 use crate::{
     cells::Cells,
@@ -86,8 +86,8 @@ struct Drawn<'a> {
     /// The smallest keys, the largest of them first.
     keys: BinaryHeap<(u64, RowId)>,
     texts: Vec<Counts>,
-    /// Of what is no text.
-    none: TextModel,
+    /// Per column; a text's knows nothing.
+    forms: Vec<Form>,
 }
 
 /// What drawn rows hold.
@@ -102,7 +102,8 @@ impl<'a> Drawn<'a> {
     fn new(plan: &'a Plan, source: u64) -> Self {
         let texts = plan.schema.iter().filter(|it| it.kind == ColumnKind::Text && !it.private);
         let texts = texts.map(|_| Counts::default()).collect();
-        Self { plan, source, rows: 0, last: None, times: None, keys: BinaryHeap::new(), texts, none: TextModel::none() }
+        let forms = plan.schema.iter().map(|it| Form::of(it, plan.seed, TextModel::none)).collect();
+        Self { plan, source, rows: 0, last: None, times: None, keys: BinaryHeap::new(), texts, forms }
     }
 
     fn id(&self, row: &SourceRow<'_>) -> RowId {
@@ -158,24 +159,25 @@ impl<'a> Drawn<'a> {
     /// What a row is in its public scalars; each text is judged by the model of the others.
     fn public(&self, row: &SourceRow<'_>) -> Vec<Held> {
         let (mut held, mut texts) = (Vec::new(), self.texts.iter());
-        for (column, value) in self.plan.schema.iter().zip(&row.values).filter(|it| !it.0.private) {
+        for ((column, form), value) in self.columns().zip(&row.values).filter(|it| !it.0.0.private) {
             let counts = if column.kind == ColumnKind::Text { texts.next() } else { None };
             let others = match (counts, value) {
-                (Some(counts), Value::Text(text)) => Some(counts.without(text)),
+                (Some(counts), Value::Text(text)) => Some(Form::Text(Box::new(counts.without(text)))),
                 _ => None,
             };
-            held.extend(scalar::held(column, *value, others.as_ref().unwrap_or(&self.none), None, self.plan.seed));
+            held.extend(scalar::held(column, others.as_ref().unwrap_or(form), *value, None));
         }
         held
     }
 
     /// What a row is in its private scalars.
     fn hidden(&self, row: &SourceRow<'_>) -> Vec<Held> {
-        let plan = self.plan;
-        let of = |(column, value): (&Column, &Value<'_>)| {
-            scalar::held(column, *value, &self.none, plan.keyed.as_ref(), plan.seed)
-        };
-        plan.schema.iter().zip(&row.values).filter(|it| it.0.private).flat_map(of).collect()
+        let private = self.columns().zip(&row.values).filter(|it| it.0.0.private);
+        private.flat_map(|((of, form), value)| scalar::held(of, form, *value, self.plan.keyed.as_ref())).collect()
+    }
+
+    fn columns(&self) -> impl Iterator<Item = (&Column, &Form)> {
+        self.plan.schema.iter().zip(&self.forms)
     }
 
     fn header(&self, digest: &[u8; 32]) -> Header {

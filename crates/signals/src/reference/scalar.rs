@@ -7,8 +7,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::header::{Column, ColumnKind};
 use crate::{
-    anomaly::{self, embedding},
+    anomaly::{self, Projection},
     cells,
+    cosine::Unit,
     row::Value,
     text::{self, TextModel},
 };
@@ -36,6 +37,15 @@ pub(super) enum Held {
 }
 
 impl Held {
+    fn of(value: Value<'_>) -> Self {
+        match value {
+            Value::Missing => Self::Missing,
+            Value::Number(number) => Self::Number(number),
+            Value::Category(name) => Self::Category(name.to_owned()),
+            Value::Text(_) | Value::Vector(_) | Value::Invalid => Self::Invalid,
+        }
+    }
+
     pub(super) fn value(&self) -> Value<'_> {
         match self {
             Self::Missing => Value::Missing,
@@ -105,35 +115,67 @@ pub(super) fn of(schema: &[Column]) -> Vec<Scalar> {
     scalars
 }
 
-/// Says what a value of a column is in its scalars.
-pub(super) fn held(
-    column: &Column,
-    value: Value<'_>,
-    model: &TextModel,
-    keyed: Option<&Keyed>,
-    seed: u64,
-) -> Vec<Held> {
-    let count = match column.kind {
-        ColumnKind::Number | ColumnKind::Category => 1,
-        ColumnKind::Text => text::NUMBERS,
-        ColumnKind::Vector(_) => anomaly::COLUMNS,
-    };
-    let all = |it: Held| vec![it; count];
-    if value == Value::Missing {
-        return all(Held::Missing);
-    }
-    if !value.fits(column.kind.kind()) {
-        return all(Held::Invalid);
-    }
-    match value {
-        Value::Number(number) => all(Held::Number(number)),
-        Value::Category(name) if column.private => {
-            all(keyed.map_or(Held::Invalid, |it| Held::Category(it.name(&column.name, name))))
+/// How a column becomes scalars.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Form {
+    /// It is one.
+    Itself,
+    Text(Box<TextModel>),
+    Vector(Projection),
+    /// It becomes none: its key is not known.
+    Hidden,
+}
+
+impl Form {
+    /// Returns that of a column, with the seed of its reference; texts are judged by this model.
+    pub(super) fn of(column: &Column, seed: u64, model: impl FnOnce() -> TextModel) -> Self {
+        match column.kind {
+            ColumnKind::Number | ColumnKind::Category => Self::Itself,
+            ColumnKind::Text => Self::Text(Box::new(model())),
+            ColumnKind::Vector(width) => {
+                Self::Vector(Projection::new(seed, usize::try_from(width).unwrap_or(usize::MAX)))
+            }
         }
-        Value::Category(name) => all(Held::Category(name.to_owned())),
-        Value::Text(text) => text::numbers(text, model).map(Held::Number).into(),
-        Value::Vector(vector) => embedding(vector, seed)
-            .map_or_else(|| all(Held::Invalid), |it| it.map(|it| Held::Number(f64::from(it))).into()),
-        Value::Missing | Value::Invalid => all(Held::Invalid),
+    }
+
+    /// Returns how many there are.
+    pub(super) fn scalars(&self) -> usize {
+        match self {
+            Self::Itself => 1,
+            Self::Text(_) => text::NUMBERS,
+            Self::Vector(_) => anomaly::COLUMNS,
+            Self::Hidden => 0,
+        }
+    }
+
+    /// Appends what a value of a column of this kind is in them.
+    pub(super) fn write<'a>(&self, kind: ColumnKind, value: Value<'a>, to: &mut Vec<Value<'a>>) {
+        let all = |it: Value<'a>| std::iter::repeat_n(it, self.scalars());
+        match (self, value) {
+            (_, Value::Missing) => to.extend(all(Value::Missing)),
+            (_, value) if !value.fits(kind.kind()) => to.extend(all(Value::Invalid)),
+            (Self::Text(model), Value::Text(text)) => to.extend(text::numbers(text, model).map(Value::Number)),
+            (Self::Vector(projection), Value::Vector(vector)) => match Unit::of(vector) {
+                Some(unit) => {
+                    to.extend(projection.of(unit.direction()).iter().map(|it| Value::Number(f64::from(*it))));
+                }
+                None => to.extend(all(Value::Invalid)),
+            },
+            (_, value) => to.extend(all(value)),
+        }
+    }
+}
+
+/// Says what a value of a column is in its scalars, as a sample keeps them.
+pub(super) fn held(column: &Column, form: &Form, value: Value<'_>, keyed: Option<&Keyed>) -> Vec<Held> {
+    match value {
+        Value::Category(name) if column.private && column.kind == ColumnKind::Category => {
+            vec![keyed.map_or(Held::Invalid, |it| Held::Category(it.name(&column.name, name)))]
+        }
+        value => {
+            let mut scalars = Vec::with_capacity(form.scalars());
+            form.write(column.kind, value, &mut scalars);
+            scalars.into_iter().map(Held::of).collect()
+        }
     }
 }

@@ -4,7 +4,10 @@ use proptest::prelude::*;
 use sha2::{Digest as _, Sha256};
 
 use super::*;
-use crate::row::{Value, mix};
+use crate::{
+    cells,
+    row::{Value, mix},
+};
 
 /// Numbers, names, texts and vectors, public and private, an output and a label.
 fn plan() -> Plan {
@@ -20,16 +23,8 @@ fn plan() -> Plan {
         Column::new("confidence", ColumnKind::Number, Role::Output),
         Column { range: Some(["0".into(), "1".into()]), ..Column::new("right", ColumnKind::Number, Role::Label) },
     ];
-    Plan {
-        route: "fraud".into(),
-        schema,
-        seed: 5,
-        false_alarms_per_million: 10_000,
-        repeats: Repeats::Never,
-        tool: "evenkeel 0.1.0".into(),
-        keyed: Some(Keyed::new(&[7; 32])),
-        like: None,
-    }
+    let keyed = Some(Keyed::new(&[7; 32]));
+    Plan { seed: 5, false_alarms_per_million: 10_000, keyed, ..Plan::new("fraud", schema) }
 }
 
 const COUNTRIES: [&str; 4] = ["de", "fr", "it", "secret land"];
@@ -301,25 +296,34 @@ fn ref_4_more_private_rows_than_a_sample_has_are_all_counted_and_none_is_kept_in
 }
 
 #[test]
-fn a_row_is_measured_as_the_sample_holds_it() {
+fn live_1_a_row_of_all_columns_is_as_the_sample_holds_it() {
     let one = build(1, 1_200);
-    let measure = Measure::of(&one, Some(Keyed::new(&[7; 32])));
+    let (of_all, keyed) = (one.of_all(), Keyed::new(&[7; 32]));
     let all = rows(1, 0..1_200);
     let scalars = one.scalars();
+    assert_eq!(of_all.scalars(), (0..scalars.len()).collect::<Vec<_>>());
     for (id, at, held) in one.sample().expect("a sample").take(50) {
         let row = &all[usize::try_from(id.number).expect("small")];
-        let measured = measure.row(&row.values);
-        assert_eq!((at, measured.values().len()), (row.at, scalars.len()));
-        let public = measured.values().zip(&scalars).filter(|it| !it.1.private);
+        let Value::Category(town) = row.values[5] else { panic!("a town") };
+        let (town, mut values, mut written) = (keyed.name("town", town), row.values.clone(), Vec::new());
+        values[5] = Value::Category(&town);
+        of_all.row(&values, &mut written);
+        assert_eq!((at, written.len()), (row.at, scalars.len()));
+        let public = written.iter().zip(&scalars).filter(|it| !it.1.private);
         // A text of the sample was judged by the model of the others, a new one is by that of all.
         let told = |it: &&Scalar| it.names || !(it.name.ends_with("_bits") || it.name.ends_with("trigrams_ratio"));
-        let alike = public.zip(&held).filter(|it| told(&it.0.1)).all(|it| it.0.0 == *it.1);
+        let alike = public.zip(&held).filter(|it| told(&it.0.1)).all(|it| cells::Value::from(*it.0.0) == *it.1);
         assert!(alike, "row {}", id.number);
     }
-    let strange = measure.row(&[Value::Number(1e9)]);
-    let score = strange.score().expect("a score").expect("nothing invalid");
-    assert_eq!(score.p.rank, 1, "all that is missing, and a number from elsewhere");
-    assert!(measure.row(&[Value::Invalid]).score().expect("a score").is_err());
+    let score = one.row_score().expect("rows");
+    let scored = |values: &[Value<'_>]| {
+        let mut written = Vec::new();
+        of_all.row(values, &mut written);
+        score.score(&of_all.scored().iter().map(|at| written[*at]).collect::<Vec<_>>())
+    };
+    let strange = scored(&[Value::Number(1e9)]).expect("nothing invalid");
+    assert_eq!(strange.p.rank, 1, "all that is missing, and a number from elsewhere");
+    assert!(scored(&[Value::Invalid]).is_err());
     assert_eq!(one.buckets(0).len(), 1);
     assert_eq!(one.seasons(), None);
     assert!(one.without_sample().sample().is_none());
