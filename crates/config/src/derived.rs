@@ -4,7 +4,7 @@ use evenkeel_signals::row::Kind;
 
 use crate::{
     compile::{Absent, guards::missing},
-    expr::{Computed, Expr, Problem, Row, Type},
+    expr::{Computed, Expr, Problem, Row, Type, Uncomputed},
     schema::contract::Input,
 };
 
@@ -42,7 +42,7 @@ impl Derived {
     /// Everything that is wrong with it.
     pub(crate) fn read(source: &str, input: &Input) -> Result<(Self, Type), Vec<Problem>> {
         let mut inputs = inputs(input);
-        let (expr, found) = Expr::derived(source, &inputs)?;
+        let (expr, found) = Expr::of_features(source, &inputs)?;
         let used = expr.names();
         inputs.retain(|it| used.contains(&it.0));
         let named = inputs.iter().map(|(name, _)| Named {
@@ -59,7 +59,10 @@ impl Derived {
     }
 
     /// Computes it for a row.
-    pub fn of(&self, row: &dyn Row) -> Computed {
+    ///
+    /// # Errors
+    /// Why it cannot be computed for this row.
+    pub fn of(&self, row: &dyn Row) -> Result<Computed, Uncomputed> {
         self.expr.value(&self.inputs, row)
     }
 }

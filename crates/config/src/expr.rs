@@ -29,12 +29,11 @@ use cel::{
     context::VariableResolver,
 };
 
-use crate::truth::Stated;
-
 pub(crate) use logic::{Constant, Logic, Sign};
 pub use outputs::{Root, Take, Taken};
 pub(crate) use range::Range;
 pub(crate) use typing::Type;
+use typing::{Naming, Wanted};
 
 /// The operators and functions of the language; which of them may be used is up to `typing`.
 static LANGUAGE: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(functions::added_to(Env::stdlib())));
@@ -65,14 +64,34 @@ pub trait Row: Send + Sync {
 /// What was computed of a row.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Computed {
-    /// Something that it names is absent.
-    Missing,
-    /// It cannot be computed: a division by zero, a number that is too large, an order that NaN does not have.
-    Invalid,
     /// A number.
     Number(f64),
-    /// A text, or a truth value as it is written.
+    /// True or false.
+    Flag(bool),
+    /// A text.
     Text(String),
+}
+
+impl From<Scalar<'_>> for Computed {
+    fn from(it: Scalar<'_>) -> Self {
+        match it {
+            Scalar::Int(it) => Self::Number(it as f64),
+            Scalar::Float(it) => Self::Number(it),
+            Scalar::Bool(it) => Self::Flag(it),
+            Scalar::Text(it) => Self::Text(it.into()),
+        }
+    }
+}
+
+/// Why something cannot be computed of a row, in words without its values.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Uncomputed {
+    /// Something that it names is not there.
+    #[error("`{0}` is absent")]
+    Absent(String),
+    /// What is there does not do: a division by zero, a number that is too large, an order that NaN does not have.
+    #[error("{0}")]
+    Impossible(&'static str),
 }
 
 /// The inputs of an expression: names with their types, sorted by name.
@@ -106,7 +125,7 @@ impl Expr {
     /// Everything that is wrong with it: syntax, size, unknown names, types.
     pub(crate) fn compile(source: &str, inputs: &Inputs) -> Result<Self, Vec<Problem>> {
         let parsed = parse::parse(source)?;
-        let typed = typing::check(&parsed, inputs, typing::Wanted::Condition)?;
+        let typed = typing::check(&parsed, (Naming::Inputs, inputs), Wanted::Condition)?;
         Ok(Self { parts: typing::parts(&parsed.tree), constant: typed.names == 0, tree: parsed.tree })
     }
 
@@ -120,23 +139,23 @@ impl Expr {
         source: &str,
         of: impl FnMut(&Taken) -> Result<Type, (String, String)>,
     ) -> Result<(Self, Named), Vec<Problem>> {
-        Self::named((root, source), typing::Wanted::Number, of)
+        Self::named((root, source), Wanted::Number, of)
     }
 
-    /// Reads what is said by the outputs of a model, of whatever type; `of` as for a number.
+    /// Reads a value over the outputs of a model, of whatever type; `of` as for a number.
     ///
     /// # Errors
     /// Everything that is wrong with it.
-    pub(crate) fn stated_of_outputs(
+    pub(crate) fn of_outputs(
         source: &str,
         of: impl FnMut(&Taken) -> Result<Type, (String, String)>,
     ) -> Result<(Self, Named), Vec<Problem>> {
-        Self::named((Root::Outputs, source), typing::Wanted::Statement, of)
+        Self::named((Root::Outputs, source), Wanted::Anything, of)
     }
 
     fn named(
         (root, source): (Root, &str),
-        wanted: typing::Wanted,
+        wanted: Wanted,
         mut of: impl FnMut(&Taken) -> Result<Type, (String, String)>,
     ) -> Result<(Self, Named), Vec<Problem>> {
         let mut parsed = parse::parse(source)?;
@@ -153,7 +172,7 @@ impl Expr {
         taken.sort_by_key(|(taken, _)| taken.name());
         taken.dedup();
         let inputs: Vec<_> = taken.iter().map(|(taken, found)| (taken.name(), *found)).collect();
-        let typed = typing::check(&parsed, &inputs, wanted)?;
+        let typed = typing::check(&parsed, (Naming::Outputs, &inputs), wanted)?;
         let expr = Self { parts: typing::parts(&parsed.tree), constant: typed.names == 0, tree: parsed.tree };
         Ok((expr, taken))
     }
@@ -162,10 +181,10 @@ impl Expr {
     ///
     /// # Errors
     /// Why it cannot be computed for this row.
-    pub(crate) fn holds(&self, inputs: &Inputs, row: &dyn Row) -> Result<bool, String> {
+    pub(crate) fn holds(&self, inputs: &Inputs, row: &dyn Row) -> Result<bool, Uncomputed> {
         self.compute(inputs, row, |value| match value.downcast_ref::<CelBool>() {
             Some(it) => Ok(*it.inner()),
-            None => Err("the condition is neither true nor false".into()),
+            None => Err(Uncomputed::Impossible("the condition is neither true nor false")),
         })
     }
 
@@ -173,46 +192,23 @@ impl Expr {
     ///
     /// # Errors
     /// Why it cannot be computed for this row.
-    pub(crate) fn number(&self, inputs: &Inputs, row: &dyn Row) -> Result<f64, String> {
+    pub(crate) fn number(&self, inputs: &Inputs, row: &dyn Row) -> Result<f64, Uncomputed> {
         self.compute(inputs, row, |value| match (value.downcast_ref::<CelDouble>(), value.downcast_ref::<CelInt>()) {
             (Some(it), _) => Ok(*it.inner()),
             (_, Some(it)) => Ok(*it.inner() as f64),
-            _ => Err("it is no number".into()),
+            _ => Err(Uncomputed::Impossible("it is no number")),
         })
     }
 
-    /// Reads what computes a value of inputs, of any type, and says of which.
+    /// Reads a value over the features of a request, of whatever type, and says of which.
     ///
     /// # Errors
     /// Everything that is wrong with it.
-    pub(crate) fn derived(source: &str, inputs: &Inputs) -> Result<(Self, Type), Vec<Problem>> {
+    pub(crate) fn of_features(source: &str, inputs: &Inputs) -> Result<(Self, Type), Vec<Problem>> {
         let parsed = parse::parse(source)?;
-        let typed = typing::check(&parsed, inputs, typing::Wanted::Value)?;
+        let typed = typing::check(&parsed, (Naming::Features, inputs), Wanted::Anything)?;
         let expr = Self { parts: typing::parts(&parsed.tree), constant: typed.names == 0, tree: parsed.tree };
         Ok((expr, typed.found))
-    }
-
-    /// Computes a value for a row.
-    pub(crate) fn value(&self, inputs: &Inputs, row: &dyn Row) -> Computed {
-        let lookup = Lookup { inputs, row };
-        let mut context = Context::with_env(LANGUAGE.clone());
-        context.set_variable_resolver(&lookup);
-        let value = match cel::Value::resolve_val(&self.tree, &context) {
-            Ok(value) => value,
-            Err(ExecutionError::UndeclaredReference(_)) => return Computed::Missing,
-            Err(_) => return Computed::Invalid,
-        };
-        if let Some(it) = value.downcast_ref::<CelDouble>() {
-            Computed::Number(*it.inner())
-        } else if let Some(it) = value.downcast_ref::<CelInt>() {
-            Computed::Number(*it.inner() as f64)
-        } else if let Some(it) = value.downcast_ref::<CelBool>() {
-            Computed::Text(it.inner().to_string())
-        } else if let Some(it) = value.downcast_ref::<CelString<'_>>() {
-            Computed::Text(it.inner().to_string())
-        } else {
-            Computed::Invalid
-        }
     }
 
     /// Returns the names of the inputs that it reads, each once.
@@ -222,17 +218,17 @@ impl Expr {
         names
     }
 
-    /// Computes what is said of a row, of whatever type.
+    /// Computes a value for a row, of whatever type.
     ///
     /// # Errors
     /// Why it cannot be computed for this row.
-    pub(crate) fn stated(&self, inputs: &Inputs, row: &dyn Row) -> Result<Stated, String> {
+    pub(crate) fn value(&self, inputs: &Inputs, row: &dyn Row) -> Result<Computed, Uncomputed> {
         self.compute(inputs, row, |value| {
             let number = value.downcast_ref::<CelDouble>().map(|it| *it.inner());
             let number = number.or_else(|| value.downcast_ref::<CelInt>().map(|it| *it.inner() as f64));
-            let flag = value.downcast_ref::<CelBool>().map(|it| Stated::Flag(*it.inner()));
-            let text = value.downcast_ref::<CelString<'_>>().map(|it| Stated::Text(it.inner().to_string()));
-            number.map(Stated::Number).or(flag).or(text).ok_or_else(|| "it says nothing that has a type".into())
+            let flag = value.downcast_ref::<CelBool>().map(|it| Computed::Flag(*it.inner()));
+            let text = value.downcast_ref::<CelString<'_>>().map(|it| Computed::Text(it.inner().to_string()));
+            number.map(Computed::Number).or(flag).or(text).ok_or(Uncomputed::Impossible("it is of no type"))
         })
     }
 
@@ -240,14 +236,14 @@ impl Expr {
         &self,
         inputs: &Inputs,
         row: &dyn Row,
-        read: impl FnOnce(CowVal<'_, '_>) -> Result<T, String>,
-    ) -> Result<T, String> {
+        read: impl FnOnce(CowVal<'_, '_>) -> Result<T, Uncomputed>,
+    ) -> Result<T, Uncomputed> {
         let lookup = Lookup { inputs, row };
         let mut context = Context::with_env(LANGUAGE.clone());
         context.set_variable_resolver(&lookup);
         match cel::Value::resolve_val(&self.tree, &context) {
             Ok(value) => read(value),
-            Err(error) => Err(words(&error)),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -314,15 +310,16 @@ impl VariableResolver for Lookup<'_> {
     }
 }
 
-/// Says in words why a computation ended, without the values.
-fn words(error: &ExecutionError) -> String {
-    match error {
-        ExecutionError::UndeclaredReference(name) => format!("`{name}` is absent"),
-        ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => "a division by zero".into(),
-        ExecutionError::Overflow(..) => "a number that is too large".into(),
-        // The types were checked, so only NaN is left to have no order.
-        ExecutionError::ValuesNotComparable(..) | ExecutionError::NoSuchOverload(_) => "a comparison with NaN".into(),
-        _ => "a value that cannot be computed".into(),
+impl From<ExecutionError> for Uncomputed {
+    fn from(error: ExecutionError) -> Self {
+        Self::Impossible(match error {
+            ExecutionError::UndeclaredReference(name) => return Self::Absent(name.to_string()),
+            ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => "a division by zero",
+            ExecutionError::Overflow(..) => "a number that is too large",
+            // The types were checked, so only NaN is left to have no order.
+            ExecutionError::ValuesNotComparable(..) | ExecutionError::NoSuchOverload(_) => "a comparison with NaN",
+            _ => "a value that cannot be computed",
+        })
     }
 }
 

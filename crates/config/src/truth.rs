@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     confidence,
-    expr::{Expr, Inputs, Problem, Root, Row, Take, Taken, Type},
+    expr::{Computed, Expr, Inputs, Problem, Root, Row, Take, Taken, Type},
     schema::contract::{Datatype, OutputTensor},
 };
 
@@ -22,17 +22,6 @@ pub struct Truth {
     taken: Vec<Taken>,
     /// An output of FP32, or of fewer digits, is in it: a label of more digits is the same number.
     single: bool,
-}
-
-/// What an answer says of a row.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Stated {
-    /// A number.
-    Number(f64),
-    /// True or false.
-    Flag(bool),
-    /// A text.
-    Text(String),
 }
 
 impl Truth {
@@ -52,7 +41,7 @@ impl Truth {
     /// # Errors
     /// Everything that is wrong with it.
     pub(crate) fn label(source: &str, outputs: &BTreeMap<String, OutputTensor>) -> Result<Self, Vec<Problem>> {
-        let (expr, taken) = Expr::stated_of_outputs(source, |taken| confidence::of(taken, outputs))?;
+        let (expr, taken) = Expr::of_outputs(source, |taken| confidence::of(taken, outputs))?;
         if taken.is_empty() {
             let (message, hint) =
                 ("it names no output, so it says the same of every answer", "for example `outputs.score >= 0.5`");
@@ -69,28 +58,16 @@ impl Truth {
     }
 
     /// Returns what is said of a row; none where that cannot be computed.
-    pub fn of(&self, row: &dyn Row) -> Option<Stated> {
+    pub fn of(&self, row: &dyn Row) -> Option<Computed> {
         match &self.expr {
-            Some(expr) => expr.stated(&self.types as &Inputs, row).ok(),
-            None => row.value(0).map(Stated::from),
+            Some(expr) => expr.value(&self.types as &Inputs, row).ok(),
+            None => row.value(0).map(Computed::from),
         }
     }
 
     /// Returns a label as the outputs could say it: over FP32 it has no more digits than that.
     pub fn as_said(&self, label: f64) -> f64 {
         if self.single { f64::from(label as f32) } else { label }
-    }
-}
-
-impl From<crate::expr::Scalar<'_>> for Stated {
-    fn from(it: crate::expr::Scalar<'_>) -> Self {
-        use crate::expr::Scalar;
-        match it {
-            Scalar::Int(it) => Self::Number(it as f64),
-            Scalar::Float(it) => Self::Number(it),
-            Scalar::Bool(it) => Self::Flag(it),
-            Scalar::Text(it) => Self::Text(it.into()),
-        }
     }
 }
 
@@ -123,13 +100,13 @@ mod tests {
         let outputs = outputs();
         let label = |source: &str| Truth::label(source, &outputs).expect("sound");
         let score = One(vec![Some(Scalar::Float(0.7))]);
-        assert_eq!(label("outputs.score >= 0.5").of(&score), Some(Stated::Flag(true)));
-        assert_eq!(label("outputs.score * 2.0").of(&score), Some(Stated::Number(1.4)));
+        assert_eq!(label("outputs.score >= 0.5").of(&score), Some(Computed::Flag(true)));
+        assert_eq!(label("outputs.score * 2.0").of(&score), Some(Computed::Number(1.4)));
         let worded = label("outputs.score >= 0.8 ? 'fraud' : 'fine'");
-        assert_eq!(worded.of(&score), Some(Stated::Text("fine".into())));
+        assert_eq!(worded.of(&score), Some(Computed::Text("fine".into())));
         assert_eq!(worded.of(&One(vec![None])), None, "what is not there says nothing");
         let named = Truth::output("label", &outputs).expect("sound");
-        assert_eq!(named.of(&One(vec![Some(Scalar::Text("a"))])), Some(Stated::Text("a".into())));
+        assert_eq!(named.of(&One(vec![Some(Scalar::Text("a"))])), Some(Computed::Text("a".into())));
         assert_eq!(named.taken()[0].output, "label");
         let single = Truth::output("score", &outputs).expect("sound");
         assert_eq!((single.as_said(0.1), label("outputs.p[0]").as_said(0.1)), (f64::from(0.1_f32), 0.1));

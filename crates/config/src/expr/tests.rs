@@ -34,7 +34,7 @@ const ROW: Values = Values([
 fn holds(source: &str, row: &Values) -> Result<bool, String> {
     let inputs = inputs();
     let expr = Expr::compile(source, &inputs).unwrap_or_else(|problems| panic!("{source}: {problems:?}"));
-    expr.holds(&inputs, row)
+    expr.holds(&inputs, row).map_err(|it| it.to_string())
 }
 
 #[test]

@@ -73,58 +73,62 @@ pub(super) struct Typed {
     pub(super) found: Type,
 }
 
-/// What an expression is wanted for.
+/// What an expression has to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wanted {
-    /// To hold or not, for the inputs of rules.
+    /// True or false.
     Condition,
-    /// To be compared, for the outputs of a model.
     Number,
-    /// To be judged like a feature, of whatever type.
-    Value,
-    /// To be what a model says, of whatever type, for its outputs.
-    Statement,
+    /// Of whatever type.
+    Anything,
+}
+
+/// What an expression may name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Naming {
+    /// The inputs of rules.
+    Inputs,
+    /// The outputs of a model.
+    Outputs,
+    /// The features of a request.
+    Features,
 }
 
 impl Wanted {
-    const fn fits(self, found: Type) -> bool {
+    /// Says what it should be and how to come to it, where it is something else.
+    fn lacks(self, found: Type) -> Option<(&'static str, &'static str)> {
         match self {
-            Self::Condition => matches!(found, Type::Bool),
-            Self::Number => found.is_number(),
-            Self::Value => true,
-            Self::Statement => true,
-        }
-    }
-
-    /// Names what it is, and how to come to it.
-    const fn words(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Condition => (Type::Bool.name(), "compare it with something"),
-            Self::Statement => ("anything", "write an expression over `outputs`"),
-            Self::Number => ("a number", "choose between two numbers, as in `outputs.sure ? 1.0 : 0.0`"),
-            Self::Value => ("a value", "name a feature"),
-        }
-    }
-
-    const fn declare(self) -> &'static str {
-        match self {
-            Self::Condition => "declare it under `inputs`",
-            Self::Number | Self::Statement => "outputs are written `outputs.NAME`",
-            Self::Value => "declare it under `features` or `columns` of the `input`",
+            Self::Condition => Some((Type::Bool.name(), "compare it with something")).filter(|_| found != Type::Bool),
+            Self::Number => Some(("a number", "choose between two numbers, as in `outputs.sure ? 1.0 : 0.0`"))
+                .filter(|_| !found.is_number()),
+            Self::Anything => None,
         }
     }
 }
 
-/// Checks an expression against its inputs and what it is wanted for.
-pub(super) fn check(parsed: &Parsed, inputs: &Inputs, wanted: Wanted) -> Result<Typed, Vec<Problem>> {
-    let mut typing = Typing { parsed, inputs, wanted, problems: Vec::new(), nodes: 0, depth: 0, names: 0 };
+impl Naming {
+    const fn declare(self) -> &'static str {
+        match self {
+            Self::Inputs => "declare it under `inputs`",
+            Self::Outputs => "outputs are written `outputs.NAME`",
+            Self::Features => "declare it under `features` or `columns` of the `input`",
+        }
+    }
+}
+
+/// Checks an expression against what it may name, and what it has to be.
+pub(super) fn check(
+    parsed: &Parsed,
+    (naming, inputs): (Naming, &Inputs),
+    wanted: Wanted,
+) -> Result<Typed, Vec<Problem>> {
+    let mut typing = Typing { parsed, inputs, naming, problems: Vec::new(), nodes: 0, depth: 0, names: 0 };
     let found = typing.of(&parsed.tree);
     if typing.nodes > MAX_NODES {
         let message = format!("the expression has {} parts, more than {MAX_NODES}", typing.nodes);
         typing.problem(&parsed.tree, message, "split the rule");
     }
-    if let Some(found) = found.filter(|it| !wanted.fits(*it)) {
-        let (words, hint) = wanted.words();
+    if let Some((found, (words, hint))) = found.and_then(|it| Some((it, wanted.lacks(it)?))) {
         typing.problem(&parsed.tree, format!("the whole is {}, not {words}", found.name()), hint);
     }
     match found {
@@ -136,7 +140,7 @@ pub(super) fn check(parsed: &Parsed, inputs: &Inputs, wanted: Wanted) -> Result<
 struct Typing<'a> {
     parsed: &'a Parsed,
     inputs: &'a Inputs,
-    wanted: Wanted,
+    naming: Naming,
     problems: Vec<Problem>,
     nodes: usize,
     depth: usize,
@@ -199,7 +203,7 @@ impl Typing<'_> {
         }
         let hint = match nearest(name, self.inputs.iter().map(|(input, _)| input.as_str())) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => self.wanted.declare().into(),
+            None => self.naming.declare().into(),
         };
         self.problem(node, format!("there is no input `{name}`"), hint);
         None

@@ -9,7 +9,7 @@
 
 use std::borrow::Cow;
 
-use evenkeel_config::{self as config, Absent, Computed, Derived, Scalar, Unicode, Watched, WatchedFrom};
+use evenkeel_config::{self as config, Absent, Computed, Derived, Scalar, Uncomputed, Unicode, Watched, WatchedFrom};
 use evenkeel_signals::{
     anomaly::COLUMNS,
     row::{Kind, Value},
@@ -213,11 +213,12 @@ impl<'a> Source<'a, '_> {
             }
             Self::Place(place) => cell(place.raw(at, row, column.missing.as_ref()), column),
             Self::Derived(derived, places) => match derived.of(&Row { places, at, row }) {
-                Computed::Missing => Cell::Missing,
-                Computed::Invalid => Cell::Invalid,
-                Computed::Number(number) => Cell::Number(number),
-                Computed::Text(text) if column.kind == Kind::Text => Cell::Text(text.into()),
-                Computed::Text(text) => Cell::Name(text.into()),
+                Ok(Computed::Number(number)) => Cell::Number(number),
+                Ok(Computed::Flag(flag)) => Cell::Name(if flag { "true" } else { "false" }.into()),
+                Ok(Computed::Text(text)) if column.kind == Kind::Text => Cell::Text(text.into()),
+                Ok(Computed::Text(text)) => Cell::Name(text.into()),
+                Err(Uncomputed::Absent(_)) => Cell::Missing,
+                Err(Uncomputed::Impossible(_)) => Cell::Invalid,
             },
         }
     }

@@ -1,6 +1,6 @@
 //! Value: what an answer says of a row, and what its label says, in a form that can be compared and that gives no text away.
 
-use evenkeel_config::{Quality, Stated};
+use evenkeel_config::{Computed, Quality};
 
 /// What is said of a row.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -41,12 +41,12 @@ impl Value {
     }
 }
 
-impl From<Stated> for Value {
-    fn from(it: Stated) -> Self {
+impl From<Computed> for Value {
+    fn from(it: Computed) -> Self {
         match it {
-            Stated::Number(it) => Self::Number(it),
-            Stated::Flag(it) => Self::Flag(it),
-            Stated::Text(it) => Self::of_text(&it),
+            Computed::Number(it) => Self::Number(it),
+            Computed::Flag(it) => Self::Flag(it),
+            Computed::Text(it) => Self::of_text(&it),
         }
     }
 }
