@@ -96,17 +96,19 @@ impl Guard {
         self.spec.guards.iter().any(|it| it.start_at.is_some())
     }
 
-    /// Goes on with what another one has learnt, where both hold inputs against the same.
+    /// Goes on with what another one has learnt of fallbacks, where both hold inputs against the same.
     pub(crate) fn inherit(&mut self, before: &Self) {
-        if self.spec.reference == before.spec.reference && self.spec.columns == before.spec.columns {
-            // Without a monitor nobody would say when it is over.
-            if self.keeps {
-                self.drift = before.drift.clone();
-            }
-            if let (Some(risk), Some(old)) = (&mut self.risk, &before.risk) {
-                *risk = old.clone();
-            }
+        if self.spec.reference == before.spec.reference
+            && self.spec.columns == before.spec.columns
+            && let (Some(risk), Some(old)) = (&mut self.risk, &before.risk)
+        {
+            *risk = old.clone();
         }
+    }
+
+    /// Goes on with the state of drift of another one: whoever watches the route is the same.
+    pub(crate) fn goes_on(&mut self, before: &Self) {
+        self.drift = before.drift.clone();
     }
 
     /// Returns where the state of drift of the route is kept.

@@ -178,8 +178,8 @@ impl Applied {
         }
         let (name, at) = (deployment.name(), Timestamp::now());
         let enrichers = enrichers(&deployment, (&contracts, &upstreams), before);
-        let guards = guards(&deployment, before);
         let monitors = drift::monitors(&deployment, before.map_or(&[], |it| &it.monitors));
+        let guards = guards(&deployment, &monitors, before);
         let caches = caches(&deployment, (&upstreams, clock, shared.as_ref()), before);
         Ok(Arc::new(Self {
             upstreams,
@@ -237,17 +237,27 @@ fn enrichers(
 }
 
 /// Returns what judges the inputs of each route. What was learnt of fallbacks stays while neither the first tier nor what inputs are
-/// held against changes.
-fn guards(deployment: &Deployment, before: Option<&Applied>) -> Vec<Option<Arc<Guard>>> {
-    let old = |at: usize| {
-        let before = before?;
-        let old = before.deployment.revision.route(&deployment.revision.routes[at].name)?.index();
-        let same = first_tier(&before.deployment, old) == first_tier(deployment, at);
-        before.guards[old].as_ref().filter(|_| same)
-    };
+/// held against changes; how the route stands with drift, while the same monitor watches it.
+fn guards(
+    deployment: &Deployment,
+    monitors: &[Option<Arc<Monitor>>],
+    before: Option<&Applied>,
+) -> Vec<Option<Arc<Guard>>> {
     let guard = |(at, spec): (usize, &RouteSpec)| {
         let mut guard = Guard::new(spec, spec.drift.is_some())?;
-        old(at).into_iter().for_each(|old| guard.inherit(old));
+        let name = &deployment.revision.routes[at].name;
+        let old = before.and_then(|it| Some((it, it.deployment.revision.route(name)?.index())));
+        if let Some((before, old)) = old
+            && let Some(judged) = &before.guards[old]
+        {
+            if first_tier(&before.deployment, old) == first_tier(deployment, at) {
+                guard.inherit(judged);
+            }
+            if monitors[at].as_ref().zip(before.monitors[old].as_ref()).is_some_and(|(new, old)| Arc::ptr_eq(new, old))
+            {
+                guard.goes_on(judged);
+            }
+        }
         Some(Arc::new(guard))
     };
     deployment.routes.iter().enumerate().map(guard).collect()

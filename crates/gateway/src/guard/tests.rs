@@ -376,16 +376,12 @@ async fn what_was_learnt_goes_on_where_the_reference_stays_and_an_anomaly_is_sta
     assert!(found.iter().all(|it| it.stale == (it.guard == "anomaly")), "{found:?}");
     after.inherit(&before);
     assert!(Arc::ptr_eq(before.risk.as_ref().expect("asked"), after.risk.as_ref().expect("asked")));
+    assert_eq!(after.drifts(), 0, "whoever watches it may be another one");
+    after.goes_on(&before);
     assert_eq!(after.drifts(), 2);
-    let mut unwatched = Guard::new(&deployment.routes[0], false).expect("asked");
-    unwatched.inherit(&before);
-    assert_eq!(unwatched.drifts(), 0, "nobody would say when it is over");
     let (mut other, _) = guard(&text.replace("fraud.ref", "help.ref"));
     other.inherit(&before);
-    assert_eq!(
-        (other.drifts(), Arc::ptr_eq(before.risk.as_ref().expect("asked"), other.risk.as_ref().expect("asked"))),
-        (0, false)
-    );
+    assert!(!Arc::ptr_eq(before.risk.as_ref().expect("asked"), other.risk.as_ref().expect("asked")));
 }
 
 #[tokio::test]

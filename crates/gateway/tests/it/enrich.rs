@@ -1,7 +1,7 @@
 //! Routes that a feature server enriches, against a small one that breaks on demand (F-037).
 
 mod rows;
-mod server;
+pub(crate) mod server;
 
 use std::{collections::BTreeMap, time::Duration};
 

@@ -43,5 +43,6 @@ mod similar;
 mod stampede;
 mod streams;
 mod sure;
+mod switched_off;
 mod under_way;
 mod votes;
