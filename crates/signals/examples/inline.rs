@@ -1,20 +1,25 @@
-//! What is judged inside a request, N times, so that its instructions can be counted: `inline row64|row30|guards30|text2k|request30|chat2k N`.
+//! What is judged inside a request, N times, so that its instructions can be counted:
+//! `inline row64|row30|guards30|text2k|request30|chat2k N [REFERENCE]`.
 //!
 //! `request30` and `chat2k` are what the gateway does with a row once it is read (`gateway/guard/look.rs`): guards, scalars, the outer
-//! hundredth, row score; of twenty numbers and ten names, and of a text of 2 KiB.
+//! hundredth, row score; of twenty numbers and ten names, and of a text of 2 KiB. Their reference is read from the file, and written there
+//! first where it is not: to build one under callgrind takes longer than all else.
 //!
 //! Two runs with different N give the cost of one by difference, start-up aside; `bench/signals/instructions` does that under
-//! callgrind. The least time of one, of twenty runs, is printed, too.
+//! callgrind. The least time of one, of many short runs, is printed, too.
 
-use std::{hint::black_box, time::Instant};
+use std::{hint::black_box, path::Path, time::Instant};
 
 use evenkeel_signals::{
     anomaly::{FitRow, RowScore, Settings},
     guards::{Given, Guards, Names, Rule},
-    reference::{Column, ColumnKind, Plan, Reference, Repeats, Role, SourceRow},
+    reference::{Column, ColumnKind, Plan, Reference, Role, SourceRow},
     row::{Kind, RowId, Value},
     text::{Counts, numbers},
 };
+
+/// Runs that the least time is of: so many that some of them are not interrupted on a machine that does other things, too.
+const RUNS: u32 = 1_000;
 
 /// Numbers by seed, from -1 to 1.
 struct Draw(u64);
@@ -71,21 +76,23 @@ fn write(draw: &mut Draw, length: usize) -> String {
     text
 }
 
-/// Judges a row against a reference, as the gateway does.
-fn judged(schema: Vec<Column>, rows: &[Vec<Value<'_>>], asked: Vec<Value<'static>>) -> Box<dyn Fn()> {
-    let plan = Plan {
-        route: "r".into(),
-        schema,
-        seed: 1,
-        false_alarms_per_million: 10_000,
-        repeats: Repeats::Never,
-        tool: "inline".into(),
-        keyed: None,
-        like: None,
-    };
+/// Reads a reference, or builds it and leaves it in the file.
+fn reference(schema: Vec<Column>, rows: &[Vec<Value<'_>>], file: Option<&Path>) -> Reference {
+    if let Some(bytes) = file.and_then(|it| std::fs::read(it).ok()) {
+        return Reference::decode(&bytes).expect("a reference of an earlier run");
+    }
+    let plan = Plan { seed: 1, false_alarms_per_million: 10_000, ..Plan::new("r", schema) };
     let rows = (0..).zip(rows).map(|(number, values)| SourceRow { number, at: None, values: values.clone() });
     let rows: Vec<_> = rows.collect();
     let reference = Reference::build(&plan, [1; 32], &rows).expect("sound");
+    if let Some(file) = file {
+        std::fs::write(file, reference.encode()).expect("written");
+    }
+    reference
+}
+
+/// Judges a row against a reference, as the gateway does.
+fn judged(reference: Reference, asked: Vec<Value<'static>>) -> Box<dyn Fn()> {
     let (guards, live, score) = (reference.guards(0.2), reference.live(), reference.row_score().expect("rows"));
     let ends: Vec<_> = live.scalars().iter().map(|at| reference.outer(*at)).collect();
     Box::new(move || {
@@ -106,7 +113,7 @@ fn judged(schema: Vec<Column>, rows: &[Vec<Value<'_>>], asked: Vec<Value<'static
 }
 
 /// A request of twenty numbers and ten names.
-fn request() -> Box<dyn Fn()> {
+fn request(file: Option<&Path>) -> Box<dyn Fn()> {
     const NAMES: [&str; 4] = ["one", "two", "three", "four"];
     let mut draw = Draw(1);
     let mut row = || {
@@ -119,16 +126,17 @@ fn request() -> Box<dyn Fn()> {
         let kind = if at < 20 { ColumnKind::Number } else { ColumnKind::Category };
         Column::new(&format!("c{at}"), kind, Role::Input)
     };
-    judged((0..30).map(column).collect(), &rows, row())
+    judged(reference((0..30).map(column).collect(), &rows, file), row())
 }
 
 /// A chat whose last message has 2 KiB.
-fn chat() -> Box<dyn Fn()> {
+fn chat(file: Option<&Path>) -> Box<dyn Fn()> {
     let mut draw = Draw(1);
     let texts: Vec<String> = (0..2_000).map(|_| write(&mut draw, 200)).collect();
     let rows: Vec<_> = texts.iter().map(|it| vec![Value::Text(it)]).collect();
     let asked: &'static str = write(&mut draw, 2_048).leak();
-    judged(vec![Column::new("question", ColumnKind::Text, Role::Input)], &rows, vec![Value::Text(asked)])
+    let question = Column::new("question", ColumnKind::Text, Role::Input);
+    judged(reference(vec![question], &rows, file), vec![Value::Text(asked)])
 }
 
 /// Makes the twelve numbers of a text of 2 KiB.
@@ -144,25 +152,29 @@ fn text() -> Box<dyn Fn()> {
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    let (what, times) = match &arguments[..] {
-        [_, what, times] => (what.as_str(), times.parse::<u32>().expect("a count")),
-        _ => panic!("usage: inline row64|row30|guards30|text2k|request30|chat2k N"),
+    let (what, times, file) = match &arguments[..] {
+        [_, what, times] => (what.as_str(), times, None),
+        [_, what, times, file] => (what.as_str(), times, Some(Path::new(file))),
+        _ => panic!("usage: inline row64|row30|guards30|text2k|request30|chat2k N [REFERENCE]"),
     };
+    let times: u32 = times.parse().expect("a count");
     let one = match what {
         "row64" => row(64),
         "row30" => row(30),
         "guards30" => guards(),
         "text2k" => text(),
-        "request30" => request(),
-        "chat2k" => chat(),
+        "request30" => request(file),
+        "chat2k" => chat(file),
         other => panic!("nothing is called {other}"),
     };
-    let mut best = u128::MAX;
-    for _ in 0..20 {
+    let (mut best, mut left, run) = (u128::MAX, times, (times / RUNS).max(1));
+    while left > 0 {
+        let run = run.min(left);
         #[expect(clippy::disallowed_methods, reason = "it measures time")]
         let begun = Instant::now();
-        (0..times / 20).for_each(|_| one());
-        best = best.min(begun.elapsed().as_nanos() / u128::from((times / 20).max(1)));
+        (0..run).for_each(|_| one());
+        best = best.min(begun.elapsed().as_nanos() / u128::from(run));
+        left -= run;
     }
     println!("{what}: {best} ns");
 }
