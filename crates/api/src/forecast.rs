@@ -10,9 +10,11 @@ pub struct Forecast {
     pub probability: f64,
     /// Within how many seconds.
     pub within_s: u64,
-    /// The trigger: `error ratio`, `p95 latency`, `concurrency`.
+    /// The trigger: `error ratio`, `p95 latency`, `concurrency`, `drift score`, `mean confidence`, or what a guard looks for:
+    /// `missing features`, `noise`, `anomalous inputs` and so on.
     pub because: String,
-    /// Its value, and the threshold that it may cross, in its own unit: a ratio, milliseconds, per cent of the limit.
+    /// Its value, and the threshold that it may cross, in its own unit: a ratio, milliseconds, per cent of the limit, a
+    /// score, a confidence.
     pub value: Option<f64>,
     /// See [`Self::value`].
     pub threshold: f64,

@@ -192,7 +192,7 @@ impl Events {
             self.metrics.cached(&record.decision, cached);
         }
         self.shares.lock().decision(&record.decision, record.at);
-        self.forecasts.decision(&record.decision);
+        self.forecasts.decision(&record.decision, record.judged.as_ref(), &record.notes);
         self.quality.decided(&record.decision, &record.id, record.at, (answered, record.sure.as_ref()));
         if !self.log.decision(&record) {
             self.metrics.line_dropped();

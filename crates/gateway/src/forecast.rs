@@ -1,15 +1,20 @@
 //! Forecast: whether a route is likely to leave its first tier soon, by what would make it (`signals.md` §11).
 //!
 //! Every five seconds each trigger of a route is a point: the share of attempts that failed, the p95 of the first contents, the work
-//! in flight. Each is forecast against the threshold at which the core would leave the tier. It warns, and decides nothing.
+//! in flight; where the route has what they need, the score of drift, how sure the first tier is, and the share of requests that each
+//! guard moves. Each is forecast against the threshold at which the core would leave the tier. It warns, and decides nothing.
 //!
 //! # Invariants
 //! - `FORE-4`: nothing is said before 240 forecasts of the trigger were judged, where they were worse than "nothing will change", or
 //!   where the threshold is crossed already.
 //! - `FORE-5`: a trigger whose threshold changes begins anew.
+//! - `FORE-6`: only what can move a route is a trigger: drift under `enforce`, confidence with `accept`, guards with `then`.
 //!
 //! # When it misleads
-//! It sees what moves slowly. A server that dies is not forecast by anything here.
+//! It sees what moves slowly. A server that dies is not forecast by anything here, nor is a feature that all requests lose at once.
+
+mod recent;
+mod trigger;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -17,56 +22,31 @@ use std::{
 };
 
 use evenkeel_api as api;
-use evenkeel_core::{Decision, Evidence, Nanos, Rate, Role, SECOND, Tier};
+use evenkeel_core::{Decision, DriftMode, Evidence, Nanos, Rate, Role, SECOND, Tier};
 use evenkeel_signals::{
-    forecast::{FIVE_MINUTES, Forecast, Scale, Setting, Side, State},
-    sketch::Sketch,
+    drift,
+    forecast::{FIVE_MINUTES, Forecast, Setting, State},
 };
 use jiff::Timestamp;
 use parking_lot::Mutex;
 
-use crate::driver::UnderWay;
+use self::{
+    recent::Recent,
+    trigger::{MOST_MOVED, Trigger},
+};
+use crate::{
+    driver::UnderWay,
+    events::Whose,
+    guard::{Guard, Told},
+    path::Notes,
+    snapshot::Applied,
+};
 
 /// Between two points.
 pub(crate) const EVERY: Duration = Duration::from_secs(5);
 const EVERY_NANOS: Nanos = 5 * SECOND;
-/// Points of which first contents make one p95: 30 s.
-const LATENCY_SLOTS: usize = 6;
-/// First contents that a p95 takes.
-const ENOUGH: u64 = 20;
 /// Points of which outcomes make a ratio, at most: an hour.
 const MOST_SLOTS: u64 = 720;
-
-/// What makes a route leave its first tier.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Trigger {
-    /// Attempts that failed, of those of the slow window of the breaker.
-    ErrorRatio,
-    /// The 95th percentile of times to first content over 30 s, against the objective of the route, ms.
-    Latency,
-    /// Work in flight at the replica that has least of it, in per cent of its limit.
-    Concurrency,
-}
-
-impl Trigger {
-    const ALL: [Self; 3] = [Self::ErrorRatio, Self::Latency, Self::Concurrency];
-
-    /// Returns the word of people and metrics.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::ErrorRatio => "error ratio",
-            Self::Latency => "p95 latency",
-            Self::Concurrency => "concurrency",
-        }
-    }
-
-    const fn scale(self) -> Scale {
-        match self {
-            Self::ErrorRatio => Scale::Ratio,
-            Self::Latency | Self::Concurrency => Scale::Count,
-        }
-    }
-}
 
 /// What a route is held against, and how much it has to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,6 +58,12 @@ pub(crate) struct Stand {
     pub(crate) objective: Option<Nanos>,
     /// Work in flight, in per cent of the limit.
     pub(crate) load: Option<f64>,
+    /// The score of drift, where an alarm moves the route and a row was looked at.
+    pub(crate) drift: Option<f64>,
+    /// The confidence that is accepted of the first tier.
+    pub(crate) at_least: Option<f64>,
+    /// The guards that move requests, by their keys.
+    pub(crate) guards: Vec<&'static str>,
 }
 
 /// The forecasts of all routes.
@@ -88,7 +74,7 @@ pub(crate) struct Forecasts(Mutex<BTreeMap<String, Route>>);
 struct Route {
     /// Outcomes and bad ones, point by point, the latest first; what still grows stands at the front.
     outcomes: VecDeque<(u64, u64)>,
-    times: VecDeque<Sketch>,
+    recent: Recent,
     triggers: BTreeMap<Trigger, Watched>,
 }
 
@@ -98,20 +84,46 @@ struct Watched {
     value: Option<f64>,
 }
 
-/// Returns how the routes of a revision stand.
-pub(crate) fn stands(now: &UnderWay) -> Vec<Stand> {
+/// Returns how the routes of a revision stand at a time of the wall, ns.
+pub(crate) fn stands(now: &UnderWay, applied: &Applied, wall: u64) -> Vec<Stand> {
     let revision = &now.revision;
     let stand = |route: &evenkeel_core::Route| {
         let first = route.tiers.first()?;
         let path = &revision.paths[first.path.index()];
+        // While a revision is replaced the core may be ahead: what else is known of a route is found by its name.
+        let of = applied.deployment.revision.route(&route.name);
         Some(Stand {
             route: route.name.clone(),
             errors: path.breaker.slow,
             objective: path.objective,
             load: load(now, first),
+            drift: of.and_then(|it| drifting(applied, it.index(), wall)),
+            at_least: of.and_then(|it| at_least(applied, it.index())),
+            guards: of.map(|it| guards(applied.guards[it.index()].as_deref())).unwrap_or_default(),
         })
     };
     revision.routes.iter().filter_map(stand).collect()
+}
+
+/// Returns the score of drift of a route that an alarm moves; 1 is an alarm, and as long as one stands it is no less.
+fn drifting(applied: &Applied, route: usize, wall: u64) -> Option<f64> {
+    let policy = applied.deployment.revision.routes[route].drift.as_ref();
+    policy.filter(|it| it.mode == DriftMode::Enforce && it.start_at > 0)?;
+    let seen = applied.monitors[route].as_ref()?.standing(wall).seen?;
+    let least = if seen.state == drift::State::Drift { 1_000 } else { 0 };
+    Some(seen.score.max(least) as f64 / 1e3)
+}
+
+/// Returns the confidence that is accepted of the first tier of a route.
+fn at_least(applied: &Applied, route: usize) -> Option<f64> {
+    let first = applied.deployment.revision.routes[route].tiers.first()?;
+    applied.deployment.paths[first.path.index()].accept.as_ref().map(|it| it.at_least)
+}
+
+/// Returns the guards of a route that move requests.
+fn guards(guard: Option<&Guard>) -> Vec<&'static str> {
+    let all = guard.iter().flat_map(|it| &it.spec.guards);
+    all.filter(|it| it.start_at.is_some()).map(|it| it.asks.name()).collect()
 }
 
 /// Returns how full the emptiest replica of a tier is, in per cent; none where nothing limits it.
@@ -124,13 +136,20 @@ fn load(now: &UnderWay, tier: &Tier) -> Option<f64> {
 }
 
 impl Forecasts {
-    /// Takes note of a request that is over.
-    pub(crate) fn decision(&self, it: &Decision) {
+    /// Takes note of a request that is over, with what guards found in it and what else is known of its attempts.
+    pub(crate) fn decision(&self, it: &Decision, judged: Option<&Told>, notes: &[(Whose, Notes)]) {
         let name = &it.revision.routes[it.route.index()].name;
         let mut routes = self.0.lock();
         // One that has had no tick has nothing to be held against.
         let Some(route) = routes.get_mut(name) else { return };
+        for (guard, moves) in judged.iter().flat_map(|it| it.moves()) {
+            route.recent.guard(guard, moves);
+        }
         for attempt in it.attempts.iter().filter(|it| it.tier == 0 && it.role == Role::Answer) {
+            let of = notes.iter().filter(|it| it.0 == Whose::Attempt(attempt.attempt));
+            if let Some(sure) = of.filter_map(|it| it.1.judged.as_ref()?.compared()).next() {
+                route.recent.sure(sure);
+            }
             let bad = match attempt.result.evidence() {
                 Evidence::Success => false,
                 Evidence::Hard | Evidence::Soft => true,
@@ -196,35 +215,39 @@ impl Route {
         if let Some((all, failed)) = self.outcomes.front_mut() {
             (*all, *failed) = (*all + 1, *failed + u64::from(bad));
         }
-        if let (Some(sketch), Some(took)) = (self.times.front_mut(), took) {
-            sketch.update(at, took as f64 / 1e3);
+        if let Some(took) = took {
+            self.recent.took(at, took);
         }
     }
 
     fn tick(&mut self, at: u64, stand: &Stand) {
-        let slots = (stand.errors.window / EVERY_NANOS).clamp(1, MOST_SLOTS);
-        for trigger in Trigger::ALL {
-            let point = match trigger {
-                Trigger::ErrorRatio => {
-                    Some((self.errors(stand.errors), f64::from(stand.errors.bad.thousandths()) / 1e3))
-                }
-                Trigger::Latency => stand.objective.map(|it| (self.p95(), it as f64 / 1e6)),
-                Trigger::Concurrency => stand.load.map(|it| (Some(it), 100.0)),
-            };
-            self.point(at, trigger, point);
+        let points = self.points(stand);
+        // FORE-5: nothing limits the route any more by what is not among them.
+        self.triggers.retain(|trigger, _| points.iter().any(|it| it.0 == *trigger));
+        for (trigger, value, threshold) in points {
+            self.point(at, trigger, (value, threshold));
         }
+        let slots = (stand.errors.window / EVERY_NANOS).clamp(1, MOST_SLOTS);
         self.outcomes.push_front((0, 0));
         self.outcomes.truncate(usize::try_from(slots).unwrap_or(1));
-        self.times.push_front(Sketch::default());
-        self.times.truncate(LATENCY_SLOTS);
+        self.recent.turn();
     }
 
-    fn point(&mut self, at: u64, trigger: Trigger, point: Option<(Option<f64>, f64)>) {
-        let Some((value, threshold)) = point else {
-            self.triggers.remove(&trigger);
-            return;
-        };
-        let setting = Setting { scale: trigger.scale(), side: Side::Above, threshold, horizon: FIVE_MINUTES };
+    /// Returns what can move the route (FORE-6), where each stands, and its threshold.
+    fn points(&self, stand: &Stand) -> Vec<(Trigger, Option<f64>, f64)> {
+        let recent = &self.recent;
+        let errors = f64::from(stand.errors.bad.thousandths()) / 1e3;
+        let mut points = vec![(Trigger::ErrorRatio, self.errors(stand.errors), errors)];
+        points.extend(stand.objective.map(|it| (Trigger::Latency, recent.p95(), it as f64 / 1e6)));
+        points.extend(stand.load.map(|it| (Trigger::Concurrency, Some(it), 100.0)));
+        points.extend(stand.drift.map(|it| (Trigger::Drift, Some(it), 1.0)));
+        points.extend(stand.at_least.map(|it| (Trigger::Confidence, recent.confidence(), it)));
+        points.extend(stand.guards.iter().map(|it| (Trigger::Guard(it), recent.moved(it), MOST_MOVED)));
+        points
+    }
+
+    fn point(&mut self, at: u64, trigger: Trigger, (value, threshold): (Option<f64>, f64)) {
+        let setting = trigger.setting(threshold);
         // FORE-5.
         self.triggers.retain(|it, watched| *it != trigger || watched.setting == setting);
         if !self.triggers.contains_key(&trigger)
@@ -242,15 +265,6 @@ impl Route {
     fn errors(&self, rule: Rate) -> Option<f64> {
         let (all, bad) = self.outcomes.iter().fold((0, 0), |(all, bad), it| (all + it.0, bad + it.1));
         (all >= u64::from(rule.samples) && all > 0).then(|| bad as f64 / all as f64)
-    }
-
-    fn p95(&self) -> Option<f64> {
-        let mut all = Sketch::default();
-        for it in &self.times {
-            // All sketches have the same buckets.
-            let _ = all.merge(it);
-        }
-        all.read(0.95, ENOUGH).map(|it| it.value / 1e3)
     }
 }
 

@@ -240,6 +240,12 @@ impl Gateway {
         }
     }
 
+    /// Makes a point of what may let routes fall back, as of a time of the wall. It does so by itself every five seconds; whoever
+    /// plays time does it here.
+    pub fn foresee(&self, at: Timestamp) {
+        self.0.foresee(at);
+    }
+
     /// Finds the record of a request among the last ones.
     pub fn decision(&self, id: &str) -> Option<api::Decision> {
         self.0.events.find(id)
@@ -293,8 +299,16 @@ async fn foresee(shared: Weak<Shared>) {
     loop {
         ticks.tick().await;
         let Some(alive) = shared.upgrade() else { return };
-        let at = u64::try_from(Timestamp::now().as_nanosecond()).unwrap_or(0);
-        alive.events.forecasts.tick(at, &forecast::stands(&alive.driver.under_way()));
+        alive.foresee(Timestamp::now());
+    }
+}
+
+impl Shared {
+    /// Makes a point of what may let a route fall back.
+    fn foresee(&self, at: Timestamp) {
+        let at = drift::nanos(at);
+        let stands = forecast::stands(&self.driver.under_way(), &self.applied.load(), at);
+        self.events.forecasts.tick(at, &stands);
     }
 }
 

@@ -67,6 +67,15 @@ impl Judged {
         Permille::new(right.unwrap_or_else(said))
     }
 
+    /// Returns what was compared with what is asked for, of the row in which that is least: how likely it is right where that was
+    /// learnt, else how sure it was; none where that is not known.
+    pub(crate) fn compared(&self) -> Option<f64> {
+        match &self.by {
+            Some(_) => self.rows.as_ref()?.iter().min().map(|it| f64::from(*it) / 1e3),
+            None => self.least.filter(|it| it.is_finite()),
+        }
+    }
+
     /// Returns what a client is told of how likely it is right; none where that is nothing.
     pub(crate) fn sure(&self) -> Option<Sure> {
         let learnt = &self.by.as_ref()?.learnt;

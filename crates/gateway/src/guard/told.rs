@@ -92,6 +92,13 @@ impl Told {
         })
     }
 
+    /// Returns of each guard whose breach decides something, and that could measure the request, whether it moves it.
+    pub(crate) fn moves(&self) -> impl Iterator<Item = (&'static str, bool)> {
+        let decides = self.each().filter(|(guard, _)| guard.start_at.is_some());
+        decides
+            .filter_map(|(guard, found)| Some((guard.asks.name(), guard.asks.breached(found.value?, guard.threshold))))
+    }
+
     /// Returns what the core compares: of guards whose breach decides something, and that could be measured.
     pub(crate) fn verdict(&self) -> GuardVerdict {
         let decides = self.each().filter(|(guard, _)| guard.start_at.is_some());

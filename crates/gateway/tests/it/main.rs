@@ -19,6 +19,7 @@ mod enrich;
 mod faults;
 mod feedback;
 mod fields;
+mod foresee;
 mod grpc;
 mod guards;
 mod hostile;
