@@ -34,7 +34,7 @@ use evenkeel_signals::{
 use self::{look::Look, rows::Rows};
 pub(crate) use self::{
     look::{Seen, SeenValue},
-    risk::Risk,
+    risk::{Lesson, Risk},
     told::{Came, Told},
 };
 use crate::{ask::Question, protocol::openai::question::last_words};

@@ -8,6 +8,7 @@
 //! # Invariants
 //! - `RISK-1`: a cell with fewer than 50 rows gives no number.
 //! - `RISK-2`: rows fade and merge as those of every calibrator do (`CAL-1`, `CAL-2`).
+//! - `RISK-3`: a request counts once: a label that comes later changes what it counts as, and not how often or how much.
 
 use std::sync::LazyLock;
 
@@ -86,6 +87,11 @@ impl FallbackRisk {
         self.0.update(at, &Row { label: &NAMES[seen.cell()], confidence: None, right: failed });
     }
 
+    /// Counts a request of that time anew of which a label says otherwise than what was known when it was counted (`RISK-3`).
+    pub fn amend(&mut self, at: u64, seen: &Seen, failed: bool) {
+        self.0.amend(at, &Row { label: &NAMES[seen.cell()], confidence: None, right: failed });
+    }
+
     /// Says how likely the primary's answer to a request fails, as of `now`; nothing where too few were like it (`RISK-1`).
     pub fn read(&self, now: u64, seen: &Seen) -> Option<Reading> {
         let name = &NAMES[seen.cell()];
@@ -162,6 +168,25 @@ mod tests {
         let (usual, strange) = (risk.read(200, &USUAL).expect("200"), risk.read(200, &noisy).expect("51"));
         assert!(usual.p < 0.09 && strange.p > 0.8, "{usual:?} {strange:?}");
         assert!((strange.n - 51.0).abs() < 1e-6 && strange.as_of == 200);
+    }
+
+    #[test]
+    fn risk_3_what_a_label_says_later_counts_as_if_it_had_been_known_at_once() {
+        let (mut late, mut early) = (FallbackRisk::default(), FallbackRisk::default());
+        // Sixty days, over several half-lives.
+        let step = crate::calibrate::HALF_LIFE_NS / 70;
+        let wrong = |it: u64| it.is_multiple_of(3);
+        (0..600).for_each(|it| late.update(it * step, &USUAL, false));
+        (0..600).for_each(|it| early.update(it * step, &USUAL, wrong(it)));
+        assert_ne!(late.read(600 * step, &USUAL), early.read(600 * step, &USUAL));
+        (0..600).filter(|it| wrong(*it)).for_each(|it| late.amend(it * step, &USUAL, true));
+        let (read, expected) = (late.read(600 * step, &USUAL), early.read(600 * step, &USUAL));
+        assert!(read == expected && read.is_some(), "exact, at any age: {read:?}, {expected:?}");
+        // A label that replaces another takes its word back; what nobody counted stays nothing.
+        late.amend(3 * step, &USUAL, false);
+        late.amend(3 * step, &USUAL, true);
+        late.amend(0, &Seen { noisy: true, ..USUAL }, true);
+        assert_eq!(late.read(600 * step, &USUAL), expected);
     }
 
     #[test]

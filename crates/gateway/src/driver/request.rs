@@ -57,6 +57,7 @@ use crate::{
     bill::{Bill, Counts},
     cache::{Came, Copy, Entry, Similar},
     events::{Attempts, Events, Whose},
+    guard::Lesson,
     judge::{self, Asked, Judged},
     path::{Chunk, Ended, Left, Meaning, Notes, Piece, Search},
     post::{self, Posted},
@@ -148,6 +149,8 @@ struct Task {
     judging: Option<Judging>,
     /// Its rows, for whoever compares them.
     rows: Rows,
+    /// What its label may teach of inputs like its own.
+    lesson: Option<Lesson>,
 }
 
 impl Task {

@@ -1,11 +1,14 @@
 //! Risk: how likely the first tier's answer will not do, learnt in this process from what became of requests that looked alike.
 //!
-//! Counted are requests whose first tier has answered, well or not well enough: what is rejected, breaks the contract or is not
-//! sure enough has failed. A server that is down says nothing of inputs, and counts for nothing.
+//! Counted are requests whose first tier has answered, well or not well enough: what is rejected, breaks the contract, is not
+//! sure enough or is wrong by its label has failed. Labels come later, so what was told of an answer is kept until then. A server
+//! that is down says nothing of inputs, and counts for nothing.
 //!
 //! # When it misleads
 //! Where it sends requests past the first tier, nothing more is learnt of those; what was counted fades, until too little is left to
 //! say anything, and the first tier is tried again.
+
+use std::sync::Arc;
 
 use evenkeel_core::{Decision, End, Nanos};
 use evenkeel_signals::risk::{FallbackRisk, Seen};
@@ -24,10 +27,30 @@ impl Risk {
         self.0.lock().read(now, seen).map(|it| it.p)
     }
 
-    /// Learns from a request that is over.
-    pub(crate) fn learn(&self, now: Nanos, seen: &Seen, decision: &Decision) {
-        if let Some(failed) = failed(decision) {
-            self.0.lock().update(now, seen, failed);
+    /// Learns from a request that is over; returns what its label may change, where the first tier's answer was given.
+    pub(crate) fn learn(self: &Arc<Self>, now: Nanos, seen: Seen, decision: &Decision) -> Option<Lesson> {
+        let failed = failed(decision)?;
+        self.0.lock().update(now, &seen, failed);
+        (!failed).then(|| Lesson { risk: self.clone(), seen, at: now, wrong: false })
+    }
+}
+
+/// An answer of the first tier that counts as good until a label says that it is wrong.
+#[derive(Clone, Debug)]
+pub(crate) struct Lesson {
+    risk: Arc<Risk>,
+    /// What the request looked like: no value of it.
+    seen: Seen,
+    at: Nanos,
+    wrong: bool,
+}
+
+impl Lesson {
+    /// Takes in whether labels say that it is wrong; the last word counts.
+    pub(crate) fn hear(&mut self, wrong: bool) {
+        if wrong != self.wrong {
+            self.wrong = wrong;
+            self.risk.0.lock().amend(self.at, &self.seen, wrong);
         }
     }
 }

@@ -3,10 +3,10 @@
 use evenkeel_config::Truth;
 
 use super::{ROWS, Value};
-use crate::{judge, tensor::InferAnswer};
+use crate::{guard::Lesson, judge, tensor::InferAnswer};
 
 /// What is held of an answer.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Answered {
     /// Whose request it was.
     pub(crate) whose: u64,
@@ -14,6 +14,8 @@ pub(crate) struct Answered {
     pub(crate) private: bool,
     /// Its first rows; none of an answer that has none: it counts as one.
     pub(crate) rows: Vec<Said>,
+    /// What labels may teach of requests that looked like this one, where its first tier answered it and somebody asks.
+    pub(crate) lesson: Option<Lesson>,
 }
 
 /// What is held of a row.

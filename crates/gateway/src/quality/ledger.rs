@@ -24,12 +24,13 @@ use super::{
     nanos,
     trial::{By, Trial},
 };
-use crate::{cache::whose, events::certificate_void};
+use crate::{cache::whose, events::certificate_void, guard::Lesson};
 
 /// What an answer costs besides its rows, and what a row costs.
 const COST: usize = 192;
 const ROW: usize = size_of::<Row>();
 const COPIED: usize = 96;
+const TAUGHT: usize = size_of::<Lesson>();
 
 /// The answers of one route.
 pub(super) struct Ledger {
@@ -58,6 +59,8 @@ pub(super) struct Held {
     pub(super) rows: Box<[Row]>,
     /// What copies of it said, each of one path.
     pub(super) copies: Vec<Heard>,
+    /// What its labels teach of requests that looked like it, where the first tier answered all of it.
+    lesson: Option<Box<Lesson>>,
 }
 
 /// What a copy said.
@@ -183,7 +186,15 @@ pub(super) fn right(said: Option<Value>, claim: Claim, spec: &config::Quality) -
 impl Held {
     fn size(&self) -> usize {
         let copies = self.copies.iter().map(|it| COPIED + it.said.len() * size_of::<Option<Value>>());
-        COST + self.rows.len() * ROW + copies.sum::<usize>()
+        let taught = if self.lesson.is_some() { TAUGHT } else { 0 };
+        COST + self.rows.len() * ROW + copies.sum::<usize>() + taught
+    }
+
+    /// Teaches what its labels say: an answer is wrong where one of its rows is.
+    fn teach(&mut self, spec: &config::Quality) {
+        if let Some(lesson) = &mut self.lesson {
+            lesson.hear(self.rows.iter().any(|row| row.right(spec) == Some(false)));
+        }
     }
 }
 
@@ -224,8 +235,8 @@ impl Ledger {
         let names: Vec<u16> = it.tiers.iter().map(|name| self.name(name)).collect();
         let row = |row: Row| Row { tier: names.get(usize::from(row.tier)).copied().unwrap_or(u16::MAX), ..row };
         let rows = it.rows.into_iter().take(ROWS).map(row).collect();
-        let super::Answered { whose, private, .. } = it.answered;
-        let held = Held { at: it.at, steps: it.steps, whose, private, rows, copies: Vec::new() };
+        let super::Answered { whose, private, lesson, .. } = it.answered;
+        let held = Held { at: it.at, steps: it.steps, whose, private, rows, copies: Vec::new(), lesson: lesson.map(Box::new) };
         self.size += held.size();
         if let Some(before) = self.held.insert(it.id, held) {
             self.size -= before.size();
@@ -288,6 +299,7 @@ impl Ledger {
                 self.watches.entry(name.clone()).or_default().update(at, f64::from(p) / 1e3, right);
             }
         }
+        held.teach(&spec);
         for row in labelled {
             self.labelled((at, item.decision), row);
             self.compared((at, item.decision), row);

@@ -318,9 +318,9 @@ async fn inputs_that_break_the_contract_are_refused_and_others_that_are_wrong_ar
     check(&kit.infer("fraud", &rows(&json!([[50.0, 40.0, 1.0]]))).await, "0", "PRIMARY_HEALTHY");
 }
 
-/// The route of tensors of their own, whose first tier may fail as often as it likes, and says what its contract does not bear where
-/// the age is missing.
-async fn risky(folder: &Path) -> Kit {
+/// The route of tensors of their own, whose first tier may fail as often as it likes, and says this where the age is missing: above
+/// .6 its contract does not bear it.
+async fn risky(folder: &Path, without_age: f64) -> Kit {
     let (begin, end) =
         (CONFIG.find("    input: {features: {amount").expect("there"), CONFIG.find("  help:").expect("there"));
     let route = r#"    input: {features: {amount: {type: float}, age: {type: float, missing: -1}}, tensors: {country: {datatype: INT64}}, reference: fraud.ref}
@@ -335,24 +335,55 @@ async fn risky(folder: &Path) -> Kit {
       - {name: default, fixed: {outputs: {score: 0.5}}}
 "#;
     let config = format!("{}{route}{}", &CONFIG[..begin], &CONFIG[end..]).replace("GUARDS", "anomaly: off");
-    let score = |asked: &Asked<'_>| {
-        let of = |age: f64| if age < 0.0 { 0.9 } else { 0.2 };
+    let score = move |asked: &Asked<'_>| {
+        let of = |age: f64| if age < 0.0 { without_age } else { 0.2 };
         Ok(vec![TensorData::Floats(asked.numbers("age")?.into_iter().map(of).collect())])
     };
     let apart = model(&[("amount", "FP32"), ("age", "FP32"), ("country", "INT64")], &[("score", "FP32")], score);
     Kit::of(&config, folder, BTreeMap::from([("apart".to_owned(), apart)])).await
 }
 
+/// A request of that route.
+fn aged(age: f64) -> Value {
+    let one = |name: &str, datatype: &str, value: f64| json!({"name": name, "datatype": datatype, "shape": [1], "data": [value]});
+    let country = json!({"name": "country", "datatype": "INT64", "shape": [1], "data": [1]});
+    json!({"inputs": [one("amount", "FP32", 50.0), one("age", "FP32", age), country]})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_labels_say_was_wrong_before_is_sent_past_the_first_tier_until_they_say_otherwise() {
+    let folder = folder();
+    let kit = risky(folder.path(), 0.3).await;
+    let mut without_age = Vec::new();
+    for at in 0..90 {
+        let got = kit.infer("apart", &aged(if at < 30 { 40.0 } else { -1.0 })).await;
+        check(&got, "0", "PRIMARY_HEALTHY");
+        if at >= 30 {
+            without_age.push(got.header("evenkeel-decision").to_owned());
+        }
+    }
+    // Nothing but labels can tell: all were answered well, as far as anybody can see.
+    let label = async |correct: bool| {
+        let items: Vec<Value> = without_age.iter().map(|it| json!({"decision": it, "correct": correct})).collect();
+        let said = kit.post("/v1/feedback", json!(items).to_string(), &[]).await.json();
+        assert_eq!(said["refused"], 0, "{said}");
+    };
+    label(false).await;
+    let got = kit.infer("apart", &aged(-1.0)).await;
+    check(&got, "1", "INPUT_ANOMALY");
+    let record = kit.record(&got).await;
+    assert_eq!(against(&record), (vec!["INPUT_ANOMALY".to_owned()], vec!["fallback_risk".to_owned()]), "{record}");
+    assert!(guard(&record, "fallback_risk")["value"].as_str().expect("a number") > "0.8", "RISK-3: {record}");
+    check(&kit.infer("apart", &aged(40.0)).await, "0", "PRIMARY_HEALTHY");
+    label(true).await;
+    check(&kit.infer("apart", &aged(-1.0)).await, "0", "PRIMARY_HEALTHY");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_made_the_first_tier_fail_before_is_sent_past_it_and_others_are_not() {
     let folder = folder();
-    let kit = risky(folder.path()).await;
-    let one = |name: &str, datatype: &str, value: f64| json!({"name": name, "datatype": datatype, "shape": [1], "data": [value]});
-    let asked = async |age: f64| {
-        let country = json!({"name": "country", "datatype": "INT64", "shape": [1], "data": [1]});
-        let body = json!({"inputs": [one("amount", "FP32", 50.0), one("age", "FP32", age), country]});
-        kit.record(&kit.infer("apart", &body).await).await
-    };
+    let kit = risky(folder.path(), 0.9).await;
+    let asked = async |age: f64| kit.record(&kit.infer("apart", &aged(age)).await).await;
     // Enough that a failure now and then cuts nothing off.
     for _ in 0..30 {
         assert_eq!(asked(40.0).await["outcome"]["tier"], 0);

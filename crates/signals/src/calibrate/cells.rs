@@ -144,6 +144,18 @@ impl Calibrator {
         self.count(row, weight);
     }
 
+    /// Counts a row of that time the other way round: it was counted as another outcome, and turned out to be this one.
+    pub fn amend(&mut self, at: u64, row: &Row<'_>) {
+        let (factor, weight) = self.decay.count(at);
+        self.fade(factor);
+        let bin = self.bin(row.confidence);
+        // A row weighs the same whenever it is counted (`CAL-2`), so what is taken back is what was added.
+        if let Some(cell) = self.labels.get_mut(row.label).map(|cells| &mut cells[bin]) {
+            let right = cell.right + if row.right { weight } else { -weight };
+            cell.right = right.clamp(0.0, cell.n);
+        }
+    }
+
     fn count(&mut self, row: &Row<'_>, weight: f64) {
         let bin = self.bin(row.confidence);
         let one = Count { n: 1.0, right: f64::from(u8::from(row.right)) };

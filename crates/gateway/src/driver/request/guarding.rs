@@ -42,7 +42,7 @@ impl Task {
         self.rows = Rows { seen: rows, of: told.of };
         let guard = self.it.applied.guards[self.it.route.index()].as_ref();
         if let (Some(risk), Some(seen)) = (guard.and_then(|it| it.risk.as_ref()), seen) {
-            risk.learn(self.driver.clock.now(), &seen, decision);
+            self.lesson = risk.learn(self.driver.clock.now(), seen, decision);
         }
         Some(told)
     }

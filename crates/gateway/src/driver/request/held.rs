@@ -27,7 +27,8 @@ impl Task {
             tier: tiers.as_ref().and_then(|it| it.get(at).copied()),
             value: said.get(at).copied().flatten(),
         };
-        Answered { whose, private, rows: (0..all.min(ROWS)).map(row).collect() }
+        let lesson = self.lesson.take().filter(|_| !private);
+        Answered { whose, private, rows: (0..all.min(ROWS)).map(row).collect(), lesson }
     }
 }
 

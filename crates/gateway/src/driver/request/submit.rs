@@ -132,6 +132,7 @@ pub(crate) fn submit(
         unread: false,
         judging: guarding::beside(&it, driver.clock),
         rows: drift::Rows::default(),
+        lesson: None,
         id,
         driver: driver.clone(),
         events: events.clone(),

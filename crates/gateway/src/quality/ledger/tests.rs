@@ -45,7 +45,8 @@ fn id(at: u64, number: u128) -> u128 {
 /// Holds an answer of these rows: the tier, what it said, how sure it was.
 fn decide(ledger: &mut Ledger, (at, id): (u64, u128), rows: &[(u8, f64, Option<u16>)], private: bool) -> Vec<Arc<str>> {
     let said = |it: &(u8, f64, Option<u16>)| Said { tier: Some(it.0), value: Some(Value::Number(it.1)) };
-    let answered = Answered { whose: whose(&HeaderMap::new(), &[]), private, rows: rows.iter().map(said).collect() };
+    let whose = whose(&HeaderMap::new(), &[]);
+    let answered = Answered { whose, private, rows: rows.iter().map(said).collect(), lesson: None };
     let row = |it: &(u8, f64, Option<u16>)| Row::new(it.0, (!private).then_some(Value::Number(it.1)), it.2);
     let rows = rows.iter().map(row).collect();
     let tiers = vec!["primary".into(), "small".into()];
