@@ -56,7 +56,10 @@ pub struct TierQuality {
     /// By confidences alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label_free: Option<Figure>,
-    /// Since about when labels have shown that confidences are off: `label_free` is withdrawn.
+    /// By the confidences of its last 1,000 rows, where more are held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label_free_recent: Option<Figure>,
+    /// Since about when labels have shown that confidences are off: `label_free` and `label_free_recent` are withdrawn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub withdrawn: Option<Timestamp>,
     /// How often it would have been right on all labelled rows of its route, by copies.
@@ -83,7 +86,7 @@ pub struct Figure {
     pub n: u64,
     /// The time of the latest of them.
     pub as_of: Timestamp,
-    /// How it was found: `labels`, `delayed`, `powered`, `label_free`, `doubly_robust`.
+    /// How it was found: `labels`, `delayed`, `powered`, `label_free`, `label_free_recent`, `doubly_robust`.
     pub method: String,
     /// What it takes for granted.
     pub assumption: String,
@@ -103,6 +106,7 @@ pub struct Score {
 impl TierQuality {
     /// Returns every figure that there is.
     pub fn figures(&self) -> impl Iterator<Item = &Figure> {
-        [&self.accuracy, &self.delayed, &self.powered, &self.label_free, &self.copies].into_iter().flatten()
+        let free = [&self.label_free, &self.label_free_recent];
+        [&self.accuracy, &self.delayed, &self.powered].into_iter().chain(free).chain([&self.copies]).flatten()
     }
 }

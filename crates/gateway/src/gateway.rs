@@ -200,7 +200,7 @@ impl Gateway {
             counts.map(|(came, count)| (route.name.clone(), came.name(), count))
         });
         self.0.events.metrics.semantic_cache(counts);
-        self.0.events.metrics.quality(&self.quality(None));
+        self.0.events.metrics.quality(Timestamp::now(), &self.0.events.quality.shown());
         self.0.events.metrics.forecasts(self.0.events.forecasts.all().into_iter());
         let certified = applied.deployment.revision.routes.iter().zip(&applied.deployment.routes);
         let certified = certified.filter(|(_, spec)| spec.certificate.is_some()).map(|(route, _)| &route.name);
@@ -292,14 +292,17 @@ fn measured(applied: &Applied) -> Vec<Measured> {
     applied.deployment.revision.routes.iter().zip(&applied.deployment.routes).map(of).collect()
 }
 
-/// Makes a point of what may let a route fall back, every five seconds, for as long as the gateway lives.
+/// Makes a point of what may let a route fall back, and has figures of quality computed, every five seconds, for as long as the
+/// gateway lives.
 async fn foresee(shared: Weak<Shared>) {
     let mut ticks = interval(forecast::EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         let Some(alive) = shared.upgrade() else { return };
-        alive.foresee(Timestamp::now());
+        let now = Timestamp::now();
+        alive.foresee(now);
+        alive.events.quality.tick(now);
     }
 }
 

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! record ------\
-//! copy of it ----> queue -> one thread -> ledger of the route -> figures, when somebody asks
+//! copy of it ----> queue -> one thread -> ledger of the route -> figures, every five seconds and when somebody asks
 //! feedback ----/
 //! ```
 //!
@@ -25,6 +25,7 @@ mod item;
 mod ledger;
 mod publish;
 mod read;
+mod shown;
 mod trial;
 mod value;
 
@@ -50,6 +51,7 @@ pub(crate) use self::{
 };
 use self::{
     ledger::{Ledger, Row},
+    shown::Shown,
     trial::Trial,
 };
 use crate::{events::Count, shadow::Shadowed, sure::Sure};
@@ -72,6 +74,7 @@ pub(crate) struct Measured {
 /// Where records and labels meet.
 pub(crate) struct Quality {
     book: Arc<Mutex<Book>>,
+    shown: Arc<Shown>,
     queue: mpsc::Sender<Message>,
     count: Count,
 }
@@ -84,6 +87,8 @@ enum Message {
     Decided(Decided),
     Copied(Copied),
     Labels(Labels),
+    /// It is time to compute figures, ns.
+    Tick(u64),
 }
 
 /// An answer that waits for its labels.
@@ -112,18 +117,22 @@ impl Quality {
     pub(crate) fn start(count: Count) -> Self {
         let (queue, messages) = mpsc::channel(WAITING);
         let book = Arc::new(Mutex::new(Book::default()));
-        let (shared, counts) = (book.clone(), count.clone());
-        let started = thread::Builder::new().name("quality".into()).spawn(move || work(messages, &shared, &counts));
+        let shown = Arc::<Shown>::default();
+        let (shared, figures, counts) = (book.clone(), shown.clone(), count.clone());
+        let work = move || work(messages, (&shared, &figures), &counts);
+        let started = thread::Builder::new().name("quality".into()).spawn(work);
         if let Err(error) = started {
             tracing::error!(target: "evenkeel::quality", %error, "labels are not joined: no thread can be started");
         }
-        Self { book, queue, count }
+        Self { book, shown, queue, count }
     }
 
     /// Notes what routes are measured by. A route that is gone is forgotten; of a tier that has become another one, what was before.
     pub(crate) fn applied(&self, measured: Vec<Measured>) {
         let mut book = self.book.lock();
-        book.0.retain(|name, _| measured.iter().any(|it| it.route == *name));
+        let is_there = |name: &str| measured.iter().any(|it| it.route == name);
+        book.0.retain(|name, _| is_there(name));
+        self.shown.keep(is_there);
         for it in measured {
             let ledger = book.0.entry(it.route).or_insert_with(|| Ledger::new(it.spec.clone()));
             ledger.applied(it.spec, &it.tiers);
@@ -177,13 +186,26 @@ impl Quality {
 
     /// Says how often the tiers of a route are right.
     pub(crate) fn read(&self, route: &str, now: Timestamp) -> Option<api::RouteQuality> {
-        self.book.lock().0.get(route).map(|it| it.read(route, nanos(now)))
+        let mut book = self.book.lock();
+        let ledger = book.0.get_mut(route)?;
+        Some((*self.shown.asked(route, ledger, nanos(now))).clone())
     }
 
     /// Says it of all routes.
     pub(crate) fn read_all(&self, now: Timestamp) -> api::Quality {
-        let book = self.book.lock();
-        api::Quality { as_of: now, routes: book.0.iter().map(|(name, it)| it.read(name, nanos(now))).collect() }
+        let mut book = self.book.lock();
+        let of = |(name, it): (&String, &mut Ledger)| (*self.shown.asked(name, it, nanos(now))).clone();
+        api::Quality { as_of: now, routes: book.0.iter_mut().map(of).collect() }
+    }
+
+    /// Has figures computed that have changed. Where the queue is full, the next tick does it.
+    pub(crate) fn tick(&self, now: Timestamp) {
+        let _ = self.queue.try_send(Message::Tick(nanos(now)));
+    }
+
+    /// Returns what was computed last (QUAL-4).
+    pub(crate) fn shown(&self) -> Vec<Arc<api::RouteQuality>> {
+        self.shown.all()
     }
 
     /// Says how the certificate of a route stands by what was seen in service; none where it has none.
@@ -212,7 +234,7 @@ fn enters(id: u128, free: usize) -> bool {
     }
 }
 
-fn work(mut messages: mpsc::Receiver<Message>, book: &Mutex<Book>, count: &Count) {
+fn work(mut messages: mpsc::Receiver<Message>, (book, shown): (&Mutex<Book>, &Shown), count: &Count) {
     while let Some(message) = messages.blocking_recv() {
         match message {
             Message::Decided(it) => book.lock().decided(it, count),
@@ -223,11 +245,22 @@ fn work(mut messages: mpsc::Receiver<Message>, book: &Mutex<Book>, count: &Count
                 // Nobody listens any more where the client has left.
                 let _ = answer.send(items.into_iter().map(join).collect());
             }
+            Message::Tick(now) => {
+                let routes: Vec<String> = book.lock().0.keys().cloned().collect();
+                // Here, too, for who reads.
+                routes.iter().for_each(|name| book.lock().tick(name, shown, now));
+            }
         }
     }
 }
 
 impl Book {
+    fn tick(&mut self, route: &str, shown: &Shown, now: u64) {
+        if let Some(ledger) = self.0.get_mut(route) {
+            shown.tick(route, ledger, now);
+        }
+    }
+
     fn decided(&mut self, it: Decided, count: &Count) {
         // Its route is gone.
         let Some(ledger) = self.0.get_mut(&it.route) else { return };

@@ -139,10 +139,12 @@ fn quality_in_words(it: &TierQuality) -> String {
     let Some(right) = &it.accuracy else {
         let unknown = it.note.clone().unwrap_or_else(|| "not enough data".into());
         return match (&it.label_free, it.withdrawn) {
-            (Some(guess), _) => format!(
-                "{unknown}; by confidence {:.3}, n = {}, as of {}, {}",
-                guess.value, guess.n, guess.as_of, guess.assumption
-            ),
+            (Some(guess), _) => {
+                let Figure { value, n, as_of, assumption, .. } = guess;
+                let recent = it.label_free_recent.as_ref();
+                let recent = recent.map(|it| format!(", of the last {} {:.3}", it.n, it.value)).unwrap_or_default();
+                format!("{unknown}; by confidence {value:.3}, n = {n}{recent}, as of {as_of}, {assumption}")
+            }
             (None, Some(since)) => format!("{unknown}; by confidence withdrawn: labels disagree since {since}"),
             (None, None) => unknown,
         };
@@ -233,7 +235,7 @@ mod tests {
             "reason": "PRIMARY_HEALTHY", "since": at, "revision": "r", "tiers": [
                 with(0, json!({"tier": 0, "name": "t0", "rows": 150, "labels": 120, "accuracy": figure(0.91, 120, "labels"), "bounds": [0.728, 0.928]})),
                 with(1, json!({"tier": 1, "name": "t1", "rows": 3, "labels": 0, "note": "no labels: accuracy unknown"})),
-                with(2, json!({"tier": 2, "name": "t2", "rows": 3, "labels": 0, "note": "no labels: accuracy unknown", "label_free": figure(0.8, 30, "label_free")})),
+                with(2, json!({"tier": 2, "name": "t2", "rows": 3, "labels": 0, "note": "no labels: accuracy unknown", "label_free": figure(0.8, 3000, "label_free"), "label_free_recent": figure(0.6, 1000, "label_free_recent")})),
             ],
             "forecast": {"probability": 0.84, "within_s": 300, "because": "p95 latency", "value": 180.0, "threshold": 200.0, "warns": true,
                 "crosses_in_s": 120, "judged": 1000, "brier": 0.01, "skill": 0.6, "as_of": at},
@@ -247,7 +249,7 @@ mod tests {
         assert_eq!(lines[4], "no labels: accuracy unknown");
         assert_eq!(
             lines[6],
-            "no labels: accuracy unknown; by confidence 0.800, n = 30, as of 2026-01-01T00:00:00Z, true if so"
+            "no labels: accuracy unknown; by confidence 0.800, n = 3000, of the last 1000 0.600, as of 2026-01-01T00:00:00Z, true if so"
         );
         assert_eq!(lines[7], "likely to fall back within 5 min: 0.8, because p95 latency");
         route["forecast"]["warns"] = false.into();

@@ -47,6 +47,8 @@ pub(super) struct Ledger {
     pub(super) forgotten: u64,
     /// Whether what is promised of the route's thresholds is kept.
     pub(super) trial: Option<Trial>,
+    /// Something has come, or gone, since its figures were computed.
+    pub(super) changed: bool,
 }
 
 /// An answer.
@@ -209,6 +211,7 @@ impl Ledger {
             watches: BTreeMap::new(),
             forgotten: 0,
             trial: None,
+            changed: true,
         }
     }
 
@@ -217,7 +220,7 @@ impl Ledger {
         let named = |(name, since): &(String, Timestamp)| (Arc::from(name.as_str()), nanos(*since));
         let tiers: Vec<(Arc<str>, u64)> = tiers.iter().map(named).collect();
         self.watches.retain(|name, _| self.tiers.iter().any(|it| it.0 == *name && tiers.contains(it)));
-        (self.spec, self.tiers) = (spec, tiers);
+        (self.spec, self.tiers, self.changed) = (spec, tiers, true);
         self.bound();
     }
 
@@ -238,6 +241,7 @@ impl Ledger {
         let super::Answered { whose, private, lesson, .. } = it.answered;
         let held = Held { at: it.at, steps: it.steps, whose, private, rows, copies: Vec::new(), lesson: lesson.map(Box::new) };
         self.size += held.size();
+        self.changed = true;
         if let Some(before) = self.held.insert(it.id, held) {
             self.size -= before.size();
         }
@@ -257,6 +261,7 @@ impl Ledger {
         if self.trial.as_ref().is_some_and(|trial| trial.last() == it.path) {
             labelled.into_iter().for_each(|row| self.compared((it.at, it.id), row));
         }
+        self.changed = true;
         self.bound();
     }
 
@@ -304,6 +309,7 @@ impl Ledger {
             self.labelled((at, item.decision), row);
             self.compared((at, item.decision), row);
         }
+        self.changed = true;
         Ok(joined)
     }
 

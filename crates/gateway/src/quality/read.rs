@@ -24,6 +24,9 @@ const ALPHA: f64 = 0.05;
 /// Copies of fewer than so many of all labelled answers say nothing of the rest.
 const LEAST_SHARE: f64 = 0.01;
 
+/// Rows of a tier that count as recent: of fewer a mean of confidences would move by more than a point or two by chance.
+const RECENT: usize = 1_000;
+
 /// A row of the tier that is read, with the answer that it is of.
 type Of<'a> = (u128, &'a Held, &'a Row);
 
@@ -58,7 +61,11 @@ impl Ledger {
         let labelled = Labelled::of(&own, spec);
         let (delayed, bounds) = late(&own, (spec, now));
         let watch = self.watches.get(name).cloned().unwrap_or_default();
-        let (label_free, withdrawn) = label_free(&own, &watch);
+        let sure = |row: &Of<'_>| Some((row.1.at, row.2.p?));
+        let (free, withdrawn) = label_free(own.iter().filter_map(sure), &watch);
+        let last = own.iter().rev().filter_map(sure).take(RECENT);
+        // Where no more are held it is the same.
+        let recent = label_free(last, &watch).0.filter(|it| free.as_ref().is_some_and(|all| all.n > it.n));
         let heard = || held().filter_map(|(_, held)| Some((held, held.copies.iter().find(|it| it.path == *name)?)));
         api::TierQuality {
             tier: u8::try_from(at).unwrap_or(u8::MAX),
@@ -70,7 +77,8 @@ impl Ledger {
             delayed,
             bounds,
             powered: powered(&own, spec),
-            label_free,
+            label_free: free,
+            label_free_recent: recent.map(|it| api::Figure { method: "label_free_recent".into(), ..it }),
             withdrawn,
             copies: place.and_then(|place| copies((held().map(|it| it.1), name, place), spec)),
             agreement: agreement(heard()),
@@ -143,14 +151,13 @@ fn powered(rows: &[Of<'_>], spec: &config::Quality) -> Option<api::Figure> {
     powered.read().map(|it| figure(&it.estimate))
 }
 
-/// Says the accuracy by confidences alone, or since when labels have shown that it is off.
-fn label_free(rows: &[Of<'_>], watch: &ConceptDrift) -> (Option<api::Figure>, Option<jiff::Timestamp>) {
+/// Says the accuracy by confidences alone, each with its time and in thousandths, or since when labels have shown that it is off.
+fn label_free(
+    rows: impl Iterator<Item = (u64, u16)>,
+    watch: &ConceptDrift,
+) -> (Option<api::Figure>, Option<jiff::Timestamp>) {
     let mut all = LabelFree::default();
-    for (_, held, row) in rows {
-        if let Some(p) = row.p {
-            all.update(held.at, f64::from(p) / 1e3);
-        }
-    }
+    rows.for_each(|(at, p)| all.update(at, f64::from(p) / 1e3));
     match all.read(watch) {
         Ok(estimate) => (Some(figure(&estimate)), None),
         Err(Silent::ConceptDrift { since }) => (None, Some(wall(since))),

@@ -1,8 +1,9 @@
 //! Metrics of labels that come after the answer, and of how often tiers are right by them; of how likely a route falls back soon.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, atomic::AtomicU64};
 
 use evenkeel_api as api;
+use jiff::Timestamp;
 use prometheus_client::{
     metrics::{family::Family, gauge::Gauge},
     registry::Registry,
@@ -52,13 +53,13 @@ impl Metrics {
         self.quality.count.clone()
     }
 
-    /// Notes how often tiers are right as it is known now.
-    pub(crate) fn quality(&self, now: &api::Quality) {
+    /// Notes how often tiers are right as it was computed last.
+    pub(crate) fn quality(&self, now: Timestamp, routes: &[Arc<api::RouteQuality>]) {
         let Quality { accuracy, samples, age, .. } = &self.quality;
         accuracy.clear();
         samples.clear();
         age.clear();
-        for (route, tier) in now.routes.iter().flat_map(|it| it.tiers.iter().map(|tier| (&it.route, tier))) {
+        for (route, tier) in routes.iter().flat_map(|it| it.tiers.iter().map(|tier| (&it.route, tier))) {
             for figure in tier.figures() {
                 let path =
                     vec![("route", route.clone()), ("path", tier.name.clone()), ("method", figure.method.clone())];
@@ -67,7 +68,7 @@ impl Metrics {
                     accuracy.get_or_create(&labels).set(value);
                 }
                 samples.get_or_create(&path).set(i64::try_from(figure.n).unwrap_or(i64::MAX));
-                age.get_or_create(&path).set(now.as_of.duration_since(figure.as_of).as_secs_f64().max(0.0));
+                age.get_or_create(&path).set(now.duration_since(figure.as_of).as_secs_f64().max(0.0));
             }
         }
     }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use ulid::Ulid;
 
 use super::*;
-use crate::quality::{Answered, Malformed, Said, copies::Copied, item, wall};
+use crate::quality::{Answered, Malformed, Said, copies::Copied, item, shown::Shown, wall};
 
 const SECOND: u64 = 1_000_000_000;
 const DAY: u64 = 86_400 * SECOND;
@@ -228,6 +228,54 @@ fn confidences_are_used_until_labels_show_that_they_are_off() {
     assert!(tier.withdrawn.is_some_and(|since| since < wall(BEGIN + 1_000 * 60 * SECOND)));
     let powered = tier.powered.expect("labels and confidences");
     assert!((powered.value - 0.5).abs() < 0.03 && powered.n == 1_500, "{powered:?}");
+}
+
+#[test]
+fn a_mean_of_confidences_is_told_of_the_last_rows_beside_all_of_them() {
+    let mut ledger = ledger("");
+    let read = |ledger: &Ledger, now| ledger.read("score", now).tiers.remove(0);
+    for number in 0..3_000_u64 {
+        let at = BEGIN + number * SECOND;
+        decide(&mut ledger, (at, id(at, 1)), &[(0, 1.0, Some(if number < 2_000 { 900 } else { 600 }))], false);
+        if number == 999 {
+            let tier = read(&ledger, at);
+            assert_eq!(tier.label_free.map(|it| it.n), Some(1_000));
+            assert_eq!(tier.label_free_recent, None, "it would be the same");
+        }
+    }
+    let tier = read(&ledger, BEGIN + 3_000 * SECOND);
+    let (all, last) =
+        (tier.label_free.clone().expect("rows"), tier.label_free_recent.clone().expect("more than 1,000"));
+    assert_eq!((all.n, last.n, last.method.as_str()), (3_000, 1_000, "label_free_recent"));
+    assert!((all.value - 0.8).abs() < 1e-9 && (last.value - 0.6).abs() < 1e-9, "{all:?} {last:?}");
+    assert_eq!(tier.figures().count(), 2);
+}
+
+#[test]
+fn qual_4_figures_are_computed_where_something_has_changed_or_aged_and_read_as_they_stand() {
+    let (shown, mut ledger) = (Shown::default(), ledger(""));
+    assert!(shown.all().is_empty(), "nothing is computed for who reads");
+    let mut now = BEGIN;
+    decide(&mut ledger, (now, id(now, 1)), &[(0, 1.0, None)], false);
+    shown.tick("score", &mut ledger, now);
+    let first = shown.all().remove(0);
+    assert_eq!((first.held, first.as_of), (1, wall(now)));
+    now += 59 * SECOND;
+    shown.tick("score", &mut ledger, now);
+    assert!(Arc::ptr_eq(&first, &shown.all()[0]), "nothing has changed");
+    let asked = shown.asked("score", &mut ledger, now);
+    assert_eq!(asked.as_of, wall(now), "who asks is not given what is a minute old");
+    assert!(Arc::ptr_eq(&asked, &shown.asked("score", &mut ledger, now + 4 * SECOND)));
+    decide(&mut ledger, (now, id(now, 2)), &[(0, 1.0, None)], false);
+    assert_eq!(shown.all()[0].held, 1, "who reads computes nothing");
+    shown.tick("score", &mut ledger, now + SECOND);
+    assert_eq!(shown.all()[0].held, 2);
+    label(&mut ledger, now, (id(now, 2), r#""correct": true"#)).expect("sound");
+    assert_eq!(shown.asked("score", &mut ledger, now + SECOND).tiers[0].labels, 1, "a label is a change");
+    shown.tick("score", &mut ledger, now + 61 * SECOND);
+    assert_eq!(shown.all()[0].as_of, wall(now + 61 * SECOND), "it has aged");
+    shown.keep(|name| name != "score");
+    assert!(shown.all().is_empty());
 }
 
 #[test]
