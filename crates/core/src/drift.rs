@@ -14,6 +14,7 @@
 //! - `DRIFT-3`: the ramp begins one step's time after the route was left at the earliest (F-182), so that however often the signal
 //!   turns, the switches are at most 1 + 2 × elapsed / `every` (rule 8).
 //! - `DRIFT-4`: shares rise only, until the route is back or an alarm takes it down.
+//! - `DRIFT-5`: the reason is that of what was said last: that inputs have moved, or outputs alone.
 //!
 //! # When it misleads
 //! A quiet detector looks like a stale one: a shell says what it knows every ten seconds, or the route goes back.
@@ -37,10 +38,13 @@ pub(crate) const MAX_AGE: Nanos = 60 * SECOND;
 pub(crate) const ALARM: u64 = 2;
 
 /// What the shell may say of a route.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RouteSignal {
     /// Whether its inputs and outputs are those of its reference: 0 stable, 1 warning, 2 drift.
+    #[default]
     Drift,
+    /// The same, where all that has moved is what it answers.
+    OutputDrift,
     /// How many steps it has gone back from the thresholds of its certificate.
     Certificate,
 }
@@ -50,7 +54,17 @@ impl RouteSignal {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Drift => "drift",
+            Self::OutputDrift => "output_drift",
             Self::Certificate => "certificate",
+        }
+    }
+
+    /// Returns what a request compares of it.
+    const fn compared(self) -> Signal {
+        match self {
+            Self::Drift => Signal::Drift,
+            Self::OutputDrift => Signal::OutputDrift,
+            Self::Certificate => Signal::CertificateSteps,
         }
     }
 }
@@ -111,6 +125,8 @@ pub(crate) struct Kept {
     pub(crate) start_at: u8,
     /// The share that they get; none while the alarm stands.
     share: Option<Permille>,
+    /// What the alarm is about.
+    about: RouteSignal,
 }
 
 impl Kept {
@@ -122,7 +138,7 @@ impl Kept {
     /// Compares for a request.
     pub(crate) fn ask(self, entropy: u64) -> (Signal, u64, u64) {
         match self.share {
-            None => (Signal::Drift, ALARM, ALARM),
+            None => (self.about.compared(), ALARM, ALARM),
             // Of other bits than the lots of breakers: who has a high one there would never have a low one here.
             Some(share) => {
                 let lot = Permille::lot(entropy.rotate_left(17));
@@ -152,6 +168,7 @@ enum Turn {
 /// What was told, on the shell's clock.
 #[derive(Clone, Copy, Debug)]
 struct Told {
+    name: RouteSignal,
     value: u64,
     samples: u64,
     at: Nanos,
@@ -168,8 +185,8 @@ pub(crate) struct Drift {
 
 impl Drift {
     /// Takes in what the shell says.
-    pub(crate) fn hear(&mut self, now: Nanos, value: u64, samples: u64) {
-        self.told = Some(Told { value, samples, at: now });
+    pub(crate) fn hear(&mut self, now: Nanos, name: RouteSignal, (value, samples): (u64, u64)) {
+        self.told = Some(Told { name, value, samples, at: now });
     }
 
     fn known(&self, now: Nanos) -> Option<Told> {
@@ -249,7 +266,17 @@ impl Drift {
             Turn::Held { .. } => None,
             Turn::Back { .. } => Some(self.share(now, policy)),
         };
-        Some(Kept { start_at: self.above, share })
+        Some(Kept { start_at: self.above, share, about: self.about() })
+    }
+
+    /// Returns what was said last.
+    fn about(&self) -> RouteSignal {
+        self.told.map_or(RouteSignal::default(), |it| it.name)
+    }
+
+    /// Returns the reason of an alarm (DRIFT-5).
+    pub(crate) fn reason(&self) -> Reason {
+        self.about().compared().reason()
     }
 
     /// Returns the tier above which the route may not start.
@@ -270,13 +297,7 @@ impl Drift {
     /// Returns what took the route down, while it is held.
     pub(crate) fn trip(&self) -> Option<Trip> {
         let held = matches!(self.turn, Turn::Held { .. });
-        held.then_some(Trip {
-            rule: "drift",
-            result: None,
-            bad: ALARM as u32,
-            of: ALARM as u32,
-            reason: Reason::InputDrift,
-        })
+        held.then_some(Trip { rule: "drift", result: None, bad: ALARM as u32, of: ALARM as u32, reason: self.reason() })
     }
 
     /// Returns the state for people and programs; none where the route has no policy.

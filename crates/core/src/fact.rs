@@ -155,10 +155,12 @@ pub enum Signal {
     Noise,
     /// How often a tier failed inputs like this one, in ten-thousandths, against the share that is borne.
     FallbackRisk,
-    /// How the inputs of the route stand against their reference: 0 stable, 1 warning, 2 drift.
+    /// How the inputs and outputs of the route stand against their reference: 0 stable, 1 warning, 2 drift.
     Drift,
     /// The lot of this request in permille, against the share that tiers get back after drift.
     DriftLot,
+    /// As [`Self::Drift`], where all that has moved is what the route answers.
+    OutputDrift,
     /// How many steps the route has gone back from the thresholds of its certificate, against how many there are: with more the tier is
     /// not asked.
     CertificateSteps,
@@ -256,6 +258,7 @@ names! {
     FallbackRisk: "fallback_risk",
     Drift: "drift",
     DriftLot: "drift_lot_permille",
+    OutputDrift: "output_drift",
     CertificateSteps: "certificate_steps",
 }
 
@@ -331,7 +334,7 @@ impl Signal {
             Self::HedgeSamples | Self::HedgePushed | Self::HedgeLowered | Self::HedgeWins => Comparison::Below,
             Self::Leases | Self::RampLot | Self::Refusals | Self::Attempts | Self::GateWaiters => Comparison::AtLeast,
             Self::FirstToken | Self::FlightWaiters | Self::FlightWaited => Comparison::AtLeast,
-            Self::FallbackRisk | Self::Drift | Self::DriftLot => Comparison::AtLeast,
+            Self::FallbackRisk | Self::Drift | Self::DriftLot | Self::OutputDrift => Comparison::AtLeast,
             Self::LargerContext | Self::AnomalyP => Comparison::AtMost,
             _ => Comparison::Above,
         }
@@ -388,6 +391,7 @@ impl Signal {
             Self::InputContract => Reason::SchemaMismatch,
             Self::InputRange | Self::InputUnseen | Self::InputNorm => Reason::OutOfDistribution,
             Self::Drift => Reason::InputDrift,
+            Self::OutputDrift => Reason::PredictionDrift,
             Self::DriftLot => Reason::RecoveryRamp,
             Self::CertificateSteps => Reason::ConceptDrift,
         }

@@ -26,7 +26,6 @@ use crate::{
     change::BreakerChange,
     clock::{Nanos, SECOND},
     domain::Gates,
-    drift::RouteSignal,
     flight::{After, Flights},
     hedge::HedgePolicy,
     id::{AttemptId, PathId, RequestId, RouteId, UpstreamId},
@@ -160,8 +159,10 @@ impl Core {
                 let of = self.generation.revision.routes.get(route.index());
                 if let Some(slot) = of.and_then(|of| self.routes.get_mut(&of.name)) {
                     match name {
-                        RouteSignal::Drift => slot.machine.drift.hear(now, value, samples),
                         RouteSignal::Certificate => slot.machine.steps = u8::try_from(value).unwrap_or(u8::MAX),
+                        RouteSignal::Drift | RouteSignal::OutputDrift => {
+                            slot.machine.drift.hear(now, name, (value, samples));
+                        }
                     }
                     self.look_at_route(now, route);
                 }

@@ -249,7 +249,7 @@ impl RouteMachine {
 
     fn proposal(&self, at: Nanos, generation: &Generation, route: RouteId, it: Proposing) -> Output {
         let (stands, reason) = match it {
-            Proposing::Begins => (true, Reason::InputDrift),
+            Proposing::Begins => (true, self.drift.reason()),
             Proposing::Ends(reason) => (false, reason),
         };
         let policy = generation.revision.routes[route.index()].drift.as_ref();

@@ -151,9 +151,9 @@ impl Oracle {
                 self.health.suspect();
                 self.health.probed(*probe, *found);
             }
-            Input::Signal { route, value, .. } => {
+            Input::Signal { route, name, value, .. } => {
                 self.health.before(now, core, false);
-                self.measured.told(now, *route, *value);
+                self.measured.told(now, *route, (*name, *value));
             }
             Input::Timeout | Input::Drain | Input::Landed { .. } => self.health.before(now, core, false),
         }

@@ -9,7 +9,7 @@ mod schema;
 use std::{path::Path, sync::Arc};
 
 use evenkeel_config::{Deployment, Diagnostic, Severity};
-use evenkeel_core::{Nanos, Revision, RouteId};
+use evenkeel_core::{Nanos, Revision, RouteId, RouteSignal};
 
 pub(crate) use schema::{Server, WhenFull};
 
@@ -53,6 +53,8 @@ pub(crate) struct Drift {
     pub(crate) spread: Nanos,
     /// Nothing is said when it is over.
     pub(crate) silent: bool,
+    /// As what it is told.
+    pub(crate) of: RouteSignal,
 }
 
 /// What must hold for every seed.

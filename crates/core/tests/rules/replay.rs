@@ -9,7 +9,7 @@ const INPUTS: usize = 100_000;
 
 /// The hash that every machine and every profile must give. It changes with every rule of decision that changes, and
 /// then on purpose: the test prints the new one.
-const GOLDEN: u64 = 0x0F98_FE5C_1349_F165;
+const GOLDEN: u64 = 0x2C8C_0C9F_2D92_B851;
 
 fn sequence() -> History {
     let mut world = World::new(42, sample(42));

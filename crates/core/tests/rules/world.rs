@@ -392,7 +392,8 @@ impl World {
         if bits.one_in(12) {
             let route = RouteId(bits.below(self.core.revision().routes.len() as u64) as u16);
             let (value, samples) = ([0, 1, 2, 2][bits.below(4) as usize], bits.below(9_000));
-            self.feed(Input::Signal { route, name: RouteSignal::Drift, value, samples });
+            let name = [RouteSignal::Drift, RouteSignal::OutputDrift][bits.below(2) as usize];
+            self.feed(Input::Signal { route, name, value, samples });
             if bits.one_in(12) {
                 let steps = self.steps.entry(route).or_default();
                 *steps += 1;

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use evenkeel_core::{
-    DriftMode, DriftPolicy, Nanos, Proposal, Revision, RouteId, Rule, SECOND, Signal, Start, Transition,
+    DriftMode, DriftPolicy, Nanos, Proposal, Reason, Revision, RouteId, RouteSignal, Rule, SECOND, Signal, Start,
+    Transition,
 };
 
 use super::{Broken, watch::Watch};
@@ -15,8 +16,8 @@ const BELIEVED: Nanos = 60 * SECOND;
 /// What was said of a route.
 #[derive(Clone, Debug, Default)]
 struct Said {
-    /// When, and what.
-    words: Vec<(Nanos, u64)>,
+    /// When, of what, and what.
+    words: Vec<(Nanos, RouteSignal, u64)>,
     proposed: bool,
     /// When it was last taken down for drift.
     down: Option<Nanos>,
@@ -39,14 +40,21 @@ impl Measured {
     }
 
     /// Notes what a detector says.
-    pub(super) fn told(&mut self, now: Nanos, route: RouteId, value: u64) {
-        self.said[route.index()].words.push((now, value));
+    pub(super) fn told(&mut self, now: Nanos, route: RouteId, (name, value): (RouteSignal, u64)) {
+        self.said[route.index()].words.push((now, name, value));
     }
 
     /// Says whether the alarm of a route stood before a moment.
     fn alarmed(&self, route: RouteId, before: Nanos) -> bool {
-        let last = self.said[route.index()].words.iter().rev().find(|(at, _)| *at < before);
-        last.is_some_and(|(at, value)| *value >= 2 && before - at <= BELIEVED)
+        let last = self.said[route.index()].words.iter().rev().find(|(at, ..)| *at < before);
+        last.is_some_and(|(at, _, value)| *value >= 2 && before - at <= BELIEVED)
+    }
+
+    /// Says whether an alarm may have a reason, by what was said last.
+    fn names(&self, route: RouteId, reason: Reason) -> bool {
+        let last = self.said[route.index()].words.last().map(|it| it.1);
+        let outputs = last == Some(RouteSignal::OutputDrift);
+        reason == if outputs { Reason::PredictionDrift } else { Reason::InputDrift }
     }
 
     /// Judges a start: no tier is asked that a guard, or drift under `enforce`, keeps it from.
@@ -79,7 +87,7 @@ impl Measured {
         };
         let (every, down) = (policy.every, it.to > it.from);
         // At this very moment it counts, too.
-        if down != self.alarmed(it.route, it.at + 1) {
+        if down != self.alarmed(it.route, it.at + 1) || (down && !self.names(it.route, it.reason)) {
             return broken("a route moves for drift, against what is said of it");
         }
         let said = &mut self.said[it.route.index()];
@@ -95,9 +103,10 @@ impl Measured {
     pub(super) fn proposed(&mut self, it: &Proposal) -> Result<(), Broken> {
         let recommends = self.policy(it.route).is_some_and(|policy| policy.mode == DriftMode::Recommend);
         let alarmed = self.alarmed(it.route, it.at + 1);
+        let named = !it.stands || self.names(it.route, it.reason);
         let said = &mut self.said[it.route.index()];
         let before = std::mem::replace(&mut said.proposed, it.stands);
-        match recommends && before != it.stands && alarmed == it.stands {
+        match recommends && named && before != it.stands && alarmed == it.stands {
             true => Ok(()),
             false => Err(("DRIFT-2", None, format!("a proposal out of turn: {:?}", (it.stands, it.reason)))),
         }

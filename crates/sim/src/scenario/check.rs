@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use evenkeel_config::{Deployment, Duration, Findings, Key};
-use evenkeel_core::{Features, Nanos, Operation, Protocol, ResultCode, Revision, RouteId, SECOND};
+use evenkeel_core::{Features, Nanos, Operation, Protocol, ResultCode, Revision, RouteId, RouteSignal, SECOND};
 
 use super::{
     Drift, Expect, Scenario,
@@ -123,6 +123,10 @@ impl Check<'_, '_> {
             length: it.length.nanos(),
             spread: it.spread.map_or(0, Duration::nanos),
             silent: it.then == schema::Then::Silent,
+            of: match it.of {
+                schema::Of::Inputs => RouteSignal::Drift,
+                schema::Of::Outputs => RouteSignal::OutputDrift,
+            },
         })
     }
 

@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub(crate) use self::{
-    drift::{Drift, Then},
+    drift::{Drift, Of, Then},
     expect::Expect,
     fault::Fault,
     load::{Arrivals, Load, Tokens},
@@ -115,9 +115,14 @@ mod tests {
             );
             assert!(page.contains(&table), "the page has to say:\n{table}");
         }
-        for schema in
-            [schema_for!(FaultKind), schema_for!(On), schema_for!(Arrivals), schema_for!(WhenFull), schema_for!(Then)]
-        {
+        for schema in [
+            schema_for!(FaultKind),
+            schema_for!(On),
+            schema_for!(Arrivals),
+            schema_for!(WhenFull),
+            schema_for!(Then),
+            schema_for!(Of),
+        ] {
             for word in
                 schema.to_value()["oneOf"].as_array().expect("words").iter().filter_map(|it| it["const"].as_str())
             {

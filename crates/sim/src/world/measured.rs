@@ -1,6 +1,6 @@
 //! What is measured of inputs: detectors that say how a route stands, and guards that find a request suspicious.
 
-use evenkeel_core::{GuardVerdict, Input, Nanos, Route, RouteSignal, SECOND, Signal};
+use evenkeel_core::{GuardVerdict, Input, Nanos, Route, SECOND, Signal};
 
 use super::{What, World};
 use crate::dice::{Dice, Purpose};
@@ -28,7 +28,7 @@ impl World<'_> {
             return;
         }
         let value = if over { 0 } else { 2 };
-        self.feed(Input::Signal { route: drift.route, name: RouteSignal::Drift, value, samples: ROWS }, None);
+        self.feed(Input::Signal { route: drift.route, name: drift.of, value, samples: ROWS }, None);
         if !over {
             self.queue.add((self.now + EVERY).min(until), What::Drift(at, until));
         }

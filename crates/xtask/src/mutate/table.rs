@@ -178,6 +178,8 @@ mutations! {
     "F-182", "a route is back from drift without a dwell", "drift.rs":
         "Turn::Back { since: now, first: now.max(since.saturating_add(every)) }" =>
         "{ let _ = (since, every); Turn::Back { since: now, first: now } }";
+    "DRIFT-5", "what has moved is told wrong", "drift.rs":
+        "Self::OutputDrift => Signal::OutputDrift," => "Self::OutputDrift => Signal::Drift,";
     "G-003", "a tier is asked in spite of drift", "plan.rs":
         "if let Some(kept) = request.drift.filter(|kept| tier < kept.start_at) {" =>
         "if let Some(kept) = request.drift.filter(|kept| tier > kept.start_at) {";

@@ -39,6 +39,11 @@ pub(super) fn words(it: &Input) -> Option<String> {
         "drift" => {
             format!("the inputs of the route stand at {}, and {} is too much", state(&it.value), state(&it.threshold))
         }
+        "output_drift" => format!(
+            "the answers of the first tier, whose inputs are as they were, stand at {}, and {} is too much",
+            state(&it.value),
+            state(&it.threshold)
+        ),
         "drift_lot_permille" => format!(
             "the route comes back after drift: the lot of the request was {value}, and the share that it gets {threshold}"
         ),

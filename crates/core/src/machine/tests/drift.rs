@@ -18,6 +18,10 @@ impl Kit {
         self.feed(Input::Signal { route: RouteId(0), name: RouteSignal::Drift, value, samples: 5_000 });
     }
 
+    fn says_of_outputs(&mut self, value: u64) {
+        self.feed(Input::Signal { route: RouteId(0), name: RouteSignal::OutputDrift, value, samples: 5_000 });
+    }
+
     /// The detector says the same every ten seconds until a moment.
     fn tells(&mut self, value: u64, until: Nanos) {
         while self.now < until {
@@ -78,6 +82,32 @@ fn drift_2_under_enforce_an_alarm_moves_the_route_and_each_record_says_so() {
     assert_eq!((state.tier, state.reason, state.tiers[0].eligible), (1, Reason::InputDrift, false));
     assert_eq!((state.tiers[0].breaker, state.tiers[1].eligible), (BreakerState::Closed, true));
     assert_eq!(kit.drift().told, Some((2, 5_000)));
+}
+
+#[test]
+fn drift_5_what_has_moved_is_told_of_the_route_of_each_request_and_of_a_proposal() {
+    let mut kit = Kit::new(drifting(DriftMode::Enforce));
+    kit.says_of_outputs(1);
+    assert_eq!(kit.asks(1).outcome.tier, Some(0), "a warning moves nothing");
+    kit.says_of_outputs(2);
+    let decision = kit.asks(1);
+    assert_eq!((decision.outcome.tier, decision.reason), (Some(1), Reason::PredictionDrift));
+    let fact = decision.facts.iter().find(|fact| fact.signal == Signal::OutputDrift).expect("it is compared");
+    assert_eq!((fact.tier, fact.value, fact.threshold, fact.breached()), (0, 2, 2, true));
+    assert!(decision.rederives(), "rule 10");
+    // Inputs have moved as well: that is the reason from now on, and no second transition.
+    kit.says(2);
+    assert_eq!(kit.asks(1).reason, Reason::InputDrift);
+    assert_eq!(kit.moves(), [(Rule::Drift, 0, 1, Reason::PredictionDrift)], "G-001");
+    // However the end is told, it is the end.
+    kit.says_of_outputs(0);
+    kit.until(kit.now + EVERY);
+    assert_eq!(kit.asks(1).reason, Reason::RecoveryRamp);
+    let mut kit = Kit::new(drifting(DriftMode::Recommend));
+    kit.says_of_outputs(2);
+    kit.says(0);
+    let told: Vec<_> = kit.proposals().iter().map(|it| (it.stands, it.reason)).collect();
+    assert_eq!(told, [(true, Reason::PredictionDrift), (false, Reason::PrimaryHealthy)]);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::{
 };
 
 fn is_measured(fact: &&Fact) -> bool {
-    fact.signal.is_about_input() || matches!(fact.signal, Signal::Drift | Signal::DriftLot)
+    fact.signal.is_about_input() || matches!(fact.signal, Signal::Drift | Signal::OutputDrift | Signal::DriftLot)
 }
 
 fn revision(seed: u64, mode: Option<DriftMode>) -> Revision {
@@ -76,5 +76,35 @@ proptest! {
             }
         }
         prop_assert!(stands.values().all(|stands| !stands), "DRIFT-1: nobody says any more that it should");
+    }
+
+    #[test]
+    fn drift_5_the_reason_is_that_of_what_was_said_last(seed: u64) {
+        for mode in [DriftMode::Recommend, DriftMode::Enforce] {
+            let (mut said, mut found): (BTreeMap<RouteId, RouteSignal>, BTreeMap<RequestId, RouteSignal>) = Default::default();
+            let reason = |it: Option<&RouteSignal>| match it {
+                Some(RouteSignal::OutputDrift) => Reason::PredictionDrift,
+                _ => Reason::InputDrift,
+            };
+            for (_, entry) in &play(seed, Some(mode)).entries {
+                match entry {
+                    Entry::Input(Input::Signal { route, name, .. }) => drop(said.insert(*route, *name)),
+                    Entry::Input(Input::Admit(it)) => found.extend(said.get(&it.route).map(|name| (it.request, *name))),
+                    Entry::Output(Output::Proposed(it)) if it.stands => {
+                        prop_assert_eq!(it.reason, reason(said.get(&it.route)));
+                    }
+                    Entry::Output(Output::Transition(it)) if it.rule == Rule::Drift && it.to > it.from => {
+                        prop_assert_eq!(it.reason, reason(said.get(&it.route)));
+                    }
+                    Entry::Output(Output::Decision(it)) => {
+                        let alarms = it.facts.iter().filter(|it| matches!(it.signal, Signal::Drift | Signal::OutputDrift));
+                        for fact in alarms {
+                            prop_assert_eq!(fact.signal.reason(), reason(found.get(&it.request)));
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
     }
 }

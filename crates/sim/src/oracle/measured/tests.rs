@@ -96,6 +96,24 @@ fn g_001_a_route_that_moves_for_drift_against_what_is_said_or_too_soon_is_found(
 }
 
 #[test]
+fn drift_5_a_reason_that_is_not_what_was_said_is_found() {
+    let says = |name, value| Input::Signal { route: RouteId(0), name, value, samples: 5_000 };
+    let judge = |mode: &str, told: RouteSignal, said: RouteSignal| {
+        let mut forger = forger(mode);
+        forger.feed(says(told, 2), &says(said, 2), None, HONEST);
+        forger.found
+    };
+    use RouteSignal::{Drift, OutputDrift};
+    for name in [Drift, OutputDrift] {
+        assert_eq!([judge("enforce", name, name), judge("recommend", name, name)], [[""; 0]; 2]);
+    }
+    for (told, said) in [(Drift, OutputDrift), (OutputDrift, Drift)] {
+        assert_eq!(judge("enforce", told, said), ["G-001"]);
+        assert_eq!(judge("recommend", told, said), ["DRIFT-2"]);
+    }
+}
+
+#[test]
 fn drift_2_a_proposal_out_of_turn_is_found() {
     let mut silent = forger("recommend");
     told(&mut silent, 2, &|mut outputs| {

@@ -21,6 +21,20 @@ pub(crate) struct Drift {
     /// What is said when it is over: that all is `stable`, or nothing, as by a detector that has died, `silent`.
     #[serde(default)]
     pub(crate) then: Then,
+    /// What has moved: `inputs`, or `outputs` alone.
+    #[serde(default)]
+    pub(crate) of: Of,
+}
+
+/// What has moved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Of {
+    /// Inputs, whatever became of outputs.
+    #[default]
+    Inputs,
+    /// Outputs, while inputs are as they were.
+    Outputs,
 }
 
 /// What is said when a drift is over.
