@@ -9,7 +9,6 @@ mod infer;
 mod inspect;
 pub(crate) mod plan;
 pub(crate) mod read;
-mod replay;
 pub(crate) mod show;
 mod tally;
 mod time;

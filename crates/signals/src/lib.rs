@@ -25,6 +25,7 @@ pub mod guards;
 pub mod math;
 mod quantise;
 pub mod reference;
+pub mod replay;
 pub mod risk;
 pub mod row;
 pub mod score_map;

@@ -12,6 +12,7 @@ use evenkeel_signals::{
     drift::{Hold, State},
     eproc::Every,
     reference::{Column, Keyed, Live, Plan, Reference},
+    replay::{self, Watch},
     row::{RowId, Value as Read},
 };
 use serde_json::{Value as Json, json};
@@ -20,7 +21,6 @@ use super::{
     build::{Taking, Tell, rows},
     plan::Planned,
     read::Source,
-    replay::{self, Watch},
     time,
     words::{aligned, short, span_of},
 };
@@ -120,7 +120,7 @@ pub(crate) fn compare(
     ensure!(timed || reference.seasons().is_none(), "the reference has seasons: name the column of times by --time");
     let every = if timed { Every::Nanos(asked.every_ns) } else { Every::Rows(replay::ROWS) };
     let hold = if timed { Hold::default() } else { Hold { nanos: 0, ..Hold::default() } };
-    let watch = Watch::of(reference, every, asked.keyed.is_none(), hold);
+    let watch = Watch::of(reference, (replay::Asked::all(asked.every_ns), every), asked.keyed.is_none(), hold);
     let watch = watch.context("the reference has fewer than 1000 rows, or no column that can be watched")?;
     let mut run = Run::new(reference, watch, asked, timed);
     for (file, source) in sources.iter().enumerate() {

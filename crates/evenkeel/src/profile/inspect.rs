@@ -4,10 +4,11 @@ use evenkeel_signals::{
     cells::{Kind, Label, Value},
     drift::LEAST_ROWS,
     reference::{Column, ColumnKind, Reference, Role},
+    replay,
 };
 use serde_json::{Value as Json, json};
 
-use super::{build::rows, replay};
+use super::build::rows;
 
 /// Rows that a reference should have.
 const RECOMMENDED: u64 = 5_000;

@@ -23,6 +23,8 @@ pub(crate) struct Wishes {
     pub(crate) labels: Vec<String>,
     /// Columns of what came out.
     pub(crate) answers: Vec<String>,
+    /// The column of how sure a model was of that.
+    pub(crate) confidence: Option<String>,
     pub(crate) private: Vec<String>,
     pub(crate) dropped: Vec<String>,
     pub(crate) time: Option<String>,
@@ -110,6 +112,7 @@ impl Wishes {
         let roles = [
             named(&self.labels, "--label"),
             named(&self.answers, "--answer"),
+            named(self.confidence.as_slice(), "--confidence"),
             named(self.time.as_slice(), "--time"),
             named(&self.dropped, "--drop"),
         ];
@@ -145,6 +148,7 @@ impl Wishes {
         let role = match declared {
             _ if is(&self.labels) => Role::Label,
             _ if is(&self.answers) => Role::Output,
+            _ if is(self.confidence.as_slice()) => Role::Confidence,
             Some(it) => it.role,
             // What a route does not take is no input of it.
             None if !self.declared.is_empty() => return Ok(None),
@@ -178,6 +182,7 @@ impl Planned {
             let role = match column.role {
                 Role::Input => "input",
                 Role::Output => "answer",
+                Role::Confidence => "confidence",
                 Role::Label => "label",
             };
             let tally = tallies.iter().find(|it| it.name == column.name);

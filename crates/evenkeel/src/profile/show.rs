@@ -7,6 +7,7 @@ use evenkeel_signals::{
     cells::{Cells, Kind, Label, Value},
     eproc::Every,
     reference::{Column, ColumnKind, Reference, Role, Scalar},
+    replay::{self, Replayed},
 };
 use serde_json::{Value as Json, json};
 
@@ -14,7 +15,6 @@ use super::{
     build::rows,
     infer,
     inspect::{self, Warning},
-    replay::{self, Replayed},
     words::{aligned, hex, percent, short, span_of},
 };
 use crate::plot::{Axis, Figure, Series, Shape, spark};
@@ -57,7 +57,11 @@ struct Told<'a> {
 impl<'a> Shown<'a> {
     /// Looks at a reference; alarms are wanted once in so many ns.
     pub(crate) fn of(reference: &'a Reference, every_ns: u64) -> Self {
-        Self { reference, warnings: inspect::inspect(reference), replayed: replay::replay(reference, every_ns) }
+        Self {
+            reference,
+            warnings: inspect::inspect(reference),
+            replayed: replay::replay(reference, replay::Asked::all(every_ns)),
+        }
     }
 
     /// The scalars, of an embedding the first alone.
@@ -157,7 +161,7 @@ impl<'a> Shown<'a> {
         let _ = writeln!(text, "row score at a false-alarm rate of {rate}: {}", self.standing(rate).0);
         let _ = match &self.replayed {
             None => writeln!(text, "false alarms replayed: not enough rows, or none kept"),
-            Some(it) => writeln!(text, "false alarms replayed: {}", it.text()),
+            Some(it) => writeln!(text, "false alarms replayed: {}", replayed(it)),
         };
         text
     }
@@ -186,7 +190,7 @@ impl<'a> Shown<'a> {
             "header": header,
             "columns": self.told().iter().map(Told::json).collect::<Vec<_>>(),
             "row_score": self.standing(rate).1,
-            "replayed": self.replayed.as_ref().map(Replayed::json),
+            "replayed": self.replayed.as_ref().map(replayed_json),
             "warnings": self.warnings.iter().map(Warning::json).collect::<Vec<_>>(),
         })
     }
@@ -204,6 +208,7 @@ impl Told<'_> {
         let role = match self.column.role {
             Role::Input => "input",
             Role::Output => "answer",
+            Role::Confidence => "confidence",
             Role::Label => "label",
         };
         let private = if self.column.private { ", private" } else { "" };
@@ -333,38 +338,38 @@ fn far(values: &[Value<'_>]) -> Option<f64> {
     Some(out as f64 / numbers.len() as f64)
 }
 
-impl Replayed {
-    fn text(&self) -> String {
-        let over = self.span_ns.map_or_else(|| rows(self.rows), span_of);
-        let wanted = match self.every {
-            Every::Nanos(it) => span_of(it),
-            Every::Rows(it) => rows(it),
-        };
-        let thinned = "the rows of the sample";
-        match self.alarms {
-            0 => format!("none in {over} ({thinned}); wanted: one in {wanted} at most"),
-            alarms => {
-                let each = self.span_ns.map_or_else(|| rows(self.rows / alarms), |it| span_of(it / alarms));
-                let by: Vec<_> = self.culprits.iter().take(3).map(|it| format!("`{}` {}", it.0, it.1)).collect();
-                format!(
-                    "{alarms} in {over} ({thinned}), one in {each}, by {}; wanted: one in {wanted} at most",
-                    by.join(", ")
-                )
-            }
+/// Says what a replay found.
+fn replayed(it: &Replayed) -> String {
+    let over = it.span_ns.map_or_else(|| rows(it.rows), span_of);
+    let wanted = match it.every {
+        Every::Nanos(every) => span_of(every),
+        Every::Rows(every) => rows(every),
+    };
+    let thinned = "the rows of the sample";
+    match it.alarms {
+        0 => format!("none in {over} ({thinned}); wanted: one in {wanted} at most"),
+        alarms => {
+            let each = it.span_ns.map_or_else(|| rows(it.rows / alarms), |span| span_of(span / alarms));
+            let by: Vec<_> = it.culprits.iter().take(3).map(|(name, alarms)| format!("`{name}` {alarms}")).collect();
+            format!(
+                "{alarms} in {over} ({thinned}), one in {each}, by {}; wanted: one in {wanted} at most",
+                by.join(", ")
+            )
         }
     }
+}
 
-    fn json(&self) -> Json {
-        let (every_ns, every_rows) = match self.every {
-            Every::Nanos(it) => (Some(it), None),
-            Every::Rows(it) => (None, Some(it)),
-        };
-        let culprits: Vec<_> = self.culprits.iter().map(|it| json!({"name": it.0, "alarms": it.1})).collect();
-        json!({
-            "alarms": self.alarms, "rows": self.rows, "span_ns": self.span_ns, "wanted_ns": every_ns,
-            "wanted_rows": every_rows, "culprits": culprits,
-        })
-    }
+/// Writes what a replay found.
+fn replayed_json(of: &Replayed) -> Json {
+    let (every_ns, every_rows) = match of.every {
+        Every::Nanos(it) => (Some(it), None),
+        Every::Rows(it) => (None, Some(it)),
+    };
+    let culprits: Vec<_> = of.culprits.iter().map(|it| json!({"name": it.0, "alarms": it.1})).collect();
+    json!({
+        "alarms": of.alarms, "rows": of.rows, "span_ns": of.span_ns, "wanted_ns": every_ns,
+        "wanted_rows": every_rows, "culprits": culprits,
+    })
 }
 
 #[cfg(test)]

@@ -93,8 +93,10 @@ impl ColumnKind {
 pub enum Role {
     /// What a model is given: guards and row score judge it.
     Input,
-    /// What came out: confidence, predicted label, length, latency.
+    /// What came out: predicted label, length, latency.
     Output,
+    /// How sure a model was of what came out.
+    Confidence,
     /// The truth.
     Label,
 }

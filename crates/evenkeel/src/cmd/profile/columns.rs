@@ -34,9 +34,9 @@ pub(super) struct Columns {
     /// A column of what a model answered: a prediction, a length, a latency. Drift of these shows first.
     #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
     answer: Vec<String>,
-    /// A column of how sure the model was, a number.
-    #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
-    confidence: Vec<String>,
+    /// The column of how sure the model was, a number, as the `confidence` of its `accept` says it. Drift of this shows first, too.
+    #[arg(long, value_name = "COLUMN")]
+    confidence: Option<String>,
     /// A column of which no value may be kept: cells and counts alone, names by a keyed hash.
     #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
     private: Vec<String>,
@@ -62,7 +62,8 @@ impl Columns {
             route: self.route.clone(),
             kinds,
             labels: self.label.clone(),
-            answers: [&self.answer[..], &self.confidence].concat(),
+            answers: self.answer.clone(),
+            confidence: self.confidence.clone(),
             private: self.private.clone(),
             dropped: self.drop.clone(),
             time,

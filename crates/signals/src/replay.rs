@@ -9,12 +9,12 @@
 
 use std::sync::Arc;
 
-use evenkeel_signals::{
+use crate::{
     cells::{Cells, Value},
     drift::{self, Group, Hold, LEAST_ROWS, Panel, Settings, Stream, Watched},
     eproc::{Every, Form},
-    reference::{Reference, Role, Scalar},
-    row::RowId,
+    reference::{ColumnKind, Reference, Role, Scalar},
+    row::{self, RowId},
 };
 
 /// Salt of the lots that break ties.
@@ -22,47 +22,84 @@ const LOTS: u64 = 0x52_45_50_4c;
 /// How seldom a column of rows that did not move is said to have moved.
 const MOVED: f64 = 0.01;
 /// The wanted interval in rows, where rows have no times.
-pub(crate) const ROWS: u64 = 10_000;
+pub const ROWS: u64 = 10_000;
 
 /// One row of a sample, with a value for each public scalar.
-pub(crate) type Sampled<'a> = (RowId, Option<u64>, Vec<Value<'a>>);
+pub type Sampled<'a> = (RowId, Option<u64>, Vec<Value<'a>>);
+
+/// What is replayed, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The wanted mean time between false alarms, ns; where rows have no times, [`ROWS`] rows.
+    pub every_ns: u64,
+    /// Something acts on an alarm by itself.
+    pub enforced: bool,
+    /// What a model is given.
+    pub inputs: bool,
+    /// How far a row is from the reference.
+    pub row_score: bool,
+    /// What came out.
+    pub outputs: bool,
+}
+
+impl Asked {
+    /// Asks of everything that nobody acts on.
+    pub fn all(every_ns: u64) -> Self {
+        Self { every_ns, enforced: false, inputs: true, row_score: true, outputs: true }
+    }
+}
 
 /// What a replay found.
-#[derive(Debug, Clone)]
-pub(crate) struct Replayed {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replayed {
     /// The wanted mean time between false alarms.
-    pub(crate) every: Every,
-    pub(crate) rows: u64,
+    pub every: Every,
+    /// Rows that were gone over.
+    pub rows: u64,
     /// The time from the first row to the last, ns; none where rows have no times.
-    pub(crate) span_ns: Option<u64>,
-    pub(crate) alarms: u64,
+    pub span_ns: Option<u64>,
+    /// Alarms, each also right after another.
+    pub alarms: u64,
     /// Who carried alarms, the most frequent first, with how often.
-    pub(crate) culprits: Vec<(String, u64)>,
+    pub culprits: Vec<(String, u64)>,
+}
+
+impl Replayed {
+    /// Returns the time from one alarm to the next, ns, where that is shorter than the wanted one; none where rows have no times.
+    pub fn too_soon(&self) -> Option<u64> {
+        let Every::Nanos(wanted) = self.every else { return None };
+        self.span_ns?.checked_div(self.alarms).filter(|it| *it < wanted)
+    }
 }
 
 /// Watches the scalars of a reference whose values are at hand, the row score with them.
 #[derive(Debug)]
-pub(crate) struct Watch {
-    pub(crate) panel: Panel,
+pub struct Watch {
+    /// The detector.
+    pub panel: Panel,
     /// The places of the watched scalars among all.
-    pub(crate) scalars: Vec<usize>,
+    pub scalars: Vec<usize>,
     /// Whether the row score is the last of them.
-    pub(crate) scored: bool,
+    pub scored: bool,
 }
 
 impl Watch {
-    /// Watches all scalars that have enough rows, public ones alone if asked; none where there are none.
-    pub(crate) fn of(reference: &Reference, every: Every, public: bool, hold: Hold) -> Option<Self> {
+    /// Watches all scalars that are asked for and have enough rows, public ones alone if asked; none where there are none.
+    pub fn of(reference: &Reference, (asked, every): (Asked, Every), public: bool, hold: Hold) -> Option<Self> {
         let all = reference.scalars();
         let enough = |it: &usize| {
-            // What is true comes later, or never: nobody watches it.
-            let label = reference.header().schema[all[*it].column].role == Role::Label;
+            let wanted = match reference.header().schema[all[*it].column].role {
+                Role::Input => asked.inputs,
+                Role::Output | Role::Confidence => asked.outputs,
+                // What is true comes later, or never: nobody watches it.
+                Role::Label => false,
+            };
             let buckets = reference.buckets(*it);
-            !label && !buckets.is_empty() && buckets.iter().all(|it| it.rows() >= LEAST_ROWS)
+            wanted && !buckets.is_empty() && buckets.iter().all(|it| it.rows() >= LEAST_ROWS)
         };
         let buckets = reference.seasons().map_or(1, |it| it.buckets());
         let scalars: Vec<usize> = (0..all.len()).filter(enough).filter(|it| !(public && all[*it].private)).collect();
-        let scores = reference.score_cells().filter(|it| it.rows() >= LEAST_ROWS);
+        let scores = reference.score_cells().filter(|it| asked.row_score && it.rows() >= LEAST_ROWS);
         let mut groups: Vec<Group> = scalars.iter().map(|it| group(reference, &all[*it])).collect();
         groups.extend(scores.map(|_| Group::RowScore));
         let many = |it: &[Cells]| (0..buckets).map(|at| Arc::new(it[at.min(it.len() - 1)].clone())).collect();
@@ -71,21 +108,23 @@ impl Watch {
         named.extend(scores.map(|it| ("row score".into(), many(std::slice::from_ref(it)))));
         let weights = drift::weights(&groups);
         let watched = named.into_iter().zip(weights).map(|((name, cells), weight)| Watched { name, weight, cells });
-        let settings = Settings { every, enforced: false, hold, seasons: reference.seasons().cloned() };
+        let settings = Settings { every, enforced: asked.enforced, hold, seasons: reference.seasons().cloned() };
         let panel = Panel::new(settings, watched.collect()).ok()?;
         Some(Self { panel, scalars, scored: scores.is_some() })
     }
 }
 
 fn group(reference: &Reference, scalar: &Scalar) -> Group {
-    match reference.header().schema[scalar.column].role {
-        Role::Output => Group::Output,
+    let column = &reference.header().schema[scalar.column];
+    match column.role {
+        Role::Output if column.kind == ColumnKind::Text => Group::Other,
+        Role::Output | Role::Confidence => Group::Output,
         Role::Input | Role::Label => Group::Other,
     }
 }
 
 /// Returns the 64 bits that break the ties of a row.
-pub(crate) fn lot(id: RowId) -> u64 {
+pub fn lot(id: RowId) -> u64 {
     id.drawn(LOTS)
 }
 
@@ -98,12 +137,12 @@ fn in_order<'a>(reference: &'a Reference) -> Option<Vec<Sampled<'a>>> {
 }
 
 /// Replays the rows of a reference; none where it has no sample, or too few rows.
-pub(crate) fn replay(reference: &Reference, every_ns: u64) -> Option<Replayed> {
+pub fn replay(reference: &Reference, asked: Asked) -> Option<Replayed> {
     let rows = in_order(reference)?;
     let timed = rows.iter().all(|it| it.1.is_some());
-    let every = if timed { Every::Nanos(every_ns) } else { Every::Rows(ROWS) };
+    let every = if timed { Every::Nanos(asked.every_ns) } else { Every::Rows(ROWS) };
     // Each alarm counts, also right after another.
-    let mut watch = Watch::of(reference, every, true, Hold { nanos: 0, rows: 0 })?;
+    let mut watch = Watch::of(reference, (asked, every), true, Hold { nanos: 0, rows: 0 })?;
     let places = public(reference, &watch.scalars);
     let score = reference.row_score().ok().filter(|_| watch.scored);
     let features = features(reference);
@@ -142,8 +181,8 @@ fn features(reference: &Reference) -> Vec<usize> {
 }
 
 /// The same value as a row has it.
-pub(crate) fn row_value(value: Value<'_>) -> evenkeel_signals::row::Value<'_> {
-    use evenkeel_signals::row::Value as Row;
+pub fn row_value(value: Value<'_>) -> row::Value<'_> {
+    use row::Value as Row;
     match value {
         Value::Missing => Row::Missing,
         Value::Invalid => Row::Invalid,
@@ -159,7 +198,7 @@ pub(crate) fn row_value(value: Value<'_>) -> evenkeel_signals::row::Value<'_> {
 ///
 /// # Guarantee
 /// Of a reference in which nothing moves, some column is named with a probability of a hundredth at most (Ville).
-pub(crate) fn moved(reference: &Reference) -> Vec<(String, f64)> {
+pub fn moved(reference: &Reference) -> Vec<(String, f64)> {
     let Some(rows) = in_order(reference) else { return Vec::new() };
     let half = rows.len() / 2;
     if (half as u64) < LEAST_ROWS {
