@@ -70,7 +70,7 @@ pub struct Culprit {
 /// A stream as it stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DriftStream {
-    /// Its name: `feature:NAME`, `row_score`, `output:TIER.NAME`.
+    /// Its name: `feature:NAME`, `row_score`, `output:TIER.NAME`, `confidence:TIER`.
     pub stream: String,
     /// `stable`, `warning` or `drift`.
     pub state: String,

@@ -7,6 +7,7 @@
 //! Not here: watching files and replacing what runs (`control`), and anything about a request, but for the conditions
 //! of rules, which are typed here and computed for every row (`rules`, `expr`).
 
+mod answered;
 mod calibration;
 mod check;
 mod compile;
@@ -30,6 +31,7 @@ mod tree;
 mod truth;
 mod units;
 
+pub use answered::{Answered, Answers};
 pub use calibration::{
     CalibrationError, Certified, CertifiedTier, ConfidenceOf, LearntConfidence, LearntVotes, MappedScores, ScoreMaps,
     VotesOf,

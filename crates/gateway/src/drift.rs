@@ -3,8 +3,9 @@
 //! A request leaves its row behind once its client has been answered, and a worker of the route looks at it. What follows from that
 //! is the core's: here it is measured, told every second, and shown.
 //!
-//! `row`, `sessions`, `plan` and `watcher` know neither clock nor queue; `monitor` and `publish` are what runs them.
+//! `row`, `sessions`, `answer`, `plan` and `watcher` know neither clock nor queue; `monitor` and `publish` are what runs them.
 
+mod answer;
 mod monitor;
 mod plan;
 mod publish;
@@ -13,6 +14,7 @@ mod sessions;
 #[cfg(test)]
 mod tests;
 mod watcher;
+mod words;
 
 use std::sync::Arc;
 
@@ -21,23 +23,28 @@ use evenkeel_core::{Protocol, Route};
 use jiff::Timestamp;
 
 pub(crate) use self::{
+    answer::Output,
     monitor::{Made, Monitor, Standing},
-    plan::Output,
     publish::publish,
     row::{Held, Row, chosen},
     watcher::{Seen, StreamState},
+    words::Words,
 };
 
 /// Returns what compares the inputs and outputs of each route with its reference; one that was made of the same goes on.
 pub(crate) fn monitors(deployment: &Deployment, before: &[Option<Arc<Monitor>>]) -> Vec<Option<Arc<Monitor>>> {
     let monitor = |(spec, route): (&RouteSpec, &Route)| {
+        let first = &route.tiers[0];
+        // A vote is no confidence of one.
+        let accept = deployment.paths[first.path.index()].accept.as_ref().filter(|_| first.ensemble.is_none());
         let reference = spec.guarding.as_ref()?.reference.as_ref()?;
         let made = Made {
             route: route.name.clone(),
             reference: reference.0.digest(),
             drift: spec.drift?,
-            primary: route.tiers[0].name.clone(),
+            primary: first.name.clone(),
             tensors: route.protocol == Protocol::Oip,
+            sure: accept.map(|it| it.confidence.clone()),
         };
         let kept = before.iter().flatten().find(|it| it.made == made).cloned();
         kept.or_else(|| {

@@ -29,7 +29,7 @@ use tokio::sync::{Notify, oneshot};
 
 pub(crate) use mailbox::Mailbox;
 
-use crate::{cache::Entry, clock::Clock};
+use crate::{cache::Entry, clock::Clock, drift::Seen};
 
 /// What a request's task takes out of its mailbox.
 #[derive(Debug)]
@@ -182,9 +182,10 @@ impl Driver {
         }
     }
 
-    /// Says how a route stands with drift, and on how many rows, if this is the revision that the core holds.
-    pub(crate) fn drifts(&self, revision: &Arc<Revision>, route: RouteId, told: (u64, u64)) {
-        self.says(revision, (route, RouteSignal::Drift), told);
+    /// Says how a route stands with drift, if this is the revision that the core holds.
+    pub(crate) fn drifts(&self, revision: &Arc<Revision>, route: RouteId, it: &Seen) {
+        let name = if it.outputs_alone { RouteSignal::OutputDrift } else { RouteSignal::Drift };
+        self.says(revision, (route, name), (it.value, it.rows));
     }
 
     /// Says how a route stands by what is measured of it, and on how many rows, if this is the revision that the core holds.

@@ -43,6 +43,8 @@ pub(crate) struct Judged {
     pub(crate) low: u64,
     /// How sure it was in the row in which it was least; none where that cannot be computed of some row, or there are none.
     pub(crate) least: Option<f64>,
+    /// How sure it was of each row; none where that cannot be computed.
+    pub(crate) said: Arc<[Option<f64>]>,
     /// What was asked for.
     pub(crate) at_least: f64,
     /// How likely each row is right, in thousandths; none where that was not learnt, or is not known of all.
@@ -57,7 +59,8 @@ impl Judged {
         let low = looked.iter().filter(|it| !asked.accepts(it)).count() as u64;
         let least = looked.iter().map(|it| it.said).reduce(|a, b| Some(a?.min(b?))).flatten();
         let rows = looked.iter().map(|it| it.right).collect::<Option<Vec<_>>>().filter(|it| !it.is_empty());
-        Self { low, least, at_least: accept.at_least, rows: rows.map(Arc::from), by: accept.worth.clone() }
+        let said = looked.iter().map(|it| it.said).collect();
+        Self { low, least, said, at_least: accept.at_least, rows: rows.map(Arc::from), by: accept.worth.clone() }
     }
 
     /// Returns how sure it was in thousandths, as answers are told apart by that; 0 where that is not known.

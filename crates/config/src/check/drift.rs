@@ -1,14 +1,18 @@
 //! What must hold for `routes.NAME.drift`.
 
 use evenkeel_core::{MILLISECOND, SECOND};
-use evenkeel_signals::drift::LEAST_ROWS;
+use evenkeel_signals::{
+    drift::LEAST_ROWS,
+    reference::{Column, Reference, Role},
+};
 
-use super::Checks;
+use super::{Checks, guards::more};
 use crate::{
+    answered::Answers,
     diagnostic::nearest,
     schema::{
-        drift::{Drift, Mode},
-        route::Route,
+        drift::{Drift, Mode, Watch},
+        route::{Route, RouteProtocol},
         scalar::Ratio,
     },
     tree::Key,
@@ -65,6 +69,31 @@ impl Checks<'_> {
                 "write `mode: recommend` until then",
             );
         }
+        self.drift_outputs(key, route, (it, &reference));
+    }
+
+    /// What of a reference the first tier does not give.
+    fn drift_outputs(&mut self, key: &Key, route: &Route, (it, reference): (&Drift, &Reference)) {
+        let Some(first) = route.tiers.first().filter(|_| it.watch.contains(&Watch::Outputs)) else { return };
+        let tensors = route.protocol == RouteProtocol::Oip;
+        let answers = Answers { tensors, sure: first.accept.is_some() && first.kinds.members().is_empty() };
+        let schema = &reference.header().schema;
+        let unsaid = |it: &(usize, &Column)| {
+            matches!(it.1.role, Role::Output | Role::Confidence) && answers.column(schema, it.0).is_none()
+        };
+        let unsaid: Vec<&Column> = schema.iter().enumerate().filter(unsaid).map(|it| it.1).collect();
+        let Some(column) = unsaid.first() else { return };
+        let message = format!(
+            "`{}` of the reference{} is nothing that the first tier says, so it is not compared",
+            column.name,
+            more(unsaid.len() - 1)
+        );
+        let hint = match column.role {
+            Role::Confidence => "write `accept: {confidence: …, at_least: 0}` on the first tier, which then says it",
+            _ if tensors => "an output has one number or label a row, and is not private",
+            _ => "a chat has one text, and `completion_tokens`, `finish_reason` and `refusal`",
+        };
+        self.warning("not-watched", &key.field("watch"), message, hint);
     }
 
     fn drift_then(&mut self, key: &Key, route: &Route, it: &Drift) {

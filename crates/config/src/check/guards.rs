@@ -364,6 +364,6 @@ fn standing(rate: f64, reference: &Reference) -> Result<(), (bool, String)> {
 }
 
 /// Says that there are more.
-fn more(others: usize) -> String {
+pub(super) fn more(others: usize) -> String {
     if others == 0 { String::new() } else { format!(" and {others} more") }
 }

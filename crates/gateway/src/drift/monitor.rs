@@ -10,7 +10,7 @@ use std::sync::{
     atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
 };
 
-use evenkeel_config::Drift;
+use evenkeel_config::{Answered, Answers, Confidence, Drift};
 use evenkeel_core::{Nanos, SECOND};
 use evenkeel_signals::{
     drift::{Evidence, Hold, Refused, Settings, State},
@@ -21,7 +21,8 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::{
-    plan::{Of, Output, Plan},
+    answer::Output,
+    plan::{Of, Plan},
     row::{Row, drawn},
     watcher::{Seen, StreamState, Watcher},
 };
@@ -45,6 +46,8 @@ pub(crate) struct Made {
     pub(crate) primary: String,
     /// The answers of the first tier are tensors, with outputs.
     pub(crate) tensors: bool,
+    /// How sure the first tier is, where it says so.
+    pub(crate) sure: Option<Confidence>,
 }
 
 /// A route that is watched.
@@ -53,6 +56,8 @@ pub(crate) struct Monitor {
     pub(crate) made: Made,
     /// The outputs of the first tier that are compared.
     pub(crate) outputs: Vec<Output>,
+    /// The text of its answers is.
+    pub(crate) text: bool,
     rows: Sender<Row>,
     inner: Arc<Inner>,
 }
@@ -68,7 +73,8 @@ struct Inner {
 /// What was said last, and when.
 #[derive(Debug, Default)]
 struct Told {
-    value: Option<u64>,
+    /// The value, and that outputs alone have moved.
+    value: Option<(u64, bool)>,
     at: Nanos,
     /// An alarm stands, and its end is to be told.
     alarm: bool,
@@ -95,9 +101,10 @@ impl Monitor {
         let Drift { every, hold: (nanos, rows), enforced, watch } = made.drift;
         let seasons = reference.seasons().cloned();
         let settings = Settings { every: Every::Nanos(every), enforced, hold: Hold { nanos, rows }, seasons };
-        let of = Of { reference, watch, primary: &made.primary, tensors: made.tensors };
+        let answers = Answers { tensors: made.tensors, sure: made.sure.is_some() };
+        let of = Of { reference, watch, primary: &made.primary, answers };
         let (plan, panel) = Plan::new(of, settings)?;
-        let outputs = plan.outputs.clone();
+        let (outputs, text) = (plan.outputs.clone(), plan.text.is_some());
         let (sender, receiver) = channel(WAITING);
         let inner = Arc::new(Inner {
             watcher: Mutex::new(Watcher::new(plan, panel)),
@@ -110,7 +117,12 @@ impl Monitor {
             reason = "it ends with the monitor, which holds the other end of the queue"
         )]
         tokio::spawn(work(made.route.clone(), receiver, inner.clone()));
-        Ok(Arc::new(Self { made, outputs, rows: sender, inner }))
+        Ok(Arc::new(Self { made, outputs, text, rows: sender, inner }))
+    }
+
+    /// Says whether it compares something of the words of a chat.
+    pub(crate) fn reads_words(&self) -> bool {
+        self.text || self.outputs.iter().any(|it| matches!(it.is, Answered::Finish | Answered::Refusal))
     }
 
     /// Takes the row of a request, if there is room for it.
@@ -130,7 +142,7 @@ impl Monitor {
     }
 
     /// Lets time pass, on the wall and on the clock of the gateway; returns what the core is to be told now, if anything.
-    pub(crate) fn tick(&self, wall: u64, now: Nanos) -> Option<(u64, u64)> {
+    pub(crate) fn tick(&self, wall: u64, now: Nanos) -> Option<Seen> {
         let (alarms, seen) = {
             let mut watcher = self.inner.watcher.lock();
             (watcher.pass(wall), watcher.read(wall))
@@ -142,10 +154,11 @@ impl Monitor {
             told.alarm = false;
             events::drift_over(&self.made.route, &seen);
         }
-        let due = told.value != Some(seen.value) || now.saturating_sub(told.at) >= AGAIN;
+        let value = Some((seen.value, seen.outputs_alone));
+        let due = told.value != value || now.saturating_sub(told.at) >= AGAIN;
         due.then(|| {
-            (told.value, told.at) = (Some(seen.value), now);
-            (seen.value, seen.rows)
+            (told.value, told.at) = (value, now);
+            seen
         })
     }
 

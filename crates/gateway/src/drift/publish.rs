@@ -21,11 +21,11 @@ pub(crate) async fn publish(gateway: Weak<Shared>) {
         let now = clock.now();
         let wall = super::nanos(clock.wall(now));
         for (at, monitor) in applied.monitors.iter().enumerate() {
-            let Some((value, samples)) = monitor.as_ref().and_then(|it| it.tick(wall, now)) else { continue };
+            let Some(seen) = monitor.as_ref().and_then(|it| it.tick(wall, now)) else { continue };
             if let Some(guard) = &applied.guards[at] {
-                guard.drift().store(u8::try_from(value).unwrap_or(u8::MAX), Relaxed);
+                guard.drift().store(u8::try_from(seen.value).unwrap_or(u8::MAX), Relaxed);
             }
-            gateway.driver.drifts(&applied.deployment.revision, RouteId(at as u16), (value, samples));
+            gateway.driver.drifts(&applied.deployment.revision, RouteId(at as u16), &seen);
         }
     }
 }

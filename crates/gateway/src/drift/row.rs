@@ -42,15 +42,18 @@ pub(crate) struct Row {
     pub(crate) inputs: Vec<Held>,
     /// How far that row is from the reference; none where it has no score.
     pub(crate) score: Option<f64>,
-    /// The outputs of that row that the first tier has given, as the plan names them.
-    pub(crate) outputs: Option<Vec<Option<Held>>>,
+    /// The outputs of that row that the first tier has given, as the plan names them; nothing where it gave none.
+    pub(crate) outputs: Vec<Option<Held>>,
+    /// The text that it has given, where that is compared; nothing in it where it gave something else, such as a call of a tool.
+    pub(crate) text: Option<Option<Box<str>>>,
 }
 
 impl Row {
     /// Returns the bytes that it takes while it waits.
     pub(crate) fn bytes(&self) -> usize {
-        let values = self.inputs.iter().chain(self.outputs.iter().flatten().flatten());
-        values.map(Held::bytes).sum()
+        let values = self.inputs.iter().chain(self.outputs.iter().flatten());
+        let text = self.text.iter().flatten().map(|it| it.len());
+        values.map(Held::bytes).chain(text).sum()
     }
 
     /// Returns the 64 bits by which it is drawn among others, which are not those of its lots.

@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     fn row(at: u64, entropy: u64, session: Option<u128>) -> Row {
-        Row { at, entropy, session, inputs: Vec::new(), score: None, outputs: None }
+        Row { at, entropy, session, inputs: Vec::new(), score: None, outputs: Vec::new(), text: None }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Watchers over rows that are made by seed: what is like the reference, what has moved, and what is not compared.
 
-use evenkeel_config::DriftWatch;
+use evenkeel_config::{Answers, DriftWatch};
 use evenkeel_signals::{
     anomaly::RowScore,
     drift::{Hold, Refused, Settings, State},
@@ -46,7 +46,7 @@ fn settings(reference: &Reference) -> Settings {
 }
 
 pub(super) fn watcher(reference: &Reference, watch: DriftWatch) -> Result<Watcher, Refused> {
-    let of = Of { reference, watch, primary: "primary", tensors: true };
+    let of = Of { reference, watch, primary: "primary", answers: Answers { tensors: true, sure: true } };
     let (plan, panel) = Plan::new(of, settings(reference))?;
     Ok(Watcher::new(plan, panel))
 }
@@ -63,7 +63,8 @@ pub(super) fn row(score: &Option<RowScore>, (n, at): (u64, u64), cycle: bool, ch
         session: None,
         inputs: values[..3].iter().map(|it| Held::Number(*it)).collect(),
         score,
-        outputs: Some(vec![Some(Held::Number(values[3]))]),
+        outputs: vec![Some(Held::Number(values[3]))],
+        text: None,
     }
 }
 
@@ -134,13 +135,34 @@ fn s_drift_an_output_counts_in_the_rows_that_the_first_tier_has_answered() {
         let mut watcher = watcher(&reference, outputs).expect("there is something to watch");
         let shown = |n: u64| {
             let mut it = row(&score, (n, n * SECOND), false, |values| values[3] += 1.0);
-            it.outputs = it.outputs.filter(|_| answered);
+            it.outputs.retain(|_| answered);
             watcher.take(it).len()
         };
         (0..1_000).map(shown).sum::<usize>()
     };
     assert!(alarms(true) > 0);
     assert_eq!(alarms(false), 0);
+}
+
+#[test]
+fn drw_3_outputs_alone_have_moved_until_something_else_carries_the_alarm_too() {
+    let reference = reference(5_000, Repeats::Never, false);
+    let score = reference.row_score().ok();
+    let mut watcher = watcher(&reference, ALL).expect("there is something to watch");
+    let outputs = |values: &mut [f64; 4]| values[3] += 1.0;
+    let both = |values: &mut [f64; 4]| (values[1], values[3]) = (values[1] + 0.6, values[3] + 1.0);
+    let mut seen = |rows: std::ops::Range<u64>, change: &dyn Fn(&mut [f64; 4])| {
+        let at = rows.end;
+        rows.for_each(|n| drop(watcher.take(row(&score, (n, n * SECOND), false, change))));
+        let seen = watcher.read(at * SECOND).expect("rows came");
+        (seen.state, seen.outputs_alone)
+    };
+    assert_eq!(seen(0..500, &|_| ()), (State::Stable, false));
+    assert_eq!(seen(500..800, &outputs), (State::Drift, true));
+    assert_eq!(seen(800..1_100, &both), (State::Drift, false));
+    assert_eq!(seen(1_100..1_200, &outputs), (State::Drift, false), "of this alarm it stays so");
+    assert_eq!(seen(1_200..1_700, &|_| ()), (State::Stable, false));
+    assert_eq!(seen(1_700..2_000, &outputs), (State::Drift, true), "the next one is another");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! # Invariants
 //! - `DRW-1`: what is said of a route follows from its rows and their times alone.
 //! - `DRW-2`: without a row there is no signal.
+//! - `DRW-3`: outputs alone have moved as long as no culprit of the alarm, since it began, is anything else.
 
 use evenkeel_signals::drift::{Evidence, Panel, State};
 
@@ -26,6 +27,8 @@ pub(crate) struct Seen {
     pub(crate) state: State,
     /// What the core compares: 0, 1, 2.
     pub(crate) value: u64,
+    /// It is an alarm, and all that has carried it since it began is outputs.
+    pub(crate) outputs_alone: bool,
     /// In thousandths, 1,000 being an alarm.
     pub(crate) score: i64,
     /// Rows that were looked at.
@@ -42,11 +45,13 @@ pub(crate) struct Watcher {
     sessions: Sessions,
     /// Rows that were left out because too many sessions waited.
     left_out: u64,
+    /// All culprits since the alarm began are outputs.
+    outputs_alone: bool,
 }
 
 impl Watcher {
     pub(crate) fn new(plan: Plan, panel: Panel) -> Self {
-        Self { plan, panel, sessions: Sessions::default(), left_out: 0 }
+        Self { plan, panel, sessions: Sessions::default(), left_out: 0, outputs_alone: false }
     }
 
     /// Returns what is watched.
@@ -69,7 +74,12 @@ impl Watcher {
 
     fn look(&mut self, rows: Vec<Row>) -> Vec<Evidence> {
         let (plan, panel) = (&self.plan, &mut self.panel);
-        rows.iter().filter_map(|row| plan.show(row, panel)).collect()
+        let alarms: Vec<Evidence> = rows.iter().filter_map(|row| plan.show(row, panel)).collect();
+        for it in &alarms {
+            let outputs = it.culprits.iter().all(|it| plan.is_output(it.stream));
+            self.outputs_alone = outputs && (it.new || self.outputs_alone);
+        }
+        alarms
     }
 
     /// Reads the route; none before its first row (DRW-2).
@@ -78,7 +88,8 @@ impl Watcher {
         let (value, score) = reading.quantise();
         let value = u64::try_from(value).unwrap_or(0);
         let (rows, as_of) = (reading.samples, reading.as_of);
-        (rows > 0).then_some(Seen { state: reading.state, value, score, rows, as_of })
+        let outputs_alone = self.outputs_alone && reading.state == State::Drift;
+        (rows > 0).then_some(Seen { state: reading.state, value, outputs_alone, score, rows, as_of })
     }
 
     /// Reads every stream, in order.

@@ -38,7 +38,7 @@ use self::{
     attempts::{Beside, Happened, Running, beside, next},
     batch::Batch,
     client::{Client, UNEXCUSED, Unread},
-    drift::Rows,
+    drift::{Rows, Spoken},
     guarding::Judging,
     recover::Mending,
     shadow::Wanted,
@@ -147,10 +147,11 @@ struct Task {
     unread: bool,
     /// Its input is being judged.
     judging: Option<Judging>,
-    /// Its rows, for whoever compares them.
+    /// Its rows, for whoever compares them, and what was said of its stream.
     rows: Rows,
     /// What its label may teach of inputs like its own.
     lesson: Option<Lesson>,
+    spoken: Spoken,
 }
 
 impl Task {
@@ -280,6 +281,7 @@ impl Task {
         }
         if result.is_ok() && self.it.ask.is_stream() && !self.is_early() {
             (result, notes.posted) = self.post_whole(result);
+            self.hear_held();
         }
         if let Some(judged) = &notes.judged {
             self.tell(Event::Judged { low: judged.low, sure: judged.sureness() });
@@ -441,6 +443,7 @@ impl Task {
         let spent = std::mem::take(&mut self.bill).settle(&self.it.ask);
         let cached = self.keep_answer(&decision);
         let judged = self.guarded(&decision).await;
+        self.rows.first = self.first(&decision, &spent);
         let told = matches!(self.source, Some((Source::Attempt(_) | Source::Stored(_), _)));
         let route = &decision.revision.routes[decision.route.index()];
         let path = decision.outcome.tier.filter(|_| told).map(|tier| route.tiers[usize::from(tier)].path);

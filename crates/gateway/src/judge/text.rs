@@ -73,6 +73,7 @@ fn judged<'t>(choices: impl Iterator<Item = &'t [f64]>, (accept, asked): (&Accep
     // It is accepted as a whole, or not at all.
     Judged {
         low: judged.low.min(1),
+        said: [judged.least].into(),
         rows: judged.rows.map(|it| [it.iter().copied().min().unwrap_or(0)].into()),
         ..judged
     }

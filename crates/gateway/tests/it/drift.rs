@@ -1,5 +1,7 @@
 //! Drift end to end: rows that move are sent live, the alarm names who moved, and what follows is what the mode says.
 
+mod outputs;
+
 use std::{collections::BTreeMap, path::Path};
 
 use evenkeel_api::RouteState;

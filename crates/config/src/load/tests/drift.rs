@@ -85,17 +85,32 @@ fn what_cannot_be_meant_of_drift_is_refused_by_name() {
 
 /// A route over tensors that compares its one feature with a reference of so many rows, so many minutes apart.
 fn referred(folder: &Path, (rows, minutes): (u64, u64), mode: &str) -> Vec<(&'static str, String)> {
+    referring(folder, (rows, minutes), drawn, &format!("then: {{start_at: last, mode: {mode}}}"))
+}
+
+/// A number below 97 that has nothing to do with the one before.
+fn drawn(number: u64) -> f64 {
+    ((number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) % 97) as f64
+}
+
+/// The same with rows of these numbers, and these keys of `drift`.
+fn referring(
+    folder: &Path,
+    (rows, minutes): (u64, u64),
+    value: fn(u64) -> f64,
+    keys: &str,
+) -> Vec<(&'static str, String)> {
     let profile = Profile::new("value", vec![Column::new("x", ColumnKind::Number, Role::Input)]);
     let row = |number: u64| SourceRow {
         number,
         at: Some(number * minutes * 60 * SECOND),
-        values: vec![Value::Number((number % 97) as f64)],
+        values: vec![Value::Number(value(number))],
     };
     let reference = Reference::build(&profile, [1; 32], &(0..rows).map(row).collect::<Vec<_>>()).expect("sound");
     std::fs::write(folder.join("value.ref"), reference.encode()).expect("written");
     let text = format!(
         "version: 1\nupstreams:\n  big: {{protocol: oip, url: \"http://127.0.0.1:1\"}}\nroutes:\n  value:\n    protocol: oip\n    \
-         input: {{features: {{x: {{type: float}}}}, reference: value.ref}}\n    drift: {{then: {{start_at: last, mode: {mode}}}}}\n    \
+         input: {{features: {{x: {{type: float}}}}, reference: value.ref}}\n    drift: {{{keys}}}\n    \
          tiers:\n      - {{name: primary, oip: {{upstream: big, model: m}}}}\n      - {{name: last, fixed: {{outputs: {{y: 1}}}}}}\n"
     );
     let found = load_text("evenkeel.yaml", &text, folder).diagnostics;
@@ -115,4 +130,45 @@ fn what_a_reference_is_too_little_for_is_warned_of() {
     assert_eq!(codes((999, 12), "enforce"), ["too-few-rows"]);
     let unreferred = load(&drifting("{then: {start_at: last}}")).diagnostics;
     assert!(unreferred.iter().any(|it| it.code == "no-effect" && it.key.ends_with("chat.drift")), "{unreferred:#?}");
+}
+
+#[test]
+fn what_of_a_reference_the_first_tier_does_not_say_is_warned_of() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let profile = Profile {
+        route: "chat".into(),
+        schema: vec![
+            Column::new("question", ColumnKind::Text, Role::Input),
+            Column::new("sure", ColumnKind::Number, Role::Confidence),
+            Column::new("reply", ColumnKind::Text, Role::Output),
+            Column::new("toxicity", ColumnKind::Number, Role::Output),
+        ],
+        seed: 1,
+        false_alarms_per_million: 10_000,
+        repeats: Repeats::Never,
+        tool: "a test".into(),
+        keyed: None,
+        like: None,
+    };
+    let values = || vec![Value::Text("how?"), Value::Number(0.5), Value::Text("so"), Value::Number(0.1)];
+    let rows: Vec<_> = (0..1_000).map(|number| SourceRow { number, at: None, values: values() }).collect();
+    let reference = Reference::build(&profile, [1; 32], &rows).expect("sound");
+    std::fs::write(folder.path().join("chat.ref"), reference.encode()).expect("written");
+    let found = |accept: &str, watch: &str| {
+        let keys = format!(
+            "    commit: full\n    input: {{reference: chat.ref}}\n    drift: {{watch: [{watch}], then: {{mode: observe}}}}\n    tiers:"
+        );
+        let text = with("      - {name: last, fixed: {content: x}}\n").replace("    tiers:", &keys);
+        let text = text.replacen("model: m}", &format!("model: m}}{accept}"), 1);
+        let found = load_text("evenkeel.yaml", &text, folder.path()).diagnostics;
+        found.into_iter().filter(|it| it.code == "not-watched").map(|it| it.message).collect::<Vec<_>>()
+    };
+    let accept = "\n        accept: {confidence: \"exp(logprobs.mean)\", at_least: 0}";
+    let (unsure, sure) = (found("", "outputs"), found(accept, "outputs"));
+    assert!(
+        matches!(&unsure[..], [it] if it.starts_with("`sure` of the reference and 1 more is nothing")),
+        "{unsure:?}"
+    );
+    assert!(matches!(&sure[..], [it] if it.starts_with("`toxicity` of the reference is nothing")), "{sure:?}");
+    assert_eq!(found("", "inputs"), [""; 0], "nobody looks at them");
 }

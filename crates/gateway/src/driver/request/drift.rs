@@ -2,14 +2,22 @@
 //!
 //! # Invariants
 //! - `LEAVE-1`: of several rows one is left, drawn by a hash of the request; of its outputs those of the first tier alone, as they
-//!   were before the steps of the route.
+//!   were before the steps of the route. The words of a chat are those after them.
+//! - `LEAVE-2`: what the first tier was not sure enough of counts as what it was sure of: else the threshold would be what drifts.
 
-use evenkeel_core::Source;
+use std::{borrow::Cow, sync::Arc};
+
+use evenkeel_config::Answered;
+use evenkeel_core::{AttemptId, Decision, ResultCode, Role, Source};
 
 use super::Task;
 use crate::{
-    drift::{Held, Output, Row, chosen, nanos},
+    ask::Question,
+    bill::Spent,
+    drift::{Held, Monitor, Output, Row, Words, chosen, nanos},
+    events::Whose,
     guard::{Seen, SeenValue, decimal},
+    path::{Chunk, Left},
     shadow::Given,
     tensor::{Datatype, InferAnswer, Tensor},
 };
@@ -20,37 +28,147 @@ pub(super) struct Rows {
     pub(super) seen: Vec<Seen>,
     /// How many there are, of which some were seen.
     pub(super) of: u64,
+    /// What the first tier has answered to them.
+    pub(super) first: First,
+}
+
+/// The attempt in which the first tier has answered, whether that was accepted or not.
+#[derive(Debug, Default)]
+pub(super) struct First {
+    attempt: Option<AttemptId>,
+    /// How sure it was of each row, where somebody asked.
+    sure: Arc<[Option<f64>]>,
+    /// What it cost, where the server told.
+    tokens: Option<u64>,
+}
+
+/// What was said of a stream, and by whom; nothing where several have written it.
+#[derive(Debug, Default)]
+pub(super) struct Spoken {
+    by: Option<AttemptId>,
+    words: Words,
 }
 
 impl Task {
+    fn monitor(&self) -> Option<&Arc<Monitor>> {
+        self.it.applied.monitors[self.it.route.index()].as_ref()
+    }
+
+    /// Notes an event of a stream, where its words are compared.
+    pub(super) fn hear(&mut self, chunk: &Chunk) {
+        let wanted = self.monitor().is_some_and(|it| it.reads_words());
+        let Some(by) = self.attempt.as_ref().map(|it| it.id).filter(|_| wanted) else { return };
+        if self.spoken.by != Some(by) {
+            self.spoken = Spoken { by: Some(by), words: Words::default() };
+        }
+        self.spoken.words.note(chunk);
+    }
+
+    /// Notes all of a stream that was held to its end.
+    pub(super) fn hear_held(&mut self) {
+        if !self.monitor().is_some_and(|it| it.reads_words()) {
+            return;
+        }
+        let chunks = self.hold.take();
+        chunks.iter().for_each(|it| self.hear(it));
+        self.hold.replace(chunks);
+    }
+
+    /// Returns how the first tier has answered; nothing where it did not, or by a vote.
+    pub(super) fn first(&self, decision: &Decision, spent: &[(AttemptId, Spent)]) -> First {
+        let route = &decision.revision.routes[decision.route.index()];
+        if self.monitor().is_none() || route.tiers[0].ensemble.is_some() {
+            return First::default();
+        }
+        let answers = |it: ResultCode| it.is_ok() || it == ResultCode::LowConfidence;
+        let own = decision.attempts.iter().filter(|it| it.tier == 0 && it.role == Role::Answer);
+        let Some(id) = own.filter(|it| answers(it.result)).last().map(|it| it.attempt) else { return First::default() };
+        let mut notes = self.notes.iter().filter(|(whose, _)| *whose == Whose::Attempt(id));
+        let judged = notes.find_map(|(_, notes)| notes.judged.as_ref());
+        let told = spent.iter().find(|it| it.0 == id && !it.1.estimated);
+        First {
+            attempt: Some(id),
+            sure: judged.map(|it| it.said.clone()).unwrap_or_default(),
+            tokens: told.map(|it| it.1.usage.completion_tokens),
+        }
+    }
+
     /// Leaves a row behind, where somebody compares it.
     pub(super) fn leave_row(&mut self) {
-        let Rows { mut seen, of } = std::mem::take(&mut self.rows);
-        let Some(monitor) = &self.it.applied.monitors[self.it.route.index()] else { return };
+        let Rows { mut seen, of, first } = std::mem::take(&mut self.rows);
+        let Some(monitor) = self.monitor() else { return };
         let (read, entropy) = (seen.len() as u64, self.it.terms.entropy);
         let at = chosen(entropy, read) as usize;
         if at >= seen.len() {
             return;
         }
         let Seen { scalars, score } = seen.swap_remove(at);
-        // Of rows that were picked out of many it is not known which they are in the answer.
-        let first = if read == of { self.first_answer() } else { None };
-        monitor.offer(entropy, || Row {
-            at: nanos(self.driver.clock.wall(self.driver.clock.now())),
-            entropy,
-            session: self.it.ask.turn().map(|turn| turn.sequence.key),
-            inputs: scalars.into_iter().map(held).collect(),
-            score: score.map(|it| f64::from(it.s)),
-            outputs: first.map(|answer| monitor.outputs.iter().map(|it| output(&answer, it, (at, of))).collect()),
+        monitor.offer(entropy, || {
+            // Of rows that were picked out of many it is not known which they are in the answer.
+            let answer = if read == of { self.first_answer(&first) } else { Answer::default() };
+            let value = |it| answer.value(it, &first, (at, of));
+            Row {
+                at: nanos(self.driver.clock.wall(self.driver.clock.now())),
+                entropy,
+                session: self.it.ask.turn().map(|turn| turn.sequence.key),
+                inputs: scalars.into_iter().map(held).collect(),
+                score: score.map(|it| f64::from(it.s)),
+                outputs: monitor.outputs.iter().map(value).collect(),
+                text: answer.words.as_ref().filter(|_| monitor.text).map(|it| it.text().map(Into::into)),
+            }
         });
     }
 
-    /// Returns what the first tier answered, where it alone did.
-    fn first_answer(&self) -> Option<InferAnswer> {
+    /// Returns what the first tier answered.
+    fn first_answer(&self, first: &First) -> Answer<'_> {
+        let left = first.attempt.and_then(|id| self.ended.iter().find(|it| it.0 == id)).map(|it| &it.3);
+        match (&self.it.ask.question, left) {
+            (Question::Chat(_), Some(Left::Answer { body, .. })) => {
+                Answer { words: Words::of(body), ..Answer::default() }
+            }
+            (Question::Chat(peek), _) if peek.stream => {
+                let own = first.attempt.is_some() && self.spoken.by == first.attempt && peek.n <= 1;
+                Answer { words: own.then(|| self.spoken.words.clone()), ..Answer::default() }
+            }
+            (Question::Infer(_), Some(Left::Infer(answer) | Left::Judged(answer, _))) => {
+                Answer { tensors: Some(Cow::Borrowed(answer)), ..Answer::default() }
+            }
+            (Question::Infer(_), _) => Answer { tensors: self.voted_first().map(Cow::Owned), ..Answer::default() },
+            _ => Answer::default(),
+        }
+    }
+
+    /// Returns what the first tier answered by a vote, where it alone answered.
+    fn voted_first(&self) -> Option<InferAnswer> {
         let Some((Source::Attempt(attempt), Some(0))) = self.source else { return None };
         match self.given(attempt) {
             Given::Infer(answer) if self.batch.is_of_one() => Some(answer),
             _ => None,
+        }
+    }
+}
+
+/// What the first tier answered, in whatever form it did.
+#[derive(Default)]
+struct Answer<'a> {
+    tensors: Option<Cow<'a, InferAnswer>>,
+    words: Option<Words>,
+}
+
+impl Answer<'_> {
+    /// Returns an output of one row; none where the first tier did not give it.
+    fn value(&self, of: &Output, first: &First, (at, rows): (usize, u64)) -> Option<Held> {
+        let name = |it: &str| Held::Name(it.into());
+        match of.is {
+            Answered::Tensor => output(self.tensors.as_ref()?, of, (at, rows)),
+            // Of fewer rows than there are it is not known which they are.
+            Answered::Confidence if first.sure.len() as u64 == rows => {
+                Some(first.sure.get(at)?.map_or(Held::Missing, Held::Number))
+            }
+            Answered::Tokens => first.tokens.map(|it| Held::Number(it as f64)),
+            Answered::Finish => Some(self.words.as_ref()?.finish.as_deref().map_or(Held::Missing, name)),
+            Answered::Refusal => Some(name(if self.words.as_ref()?.refused { "true" } else { "false" })),
+            Answered::Confidence | Answered::Text => None,
         }
     }
 }
@@ -97,7 +215,8 @@ mod tests {
         let label = Tensor::from_bytes("label", vec![3], &["a", "b", "c"]).expect("three");
         let wide = Tensor::from_f32("wide", vec![3, 2], &[0.0; 6]).expect("six");
         let answer = InferAnswer::of([score, label, wide]);
-        let read = |name: &str, names| output(&answer, &Output { name: name.into(), names }, (1, 3));
+        let read =
+            |name: &str, names| output(&answer, &Output { name: name.into(), is: Answered::Tensor, names }, (1, 3));
         assert_eq!(read("score", false), Some(Held::Number(0.2)), "the decimal that was written");
         assert_eq!(read("label", true), Some(Held::Name("b".into())));
         assert_eq!(read("label", false), Some(Held::Invalid), "a text is no number");

@@ -39,7 +39,7 @@ impl Task {
             self.it.judged = Some(judging.await);
         }
         let Judged { told, seen, rows } = self.it.judged.take()?;
-        self.rows = Rows { seen: rows, of: told.of };
+        self.rows = Rows { seen: rows, of: told.of, ..Rows::default() };
         let guard = self.it.applied.guards[self.it.route.index()].as_ref();
         if let (Some(risk), Some(seen)) = (guard.and_then(|it| it.risk.as_ref()), seen) {
             self.lesson = risk.learn(self.driver.clock.now(), seen, decision);

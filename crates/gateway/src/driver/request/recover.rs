@@ -66,6 +66,9 @@ impl Task {
         if let Some(copy) = &mut self.copy {
             copy.add(chunk);
         }
+        if self.is_early() {
+            self.hear(chunk);
+        }
         let route = &self.it.applied.deployment.revision.routes[self.it.route.index()];
         let Question::Chat(peek) = &self.it.ask.question else { return };
         if !route.rescue || peek.n > 1 {

@@ -133,6 +133,7 @@ pub(crate) fn submit(
         judging: guarding::beside(&it, driver.clock),
         rows: drift::Rows::default(),
         lesson: None,
+        spoken: drift::Spoken::default(),
         id,
         driver: driver.clone(),
         events: events.clone(),
