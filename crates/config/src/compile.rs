@@ -172,6 +172,8 @@ pub struct RouteSpec {
     pub post: Arc<Post>,
     /// How its inputs and outputs are compared with its reference.
     pub drift: Option<Drift>,
+    /// The header by which requests of one session are told, in lower case.
+    pub session_key: Option<String>,
     /// What counts as right where the truth comes later.
     pub quality: Arc<Quality>,
     /// What is promised of its thresholds; none where nothing is.
@@ -235,6 +237,7 @@ pub(crate) fn compile(mut file: File, outside: &Outside) -> Deployment {
             certificate: issued.map(Arc::new),
             quality: quality::quality(it).into(),
             drift: it.drift.as_ref().map(drift::drift),
+            session_key: it.session_key.clone(),
         });
     }
     let certificate = file.server.tls.as_ref();
@@ -276,6 +279,7 @@ fn write_out(file: &mut File, outside: &Outside) {
             cache.vary = cache::vary(&cache.vary);
         }
         route.quality.vary = cache::vary(&route.quality.vary);
+        route.session_key.iter_mut().for_each(|it| it.make_ascii_lowercase());
         contract::write_out(route, outside);
         if route.input.as_ref().is_some_and(|it| it.reference.is_some()) {
             route.guards.write_out();

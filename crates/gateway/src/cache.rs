@@ -31,7 +31,7 @@ pub(crate) use self::{
     copy::Copy,
     entry::{Entry, Said},
     keep::{Given, Made, Material, Unkept, keep},
-    key::{Key, whose},
+    key::{Key, session, whose},
     semantic::{Came, Semantic},
     shared::Shared,
     similar::Similar,

@@ -31,8 +31,7 @@ impl Checks<'_> {
             self.semantic(&key.field("semantic"), route, (cache, semantic, earlier));
         }
         for (at, name) in cache.vary.iter().enumerate() {
-            let token = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
-            if name.is_empty() || !name.chars().all(token) {
+            if !is_header(name) {
                 let message = format!("`{name}` is no name of a header");
                 self.error("bad-name", &key.field("vary").index(at), message, "for example x-tenant-id");
             }
@@ -83,4 +82,9 @@ impl Checks<'_> {
             self.error("order", &stale, message, "make `stale_if_error` at least `ttl`");
         }
     }
+}
+
+/// Says whether a text may be the name of a header.
+pub(super) fn is_header(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
 }

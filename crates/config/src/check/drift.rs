@@ -6,7 +6,7 @@ use evenkeel_signals::{
     reference::{Column, Reference, Role},
 };
 
-use super::{Checks, guards::more};
+use super::{Checks, cache::is_header, guards::more};
 use crate::{
     answered::Answers,
     diagnostic::nearest,
@@ -24,6 +24,7 @@ const DAY: u64 = 86_400 * SECOND;
 
 impl Checks<'_> {
     pub(super) fn drift(&mut self, route_key: &Key, route: &Route) {
+        self.session_key(&route_key.field("session_key"), route);
         let (Some(it), key) = (&route.drift, route_key.field("drift")) else { return };
         let every = key.field("false_alarm_every");
         if it.false_alarm_every.0 < MILLISECOND && !self.report.doubts(&every) {
@@ -39,6 +40,18 @@ impl Checks<'_> {
         self.drift_reference(&key, route, it);
         self.drift_then(&key.field("then"), route, it);
         self.drift_recovery(&key.field("recover"), it);
+    }
+
+    /// By what requests of one session are told.
+    fn session_key(&mut self, key: &Key, route: &Route) {
+        let Some(name) = &route.session_key else { return };
+        if !is_header(name) {
+            let message = format!("`{name}` is no name of a header");
+            self.error("bad-name", key, message, "for example x-conversation-id");
+        } else if route.drift.is_none() {
+            let message = "nothing of this route is compared with a reference";
+            self.warning("no-effect", key, message, "give the route a `drift`, or remove it");
+        }
     }
 
     /// What the reference is good for, as far as it says.

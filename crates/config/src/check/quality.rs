@@ -1,6 +1,6 @@
 //! What must hold for `routes.NAME.quality`: something that a label can be compared with, on a route whose answers have rows.
 
-use super::Checks;
+use super::{Checks, cache::is_header};
 use crate::{
     schema::route::{Route, RouteProtocol},
     tree::Key,
@@ -27,8 +27,7 @@ impl Checks<'_> {
             self.error("out-of-range", &key.field("memory"), message, "write 64KiB or more, for example 16MiB");
         }
         for (at, name) in it.vary.iter().enumerate() {
-            let token = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
-            if name.is_empty() || !name.chars().all(token) {
+            if !is_header(name) {
                 let message = format!("`{name}` is no name of a header");
                 self.error("bad-name", &key.field("vary").index(at), message, "for example x-tenant-id");
             }

@@ -90,6 +90,10 @@ pub(crate) struct Route {
     /// What is done when inputs or outputs are no longer those of the reference; without it they are not compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) drift: Option<Drift>,
+    /// The header by which requests of one session are told, such as a conversation or a user: rows of one session depend on one another,
+    /// so that at most one of them a minute is compared with the reference. A sequence of the Open Inference Protocol is a session anyway.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) session_key: Option<String>,
     /// A file of `evenkeel tune ROUTE ROWS.csv …`, or `{file, mode}`: what is promised of the thresholds of its tiers. Those may not be below
     /// what was certified; where a model is another one, or time is up, the promise is void, which is said and bars nothing. Where labels
     /// show in service that it is not kept, what follows is the mode's to say.

@@ -87,6 +87,15 @@ pub(crate) fn whose(headers: &HeaderMap, vary: &[String]) -> u64 {
     Key(parts.0.finalize().into()).bits()
 }
 
+/// Returns 128 bits that stand for what a request has in a header; none where it has nothing there.
+pub(crate) fn session(headers: &HeaderMap, name: &str) -> Option<u128> {
+    headers.get(name).filter(|it| !it.is_empty())?;
+    let mut parts = Parts::default();
+    parts.part(b"evenkeel.session/v1");
+    parts.headers(headers, [name].into_iter());
+    Some(u128::from_le_bytes(*parts.0.finalize().as_bytes().first_chunk().expect("32 bytes are more than 16")))
+}
+
 /// Writes parts into a hash, each with its length (KEY-1).
 #[derive(Default)]
 struct Parts(blake3::Hasher);

@@ -125,7 +125,10 @@ async fn let_in(
         let (asked, spent) = look_up(&applied, (route, wants), (&ask, &headers, cache), (time, spent)).await;
         let bodies = shared.bodies.share(applied.deployment.server.body_bytes.0);
         let whose = cache::whose(&headers, &applied.deployment.routes[route.index()].quality.vary);
-        let terms = Terms { size, entropy, deadline, max_tier, min_confidence, wants, private, whose, bodies, spent };
+        let session = applied.deployment.routes[route.index()].session_key.as_ref();
+        let session = session.and_then(|it| cache::session(&headers, it));
+        let terms =
+            Terms { size, entropy, deadline, max_tier, min_confidence, wants, private, whose, session, bodies, spent };
         // None means that a reload came in between: the request is read again, as the new revision reads it, and what was
         // fetched under the old one has cost it its time all the same.
         before = spent;

@@ -67,9 +67,13 @@ async fn kit(mode: &str, folder: &Path) -> Kit {
 impl Kit {
     /// Sends the row of a number, with ages that have moved by so much.
     async fn sends(&self, n: usize, older: f64) -> Got {
+        self.sends_as(n, older, &[]).await
+    }
+
+    async fn sends_as(&self, n: usize, older: f64, headers: &[(&str, &str)]) -> Got {
         let data = [[spread(n, 3), 100.0 * spread(n, 4) + older]];
         let body = json!({"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 2], "data": data}]});
-        let got = self.post("/v2/models/value/infer", body.to_string(), &[]).await;
+        let got = self.post("/v2/models/value/infer", body.to_string(), headers).await;
         assert_eq!(got.status, 200, "{:?}", got.body);
         got
     }
@@ -190,4 +194,30 @@ async fn s_drift_a_reload_keeps_what_was_seen_until_reference_or_settings_change
     let record = kit.record(&got).await;
     assert_eq!((&record["outcome"]["tier"], &record["reason"]), (&json!(0), &json!("PRIMARY_HEALTHY")));
     assert!(!kit.gateway.metrics().contains("evenkeel_drift_score{route=\"value\""));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s_drift_session_key_lets_one_row_of_a_session_and_minute_in() {
+    let folder = tempfile::tempdir().expect("a folder");
+    write_reference(folder.path(), 5_000);
+    let score = TensorSpec::new("score", "FP32", [-1]);
+    let model = || OipModel::declared(vec![TensorSpec::new("x", "FP32", [-1, 2])], score.clone(), vec![json!(0.25)]);
+    let talk = |n| if n % 2 == 0 { "one" } else { "two" };
+    for (key, all) in [("", true), ("    session_key: X-Conversation\n", false)] {
+        let config = CONFIG.replace("MODE", "observe").replace("    drift: ", &format!("{key}    drift: "));
+        let kit = Kit::of(&config, folder.path(), BTreeMap::from([("m".to_owned(), model())])).await;
+        for n in 0..100 {
+            kit.sends_as(n, 0.0, &[("x-conversation", talk(n))]).await;
+        }
+        // Rows are looked at in their order: behind those of no session, all others have been.
+        let (mut alone, least) = (0, if all { 101 } else { 20 });
+        while kit.drift().samples < least {
+            let empty = [("x-conversation", "")];
+            kit.sends_as(200 + alone, 0.0, if alone % 2 == 0 { &[] } else { &empty }).await;
+            alone += 1;
+        }
+        // Where a minute ends in between, one of each session may come besides.
+        let sessions = kit.drift().samples.saturating_sub(alone as u64);
+        assert_eq!(sessions > 4, all, "{sessions}");
+    }
 }

@@ -172,3 +172,21 @@ fn what_of_a_reference_the_first_tier_does_not_say_is_warned_of() {
     assert!(matches!(&sure[..], [it] if it.starts_with("`toxicity` of the reference is nothing")), "{sure:?}");
     assert_eq!(found("", "inputs"), [""; 0], "nobody looks at them");
 }
+
+#[test]
+fn a_session_key_is_the_name_of_a_header_and_matters_where_drift_is_watched() {
+    let keyed =
+        |key: &str, drift: &str| drifting(drift).replace("    tiers:", &format!("    session_key: {key}\n    tiers:"));
+    let spec = |text: &str| load(text).deployment.expect("compiles").routes[0].session_key.clone();
+    let observed = "{then: {mode: observe}}";
+    assert_eq!(spec(&keyed("X-Conversation", observed)), Some("x-conversation".into()));
+    assert_eq!(spec(&drifting(observed)), None);
+    let code = |text: &str| {
+        let found = load(text).diagnostics.into_iter();
+        found.filter(|it| it.key.ends_with("session_key")).map(|it| it.code).collect::<Vec<_>>()
+    };
+    assert_eq!(code(&keyed("x-conversation", observed)), [""; 0]);
+    assert_eq!(code(&keyed("\"no header\"", observed)), ["bad-name"]);
+    let undrifting = with("").replace("    tiers:", "    session_key: x-conversation\n    tiers:");
+    assert_eq!(code(&undrifting), ["no-effect"]);
+}

@@ -110,7 +110,7 @@ impl Task {
             Row {
                 at: nanos(self.driver.clock.wall(self.driver.clock.now())),
                 entropy,
-                session: self.it.ask.turn().map(|turn| turn.sequence.key),
+                session: self.it.ask.turn().map(|turn| turn.sequence.key).or(self.it.terms.session),
                 inputs: scalars.into_iter().map(held).collect(),
                 score: score.map(|it| f64::from(it.s)),
                 outputs: monitor.outputs.iter().map(value).collect(),

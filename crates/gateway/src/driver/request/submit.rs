@@ -72,6 +72,8 @@ pub(crate) struct Terms {
     pub(crate) private: bool,
     /// Whose request it is: who else labels it does not count.
     pub(crate) whose: u64,
+    /// The session that it belongs to, by the header that its route names.
+    pub(crate) session: Option<u128>,
     pub(crate) bodies: Permille,
     /// What was spent on it before.
     pub(crate) spent: Nanos,
@@ -152,8 +154,7 @@ impl Submission {
     }
 
     fn admission(&self, request: RequestId) -> Admit {
-        let Terms { size, entropy, deadline, max_tier, min_confidence, wants, private, bodies, spent, whose: _ } =
-            self.terms;
+        let Terms { size, entropy, deadline, max_tier, min_confidence, wants, private, bodies, spent, .. } = self.terms;
         let Size { operation, cost, weight, tokens, needs } = size;
         let imputed = self.ask.enriched().map_or(Permille::new(0), |it| it.share);
         Admit {
