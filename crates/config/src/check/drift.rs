@@ -4,6 +4,7 @@ use evenkeel_core::{MILLISECOND, SECOND};
 use evenkeel_signals::{
     drift::LEAST_ROWS,
     reference::{Column, Reference, Role},
+    replay,
 };
 
 use super::{Checks, cache::is_header, guards::more};
@@ -83,6 +84,7 @@ impl Checks<'_> {
             );
         }
         self.drift_outputs(key, route, (it, &reference));
+        self.drift_replayed(key, it, &reference);
     }
 
     /// What of a reference the first tier does not give.
@@ -107,6 +109,29 @@ impl Checks<'_> {
             _ => "a chat has one text, and `completion_tokens`, `finish_reason` and `refusal`",
         };
         self.warning("not-watched", &key.field("watch"), message, hint);
+    }
+
+    /// What a detector would have said in the time that is held to be well.
+    fn drift_replayed(&mut self, key: &Key, it: &Drift, reference: &Reference) {
+        let watches = |what: Watch| it.watch.contains(&what);
+        let asked = replay::Asked {
+            every_ns: it.false_alarm_every.nanos(),
+            enforced: it.then.mode == Mode::Enforce,
+            inputs: watches(Watch::Inputs),
+            row_score: watches(Watch::RowScore),
+            outputs: watches(Watch::Outputs),
+        };
+        let Some(found) = replay::replay(reference, asked) else { return };
+        let Some(interval) = found.too_soon() else { return };
+        let by = found.culprits.first().map(|it| format!(", most of them by `{}`", it.0)).unwrap_or_default();
+        let message = format!(
+            "the reference's own rows, one after another, bring an alarm every {}{by}; wanted is one in {}",
+            span(interval),
+            span(asked.every_ns)
+        );
+        let hint =
+            "rows of one session or hours that differ do that: name a `session_key`, or make it with `--seasons`";
+        self.warning("false-alarms", &key.field("false_alarm_every"), message, hint);
     }
 
     fn drift_then(&mut self, key: &Key, route: &Route, it: &Drift) {
@@ -156,4 +181,11 @@ impl Checks<'_> {
             }
         }
     }
+}
+
+/// Writes a length of time in the unit of which there are some.
+fn span(nanos: u64) -> String {
+    let units = [(DAY, "days"), (DAY / 24, "hours"), (60 * SECOND, "minutes"), (SECOND, "seconds")];
+    let of = units.into_iter().find(|(unit, _)| nanos >= 2 * unit);
+    of.map_or_else(|| "second".into(), |(unit, name)| format!("{} {name}", nanos / unit))
 }

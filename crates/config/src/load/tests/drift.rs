@@ -133,6 +133,20 @@ fn what_a_reference_is_too_little_for_is_warned_of() {
 }
 
 #[test]
+fn a_reference_whose_own_rows_bring_alarms_too_often_is_warned_of() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // A day's course: rows of one hour are all alike.
+    let day = |number: u64| ((number / 60) % 24) as f64 + drawn(number) / 1e3;
+    let warned = |keys: &str| {
+        let found = referring(folder.path(), (12_000, 1), day, &format!("then: {{mode: observe}}{keys}"));
+        found.iter().any(|it| it.0 == "false-alarms" && it.1.ends_with("drift.false_alarm_every"))
+    };
+    assert!(warned(""));
+    assert!(!warned(", false_alarm_every: 1s"), "that often is often enough");
+    assert!(!warned(", watch: [outputs]"), "what is not watched does not alarm");
+}
+
+#[test]
 fn what_of_a_reference_the_first_tier_does_not_say_is_warned_of() {
     let folder = tempfile::tempdir().expect("a folder");
     let profile = Profile {
