@@ -41,6 +41,18 @@ pub struct Drift {
     /// Streams that are not watched, since the reference has too few rows of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub too_few: Vec<TooFew>,
+    /// The strongest score of each minute of the last hour in which there was one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<DriftPoint>,
+}
+
+/// How strong the evidence was in a minute.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DriftPoint {
+    /// When the minute began.
+    pub at: Timestamp,
+    /// The strongest score in it.
+    pub score: f64,
 }
 
 /// An alarm: since about when, and who carries it.

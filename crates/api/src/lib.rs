@@ -21,7 +21,7 @@ pub use decision::{
     Attempt, Cached, Candidate, Confidence, Decision, Decisions, Document, Enrichment, Guard, Imputed, Input, Judged,
     LearntBy, Model, Outcome, Posted, Rows, RuleRows, Share, Sureness, Usage, Vote, Votes,
 };
-pub use drift::{Culprit, Drift, DriftAlarm, DriftStream, TooFew};
+pub use drift::{Culprit, Drift, DriftAlarm, DriftPoint, DriftStream, TooFew};
 pub use explain::{Explained, Section, explain};
 pub use forecast::Forecast;
 pub use quality::{Figure, Quality, RouteQuality, Score, TierQuality};

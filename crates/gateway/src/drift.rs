@@ -6,6 +6,7 @@
 //! `row`, `sessions`, `answer`, `plan` and `watcher` know neither clock nor queue; `monitor` and `publish` are what runs them.
 
 mod answer;
+mod history;
 mod monitor;
 mod plan;
 mod publish;

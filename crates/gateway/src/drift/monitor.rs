@@ -22,6 +22,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::{
     answer::Output,
+    history::History,
     plan::{Of, Plan},
     row::{Row, drawn},
     watcher::{Seen, StreamState, Watcher},
@@ -68,6 +69,7 @@ struct Inner {
     bytes: AtomicUsize,
     dropped: AtomicU64,
     told: Mutex<Told>,
+    history: Mutex<History>,
 }
 
 /// What was said last, and when.
@@ -90,6 +92,8 @@ pub(crate) struct Standing {
     pub(crate) dropped: u64,
     /// What is not watched for want of rows of the reference.
     pub(crate) too_few: Vec<(String, u64)>,
+    /// When each minute of the last hour began, and its strongest score.
+    pub(crate) history: Vec<(u64, i64)>,
 }
 
 impl Monitor {
@@ -111,6 +115,7 @@ impl Monitor {
             bytes: AtomicUsize::new(0),
             dropped: AtomicU64::new(0),
             told: Mutex::default(),
+            history: Mutex::default(),
         });
         #[expect(
             clippy::disallowed_methods,
@@ -149,6 +154,7 @@ impl Monitor {
         };
         self.inner.alarmed(&self.made.route, &alarms);
         let seen = seen?;
+        self.inner.history.lock().note(wall, seen.score);
         let mut told = self.inner.told.lock();
         if told.alarm && seen.state != State::Drift {
             told.alarm = false;
@@ -172,6 +178,7 @@ impl Monitor {
             alarm: watcher.evidence().filter(|_| stands).cloned(),
             dropped: self.inner.dropped.load(Relaxed) + watcher.left_out(),
             too_few: watcher.plan().too_few.clone(),
+            history: self.inner.history.lock().read(),
             seen,
         }
     }

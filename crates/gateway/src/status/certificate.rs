@@ -88,6 +88,7 @@ mod tests {
             streams: Vec::new(),
             dropped: 0,
             too_few: Vec::new(),
+            history: Vec::new(),
         };
         let (calm, moved) = (drift(None), drift(Some(alarm)));
         for (void, drift, now, standing, because) in [

@@ -1,6 +1,6 @@
 //! How a route stands with drift: what its monitor has seen, and what follows from that in the core.
 
-use evenkeel_api::{Culprit, Drift, DriftAlarm, DriftStream, TooFew};
+use evenkeel_api::{Culprit, Drift, DriftAlarm, DriftPoint, DriftStream, TooFew};
 use evenkeel_core as core;
 use evenkeel_signals::drift::{Evidence, State};
 use jiff::Timestamp;
@@ -20,7 +20,8 @@ pub(super) fn render(
     clock: Clock,
 ) -> Option<Drift> {
     let policy = route.drift.as_ref()?;
-    let Standing { seen, mut streams, alarm, dropped, too_few } = monitor.standing(nanos(clock.wall(clock.now())));
+    let Standing { seen, mut streams, alarm, dropped, too_few, history } =
+        monitor.standing(nanos(clock.wall(clock.now())));
     streams.sort_by(|a, b| b.score.cmp(&a.score).then_with(|| a.name.cmp(&b.name)));
     streams.truncate(MOST);
     let stream = |it: crate::drift::StreamState| DriftStream {
@@ -44,6 +45,7 @@ pub(super) fn render(
         streams: streams.into_iter().map(stream).collect(),
         dropped,
         too_few: too_few.into_iter().map(|(stream, rows)| TooFew { stream, rows }).collect(),
+        history: history.into_iter().map(|(began, score)| DriftPoint { at: at(began), score: scaled(score) }).collect(),
     })
 }
 

@@ -3,6 +3,7 @@
 use evenkeel_api::{Drift, DriftAlarm};
 
 use super::super::counted;
+use crate::plot::spark;
 
 /// Writes the line of a route; a second one names who carries an alarm.
 pub(super) fn told(it: &Drift) -> String {
@@ -21,11 +22,21 @@ pub(super) fn told(it: &Drift) -> String {
         let who: Vec<_> = culprits.iter().map(|it| format!("{} ({})", it.stream, it.score)).collect();
         text += &format!("    alarm at {at}, since about {since}, by {}\n", who.join(", "));
     }
+    text += &history(it);
     for few in &it.too_few {
         let rows = counted(few.rows as usize, "row");
         text += &format!("    {} is not compared: the reference has {rows} of it\n", few.stream);
     }
     text
+}
+
+/// Draws the last hour; an alarm is as tall as a line is.
+fn history(it: &Drift) -> String {
+    let [first, .., last] = &it.history[..] else { return String::new() };
+    let scores = it.history.iter().map(|it| it.score.min(1.0)).chain([1.0]);
+    let mut line = spark(&scores.collect::<Vec<_>>());
+    line.pop();
+    format!("    score from {} to {}: {line}\n", first.at, last.at)
 }
 
 /// Says what follows.
@@ -67,6 +78,15 @@ mod tests {
         assert!(
             proposed.ends_with("to start at distilled is proposed since 2026-01-01T00:05:01Z, and nothing was done\n")
         );
+    }
+
+    #[test]
+    fn the_last_hour_is_drawn_and_an_alarm_is_the_tallest() {
+        let point = |minute: u32, score: f64| json!({"at": format!("2026-01-01T00:0{minute}:00Z"), "score": score});
+        let history = json!([point(0, 0.0), point(1, 0.5), point(2, 0.25), point(4, 1.7)]);
+        let text = words(json!({"history": history}));
+        assert!(text.ends_with("    score from 2026-01-01T00:00:00Z to 2026-01-01T00:04:00Z:  ▄▂█\n"), "{text}");
+        assert!(!words(json!({"history": [point(0, 1.0)]})).contains("score from"), "one minute is no course");
     }
 
     #[test]
