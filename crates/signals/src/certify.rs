@@ -16,7 +16,8 @@
 //! # Invariants
 //! - `CERT-1`: the walk stops at the first policy that does not pass; none after it is taken, however good.
 //! - `CERT-2`: a policy passes at the first row at which the odds reach 1/δ; what comes later does not take it back (Ville).
-//! - `CERT-3`: the k-th tuning of a route has δ_k = 6δ/(π²k²), so that all of them together err with at most δ.
+//! - `CERT-3`: the first tuning of a route has the whole δ, the k-th one δ_k = 6δ/(π²k²): all re-tunings together err with at most .393 δ,
+//!   and with the first one with at most 1.393 δ.
 //! - `CERT-4`: a certificate says valid, void since when and because of what, or expired; never a bare yes.
 //!
 //! # Source
@@ -49,7 +50,7 @@ impl Terms {
         self.epsilon
     }
 
-    /// Returns the chance to err that this tuning has: `CERT-3`.
+    /// Returns the chance to err that this tuning has, the whole of it the first time: `CERT-3`.
     pub fn delta(&self) -> f64 {
         let k = f64::from(self.tuning);
         match self.tuning {
