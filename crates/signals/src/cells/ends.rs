@@ -6,6 +6,8 @@ use super::CELLS;
 const SLOTS: usize = CELLS - 1;
 /// Values that keep a cell of their own where not all can: with a gap on both sides of each they fit thrice over.
 const HEAVIEST: usize = 80;
+/// Rows that share a cell of a private column, at least; a lesser number would tell of single persons.
+const SHARED: usize = 10;
 
 /// Ascending upper ends of all cells but the last; each is its cell's own.
 ///
@@ -21,15 +23,26 @@ pub struct Ends {
 impl Ends {
     /// Parts finite numbers into at most 256 cells. `rows` are all rows of the reference, those without a number included.
     pub(super) fn of_numbers(numbers: &mut [f64], rows: usize) -> Self {
+        Self::parted(numbers, rows, Edges { least: 1, end: |value, _| Some(value) })
+    }
+
+    /// Parts finite numbers of which none may be told: ends lie between two values, written in as few digits as keep them apart, but for
+    /// a value that so many rows share that it has a cell of its own; no cell is made for fewer than ten rows.
+    pub(super) fn of_private(numbers: &mut [f64], rows: usize) -> Self {
+        Self::parted(numbers, rows, Edges { least: SHARED, end: between })
+    }
+
+    fn parted(numbers: &mut [f64], rows: usize, edges: Edges) -> Self {
         numbers.sort_unstable_by(f64::total_cmp);
         let runs = runs(numbers);
-        let mut heavy: Vec<usize> = (0..runs.len()).filter(|at| runs[*at].1 * CELLS >= rows).collect();
-        let ends = part(&runs, &heavy).unwrap_or_else(|| {
+        let is_heavy = |at: &usize| runs[*at].1 * CELLS >= rows && runs[*at].1 >= edges.least;
+        let mut heavy: Vec<usize> = (0..runs.len()).filter(is_heavy).collect();
+        let ends = part(&runs, &heavy, edges).unwrap_or_else(|| {
             // The heaviest first, of equals the least.
             heavy.sort_by_key(|at| std::cmp::Reverse(runs[*at].1));
             heavy.truncate(HEAVIEST);
             heavy.sort_unstable();
-            part(&runs, &heavy).expect("80 values, the gaps between them and as many cells are at most 256")
+            part(&runs, &heavy, edges).expect("80 values, the gaps between them and as many cells are at most 256")
         });
         Self::of(&ends).expect("ascending")
     }
@@ -65,6 +78,22 @@ impl Ends {
     }
 }
 
+/// Where cells end that are no value's own.
+#[derive(Clone, Copy)]
+struct Edges {
+    /// Rows of a cell, at least.
+    least: usize,
+    /// The end after a value, before the next one; none where there is no room for one.
+    end: fn(f64, f64) -> Option<f64>,
+}
+
+/// Returns the number of the fewest digits strictly between two, beginning with that in their middle; none where none is.
+fn between(value: f64, next: f64) -> Option<f64> {
+    let middle = value / 2.0 + next / 2.0;
+    let shorter = (0..17).filter_map(|digits| format!("{middle:.digits$e}").parse::<f64>().ok());
+    shorter.into_iter().find(|it| value < *it && *it < next)
+}
+
 /// Each value with how often it is there. The two zeros are one.
 fn runs(sorted: &[f64]) -> Vec<(f64, usize)> {
     let mut runs: Vec<(f64, usize)> = Vec::new();
@@ -78,11 +107,11 @@ fn runs(sorted: &[f64]) -> Vec<(f64, usize)> {
 }
 
 /// Ends around the heavy values and of equal depth elsewhere; none where 256 cells do not suffice.
-fn part(runs: &[(f64, usize)], heavy: &[usize]) -> Option<Vec<f64>> {
+fn part(runs: &[(f64, usize)], heavy: &[usize], edges: Edges) -> Option<Vec<f64>> {
     let light: usize = runs.iter().map(|it| it.1).sum::<usize>() - heavy.iter().map(|at| runs[*at].1).sum::<usize>();
     // A gap before, between and after the heavy ones, whether or not the reference has a row in it.
     let budget = CELLS.checked_sub(2 * heavy.len() + 1).filter(|it| *it > 0 || light == 0)?;
-    let depth = light.div_ceil(budget.max(1)).max(1);
+    let depth = light.div_ceil(budget.max(1)).max(edges.least);
     let (mut ends, mut filled) = (Vec::new(), 0);
     let mut next = heavy.iter().peekable();
     for (at, (value, times)) in runs.iter().enumerate() {
@@ -97,8 +126,9 @@ fn part(runs: &[(f64, usize)], heavy: &[usize]) -> Option<Vec<f64>> {
             continue;
         }
         filled += times;
-        if filled >= depth && at + 1 < runs.len() {
-            ends.push(*value);
+        let next = runs.get(at + 1).filter(|_| filled >= depth);
+        if let Some(end) = next.and_then(|next| (edges.end)(*value, next.0)) {
+            ends.push(end);
             filled = 0;
         }
     }
@@ -149,6 +179,30 @@ mod tests {
         let mixed: Vec<f64> =
             (0..25_600).map(|at| if at < 12_800 { f64::from(at % 127) } else { f64::from(at) * 1e-3 }).collect();
         assert!(ends(&mixed).cells() <= CELLS);
+    }
+
+    #[test]
+    fn ref_4_ends_of_a_private_column_are_no_values_of_it_but_those_that_many_share() {
+        let mut bits = 9_u64;
+        let mut draw = || {
+            bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (bits >> 40) as f64 / 100.0
+        };
+        let mut incomes: Vec<f64> = (0..3_000).map(|at| if at % 30 == 0 { 1_000.0 } else { draw() }).collect();
+        let it = Ends::of_private(&mut incomes, 3_000);
+        assert!(it.cells() > 200, "{}", it.cells());
+        let told: Vec<f64> = it.ends().iter().copied().filter(|end| incomes.contains(end)).collect();
+        assert_eq!(told, [1_000.0], "100 of 3,000 rows share it");
+        let mut counts = vec![0; it.cells()];
+        incomes.iter().for_each(|x| counts[it.cell(*x)] += 1);
+        // What is left before a value with its own cell, or after the last end, may be fewer.
+        assert!(counts.iter().filter(|n| (1..SHARED).contains(*n)).count() <= 3, "{counts:?}");
+        incomes.reverse();
+        assert_eq!(Ends::of_private(&mut incomes, 3_000), it, "the same rows, the same ends");
+        assert_eq!(Ends::of_private(&mut [1.0, 2.0, 3.0], 3).ends(), [0.0; 0], "three rows are nobody's business");
+        let close = [1.0_f64, 1.0_f64.next_up()];
+        assert_eq!((between(1.0, 2.0), between(close[0], close[1])), (Some(1.5), None));
+        assert_eq!([between(0.123_456, 0.123_461), between(-7.0, -3.0)], [Some(0.12346), Some(-5.0)]);
     }
 
     #[test]

@@ -66,10 +66,22 @@ pub struct Cells {
 impl Cells {
     /// Makes cells of a column of numbers. A category among them is invalid.
     pub fn numbers<'a>(values: impl IntoIterator<Item = Value<'a>>) -> Self {
+        Self::intervals(values, Ends::of_numbers)
+    }
+
+    /// Makes cells of a private column of numbers: no value of a row is told that not many share.
+    pub fn private_numbers<'a>(values: impl IntoIterator<Item = Value<'a>>) -> Self {
+        Self::intervals(values, Ends::of_private)
+    }
+
+    fn intervals<'a>(
+        values: impl IntoIterator<Item = Value<'a>>,
+        ends: impl FnOnce(&mut [f64], usize) -> Ends,
+    ) -> Self {
         let values: Vec<Value<'_>> = values.into_iter().collect();
         let finite = |it: &Value<'_>| if let Value::Number(x) = it { Some(*x).filter(|x| x.is_finite()) } else { None };
         let mut numbers: Vec<f64> = values.iter().filter_map(finite).collect();
-        let kind = Kind::Numbers(Ends::of_numbers(&mut numbers, values.len()));
+        let kind = Kind::Numbers(ends(&mut numbers, values.len()));
         let mut counts = vec![0; cells(&kind)];
         values.iter().for_each(|it| counts[cell(&kind, *it)] += 1);
         Self::new(kind, counts)

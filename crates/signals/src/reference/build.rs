@@ -45,6 +45,12 @@ impl Plan {
             like: None,
         }
     }
+
+    /// What the key makes of a fixed word, where there is a name that it hashes.
+    pub(super) fn checked_key(&self) -> Option<String> {
+        let hashed = self.schema.iter().any(|it| it.private && it.kind == ColumnKind::Category);
+        self.keyed.as_ref().filter(|_| hashed).map(Keyed::check)
+    }
 }
 
 /// A row of a source.

@@ -36,7 +36,9 @@ pub enum Unreadable {
     )]
     Version(u16),
     /// They end too early, or go on.
-    #[error("it is {0} bytes long, and its parts do not add up to that: it was cut off or mixed up")]
+    #[error(
+        "it is {0} bytes long, and its parts do not add up to that: it was truncated or mixed up; take the file from where it came"
+    )]
     Length(usize),
     /// A seal is broken.
     #[error("the checksum of {0} is not that of its content: a bit was changed; take the file from where it came")]
@@ -90,7 +92,7 @@ impl Reference {
         if digest[..] != bytes[sealed..] {
             return Err(parts
                 .err()
-                .filter(|it| matches!(it, Unreadable::Checksum(_)))
+                .filter(|it| matches!(it, Unreadable::Checksum(_) | Unreadable::Length(_)))
                 .unwrap_or_else(|| Unreadable::Checksum("the whole".into())));
         }
         let (header, found) = parts?;

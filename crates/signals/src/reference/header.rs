@@ -26,6 +26,10 @@ pub struct Header {
     pub labels: bool,
     /// The program that made it; of a merge the later one.
     pub tool: String,
+    /// What the key of private names makes of a fixed word: by it another key is known. None where no name is private, or an earlier
+    /// program made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
 }
 
 /// A column.

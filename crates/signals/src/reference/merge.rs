@@ -30,6 +30,9 @@ pub enum Unmergeable {
     /// They were made by other plans.
     #[error("their {0} differ: build both by one plan")]
     Plan(&'static str),
+    /// Their private names were hashed by other keys.
+    #[error("their private names were hashed by two keys, by which the same name is two: build both with one key")]
+    Key,
     /// One has a sample, from which all would be computed, and the other has none.
     #[error("one of them has no sample: build it with one, or take that of the other away, too")]
     NoSample,
@@ -59,6 +62,9 @@ impl Reference {
                 return Err(Unmergeable::Plan(what));
             }
         }
+        if one.key.as_ref().zip(other.header.key.as_ref()).is_some_and(|(a, b)| a != b) {
+            return Err(Unmergeable::Key);
+        }
         let same = |(a, b): (&Option<Private>, &Option<Private>)| a.clone().filter(|it| Some(it) == b.as_ref());
         let private: Vec<_> = self.private.iter().zip(&other.private).map(same).collect();
         let (sources, parts) = sources(self, other, &private)?;
@@ -66,6 +72,7 @@ impl Reference {
             sources,
             tool: one.tool.clone().max(two.tool.clone()),
             labels: one.labels || two.labels,
+            key: one.key.clone().or_else(|| two.key.clone()),
             ..one.clone()
         };
         let reference = match (&self.sample, &other.sample) {

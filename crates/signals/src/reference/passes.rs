@@ -193,6 +193,7 @@ impl<'a> Drawn<'a> {
             rows: Rows::default(),
             labels: plan.schema.iter().any(|it| it.role == Role::Label),
             tool: plan.tool.clone(),
+            key: plan.checked_key(),
         }
     }
 }
@@ -206,7 +207,7 @@ fn kinds(plan: &Plan, private: &BTreeMap<u64, Vec<Held>>) -> Vec<Cells> {
         let values = || private.values().map(|it| it[at].cell());
         earlier.next().flatten().unwrap_or_else(|| match scalar.names {
             true => Cells::categories(values()),
-            false => Cells::numbers(values()),
+            false => Cells::private_numbers(values()),
         })
     };
     scalars.iter().filter(|it| it.private).enumerate().map(of).collect()

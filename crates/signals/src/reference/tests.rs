@@ -79,7 +79,7 @@ fn ref_1_the_same_rows_give_the_same_bytes_in_any_order_and_come_back() {
     );
 }
 
-const GOLDEN: &str = "f938ade56f7d47f8";
+const GOLDEN: &str = "b84b473d7fbd4d7d";
 
 #[test]
 fn ref_2_a_merge_is_associative_and_commutative_to_the_byte() {
@@ -168,6 +168,8 @@ fn ref_3_every_flipped_bit_is_found() {
     for length in 0..bytes.len() {
         assert!(Reference::decode(&bytes[..length]).is_err(), "cut off at {length}");
     }
+    let cut = Reference::decode(&bytes[..bytes.len() / 2]).expect_err("cut off").to_string();
+    assert!(cut.contains("it was truncated"), "{cut}");
     let broken = |at: usize| {
         let mut flipped = bytes.clone();
         flipped[at] ^= 1;
@@ -241,6 +243,26 @@ fn ref_4_private_cells_add_where_they_are_the_same_and_are_dropped_and_named_whe
     assert_eq!(left.reference.cells(income, 0), None);
     assert_eq!(left.reference.encode(), merged(&right.reference, &second).encode(), "and it stays so");
     assert_eq!(Reference::decode(&left.reference.encode()), Ok(left.reference));
+}
+
+#[test]
+fn references_of_other_keys_do_not_merge_and_an_earlier_one_says_of_none() {
+    let key = Keyed::new(&[7; 32]).check();
+    assert_eq!(build(1, 60).header.key.as_ref(), Some(&key));
+    let other = Plan { keyed: Some(Keyed::new(&[8; 32])), ..plan() };
+    let other = Reference::build(&other, [2; 32], &rows(2, 0..60)).expect("sound");
+    assert_eq!(build(1, 60).merge(&other), Err(Unmergeable::Key));
+    let mut earlier = build(3, 60);
+    earlier.header.key = None;
+    let earlier = Reference::decode(&earlier.encode()).expect("a file of before");
+    assert_eq!(earlier.header.key, None);
+    for it in [earlier.merge(&build(1, 60)), build(1, 60).merge(&earlier)] {
+        assert_eq!(it.expect("nobody can tell").reference.header.key.as_ref(), Some(&key));
+    }
+    let public = Plan { schema: plan().schema[..2].to_vec(), ..plan() };
+    let mut rows = rows(1, 0..9);
+    rows.iter_mut().for_each(|it| it.values.truncate(2));
+    assert_eq!(Reference::build(&public, [1; 32], &rows).expect("sound").header.key, None, "no name is hashed");
 }
 
 #[test]
