@@ -7,6 +7,7 @@ mod decisions;
 mod demo;
 mod index;
 mod mock;
+mod over;
 mod profile;
 mod serve;
 mod serve_path;

@@ -5,7 +5,8 @@
 //! file does not fade, so the same answer is as likely right for as long as it stands.
 //!
 //! # Compatibility
-//! Another version or another kind is refused with both named; an unknown key is, too. A reader of version 1 will read version 1.
+//! Another version or another kind is refused with both named; an unknown key is, too. A reader of version 1 will read version 1. A file
+//! without `rows` is one of before it was written down: it says nothing of which rows have taught it.
 
 use evenkeel_signals::calibrate::{Calibrator, Kind};
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,8 @@ pub struct LearntConfidence {
     pub as_of: u64,
     /// How many rows there were.
     pub n: u64,
+    /// SHA-256 of the file of rows, in hexadecimal digits; none where an earlier program wrote it.
+    pub rows: Option<String>,
     /// What was learnt.
     pub learnt: Calibrator,
 }
@@ -71,7 +74,7 @@ impl LearntConfidence {
         let learnt = file.calibrator.state().and_then(|it| Calibrator::of(&it).ok());
         let learnt = learnt.ok_or(CalibrationError::Votes)?;
         let of = ConfidenceOf { tier: file.tier, model: file.model, confidence: file.confidence, label: file.label };
-        Ok(Self { route: file.route, of, as_of: file.as_of, n: file.n, learnt })
+        Ok(Self { route: file.route, of, as_of: file.as_of, n: file.n, rows: file.rows, learnt })
     }
 
     /// Writes a file.
@@ -87,6 +90,7 @@ impl LearntConfidence {
             label,
             as_of: self.as_of,
             n: self.n,
+            rows: self.rows.clone(),
             calibrator: CalibratorFile::of(&self.learnt.state()),
         };
         let mut whole = serde_json::to_value(file).expect("it is made of numbers and texts");
@@ -128,6 +132,8 @@ struct ConfidenceFile {
     label: Option<String>,
     as_of: u64,
     n: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rows: Option<String>,
     calibrator: CalibratorFile,
 }
 
@@ -151,6 +157,7 @@ mod tests {
             },
             as_of: 1_764_163_893,
             n: rows.len() as u64,
+            rows: Some("ab".into()),
             learnt: Calibrator::taught(Teacher::Labels, 0, &rows),
         }
     }
@@ -160,6 +167,9 @@ mod tests {
         let (it, text) = (learnt(400), learnt(400).write());
         let again = LearntConfidence::read(&text).expect("a file of ours");
         assert_eq!((&again, again.write()), (&it, text));
+        let before = LearntConfidence { rows: None, ..learnt(400) };
+        assert!(!before.write().contains("rows"), "as an earlier program wrote it");
+        assert_eq!(LearntConfidence::read(&before.write()).expect("it is read for ever"), before);
         assert!(again.is_enough() && !learnt(49).is_enough());
         let (least, most) = it.range();
         let said = [0.0, 0.3, 0.61, 0.95, 7.0].map(|said| it.right(None, said));

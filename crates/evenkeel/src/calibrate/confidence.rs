@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use evenkeel_signals::{
     calibrate::{Calibrator, Row, Teacher, ece},
     votes::{Read, read},
@@ -69,11 +69,7 @@ pub(crate) fn rows(table: &Table, it: Columns<'_>, as_said: impl Fn(f64) -> f64)
     let rows = table.column(it.truth)?.into_iter().zip(table.column(it.answer)?).zip(confidences).enumerate();
     let answered = rows.filter(|(_, ((_, answer), _))| !answer.trim().is_empty());
     let row = |(at, ((truth, answer), confidence)): (usize, ((&str, &str), &str))| {
-        let number = |cell: &str| {
-            let number: f64 = cell.parse().with_context(|| format!("row {}: `{cell}` is no confidence", at + 1))?;
-            anyhow::Ok(as_said(number))
-        };
-        let confidence = Some(confidence.trim()).filter(|it| !it.is_empty()).map(number).transpose()?;
+        let confidence = table.sure(at, it.confidence, confidence)?.map(&as_said);
         let label = if it.labels { answer.trim().to_owned() } else { String::new() };
         Ok(Answered { label, confidence, right: same(truth.trim(), answer.trim()) })
     };

@@ -60,11 +60,17 @@ pub(crate) struct Tuned {
 /// Tries thresholds on rows; `costs` are those of one call of each model.
 ///
 /// # Errors
-/// There are no rows, or the last model costs nothing, so that nothing can be spared.
+/// There are no rows, the last model is never right, or the last model costs nothing, so that nothing can be spared.
 pub(crate) fn tune(rows: &[Asked], costs: &[f64], terms: Terms) -> anyhow::Result<Tuned> {
     let last = *costs.last().context("there is no model")?;
     ensure!(!rows.is_empty(), "there is no row");
     ensure!(last > 0.0, "the last model costs nothing, so that nothing can be spared: say what it costs with --cost");
+    let right = rows.iter().filter(|row| row.answers.last().is_some_and(|it| it.1)).count() as f64;
+    ensure!(
+        right > 0.0,
+        "the last model is right on no row, and nothing can be lost against it: is --truth the column of what is true, in the words of \
+         the answers?"
+    );
     let played: Vec<Vec<(f64, f64)>> =
         STEPS.iter().map(|at_least| rows.iter().map(|row| play(row, *at_least, costs)).collect()).collect();
     let found = walk(&terms, played.iter().map(|rows| rows.iter().map(|it| it.0)));
@@ -80,7 +86,6 @@ pub(crate) fn tune(rows: &[Asked], costs: &[f64], terms: Terms) -> anyhow::Resul
         let passed = alone.filter(|_| chosen.is_some_and(|chosen| at <= chosen));
         Given { at_least, kept: kept / n, cost: cost / n / last, right: right / n, extra: extra / n, passed }
     };
-    let right = rows.iter().filter(|row| row.answers.last().is_some_and(|it| it.1)).count() as f64;
     Ok(Tuned {
         n: rows.len(),
         terms,
@@ -104,6 +109,16 @@ fn play(row: &Asked, at_least: u16, costs: &[f64]) -> (f64, f64) {
 }
 
 impl Tuned {
+    /// Says what speaks against so few rows.
+    pub(crate) fn few(&self) -> Option<String> {
+        (self.n < WANTED).then(|| {
+            format!(
+                "{} are few: {WANTED} and more are wanted, and what is earned on fewer hangs on each of them",
+                crate::cmd::counted(self.n, "row")
+            )
+        })
+    }
+
     /// Returns what the threshold gives that is taken.
     pub(crate) fn taken(&self) -> Option<&Given> {
         self.chosen.and_then(|at| self.curve.get(at))
@@ -136,11 +151,12 @@ impl Tuned {
             );
         }
         let (epsilon, delta) = (terms.epsilon(), terms.delta());
+        let few = self.few().map(|it| format!(" WARNING: {it}.")).unwrap_or_default();
         let _ = match self.taken() {
             Some(it) => writeln!(
                 text,
                 "\naccept: {{at_least: {}}}: with a probability of {:.4} at least, answers are wrong at most {epsilon} more often than \
-                 those of `{last}`, on rows like these.",
+                 those of `{last}`, on rows like these.{few}",
                 f64::from(it.at_least) / 1e3,
                 1.0 - delta
             ),
@@ -160,7 +176,7 @@ impl Tuned {
                    "extra_loss": it.extra, "passed_at": it.passed})
         };
         json!({
-            "n": self.n, "epsilon": self.terms.epsilon(), "delta": self.terms.delta(), "tuning": self.terms.tuning(),
+            "n": self.n, "rows_wanted": WANTED, "epsilon": self.terms.epsilon(), "delta": self.terms.delta(), "tuning": self.terms.tuning(),
             "right_of_last": self.primary, "at_least": self.taken().map(|it| f64::from(it.at_least) / 1e3),
             "curve": self.curve.iter().map(given).collect::<Vec<_>>(),
         })
@@ -201,6 +217,7 @@ mod tests {
         assert!((safest.cost - 1.1).abs() < 1e-9, "both are asked: {safest:?}");
         let beyond = tuned.chosen.expect("one passes") + 1;
         assert!(tuned.curve[beyond..].iter().all(|it| it.passed.is_none()) && tuned.curve[beyond].extra > taken.extra);
+        assert_eq!(tuned.few(), None);
         assert!(tuned.table("large").contains(&format!("accept: {{at_least: {}}}", f64::from(taken.at_least) / 1e3)));
     }
 
@@ -210,6 +227,12 @@ mod tests {
         assert!(tune(&rows(300), &[0.1, 1.0], terms(1)).expect("it runs").taken().is_none());
         let passed = |tuning| tune(&rows(8_000), &[0.1, 1.0], terms(tuning)).expect("it runs").curve[0].passed;
         assert!(passed(5) > passed(1), "more rows are wanted");
+        let some = tune(&rows(1_999), &[0.1, 1.0], terms(1)).expect("it runs");
+        assert!(some.taken().is_some() && some.table("large").contains("WARNING: 1999 rows are few: 2000"));
+        let mut wrong = rows(1_000);
+        wrong.iter_mut().for_each(|it| it.answers[1].1 = false);
+        let refused = tune(&wrong, &[0.1, 1.0], terms(1)).expect_err("never right").to_string();
+        assert!(refused.contains("right on no row"), "{refused}");
         assert!(tune(&[], &[0.1, 1.0], terms(1)).is_err() && tune(&rows(10), &[0.1, 0.0], terms(1)).is_err());
     }
 }

@@ -93,7 +93,7 @@ pub(crate) fn rows(
 ) -> anyhow::Result<Vec<Asked>> {
     let answer = |at: usize, cell: &str| {
         let written = form.map_or_else(|| Some(cell.to_owned()), |it| it.answer(cell));
-        written.with_context(|| format!("row {}: `{cell}` is no answer that is voted on", at + 1))
+        written.with_context(|| format!("line {}: `{cell}` is no answer that is voted on", table.line(at)))
     };
     let said = |(at, it): (usize, &str)| Ok(Asked { said: Vec::new(), truth: answer(at, it.trim())? });
     let mut rows: Vec<Asked> = table.column(truth)?.into_iter().enumerate().map(said).collect::<anyhow::Result<_>>()?;
@@ -102,9 +102,8 @@ pub(crate) fn rows(
         let labels = table.column(label)?;
         let confidences = confidence.map(|it| table.column(it)).transpose()?;
         for (at, (row, label)) in rows.iter_mut().zip(labels).enumerate() {
-            let cell = confidences.as_ref().map(|it| it[at].trim()).filter(|it| !it.is_empty());
-            let number = |it: &str| it.parse().with_context(|| format!("row {}: `{it}` is no confidence", at + 1));
-            let confidence = cell.map(number).transpose()?;
+            let cell = confidences.as_ref().zip(confidence);
+            let confidence = cell.map(|(cells, name)| table.sure(at, name, cells[at])).transpose()?.flatten();
             let confidence =
                 form.and_then(|it| it.confidence).zip(confidence).map_or(confidence, |(it, n)| Some(it.as_said(n)));
             let label = label.trim();

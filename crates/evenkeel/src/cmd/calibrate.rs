@@ -1,7 +1,10 @@
 //! `evenkeel calibrate`: learns from rows what a tier's scores would be on the primary's scale, what it is worth that it is sure, or
 //! what the votes of its members are worth.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
@@ -11,7 +14,11 @@ use evenkeel_config::{
 use evenkeel_signals::score_map::Match;
 use jiff::Timestamp;
 
-use super::{counted, serve_path::Named};
+use super::{
+    counted,
+    over::{Made, may_write},
+    serve_path::Named,
+};
 use crate::{
     calibrate::{asked, confidence, scores, table::Table, votes},
     output, wire,
@@ -72,6 +79,9 @@ pub(super) struct Calibrate {
     /// The column of how sure it was, as `accept.confidence` says it; an empty cell is none that could be computed.
     #[arg(long, value_name = "COLUMN", requires = "answer")]
     confidence: Option<String>,
+    /// Replaces the file of -o where one of the kind is there: a running gateway that uses it takes the new one at once.
+    #[arg(long)]
+    force: bool,
     /// Draws the tier's scores beside the primary's, before and after, as SVG.
     #[arg(long, value_name = "FILE", conflicts_with = "truth")]
     svg: Option<PathBuf>,
@@ -100,8 +110,9 @@ impl Calibrate {
 
     /// Learns what a confidence is worth.
     fn confidence(&self, columns: confidence::Columns<'_>) -> anyhow::Result<ExitCode> {
-        let table = Table::read(&self.rows)?;
+        let (table, sha256) = self.table(columns.truth)?;
         let Some(file) = &self.output else {
+            self.known()?;
             let learnt = confidence::learn(&confidence::rows(&table, columns, |it| it)?)?;
             return self.told_of_confidence(&learnt);
         };
@@ -120,8 +131,8 @@ impl Calibrate {
         let told = self.told_of_confidence(&learnt)?;
         if learnt.is_better() {
             let (route, as_of, n) = (self.path.route.clone(), self.as_of()?, rows.len() as u64);
-            let learnt = LearntConfidence { route, of, as_of, n, learnt: learnt.whole };
-            std::fs::write(file, learnt.write()).with_context(|| format!("cannot write {}", file.display()))?;
+            let learnt = LearntConfidence { route, of, as_of, n, rows: Some(sha256), learnt: learnt.whole };
+            self.write(file, &learnt.write())?;
         }
         Ok(told)
     }
@@ -139,8 +150,9 @@ impl Calibrate {
 
     /// Learns what votes count.
     fn votes(&self, truth: &str) -> anyhow::Result<ExitCode> {
-        let table = Table::read(&self.rows)?;
+        let (table, _) = self.table(truth)?;
         let Some(file) = &self.output else {
+            self.known()?;
             let learnt = votes::learn(&votes::rows(&table, truth, &self.member, None)?, &self.member)?;
             return self.told(&learnt, learnt.is_better());
         };
@@ -156,9 +168,33 @@ impl Calibrate {
         if better {
             let (route, of) = (self.path.route.clone(), vote.of.clone());
             let votes = LearntVotes { route, of, as_of: self.as_of()?, n: rows.len() as u64, learnt: learnt.whole };
-            std::fs::write(file, votes.write()).with_context(|| format!("cannot write {}", file.display()))?;
+            self.write(file, &votes.write())?;
         }
         Ok(told)
+    }
+
+    /// Writes what was learnt, not over what must not be lost.
+    fn write(&self, file: &Path, text: &str) -> anyhow::Result<()> {
+        let read = [&self.rows, &self.config].into_iter().chain(&self.primary_model).map(PathBuf::as_path);
+        may_write(file, Made::Calibration, read, self.force)?;
+        std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
+    }
+
+    /// Refuses a tier that is not there; without a configuration nobody knows.
+    fn known(&self) -> anyhow::Result<()> {
+        if !self.config.exists() {
+            return Ok(());
+        }
+        let loaded = self.read();
+        let unknown = loaded.diagnostics.iter().find(|it| it.code == "not-alone");
+        unknown.map_or(Ok(()), |it| Err(anyhow::anyhow!("cannot learn anything of it: {}", it.message)))
+    }
+
+    /// Reads the rows whose truth is known, and returns SHA-256 of their file, too.
+    fn table(&self, truth: &str) -> anyhow::Result<(Table, String)> {
+        let (mut table, sha256) = Table::read_whole(&self.rows)?;
+        table.leave_out_untrue(truth)?;
+        Ok((table, sha256))
     }
 
     fn told(&self, learnt: &votes::Learnt, better: bool) -> anyhow::Result<ExitCode> {
@@ -268,7 +304,7 @@ impl Calibrate {
                 as_of: self.as_of()?,
                 outputs: vec![(of, learnt.mapped)],
             };
-            std::fs::write(file, maps.write()).with_context(|| format!("cannot write {}", file.display()))?;
+            self.write(file, &maps.write())?;
         }
         Ok(ExitCode::SUCCESS)
     }

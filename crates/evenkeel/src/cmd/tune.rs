@@ -8,9 +8,11 @@ use clap::Args;
 use evenkeel_config::{Certified, CertifiedTier, Deployment, PathSpec};
 use evenkeel_signals::certify::Terms;
 use jiff::Timestamp;
-use sha2::{Digest, Sha256};
 
-use super::counted;
+use super::{
+    counted,
+    over::{Made, may_write},
+};
 use crate::{
     calibrate::{
         confidence,
@@ -58,14 +60,17 @@ pub(super) struct Tune {
     #[arg(long, value_name = "SHARE", default_value_t = 0.05)]
     delta: f64,
     /// How often this route has been tuned, this time included: each time has a smaller part of the chance.
-    #[arg(long, value_name = "TIMES", default_value_t = 1)]
+    #[arg(long, value_name = "TIMES", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     tuning: u32,
     /// For how many days the certificate is valid.
-    #[arg(long, value_name = "DAYS", default_value_t = 30)]
+    #[arg(long, value_name = "DAYS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=366))]
     valid_for: u64,
     /// When it is issued; by default now.
     #[arg(long, value_name = "TIME")]
     as_of: Option<Timestamp>,
+    /// Replaces the file of -o where one of the kind is there: a running gateway that uses it takes the new one at once.
+    #[arg(long)]
+    force: bool,
     /// Draws what thresholds cost and how often they are right, as SVG.
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
@@ -120,11 +125,16 @@ impl Tune {
             anyhow::bail!("cannot read {}: {}", self.config.display(), counted(loaded.errors(), "error"));
         };
         let models = self.models(whole)?;
-        let bytes = std::fs::read(&self.rows).with_context(|| format!("cannot read {}", self.rows.display()))?;
-        let rows = self.asked(&Table::read(&self.rows)?, &models)?;
+        let (mut table, sha256) = Table::read_whole(&self.rows)?;
+        self.taught_by_others(&models, &sha256)?;
+        table.leave_out_untrue(&self.truth)?;
+        let rows = self.asked(&table, &models)?;
         let costs = self.costs()?;
         let tuned = tune(&rows, &costs, terms)?;
         let last = self.tier.last().map_or("", |it| it.tier.as_str());
+        if let Some(few) = tuned.few() {
+            output::note(format_args!("warning: {few}"));
+        }
         match self.json {
             true => output::line(tuned.json())?,
             false => output::line(tuned.table(last).trim_end())?,
@@ -133,11 +143,12 @@ impl Tune {
             let drawn = tuned.figure(&self.route, last).svg();
             std::fs::write(file, drawn).with_context(|| format!("cannot write {}", file.display()))?;
         }
-        let Some(certified) = self.certified(&tuned, &models, &bytes)? else {
+        let Some(certified) = self.certified(&tuned, &models, sha256)? else {
             output::note("no threshold keeps the promise on so many rows: nothing is written");
             return Ok(ExitCode::FAILURE);
         };
         if let Some(file) = &self.output {
+            may_write(file, Made::Certificate, [self.rows.as_path(), self.config.as_path()], self.force)?;
             std::fs::write(file, certified.write()).with_context(|| format!("cannot write {}", file.display()))?;
         }
         Ok(ExitCode::SUCCESS)
@@ -174,6 +185,27 @@ impl Tune {
         Ok(models)
     }
 
+    /// Refuses rows that have taught a calibration: on them a model looks better than it is.
+    fn taught_by_others(&self, models: &[&PathSpec], sha256: &str) -> anyhow::Result<()> {
+        for (it, model) in self.tier.iter().zip(&models[..models.len() - 1]) {
+            let by = model.accept.as_ref().and_then(|it| it.worth.as_ref()).map(|it| it.learnt.rows.as_deref());
+            ensure!(
+                by != Some(Some(sha256)),
+                "the calibration of `{}` was learnt from these very rows, on which it looks better than it is: give rows of another \
+                 file",
+                it.tier
+            );
+            if by == Some(None) {
+                output::note(format_args!(
+                    "warning: the calibration of `{}` does not say which rows have taught it: if it was these, the promise is worth \
+                     nothing; learn it anew to be sure",
+                    it.tier
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// Reads the rows that every model has answered.
     fn asked(&self, table: &Table, models: &[&PathSpec]) -> anyhow::Result<Vec<Asked>> {
         let mut rows: Vec<Asked> = (0..table.len()).map(|_| Asked { answers: Vec::new() }).collect();
@@ -183,16 +215,13 @@ impl Tune {
             let confidences = it.confidence.as_ref().map(|it| table.column(it)).transpose()?;
             for (at, row) in rows.iter_mut().enumerate() {
                 let answer = answers[at].trim();
-                let said =
-                    confidences.as_ref().map(|it| it[at].trim()).filter(|it| !it.is_empty() && !answer.is_empty());
-                let number = |it: &str| it.parse().with_context(|| format!("row {}: `{it}` is no confidence", at + 1));
-                let said: Option<f64> = said.map(number).transpose()?;
+                let cell = confidences.as_ref().zip(it.confidence.as_ref()).filter(|_| !answer.is_empty());
+                let said = cell.map(|(cells, name)| table.sure(at, name, cells[at])).transpose()?.flatten();
                 let likely = |said: f64| {
                     let accept = model.accept.as_ref()?;
                     let label = accept.label.as_ref().map(|_| answer);
                     Some(accept.worth.as_ref()?.learnt.right(label, accept.confidence.as_said(said)))
                 };
-                let said = said.filter(|it| !it.is_nan());
                 row.answers.push((said.and_then(likely), confidence::same(truths[at].trim(), answer)));
             }
         }
@@ -209,7 +238,7 @@ impl Tune {
     }
 
     /// Writes down what is promised, where something is.
-    fn certified(&self, tuned: &Tuned, models: &[&PathSpec], rows: &[u8]) -> anyhow::Result<Option<Certified>> {
+    fn certified(&self, tuned: &Tuned, models: &[&PathSpec], rows: String) -> anyhow::Result<Option<Certified>> {
         let Some(taken) = tuned.taken() else { return Ok(None) };
         let hex = |bytes: &[u8]| bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
         let tier = |(it, model): (&Named, &&PathSpec)| CertifiedTier {
@@ -227,7 +256,7 @@ impl Tune {
             epsilon: self.epsilon,
             delta: self.delta,
             tuning: self.tuning,
-            rows: hex(&Sha256::digest(rows)),
+            rows,
             n: tuned.n as u64,
             passed_at: taken.passed.unwrap_or(0),
             extra_loss: taken.extra,

@@ -150,7 +150,7 @@ async fn learnt() -> Kit {
         Row { label: "", confidence, right: at / 2 % 20 < if sure { 19 } else { 6 } }
     };
     let learnt = Calibrator::taught(Teacher::Labels, 0, &(0..2_000).map(row).collect::<Vec<_>>());
-    let learnt = LearntConfidence { route: "chat".into(), of, as_of: 1_764_163_893, n: 2_000, learnt };
+    let learnt = LearntConfidence { route: "chat".into(), of, as_of: 1_764_163_893, n: 2_000, rows: None, learnt };
     std::fs::write(at.join("sure.json"), learnt.write()).expect("written");
     Kit::of(&config, at, BTreeMap::new()).await
 }

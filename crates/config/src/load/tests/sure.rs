@@ -49,7 +49,8 @@ fn learn(folder: &Path, (text, route): (&str, usize), rows: usize) {
         |at: usize| Row { label: "yes", confidence: Some((at % 10) as f64 / 10.0), right: at % 10 > at / 10 % 10 };
     let rows: Vec<_> = (0..rows).map(row).collect();
     let learnt = Calibrator::taught(Teacher::Labels, 0, &rows);
-    let learnt = LearntConfidence { route: "r".into(), of, as_of: 1_764_163_893, n: rows.len() as u64, learnt };
+    let learnt =
+        LearntConfidence { route: "r".into(), of, as_of: 1_764_163_893, n: rows.len() as u64, rows: None, learnt };
     std::fs::write(folder.join("sure.json"), learnt.write()).expect("written");
 }
 

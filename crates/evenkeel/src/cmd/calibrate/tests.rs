@@ -53,7 +53,7 @@ fn run(at: &Path, members: &[&str]) -> anyhow::Result<ExitCode> {
     let file = |name: &str| at.join(name).display().to_string();
     let mut line = vec!["calibrate".to_owned(), "score/panel".to_owned(), file("rows.csv"), "-c".to_owned()];
     line.extend([file("evenkeel.yaml"), "-o".to_owned(), file("votes.json"), "--truth".to_owned(), "truth".to_owned()]);
-    line.extend(["--as-of".to_owned(), "2026-11-22T23:00:00Z".to_owned()]);
+    line.extend(["--force".to_owned(), "--as-of".to_owned(), "2026-11-22T23:00:00Z".to_owned()]);
     line.extend(members.iter().flat_map(|it| ["--member".to_owned(), (*it).to_owned()]));
     Line::try_parse_from(line)?.it.run()
 }
@@ -191,7 +191,7 @@ fn learn_confidence(at: &Path, extra: &[&str]) -> anyhow::Result<ExitCode> {
     let file = |name: &str| at.join(name).display().to_string();
     let mut line = vec!["calibrate".to_owned(), "chat/primary".to_owned(), file("rows.csv"), "-c".to_owned()];
     line.extend([file("evenkeel.yaml"), "-o".to_owned(), file("sure.json"), "--truth".to_owned(), "truth".to_owned()]);
-    line.extend(["--as-of".to_owned(), "2026-11-22T23:00:00Z".to_owned()]);
+    line.extend(["--force".to_owned(), "--as-of".to_owned(), "2026-11-22T23:00:00Z".to_owned()]);
     line.extend(extra.iter().map(|it| (*it).to_owned()));
     Line::try_parse_from(line)?.it.run()
 }
@@ -208,6 +208,8 @@ fn what_is_learnt_of_a_confidence_is_what_the_configuration_takes() {
     let deployment = loaded.deployment.unwrap_or_else(|| panic!("{:#?}", loaded.diagnostics));
     let learnt = &deployment.paths[0].accept.as_ref().and_then(|it| it.worth.as_ref()).expect("it is there").learnt;
     assert_eq!((learnt.n, learnt.as_of, learnt.route.as_str()), (600, 1_795_388_400, "chat"));
+    let rows = <sha2::Sha256 as sha2::Digest>::digest(std::fs::read(at.join("rows.csv")).expect("there"));
+    assert_eq!(learnt.rows, Some(crate::profile::hex(&rows)), "the rows that have taught it");
     let (sure, unsure) = (learnt.right(None, -0.1), learnt.right(None, -1.5));
     assert!((850..950).contains(&sure) && (200..400).contains(&unsure), "{sure} {unsure}");
     let before = std::fs::read(at.join("sure.json")).expect("it is there");
@@ -233,5 +235,44 @@ fn a_confidence_that_says_nothing_more_is_not_written() {
     for extra in [&["--answer", "answer"][..], &["--confidence", "sure"], &["--answer", "nope", "--confidence", "sure"]]
     {
         assert!(learn_confidence(folder.path(), extra).is_err(), "{extra:?}");
+    }
+}
+
+#[test]
+fn rows_without_a_truth_teach_nothing_and_a_tier_that_is_not_there_is_refused() {
+    let half =
+        |it: (usize, &str)| if matches!(it.0 % 4, 1 | 2) { it.1.replacen("Paris,", ",", 1) } else { it.1.to_owned() };
+    let rows: Vec<String> = answers(1_200).lines().enumerate().map(half).collect();
+    let folder = folder(CHAT, &rows.join("\n"));
+    let at = folder.path();
+    assert_eq!(learn_confidence(at, &SAID).expect("it runs"), ExitCode::SUCCESS);
+    let text = std::fs::read_to_string(at.join("sure.json")).expect("it is there");
+    assert_eq!(LearntConfidence::read(&text).expect("a calibration").n, 600);
+    let [rows, config] = ["rows.csv", "evenkeel.yaml"].map(|it| at.join(it).display().to_string());
+    for (path, words) in [("chat/nosuch", "has no tier `nosuch`"), ("nosuch/primary", "there is no route `nosuch`")] {
+        let line = ["calibrate", path, &rows, "-c", &config, "--truth", "truth"];
+        let refused = Line::try_parse_from([&line[..], &SAID].concat()).expect("a line").it.run().expect_err(words);
+        assert!(refused.to_string().contains(words), "{refused}");
+    }
+}
+
+#[test]
+fn what_was_learnt_before_is_replaced_only_where_that_is_said() {
+    let folder = folder(CHAT, &answers(600));
+    let at = folder.path();
+    let [rows, config, out] = ["rows.csv", "evenkeel.yaml", "sure.json"].map(|it| at.join(it).display().to_string());
+    let learn = |to: &str, force: bool| {
+        let force: &[&str] = if force { &["--force"] } else { &[] };
+        let line = ["calibrate", "chat/primary", &rows, "-c", &config, "--truth", "truth", "-o", to];
+        let line = [&line[..], &SAID, force].concat();
+        Line::try_parse_from(line).expect("a line").it.run().map_err(|it| it.to_string())
+    };
+    assert_eq!(learn(&out, false), Ok(ExitCode::SUCCESS));
+    assert!(learn(&out, false).expect_err("it is there").contains("--force replaces it"));
+    assert_eq!(learn(&out, true), Ok(ExitCode::SUCCESS));
+    for file in [&rows, &config] {
+        let before = std::fs::read(file).expect("there");
+        assert!(learn(file, true).expect_err("it is read").contains("which is read here"));
+        assert_eq!(std::fs::read(file).expect("there"), before);
     }
 }

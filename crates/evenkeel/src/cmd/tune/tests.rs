@@ -52,7 +52,7 @@ fn folder(rows: usize) -> tempfile::TempDir {
     let loaded = load_file(&at.join("evenkeel.yaml"));
     let deployment = loaded.deployment.unwrap_or_else(|| panic!("{:#?}", loaded.diagnostics));
     let of = deployment.paths[0].confidence_of.clone().expect("it asks");
-    let learnt = LearntConfidence { route: "chat".into(), of, as_of: 1_764_163_893, n: 4_000, learnt };
+    let learnt = LearntConfidence { route: "chat".into(), of, as_of: 1_764_163_893, n: 4_000, rows: None, learnt };
     std::fs::write(at.join("sure.json"), learnt.write()).expect("written");
     std::fs::write(at.join("evenkeel.yaml"), CONFIG).expect("written");
     let line = |it: usize| {
@@ -90,6 +90,9 @@ fn what_is_certified_is_what_the_configuration_takes() {
     assert_eq!(it.tiers[1], CertifiedTier { name: "large".into(), model: "openai models l".into(), calibration: None });
     let svg = at.join("curve.svg").display().to_string();
     let drawing = [&BOTH[..], &["--svg", &svg]].concat();
+    let refused = run(at, &drawing).expect_err("it is there").to_string();
+    assert!(refused.contains("--force replaces it"), "{refused}");
+    let drawing = [&drawing[..], &["--force"]].concat();
     assert_eq!(run(at, &drawing).expect("it runs again"), ExitCode::SUCCESS);
     let drawn = std::fs::read_to_string(&svg).expect("it is drawn");
     assert!(["<svg", "policies", "large", "chosen"].iter().all(|it| drawn.contains(it)), "{drawn}");
@@ -131,7 +134,58 @@ fn where_nothing_can_be_promised_nothing_is_written() {
         &["--tier", "small=small:sure", "--tier", "large=large", "--cost", "other=1"],
         &["--tier", "small=small:sure", "--tier", "large=large", "--epsilon", "0"],
         &["--tier", "small=nope:sure", "--tier", "large=large"],
+        &["--tier", "small=small:sure", "--tier", "large=large", "--tuning", "0"],
+        &["--tier", "small=small:sure", "--tier", "large=large", "--tuning", "1001"],
+        &["--tier", "small=small:sure", "--tier", "large=large", "--valid-for", "0"],
+        &["--tier", "small=small:sure", "--tier", "large=large", "--valid-for", "367"],
     ] {
         assert!(run(at, extra).is_err(), "{extra:?}");
     }
+}
+
+#[test]
+fn rows_without_a_truth_promise_nothing_and_what_is_no_confidence_is_refused_by_line_and_column() {
+    let folder = folder(6_000);
+    let (at, rows) = (folder.path(), folder.path().join("rows.csv"));
+    let text = std::fs::read_to_string(&rows).expect("there");
+    let written = |text: &str| std::fs::write(&rows, text).expect("written");
+    // Two of three rows have lost their truth.
+    let lines = text.lines().enumerate();
+    let thinned: Vec<String> =
+        lines.map(|(at, it)| if at % 3 > 0 { it.replacen("yes,", ",", 1) } else { it.to_owned() }).collect();
+    written(&thinned.join("\n"));
+    assert_eq!(run(at, &BOTH).expect("it runs"), ExitCode::SUCCESS);
+    let file = at.join("chat.certificate.json");
+    let read = || Certified::read(&std::fs::read_to_string(&file).expect("it is there")).expect("a certificate");
+    assert_eq!(read().n, 2_000);
+    std::fs::remove_file(&file).expect("removed");
+    let refused = || format!("{:#}", run(at, &BOTH).expect_err("refused"));
+    written(&text.replace("\nyes,", "\n,"));
+    assert!(refused().contains("column `truth` is empty in each of 6000 rows"), "{}", refused());
+    written(&text.replace("\nyes,", "\nother,"));
+    assert!(refused().contains("right on no row"), "{}", refused());
+    for bad in ["NaN", "inf", "sure"] {
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        lines[7] = format!("yes,yes,{bad},yes");
+        written(&lines.join("\n"));
+        assert!(refused().contains(&format!("line 8, column `sure`: `{bad}` is no confidence")), "{}", refused());
+    }
+    assert!(!file.exists());
+}
+
+#[test]
+fn rows_that_have_taught_a_calibration_earn_no_certificate() {
+    let folder = folder(6_000);
+    let (at, rows) = (folder.path(), folder.path().join("rows.csv"));
+    let file = at.join("sure.json");
+    let learnt = LearntConfidence::read(&std::fs::read_to_string(&file).expect("there")).expect("a calibration");
+    let taught = |by: &[u8]| {
+        let rows = Some(crate::profile::hex(&<sha2::Sha256 as sha2::Digest>::digest(by)));
+        std::fs::write(&file, LearntConfidence { rows, ..learnt.clone() }.write()).expect("written");
+    };
+    taught(&std::fs::read(&rows).expect("there"));
+    let refused = format!("{:#}", run(at, &BOTH).expect_err("refused"));
+    assert!(refused.contains("`small` was learnt from these very rows"), "{refused}");
+    taught(b"other rows");
+    assert_eq!(run(at, &BOTH).expect("it runs"), ExitCode::SUCCESS);
 }

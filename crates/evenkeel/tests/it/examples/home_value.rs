@@ -150,7 +150,7 @@ fn home_value_keeps_the_primarys_scale_as_its_readme_says() {
         let of = format!("home-value/{tier}");
         let [config, live, model, map] = [&config, &live, &model, &map].map(|it| it.to_str().expect("text"));
         let learn = |more: &[&str]| {
-            let told = ["calibrate", &of, live, "-c", config, "--primary-model", model, "-o", map];
+            let told = ["calibrate", &of, live, "-c", config, "--primary-model", model, "--force", "-o", map];
             let output = evenkeel(&[&told[..], &["--as-of", "2026-11-26T00:00:00Z"], more].concat());
             assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
             String::from_utf8(output.stdout).expect("text")
