@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// What to do about a file that is no configuration at all.
-const HINT: &str = "`evenkeel config example` prints a file that works";
+pub(crate) const HINT: &str = "`evenkeel config example` prints a file that works";
 
 /// A file that was read: what it compiles to, if it does, and everything worth saying about it.
 #[derive(Clone, Debug)]
@@ -285,7 +285,7 @@ fn declared(name: &str, file: &File, tree: &Node) -> BTreeMap<Part, Declared> {
 }
 
 /// Takes what was read for text.
-fn text(read: &io::Result<Vec<u8>>) -> Result<&str, String> {
+pub(crate) fn text(read: &io::Result<Vec<u8>>) -> Result<&str, String> {
     match read {
         Err(error) => Err(format!("cannot be read: {error}")),
         Ok(bytes) if bytes.len() as u64 > MAX_BYTES => Err("larger than 4 MiB".into()),

@@ -56,6 +56,16 @@ const UNITS: [Unit; 31] = [
     ("MiB", "bytes", 1_048_576.0, 0.0),
 ];
 
+/// Says whether a unit is known.
+pub(crate) fn is_known(name: &str) -> bool {
+    UNITS.iter().any(|it| it.0 == name)
+}
+
+/// Names the units that are known.
+pub(crate) fn known() -> String {
+    UNITS.map(|it| it.0).join(", ")
+}
+
 /// Returns how numbers in one unit are written in another; none where both are the same.
 ///
 /// # Errors

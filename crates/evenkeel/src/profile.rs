@@ -7,6 +7,7 @@ pub(crate) mod build;
 mod cell;
 mod infer;
 mod inspect;
+pub(crate) mod live;
 pub(crate) mod plan;
 pub(crate) mod read;
 pub(crate) mod show;

@@ -20,6 +20,7 @@ use crate::{
         rows::Rows,
     },
     tree::Key,
+    units,
 };
 
 /// Guards that hold an input against a reference.
@@ -38,6 +39,7 @@ impl Checks<'_> {
             self.watched(&input, route, reference.as_deref());
             self.derive(&input, it, reference.as_deref());
             self.judged_only(&input, route, it);
+            self.units(&input, it, reference.as_deref());
         }
         let on = route.guards.on();
         for (name, then) in &on {
@@ -47,6 +49,9 @@ impl Checks<'_> {
         }
         // One that is named and cannot be read has had its say.
         let named = route.input.as_ref().is_some_and(|it| it.reference.is_some());
+        if let Some(reference) = &reference {
+            self.foreign(&input, route_key.to_string().trim_start_matches("routes."), reference);
+        }
         match reference {
             Some(reference) => self.against((&input, &key), route, &reference),
             None if !named => self.without(&key, route),
@@ -202,6 +207,30 @@ impl Checks<'_> {
                 FeatureKind::Bool => "remove it: true and false are all there is",
             };
             self.error("wrong-type", key, format!("{value} is nothing that such a feature could be"), hint);
+        }
+    }
+
+    /// Checks a unit: one that nobody knows is good for nothing but to be that of the reference.
+    fn units(&mut self, input: &Key, it: &Input, reference: Option<&Reference>) {
+        for (name, feature) in &it.features {
+            let key = input.field("features").field(name).field("unit");
+            let Some(unit) = feature.unit.as_ref().filter(|it| !units::is_known(it)) else { continue };
+            let columns = || reference.into_iter().flat_map(|it| &it.header().schema);
+            if self.report.doubts(&key) || columns().any(|it| it.name == *name && it.unit.as_ref() == Some(unit)) {
+                continue;
+            }
+            let hint = format!("write one of {}, or remove it", units::known());
+            self.error("unknown-unit", &key, format!("`{unit}` is no unit that anything is converted by"), hint);
+        }
+    }
+
+    /// Warns of a reference that was made of the rows of another route.
+    fn foreign(&mut self, input: &Key, route: &str, reference: &Reference) {
+        let of = &reference.header().route;
+        if !of.is_empty() && of != route {
+            let message = format!("the reference was made for route `{of}`, and `{route}` is held against it");
+            let hint = format!("make one of the rows of this route: `evenkeel profile DATA -o REF --route {route}`");
+            self.warning("foreign-reference", &input.field("reference"), message, hint);
         }
     }
 

@@ -18,6 +18,7 @@ use evenkeel_signals::reference::{Reference, Repeats};
 use serde_json::json;
 
 use self::{columns::Columns, files::Progress};
+use super::over::{Made, may_write};
 use crate::{
     output,
     profile::{
@@ -62,6 +63,9 @@ pub(super) struct Profile {
     /// of the same cells.
     #[arg(long)]
     no_sample: bool,
+    /// Replaces the file of -o where one of the kind is there: a running gateway that uses it takes the new one at once.
+    #[arg(long)]
+    force: bool,
     /// Takes what is in doubt as it looks, and asks nothing.
     #[arg(short, long)]
     yes: bool,
@@ -114,15 +118,18 @@ impl Profile {
         let sources = build::look(&self.data, self.reading.delimiter)?;
         let references = sources.iter().filter(|it| it.format == Format::Reference).count();
         if references == sources.len() {
-            return merge::merge(&self.data, &file, self.json);
+            return merge::merge(&self.data, &file, (self.json, self.force));
         }
         ensure!(
             references == 0,
             "rows and references cannot be taken together: make a reference of the rows first, then merge"
         );
+        let read = self.data.iter().map(PathBuf::as_path).chain(self.columns.files());
+        may_write(&file, Made::Reference, read, self.force)?;
         let wishes = self.wishes()?;
         let progress = Progress::new(self.json);
-        let counted = build::count(&sources, &self.reading.null, &mut progress.tell("counting"))?;
+        let reading = build::Reading { nulls: &self.reading.null, live: &wishes.live };
+        let counted = build::count(&sources, reading, &mut progress.tell("counting"))?;
         let names: Vec<String> = sources.iter().map(|it| it.path.display().to_string()).collect();
         let planned = wishes.plan(&counted.tallies, &names)?;
         progress.clear();
@@ -162,6 +169,12 @@ impl Profile {
 
     /// Shows what is to be built, and asks where somebody can answer.
     fn agreed(&self, planned: &Planned, counted: &Counted, files: usize) -> anyhow::Result<bool> {
+        if !planned.lacking.is_empty() {
+            let names = planned.lacking.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", ");
+            output::note(format_args!(
+                "warning: no file has {names}, which is declared: the reference is made without it"
+            ));
+        }
         if self.json {
             return Ok(true);
         }

@@ -11,14 +11,15 @@ use evenkeel_signals::{
     cells::{Report, Value},
     drift::{Hold, State},
     eproc::Every,
-    reference::{Column, Keyed, Live, Plan, Reference},
+    reference::{Column, Keyed, Live, Plan, Reference, Role},
     replay::{self, Watch},
     row::{RowId, Value as Read},
 };
 use serde_json::{Value as Json, json};
 
 use super::{
-    build::{Taking, Tell, rows},
+    build::{Taking, Tell, names, rows},
+    live::Live,
     plan::Planned,
     read::Source,
     time,
@@ -37,6 +38,8 @@ pub(crate) struct Asked {
     pub(crate) time: Option<String>,
     pub(crate) nulls: Vec<String>,
     pub(crate) keyed: Option<Keyed>,
+    /// How rows are read where they are served.
+    pub(crate) live: Live,
     /// The wanted mean time between false alarms, ns.
     pub(crate) every_ns: u64,
 }
@@ -54,6 +57,8 @@ pub(crate) struct Compared {
     route: Line,
     /// Rows whose p is at most the rate of the reference, and those that have a score.
     strange: (u64, u64),
+    /// Columns of the reference that the rows have not.
+    lacking: Vec<String>,
 }
 
 /// An alarm of the route.
@@ -114,6 +119,11 @@ pub(crate) fn compare(
     asked: &Asked,
     tell: &mut Tell<'_>,
 ) -> anyhow::Result<Compared> {
+    if let Some(key) = reference.header().key.as_ref() {
+        let other = asked.keyed.as_ref().is_some_and(|it| it.check() != *key);
+        ensure!(!other, "--key is another key than the one by which the private names of the reference were hashed");
+    }
+    let lacking = lacking(reference, sources, asked)?;
     let taking_of = planned(reference, asked);
     let taking = Taking { planned: &taking_of, nulls: &asked.nulls };
     let timed = asked.time.is_some();
@@ -133,7 +143,26 @@ pub(crate) fn compare(
             Ok(())
         })?;
     }
-    Ok(run.ended(every, timed))
+    Ok(Compared { lacking, ..run.ended(every, timed) })
+}
+
+/// Returns the columns of a reference that stand in none of the files, but for labels, which come later.
+///
+/// # Errors
+/// None stands there, or a file cannot be read.
+fn lacking(reference: &Reference, sources: &[Source], asked: &Asked) -> anyhow::Result<Vec<String>> {
+    let all: Vec<String> = sources.iter().map(names).collect::<anyhow::Result<Vec<_>>>()?.concat();
+    let schema = reference.header().schema.iter().filter(|it| it.role != Role::Label);
+    let names: Vec<&str> = schema.map(|it| it.name.as_str()).collect();
+    let there = |it: &&str| all.iter().any(|name| name == it);
+    ensure!(
+        names.iter().any(there),
+        "the rows have none of its columns: it has {}, and they have {}",
+        names.join(", "),
+        all.join(", ")
+    );
+    let computed = |it: &&str| asked.live.derived().any(|column| column.name == **it);
+    Ok(names.into_iter().filter(|it| !there(it) && !computed(it)).map(str::to_owned).collect())
 }
 
 /// Rows are taken as the reference has its columns.
@@ -145,7 +174,8 @@ fn planned(reference: &Reference, asked: &Asked) -> Planned {
         keyed: asked.keyed.clone(),
         ..Plan::new(&*header.route, header.schema.clone())
     };
-    Planned { plan, time: asked.time.clone(), left_out: Vec::new(), doubts: Vec::new() }
+    let (left_out, doubts, lacking) = (Vec::new(), Vec::new(), Vec::new());
+    Planned { plan, time: asked.time.clone(), left_out, doubts, lacking, live: asked.live.clone() }
 }
 
 /// A comparison on its way.
@@ -269,6 +299,7 @@ impl<'a> Run<'a> {
             streams,
             route: self.route,
             strange: self.strange,
+            lacking: Vec::new(),
         }
     }
 
@@ -314,6 +345,13 @@ impl Compared {
         if self.alarms.len() > 10 {
             let _ = writeln!(text, "and {} more", self.alarms.len() - 10);
         }
+        if !self.lacking.is_empty() {
+            let names = self.lacking.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", ");
+            let _ = writeln!(
+                text,
+                "WARNING: no file has {names}: missing in every row, which is drift of the file and not of the world"
+            );
+        }
         let (strange, of) = self.strange;
         if of > 0 {
             let _ = writeln!(text, "anomalous rows: {strange} of {of}");
@@ -345,7 +383,7 @@ impl Compared {
         let alarm = |it: &Alarm| json!({"row": it.row, "at_ns": self.timed.then_some(it.at), "culprits": it.by});
         json!({
             "rows": self.rows, "state": word(self.state), "alarms": self.alarms.iter().map(alarm).collect::<Vec<_>>(),
-            "anomalous": {"rows": self.strange.0, "of": self.strange.1},
+            "missing_columns": self.lacking, "anomalous": {"rows": self.strange.0, "of": self.strange.1},
             "streams": self.streams.iter().map(stream).collect::<Vec<_>>(),
         })
     }

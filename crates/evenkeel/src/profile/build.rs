@@ -10,6 +10,7 @@ use evenkeel_signals::reference::{Plan, Reference, SourceRow, Unbuildable};
 
 use super::{
     cell::Cell,
+    live::Live,
     plan::Planned,
     read::{Format, Place, Source},
     tally::Tally,
@@ -52,13 +53,13 @@ pub(crate) fn look(files: &[std::path::PathBuf], delimiter: Option<u8>) -> anyho
 ///
 /// # Errors
 /// A row cannot be read, or files do not have the same columns.
-pub(crate) fn count(sources: &[Source], nulls: &[String], tell: &mut Tell<'_>) -> anyhow::Result<Counted> {
+pub(crate) fn count(sources: &[Source], reading: Reading<'_>, tell: &mut Tell<'_>) -> anyhow::Result<Counted> {
     let mut all = Counted::default();
     let mut heads: Vec<Vec<String>> = Vec::new();
     for (file, source) in sources.iter().enumerate() {
         let mut rows = source.rows()?;
         let (mut cells, mut places, mut here) = (Vec::new(), Vec::<usize>::new(), 0);
-        while let Some(place) = next(&mut *rows, &mut cells, source, nulls)? {
+        while let Some(place) = next(&mut *rows, &mut cells, source, reading)? {
             for name in &rows.names()[places.len()..] {
                 let known = all.tallies.iter().position(|it| it.name == *name);
                 places.push(known.unwrap_or_else(|| {
@@ -84,11 +85,13 @@ pub(crate) fn count(sources: &[Source], nulls: &[String], tell: &mut Tell<'_>) -
     Ok(all)
 }
 
-/// Refuses files with columns that others have not; a line of JSON may lack any name.
+/// Refuses files with columns that others have not; a line of JSON may lack any name, and so a file of them, unless it has others
+/// instead.
 fn same(sources: &[Source], heads: &[Vec<String>]) -> anyhow::Result<()> {
-    for (head, source) in heads.iter().zip(sources).filter(|it| it.1.format != Format::Json) {
+    for (head, source) in heads.iter().zip(sources) {
         for (other, theirs) in heads.iter().zip(sources) {
-            if let Some(name) = other.iter().find(|it| !head.contains(it)) {
+            let fewer = source.format == Format::Json && head.iter().all(|it| other.contains(it));
+            if let Some(name) = other.iter().find(|it| !head.contains(it)).filter(|_| !fewer) {
                 let (one, two) = (source.path.display(), theirs.path.display());
                 bail!("{one} has no column `{name}`, and {two} has: give both the same columns, or leave one file out");
             }
@@ -97,18 +100,41 @@ fn same(sources: &[Source], heads: &[Vec<String>]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// How cells are read: what stands for nothing wherever it stands, and what a route says of its columns.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reading<'a> {
+    pub(crate) nulls: &'a [String],
+    pub(crate) live: &'a Live,
+}
+
+/// Returns the names of the columns of a file.
+///
+/// # Errors
+/// It cannot be read.
+pub(crate) fn names(source: &Source) -> anyhow::Result<Vec<String>> {
+    let (mut rows, mut cells) = (source.rows()?, Vec::new());
+    if source.format == Format::Json {
+        // Which names there are is known at its end.
+        while rows.next(&mut cells).with_context(|| format!("cannot read {}", source.path.display()))?.is_some() {}
+    }
+    Ok(rows.names().to_vec())
+}
+
 /// Reads a row; what stands for nothing is missing.
 fn next(
     rows: &mut dyn super::read::Rows,
     cells: &mut Vec<Cell>,
     source: &Source,
-    nulls: &[String],
+    Reading { nulls, live }: Reading<'_>,
 ) -> anyhow::Result<Option<Place>> {
     let place = rows.next(cells).with_context(|| format!("cannot read {}", source.path.display()))?;
     for cell in cells.iter_mut() {
         if cell.text().is_some_and(|it| nulls.iter().any(|null| null == it.trim())) {
             *cell = Cell::Missing;
         }
+    }
+    for (cell, name) in cells.iter_mut().zip(rows.names()) {
+        *cell = live.read(name, std::mem::replace(cell, Cell::Missing));
     }
     Ok(place)
 }
@@ -171,21 +197,24 @@ impl Taking<'_> {
         each: &mut dyn FnMut(SourceRow<'_>, Place) -> Result<(), E>,
     ) -> Result<(), E> {
         let schema = &self.planned.plan.schema;
+        let live = &self.planned.live;
         let mut rows = source.rows()?;
         let (mut cells, mut number) = (Vec::new(), 0);
         let (mut columns, mut places, mut clock) = (0, vec![None; schema.len()], None);
-        while let Some(place) = next(&mut *rows, &mut cells, source, self.nulls)? {
+        while let Some(place) = next(&mut *rows, &mut cells, source, Reading { nulls: self.nulls, live })? {
             if columns < cells.len() {
                 let find = |name: &str| rows.names().iter().position(|it| it == name);
                 places = schema.iter().map(|it| find(&it.name)).collect();
                 clock = self.planned.time.as_deref().and_then(find);
                 columns = cells.len();
             }
+            let computed: Vec<_> = schema.iter().map(|it| live.computed(&it.name, rows.names(), &cells)).collect();
             let mut take =
                 |at: Option<usize>| at.map_or(Cell::Missing, |at| std::mem::replace(&mut cells[at], Cell::Missing));
             let at = self.time(&take(clock), source, place)?;
-            let columns = places.iter().zip(schema);
-            let suited: Vec<Cell> = columns.map(|(at, it)| take(*at).suited(it.kind)).collect();
+            let columns = places.iter().zip(schema).zip(computed);
+            let suited: Vec<Cell> =
+                columns.map(|((at, it), made)| made.unwrap_or_else(|| take(*at)).suited(it.kind)).collect();
             let values = suited.iter().zip(schema).map(|(cell, it)| cell.value(it.kind)).collect();
             each(SourceRow { number, at, values }, place)?;
             number += 1;

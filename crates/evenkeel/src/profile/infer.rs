@@ -55,6 +55,14 @@ fn names(tally: &Tally, at: impl Fn(&Seen) -> String) -> Taken {
         let settle = format!("{} has a comma for a point: write points, or --types {}=category", at(comma), tally.name);
         return Taken { kind: ColumnKind::Category, doubt: Some(settle) };
     }
+    if let Some(first) = tally.only_dressed() {
+        let settle = format!(
+            "{} is a number that is written another way: write plain numbers such as 1234.5, or --types {}=category",
+            at(first),
+            tally.name
+        );
+        return Taken { kind: ColumnKind::Category, doubt: Some(settle) };
+    }
     let kind = if tally.is_prose() { ColumnKind::Text } else { ColumnKind::Category };
     Taken { kind, doubt: None }
 }
@@ -151,6 +159,11 @@ mod tests {
             (raw(&["a", "b", "3"]), (ColumnKind::Category, Some("line 4, column `x`: `3`"))),
             (raw(&["2024-01-02", "2024-01-03"]), (ColumnKind::Category, Some("--time x"))),
             (raw(&["3,5", "4,5"]), (ColumnKind::Category, Some("a comma for a point"))),
+            (
+                raw(&["6%", "7.5%"]),
+                (ColumnKind::Category, Some("line 2, column `x`: `6%` is a number that is written another")),
+            ),
+            (vec![Cell::Text("12".into())], (ColumnKind::Category, Some("--types x=category"))),
             (
                 vec![Cell::Numbers(vec![1.0; 3]), Cell::Numbers(vec![])],
                 (ColumnKind::Vector(3), Some("embeddings are of one length")),

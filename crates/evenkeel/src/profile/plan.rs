@@ -6,10 +6,11 @@ use std::{
 };
 
 use anyhow::{bail, ensure};
-use evenkeel_signals::reference::{Column, Keyed, Plan, Repeats, Role};
+use evenkeel_signals::reference::{Column, ColumnKind, Keyed, Plan, Repeats, Role};
 
 use super::{
     infer::{self, Taken},
+    live::Live,
     tally::Tally,
 };
 use crate::cmd::counted;
@@ -30,6 +31,10 @@ pub(crate) struct Wishes {
     pub(crate) time: Option<String>,
     /// Columns as they are declared elsewhere: in a schema, a reference, a route. Of others nothing is taken.
     pub(crate) declared: Vec<Column>,
+    /// How rows are read where they are served; some columns are computed there.
+    pub(crate) live: Live,
+    /// Names with what was said of them, as it was said.
+    pub(crate) said: Vec<(String, &'static str)>,
     pub(crate) keyed: Option<Keyed>,
     pub(crate) seed: u64,
     pub(crate) false_alarms_per_million: u32,
@@ -47,6 +52,9 @@ pub(crate) struct Planned {
     pub(crate) left_out: Vec<String>,
     /// What was passed over because somebody is sure.
     pub(crate) doubts: Vec<String>,
+    /// Columns that were declared, and stand in no file.
+    pub(crate) lacking: Vec<String>,
+    pub(crate) live: Live,
 }
 
 /// What is in doubt, all of it at once.
@@ -71,7 +79,13 @@ impl Wishes {
         let by_name: BTreeMap<&str, &Tally> = tallies.iter().map(|it| (it.name.as_str(), it)).collect();
         self.check(&by_name)?;
         let (mut schema, mut doubts, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
+        let computed: Vec<&Column> = self.live.derived().filter(|it| !self.dropped.contains(&it.name)).collect();
+        schema.extend(computed.iter().map(|it| self.computed(it)).collect::<anyhow::Result<Vec<_>>>()?);
         for tally in tallies {
+            if schema.iter().any(|it: &Column| it.name == tally.name) {
+                // Where it is served, it is computed and not sent.
+                continue;
+            }
             if self.time.as_ref() == Some(&tally.name) {
                 continue;
             }
@@ -102,39 +116,62 @@ impl Wishes {
             keyed: self.keyed.clone(),
             ..Plan::new(&*self.route, schema)
         };
-        Ok(Planned { plan, time: self.time.clone(), left_out, doubts })
+        let there = |it: &&Column| plan.schema.iter().any(|other| other.name == it.name);
+        let wanted = self.declared.iter().filter(|it| !self.dropped.contains(&it.name));
+        let lacking = wanted.filter(|it| !there(it)).map(|it| it.name.clone()).collect();
+        Ok(Planned { plan, time: self.time.clone(), left_out, doubts, lacking, live: self.live.clone() })
     }
 
     /// Refuses names of no column, and two things said of one.
     fn check(&self, columns: &BTreeMap<&str, &Tally>) -> anyhow::Result<()> {
-        let kinds = self.kinds.iter().map(|it| (&it.0, "--types"));
-        let named = |all: &'_ [String], what: &'static str| all.iter().map(|it| (it.clone(), what)).collect::<Vec<_>>();
-        let roles = [
-            named(&self.labels, "--label"),
-            named(&self.answers, "--answer"),
-            named(self.confidence.as_slice(), "--confidence"),
-            named(self.time.as_slice(), "--time"),
-            named(&self.dropped, "--drop"),
-        ];
-        let mut said = BTreeMap::<String, &str>::new();
-        for (name, what) in roles.into_iter().flatten() {
-            if let Some(before) = said.insert(name.clone(), what) {
-                ensure!(before == what, "column `{name}` cannot be what {before} and {what} say at once");
+        let mut roles = BTreeMap::<&str, &str>::new();
+        for (name, what) in &self.said {
+            if ["--types", "--text", "--private"].contains(what) {
+                continue;
             }
+            let before = roles.insert(name.as_str(), what).unwrap_or(what);
+            ensure!(before == *what, "column `{name}` cannot be what {before} and {what} say at once");
         }
-        let private = self.private.iter().map(|it| (it, "--private"));
-        let said = said.iter().map(|it| (it.0, *it.1));
-        for (name, what) in said.chain(kinds).chain(private) {
-            if !columns.contains_key(name.as_str()) {
-                let all: Vec<&str> = columns.keys().take(30).copied().collect();
-                bail!("{what} {name}: there is no column `{name}`; there are: {}", all.join(", "));
-            }
+        let all = || columns.keys().take(30).copied().collect::<Vec<_>>().join(", ");
+        let is_there = |name: &str| columns.contains_key(name) || self.live.derived().any(|it| it.name == name);
+        for (name, what) in &self.said {
+            ensure!(is_there(name), "{what} {name}: there is no column `{name}`; there are: {}", all());
         }
+        let declared: Vec<&str> = self.declared.iter().map(|it| it.name.as_str()).collect();
+        ensure!(
+            declared.is_empty() || declared.iter().any(|it| columns.contains_key(it)),
+            "none of the columns that are declared stands in the data: {} are, and there are: {}",
+            declared.join(", "),
+            all()
+        );
         for column in &self.declared {
-            let there = columns.contains_key(column.name.as_str());
+            let there = is_there(&column.name);
             ensure!(there || !column.required, "the column `{}` is required, and no file has it", column.name);
         }
         Ok(())
+    }
+
+    /// A column that is computed, as it is wished.
+    fn computed(&self, column: &Column) -> anyhow::Result<Column> {
+        let name = &column.name;
+        let is = |all: &[String]| all.contains(name);
+        let role = if is(&self.answers) {
+            Role::Output
+        } else if is(self.confidence.as_slice()) {
+            Role::Confidence
+        } else if is(&self.labels) {
+            Role::Label
+        } else {
+            column.role
+        };
+        let wished = self.kinds.iter().rev().find(|it| it.0 == *name);
+        let kind = match wished.map(|it| it.1.as_str()) {
+            None => column.kind,
+            Some("text") if column.kind == ColumnKind::Category => ColumnKind::Text,
+            Some(kind) if infer::kind(kind, None) == Some(column.kind) => column.kind,
+            Some(kind) => bail!("--types {name}={kind}: it is computed, and is no {kind}"),
+        };
+        Ok(Column { role, kind, private: column.private || is(&self.private), ..column.clone() })
     }
 
     /// What a column is; none where it is left out.
@@ -186,7 +223,8 @@ impl Planned {
                 Role::Label => "label",
             };
             let tally = tallies.iter().find(|it| it.name == column.name);
-            let distinct = tally.map(|it| it.distinct().map_or("many values".into(), values)).unwrap_or_default();
+            let distinct = tally.map(|it| it.distinct().map_or("many values".into(), values));
+            let distinct = distinct.unwrap_or_else(|| "computed".into());
             let missing = tally.map_or(0, |it| it.missing);
             let missing = if missing > 0 { format!(", {missing} missing") } else { String::new() };
             let private = if column.private { ", private" } else { "" };

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use evenkeel_signals::{
-    anomaly::Standing,
+    anomaly::{Standing, Unfit},
     cells::{Cells, Kind, Label, Value},
     eproc::Every,
     reference::{Column, ColumnKind, Reference, Role, Scalar},
@@ -168,16 +168,45 @@ impl<'a> Shown<'a> {
 
     /// What the row score may be used for, in words and as a code.
     fn standing(&self, rate: f64) -> (String, &'static str) {
-        let Ok(score) = self.reference.row_score() else { return ("none: no public input has a value".into(), "none") };
+        let score = match self.reference.row_score() {
+            Ok(score) => score,
+            Err(why) => return (format!("none: {}", self.unscored(&why)), "none"),
+        };
         match score.standing(rate) {
             Standing::Sound => ("sound".into(), "sound"),
             Standing::Thin { expected } => {
                 (format!("thin: {expected:.1} calibrating rows lie beyond the threshold, 5 should"), "thin")
             }
-            Standing::Refused { needed } => (format!("refused: {needed} rows would have to calibrate"), "refused"),
+            Standing::Refused { needed } => {
+                // A quarter of the rows calibrates.
+                let all = needed.saturating_mul(4);
+                (
+                    format!(
+                        "refused: {needed} rows would have to calibrate, a quarter of all: take {all} rows and more, or a greater \
+                         --false-alarm-rate"
+                    ),
+                    "refused",
+                )
+            }
             Standing::GuardsOnly { rows: n } => {
                 (format!("refused: {} are too few, guards alone judge", rows(n)), "guards-only")
             }
+        }
+    }
+
+    /// Says why rows have no score.
+    fn unscored(&self, why: &Unfit) -> String {
+        let of_schema = &self.reference.header().schema;
+        let public = of_schema.iter().any(|it| it.role == Role::Input && !it.private);
+        match why {
+            Unfit::NoRows if self.reference.header().rows.sample > 0 && public => {
+                "no row has a sound value in each public input, or all are constant".into()
+            }
+            Unfit::NoRows | Unfit::NoFeatures if !public => "every input is private".into(),
+            Unfit::TooManyColumns { columns, limit } => {
+                format!("its inputs make {columns} columns, of which {limit} may be: --drop some")
+            }
+            _ => "nothing varies: every public input is the same in all rows, or empty".into(),
         }
     }
 

@@ -46,6 +46,9 @@ pub(crate) struct Tally {
     pub(crate) padded: bool,
     /// Whether a number has a comma for a point.
     pub(crate) comma: Option<Seen>,
+    /// Texts that are numbers in other clothes, `6%` and `1,234.5`, and the first of them.
+    dressed: u64,
+    first_dressed: Option<Seen>,
     bytes: u64,
     spaces: u64,
     pub(crate) longest: u64,
@@ -117,7 +120,16 @@ impl Tally {
         if self.comma.is_none() && comma(text.trim().trim_start_matches('-')) {
             self.comma = Some(seen());
         }
+        if is_dressed(text.trim()) {
+            self.dressed += 1;
+            self.first_dressed.get_or_insert_with(seen);
+        }
         Look::Name
+    }
+
+    /// Returns the first of the names where each of them is a number that is written another way.
+    pub(crate) fn only_dressed(&self) -> Option<&Seen> {
+        self.first_dressed.as_ref().filter(|_| self.dressed == self.of(Look::Name))
     }
 
     fn count_distinct(&mut self, cell: &Cell) {
@@ -171,6 +183,21 @@ impl Tally {
     }
 }
 
+/// Says whether a text is a number with a sign of currency or percent, with marks between its digits, or in quotes. One that begins with a
+/// 0 that counts nothing is a code.
+fn is_dressed(text: &str) -> bool {
+    let bare =
+        text.trim_start_matches(['-', '+', '$', '€', '£', '¥']).trim_end_matches(['%', '‰', '$', '€', '£', '¥']).trim();
+    let digits = bare.as_bytes();
+    let padded = digits.len() > 1 && digits[0] == b'0' && digits[1].is_ascii_digit();
+    let whole = bare.split('.').next().unwrap_or_default();
+    let groups: Vec<&str> = whole.split([',', '_', '\'']).collect();
+    let grouped = groups.iter().skip(1).all(|it| it.len() == 3) && groups.iter().all(|it| !it.is_empty());
+    let plain = bare.replace([',', '_', '\''], "");
+    let number = plain.parse::<f64>().is_ok_and(f64::is_finite) && digits.first().is_some_and(u8::is_ascii_digit);
+    number && grouped && !padded
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,6 +225,15 @@ mod tests {
         assert!(prose.is_prose() && !names.is_prose());
         assert!(tally("zip", [Cell::Raw("01234".into())]).padded && !tally("x", [Cell::Raw("0.5".into())]).padded);
         assert!(tally("x", [Cell::Raw("3,5".into())]).comma.is_some());
+        for it in ["6%", "$6.50", "6.50 €", "1,234.5", "1_000", "-1'000'000", "12", "-0.5%"] {
+            assert!(is_dressed(it), "{it}");
+        }
+        for it in ["007", "1,2,3", "a%", "%", "", "1-2", "v1.2", "10.0.0.1", "12a", "inf"] {
+            assert!(!is_dressed(it), "{it}");
+        }
+        let texts = |all: &[&str]| tally("x", all.iter().map(|it| Cell::Text((*it).into())));
+        assert!(texts(&["12", "13"]).only_dressed().is_some(), "numbers in quotes");
+        assert!(texts(&["12", "07"]).only_dressed().is_none() && texts(&["12", "x"]).only_dressed().is_none());
     }
 
     #[test]

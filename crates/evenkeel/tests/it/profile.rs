@@ -1,7 +1,9 @@
 //! `evenkeel profile`: what it builds, shows and merges, and what it refuses, in which words.
 
 mod bad;
+mod over;
 mod parquet;
+mod route;
 
 use std::{
     fs,

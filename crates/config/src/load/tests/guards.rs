@@ -114,6 +114,9 @@ fn with_a_reference_all_guards_are_on_that_can_find_something_and_only_tell() {
         ("anomaly", 10_000, None),
     ];
     assert_eq!(asks(&loaded), expected);
+    let renamed = at(&turned(FRAUD, "  fraud:\n", "  fraud-eu:\n"), &folder);
+    let foreign = renamed.diagnostics.iter().find(|it| it.code == "foreign-reference").expect("a warning");
+    assert!(renamed.deployment.is_some() && foreign.message.contains("was made for route `fraud`, and `fraud-eu`"));
     let guarding = loaded.deployment.expect("compiles").routes[0].guarding.clone().expect("asked");
     let names: Vec<_> = guarding.columns.iter().map(|it| it.name.as_str()).collect();
     assert_eq!(names, ["amount", "age", "amount_log"], "WATCH-1");
@@ -267,6 +270,13 @@ fn what_cannot_be_judged_is_refused_with_its_key() {
             "wrong-unit",
             "features.age",
             "nobody can convert",
+        ),
+        (
+            "[amount, age]",
+            "[amount, age]\n      features: {amount: {type: float, unit: furlongs}}",
+            "unknown-unit",
+            "amount.unit",
+            "`furlongs` is no unit",
         ),
         ("      reference: fraud.ref\n", "", "missing-reference", "guards.anomaly", "there is none"),
     ] {

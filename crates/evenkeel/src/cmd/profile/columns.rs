@@ -7,7 +7,7 @@ use clap::Args;
 use evenkeel_signals::reference::{Column, Keyed, Repeats};
 
 use super::{files, route};
-use crate::profile::plan::Wishes;
+use crate::profile::{live::Live, plan::Wishes};
 
 /// What columns are.
 #[derive(Debug, Args)]
@@ -49,14 +49,31 @@ pub(super) struct Columns {
 }
 
 impl Columns {
+    /// Returns the files that say what columns are.
+    pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
+        [&self.config, &self.schema].into_iter().flatten().map(PathBuf::as_path)
+    }
+
     pub(super) fn wishes(&self, time: Option<String>) -> anyhow::Result<Wishes> {
+        let named = |all: &[String], what: &'static str| all.iter().map(|it| (it.clone(), what)).collect::<Vec<_>>();
+        let types: Vec<String> = self.types.iter().map(|it| it.0.clone()).collect();
+        let said = [
+            named(&types, "--types"),
+            named(&self.text, "--text"),
+            named(&self.label, "--label"),
+            named(&self.answer, "--answer"),
+            named(self.confidence.as_slice(), "--confidence"),
+            named(time.as_slice(), "--time"),
+            named(&self.drop, "--drop"),
+            named(&self.private, "--private"),
+        ];
         let mut kinds = self.types.clone();
         kinds.extend(self.text.iter().map(|it| (it.clone(), "text".into())));
         kinds.extend(self.confidence.iter().map(|it| (it.clone(), "number".into())));
-        let declared = match (&self.schema, &self.config) {
-            (Some(file), _) => schema(file)?,
+        let (declared, live) = match (&self.schema, &self.config) {
+            (Some(file), _) => (schema(file)?, Live::default()),
             (None, Some(config)) => route::columns(config, &self.route)?,
-            (None, None) => Vec::new(),
+            (None, None) => (Vec::new(), Live::default()),
         };
         Ok(Wishes {
             route: self.route.clone(),
@@ -68,6 +85,8 @@ impl Columns {
             dropped: self.drop.clone(),
             time,
             declared,
+            live,
+            said: said.concat(),
             keyed: self.key.clone(),
             seed: 0,
             false_alarms_per_million: 1_000,

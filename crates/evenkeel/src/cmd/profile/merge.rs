@@ -10,7 +10,11 @@ use clap::Args;
 use serde_json::json;
 
 use super::{files, show};
-use crate::{output, profile::show::Shown};
+use crate::{
+    cmd::over::{Made, may_write},
+    output,
+    profile::show::Shown,
+};
 
 /// Puts references together. Their order does not matter, and rows of a file that stands in several count once.
 ///
@@ -24,6 +28,9 @@ pub(super) struct Merge {
     /// The file of the new one.
     #[arg(short, long, value_name = "REF")]
     output: PathBuf,
+    /// Replaces the file of -o where one of the kind is there: a running gateway that uses it takes the new one at once.
+    #[arg(long)]
+    force: bool,
     /// Prints one object in JSON instead of text.
     #[arg(long)]
     json: bool,
@@ -31,12 +38,13 @@ pub(super) struct Merge {
 
 impl Merge {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        merge(&self.references, &self.output, self.json)
+        merge(&self.references, &self.output, (self.json, self.force))
     }
 }
 
 /// Merges references, writes what comes of it, and says what did not merge.
-pub(super) fn merge(from: &[PathBuf], to: &Path, json: bool) -> anyhow::Result<ExitCode> {
+pub(super) fn merge(from: &[PathBuf], to: &Path, (json, force): (bool, bool)) -> anyhow::Result<ExitCode> {
+    may_write(to, Made::Reference, from.iter().map(PathBuf::as_path), force)?;
     let (first, others) = from.split_first().context("name the references")?;
     let mut whole = files::reference(first)?;
     let mut dropped = Vec::new();

@@ -13,6 +13,7 @@ use jiff::SignedDuration;
 use super::{
     Reading,
     files::{self, Progress},
+    route,
 };
 use crate::{
     output,
@@ -43,6 +44,9 @@ pub(super) struct Show {
     against: Vec<PathBuf>,
     #[command(flatten)]
     reading: Reading,
+    /// The configuration in which the route of the reference says what stands for no value, and what is computed.
+    #[arg(short, long, value_name = "FILE", requires = "against")]
+    config: Option<PathBuf>,
     /// The key of private names, as for `profile`; without it private columns are not compared.
     #[arg(long, value_name = "SECRET", value_parser = files::key, requires = "against")]
     key: Option<Keyed>,
@@ -65,7 +69,10 @@ impl Show {
         let reference = files::reference(&self.reference)?;
         if !self.against.is_empty() {
             let sources = build::look(&self.against, self.reading.delimiter)?;
+            let route = reference.header().route.as_str();
+            let live = self.config.as_ref().map(|it| route::columns(it, route).map(|it| it.1)).transpose()?;
             let asked = Asked {
+                live: live.unwrap_or_default(),
                 time: self.reading.time.clone(),
                 nulls: self.reading.null.clone(),
                 keyed: self.key.clone(),

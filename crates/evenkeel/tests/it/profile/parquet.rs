@@ -70,7 +70,7 @@ fn the_same_rows_have_the_same_cells_in_csv_json_and_parquet() {
     folder.write("a.jsonl", json);
     let mut told = Vec::new();
     for name in ["snappy.parquet", "gzip.parquet", "a.csv", "a.jsonl"] {
-        let mut it = folder.json(&[&format!("@{name}"), "-o", "@a.ref", "--time", "at"]);
+        let mut it = folder.json(&[&format!("@{name}"), "-o", "@a.ref", "--time", "at", "--force"]);
         assert_eq!(it["header"]["sources"][0]["from_ns"], 1_760_000_000_000_000_000_u64, "{name}");
         // The counts are those of the rows, whatever they are written in; the digest is that of the bytes.
         told.push((it["columns"].take(), it["header"]["schema"].take()));
@@ -96,7 +96,7 @@ fn what_is_broken_is_refused_and_never_panics() {
         let mut flipped = whole.clone();
         flipped[at] ^= 0x55;
         folder.write("flip.parquet", &flipped);
-        let output = folder.profile(&["@flip.parquet", "-o", "@flip.ref", "--yes"]);
+        let output = folder.profile(&["@flip.parquet", "-o", "@flip.ref", "--yes", "--force"]);
         let (code, said) = (output.status.code(), err(&output));
         // A value may have changed into another one; nothing else may have happened.
         assert!(code == Some(0) || code == Some(2), "{at}: {code:?} {said}");
