@@ -41,8 +41,11 @@ enum Verb {
 #[derive(Debug, Args)]
 struct Place {
     /// The admin address of a running gateway, which holds its last 10,000 records.
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9090", conflicts_with = "log")]
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9090", conflicts_with_all = ["log", "config"])]
     url: String,
+    /// The configuration that it runs, whose `server.admin` is asked, in place of an address.
+    #[arg(short, long, value_name = "FILE", conflicts_with = "log")]
+    config: Option<PathBuf>,
     /// A file with a record on each line, as `decisions list --json` prints them, in place of a gateway. Lines of another
     /// kind are passed over.
     #[arg(long, value_name = "FILE")]
@@ -138,7 +141,7 @@ impl List {
         let route = self.route.as_ref().map(|route| format!("&route={}", encoded(route))).unwrap_or_default();
         let (status, body) = self.place.ask(&format!("/api/v1/decisions?last={}{route}", self.last))?;
         if status != 200 {
-            bail!("cannot list decisions: {} answered {status}", self.place.url);
+            bail!("cannot list decisions: {} answered {status}", self.place.named());
         }
         let told: Told = serde_json::from_slice(&body).context("cannot read what the gateway tells")?;
         Ok(told.decisions)
@@ -164,23 +167,31 @@ impl One {
         match status {
             200 => Ok(Some(serde_json::from_slice(&body).context("cannot read what the gateway tells")?)),
             404 => Ok(None),
-            status => bail!("cannot show a decision: {} answered {status}", self.place.url),
+            status => bail!("cannot show a decision: {} answered {status}", self.place.named()),
         }
     }
 }
 
 impl Place {
     fn ask(&self, path: &str) -> anyhow::Result<(u16, Vec<u8>)> {
-        let url = format!("{}{path}", self.url.trim_end_matches('/'));
+        let at = match &self.config {
+            Some(config) => format!("http://{}", super::status::admin(config)?),
+            None => self.url.trim_end_matches('/').to_owned(),
+        };
         runtime()?
-            .block_on(look(&url))
-            .with_context(|| format!("cannot ask {}; `--url` names another gateway", self.url))
+            .block_on(look(&format!("{at}{path}")))
+            .with_context(|| format!("cannot ask {at}; `--url` names another gateway"))
+    }
+
+    /// Names the gateway that is asked.
+    fn named(&self) -> String {
+        self.config.as_ref().map_or_else(|| self.url.clone(), |it| format!("the gateway of {}", it.display()))
     }
 
     fn words(&self) -> String {
         match &self.log {
             Some(file) => format!("in {}", file.display()),
-            None => format!("among the last ones of {}", self.url),
+            None => format!("among the last ones of {}", self.named()),
         }
     }
 }

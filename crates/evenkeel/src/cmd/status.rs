@@ -2,7 +2,11 @@
 
 mod drift;
 
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
 
 use anyhow::Context;
 use bytes::Bytes;
@@ -37,7 +41,7 @@ impl Status {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let url = match &self.url {
             Some(url) => url.trim_end_matches('/').to_owned(),
-            None => format!("http://{}", self.admin()?),
+            None => format!("http://{}", admin(&self.config)?),
         };
         let body = super::runtime()?.block_on(get(&format!("{url}/api/v1/standing")));
         let body = body.with_context(|| format!("cannot ask {url}"))?;
@@ -49,15 +53,17 @@ impl Status {
         output::whoever_reads(printed)?;
         Ok(ExitCode::SUCCESS)
     }
+}
 
-    /// Returns the address of the admin plane, as the configuration says.
-    fn admin(&self) -> anyhow::Result<String> {
-        let file = self.config.display();
-        let loaded = wire::read(&self.config);
-        let deployment =
-            loaded.deployment.with_context(|| format!("cannot read {file}; `--url` names the admin plane"))?;
-        Ok(deployment.server.admin.clone())
-    }
+/// Returns the address of the admin plane, as a configuration says.
+///
+/// # Errors
+/// It cannot be read.
+pub(super) fn admin(config: &Path) -> anyhow::Result<String> {
+    let file = config.display();
+    let loaded = wire::read(config);
+    let deployment = loaded.deployment.with_context(|| format!("cannot read {file}; `--url` names the admin plane"))?;
+    Ok(deployment.server.admin.clone())
 }
 
 async fn get(url: &str) -> anyhow::Result<Bytes> {
