@@ -26,6 +26,7 @@ use crate::{
     change::BreakerChange,
     clock::{Nanos, SECOND},
     domain::Gates,
+    drift::RouteSignal,
     flight::{After, Flights},
     hedge::HedgePolicy,
     id::{AttemptId, PathId, RequestId, RouteId, UpstreamId},

@@ -11,7 +11,7 @@ use evenkeel_signals::{
     cells::{Report, Value},
     drift::{Hold, State},
     eproc::Every,
-    reference::{Column, Keyed, Live, Plan, Reference, Role},
+    reference::{self, Column, Keyed, Plan, Reference, Role},
     replay::{self, Watch},
     row::{RowId, Value as Read},
 };
@@ -182,7 +182,7 @@ fn planned(reference: &Reference, asked: &Asked) -> Planned {
 struct Run<'a> {
     reference: &'a Reference,
     watch: Watch,
-    live: Live,
+    live: reference::Live,
     keyed: Option<Keyed>,
     score: Option<RowScore>,
     rows: u64,

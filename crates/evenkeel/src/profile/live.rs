@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use evenkeel_config::{
-    self as config, Absent, Computed, Derived, FeatureKind, Profiled, ProfiledFeature, Scalar, Unicode,
+    self as config, Absent, Computed, Derived, FeatureKind, Profiled, ProfiledFeature, Scalar, Uncomputed, Unicode,
 };
 use evenkeel_signals::{
     reference::Column,
@@ -53,10 +53,11 @@ impl Live {
     pub(crate) fn computed(&self, name: &str, names: &[String], cells: &[Cell]) -> Option<Cell> {
         let (_, derived) = self.0.derived.iter().find(|it| it.0.name == name)?;
         Some(match derived.of(&Row { live: self, derived, names, cells }) {
-            Computed::Missing => Cell::Missing,
-            Computed::Invalid => Cell::Odd("what cannot be computed"),
-            Computed::Number(number) => Cell::Number(number),
-            Computed::Text(text) => Cell::Text(text),
+            Ok(Computed::Number(number)) => Cell::Number(number),
+            Ok(Computed::Flag(flag)) => Cell::Bool(flag),
+            Ok(Computed::Text(text)) => Cell::Text(text),
+            Err(Uncomputed::Absent(_)) => Cell::Missing,
+            Err(Uncomputed::Impossible(_)) => Cell::Odd("what cannot be computed"),
         })
     }
 }

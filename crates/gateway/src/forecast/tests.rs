@@ -246,7 +246,8 @@ async fn fore_6_a_route_stands_against_what_its_configuration_lets_move_it() {
             session: None,
             inputs: vec![Held::Number(1.0)],
             score: None,
-            outputs: None,
+            outputs: Vec::new(),
+            text: None,
         };
         monitor.offer(1, row);
         while monitor.standing(60 * SECOND).seen.is_none() {

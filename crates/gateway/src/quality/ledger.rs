@@ -239,7 +239,8 @@ impl Ledger {
         let row = |row: Row| Row { tier: names.get(usize::from(row.tier)).copied().unwrap_or(u16::MAX), ..row };
         let rows = it.rows.into_iter().take(ROWS).map(row).collect();
         let super::Answered { whose, private, lesson, .. } = it.answered;
-        let held = Held { at: it.at, steps: it.steps, whose, private, rows, copies: Vec::new(), lesson: lesson.map(Box::new) };
+        let held =
+            Held { at: it.at, steps: it.steps, whose, private, rows, copies: Vec::new(), lesson: lesson.map(Box::new) };
         self.size += held.size();
         self.changed = true;
         if let Some(before) = self.held.insert(it.id, held) {

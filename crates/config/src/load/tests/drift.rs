@@ -149,21 +149,13 @@ fn a_reference_whose_own_rows_bring_alarms_too_often_is_warned_of() {
 #[test]
 fn what_of_a_reference_the_first_tier_does_not_say_is_warned_of() {
     let folder = tempfile::tempdir().expect("a folder");
-    let profile = Profile {
-        route: "chat".into(),
-        schema: vec![
-            Column::new("question", ColumnKind::Text, Role::Input),
-            Column::new("sure", ColumnKind::Number, Role::Confidence),
-            Column::new("reply", ColumnKind::Text, Role::Output),
-            Column::new("toxicity", ColumnKind::Number, Role::Output),
-        ],
-        seed: 1,
-        false_alarms_per_million: 10_000,
-        repeats: Repeats::Never,
-        tool: "a test".into(),
-        keyed: None,
-        like: None,
-    };
+    let schema = vec![
+        Column::new("question", ColumnKind::Text, Role::Input),
+        Column::new("sure", ColumnKind::Number, Role::Confidence),
+        Column::new("reply", ColumnKind::Text, Role::Output),
+        Column::new("toxicity", ColumnKind::Number, Role::Output),
+    ];
+    let profile = Profile { seed: 1, false_alarms_per_million: 10_000, ..Profile::new("chat", schema) };
     let values = || vec![Value::Text("how?"), Value::Number(0.5), Value::Text("so"), Value::Number(0.1)];
     let rows: Vec<_> = (0..1_000).map(|number| SourceRow { number, at: None, values: values() }).collect();
     let reference = Reference::build(&profile, [1; 32], &rows).expect("sound");
