@@ -38,7 +38,7 @@ impl Made {
             |it: &&str| text.contains(&format!("\"kind\": \"{it}\"")) || text.contains(&format!("\"kind\":\"{it}\""));
         match self {
             Self::Reference => begin.starts_with(b"EKREF"),
-            Self::Calibration => ["score-map", "confidence", "votes"].iter().any(|it| kind(it)),
+            Self::Calibration => ["score-map", "confidence", "votes"].iter().any(kind),
             Self::Certificate => kind(&"certificate"),
         }
     }

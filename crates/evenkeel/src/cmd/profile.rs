@@ -77,7 +77,7 @@ pub(super) struct Profile {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Prints a reference as tables and small plots; with --against what it says of other rows.
-    Show(show::Show),
+    Show(Box<show::Show>),
     /// Puts references together: the one that all their rows would have made.
     Merge(merge::Merge),
 }

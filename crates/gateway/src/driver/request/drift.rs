@@ -8,7 +8,7 @@
 use std::{borrow::Cow, sync::Arc};
 
 use evenkeel_config::Answered;
-use evenkeel_core::{AttemptId, Decision, ResultCode, Role, Source};
+use evenkeel_core::{AttemptId, AttemptRecord, Decision, ResultCode, Role, Source};
 
 use super::Task;
 use crate::{
@@ -81,8 +81,8 @@ impl Task {
             return First::default();
         }
         let answers = |it: ResultCode| it.is_ok() || it == ResultCode::LowConfidence;
-        let own = decision.attempts.iter().filter(|it| it.tier == 0 && it.role == Role::Answer);
-        let Some(id) = own.filter(|it| answers(it.result)).last().map(|it| it.attempt) else { return First::default() };
+        let own = |it: &&AttemptRecord| it.tier == 0 && it.role == Role::Answer && answers(it.result);
+        let Some(id) = decision.attempts.iter().rfind(own).map(|it| it.attempt) else { return First::default() };
         let mut notes = self.notes.iter().filter(|(whose, _)| *whose == Whose::Attempt(id));
         let judged = notes.find_map(|(_, notes)| notes.judged.as_ref());
         let told = spent.iter().find(|it| it.0 == id && !it.1.estimated);
