@@ -193,7 +193,10 @@ impl Events {
         }
         self.shares.lock().decision(&record.decision, record.at);
         self.forecasts.decision(&record.decision, record.judged.as_ref(), &record.notes);
-        self.quality.decided(&record.decision, &record.id, record.at, (answered, record.sure.as_ref()));
+        // An earlier answer has counted, once, under the decision that it was first given by.
+        if record.cached.as_ref().is_none_or(|it| it.age.is_none()) {
+            self.quality.decided(&record.decision, &record.id, record.at, (answered, record.sure.as_ref()));
+        }
         if !self.log.decision(&record) {
             self.metrics.line_dropped();
         }

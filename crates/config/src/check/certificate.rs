@@ -1,4 +1,4 @@
-//! What must hold for `certificate`: it is of this route, and the thresholds are not below those that were certified. Of other models
+//! What must hold for `certificate`: it is of this route, and what the route does was tested, threshold and all. Of other models
 //! it is void, which is said, and keeps nobody from starting.
 
 use super::Checks;
@@ -8,7 +8,9 @@ use crate::{
     outside::Outside,
     schema::{
         certificate::{Certificate, Mode},
+        post::OnError,
         route::Route,
+        rows::Rows,
         tier::Tier,
     },
     tree::Key,
@@ -32,21 +34,43 @@ impl Checks<'_> {
             let message = format!("it was issued for the route `{}`", certified.route);
             return self.error("wrong-certificate", &key, message, "tune this route, or remove it");
         }
-        let promised = certified.tiers.split_last().map_or(&[][..], |it| it.1);
-        for (at, of) in promised.iter().enumerate() {
-            let Some(tier) = route.tiers.get(at).filter(|it| it.name == of.name) else { continue };
-            let least = tier.accept.as_ref().map_or(f64::NEG_INFINITY, |it| it.at_least);
-            if least < certified.at_least {
-                let key = route_key.field("tiers").index(at).field("accept").field("at_least");
-                let message = format!("the route was certified from {} on", certified.at_least);
-                self.error("wrong-certificate", &key, message, "write at least that, or tune the route again");
-            }
-        }
+        self.as_tested(route_key, &certified, route);
         if let Some(why) = void(&certified, route, &self.outside) {
             let hint = "nothing is promised any more: tune the route again, or remove it";
             self.warning("certificate-void", &key, why, hint);
         }
         self.never_tested(&key, route);
+    }
+
+    /// Refuses what was not tested: another threshold, one for each tier, answers and rows that are given out below it.
+    fn as_tested(&mut self, route_key: &Key, certified: &Certified, route: &Route) {
+        let promised = certified.tiers.split_last().map_or(&[][..], |it| it.1);
+        let tested = || [certified.at_least].into_iter().chain(certified.ladder.iter().copied());
+        let mut common = None;
+        for (at, of) in promised.iter().enumerate() {
+            let Some(tier) = route.tiers.get(at).filter(|it| it.name == of.name) else { continue };
+            let key = route_key.field("tiers").index(at).field("accept");
+            let least = tier.accept.as_ref().map(|it| it.at_least);
+            // As it was printed.
+            if !tested().any(|it| least.is_some_and(|least| (it - least).abs() < 1e-6)) {
+                let all: Vec<String> = tested().map(|it| it.to_string()).collect();
+                let message = format!("the promise is of these thresholds: {}", all.join(", "));
+                self.error("wrong-certificate", &key.field("at_least"), message, "write one, or tune the route again");
+            } else if *common.get_or_insert(least) != least {
+                let message = "the promise is of one threshold for all models but the last";
+                self.error("wrong-certificate", &key.field("at_least"), message, "write that of the tiers above");
+            }
+            let Some(accept) = &tier.accept else { continue };
+            let hint = "nothing is promised of such answers: leave it out, or remove `certificate`";
+            if accept.on_error == OnError::Pass {
+                let message = "an answer of which nobody knows how sure it is would be given out";
+                self.error("wrong-certificate", &key.field("on_error"), message, hint);
+            }
+            if !matches!(accept.rows, Rows::Any | Rows::Split) {
+                let message = "rows below the threshold would be given out";
+                self.error("wrong-certificate", &key.field("rows"), message, hint);
+            }
+        }
     }
 
     /// Says where nothing will ever show whether the promise is kept, though something is to follow.

@@ -24,7 +24,7 @@ use super::{
     answer::Output,
     history::History,
     plan::{Of, Plan},
-    row::{Row, drawn},
+    row::{Lot, Row, drawn},
     watcher::{Seen, StreamState, Watcher},
 };
 use crate::events;
@@ -66,7 +66,9 @@ pub(crate) struct Monitor {
 #[derive(Debug)]
 struct Inner {
     watcher: Mutex<Watcher>,
+    /// Bytes of the rows that wait in the queue, and of those that wait for the end of a minute.
     bytes: AtomicUsize,
+    minute: AtomicUsize,
     dropped: AtomicU64,
     told: Mutex<Told>,
     history: Mutex<History>,
@@ -113,6 +115,7 @@ impl Monitor {
         let inner = Arc::new(Inner {
             watcher: Mutex::new(Watcher::new(plan, panel)),
             bytes: AtomicUsize::new(0),
+            minute: AtomicUsize::new(0),
             dropped: AtomicU64::new(0),
             told: Mutex::default(),
             history: Mutex::default(),
@@ -132,7 +135,8 @@ impl Monitor {
 
     /// Takes the row of a request, if there is room for it.
     pub(crate) fn offer(&self, entropy: u64, row: impl FnOnce() -> Row) {
-        let waits = self.inner.bytes.load(Relaxed) < BYTES && keeps(drawn(entropy), self.rows.capacity());
+        let held = self.inner.bytes.load(Relaxed) + self.inner.minute.load(Relaxed);
+        let waits = held < BYTES && keeps(drawn(entropy, Lot::Room), self.rows.capacity());
         if !waits {
             self.inner.dropped.fetch_add(1, Relaxed);
             return;
@@ -150,7 +154,9 @@ impl Monitor {
     pub(crate) fn tick(&self, wall: u64, now: Nanos) -> Option<Seen> {
         let (alarms, seen) = {
             let mut watcher = self.inner.watcher.lock();
-            (watcher.pass(wall), watcher.read(wall))
+            let alarms = watcher.pass(wall);
+            self.inner.minute.store(watcher.waiting(), Relaxed);
+            (alarms, watcher.read(wall))
         };
         self.inner.alarmed(&self.made.route, &alarms);
         let seen = seen?;
@@ -197,8 +203,14 @@ impl Inner {
 /// Looks at the rows as they come.
 async fn work(route: String, mut rows: Receiver<Row>, inner: Arc<Inner>) {
     while let Some(row) = rows.recv().await {
-        inner.bytes.fetch_sub(row.bytes(), Relaxed);
-        let alarms = inner.watcher.lock().take(row);
+        let bytes = row.bytes();
+        let alarms = {
+            let mut watcher = inner.watcher.lock();
+            let alarms = watcher.take(row);
+            inner.minute.store(watcher.waiting(), Relaxed);
+            alarms
+        };
+        inner.bytes.fetch_sub(bytes, Relaxed);
         inner.alarmed(&route, &alarms);
     }
 }
@@ -215,11 +227,13 @@ mod tests {
 
     #[test]
     fn mon_2_where_there_is_less_room_fewer_rows_are_kept_whatever_they_bring() {
-        let kept = |free: usize| (0..10_000).filter(|n| keeps(drawn(*n), free)).count();
+        let kept = |free: usize| (0..10_000).filter(|n| keeps(drawn(*n, Lot::Room), free)).count();
         assert_eq!([kept(WAITING), kept(WAITING / 2), kept(0)], [10_000, 10_000, 0]);
         let half = kept(WAITING / 4);
         assert!((4_800..=5_200).contains(&half), "{half}");
         // Who is kept with little room is kept with more.
-        assert!((0..10_000).all(|n| !keeps(drawn(n), WAITING / 8) || keeps(drawn(n), WAITING / 4)));
+        assert!(
+            (0..10_000).all(|n| !keeps(drawn(n, Lot::Room), WAITING / 8) || keeps(drawn(n, Lot::Room), WAITING / 4))
+        );
     }
 }

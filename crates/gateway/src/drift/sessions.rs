@@ -18,6 +18,8 @@ const MOST: usize = 4_096;
 pub(super) struct Sessions {
     minute: u64,
     drawn: BTreeMap<u128, Row>,
+    /// Bytes of them.
+    bytes: usize,
 }
 
 impl Sessions {
@@ -31,12 +33,16 @@ impl Sessions {
         if self.drawn.len() >= MOST && !self.drawn.contains_key(&session) {
             return (out, 1);
         }
-        match self.drawn.get_mut(&session) {
-            Some(held) if held.drawn() <= row.drawn() => {}
-            Some(held) => *held = row,
-            None => drop(self.drawn.insert(session, row)),
+        if self.drawn.get(&session).is_none_or(|held| held.drawn() > row.drawn()) {
+            self.bytes += row.bytes();
+            self.bytes -= self.drawn.insert(session, row).map_or(0, |before| before.bytes());
         }
         (out, 0)
+    }
+
+    /// Returns the bytes of the rows that wait.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Returns the rows whose minute is over.
@@ -45,7 +51,7 @@ impl Sessions {
         if minute <= self.minute {
             return Vec::new();
         }
-        self.minute = minute;
+        (self.minute, self.bytes) = (minute, 0);
         std::mem::take(&mut self.drawn).into_values().collect()
     }
 }

@@ -11,7 +11,7 @@ use evenkeel_signals::{
 
 use super::{
     plan::{Of, Plan},
-    row::{Held, Row, drawn},
+    row::{Held, Lot, Row, drawn},
     watcher::Watcher,
 };
 
@@ -21,7 +21,7 @@ pub(super) const ALL: DriftWatch = DriftWatch { inputs: true, row_score: true, o
 
 /// The numbers of a row: three features and what the first tier makes of them. By day `b` is larger than by night.
 pub(super) fn numbers(seed: u64, at: u64, cycle: bool) -> [f64; 4] {
-    let uniform = |n: u64| (drawn(seed ^ (n << 56)) >> 11) as f64 / (1_u64 << 53) as f64;
+    let uniform = |n: u64| (drawn(seed ^ (n << 56), Lot::Row) >> 11) as f64 / (1_u64 << 53) as f64;
     let day = if cycle && at / HOUR % 24 >= 12 { 2.0 } else { 0.0 };
     let [a, b, c] = [0, 1, 2].map(uniform);
     [a, b + day, c, a + c]
@@ -59,7 +59,7 @@ pub(super) fn row(score: &Option<RowScore>, (n, at): (u64, u64), cycle: bool, ch
     let score = score.as_ref().and_then(|it| it.score(&inputs).ok()).map(|it| f64::from(it.s));
     Row {
         at,
-        entropy: drawn(n ^ 0x5EED),
+        entropy: drawn(n ^ 0x5EED, Lot::Row),
         session: None,
         inputs: values[..3].iter().map(|it| Held::Number(*it)).collect(),
         score,

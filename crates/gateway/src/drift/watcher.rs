@@ -3,6 +3,7 @@
 //! # Invariants
 //! - `DRW-1`: what is said of a route follows from its rows and their times alone.
 //! - `DRW-2`: without a row there is no signal.
+//! - `DRW-4`: an alarm is told as it began, however often it is seen again until it is over.
 //! - `DRW-3`: outputs alone have moved as long as no culprit of the alarm, since it began, is anything else.
 
 use evenkeel_signals::drift::{Evidence, Panel, State};
@@ -47,11 +48,13 @@ pub(crate) struct Watcher {
     left_out: u64,
     /// All culprits since the alarm began are outputs.
     outputs_alone: bool,
+    /// The alarm as it began, with all that has carried it since.
+    alarm: Option<Evidence>,
 }
 
 impl Watcher {
     pub(crate) fn new(plan: Plan, panel: Panel) -> Self {
-        Self { plan, panel, sessions: Sessions::default(), left_out: 0, outputs_alone: false }
+        Self { plan, panel, sessions: Sessions::default(), left_out: 0, outputs_alone: false, alarm: None }
     }
 
     /// Returns what is watched.
@@ -76,6 +79,10 @@ impl Watcher {
         let (plan, panel) = (&self.plan, &mut self.panel);
         let alarms: Vec<Evidence> = rows.iter().filter_map(|row| plan.show(row, panel)).collect();
         for it in &alarms {
+            match self.alarm.as_mut().filter(|_| !it.new) {
+                Some(alarm) => carried(alarm, it),
+                None => self.alarm = Some(it.clone()),
+            }
             let outputs = it.culprits.iter().all(|it| plan.is_output(it.stream));
             self.outputs_alone = outputs && (it.new || self.outputs_alone);
         }
@@ -102,13 +109,29 @@ impl Watcher {
         self.panel.names().enumerate().map(read).collect()
     }
 
-    /// Returns the last alarm, with whom it was carried by.
+    /// Returns the last alarm as it began, with all that has carried it since.
     pub(crate) fn evidence(&self) -> Option<&Evidence> {
-        self.panel.evidence()
+        self.alarm.as_ref()
+    }
+
+    /// Returns the bytes of the rows that wait for the end of a minute.
+    pub(crate) fn waiting(&self) -> usize {
+        self.sessions.bytes()
     }
 
     /// Returns how many rows were left out because too many sessions waited.
     pub(crate) fn left_out(&self) -> u64 {
         self.left_out
     }
+}
+
+/// Adds what carries an alarm anew: of each stream its greatest wealth, and when it was first seen to differ.
+fn carried(alarm: &mut Evidence, by: &Evidence) {
+    for new in &by.culprits {
+        match alarm.culprits.iter_mut().find(|it| it.stream == new.stream) {
+            Some(it) => (it.wealth, it.since) = (it.wealth.max(new.wealth), it.since.min(new.since)),
+            None => alarm.culprits.push(new.clone()),
+        }
+    }
+    alarm.culprits.sort_by(|a, b| b.wealth.total_cmp(&a.wealth).then(a.stream.cmp(&b.stream)));
 }

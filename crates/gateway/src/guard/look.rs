@@ -158,6 +158,7 @@ impl<'a> Look<'a> {
         let drift = self.guard.drifts();
         let seen = risk::Seen { missing_ratio: self.missing_ratio, p, drift, noisy: noisy == Some(true) };
         let found = self.guard.spec.guards.iter().map(|it| {
+            let moves = it.start_at.map(|_| it.threshold);
             let (value, features, odd) = match it.asks {
                 Asks::Contract => self.of(&[Code::Type, Code::MissingRequired]),
                 Asks::Range => self.of(&[Code::Range]),
@@ -168,8 +169,8 @@ impl<'a> Look<'a> {
                 Asks::Staleness => (age, Vec::new(), None),
                 Asks::Anomaly(rule) => self.anomaly(rule, it.threshold),
                 Asks::FallbackRisk => {
-                    let risk = self.guard.risk.as_ref().and_then(|it| it.read(now, &seen));
-                    (risk.and_then(quantised), Vec::new(), None)
+                    let risk = self.guard.risk.as_ref().and_then(|it| it.read(now, &seen, moves));
+                    (risk, Vec::new(), None)
                 }
             };
             Found { value, features, odd }
@@ -238,6 +239,6 @@ impl<'a> Look<'a> {
 }
 
 /// A ratio in the steps in which it is compared.
-fn quantised(ratio: f64) -> Option<u64> {
+pub(super) fn quantised(ratio: f64) -> Option<u64> {
     quantise(ratio, RATIO).and_then(|it| u64::try_from(it).ok())
 }

@@ -102,6 +102,18 @@ async fn feedback(kit: &Kit, body: impl ToString) -> Got {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_earlier_answer_counts_once_under_the_decision_that_gave_it() {
+    let cached = CONFIG.replace("SHARE", "0").replace("    deadline: 5s\n", "    deadline: 5s\n    cache: {}\n");
+    let kit = Kit::of(&cached, Path::new("."), models()).await;
+    for at in 0..3 {
+        let it = ask(&kit, &[6], &[]).await;
+        assert_eq!(feedback(&kit, it.item(&it.labels())).await.status, if at == 0 { 200 } else { 404 }, "time {at}");
+    }
+    let live = kit.gateway.quality(Some("parity")).routes.remove(0);
+    assert_eq!((live.tiers[0].rows, live.tiers[0].labels), (1, 1), "one answer, whoever got it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn accuracy_by_tier_from_delayed_labels_equals_an_offline_computation_once_all_have_come() {
     let kit = kit("0").await;
     let mut answers = Vec::new();

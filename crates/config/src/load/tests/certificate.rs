@@ -14,7 +14,7 @@ routes:
     output: {tensors: {sure: {datatype: FP32}, label: {datatype: BYTES}}}
     quality: {output: label}
     tiers:
-      - {name: small, oip: {upstream: models, model: s}, accept: {confidence: outputs.sure, at_least: 0.75}}
+      - {name: small, oip: {upstream: models, model: s}, accept: {confidence: outputs.sure, at_least: 0.7}}
       - {name: large, oip: {upstream: models, model: l}}
       - {name: default, fixed: {outputs: {sure: 0.5, label: none}}}
 "#;
@@ -60,11 +60,11 @@ fn a_route_steps_back_under_enforce_alone_to_what_is_safer_than_it_says() {
     let enforced = load(&with("{file: score.json, mode: enforce}"));
     assert_ne!(enforced.name(), alone.name());
     let policy = enforced.revision.routes[0].certificate;
-    assert_eq!(policy, Some(StepPolicy { last: 1, thresholds: 3 }), "0.7 is less than the route asks for");
+    assert_eq!(policy, Some(StepPolicy { last: 1, thresholds: 3 }), "0.7 is what the route asks for");
     let issued = enforced.routes[0].certificate.as_ref().expect("it is named");
     let steps: Vec<_> = (0..=4).map(|it| issued.stepped(it)).collect();
     assert_eq!(steps, [None, Some(0.8), Some(0.9), Some(1.0), None], "each safer than the one before");
-    issue(folder.path(), ("score", 0.6, &[]));
+    issue(folder.path(), ("score", 0.7, &[]));
     let older = load(&with("{file: score.json, mode: enforce}"));
     assert_eq!(older.revision.routes[0].certificate, Some(StepPolicy { last: 1, thresholds: 0 }));
     assert_ne!(older.name(), enforced.name(), "the file is part of the revision");
@@ -73,7 +73,7 @@ fn a_route_steps_back_under_enforce_alone_to_what_is_safer_than_it_says() {
 #[test]
 fn what_is_wrong_with_a_certificate_is_said_where_it_stands() {
     let folder = tempfile::tempdir().expect("a folder");
-    issue(folder.path(), ("score", 0.6, &[]));
+    issue(folder.path(), ("score", 0.6, &[0.7]));
     let (here, key) = (folder.path(), || "routes.score.certificate".to_owned());
     let enforced = with("{file: score.json, mode: enforce}");
     assert_eq!(said(&enforced, here), []);
@@ -90,4 +90,25 @@ fn what_is_wrong_with_a_certificate_is_said_where_it_stands() {
     assert_eq!(said(&enforced, here), [("wrong-certificate", key())]);
     issue(folder.path(), ("score", 0.8, &[]));
     assert_eq!(said(&enforced, here), [("wrong-certificate", "routes.score.tiers[0].accept.at_least".into())]);
+}
+
+#[test]
+fn what_was_not_tested_is_not_promised() {
+    let folder = tempfile::tempdir().expect("a folder");
+    issue(folder.path(), ("score", 0.6, &[0.9, 0.7]));
+    let text = with("score.json");
+    let accept = |keys: &str| said(&text.replace("at_least: 0.7", keys), folder.path());
+    for keys in ["at_least: 0.6", "at_least: 0.7", "at_least: 0.9", "at_least: 0.7, rows: split"] {
+        assert_eq!(accept(keys), [], "{keys}");
+    }
+    for (keys, at) in [
+        ("at_least: 0.59", "at_least"),
+        ("at_least: 0.65", "at_least"),
+        ("at_least: 0.95", "at_least"),
+        ("at_least: 0.7, on_error: pass", "on_error"),
+        ("at_least: 0.7, rows: all", "rows"),
+        ("at_least: 0.7, rows: {fraction: 0.5}", "rows"),
+    ] {
+        assert_eq!(accept(keys), [("wrong-certificate", format!("routes.score.tiers[0].accept.{at}"))], "{keys}");
+    }
 }
