@@ -198,7 +198,7 @@ fn labels_answers_and_times_are_kept_apart_and_seasons_want_times() {
     let told = folder.json(&[&["@a.jsonl", "-o", "@a.ref"][..], &seasonal].concat());
     let roles: Vec<_> =
         ["label", "score", "sure", "x"].map(|it| column(&told, it)["role"].as_str().unwrap_or("")).into();
-    assert_eq!(roles, ["label", "output", "output", "input"]);
+    assert_eq!(roles, ["label", "output", "confidence", "input"]);
     assert_eq!((&column(&told, "x")["buckets"], &told["header"]["labels"]), (&3.into(), &true.into()));
     let shown = out(&folder.profile(&["show", "@a.ref"]));
     assert!(shown.contains("from 2026-03-01T00:00:00Z to 2026-03-28T23:00:00Z: 28 d"), "{shown}");

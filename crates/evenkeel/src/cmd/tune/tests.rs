@@ -109,7 +109,10 @@ fn what_is_certified_is_what_the_configuration_takes() {
     assert_eq!((issued.certified.at_least, issued.void.as_deref()), (it.at_least, None));
     let lower = with(it.at_least - 0.2, "model: l}");
     let said: Vec<_> = lower.diagnostics.iter().map(|it| it.message.as_str()).collect();
-    assert!(lower.deployment.is_none() && said.iter().any(|it| it.contains("was certified from")), "{said:?}");
+    assert!(
+        lower.deployment.is_none() && said.iter().any(|it| it.contains("the promise is of these thresholds")),
+        "{said:?}"
+    );
     // Another model has not earned what was promised of this one.
     let other = with(it.at_least, "model: x}");
     let deployment = other.deployment.unwrap_or_else(|| panic!("{:#?}", other.diagnostics));

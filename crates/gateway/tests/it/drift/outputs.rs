@@ -156,8 +156,8 @@ async fn chat(kit: &Kit, n: usize, extra: Value) -> Got {
 }
 
 /// Makes the reference of answers like those of the mock, whose words it has said itself: eight of them, each as likely as any other,
-/// and of each token it is as sure as e^0 to e^-0.5. Why they ended stands in it only if asked.
-async fn learn(folder: &Path, finish: bool) {
+/// and of each token it is as sure as e^0 to e^-0.5. Of what they say and why they ended it has what is named.
+async fn learn(folder: &Path, named: &[&str]) {
     let kit = Kit::of(&of_chats(false, ""), folder, BTreeMap::new()).await;
     let mut words = BTreeSet::new();
     for n in 0..120 {
@@ -172,11 +172,11 @@ async fn learn(folder: &Path, finish: bool) {
     let sure = |n| (-(0..8).map(|at| (spread(n, 40 + at) * 500.0).floor() / 1e3).sum::<f64>() / 8.0).exp();
     let rows: Vec<_> = (1_000_000..1_001_500).map(|n| (question(n), reply(n), sure(n))).collect();
     let text = |name: &str, role| Column::new(name, ColumnKind::Text, role);
-    let role = if finish { Role::Output } else { Role::Label };
-    let ended = Column::new("finish_reason", ColumnKind::Category, role);
+    let role = |name| if named.contains(&name) { Role::Output } else { Role::Label };
+    let ended = Column::new("finish_reason", ColumnKind::Category, role("finish_reason"));
     let schema = vec![
         text("question", Role::Input),
-        text("reply", Role::Output),
+        text("reply", role("reply")),
         ended,
         Column::new("sure", ColumnKind::Number, Role::Confidence),
     ];
@@ -189,12 +189,12 @@ async fn learn(folder: &Path, finish: bool) {
 #[tokio::test(flavor = "multi_thread")]
 async fn s_drift_what_a_chat_is_answered_and_how_sure_its_model_is_alarm_while_questions_stay() {
     let folder = tempfile::tempdir().expect("a folder");
-    for (accept, extra, fault, carries) in [
-        (ACCEPT, json!({"max_tokens": 4}), None, "output:primary.reply."),
-        ("", json!({"max_tokens": 4}), None, "output:primary.finish_reason"),
-        (ACCEPT, json!({}), Some("{fault: logprobs, each: -0.9}"), "confidence:primary"),
+    for (named, accept, extra, fault, carries) in [
+        (&["reply"][..], ACCEPT, json!({"max_tokens": 4}), None, "output:primary.reply."),
+        (&["finish_reason"], "", json!({"max_tokens": 4}), None, "output:primary.finish_reason"),
+        (&["reply", "finish_reason"], ACCEPT, json!({}), Some("{fault: logprobs, each: -0.9}"), "confidence:primary"),
     ] {
-        learn(folder.path(), carries != "output:primary.reply.").await;
+        learn(folder.path(), named).await;
         let kit = Kit::of(&of_chats(true, accept), folder.path(), BTreeMap::new()).await;
         for n in 0..150 {
             chat(&kit, n, json!({})).await;

@@ -115,7 +115,8 @@ impl Houses {
             let got = self.sends(strange(word, row)).await;
             alarm = alarm.or_else(|| self.drift().expect("it is watched").alarm.map(|_| row - 100_000));
             if got.header("evenkeel-tier") == "1" {
-                assert_eq!(got.header("evenkeel-reason"), "INPUT_DRIFT");
+                let moved = if word == "outputs" { "PREDICTION_DRIFT" } else { "INPUT_DRIFT" };
+                assert_eq!(got.header("evenkeel-reason"), moved);
                 return alarm.expect("it is held for an alarm");
             }
         }
