@@ -53,20 +53,19 @@ impl Reference {
         let all_drawn = kept.private.len() as u64 == drawn.rows;
         // Cells that were made of these rows know which of them may be counted in them.
         let counted = all_drawn && plan.like.is_none();
-        let none = |it: &Cells| if counted { it.counts().to_vec() } else { vec![0; it.counts().len()] };
-        let mut counts: Vec<Vec<u64>> = kinds.iter().map(none).collect();
+        let begun = |it: &Cells| if counted { it.counts().to_vec() } else { vec![0; it.counts().len()] };
+        let mut counts: Vec<Vec<u64>> = kinds.iter().map(begun).collect();
         let mut count = |held: &[Held]| {
             let cells = held.iter().zip(&kinds).map(|(it, cells)| cells.cell(it.cell()));
             counts.iter_mut().zip(cells).for_each(|(counts, cell)| counts[cell] += 1);
         };
-        if kinds.is_empty() || counted {
-        } else if all_drawn {
-            kept.private.values().for_each(|it| count(it));
-        } else {
-            pass(&mut |row| {
+        match all_drawn {
+            _ if kinds.is_empty() || counted => {}
+            true => kept.private.values().for_each(|it| count(it)),
+            false => pass(&mut |row| {
                 count(&drawn.hidden(row));
                 Ok(())
-            })?;
+            })?,
         }
         let header = drawn.header(&digest);
         let private = kinds.iter().map(|it| Some(Private(it.kind().clone()))).collect();

@@ -1,5 +1,8 @@
 //! Forgeries: what an honest core says is passed on with one thing changed, and the oracle names the rule.
 
+mod flaps;
+mod recovery;
+
 use evenkeel_core::{
     Admit, AttemptId, BreakerState, Cancelled, Features, GuardVerdict, MILLISECOND, Operation, Permille,
     ResultCode as R, Role, RouteId, Source, Start, Wants,
@@ -420,100 +423,6 @@ fn rule_07_a_second_commit_and_a_second_answer_are_found() {
         outputs
     });
     assert_eq!(forger.found[0], "rule 7");
-}
-
-/// Begins a stream, breaks it, and lets another attempt mend it, with a forged end.
-fn mended(matched: bool, forge: Forge<'_>) -> Vec<&'static str> {
-    let mut forger = Forger::new();
-    forger.admit(Operation::ChatStream, HONEST);
-    forger.event(Event::FirstContent, HONEST);
-    forger.end(R::Truncated, None, HONEST);
-    let (attempt, request) = forger.last();
-    let real = Input::Splice { attempt, splice: Splice::Matched };
-    let told = Input::Splice { attempt, splice: if matched { Splice::Matched } else { Splice::Diverged } };
-    forger.feed(real, &told, Some(request), HONEST);
-    forger.end(R::Ok, None, forge);
-    forger.found
-}
-
-#[test]
-fn f_122_f_125_f_133_a_recovery_that_is_none_is_found() {
-    assert_eq!(mended(true, HONEST), [""; 0]);
-    assert_eq!(mended(false, HONEST)[0], "F-125", "nobody has seen that it says the same");
-    let whole = |mut outputs: Vec<Output>| {
-        for output in &mut outputs {
-            if let Output::Decision(decision) = output {
-                decision.attempts.iter_mut().for_each(|attempt| attempt.role = Role::Answer);
-            }
-        }
-        outputs
-    };
-    assert_eq!(mended(true, &whole)[0], "F-133", "the record hides that it broke");
-    // A recovery of what did not break, and a second one.
-    let mut forger = Forger::new();
-    forger.admit(Operation::ChatStream, &|outputs| {
-        let Output::Start(start) = outputs[0].clone() else { panic!("tier 0 is started") };
-        vec![Output::Start(Start { role: Role::Splice, ..start })]
-    });
-    assert_eq!(forger.found, ["F-122"]);
-    let mut forger = Forger::new();
-    forger.admit(Operation::ChatStream, HONEST);
-    forger.event(Event::FirstContent, HONEST);
-    forger.end(R::Truncated, None, HONEST);
-    let (attempt, request) = (AttemptId(9), forger.last().1);
-    forger.end(R::Truncated, None, &|mut outputs| {
-        let (path, replica) = (evenkeel_core::PathId(1), evenkeel_core::ReplicaId(0));
-        let start = Start {
-            request,
-            attempt,
-            tier: 1,
-            path,
-            replica,
-            budget: 1,
-            fresh: false,
-            role: Role::Splice,
-            rows: 0,
-            steps: 0,
-        };
-        outputs.insert(0, Output::Start(start));
-        outputs
-    });
-    assert_eq!(forger.found[0], "F-122");
-}
-
-/// Tells the oracle of a switch of the route by a path; returns the rule that it breaks.
-fn switch(forger: &mut Forger, path: u16, (from, to): (u8, u8), at: Nanos) -> Option<&'static str> {
-    let reason = evenkeel_core::Reason::UpstreamReset;
-    let transition = evenkeel_core::Transition {
-        at,
-        revision: forger.core.revision().clone(),
-        route: RouteId(0),
-        from,
-        to,
-        reason,
-        rule: evenkeel_core::Rule::Breaker,
-        path: evenkeel_core::PathId(path),
-        trip: Some(evenkeel_core::Trip { rule: "F-062a", result: Some(R::Reset), bad: 5, of: 5, reason }),
-        episode: 1,
-    };
-    forger.oracle.hear(at, &Output::Transition(Box::new(transition))).err().map(|it| it.rule)
-}
-
-#[test]
-fn rule_08_one_switch_too_many_and_one_from_nowhere_are_found() {
-    let mut forger = Forger::new();
-    assert_eq!(switch(&mut forger, 0, (0, 1), SECOND), None);
-    assert_eq!(switch(&mut forger, 0, (1, 0), 2 * SECOND), Some("rule 8"), "two within a dwell");
-    assert_eq!(switch(&mut forger, 0, (2, 1), 60 * SECOND), Some("rule 8"), "it did not start at tier 2");
-}
-
-#[test]
-fn rule_08_f_182_a_path_that_was_left_unseen_is_counted_from_then() {
-    let mut forger = Forger::new();
-    assert_eq!(switch(&mut forger, 0, (0, 2), 60 * SECOND), None, "tier 1 was open already");
-    assert_eq!(switch(&mut forger, 1, (2, 1), 70 * SECOND), None);
-    assert_eq!(switch(&mut forger, 1, (1, 2), 71 * SECOND), None, "fail-over never waits");
-    assert_eq!(switch(&mut forger, 1, (2, 1), 72 * SECOND), Some("rule 8"), "fail-back does");
 }
 
 #[test]
