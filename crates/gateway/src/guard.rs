@@ -16,6 +16,7 @@ pub(crate) mod decimal;
 mod look;
 mod risk;
 pub(crate) mod rows;
+mod seen;
 pub(crate) mod told;
 
 use std::sync::{
@@ -33,8 +34,8 @@ use evenkeel_signals::{
 
 use self::{look::Look, rows::Rows};
 pub(crate) use self::{
-    look::{Seen, SeenValue},
     risk::{Lesson, Risk},
+    seen::{Scalars, Seen},
     told::{Came, Told},
 };
 use crate::{ask::Question, protocol::openai::question::last_words};

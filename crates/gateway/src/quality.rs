@@ -29,7 +29,7 @@ mod shown;
 mod trial;
 mod value;
 
-use std::{collections::BTreeMap, sync::Arc, thread};
+use std::{collections::BTreeMap, sync::Arc, thread, time::Duration};
 
 use evenkeel_api as api;
 use evenkeel_config as config;
@@ -58,6 +58,8 @@ use crate::{events::Count, shadow::Shadowed, sure::Sure};
 
 /// Records, copies and feedback that wait.
 const WAITING: usize = 4_096;
+/// How long answers are let come together, and labels wait at most before they are joined.
+const PAUSE: Duration = Duration::from_millis(5);
 /// Rows of a request that are held.
 pub(crate) const ROWS: usize = 1_024;
 
@@ -235,21 +237,28 @@ fn enters(id: u128, free: usize) -> bool {
 }
 
 fn work(mut messages: mpsc::Receiver<Message>, (book, shown): (&Mutex<Book>, &Shown), count: &Count) {
-    while let Some(message) = messages.blocking_recv() {
-        match message {
-            Message::Decided(it) => book.lock().decided(it, count),
-            Message::Copied(it) => book.lock().copied(it),
-            Message::Labels(Labels { at, headers, items, answer }) => {
-                // The lock is let go between two, for who reads.
-                let join = |item| book.lock().label((at, &headers), item, count);
-                // Nobody listens any more where the client has left.
-                let _ = answer.send(items.into_iter().map(join).collect());
-            }
-            Message::Tick(now) => {
-                let routes: Vec<String> = book.lock().0.keys().cloned().collect();
-                // Here, too, for who reads.
-                routes.iter().for_each(|name| book.lock().tick(name, shown, now));
-            }
+    let mut together = Vec::new();
+    // To be woken for each answer would cost more than to note it: some are let come together.
+    while messages.blocking_recv_many(&mut together, WAITING) > 0 {
+        together.drain(..).for_each(|it| take(it, (book, shown), count));
+        thread::sleep(PAUSE);
+    }
+}
+
+fn take(message: Message, (book, shown): (&Mutex<Book>, &Shown), count: &Count) {
+    match message {
+        Message::Decided(it) => book.lock().decided(it, count),
+        Message::Copied(it) => book.lock().copied(it),
+        Message::Labels(Labels { at, headers, items, answer }) => {
+            // The lock is let go between two, for who reads.
+            let join = |item| book.lock().label((at, &headers), item, count);
+            // Nobody listens any more where the client has left.
+            let _ = answer.send(items.into_iter().map(join).collect());
+        }
+        Message::Tick(now) => {
+            let routes: Vec<String> = book.lock().0.keys().cloned().collect();
+            // Here, too, for who reads.
+            routes.iter().for_each(|name| book.lock().tick(name, shown, now));
         }
     }
 }

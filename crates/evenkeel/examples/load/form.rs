@@ -1,4 +1,10 @@
-//! Form: what is asked, in the forms that clients have; about a kilobyte of chat, or a tensor of a thousand numbers.
+//! Form: what is asked, in the forms that clients have; about a kilobyte of chat, or a tensor of a thousand numbers; and, where inputs are
+//! looked at, rows of thirty features and chats of two kilobytes that are drawn by a seed.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering::Relaxed},
+};
 
 use anyhow::bail;
 use bytes::Bytes;
@@ -13,13 +19,18 @@ use serde_json::json;
 
 /// Numbers of a tensor.
 const NUMBERS: usize = 1_000;
+/// Features of a drawn row: half of them numbers, half of them one of four names, by number.
+const FEATURES: usize = 30;
+/// Requests that are drawn: so many that rows look like those of a reference.
+const DRAWN: u64 = 4_096;
 
-/// A request that is asked again and again.
+/// Requests that are asked again and again, one after the other.
 #[derive(Clone)]
 pub(crate) struct Form {
     url: String,
     headers: Vec<(&'static str, String)>,
-    body: Bytes,
+    bodies: Arc<[Bytes]>,
+    next: Arc<AtomicUsize>,
     grpc: bool,
 }
 
@@ -31,6 +42,10 @@ impl Form {
         let plain = vec![("content-type", "application/json".to_owned())];
         let infer = format!("{base}/v2/models/{model}/infer");
         let chat = |text: &str| json!({"model": model, "messages": [{"role": "user", "content": text}]}).to_string();
+        if let Some(bodies) = drawn(name, model) {
+            let url = if name == "rows-30" { infer } else { format!("{base}/v1/chat/completions") };
+            return Ok(Self { url, headers: plain, bodies, next: Arc::default(), grpc: false });
+        }
         let (url, headers, body) = match name {
             "chat" => {
                 let text = "How do I reset my password? ".repeat(32);
@@ -59,7 +74,8 @@ impl Form {
             }
             _ => bail!("there is no form {name:?}"),
         };
-        Ok(Self { url, headers, body: body.into(), grpc: name == "grpc" })
+        let bodies = Arc::new([body.into()]);
+        Ok(Self { url, headers, bodies, next: Arc::default(), grpc: name == "grpc" })
     }
 
     /// Makes a client that speaks it.
@@ -75,7 +91,8 @@ impl Form {
         for (name, value) in &self.headers {
             request = request.header(*name, value);
         }
-        Ok(request.body(Full::new(self.body.clone()))?)
+        let nth = self.next.fetch_add(1, Relaxed) % self.bodies.len();
+        Ok(request.body(Full::new(self.bodies[nth].clone()))?)
     }
 
     /// Reads an answer, which must be a good one.
@@ -90,6 +107,39 @@ impl Form {
             _ => Ok(()),
         }
     }
+}
+
+/// Draws requests of a form; none where it is not drawn.
+fn drawn(name: &str, model: &str) -> Option<Arc<[Bytes]>> {
+    let body = |seed: u64| match name {
+        "rows-30" => {
+            let value = |at: usize| match at < FEATURES / 2 {
+                true => (uniform(seed, at) * 1e4).round() / 1e4,
+                false => (uniform(seed, at) * 4.0).floor(),
+            };
+            let data: Vec<f64> = (0..FEATURES).map(value).collect();
+            Some(json!({"inputs": [{"name": "x", "shape": [1, FEATURES], "datatype": "FP32", "data": [data]}]}))
+        }
+        "chat-2k" => Some(json!({"model": model, "messages": [{"role": "user", "content": text(seed)}]})),
+        _ => None,
+    };
+    (0..DRAWN).map(|seed| Some(body(seed)?.to_string().into())).collect()
+}
+
+/// About two kilobytes of words.
+fn text(seed: u64) -> String {
+    const WORDS: [&str; 14] =
+        ["how", "do", "I", "open", "a", "port", "of", "the", "firewall", "in", "2026?", "Please", "help,", "me."];
+    let word = |at: usize| WORDS[(uniform(seed, at) * WORDS.len() as f64) as usize];
+    (0..470).map(word).collect::<Vec<_>>().join(" ")
+}
+
+/// Uniform numbers that have nothing to do with one another (SplitMix64's finaliser, Steele and others 2014).
+fn uniform(seed: u64, at: usize) -> f64 {
+    let mut bits = seed.wrapping_mul(1_000).wrapping_add(at as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    ((bits ^ (bits >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
 }
 
 /// `ModelInferRequest` with one raw input.

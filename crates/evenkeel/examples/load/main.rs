@@ -1,8 +1,8 @@
 //! Asks N times over C connections, one request at a time on each, and fails unless every answer is a good one (`bench/proxy`,
-//! `bench/tensors`).
+//! `bench/tensors`, `bench/watched`).
 //!
-//! Usage: `load FORM BASE MODEL N C`; FORM is `chat` (a completion of about 1 KB), `chat-4k`, or a tensor of a thousand numbers as
-//! `json`, `binary` or `grpc`.
+//! Usage: `load FORM BASE MODEL N C`; FORM is `chat` (a completion of about 1 KB), `chat-4k`, a tensor of a thousand numbers as
+//! `json`, `binary` or `grpc`, or drawn by a seed `rows-30` (a row of thirty features) or `chat-2k`.
 
 mod form;
 

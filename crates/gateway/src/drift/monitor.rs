@@ -5,9 +5,12 @@
 //! - `MON-2`: what is left out is drawn by a hash of the request, never by what it brings: so the promise of the panel stands.
 //! - `MON-3`: the core is told within a second when the state changes, and every ten seconds in any case.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
 };
 
 use evenkeel_config::{Answered, Answers, Confidence, Drift};
@@ -33,6 +36,10 @@ use crate::events;
 const WAITING: usize = 4_096;
 /// Bytes of them, about; a text is as long as its client made it.
 const BYTES: usize = 32 << 20;
+/// Rows that are looked at before others get their turn.
+const TOGETHER: usize = 64;
+/// How long rows are let come together.
+const PAUSE: Duration = Duration::from_millis(10);
 /// What is unchanged is told again after this long; the core takes silence for ignorance after a minute.
 const AGAIN: Nanos = 10 * SECOND;
 
@@ -133,6 +140,11 @@ impl Monitor {
         self.text || self.outputs.iter().any(|it| matches!(it.is, Answered::Finish | Answered::Refusal))
     }
 
+    /// Says whether it compares something of the answers themselves: a chat's words, or tensors.
+    pub(crate) fn reads_answers(&self) -> bool {
+        self.reads_words() || self.outputs.iter().any(|it| it.is == Answered::Tensor)
+    }
+
     /// Takes the row of a request, if there is room for it.
     pub(crate) fn offer(&self, entropy: u64, row: impl FnOnce() -> Row) {
         let held = self.inner.bytes.load(Relaxed) + self.inner.minute.load(Relaxed);
@@ -191,6 +203,19 @@ impl Monitor {
 }
 
 impl Inner {
+    /// Looks at a row.
+    fn look(&self, route: &str, row: Row) {
+        let bytes = row.bytes();
+        let alarms = {
+            let mut watcher = self.watcher.lock();
+            let alarms = watcher.take(row);
+            self.minute.store(watcher.waiting(), Relaxed);
+            alarms
+        };
+        self.bytes.fetch_sub(bytes, Relaxed);
+        self.alarmed(route, &alarms);
+    }
+
     /// Tells of alarms that are new.
     fn alarmed(&self, route: &str, alarms: &[Evidence]) {
         for alarm in alarms.iter().filter(|it| it.new) {
@@ -200,18 +225,19 @@ impl Inner {
     }
 }
 
-/// Looks at the rows as they come.
+/// Looks at the rows, some together: to be woken for each of them would cost as much as to look at it.
 async fn work(route: String, mut rows: Receiver<Row>, inner: Arc<Inner>) {
-    while let Some(row) = rows.recv().await {
-        let bytes = row.bytes();
-        let alarms = {
-            let mut watcher = inner.watcher.lock();
-            let alarms = watcher.take(row);
-            inner.minute.store(watcher.waiting(), Relaxed);
-            alarms
-        };
-        inner.bytes.fetch_sub(bytes, Relaxed);
-        inner.alarmed(&route, &alarms);
+    let mut together = Vec::new();
+    loop {
+        match rows.recv_many(&mut together, TOGETHER).await {
+            0 => return,
+            all => {
+                together.drain(..).for_each(|row| inner.look(&route, row));
+                // Where more wait, they have come together already.
+                let pause = if all == TOGETHER { Duration::ZERO } else { PAUSE };
+                tokio::time::sleep(pause).await;
+            }
+        }
     }
 }
 

@@ -96,8 +96,9 @@ impl Plan {
     pub(crate) fn show(&self, row: &Row, panel: &mut Panel) -> Option<Evidence> {
         let text = row.text.as_ref().zip(self.text.as_ref());
         let text = text.map(|(text, model)| text.as_deref().map(|it| text::numbers(it, model)));
+        let inputs: Vec<Value<'_>> = row.inputs.values().collect();
         let value = |from: &From| match from {
-            From::Scalar(at) => Some(row.inputs.get(*at).map_or(Value::Missing, Held::value)),
+            From::Scalar(at) => Some(inputs.get(*at).copied().unwrap_or(Value::Missing)),
             // A row without a score has no part in this, as in the reference: what is invalid shows in its own stream.
             From::RowScore => row.score.map(Value::Number),
             From::Output(at) => row.outputs.get(*at)?.as_ref().map(Held::value),

@@ -2,6 +2,8 @@
 
 use evenkeel_signals::cells::Value;
 
+use crate::guard::Scalars;
+
 /// A value of a scalar that belongs to nobody else.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Held {
@@ -39,7 +41,7 @@ pub(crate) struct Row {
     /// The sequence that it belongs to.
     pub(crate) session: Option<u128>,
     /// The scalars of the inputs of one of its rows, in the order of [`Live::scalars`](evenkeel_signals::reference::Live::scalars).
-    pub(crate) inputs: Vec<Held>,
+    pub(crate) inputs: Scalars,
     /// How far that row is from the reference; none where it has no score.
     pub(crate) score: Option<f64>,
     /// The outputs of that row that the first tier has given, as the plan names them; nothing where it gave none.
@@ -51,9 +53,8 @@ pub(crate) struct Row {
 impl Row {
     /// Returns the bytes that it takes while it waits.
     pub(crate) fn bytes(&self) -> usize {
-        let values = self.inputs.iter().chain(self.outputs.iter().flatten());
         let text = self.text.iter().flatten().map(|it| it.len());
-        values.map(Held::bytes).chain(text).sum()
+        self.inputs.bytes() + self.outputs.iter().flatten().map(Held::bytes).chain(text).sum::<usize>()
     }
 
     /// Returns the 64 bits by which it is drawn among others, which are not those of its lots.

@@ -59,9 +59,10 @@ impl Sessions {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::guard::Scalars;
 
     fn row(at: u64, entropy: u64, session: Option<u128>) -> Row {
-        Row { at, entropy, session, inputs: Vec::new(), score: None, outputs: Vec::new(), text: None }
+        Row { at, entropy, session, inputs: Scalars::default(), score: None, outputs: Vec::new(), text: None }
     }
 
     #[test]

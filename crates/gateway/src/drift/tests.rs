@@ -61,7 +61,7 @@ pub(super) fn row(score: &Option<RowScore>, (n, at): (u64, u64), cycle: bool, ch
         at,
         entropy: drawn(n ^ 0x5EED, Lot::Row),
         session: None,
-        inputs: values[..3].iter().map(|it| Held::Number(*it)).collect(),
+        inputs: values[..3].iter().map(|it| evenkeel_signals::row::Value::Number(*it)).collect(),
         score,
         outputs: vec![Some(Held::Number(values[3]))],
         text: None,

@@ -11,11 +11,7 @@ use evenkeel_signals::{
 };
 
 use super::*;
-use crate::{
-    clock::Clock,
-    drift::{Held, Row},
-    driver::Driver,
-};
+use crate::{clock::Clock, drift::Row, driver::Driver};
 
 /// A route whose breaker judges a minute, with an objective of 200 ms.
 fn stand(load: Option<f64>) -> Stand {
@@ -244,7 +240,7 @@ async fn fore_6_a_route_stands_against_what_its_configuration_lets_move_it() {
             at: SECOND,
             entropy: 1,
             session: None,
-            inputs: vec![Held::Number(1.0)],
+            inputs: [evenkeel_signals::row::Value::Number(1.0)].into_iter().collect(),
             score: None,
             outputs: Vec::new(),
             text: None,

@@ -23,48 +23,17 @@ use evenkeel_signals::{
 use super::{
     Guard, Judged,
     rows::Rows,
+    seen::Seen,
     told::{Found, Odd, Strangers, Told},
 };
 
-/// Bytes of a name that are kept, at most.
-const MOST_NAME: usize = 1_024;
 /// Bytes of a client's name that stand in a record, at most.
 const MOST_TOLD: usize = 64;
 /// Features that a guard names, at most.
 pub(super) const MOST_NAMED: usize = 16;
 
-/// A row that was looked at, kept for whoever looks at it later.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Seen {
-    /// Its scalars, in the order of [`evenkeel_signals::reference::Live::scalars`].
-    pub(crate) scalars: Vec<SeenValue>,
-    /// How far it is from the reference, and how rare that is; none where it cannot be scored.
-    pub(crate) score: Option<Score>,
-}
-
-/// One scalar of a row that is kept.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum SeenValue {
-    Missing,
-    Invalid,
-    Number(f64),
-    Name(Box<str>),
-}
-
-impl SeenValue {
-    fn of(value: Value<'_>) -> Self {
-        match value {
-            Value::Missing => Self::Missing,
-            Value::Number(number) => Self::Number(number),
-            // No reference has a longer name, and what waits is bounded.
-            Value::Category(name) => Self::Name(short(name, MOST_NAME).into()),
-            Value::Vector(_) | Value::Text(_) | Value::Invalid => Self::Invalid,
-        }
-    }
-}
-
 /// Returns the first bytes of a name, with an ellipsis where that is not all.
-fn short(name: &str, most: usize) -> Cow<'_, str> {
+pub(super) fn short(name: &str, most: usize) -> Cow<'_, str> {
     if name.len() <= most {
         return name.into();
     }
@@ -137,7 +106,7 @@ impl<'a> Look<'a> {
         });
         self.scores.extend(score.map(|it| (it, at)));
         if self.guard.keeps {
-            self.kept.push(Seen { scalars: scalars.into_iter().map(SeenValue::of).collect(), score });
+            self.kept.push(Seen { scalars: scalars.into_iter().collect(), score });
         }
     }
 

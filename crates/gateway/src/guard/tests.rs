@@ -180,7 +180,7 @@ async fn a_row_of_the_reference_passes_all_guards_and_all_say_their_numbers() {
     let against = judged.told.render(&deployment.revision, 0).0;
     assert!(against.reference.is_some_and(|it| it.starts_with("sha256:") && it.len() == 19));
     assert_eq!((against.rows, against.of, judged.rows.len()), (1, 1, 1));
-    assert_eq!(judged.rows[0].scalars.len(), 3 + 64, "an embedding is 64 numbers");
+    assert_eq!(judged.rows[0].scalars.values().count(), 3 + 64, "an embedding is 64 numbers");
 }
 
 #[tokio::test]

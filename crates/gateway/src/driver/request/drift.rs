@@ -16,7 +16,7 @@ use crate::{
     bill::Spent,
     drift::{Held, Monitor, Output, Row, Words, chosen, nanos},
     events::Whose,
-    guard::{Seen, SeenValue, decimal},
+    guard::{Seen, decimal},
     path::{Chunk, Left},
     shadow::Given,
     tensor::{Datatype, InferAnswer, Tensor},
@@ -105,13 +105,14 @@ impl Task {
         let Seen { scalars, score } = seen.swap_remove(at);
         monitor.offer(entropy, || {
             // Of rows that were picked out of many it is not known which they are in the answer.
-            let answer = if read == of { self.first_answer(&first) } else { Answer::default() };
+            let wanted = read == of && monitor.reads_answers();
+            let answer = if wanted { self.first_answer(&first) } else { Answer::default() };
             let value = |it| answer.value(it, &first, (at, of));
             Row {
                 at: nanos(self.driver.clock.wall(self.driver.clock.now())),
                 entropy,
                 session: self.it.ask.turn().map(|turn| turn.sequence.key).or(self.it.terms.session),
-                inputs: scalars.into_iter().map(held).collect(),
+                inputs: scalars,
                 score: score.map(|it| f64::from(it.s)),
                 outputs: monitor.outputs.iter().map(value).collect(),
                 text: answer.words.as_ref().filter(|_| monitor.text).map(|it| it.text().map(Into::into)),
@@ -170,15 +171,6 @@ impl Answer<'_> {
             Answered::Refusal => Some(name(if self.words.as_ref()?.refused { "true" } else { "false" })),
             Answered::Confidence | Answered::Text => None,
         }
-    }
-}
-
-fn held(value: SeenValue) -> Held {
-    match value {
-        SeenValue::Missing => Held::Missing,
-        SeenValue::Invalid => Held::Invalid,
-        SeenValue::Number(number) => Held::Number(number),
-        SeenValue::Name(name) => Held::Name(name),
     }
 }
 
