@@ -164,6 +164,9 @@ pub enum Signal {
     /// How many steps the route has gone back from the thresholds of its certificate, against how many there are: with more the tier is
     /// not asked.
     CertificateSteps,
+    /// The share of texts like those of the reference that mean something as far from it as the input does, or farther, in millionths, against
+    /// the one that is borne.
+    DistanceP,
 }
 
 /// Declares the names of signals: one that has none does not compile, so all are in the list of all.
@@ -260,6 +263,7 @@ names! {
     DriftLot: "drift_lot_permille",
     OutputDrift: "output_drift",
     CertificateSteps: "certificate_steps",
+    DistanceP: "distance_p",
 }
 
 impl Signal {
@@ -292,11 +296,13 @@ impl Signal {
     /// Says whether guards measure it, on the input of a request.
     pub const fn is_about_input(self) -> bool {
         use Signal::{
-            AnomalyP, FallbackRisk, InputContract, InputNorm, InputRange, InputUnseen, MissingRatio, Noise, Staleness,
+            AnomalyP, DistanceP, FallbackRisk, InputContract, InputNorm, InputRange, InputUnseen, MissingRatio, Noise,
+            Staleness,
         };
         matches!(
             self,
             AnomalyP
+                | DistanceP
                 | MissingRatio
                 | InputContract
                 | InputRange
@@ -335,7 +341,7 @@ impl Signal {
             Self::Leases | Self::RampLot | Self::Refusals | Self::Attempts | Self::GateWaiters => Comparison::AtLeast,
             Self::FirstToken | Self::FlightWaiters | Self::FlightWaited => Comparison::AtLeast,
             Self::FallbackRisk | Self::Drift | Self::DriftLot | Self::OutputDrift => Comparison::AtLeast,
-            Self::LargerContext | Self::AnomalyP => Comparison::AtMost,
+            Self::LargerContext | Self::AnomalyP | Self::DistanceP => Comparison::AtMost,
             _ => Comparison::Above,
         }
     }
@@ -389,7 +395,7 @@ impl Signal {
             Self::AnomalyP | Self::Noise | Self::FallbackRisk => Reason::InputAnomaly,
             Self::MissingRatio | Self::Staleness => Reason::FeatureMissing,
             Self::InputContract => Reason::SchemaMismatch,
-            Self::InputRange | Self::InputUnseen | Self::InputNorm => Reason::OutOfDistribution,
+            Self::InputRange | Self::InputUnseen | Self::InputNorm | Self::DistanceP => Reason::OutOfDistribution,
             Self::Drift => Reason::InputDrift,
             Self::OutputDrift => Reason::PredictionDrift,
             Self::DriftLot => Reason::RecoveryRamp,

@@ -33,7 +33,7 @@ impl GuardVerdict {
     /// Notes a measurement.
     ///
     /// # Units
-    /// `anomaly_p` in millionths; `missing_ratio` and `fallback_risk` in ten-thousandths; `staleness_ms` in milliseconds; the
+    /// `anomaly_p` and `distance_p` in millionths; `missing_ratio` and `fallback_risk` in ten-thousandths; `staleness_ms` in milliseconds; the
     /// others are counts.
     pub fn note(&mut self, signal: Signal, value: u64) {
         self.0.retain(|(it, _)| *it != signal);

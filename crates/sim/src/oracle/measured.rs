@@ -63,7 +63,8 @@ impl Measured {
         let broken = |what: &str| Err(("G-003", Some(start.request), format!("{what}: {start:?}")));
         let breached = |signal: Signal, threshold: u64| {
             let value = watch.admit.verdict.of(signal);
-            value.is_some_and(|value| if signal == Signal::AnomalyP { value <= threshold } else { value > threshold })
+            let rare = matches!(signal, Signal::AnomalyP | Signal::DistanceP);
+            value.is_some_and(|value| if rare { value <= threshold } else { value > threshold })
         };
         let mut guards = route.guards.iter().filter(|guard| start.tier < guard.start_at);
         if guards.any(|guard| breached(guard.signal, guard.threshold)) {

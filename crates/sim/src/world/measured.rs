@@ -38,8 +38,8 @@ impl World<'_> {
 /// What the guards of a route find: nothing that it does not take, or all of it.
 pub(super) fn verdict(route: &Route, suspicious: bool) -> GuardVerdict {
     let measured = |signal: Signal, threshold: u64| match (suspicious, signal) {
-        (true, Signal::AnomalyP) => 0,
-        (false, Signal::AnomalyP) => threshold + 1,
+        (true, Signal::AnomalyP | Signal::DistanceP) => 0,
+        (false, Signal::AnomalyP | Signal::DistanceP) => threshold + 1,
         (true, _) => threshold + 1,
         (false, _) => 0,
     };

@@ -28,6 +28,7 @@ fn grd_1_each_signal_breaches_beyond_its_threshold_and_the_record_says_by_which_
         (Signal::Staleness, 60_000, 60_000, 60_001, FeatureMissing),
         (Signal::Noise, 0, 0, 1, InputAnomaly),
         (Signal::FallbackRisk, 5_000, 4_999, 5_000, InputAnomaly),
+        (Signal::DistanceP, 1_000, 1_001, 1_000, OutOfDistribution),
     ];
     let inputs = Signal::ALL.iter().filter(|it| it.is_about_input()).count();
     assert_eq!(inputs, TABLE.len(), "every signal of the input is in the table");

@@ -51,6 +51,8 @@ fn g_003_a_tier_that_is_asked_in_spite_of_a_guard_is_found() {
     for (signal, threshold, value, found) in [
         (Signal::AnomalyP, 10, 10, vec!["G-003"]),
         (Signal::AnomalyP, 10, 11, vec![]),
+        (Signal::DistanceP, 10, 10, vec!["G-003"]),
+        (Signal::DistanceP, 10, 11, vec![]),
         (Signal::Noise, 0, 1, vec!["G-003"]),
         (Signal::Noise, 0, 0, vec![]),
     ] {
