@@ -21,9 +21,11 @@
 mod assemble;
 mod build;
 mod bytes;
+mod distance;
 mod file;
 mod header;
 mod live;
+mod meanings;
 mod merge;
 mod passes;
 mod sample;
@@ -31,9 +33,11 @@ mod scalar;
 mod sections;
 
 pub use build::{Plan, SourceRow, Unbuildable};
+pub use distance::{Distance, Unlike};
 pub use file::Unreadable;
-pub use header::{Column, ColumnKind, Header, Repeats, Role, Source};
+pub use header::{Column, ColumnKind, Header, Meaning, Repeats, Role, Source};
 pub use live::Live;
+pub use meanings::Ask;
 pub use merge::{Merged, Unmergeable};
 pub use passes::EachRow;
 pub use scalar::{Keyed, Scalar};
@@ -62,6 +66,8 @@ pub struct Reference {
     /// The row score's, of the rows that calibrate.
     score_cells: Option<Cells>,
     score: Option<Fitted>,
+    /// What the distance of a text's meaning is made of; none where no column says what one means.
+    distance: Option<Fitted>,
     /// Per scalar; none where it has no numbers.
     spreads: Vec<Option<Spread>>,
     parts: Vec<Part>,

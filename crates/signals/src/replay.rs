@@ -93,6 +93,8 @@ impl Watch {
                 Role::Output | Role::Confidence => asked.outputs,
                 // What is true comes later, or never: nobody watches it.
                 Role::Label => false,
+                // What it means has a distance of its own; while nobody says it, it is no gap that would be news.
+                Role::Meaning => false,
             };
             let buckets = reference.buckets(*it);
             wanted && !buckets.is_empty() && buckets.iter().all(|it| it.rows() >= LEAST_ROWS)
@@ -119,7 +121,7 @@ fn group(reference: &Reference, scalar: &Scalar) -> Group {
     match column.role {
         Role::Output if column.kind == ColumnKind::Text => Group::Other,
         Role::Output | Role::Confidence => Group::Output,
-        Role::Input | Role::Label => Group::Other,
+        Role::Input | Role::Label | Role::Meaning => Group::Other,
     }
 }
 

@@ -40,6 +40,8 @@ pub const NAMES: [&str; NUMBERS] = [
 ];
 /// Bytes of a text that are read as a whole; of a longer one, as many in pieces.
 pub const READ: usize = 64 * 1_024;
+/// Bytes of a text of which it is asked what it means: more than any encoder reads.
+pub const MEANT: usize = 16 * 1_024;
 /// Bytes of a piece.
 const PIECE: usize = 4 * 1_024;
 
@@ -54,6 +56,12 @@ struct Tally {
     unseen: u64,
     fours: u64,
     repeated: u64,
+}
+
+/// Returns what of a text is asked about, where it is asked what it means: its first [`MEANT`] bytes; none where it is blank.
+pub fn meant(text: &str) -> Option<&str> {
+    let begins = &text[..text.floor_char_boundary(MEANT)];
+    (!begins.trim().is_empty()).then_some(begins)
 }
 
 /// Returns the twelve numbers of a text, in the order of [`NAMES`].

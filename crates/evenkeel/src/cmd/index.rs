@@ -1,6 +1,6 @@
 //! `evenkeel index`: the document index of a `retrieval` path: built of a folder, and asked.
 
-mod embed;
+pub(in crate::cmd) mod embed;
 mod measure;
 mod place;
 

@@ -2,6 +2,7 @@
 
 mod columns;
 mod files;
+mod meaning;
 mod merge;
 mod route;
 mod show;
@@ -17,13 +18,13 @@ use clap::{Args, Subcommand, ValueEnum};
 use evenkeel_signals::reference::{Reference, Repeats};
 use serde_json::json;
 
-use self::{columns::Columns, files::Progress};
+use self::{columns::Columns, files::Progress, meaning::Meanings};
 use super::over::{Made, may_write};
 use crate::{
     output,
     profile::{
         self,
-        build::{self, Counted, Taking, rows},
+        build::{self, Asks, Counted, Taking, rows},
         plan::{Planned, Wishes},
         read::{Format, Source},
         show::Shown,
@@ -47,6 +48,8 @@ pub(super) struct Profile {
     output: Option<PathBuf>,
     #[command(flatten)]
     columns: Columns,
+    #[command(flatten)]
+    meanings: Meanings,
     #[command(flatten)]
     reading: Reading,
     /// How traffic repeats itself: each hour of the day, or of the week, has a distribution of its own, neighbours joined until there
@@ -126,7 +129,8 @@ impl Profile {
         );
         let read = self.data.iter().map(PathBuf::as_path).chain(self.columns.files());
         may_write(&file, Made::Reference, read, self.force)?;
-        let wishes = self.wishes()?;
+        let mut wishes = self.wishes()?;
+        let mut asking = self.meanings.wish(&mut wishes)?;
         let progress = Progress::new(self.json);
         let reading = build::Reading { nulls: &self.reading.null, live: &wishes.live };
         let counted = build::count(&sources, reading, &mut progress.tell("counting"))?;
@@ -138,7 +142,9 @@ impl Profile {
             return Ok(ExitCode::FAILURE);
         }
         let taking = Taking { planned: &planned, nulls: &self.reading.null };
-        let reference = taking.build(&sources, &mut progress.tell("building"))?;
+        let mut asks = asking.as_mut().map(|it| meaning::ask(it, &progress, counted.rows));
+        let asks = asks.as_mut().map(|it| it as &mut Asks<'_>);
+        let reference = taking.build(&sources, &mut progress.tell("building"), asks)?;
         progress.clear();
         refuse_copies(&reference)?;
         self.write(reference, &file, &sources)

@@ -146,13 +146,13 @@ pub(crate) fn compare(
     Ok(Compared { lacking, ..run.ended(every, timed) })
 }
 
-/// Returns the columns of a reference that stand in none of the files, but for labels, which come later.
+/// Returns the columns of a reference that stand in none of the files, but for labels, which come later, and what texts mean, which is asked.
 ///
 /// # Errors
 /// None stands there, or a file cannot be read.
 fn lacking(reference: &Reference, sources: &[Source], asked: &Asked) -> anyhow::Result<Vec<String>> {
     let all: Vec<String> = sources.iter().map(names).collect::<anyhow::Result<Vec<_>>>()?.concat();
-    let schema = reference.header().schema.iter().filter(|it| it.role != Role::Label);
+    let schema = reference.header().schema.iter().filter(|it| !matches!(it.role, Role::Label | Role::Meaning));
     let names: Vec<&str> = schema.map(|it| it.name.as_str()).collect();
     let there = |it: &&str| all.iter().any(|name| name == it);
     ensure!(

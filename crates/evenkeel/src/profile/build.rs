@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, bail, ensure};
-use evenkeel_signals::reference::{Plan, Reference, SourceRow, Unbuildable};
+use evenkeel_signals::reference::{Ask, EachRow, Plan, Reference, SourceRow, Unbuildable};
 
 use super::{
     cell::Cell,
@@ -30,6 +30,9 @@ pub(crate) struct Counted {
 
 /// Tells how far a pass is: what is done, 0 to 1, of all files, and rows.
 pub(crate) type Tell<'a> = dyn FnMut(f64, u64) + 'a;
+
+/// Says what texts mean, a vector for each.
+pub(crate) type Asks<'a> = dyn FnMut(&[String]) -> anyhow::Result<Vec<Vec<f32>>> + 'a;
 
 /// Looks at files, ascending by digest; one that is there twice counts once, and is named.
 ///
@@ -147,18 +150,23 @@ pub(crate) struct Taking<'a> {
 }
 
 impl Taking<'_> {
-    /// Builds the reference of all files.
+    /// Builds the reference of all files, and asks what their texts mean, where that is to be known.
     ///
     /// # Errors
     /// A row cannot be read, or has no time where one is needed.
-    pub(crate) fn build(&self, sources: &[Source], tell: &mut Tell<'_>) -> anyhow::Result<Reference> {
+    pub(crate) fn build(
+        &self,
+        sources: &[Source],
+        tell: &mut Tell<'_>,
+        mut asks: Option<&mut Asks<'_>>,
+    ) -> anyhow::Result<Reference> {
         let mut whole: Option<Reference> = None;
         for (at, source) in sources.iter().enumerate() {
             // The private cells of the first source are those of all, so that they can be put together.
             let private = self.planned.plan.schema.iter().any(|it| it.private);
             let plan = Plan { like: whole.clone().filter(|_| private), ..self.planned.plan.clone() };
             let mut tell = |done: f64, rows| tell((at as f64 + done) / sources.len() as f64, rows);
-            let one = self.of_one(source, &plan, &mut tell)?;
+            let one = self.of_one(source, &plan, (&mut tell, asks.as_deref_mut()))?;
             whole = Some(match whole {
                 None => one,
                 Some(before) => before.merge(&one).context("cannot put the files together")?.reference,
@@ -167,15 +175,23 @@ impl Taking<'_> {
         whole.context("there is no file")
     }
 
-    fn of_one(&self, source: &Source, plan: &Plan, tell: &mut Tell<'_>) -> anyhow::Result<Reference> {
+    fn of_one(
+        &self,
+        source: &Source,
+        plan: &Plan,
+        (tell, asks): (&mut Tell<'_>, Option<&mut Asks<'_>>),
+    ) -> anyhow::Result<Reference> {
         let passes = if plan.schema.iter().any(|it| it.private) { 3.0 } else { 2.0 };
         let mut pass = -1.0;
-        let built = Reference::build_in_passes(plan, source.digest, |each| {
+        let mut asks = asks.map(|asks| |texts: &[String]| asks(texts).map_err(Failed::Read));
+        let asks = asks.as_mut().map(|it| it as &mut Ask<'_, Failed>);
+        let each_row = |each: &mut EachRow<'_>| {
             pass += 1.0;
             self.each(source, &mut |done, rows| tell((pass + done) / passes, rows), &mut |row, place| {
                 each(&row).map_err(|why| Failed::Row(why, place))
             })
-        });
+        };
+        let built = Reference::build_asking(plan, source.digest, each_row, asks);
         built.map_err(|why| match why {
             Failed::Plan(why) => anyhow::Error::from(why).context("cannot build it"),
             Failed::Row(Unbuildable::NoTime(_), place) => anyhow::anyhow!(

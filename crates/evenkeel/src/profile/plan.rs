@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{bail, ensure};
-use evenkeel_signals::reference::{Column, ColumnKind, Keyed, Plan, Repeats, Role};
+use evenkeel_signals::reference::{Column, ColumnKind, Keyed, Meaning, Plan, Repeats, Role};
 
 use super::{
     infer::{self, Taken},
@@ -41,6 +41,17 @@ pub(crate) struct Wishes {
     pub(crate) repeats: Repeats,
     /// Whether what is in doubt is taken as it looks.
     pub(crate) sure: bool,
+    /// Who says what the texts mean, where that is to be known.
+    pub(crate) meaning: Option<Meant>,
+}
+
+/// Who says what texts mean.
+#[derive(Clone, Debug)]
+pub(crate) enum Meant {
+    /// A column of lists of numbers, which a model has said.
+    Column { column: String, model: String },
+    /// A server, in so many numbers.
+    Asked { numbers: u32, model: String },
 }
 
 /// A plan, with what was settled on the way.
@@ -93,6 +104,9 @@ impl Wishes {
                 Some(column) => schema.push(column),
                 None => left_out.push(tally.name.clone()),
             }
+        }
+        if let Some(meant) = &self.meaning {
+            mean(&mut schema, meant)?;
         }
         // The order of columns is that of their names: it does not depend on which file was first.
         schema.sort_by(|a, b| a.name.cmp(&b.name));
@@ -186,6 +200,7 @@ impl Wishes {
             _ if is(&self.labels) => Role::Label,
             _ if is(&self.answers) => Role::Output,
             _ if is(self.confidence.as_slice()) => Role::Confidence,
+            _ if matches!(&self.meaning, Some(Meant::Column { column, .. }) if column == name) => Role::Input,
             Some(it) => it.role,
             // What a route does not take is no input of it.
             None if !self.declared.is_empty() => return Ok(None),
@@ -211,6 +226,41 @@ impl Wishes {
     }
 }
 
+/// Adds the column of what the one text means.
+fn mean(schema: &mut Vec<Column>, meant: &Meant) -> anyhow::Result<()> {
+    let texts: Vec<&Column> =
+        schema.iter().filter(|it| it.kind == ColumnKind::Text && it.role == Role::Input).collect();
+    let names = || texts.iter().map(|it| format!("`{}`", it.name)).collect::<Vec<_>>().join(", ");
+    let [text] = texts[..] else {
+        match texts.is_empty() {
+            true => bail!("it is to be known what a text means, and no input is a text: name its column by --text"),
+            false => bail!("it is to be known what one text means, and there are {}: --drop the others", names()),
+        }
+    };
+    let of = text.name.clone();
+    ensure!(!text.private, "`{of}` is private, and what it means tells what it says: leave out --private, or --model");
+    let column = match meant {
+        Meant::Asked { numbers, model } => {
+            let name = format!("{of}.meaning");
+            ensure!(
+                schema.iter().all(|it| it.name != name),
+                "there is a column `{name}`: --drop it, or take it by --vectors"
+            );
+            Column::meaning(&name, *numbers, Meaning { of, model: model.clone() })
+        }
+        Meant::Column { column, model } => {
+            let at = schema.iter().position(|it| it.name == *column);
+            let kind = at.map(|at| schema.remove(at).kind);
+            let Some(ColumnKind::Vector(numbers)) = kind else {
+                bail!("--vectors {column}: it holds no lists of numbers of one length");
+            };
+            Column::meaning(column, numbers, Meaning { of, model: model.clone() })
+        }
+    };
+    schema.push(column);
+    Ok(())
+}
+
 impl Planned {
     /// Writes what is to be built, column by column.
     pub(crate) fn table(&self, tallies: &[Tally]) -> String {
@@ -221,6 +271,7 @@ impl Planned {
                 Role::Output => "answer",
                 Role::Confidence => "confidence",
                 Role::Label => "label",
+                Role::Meaning => "meaning",
             };
             let tally = tallies.iter().find(|it| it.name == column.name);
             let distinct = tally.map(|it| it.distinct().map_or("many values".into(), values));

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use evenkeel_signals::{
-    anomaly::{Standing, Unfit},
+    anomaly::Unfit,
     cells::{Cells, Kind, Label, Value},
     eproc::Every,
     reference::{Column, ColumnKind, Reference, Role, Scalar},
@@ -15,7 +15,7 @@ use super::{
     build::rows,
     infer,
     inspect::{self, Warning},
-    words::{aligned, hex, percent, short, span_of},
+    words::{aligned, hex, percent, short, span_of, stands},
 };
 use crate::plot::{Axis, Figure, Series, Shape, spark};
 
@@ -159,6 +159,13 @@ impl<'a> Shown<'a> {
         let mut text = String::from("\n");
         let rate = f64::from(self.reference.header().false_alarms_per_million) / 1e6;
         let _ = writeln!(text, "row score at a false-alarm rate of {rate}: {}", self.standing(rate).0);
+        if let Some(meaning) = self.reference.meaning().and_then(|it| it.meaning.as_ref()) {
+            let (model, standing) = (&meaning.model, self.distance(rate).0);
+            let _ = writeln!(
+                text,
+                "distance of what texts mean, by `{model}`, at a false-alarm rate of {rate}: {standing}"
+            );
+        }
         let _ = match &self.replayed {
             None => writeln!(text, "false alarms replayed: not enough rows, or none kept"),
             Some(it) => writeln!(text, "false alarms replayed: {}", replayed(it)),
@@ -172,25 +179,14 @@ impl<'a> Shown<'a> {
             Ok(score) => score,
             Err(why) => return (format!("none: {}", self.unscored(&why)), "none"),
         };
-        match score.standing(rate) {
-            Standing::Sound => ("sound".into(), "sound"),
-            Standing::Thin { expected } => {
-                (format!("thin: {expected:.1} calibrating rows lie beyond the threshold, 5 should"), "thin")
-            }
-            Standing::Refused { needed } => {
-                // A quarter of the rows calibrates.
-                let all = needed.saturating_mul(4);
-                (
-                    format!(
-                        "refused: {needed} rows would have to calibrate, a quarter of all: take {all} rows and more, or a greater \
-                         --false-alarm-rate"
-                    ),
-                    "refused",
-                )
-            }
-            Standing::GuardsOnly { rows: n } => {
-                (format!("refused: {} are too few, guards alone judge", rows(n)), "guards-only")
-            }
+        stands(score.standing(rate))
+    }
+
+    /// What the distance of a text's meaning may be used for likewise.
+    fn distance(&self, rate: f64) -> (String, &'static str) {
+        match self.reference.distance() {
+            Some(distance) => stands(distance.standing(rate)),
+            None => ("none: of no text it is known what it means".into(), "none"),
         }
     }
 
@@ -219,6 +215,7 @@ impl<'a> Shown<'a> {
             "header": header,
             "columns": self.told().iter().map(Told::json).collect::<Vec<_>>(),
             "row_score": self.standing(rate).1,
+            "distance": self.reference.meaning().map(|_| self.distance(rate).1),
             "replayed": self.replayed.as_ref().map(replayed_json),
             "warnings": self.warnings.iter().map(Warning::json).collect::<Vec<_>>(),
         })
@@ -239,6 +236,7 @@ impl Told<'_> {
             Role::Output => "answer",
             Role::Confidence => "confidence",
             Role::Label => "label",
+            Role::Meaning => "meaning",
         };
         let private = if self.column.private { ", private" } else { "" };
         let quantile = |at: usize| self.quantiles.map_or(String::new(), |it| short(it[at]));

@@ -1,6 +1,10 @@
-//! Words: numbers, shares and spans as people read them, and tables.
+//! Words: numbers, shares, spans and what scores are good for as people read them, and tables.
 
 use std::fmt::Write as _;
+
+use evenkeel_signals::anomaly::Standing;
+
+use super::build::rows;
 
 /// Writes a span of time in its largest unit.
 pub(crate) fn span_of(ns: u64) -> String {
@@ -12,6 +16,30 @@ pub(crate) fn span_of(ns: u64) -> String {
         it => (it, "s"),
     };
     format!("{} {unit}", short((number * 10.0).round() / 10.0))
+}
+
+/// Says what a score may be used for, in words and as a code.
+pub(crate) fn stands(standing: Standing) -> (String, &'static str) {
+    match standing {
+        Standing::Sound => ("sound".into(), "sound"),
+        Standing::Thin { expected } => {
+            (format!("thin: {expected:.1} calibrating rows lie beyond the threshold, 5 should"), "thin")
+        }
+        Standing::Refused { needed } => {
+            // A quarter of the rows calibrates.
+            let all = needed.saturating_mul(4);
+            (
+                format!(
+                    "refused: {needed} rows would have to calibrate, a quarter of all: take {all} rows and more, or a greater \
+                     --false-alarm-rate"
+                ),
+                "refused",
+            )
+        }
+        Standing::GuardsOnly { rows: n } => {
+            (format!("refused: {} are too few, guards alone judge", rows(n)), "guards-only")
+        }
+    }
 }
 
 /// Writes a share.

@@ -4,7 +4,7 @@ use super::{
     Fitted, Part, Reference, Spread, file,
     header::{Header, Role, Rows},
     sample::Sampled,
-    scalar::{self, Private, Scalar},
+    scalar::{self, Held, Private, Scalar},
 };
 use crate::{
     anomaly::{FitRow, RowScore, Settings},
@@ -34,7 +34,8 @@ pub(super) fn assemble(basis: Basis) -> Reference {
     let Basis { mut header, parts, private, sample } = basis;
     let scalars = scalar::of(&header.schema);
     let seasons = seasons(&header, &sample);
-    let score = score(&header, &scalars, &sample);
+    let score = score(&header, &features(&header, &scalars), &sample);
+    let distance = distance(&header, &scalars, &sample);
     let cells = cells(&scalars, seasons.as_ref(), &sample, &sum(&private, &parts));
     let score_cells =
         score.as_ref().map(|it| Cells::numbers(it.calibration.scores().iter().map(|it| Value::Number(f64::from(*it)))));
@@ -55,6 +56,7 @@ pub(super) fn assemble(basis: Basis) -> Reference {
         cells,
         score_cells,
         score,
+        distance,
         spreads,
         parts,
         private,
@@ -114,9 +116,23 @@ pub(super) fn features<'a>(header: &Header, scalars: &'a [Scalar]) -> Vec<(usize
     public.filter(|it| header.schema[it.1.column].role == Role::Input).collect()
 }
 
-/// Fits the row score; none where there is nothing to fit it by.
-fn score(header: &Header, scalars: &[Scalar], sample: &[Sampled]) -> Option<Fitted> {
-    let features = features(header, scalars);
+/// The places of the numbers of what a text means among the values of a sampled row, with their names; none where it is not known.
+pub(super) fn meanings<'a>(header: &Header, scalars: &'a [Scalar]) -> Vec<(usize, &'a Scalar)> {
+    let public = scalars.iter().filter(|it| !it.private).enumerate();
+    public.filter(|it| header.schema[it.1.column].role == Role::Meaning).collect()
+}
+
+/// Fits the distance of what a text means, by the rows of which that is known: a gap is no place from which anything is far.
+fn distance(header: &Header, scalars: &[Scalar], sample: &[Sampled]) -> Option<Fitted> {
+    let features = meanings(header, scalars);
+    let (first, _) = features.first()?;
+    let known: Vec<Sampled> =
+        sample.iter().filter(|it| matches!(it.values[*first], Held::Number(_))).cloned().collect();
+    score(header, &features, &known)
+}
+
+/// Fits a score by rows; none where there is nothing to fit it by.
+fn score(header: &Header, features: &[(usize, &Scalar)], sample: &[Sampled]) -> Option<Fitted> {
     let kind = |it: &Scalar| if it.names { Kind::Category } else { Kind::Number };
     let named: Vec<_> = features.iter().map(|it| (it.1.name.as_str(), kind(it.1))).collect();
     let rows: Vec<(_, Vec<_>)> =

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     Reference,
-    header::{Column, ColumnKind, Repeats},
+    header::{self, Column, ColumnKind, Repeats},
     scalar::Keyed,
 };
 use crate::row::Value;
@@ -101,6 +101,27 @@ pub enum Unbuildable {
     /// A private category has no key.
     #[error("column `{0}` is a private category, which needs a key")]
     NoKey(String),
+    /// It is not said whose meaning a column is.
+    #[error(
+        "a column of embeddings says what one column of texts means, an input that is not private, and no other column does"
+    )]
+    Meaning,
+    /// A model says what a text means in a vector of another length than it did.
+    #[error("a vector of {found} numbers came where all have {wanted}")]
+    Width {
+        /// Numbers of the vector.
+        found: usize,
+        /// Numbers of the column.
+        wanted: u32,
+    },
+    /// So many texts were to have a vector each.
+    #[error("{found} vectors came for {wanted} texts")]
+    Vectors {
+        /// The vectors.
+        found: usize,
+        /// The texts.
+        wanted: usize,
+    },
     /// A rate that is none.
     #[error("a false-alarm rate of {0} in a million is none: 1 to 999999")]
     Rate(u32),
@@ -125,6 +146,9 @@ pub(super) fn check(plan: &Plan) -> Result<(), Unbuildable> {
     }
     if !(1..1_000_000).contains(&plan.false_alarms_per_million) {
         return Err(Unbuildable::Rate(plan.false_alarms_per_million));
+    }
+    if !header::meanings_fit(&plan.schema) {
+        return Err(Unbuildable::Meaning);
     }
     let mut names = BTreeSet::new();
     for column in &plan.schema {

@@ -50,12 +50,31 @@ pub struct Column {
     pub private: bool,
     /// The least and the most that it may be, as decimal numbers; none: as the reference has it.
     pub range: Option<[String; 2]>,
+    /// Of [`Role::Meaning`], whose meaning it is, and who says so; none of another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meaning: Option<Meaning>,
+}
+
+/// What a column of embeddings is made of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Meaning {
+    /// The column of the texts.
+    pub of: String,
+    /// The model that says what they mean: the vectors of two models cannot be compared.
+    pub model: String,
 }
 
 impl Column {
     /// A column that a row may lack, of no unit and no declared range.
     pub fn new(name: &str, kind: ColumnKind, role: Role) -> Self {
-        Self { name: name.into(), kind, role, unit: None, required: false, private: false, range: None }
+        let name = name.into();
+        Self { name, kind, role, unit: None, required: false, private: false, range: None, meaning: None }
+    }
+
+    /// What the texts of a column mean, in so many numbers, as a model says.
+    pub fn meaning(name: &str, numbers: u32, meaning: Meaning) -> Self {
+        Self { meaning: Some(meaning), ..Self::new(name, ColumnKind::Vector(numbers), Role::Meaning) }
     }
 
     /// Returns the declared range; none where there is none, or it is no range.
@@ -103,6 +122,8 @@ pub enum Role {
     Confidence,
     /// The truth.
     Label,
+    /// What the text of another column means, as an encoder says: a distance of its own is judged by it, and nothing else.
+    Meaning,
 }
 
 /// How often traffic repeats itself.
@@ -174,8 +195,26 @@ pub(super) fn read(bytes: &[u8]) -> Result<Header, String> {
     if names.windows(2).any(|it| it[0] == it[1]) {
         return Err("two columns have one name".into());
     }
+    if !meanings_fit(&header.schema) {
+        return Err("it is not said whose meaning a column is".into());
+    }
     if !header.sources.windows(2).all(|it| it[0].digest < it[1].digest) {
         return Err("its sources do not ascend".into());
     }
     Ok(header)
+}
+
+/// Says whether at most one column is what a text means, an embedding of a column of texts that is there, neither of them private.
+pub(super) fn meanings_fit(schema: &[Column]) -> bool {
+    let fits = |it: &Column| match (&it.meaning, it.role) {
+        (None, role) => role != Role::Meaning,
+        (Some(meaning), Role::Meaning) => {
+            let is_text = |of: &Column| {
+                of.name == meaning.of && of.kind == ColumnKind::Text && of.role == Role::Input && !of.private
+            };
+            matches!(it.kind, ColumnKind::Vector(_)) && !it.private && schema.iter().any(is_text)
+        }
+        (Some(_), _) => false,
+    };
+    schema.iter().all(fits) && schema.iter().filter(|it| it.meaning.is_some()).count() <= 1
 }

@@ -13,6 +13,7 @@ use super::{
     assemble::{self, Basis},
     build::{self, Plan, SourceRow, Unbuildable},
     header::{Column, ColumnKind, Header, Repeats, Role, Rows, Source},
+    meanings::{Ask, Asking},
     sample::{self, Sampled},
     scalar::{self, Form, Held, Private},
 };
@@ -35,7 +36,21 @@ impl Reference {
     pub fn build_in_passes<E: From<Unbuildable>>(
         plan: &Plan,
         digest: [u8; 32],
+        pass: impl FnMut(&mut EachRow<'_>) -> Result<(), E>,
+    ) -> Result<Self, E> {
+        Self::build_asking(plan, digest, pass, None)
+    }
+
+    /// Builds one likewise, and asks for what the drawn rows' texts mean: `ask` returns a vector for each text, in their order. A row
+    /// that brings its own vector is not asked about.
+    ///
+    /// # Errors
+    /// As before; and what `ask` says, or that its vectors are not as the plan has them.
+    pub fn build_asking<E: From<Unbuildable>>(
+        plan: &Plan,
+        digest: [u8; 32],
         mut pass: impl FnMut(&mut EachRow<'_>) -> Result<(), E>,
+        ask: Option<&mut Ask<'_, E>>,
     ) -> Result<Self, E> {
         build::check(plan)?;
         let source = u64::from_be_bytes(digest[..8].try_into().expect("eight bytes"));
@@ -45,10 +60,13 @@ impl Reference {
             return Err(Unbuildable::NoRows.into());
         }
         let mut kept = Kept::default();
+        let mut asking = ask.and_then(|ask| Asking::new(plan, ask));
         pass(&mut |row| {
-            drawn.keep(row, &mut kept);
+            let drawn = drawn.keep(row, &mut kept);
+            asking.iter_mut().filter(|_| drawn).for_each(|it| it.take(row, &mut kept.sample));
             Ok(())
         })?;
+        asking.map_or(Ok(()), |it| it.end(&mut kept.sample))?;
         let kinds = kinds(plan, &kept.private);
         let all_drawn = kept.private.len() as u64 == drawn.rows;
         // Cells that were made of these rows know which of them may be counted in them.
@@ -143,16 +161,18 @@ impl<'a> Drawn<'a> {
         Ok(())
     }
 
-    fn keep(&self, row: &SourceRow<'_>, kept: &mut Kept) {
+    /// Keeps a row, where it was drawn; says whether it was.
+    fn keep(&self, row: &SourceRow<'_>, kept: &mut Kept) -> bool {
         let id = self.id(row);
         if self.keys.peek().is_none_or(|it| sample::key(id) > *it) {
-            return;
+            return false;
         }
         kept.sample.push(Sampled { id, at: row.at, values: self.public(row) });
         let private = self.hidden(row);
         if !private.is_empty() {
             kept.private.insert(row.number, private);
         }
+        true
     }
 
     /// What a row is in its public scalars; each text is judged by the model of the others.

@@ -37,7 +37,7 @@ pub(super) enum Held {
 }
 
 impl Held {
-    fn of(value: Value<'_>) -> Self {
+    pub(super) fn of(value: Value<'_>) -> Self {
         match value {
             Value::Missing => Self::Missing,
             Value::Number(number) => Self::Number(number),

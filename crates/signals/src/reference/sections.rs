@@ -1,6 +1,7 @@
 //! Sections: what stands in each, and what must fit together.
 
 mod cell;
+mod dist;
 mod kept;
 mod samp;
 mod stat;
@@ -28,6 +29,7 @@ pub(super) fn write(it: &Reference) -> Vec<(Tag, Vec<u8>)> {
         (*b"CALI", kept::write_scores(it)),
         (*b"TEXT", text::write(it)),
     ];
+    all.extend(it.distance.as_ref().map(|it| (*b"DIST", dist::write(it))));
     all.extend(it.sample.as_ref().map(|it| (*b"SAMP", samp::write(it))));
     all
 }
@@ -51,6 +53,7 @@ pub(super) fn read(header: Header, digest: [u8; 32], found: &BTreeMap<Tag, &[u8]
         cells: Vec::new(),
         score_cells: None,
         score: None,
+        distance: None,
         spreads: Vec::new(),
         parts: Vec::new(),
         private: Vec::new(),
@@ -68,10 +71,11 @@ pub(super) fn read(header: Header, digest: [u8; 32], found: &BTreeMap<Tag, &[u8]
         let read = read(&mut reader, &scalars, &mut it);
         whole(tag, read, &reader)?;
     }
-    if found.contains_key(b"SAMP") {
-        let mut reader = section(b"SAMP")?;
-        let read = samp::read(&mut reader, &scalars, &mut it);
-        whole(b"SAMP", read, &reader)?;
+    let optional: [(&Tag, Read); 2] = [(b"DIST", dist::read), (b"SAMP", samp::read)];
+    for (tag, read) in optional.into_iter().filter(|it| found.contains_key(it.0)) {
+        let mut reader = section(tag)?;
+        let read = read(&mut reader, &scalars, &mut it);
+        whole(tag, read, &reader)?;
     }
     Ok(it)
 }

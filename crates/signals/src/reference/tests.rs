@@ -469,3 +469,5 @@ fn live_1_live_2_a_live_row_has_the_scalars_that_a_row_of_the_reference_has() {
     live.row(&[Value::Number(f64::NAN), Value::Number(1.0), Value::Text("x")], &mut found);
     assert_eq!((found[0], found[1], found[14]), (Value::Invalid, Value::Invalid, Value::Missing));
 }
+
+mod meaning;

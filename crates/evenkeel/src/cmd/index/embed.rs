@@ -57,16 +57,12 @@ impl Embeddings {
     /// Returns a client, where one is named.
     pub(super) fn client(&self) -> anyhow::Result<Option<Asking>> {
         let (Some(url), Some(model)) = (&self.url, &self.model) else { return Ok(None) };
-        ensure!(url.starts_with("http://"), "cannot ask {url}: it does not begin with http://");
-        let runtime = Builder::new_current_thread().enable_all().build().context("no runtime")?;
-        let http = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
-        let url = format!("{}/embeddings", url.trim_end_matches('/'));
-        Ok(Some(Asking { runtime, http, url, model: model.clone() }))
+        Asking::new(url, model).map(Some)
     }
 }
 
 /// A client of one server.
-pub(super) struct Asking {
+pub(in crate::cmd) struct Asking {
     runtime: Runtime,
     http: Client<HttpConnector, Full<Bytes>>,
     url: String,
@@ -74,6 +70,18 @@ pub(super) struct Asking {
 }
 
 impl Asking {
+    /// Makes a client of the server at a base URL, which asks a model.
+    ///
+    /// # Errors
+    /// The URL is none that it can ask.
+    pub(in crate::cmd) fn new(url: &str, model: &str) -> anyhow::Result<Self> {
+        ensure!(url.starts_with("http://"), "cannot ask {url}: it does not begin with http://");
+        let runtime = Builder::new_current_thread().enable_all().build().context("no runtime")?;
+        let http = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
+        let url = format!("{}/embeddings", url.trim_end_matches('/'));
+        Ok(Self { runtime, http, url, model: model.to_owned() })
+    }
+
     fn ask(&self, texts: &[String]) -> anyhow::Result<Vec<Vec<f32>>> {
         let body = json!({"model": self.model, "input": texts, "encoding_format": "float"});
         let request = Request::post(&self.url)

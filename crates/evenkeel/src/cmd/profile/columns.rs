@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use evenkeel_signals::reference::{Column, Keyed, Repeats};
+use evenkeel_signals::reference::{Column, Keyed, Repeats, Role};
 
 use super::{files, route};
 use crate::profile::{live::Live, plan::Wishes};
@@ -71,7 +71,12 @@ impl Columns {
         kinds.extend(self.text.iter().map(|it| (it.clone(), "text".into())));
         kinds.extend(self.confidence.iter().map(|it| (it.clone(), "number".into())));
         let (declared, live) = match (&self.schema, &self.config) {
-            (Some(file), _) => (schema(file)?, Live::default()),
+            (Some(file), _) => {
+                let mut declared = schema(file)?;
+                // What texts mean is asked anew, or not known.
+                declared.retain(|it| it.role != Role::Meaning);
+                (declared, Live::default())
+            }
             (None, Some(config)) => route::columns(config, &self.route)?,
             (None, None) => (Vec::new(), Live::default()),
         };
@@ -92,6 +97,7 @@ impl Columns {
             false_alarms_per_million: 1_000,
             repeats: Repeats::Never,
             sure: false,
+            meaning: None,
         })
     }
 }

@@ -14,6 +14,8 @@ use crate::output;
 
 /// Rows after which a line is printed where no bar can be.
 const LINE: u64 = 1_000_000;
+/// Texts likewise.
+const TEXTS: u64 = 3_200;
 
 /// Reads a reference.
 ///
@@ -99,6 +101,15 @@ impl Progress {
                 said = rows / LINE;
                 output::note(format_args!("{what}: {rows} rows, {:.0} % done", done * 100.0));
             }
+        }
+    }
+
+    /// Says how many of so many texts a server was asked about.
+    pub(super) fn asked(&self, texts: u64, of: u64) {
+        self.bar.set_message("asking what texts mean");
+        self.bar.set_position(texts.min(of) * 1_000 / of.max(1));
+        if self.lines && (texts % TEXTS == 0 || texts == of) {
+            output::note(format_args!("asking what texts mean: {texts} of {of} at most"));
         }
     }
 

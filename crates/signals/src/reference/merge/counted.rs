@@ -38,8 +38,9 @@ pub(super) fn add(one: &Reference, other: &Reference, merged: Reference) -> Resu
     let mut header = merged.header.clone();
     header.rows = larger.header.rows;
     header.rows.all = header.sources.iter().fold(0, |sum, it| sum.saturating_add(it.rows));
-    let (score, score_cells, spreads) = (larger.score.clone(), larger.score_cells.clone(), larger.spreads.clone());
-    Ok(file::sealed(Reference { header, cells, score, score_cells, spreads, sample: None, ..merged }))
+    let (score, distance) = (larger.score.clone(), larger.distance.clone());
+    let (score_cells, spreads) = (larger.score_cells.clone(), larger.spreads.clone());
+    Ok(file::sealed(Reference { header, cells, score, distance, score_cells, spreads, sample: None, ..merged }))
 }
 
 fn sum(one: &Cells, other: &Cells) -> Result<Cells, crate::shape::Incompatible> {
@@ -51,7 +52,8 @@ fn sum(one: &Cells, other: &Cells) -> Result<Cells, crate::shape::Incompatible> 
 /// What makes one larger: the rows that its score came from, then what that is, so that the larger of three is the same in any order.
 fn weight(of: &Reference) -> (u64, Vec<u8>) {
     let mut digest = Sha256::new();
-    for (_, content) in sections::write(of).iter().filter(|it| [*b"STAT", *b"ROWS", *b"CALI"].contains(&it.0)) {
+    for (_, content) in sections::write(of).iter().filter(|it| [*b"STAT", *b"ROWS", *b"CALI", *b"DIST"].contains(&it.0))
+    {
         digest.update(content);
     }
     (of.header.rows.sample, digest.finalize().to_vec())

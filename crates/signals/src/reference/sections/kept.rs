@@ -3,7 +3,7 @@
 use crate::{
     anomaly::{Calibration, Encoder, Kept},
     reference::{
-        Reference,
+        Fitted, Reference,
         bytes::{Reader, Writer},
         scalar::Scalar,
     },
@@ -12,18 +12,26 @@ use crate::{
 
 pub(super) fn write_rows(it: &Reference) -> Vec<u8> {
     let mut out = Writer::default();
-    let Some(fitted) = &it.score else { return out.0 };
+    it.score.iter().for_each(|it| rows(it, &mut out));
+    out.0
+}
+
+/// Writes the rows that a score compares with.
+pub(super) fn rows(fitted: &Fitted, out: &mut Writer) {
     out.count(fitted.kept.ids.len());
     for id in &fitted.kept.ids {
         out.u64(id.source);
         out.u64(id.number);
     }
     fitted.kept.columns.iter().for_each(|it| out.f32(*it));
-    out.0
 }
 
 pub(super) fn read_rows(reader: &mut Reader<'_>, _: &[Scalar], it: &mut Reference) -> Option<()> {
-    let Some(fitted) = &mut it.score else { return Some(()) };
+    it.score.as_mut().map_or(Some(()), |it| take_rows(reader, it))
+}
+
+/// Reads the rows that a score compares with.
+pub(super) fn take_rows(reader: &mut Reader<'_>, fitted: &mut Fitted) -> Option<()> {
     let width = Encoder::of(fitted.features.clone()).ok()?.columns();
     let count = reader.count(16)?;
     let ids = reader.many(count, |it| Some(RowId { source: it.u64()?, number: it.u64()? }))?;
@@ -34,21 +42,31 @@ pub(super) fn read_rows(reader: &mut Reader<'_>, _: &[Scalar], it: &mut Referenc
 
 pub(super) fn write_scores(it: &Reference) -> Vec<u8> {
     let mut out = Writer::default();
-    let scores = it.score.as_ref().map_or(&[][..], |it| it.calibration.scores());
-    out.count(scores.len());
-    scores.iter().for_each(|it| out.f32(*it));
+    scores(it.score.as_ref().map_or(&[], |it| it.calibration.scores()), &mut out);
     out.0
 }
 
+/// Writes how far the rows are that calibrate.
+pub(super) fn scores(scores: &[f32], out: &mut Writer) {
+    out.count(scores.len());
+    scores.iter().for_each(|it| out.f32(*it));
+}
+
 pub(super) fn read_scores(reader: &mut Reader<'_>, _: &[Scalar], it: &mut Reference) -> Option<()> {
+    let calibration = take_scores(reader)?;
+    match &mut it.score {
+        Some(fitted) => fitted.calibration = calibration,
+        None if !calibration.scores().is_empty() => return None,
+        None => {}
+    }
+    Some(())
+}
+
+/// Reads how far the rows are that calibrate.
+pub(super) fn take_scores(reader: &mut Reader<'_>) -> Option<Calibration> {
     let count = reader.count(4)?;
     let scores = reader.many(count, Reader::f32)?;
     let calibration = Calibration::of(scores.clone())?;
     let ascending = calibration.scores().iter().zip(&scores).all(|(a, b)| a.to_bits() == b.to_bits());
-    match &mut it.score {
-        Some(fitted) => fitted.calibration = calibration,
-        None if count > 0 => return None,
-        None => {}
-    }
-    ascending.then_some(())
+    ascending.then_some(calibration)
 }

@@ -11,7 +11,19 @@ use crate::{
 
 pub(super) fn write(it: &Reference) -> Vec<u8> {
     let mut out = Writer::default();
-    let features = it.score.as_ref().map_or(&[][..], |it| &it.features);
+    features(it.score.as_ref().map_or(&[], |it| &it.features), &mut out);
+    for spread in &it.spreads {
+        out.byte(u8::from(spread.is_some()));
+        spread.iter().for_each(|it| {
+            out.u64(it.rows);
+            it.at.iter().for_each(|it| out.f64(*it));
+        });
+    }
+    out.0
+}
+
+/// Writes what the fitted rows say of each feature.
+pub(super) fn features(features: &[Feature], out: &mut Writer) {
     out.count(features.len());
     for feature in features {
         out.text(&feature.name);
@@ -34,19 +46,16 @@ pub(super) fn write(it: &Reference) -> Vec<u8> {
             }
         }
     }
-    for spread in &it.spreads {
-        out.byte(u8::from(spread.is_some()));
-        spread.iter().for_each(|it| {
-            out.u64(it.rows);
-            it.at.iter().for_each(|it| out.f64(*it));
-        });
-    }
-    out.0
+}
+
+/// Reads what the fitted rows say of each feature.
+pub(super) fn take_features(reader: &mut Reader<'_>) -> Option<Vec<Feature>> {
+    let count = reader.count(21)?;
+    reader.many(count, read_feature)
 }
 
 pub(super) fn read(reader: &mut Reader<'_>, scalars: &[Scalar], it: &mut Reference) -> Option<()> {
-    let count = reader.count(21)?;
-    let features = reader.many(count, read_feature)?;
+    let features = take_features(reader)?;
     let named = assemble::features(&it.header, scalars);
     let alike = |(of, feature): (&(usize, &Scalar), &Feature)| {
         of.1.name == feature.name && of.1.names == matches!(feature.form, Form::Category { .. })
