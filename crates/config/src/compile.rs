@@ -282,7 +282,8 @@ fn write_out(file: &mut File, outside: &Outside) {
         route.session_key.iter_mut().for_each(|it| it.make_ascii_lowercase());
         contract::write_out(route, outside);
         if route.input.as_ref().is_some_and(|it| it.reference.is_some()) {
-            route.guards.write_out();
+            let encoder = route.encoder().is_some();
+            route.guards.write_out(encoder);
         }
         route.max_batch = batch::most(route, outside);
         route.residency.iter_mut().for_each(capability::sort);

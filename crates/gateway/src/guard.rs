@@ -14,6 +14,7 @@
 
 pub(crate) mod decimal;
 mod look;
+mod meaning;
 mod risk;
 pub(crate) mod rows;
 mod seen;
@@ -24,7 +25,7 @@ use std::sync::{
     atomic::{AtomicU8, Ordering},
 };
 
-use evenkeel_config::{Against, Asks, Guarding, RouteSpec};
+use evenkeel_config::{Against, Asks, Guarding, RouteSpec, kind::Embeddings};
 use evenkeel_core::Nanos;
 use evenkeel_signals::{
     anomaly::RowScore,
@@ -34,11 +35,12 @@ use evenkeel_signals::{
 
 use self::{look::Look, rows::Rows};
 pub(crate) use self::{
+    meaning::{Encoder, Meaning},
     risk::{Lesson, Risk},
     seen::{Scalars, Seen},
-    told::{Came, Told},
+    told::Told,
 };
-use crate::{ask::Question, protocol::openai::question::last_words};
+use crate::{ask::Question, meant::Meant, path::Embedder, protocol::openai::question::last_words};
 
 /// Rows that are judged before others get their turn: at 2 µs each, and some more for texts.
 const TURN: usize = 64;
@@ -50,6 +52,8 @@ pub(crate) struct Guard {
     tensor: Option<String>,
     checks: Guards,
     against: Option<Reading>,
+    /// Who says what texts mean, where somebody asks.
+    encoder: Option<Encoder>,
     /// What became of requests that looked alike, where somebody asks.
     pub(crate) risk: Option<Arc<Risk>>,
     /// The state of drift of the route: 0 stable, 1 warning, 2 drift. While it drifts, what is anomalous is told as stale.
@@ -81,20 +85,40 @@ pub(crate) struct Judged {
 
 impl Guard {
     /// Makes what judges a route; none where nothing is asked of its inputs.
-    pub(crate) fn new(route: &RouteSpec, keeps: bool) -> Option<Self> {
+    pub(crate) fn new(
+        route: &RouteSpec,
+        keeps: bool,
+        embedder: impl FnOnce(&Embeddings) -> Option<Embedder>,
+    ) -> Option<Self> {
         let spec = route.guarding.clone()?;
+        let encoder = Encoder::of(&spec, embedder);
         let asks = |which: fn(&Asks) -> bool| spec.guards.iter().any(|it| which(&it.asks));
         let scores = keeps || asks(|it| matches!(it, Asks::Anomaly(_) | Asks::FallbackRisk));
         let against = spec.reference.as_ref().map(|it| Reading::new(it, scores));
         let risk = asks(|it| *it == Asks::FallbackRisk).then(Arc::<Risk>::default);
         let tensor = route.input.as_ref().and_then(|it| it.tensor.clone());
         let checks = look::checks(&spec);
-        Some(Self { tensor, checks, against, risk, drift: Arc::default(), keeps, spec })
+        Some(Self { tensor, checks, against, encoder, risk, drift: Arc::default(), keeps, spec })
     }
 
     /// Says whether a breach could move a request, so that it is judged before it is admitted.
     pub(crate) fn decides(&self) -> bool {
         self.spec.guards.iter().any(|it| it.start_at.is_some())
+    }
+
+    /// Says whether that may be by what its text means.
+    pub(crate) fn weighs_meaning(&self) -> bool {
+        self.spec.guards.iter().any(|it| it.asks == Asks::Distance && it.start_at.is_some())
+    }
+
+    /// Says whether somebody is asked what texts mean.
+    pub(crate) fn has_encoder(&self) -> bool {
+        self.encoder.is_some()
+    }
+
+    /// Asks what the text of a request means; none where nobody asks that.
+    pub(crate) async fn meaning(&self, body: &[u8], asking: (&Arc<Meant>, (u64, Nanos))) -> Option<Meaning> {
+        Some(self.encoder.as_ref()?.ask(&self.spec, body, asking).await)
     }
 
     /// Goes on with what another one has learnt of fallbacks, where both hold inputs against the same.

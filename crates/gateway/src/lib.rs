@@ -21,6 +21,7 @@ mod gateway;
 mod guard;
 mod judge;
 mod listen;
+mod meant;
 mod names;
 mod path;
 mod post;

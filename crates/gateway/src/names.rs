@@ -16,6 +16,7 @@ pub(crate) const IMPUTED: &str = "evenkeel_imputed_values";
 pub(crate) const FEATURE_BREAKER_STATE: &str = "evenkeel_feature_breaker_state";
 pub(crate) const FEATURE_BREAKER_CHANGES: &str = "evenkeel_feature_breaker_changes";
 pub(crate) const GUARD_CHECKS: &str = "evenkeel_guard_checks";
+pub(crate) const GUARD_EMBEDDER: &str = "evenkeel_guard_embedder";
 pub(crate) const CACHE_REQUESTS: &str = "evenkeel_cache_requests";
 pub(crate) const CACHE_WRITES: &str = "evenkeel_cache_writes";
 pub(crate) const CACHE_WAITERS: &str = "evenkeel_cache_waiters";

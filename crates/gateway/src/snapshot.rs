@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use evenkeel_config::{
     Accept, Calibration, Deployment, Dialect, Kind, LiveCalibration, MappedOutput, Part, PathSpec, Post, RouteSpec,
-    Unfit, UpstreamProtocol, UpstreamSpec,
+    Unfit, UpstreamProtocol, UpstreamSpec, kind::Embeddings,
 };
 use evenkeel_core::{PathId, Permille, RouteId, UpstreamId, Wants, Where};
 use jiff::{SignedDuration, Timestamp};
@@ -22,7 +22,7 @@ use crate::{
     drift::{self, Monitor},
     enrich::{Enrich, Plan},
     guard::Guard,
-    path::{self, Path, Site},
+    path::{self, Embedder, Path, Site},
     tensor::{Contract, Known},
     tls,
     upstream::Upstream,
@@ -179,7 +179,7 @@ impl Applied {
         let (name, at) = (deployment.name(), Timestamp::now());
         let enrichers = enrichers(&deployment, (&contracts, &upstreams), before);
         let monitors = drift::monitors(&deployment, before.map_or(&[], |it| &it.monitors));
-        let guards = guards(&deployment, &monitors, before);
+        let guards = guards(&deployment, (&monitors, &upstreams, clock), before);
         let caches = caches(&deployment, (&upstreams, clock, shared.as_ref()), before);
         Ok(Arc::new(Self {
             upstreams,
@@ -240,11 +240,15 @@ fn enrichers(
 /// held against changes; how the route stands with drift, while the same monitor watches it.
 fn guards(
     deployment: &Deployment,
-    monitors: &[Option<Arc<Monitor>>],
+    (monitors, upstreams, clock): (&[Option<Arc<Monitor>>], &[Arc<Upstream>], Clock),
     before: Option<&Applied>,
 ) -> Vec<Option<Arc<Guard>>> {
+    let embedder = |it: &Embeddings| {
+        let at = deployment.upstreams.iter().position(|of| of.name == it.upstream)?;
+        Some(Embedder::new(it, upstreams[at].clone(), clock))
+    };
     let guard = |(at, spec): (usize, &RouteSpec)| {
-        let mut guard = Guard::new(spec, spec.drift.is_some())?;
+        let mut guard = Guard::new(spec, spec.drift.is_some(), embedder)?;
         let name = &deployment.revision.routes[at].name;
         let old = before.and_then(|it| Some((it, it.deployment.revision.route(name)?.index())));
         if let Some((before, old)) = old

@@ -16,7 +16,7 @@ pub struct Judged {
 /// What one guard found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Guard {
-    /// Its key: `contract`, `missing`, `range`, `unseen`, `norm`, `noise`, `staleness`, `anomaly`, `fallback_risk`.
+    /// Its key: `contract`, `missing`, `range`, `unseen`, `norm`, `noise`, `staleness`, `anomaly`, `distance`, `fallback_risk`.
     pub guard: String,
     /// What was measured, a decimal string: a count of features; a share with four places; p with six; ms; `null` where it could
     /// not be measured.
@@ -37,12 +37,16 @@ pub struct Guard {
     /// Of an anomaly, the columns with the largest share of the distance, three at most.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub columns: Vec<Share>,
-    /// Of an anomaly, the nearest row of the reference: its source and its number there.
+    /// Of an anomaly, or of a text of which it is known what it means, the nearest row of the reference: its source and its number there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nearest: Option<String>,
     /// Whether the route drifts, so that what is called anomalous may be usual by now; absent where not.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stale: bool,
+    /// Of `distance`, how asking what the text means has ended: `ok`, `no_text`, `not_allowed` (the request may not go there), `answered_first`,
+    /// `breaker_open`, `busy`, `other_length`, `no_direction`, or how the call failed, `class.code`; absent where nobody asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub embedder: Option<String>,
 }
 
 /// The share of a column in a distance.

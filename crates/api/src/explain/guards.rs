@@ -24,7 +24,7 @@ fn guard(it: &Guard) -> Vec<String> {
     let stale = if it.stale { "; the route drifts, so this may be usual by now" } else { "" };
     let verdict = if it.breached { "in breach" } else { "passed" };
     let mut lines = vec![match &it.value {
-        None => format!("{}: could not be measured.", it.guard),
+        None => format!("{}: could not be measured{}.", it.guard, unsaid(it)),
         Some(value) => format!("{}: {} ({verdict}{then}{stale}).", it.guard, measured(it, value)),
     }];
     if !it.features.is_empty() {
@@ -37,9 +37,25 @@ fn guard(it: &Guard) -> Vec<String> {
             .iter()
             .map(|it| format!("{} ({}.{} %)", it.column, it.permille / 10, it.permille % 10))
             .collect();
-        lines.push(format!("  farthest in {}; the nearest row of the reference is {nearest}", shares.join(", ")));
+        let farthest = if shares.is_empty() { String::new() } else { format!("farthest in {}; ", shares.join(", ")) };
+        lines.push(format!("  {farthest}the nearest row of the reference is {nearest}"));
     }
     lines
+}
+
+/// Says why nobody knows what a text means.
+fn unsaid(it: &Guard) -> String {
+    match it.embedder.as_deref() {
+        None => String::new(),
+        Some("no_text") => ": there is no text".into(),
+        Some("not_allowed") => ": the request may not go to who says what it means".into(),
+        Some("answered_first") => ": the answer was there before anybody had said what it means".into(),
+        Some("breaker_open") => ": who says what it means has failed, and is left alone for a while".into(),
+        Some("busy") => ": too many others waited to hear what theirs means".into(),
+        Some("other_length") => ": its vector has another length than those of the reference".into(),
+        Some("no_direction") => ": its vector has no direction".into(),
+        Some(result) => format!(": nobody said what it means ({result})"),
+    }
 }
 
 fn measured(it: &Guard, value: &str) -> String {
@@ -55,6 +71,7 @@ fn measured(it: &Guard, value: &str) -> String {
         "noise" => "more numbers than usual lie at the ends of what the reference has".into(),
         "staleness" => format!("the oldest feature was {value} ms old, and {threshold} ms may be"),
         "anomaly" => format!("p was {value}, and {threshold} or less is anomalous"),
+        "distance" => format!("p of what it means was {value}, and {threshold} or less is far"),
         "fallback_risk" => {
             format!("the first tier's answer to such a request fails with {value}, and {threshold} is too much")
         }

@@ -178,6 +178,34 @@ fn what_a_record_has_nothing_of_is_left_out() {
 }
 
 #[test]
+fn what_a_text_means_is_told_or_why_nobody_said_it() {
+    let told = |guard: serde_json::Value| {
+        let mut guard = guard;
+        let of = guard.as_object_mut().expect("an object");
+        of.extend([("guard".to_owned(), json!("distance")), ("threshold".to_owned(), json!("0.001000"))]);
+        let judged = serde_json::from_value(json!({"reference": "sha256:5e", "rows": 1, "of": 1})).expect("a record");
+        let guards = vec![serde_json::from_value(guard).expect("a record")];
+        super::guards::lines(&Decision { judged: Some(judged), guards, ..record() })[1..].join("\n")
+    };
+    let far = json!({"value": "0.000100", "breached": true, "start_at": "rules", "embedder": "ok", "nearest": "7f/12"});
+    assert_eq!(
+        told(far),
+        "distance: p of what it means was 0.000100, and 0.001000 or less is far (in breach; such a request starts at rules).\n  \
+         the nearest row of the reference is 7f/12"
+    );
+    for (ended, why) in [
+        ("answered_first", "the answer was there before anybody had said what it means"),
+        ("not_allowed", "the request may not go to who says what it means"),
+        ("other_length", "its vector has another length than those of the reference"),
+        ("target.total_timeout", "nobody said what it means (target.total_timeout)"),
+        ("word_of_later", "nobody said what it means (word_of_later)"),
+    ] {
+        let unsaid = json!({"value": null, "breached": false, "embedder": ended});
+        assert_eq!(told(unsaid), format!("distance: could not be measured: {why}."));
+    }
+}
+
+#[test]
 fn f_147_an_answer_to_other_words_is_told_as_one() {
     let told = |cache: serde_json::Value| {
         let it = Decision { cache: Some(serde_json::from_value(cache).expect("a record")), ..record() };

@@ -1,6 +1,8 @@
 //! What must hold for `input.reference`, `derive` and `text`, and for `guards`: a reference whose columns requests have, and enough
 //! rows for what is promised.
 
+mod distance;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use evenkeel_signals::{anomaly::Standing, reference::Reference};
@@ -24,7 +26,7 @@ use crate::{
 };
 
 /// Guards that hold an input against a reference.
-const AGAINST: [&str; 6] = ["contract", "range", "unseen", "norm", "noise", "anomaly"];
+const AGAINST: [&str; 7] = ["contract", "range", "unseen", "norm", "noise", "anomaly", "distance"];
 /// What to do where the columns of a reference are not those of the route.
 const FIT: &str = "declare it under `features`, `columns` or `derive`, or make the reference anew without it";
 
@@ -293,6 +295,7 @@ impl Checks<'_> {
             Some(None) => {}
             None => self.default_anomaly(&input.field("reference"), reference),
         }
+        self.distance((input, key), route, reference);
         self.staleness(key, route);
     }
 
@@ -321,16 +324,16 @@ impl Checks<'_> {
         }
         let rate = key.field("false_alarm_rate");
         let at = if self.report.is_written(&rate) { &rate } else { key };
-        match standing(it.false_alarm_rate, reference) {
+        let hint = "make the reference of more rows, raise the rate, or write `anomaly: off`";
+        self.thin(at, standing(it.false_alarm_rate, reference), hint);
+    }
+
+    /// Says what is wrong with a rate.
+    pub(super) fn thin(&mut self, key: &Key, standing: Result<(), (bool, String)>, hint: &str) {
+        match standing {
             Ok(()) => {}
-            Err((true, message)) => {
-                let hint = "make the reference of more rows, raise the rate, or write `anomaly: off`";
-                self.error("thin-reference", at, message, hint);
-            }
-            Err((false, message)) => {
-                let hint = "make the reference of more rows, raise the rate, or write `anomaly: off`";
-                self.warning("thin-reference", at, message, hint);
-            }
+            Err((true, message)) => self.error("thin-reference", key, message, hint),
+            Err((false, message)) => self.warning("thin-reference", key, message, hint),
         }
     }
 
@@ -374,21 +377,26 @@ fn on<T>(guards: &Guards, of: impl Fn(&Guards) -> Option<&Switch<T>>) -> Option<
 
 /// Says what is wrong with a rate at a reference, and whether it could never find anything, though there are rows enough for a score.
 fn standing(rate: f64, reference: &Reference) -> Result<(), (bool, String)> {
-    match reference.row_score().map(|score| score.standing(rate)) {
-        Ok(Standing::Sound) => Ok(()),
-        Ok(Standing::Thin { expected }) => {
+    stands(reference.row_score().ok().map(|score| score.standing(rate)))
+}
+
+/// Says what is wrong with how a score stands at a rate; none where there is no score.
+pub(super) fn stands(standing: Option<Standing>) -> Result<(), (bool, String)> {
+    match standing {
+        Some(Standing::Sound) => Ok(()),
+        Some(Standing::Thin { expected }) => {
             let message = format!(
                 "{expected:.1} calibrating rows are expected beyond this rate, fewer than 5: the rate that comes out may be far from it"
             );
             Err((false, message))
         }
-        Ok(Standing::Refused { needed }) => {
+        Some(Standing::Refused { needed }) => {
             Err((true, format!("no row could ever be called anomalous: {needed} calibrating rows are needed for that")))
         }
-        Ok(Standing::GuardsOnly { rows }) => {
+        Some(Standing::GuardsOnly { rows }) => {
             Err((false, format!("the reference has {rows} rows, and a row score needs 1,000: rows are not scored")))
         }
-        Err(_) => Err((false, "the reference has no row score: rows are not scored".into())),
+        None => Err((false, "the reference has no row score: rows are not scored".into())),
     }
 }
 

@@ -114,7 +114,8 @@ impl Checks<'_> {
         let kinds = || tiers().flat_map(|tier| tier.kinds.given());
         for name in file.upstreams.keys().filter(|_| self.report.errors() == 0).collect::<Vec<_>>() {
             let brings = file.routes.values().flat_map(|route| &route.enrich).any(|it| it.upstream == *name);
-            let embeds = file.routes.values().flat_map(Route::semantic).any(|it| it.embeddings.upstream == *name);
+            let embeds = file.routes.values().flat_map(Route::semantic).any(|it| it.embeddings.upstream == *name)
+                || file.routes.values().flat_map(Route::encoder).any(|it| it.upstream == *name);
             if !brings
                 && !embeds
                 && !kinds().any(|(_, kind)| kind.target() == Target::Upstream(name) || kind.also() == Some(name))

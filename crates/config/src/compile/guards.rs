@@ -3,11 +3,12 @@
 //! # Invariants
 //! - `WATCH-1`: what is watched stands in the order of the reference's inputs; without a reference in that of the features.
 
+mod asked;
+
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use evenkeel_core::{self as core, RowRule, Signal};
 use evenkeel_signals::{
-    RATIO, quantise,
     reference::{Column, ColumnKind, Reference, Role},
     row::Kind,
 };
@@ -18,9 +19,8 @@ use crate::{
     outside::Outside,
     schema::{
         contract::{Datatype, Feature, FeatureKind, Input, InputTensor, Unicode},
-        guards::Guards,
+        path::kind::Embeddings,
         route::{Route, RouteProtocol},
-        scalar::Ratio,
     },
     units::{Conversion, convert},
 };
@@ -35,6 +35,8 @@ pub struct Guarding {
     pub reference: Option<Against>,
     /// The columns, in the order of the reference's inputs.
     pub columns: Vec<Watched>,
+    /// Who says what a text means, where a guard asks.
+    pub encoder: Option<Embeddings>,
     /// The guards that are on, in the order in which they are asked.
     pub guards: Vec<Guard>,
     /// Names of tensors that are declared, and may come without being watched; none where nothing is declared.
@@ -124,6 +126,8 @@ pub enum Asks {
     Staleness,
     /// How rare the row is that decides, in millionths.
     Anomaly(RowRule),
+    /// How rare it is that a text means something so far from the reference, in millionths.
+    Distance,
     /// How likely the first tier's answer will not do, in 1/10,000.
     FallbackRisk,
 }
@@ -140,6 +144,7 @@ impl Asks {
             Self::Noise => "noise",
             Self::Staleness => "staleness",
             Self::Anomaly(_) => "anomaly",
+            Self::Distance => "distance",
             Self::FallbackRisk => "fallback_risk",
         }
     }
@@ -155,6 +160,7 @@ impl Asks {
             Self::Noise => Signal::Noise,
             Self::Staleness => Signal::Staleness,
             Self::Anomaly(_) => Signal::AnomalyP,
+            Self::Distance => Signal::DistanceP,
             Self::FallbackRisk => Signal::FallbackRisk,
         }
     }
@@ -345,7 +351,8 @@ pub(super) fn guarding(route: &Route, outside: &Outside) -> (Option<Arc<Guarding
     let columns = watched(route, input.map_or(&BTreeMap::new(), |it| &it.tensors), reference.as_deref());
     let columns = columns.into_iter().map(|it| it.map_err(|it| it.message).expect("checked: it is found")).collect();
     let place = |name: &str| route.tiers.iter().position(|it| it.name == name).map(|it| it as u8);
-    let guards = asked(&route.guards, route.protocol, reference.as_deref())
+    let encoder = route.encoder();
+    let guards = asked::asked(&route.guards, (route.protocol, encoder.is_some()), reference.as_deref())
         .into_iter()
         .map(|(asks, threshold, then)| Guard { asks, threshold, start_at: then.and_then(place) });
     let guards: Vec<Guard> = guards.collect();
@@ -355,54 +362,15 @@ pub(super) fn guarding(route: &Route, outside: &Outside) -> (Option<Arc<Guarding
     let declared = input.filter(|it| it.is_declared());
     let declared =
         declared.map(|it| it.tensor.iter().chain(it.features.keys()).chain(it.tensors.keys()).cloned().collect());
-    let guarding = Guarding { reference: reference.map(Against), columns, guards, declared };
+    let asks = guards.iter().any(|it| it.asks == Asks::Distance);
+    let encoder = encoder.filter(|_| asks).map(|it| Embeddings {
+        upstream: it.upstream.clone(),
+        model: it.model.clone(),
+        timeout: it.timeout.nanos(),
+    });
+    let guarding = Guarding { reference: reference.map(Against), columns, encoder, guards, declared };
     let in_core = guarding.in_core();
     (Some(Arc::new(guarding)), in_core)
-}
-
-/// Returns the guards that are on and can find something, each with its threshold and the tier of a breach.
-fn asked<'a>(
-    it: &'a Guards,
-    protocol: RouteProtocol,
-    reference: Option<&Reference>,
-) -> Vec<(Asks, u64, Option<&'a str>)> {
-    fn on<T>(it: &Option<crate::schema::guards::Switch<T>>) -> Option<&T> {
-        it.as_ref().and_then(crate::schema::guards::Switch::on)
-    }
-    let ratio = |it: Ratio| u64::from(it.0) * u64::from(RATIO) / 1_000;
-    let has = |which: fn(&Column) -> bool| reference.is_some_and(|it| inputs(it).any(which));
-    let start = |it: &'a Option<crate::schema::guards::Then>| it.as_ref().map(|it| it.start_at.as_str());
-    let text = protocol == RouteProtocol::OpenaiChat;
-    let mut all = Vec::new();
-    all.extend(on(&it.contract).map(|it| (Asks::Contract, 0, start(&it.then))));
-    all.extend(on(&it.missing).map(|it| (Asks::Missing, ratio(it.max_ratio), start(&it.then))));
-    all.extend(on(&it.range).filter(|_| has(is_number)).map(|it| (Asks::Range, 0, start(&it.then))));
-    all.extend(on(&it.unseen).filter(|_| has(is_known)).map(|it| (Asks::Unseen, 0, start(&it.then))));
-    let norm = on(&it.norm).filter(|it| has(is_vector) && (it.min.is_some() || it.max.is_some() || has(is_bounded)));
-    all.extend(norm.map(|it| {
-        let bound = |it: Option<f64>, beyond| it.unwrap_or(beyond);
-        let bounds = [bound(it.min, 0.0), bound(it.max, f64::INFINITY)];
-        let own = it.min.is_some() || it.max.is_some();
-        (Asks::Norm(own.then_some(bounds)), 0, start(&it.then))
-    }));
-    all.extend(
-        on(&it.noise).filter(|_| text || has(is_number) || has(is_text)).map(|it| (Asks::Noise, 0, start(&it.then))),
-    );
-    all.extend(on(&it.staleness).map(|it| (Asks::Staleness, it.max_age.nanos() / 1_000_000, start(&it.then))));
-    let anomaly = on(&it.anomaly).filter(|it| reference.is_some_and(|of| stands(of, it.false_alarm_rate)));
-    all.extend(anomaly.map(|it| {
-        let threshold = quantise(it.false_alarm_rate, MILLIONTHS).and_then(|it| u64::try_from(it).ok()).unwrap_or(0);
-        (Asks::Anomaly(it.rows.in_core()), threshold, start(&it.then))
-    }));
-    all.extend(on(&it.fallback_risk).map(|it| (Asks::FallbackRisk, ratio(it.at_least), start(&it.then))));
-    all
-}
-
-/// Says whether a reference has rows enough for a row score at a rate.
-fn stands(reference: &Reference, rate: f64) -> bool {
-    use evenkeel_signals::anomaly::Standing;
-    let standing = reference.row_score().map(|it| it.standing(rate));
-    matches!(standing, Ok(Standing::Sound | Standing::Thin { .. }))
 }
 
 pub(crate) fn is_number(it: &Column) -> bool {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::value::Value;
+use super::{scalar::Duration, value::Value};
 
 /// What a route takes: named tensors of one value a row, one tensor of rows and columns, or tensors of any shape.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -47,6 +47,28 @@ pub(crate) struct Input {
 pub(crate) struct Text {
     /// The form of Unicode that a text is brought to before it is held against the reference.
     pub(crate) unicode: Unicode,
+    /// Who says what a text means, for the guard `distance`: the model that the reference was made with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) embeddings: Option<Encoder>,
+}
+
+/// Who says what a text means. A request that may go to some regions only is not sent there.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "TextEmbeddings")]
+pub(crate) struct Encoder {
+    /// The upstream that runs the model.
+    pub(crate) upstream: String,
+    /// Its name there, which is that of the reference.
+    pub(crate) model: String,
+    /// How long the answer may take, never more than half of what is left to the request; after that nobody has said what the text means, and
+    /// the guard has not measured it.
+    #[serde(default = "short")]
+    pub(crate) timeout: Duration,
+}
+
+fn short() -> Duration {
+    Duration(300_000_000)
 }
 
 /// The form of Unicode that a text is brought to before it is held against the reference; of a text above 64 KiB it stays as it is.

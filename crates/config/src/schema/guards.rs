@@ -10,8 +10,8 @@ use super::{
     scalar::{Duration, Ratio},
 };
 
-/// What is asked of an input before it is answered. With `input.reference` all but `staleness` and `fallback_risk` are on, and only
-/// tell what they find; each is `off`, or says by `then` where a request starts that is in breach of it.
+/// What is asked of an input before it is answered. With `input.reference` all but `staleness` and `fallback_risk` are on, `distance` where
+/// there are `embeddings`, and only tell what they find; each is `off`, or says by `then` where a request starts that is in breach of it.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Guards {
@@ -39,6 +39,9 @@ pub(crate) struct Guards {
     /// Rows that are far from all that the reference has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) anomaly: Option<Switch<Anomaly>>,
+    /// Texts that mean something far from what those of the reference mean; on where `input.text.embeddings` says who knows what a text means.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) distance: Option<Switch<Distance>>,
     /// How often the first tier's answer did not do, of requests that looked like this one; off by default. It is learnt in this
     /// process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -137,6 +140,20 @@ pub(crate) struct Anomaly {
     pub(crate) then: Option<Then>,
 }
 
+/// How rare what a text means must be.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "GuardDistance")]
+pub(crate) struct Distance {
+    /// The share of usual requests that may be called far. The reference must have enough rows for it: 1/rate calibrating ones at least, and
+    /// five times as many to keep it well.
+    #[schemars(range(min = 0.000_001, max = 0.5))]
+    pub(crate) false_alarm_rate: f64,
+    /// What a breach does; without it, it is told in the record, and changes nothing, and no request waits for the encoder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) then: Option<Then>,
+}
+
 /// How likely it may be that the first tier's answer will not do.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -161,6 +178,12 @@ impl Default for Anomaly {
     }
 }
 
+impl Default for Distance {
+    fn default() -> Self {
+        Self { false_alarm_rate: 0.001, then: None }
+    }
+}
+
 /// A kind of guard with what a breach of it does.
 pub(crate) trait Judges {
     fn then(&self) -> Option<&Then>;
@@ -176,7 +199,7 @@ macro_rules! judges {
     };
 }
 
-judges!(Told, Missing, Norm, Staleness, Anomaly, FallbackRisk);
+judges!(Told, Missing, Norm, Staleness, Anomaly, Distance, FallbackRisk);
 
 impl<T> Switch<T> {
     /// Returns how it is asked; none where it is not.
@@ -230,16 +253,21 @@ impl Guards {
         *self == Self::default()
     }
 
-    /// Writes out those that are on by default where there is a reference, and nothing is said of them.
-    pub(crate) fn write_out(&mut self) {
+    /// Writes out those that are on by default where there is a reference, and nothing is said of them; one of them where there is an
+    /// encoder.
+    pub(crate) fn write_out(&mut self, encoder: bool) {
         fn on<T: Default>(it: &mut Option<Switch<T>>) {
             it.get_or_insert_with(|| Switch::On(T::default()));
         }
-        let Self { contract, missing, range, unseen, norm, noise, staleness: _, anomaly, fallback_risk: _ } = self;
+        let Self { contract, missing, range, unseen, norm, noise, staleness: _, anomaly, distance, fallback_risk: _ } =
+            self;
         [contract, range, unseen, noise].into_iter().for_each(on);
         on(missing);
         on(norm);
         on(anomaly);
+        if encoder {
+            on(distance);
+        }
     }
 
     /// Returns those that are on, by their keys, each with what a breach does.
@@ -259,6 +287,7 @@ impl Guards {
             one("noise", &self.noise),
             one("staleness", &self.staleness),
             one("anomaly", &self.anomaly),
+            one("distance", &self.distance),
             one("fallback_risk", &self.fallback_risk),
         ];
         all.into_iter().flatten().collect()
@@ -287,8 +316,10 @@ mod tests {
     #[test]
     fn with_a_reference_all_are_on_but_those_that_need_a_number() {
         let mut guards = Guards { range: Some(Switch::Not(Off::Off)), ..Guards::default() };
-        guards.write_out();
-        let names: Vec<_> = guards.on().into_iter().map(|it| it.0).collect();
-        assert_eq!(names, ["contract", "missing", "unseen", "norm", "noise", "anomaly"]);
+        guards.write_out(false);
+        let names = |of: &Guards| of.on().into_iter().map(|it| it.0).collect::<Vec<_>>();
+        assert_eq!(names(&guards), ["contract", "missing", "unseen", "norm", "noise", "anomaly"]);
+        guards.write_out(true);
+        assert_eq!(names(&guards), ["contract", "missing", "unseen", "norm", "noise", "anomaly", "distance"]);
     }
 }

@@ -7,7 +7,7 @@ use super::{
     cache::{Cache, Semantic},
     certificate::Certificate,
     commit::Commit,
-    contract::{Input, Output},
+    contract::{Encoder, Input, Output},
     drift::Drift,
     enrich::Enrich,
     guards::Guards,
@@ -159,6 +159,13 @@ impl Route {
     /// Returns how answers to other words are found, where they are looked for (F-147).
     pub(crate) fn semantic(&self) -> Option<&Semantic> {
         self.cache.as_ref()?.semantic.as_ref()
+    }
+
+    /// Returns who says what its texts mean, where a guard asks.
+    pub(crate) fn encoder(&self) -> Option<&Encoder> {
+        let input = self.input.as_ref().filter(|it| it.reference.is_some())?;
+        let off = self.guards.distance.as_ref().is_some_and(|it| it.on().is_none());
+        input.text.as_ref()?.embeddings.as_ref().filter(|_| !off)
     }
 
     /// Returns its own deadline, else that of its protocol (F-021).

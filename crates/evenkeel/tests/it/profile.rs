@@ -1,6 +1,7 @@
 //! `evenkeel profile`: what it builds, shows and merges, and what it refuses, in which words.
 
 mod bad;
+mod meaning;
 mod over;
 mod parquet;
 mod route;

@@ -10,6 +10,7 @@ use super::{Cache, Came, Entry, Key, Similar, key::Scope, semantic::Apart};
 use crate::{
     ask::{Ask, Question},
     clock::Clock,
+    meant::Meant,
 };
 
 /// What a client says of earlier answers.
@@ -36,6 +37,8 @@ pub(crate) struct Asked {
     pub(crate) max_age: Option<Nanos>,
     /// Its last question and all the rest, where answers to other words are looked for.
     apart: Option<Apart>,
+    /// What its question means, where somebody has asked.
+    meant: Arc<Meant>,
     /// The nearest of those, where it was looked for, and what came of that.
     pub(crate) near: Option<Similar>,
     pub(crate) came: Option<Came>,
@@ -63,7 +66,7 @@ impl Asked {
         cache: Option<&Arc<Cache>>,
         route: &str,
         (ask, headers): (&Ask, &HeaderMap),
-        client: Client,
+        (client, meant): (Client, &Arc<Meant>),
     ) -> Option<Self> {
         let cache = cache.filter(|_| !client.no_store && ask.is_pure() && ask.turn().is_none())?;
         let scope = Scope { route, cache: &cache.spec, headers };
@@ -71,7 +74,8 @@ impl Asked {
         let semantic = cache.semantic.as_ref().filter(|_| matches!(ask.question, Question::Chat(_)));
         let apart = semantic.and_then(|it| Key::apart(scope, it.names(), &ask.body));
         let apart = apart.map(|(scope, question)| Apart { scope, question: question.into(), unit: None });
-        Some(Self { cache: cache.clone(), key, max_age: client.max_age, apart, near: None, came: None })
+        let (max_age, meant) = (client.max_age, meant.clone());
+        Some(Self { cache: cache.clone(), key, max_age, apart, meant, near: None, came: None })
     }
 
     /// Leaves out what would take its question to who says what it means: it may not go there.
@@ -98,6 +102,15 @@ impl Asked {
         clock.now().saturating_sub(begun)
     }
 
+    /// Says whether an answer to it is held that is given before any tier is asked, to a client that takes none below `max_tier`.
+    pub(crate) fn holds_fresh(&self, policy: CachePolicy, max_tier: Option<u8>) -> bool {
+        let now = Timestamp::now();
+        let ttl = fresh_for(policy.ttl, self.key.bits());
+        let most = self.max_age.map_or(ttl, |it| it.min(ttl));
+        let given = |entry: &Entry| entry.age_nanos(now) <= most && max_tier.is_none_or(|max| entry.tier <= max);
+        policy.fresh && self.max_age != Some(0) && self.find(now).is_some_and(|entry| given(&entry))
+    }
+
     /// Looks for an answer to other words, and says what came of it.
     pub(crate) async fn search(&mut self, entropy: u64, left: Nanos) -> (Option<Came>, Option<Similar>) {
         // Who did not say it a moment ago is not asked again: no request waits twice.
@@ -107,7 +120,7 @@ impl Asked {
         let Some((apart, semantic)) = self.apart.as_mut().zip(self.cache.semantic.as_ref()) else {
             return (None, None);
         };
-        let (came, found) = semantic.search(&self.cache, apart, (entropy, left)).await;
+        let (came, found) = semantic.search((&self.cache, &self.meant), apart, (entropy, left)).await;
         (Some(came), found)
     }
 

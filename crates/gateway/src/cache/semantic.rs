@@ -23,10 +23,11 @@ use tokio::sync::mpsc;
 
 use super::{
     Cache, Entry, Key,
-    similar::{Compared, Meant, Scopes, Similar, compare},
+    similar::{Compared, Meant as Found, Scopes, Similar, compare},
 };
 use crate::{
     clock::Clock,
+    meant::Meant,
     path::{Embedder, Unsaid},
     upstream::Upstream,
 };
@@ -155,17 +156,17 @@ impl Semantic {
     /// Looks for the nearest answer to other words, in no more than half of the time that is left.
     pub(super) async fn search(
         &self,
-        cache: &Cache,
+        (cache, meant): (&Cache, &Meant),
         apart: &mut Apart,
-        (entropy, left): (u64, Nanos),
+        moment: (u64, Nanos),
     ) -> (Came, Option<Similar>) {
         let all = self.scopes.lock().of(&apart.scope);
         let found = match all.is_empty() {
             true => Err(Came::Nothing),
-            false => self.nearest(all, apart, (entropy, left)).await,
+            false => self.nearest(all, apart, (meant, moment)).await,
         };
         let now = Timestamp::now();
-        let held = |(similarity_permille, it): (u16, Arc<Meant>)| {
+        let held = |(similarity_permille, it): (u16, Arc<Found>)| {
             Some(Similar { entry: cache.find(&it.key, now)?, similarity_permille, first: it.first.clone() })
         };
         let found = found.and_then(|near| near.into_iter().find_map(held).ok_or(Came::Nothing));
@@ -176,13 +177,16 @@ impl Semantic {
 
     async fn nearest(
         &self,
-        all: Vec<Arc<Meant>>,
+        all: Vec<Arc<Found>>,
         apart: &mut Apart,
-        moment: (u64, Nanos),
-    ) -> Result<Vec<(u16, Arc<Meant>)>, Came> {
+        (meant, moment): (&Meant, (u64, Nanos)),
+    ) -> Result<Vec<(u16, Arc<Found>)>, Came> {
         let unit = match &apart.unit {
             Some(unit) => unit.clone(),
-            None => apart.unit.insert(self.embed(&apart.question, moment).await?).clone(),
+            None => {
+                let said = meant.of(&self.embedder, &apart.question, moment).await;
+                apart.unit.insert(unit(said)?).clone()
+            }
         };
         match compare(all, &apart.question, &unit) {
             Compared::Near(near) => Ok(near),
@@ -191,16 +195,9 @@ impl Semantic {
         }
     }
 
-    /// Asks what a question means (SEM-1).
+    /// Asks what a question means that an answer is kept for (SEM-1).
     async fn embed(&self, question: &str, moment: (u64, Nanos)) -> Result<Arc<Unit>, Came> {
-        let said = self.embedder.vector(question, moment).await.map_err(|why| match why {
-            Unsaid::Open => Came::Open,
-            Unsaid::Busy => Came::Busy,
-            Unsaid::Failed(ResultCode::TotalTimeout) => Came::Slow,
-            Unsaid::Failed(ResultCode::DecodeFailed) => Came::Garbage,
-            Unsaid::Failed(_) => Came::Failed,
-        });
-        said.and_then(|vector| Unit::of(&vector).map(Arc::new).ok_or(Came::Garbage))
+        unit(self.embedder.vector(question, moment).await)
     }
 
     /// Keeps an answer so that it is found by its meaning, at once where that is known, else once there is time for it (SEM-2).
@@ -232,7 +229,7 @@ impl Semantic {
     fn attach(&self, job: &Job, unit: Arc<Unit>) {
         let Some(cache) = job.cache.upgrade() else { return self.count(Came::KeepFailed) };
         let (key, scope, question) = (job.key, job.apart.scope, job.apart.question.clone());
-        let meant = Arc::new(Meant { key, scope, question, unit, first: job.first.clone() });
+        let meant = Arc::new(Found { key, scope, question, unit, first: job.first.clone() });
         if !self.scopes.lock().add(&meant, self.spec.entries) {
             return self.count(Came::Garbage);
         }
@@ -243,6 +240,18 @@ impl Semantic {
     fn count(&self, came: Came) {
         self.counts[came as usize].fetch_add(1, Ordering::Relaxed);
     }
+}
+
+/// Returns the direction of what was said, or why there is none.
+fn unit(said: Result<impl AsRef<[f32]>, Unsaid>) -> Result<Arc<Unit>, Came> {
+    let said = said.map_err(|why| match why {
+        Unsaid::Open => Came::Open,
+        Unsaid::Busy => Came::Busy,
+        Unsaid::Failed(ResultCode::TotalTimeout) => Came::Slow,
+        Unsaid::Failed(ResultCode::DecodeFailed) => Came::Garbage,
+        Unsaid::Failed(_) => Came::Failed,
+    });
+    said.and_then(|vector| Unit::of(vector.as_ref()).map(Arc::new).ok_or(Came::Garbage))
 }
 
 /// Asks what the questions mean that answers are kept for, one after the other, for as long as somebody holds the cache.

@@ -180,7 +180,7 @@ impl Task {
                     self.turn(at);
                     self.happened(happened).await;
                 }
-                judged = guarding::next(&mut self.judging) => self.it.judged = Some(judged),
+                () = guarding::go_on(&mut self.judging) => {}
             }
         }
     }

@@ -32,6 +32,7 @@ impl Trigger {
             Self::Drift => "drift score",
             Self::Confidence => "mean confidence",
             Self::Guard("anomaly") => "anomalous inputs",
+            Self::Guard("distance") => "inputs of far meaning",
             Self::Guard("contract") => "inputs of another type",
             Self::Guard("fallback_risk") => "fallback risk",
             Self::Guard("missing") => "missing features",

@@ -137,6 +137,8 @@ impl<'a> Look<'a> {
                 Asks::Noise => (noisy.map(u64::from), Vec::new(), None),
                 Asks::Staleness => (age, Vec::new(), None),
                 Asks::Anomaly(rule) => self.anomaly(rule, it.threshold),
+                // Whoever says what a text means is heard of later.
+                Asks::Distance => (None, Vec::new(), None),
                 Asks::FallbackRisk => {
                     let risk = self.guard.risk.as_ref().and_then(|it| it.read(now, &seen, moves));
                     (risk, Vec::new(), None)
@@ -148,7 +150,7 @@ impl<'a> Look<'a> {
         let (read, of) = (self.rows.read as u64, self.rows.of as u64);
         let named = self.rows.strangers.iter().take(MOST_NAMED).map(|it| short(it, MOST_TOLD).into()).collect();
         let strangers = Strangers { named, all: self.rows.strangers.len() };
-        let told = Told { spec: self.guard.spec.clone(), read, of, stale: drift == 2, found, strangers };
+        let told = Told { spec: self.guard.spec.clone(), read, of, stale: drift == 2, found, meaning: None, strangers };
         let seen = self.guard.risk.is_some().then_some(seen);
         Judged { told, seen, rows: std::mem::take(&mut self.kept) }
     }

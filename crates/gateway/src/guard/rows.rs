@@ -261,6 +261,12 @@ fn cell<'a>(raw: Raw<'a>, column: &Watched) -> Cell<'a> {
     }
 }
 
+/// Brings the text of a chat to the form in which its route holds it against the reference.
+pub(super) fn question<'a>(text: Cow<'a, str>, spec: &config::Guarding) -> Cow<'a, str> {
+    let form = spec.columns.iter().find(|it| matches!(it.from, WatchedFrom::Question)).map(|it| it.unicode);
+    formed(text, form.unwrap_or(Unicode::AsItIs))
+}
+
 /// Brings a text to a form.
 fn formed(text: Cow<'_, str>, unicode: Unicode) -> Cow<'_, str> {
     let form = match unicode {

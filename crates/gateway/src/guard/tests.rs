@@ -8,7 +8,7 @@ use evenkeel_signals::{
     row::Value,
 };
 
-use super::{look::MOST_NAMED, *};
+use super::{look::MOST_NAMED, told::Came, *};
 use crate::{
     ask::Inference,
     protocol::front::Front,
@@ -103,7 +103,7 @@ fn deployment(text: &str) -> Arc<Deployment> {
 
 fn guard(text: &str) -> (Guard, Arc<Deployment>) {
     let deployment = deployment(text);
-    (Guard::new(&deployment.routes[0], true).expect("asked"), deployment)
+    (Guard::new(&deployment.routes[0], true, |_| None).expect("asked"), deployment)
 }
 
 fn asked(tensors: Vec<Tensor>) -> Question {

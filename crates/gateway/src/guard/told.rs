@@ -11,7 +11,7 @@ use evenkeel_config::{Asks, Guard, Guarding};
 use evenkeel_core::{GuardVerdict, Revision};
 use evenkeel_signals::row::RowId;
 
-use super::look::MOST_NAMED;
+use super::{look::MOST_NAMED, meaning::Meaning};
 
 /// What guards found.
 #[derive(Clone, Debug)]
@@ -25,6 +25,8 @@ pub(crate) struct Told {
     pub(crate) stale: bool,
     /// By guard, in the order of the specification.
     pub(crate) found: Vec<Found>,
+    /// How asking what its text means has ended, where somebody asked.
+    pub(crate) meaning: Option<&'static str>,
     pub(crate) strangers: Strangers,
 }
 
@@ -80,6 +82,20 @@ impl Told {
         self.spec.guards.iter().zip(&self.found)
     }
 
+    /// Takes in what came of asking what its text means.
+    pub(crate) fn hear(&mut self, meaning: Meaning) {
+        self.meaning = Some(meaning.ended);
+        for (guard, found) in self.spec.guards.iter().zip(&mut self.found).filter(|it| it.0.asks == Asks::Distance) {
+            let breached = meaning.p.is_some_and(|it| guard.asks.breached(it, guard.threshold));
+            let nearest = meaning.nearest.filter(|_| breached);
+            *found = Found {
+                value: meaning.p,
+                features: Vec::new(),
+                odd: nearest.map(|nearest| Odd { columns: Vec::new(), nearest }),
+            };
+        }
+    }
+
     /// Returns what came of each guard.
     pub(crate) fn came(&self) -> impl Iterator<Item = (&'static str, Came)> {
         self.each().map(|(guard, found)| {
@@ -128,7 +144,8 @@ impl Told {
                     .map(|(column, share)| api::Share { column: column.clone(), permille: *share })
                     .collect(),
                 nearest: found.odd.as_ref().map(|it| format!("{:016x}/{}", it.nearest.source, it.nearest.number)),
-                stale: self.stale && matches!(guard.asks, Asks::Anomaly(_)),
+                stale: self.stale && matches!(guard.asks, Asks::Anomaly(_) | Asks::Distance),
+                embedder: self.meaning.filter(|_| guard.asks == Asks::Distance).map(str::to_owned),
             }
         });
         let reference = self.spec.reference.as_ref().map(evenkeel_config::Against::name);
@@ -139,7 +156,7 @@ impl Told {
 /// Writes a number in its unit, with the places in which it was compared.
 fn written(asks: Asks, value: u64) -> String {
     let places = match asks {
-        Asks::Anomaly(_) => 6,
+        Asks::Anomaly(_) | Asks::Distance => 6,
         Asks::Missing | Asks::FallbackRisk => 4,
         Asks::Contract | Asks::Range | Asks::Unseen | Asks::Norm(_) | Asks::Noise | Asks::Staleness => {
             return value.to_string();

@@ -16,7 +16,8 @@ use crate::{
     cache::{self, Asked, Moment},
     driver::request::{Presence, Size, Submission, Terms, submit},
     gateway::Shared,
-    guard::{Guard, Judged},
+    guard::{Guard, Judged, Meaning},
+    meant::Meant,
     protocol::{front::Front, problem::Problem},
     reply::{self, Reply},
     snapshot::Applied,
@@ -107,7 +108,11 @@ async fn let_in(
             let route = &applied.deployment.revision.routes[route.index()].name;
             inference.turn = shared.sequences.name(&mut inference.infer, route, &headers).map(Box::new);
         }
-        let (judged, spent) = judge(shared, &applied, (route, &question, &body), spent).await;
+        let private = terms::private(&headers)?;
+        let (names, said) = (&applied.deployment.revision.names, applied.deployment.routes[route.index()].wants);
+        let wants = Wants { datatypes: wants::datatypes(&question), ..wants::wants(&headers, names, said)? };
+        let time = Moment { clock: shared.driver.clock, entropy, left: deadline.unwrap_or(Nanos::MAX) };
+        let meant = Arc::new(Meant::new(private || wants.regions.is_some()));
         let ask = Arc::new(Ask {
             question,
             body: body.clone(),
@@ -117,12 +122,9 @@ async fn let_in(
             created,
         });
         let front = ask.front();
-        let private = terms::private(&headers)?;
         let cache = cache::Client { no_store: cache.no_store || private, ..cache };
-        let (names, said) = (&applied.deployment.revision.names, applied.deployment.routes[route.index()].wants);
-        let wants = Wants { datatypes: wants::datatypes(&ask.question), ..wants::wants(&headers, names, said)? };
-        let time = Moment { clock: shared.driver.clock, entropy, left: deadline.unwrap_or(Nanos::MAX) };
-        let (asked, spent) = look_up(&applied, (route, wants), (&ask, &headers, cache), (time, spent)).await;
+        let (asked, spent) = look_up(&applied, (route, wants), (&ask, &headers, cache), (&meant, time, spent)).await;
+        let (judged, spent) = judge(&applied, (route, &ask), (asked.as_ref(), max_tier), (&meant, time, spent)).await;
         let bodies = shared.bodies.share(applied.deployment.server.body_bytes.0);
         let whose = cache::whose(&headers, &applied.deployment.routes[route.index()].quality.vary);
         let session = applied.deployment.routes[route.index()].session_key.as_ref();
@@ -132,7 +134,7 @@ async fn let_in(
         // None means that a reload came in between: the request is read again, as the new revision reads it, and what was
         // fetched under the old one has cost it its time all the same.
         before = spent;
-        let submission = Submission { applied, route, ask, terms, asked, judged, _held: held.clone() };
+        let submission = Submission { applied, route, ask, terms, asked, judged, meant, _held: held.clone() };
         if let Some((reply, presence)) = submit(&shared.driver, &shared.events, submission) {
             return Ok((front, reply, presence));
         }
@@ -141,17 +143,30 @@ async fn let_in(
 
 /// Judges the input of a request, where that may decide at which tier it starts; returns also what was spent on it so far.
 async fn judge(
-    shared: &Shared,
     applied: &Applied,
-    (route, question, body): (RouteId, &Question, &Bytes),
-    spent: Nanos,
+    (route, ask): (RouteId, &Ask),
+    (asked, max_tier): (Option<&Asked>, Option<u8>),
+    (meant, time, spent): (&Arc<Meant>, Moment, Nanos),
 ) -> (Option<Judged>, Nanos) {
     let Some(guard) = applied.guards[route.index()].as_deref().filter(|it| Guard::decides(it)) else {
         return (None, spent);
     };
-    let begun = shared.driver.clock.now();
-    let judged = guard.judge(question, body, (begun, question.oldest())).await;
-    (Some(judged), spent.saturating_add(shared.driver.clock.now().saturating_sub(begun)))
+    let begun = time.clock.now();
+    let of = &applied.deployment.revision.routes[route.index()];
+    let left = time.left.min(of.deadline).saturating_sub(spent);
+    let held = asked.zip(of.cache).is_some_and(|(asked, policy)| asked.holds_fresh(policy, max_tier));
+    let meaning = async {
+        match guard.weighs_meaning() {
+            true if held => Some(Meaning::LATE),
+            true => guard.meaning(&ask.body, (meant, (time.entropy, left))).await,
+            // Beside the first attempt, where it can move nothing (FAR-2).
+            false => None,
+        }
+    };
+    let judge = guard.judge(&ask.question, &ask.body, (begun, ask.question.oldest()));
+    let (mut judged, meaning) = tokio::join!(judge, meaning);
+    meaning.into_iter().for_each(|it| judged.told.hear(it));
+    (Some(judged), spent.saturating_add(time.clock.now().saturating_sub(begun)))
 }
 
 /// Looks up what is kept of a request, as one revision keeps it; returns that, and what was spent on the request so far.
@@ -159,10 +174,10 @@ async fn look_up(
     applied: &Applied,
     (route, wants): (RouteId, Wants),
     (ask, headers, client): (&Ask, &HeaderMap, cache::Client),
-    (time, spent): (Moment, Nanos),
+    (meant, time, spent): (&Arc<Meant>, Moment, Nanos),
 ) -> (Option<Asked>, Nanos) {
     let of = &applied.deployment.revision.routes[route.index()];
-    let mut asked = Asked::new(applied.caches[route.index()].as_ref(), &of.name, (ask, headers), client);
+    let mut asked = Asked::new(applied.caches[route.index()].as_ref(), &of.name, (ask, headers), (client, meant));
     asked.iter_mut().filter(|_| !applied.may_be_embedded(route, wants)).for_each(Asked::stay);
     let left = time.left.min(of.deadline).saturating_sub(spent);
     let took = match asked.as_mut().zip(of.cache) {

@@ -13,6 +13,7 @@ mod computed;
 mod connect;
 mod contracts;
 mod dialects;
+mod distance;
 mod drift;
 mod encrypted;
 mod enrich;

@@ -17,6 +17,11 @@ pub(super) fn words(it: &Input) -> Option<String> {
             share(&it.value, 4),
             share(&it.threshold, 4)
         ),
+        "distance_p" => format!(
+            "{} of usual texts mean something as far from the reference as this one, and {} are too few",
+            share(&it.value, 4),
+            share(&it.threshold, 4)
+        ),
         "missing_ratio" => {
             format!(
                 "{} of the features did not come, and {} may be missing",

@@ -340,3 +340,5 @@ fn without_a_reference_what_is_missing_is_counted_of_what_is_declared() {
     let loaded = load(&text);
     assert_eq!(asks(&loaded), [("missing", 4_000, Some(2))], "{:#?}", loaded.diagnostics);
 }
+
+mod distance;

@@ -16,7 +16,8 @@ use super::{
     Task,
     batch::{self, Batch},
     client::{Client, Presence},
-    drift, guarding,
+    drift,
+    guarding::Judging,
 };
 use crate::{
     ask::Ask,
@@ -26,6 +27,7 @@ use crate::{
     driver::{Driver, hold::Hold},
     events::Events,
     guard::Judged,
+    meant::Meant,
     reply::Reply,
     snapshot::Applied,
     splice::Sent,
@@ -39,6 +41,8 @@ pub(crate) struct Submission {
     pub(crate) terms: Terms,
     /// What its input is like, where that may decide about it.
     pub(crate) judged: Option<Judged>,
+    /// What its text means, where somebody has asked.
+    pub(crate) meant: Arc<Meant>,
     /// What it is to the cache of its route; none where nothing may be kept of it.
     pub(crate) asked: Option<Asked>,
     /// Counts the body until the request is over.
@@ -132,7 +136,7 @@ pub(crate) fn submit(
         steps: 0,
         told_at: 0,
         unread: false,
-        judging: guarding::beside(&it, driver.clock),
+        judging: Judging::beside(&it, driver.clock),
         rows: drift::Rows::default(),
         lesson: None,
         spoken: drift::Spoken::default(),

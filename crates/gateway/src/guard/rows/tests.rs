@@ -25,7 +25,7 @@ fn watched(name: &str, kind: Kind) -> Watched {
 }
 
 fn spec(columns: Vec<Watched>) -> Guarding {
-    Guarding { reference: None, columns, guards: Vec::new(), declared: None }
+    Guarding { reference: None, columns, encoder: None, guards: Vec::new(), declared: None }
 }
 
 /// The rows of a request, written out.

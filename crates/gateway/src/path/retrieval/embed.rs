@@ -75,12 +75,27 @@ impl Embedder {
         Self { upstream, model: of.model.clone(), timeout: of.timeout, clock, repute }
     }
 
+    /// Says whether it asks whom another one asks.
+    pub(crate) fn is_of(&self, repute: &Arc<Repute>) -> bool {
+        Arc::ptr_eq(&self.repute, repute)
+    }
+
+    /// Returns what is known of whom it asks: one for each model of an upstream.
+    pub(crate) fn repute(&self) -> &Arc<Repute> {
+        &self.repute
+    }
+
+    /// Returns how long it may take, where so much time is left (EMBED-1).
+    pub(crate) fn budget(&self, left: Nanos) -> Nanos {
+        self.timeout.min(left / 2)
+    }
+
     /// Asks for the vector of a question, in no more than half of the time that is left to the attempt (EMBED-1).
     pub(crate) async fn vector(&self, question: &str, (entropy, left): (u64, Nanos)) -> Result<Vec<f32>, Unsaid> {
         let Ok(_place) = self.repute.calls.try_acquire() else { return Err(Unsaid::Busy) };
         let calling = Calling::start(&self.repute.aside, self.clock, (entropy, self.timeout));
         let Some(mut calling) = calling else { return Err(Unsaid::Open) };
-        let (budget, first) = (self.timeout.min(left / 2), self.repute.first());
+        let (budget, first) = (self.budget(left), self.repute.first());
         let mut replica = first;
         let asked = self.ask_each(question, &mut replica, budget);
         let said = tokio::time::timeout(Duration::from_nanos(budget), asked).await;
