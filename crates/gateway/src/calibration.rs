@@ -8,6 +8,8 @@
 //! - `LIVE-1`: pairs hold what the tier said before any map, and both before the steps of their route (`post`): a map never learns
 //!   from itself, nor that scores end where they were clamped.
 //! - `LIVE-2`: an answer goes through one map, whole, and its record names that one.
+//! - `LIVE-3`: pairs that tell no score from another (a tier or a primary that says one thing for a while) make no map of an output:
+//!   the one that it had stays.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -88,25 +90,39 @@ impl Live {
         }
         if learnt.fresh >= ANEW {
             learnt.fresh = 0;
-            self.current.store(self.made(&learnt.learners, now));
+            let before = self.current.load_full();
+            self.current.store(self.made(&learnt.learners, now, before));
         }
     }
 
     /// Makes maps of what was learnt; none where nothing has a shape yet.
-    fn made(&self, learners: &BTreeMap<String, Learner>, now: u64) -> Option<Arc<Calibration>> {
+    fn made(
+        &self,
+        learners: &BTreeMap<String, Learner>,
+        now: u64,
+        before: Option<Arc<Calibration>>,
+    ) -> Option<Arc<Calibration>> {
+        let had = |name: &str| before.as_ref()?.maps.outputs.iter().find(|it| it.0 == name).cloned();
         let LiveCalibration { route, tier, to, keeps } = &self.of;
         let output = |(name, learner): (&String, &Learner)| {
             let map = learner.fit(now, *keeps);
+            if map.is_flat() {
+                return had(name);
+            }
             let n = learner.n(now).round() as u64;
             (map.shape() != Shape::Identity).then(|| (name.clone(), MappedScores { n, maps: vec![map] }))
         };
+        let outputs: Vec<_> = learners.iter().filter_map(output).collect();
+        if before.as_ref().is_some_and(|it| it.maps.outputs == outputs) {
+            return before;
+        }
         let maps = ScoreMaps {
             route: route.clone(),
             tier: tier.clone(),
             to: to.clone(),
             keeps: *keeps,
             as_of: learners.values().map(Learner::as_of).max().unwrap_or(0) / 1_000_000_000,
-            outputs: learners.iter().filter_map(output).collect(),
+            outputs,
         };
         let sha256 = Sha256::digest(maps.write()).into();
         (!maps.outputs.is_empty()).then(|| Arc::new(Calibration { sha256, maps: Arc::new(maps) }))
@@ -118,4 +134,68 @@ fn scores(tensor: &Tensor) -> Option<Vec<f64>> {
     let is_score = matches!(tensor.datatype(), Datatype::Fp32 | Datatype::Fp64);
     let one_a_row = tensor.shape().iter().skip(1).all(|it| *it == 1);
     (is_score && one_a_row).then(|| tensor.to_f64()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use evenkeel_signals::score_map::Match;
+
+    use super::*;
+
+    fn live(keeps: Match) -> Live {
+        Live::new(LiveCalibration { route: "r".into(), tier: "small".into(), to: "primary".into(), keeps })
+    }
+
+    /// Spread over (0, 1) without a random number: the fractional parts of multiples of a number that is no fraction.
+    fn spread(at: usize, by: f64) -> f32 {
+        (at as f64 * by).fract() as f32
+    }
+
+    /// Teaches so many pairs, by hundreds: the tier's score and the primary's.
+    fn teach(live: &Live, rows: std::ops::Range<usize>, pair: impl Fn(usize) -> (f32, f32)) {
+        for from in rows.step_by(100) {
+            let (own, first): (Vec<f32>, Vec<f32>) = (from..from + 100).map(&pair).unzip();
+            let answer = |it: &[f32]| InferAnswer::of([Tensor::from_f32("y", vec![100], it).expect("fits")]);
+            live.learn(Timestamp::from_second(1_795_651_200).expect("a time"), &answer(&first), &answer(&own));
+        }
+    }
+
+    fn map(live: &Live) -> Option<MappedScores> {
+        live.current.load().as_ref().map(|it| it.maps.outputs[0].1.clone())
+    }
+
+    /// A tier that knows half of what the primary says.
+    fn noisy(at: usize) -> (f32, f32) {
+        let (u, v) = (spread(at, 0.618_033_988_749_895), spread(at, 0.414_213_562_373_095));
+        (0.4 + 0.2 * u, f32::midpoint(u, v))
+    }
+
+    #[test]
+    fn what_a_live_map_is_to_keep_says_how_often_a_threshold_is_passed() {
+        let passed = |keeps| {
+            let live = live(keeps);
+            teach(&live, 0..4_000, noisy);
+            let map = map(&live).expect("it has learnt").maps.remove(0);
+            let above = (0..4_000).filter(|at| map.apply(f64::from(noisy(*at).0)).expect("a number") >= 0.7);
+            above.count() as f64 / 4_000.0
+        };
+        let primary = (0..4_000).filter(|at| noisy(*at).1 >= 0.7).count() as f64 / 4_000.0;
+        let (rate, mean) = (passed(Match::Rate), passed(Match::Mean));
+        assert!((rate - primary).abs() < 0.02 && mean < primary - 0.05, "{primary}: {rate} {mean}");
+    }
+
+    #[test]
+    fn live_3_pairs_that_tell_no_score_from_another_make_no_map_and_take_none_away() {
+        for keeps in [Match::Mean, Match::Rate] {
+            let live = live(keeps);
+            teach(&live, 0..1_200, |at| (noisy(at).0, 0.5));
+            assert_eq!(map(&live), None, "a primary that never moves");
+        }
+        let live = live(Match::Mean);
+        teach(&live, 0..300, noisy);
+        let (line, whole) = (map(&live).expect("a line"), live.current.load_full());
+        teach(&live, 300..3_000, |at| (noisy(at).0, 1.0 - spread(at, 0.618_033_988_749_895)));
+        assert_eq!((map(&live), line.n), (Some(line.clone()), 300));
+        assert!(live.current.load_full() == whole, "its time and its digest are those of what taught it");
+    }
 }

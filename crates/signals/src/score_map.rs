@@ -112,6 +112,16 @@ impl ScoreMap {
         &self.knots
     }
 
+    /// Says whether the pairs taught it no difference between two scores: a line without slope, or points of one height.
+    pub fn is_flat(&self) -> bool {
+        match (self.shape, self.knots.as_slice()) {
+            (Shape::Identity, _) | (_, []) => false,
+            (Shape::Platt, [(_, slope), ..]) => *slope <= 0.0,
+            (_, [first, .., last]) => first.1 >= last.1,
+            (_, [_]) => true,
+        }
+    }
+
     /// Maps a score. None for what is no number: such an answer is invalid.
     pub fn apply(&self, score: f64) -> Option<f64> {
         if !score.is_finite() {

@@ -106,11 +106,14 @@ impl Table {
     /// Returns the numbers of a column.
     ///
     /// # Errors
-    /// There is none of this name, or a cell is no number.
+    /// There is none of this name, or a cell is no number, NaN or an infinity.
     pub(crate) fn numbers(&self, name: &str) -> anyhow::Result<Vec<f64>> {
         let number = |(at, text): (usize, &str)| {
-            let number = text.trim().parse();
-            number.with_context(|| format!("line {}, column `{name}`: `{text}` is no number", self.line(at)))
+            let number = text.trim().parse().ok().filter(|it: &f64| it.is_finite());
+            number.with_context(|| {
+                let line = self.line(at);
+                format!("line {line}, column `{name}`: `{text}` is no number: leave out rows that have none")
+            })
         };
         self.column(name)?.into_iter().enumerate().map(number).collect()
     }
@@ -173,6 +176,11 @@ mod tests {
         let mut half = Table::of("truth,x\nyes,1\n,2\n ,3\nno,4").expect("a table");
         half.leave_out_untrue("truth").expect("two are left");
         assert_eq!((half.column("x").expect("a column"), half.line(1)), (vec!["1", "4"], 5));
+        for cell in ["NaN", "inf", "-Infinity", ""] {
+            let table = Table::of(&format!("id,s\n1,0.5\n2,{cell}")).expect("a table");
+            let refused = refused(table.numbers("s"));
+            assert!(refused.contains(&format!("line 3, column `s`: `{cell}` is no number")), "{refused}");
+        }
         let none = Table::of("truth\n \n \n").expect("a table").leave_out_untrue("truth").expect_err("none");
         assert!(none.to_string().contains("`truth` is empty in each of 2 rows"), "{none}");
         assert!(refused(table.numbers("b, c")).contains("line 2, column `b, c`: `say \"x\"` is no number"));

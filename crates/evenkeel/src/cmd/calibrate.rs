@@ -291,8 +291,8 @@ impl Calibrate {
         if let Some(file) = &self.svg {
             std::fs::write(file, learnt.figure().svg()).with_context(|| format!("cannot write {}", file.display()))?;
         }
-        if !learnt.is_better() {
-            output::note("the map does no better than the scores as they are: nothing is written");
+        if let Some(why) = learnt.why_not() {
+            output::note(format_args!("{why}; nothing is written"));
             return Ok(ExitCode::FAILURE);
         }
         if let Some(file) = &self.output {

@@ -97,6 +97,22 @@ fn pairs_that_are_no_numbers_teach_nothing() {
 }
 
 #[test]
+fn a_map_that_tells_no_score_from_another_says_so() {
+    let pairs = |n: usize, of: fn(f64) -> f64| spread(n).map(|it| (it, of(it))).collect::<Vec<_>>();
+    for n in [300, 3_000] {
+        for to in [Match::Mean, Match::Rate] {
+            assert!(
+                Learner::taught(0, &pairs(n, |_| 0.5)).fit(0, to).is_flat(),
+                "{n} {to:?}: a primary that never moves"
+            );
+            assert!(!Learner::taught(0, &squared(n)).fit(0, to).is_flat(), "{n} {to:?}");
+        }
+        assert!(Learner::taught(0, &pairs(n, |it| 1.0 - it)).fit(0, Match::Mean).is_flat(), "{n}: turned round");
+    }
+    assert!(!ScoreMap::identity(Scale::Value).is_flat());
+}
+
+#[test]
 fn what_could_reorder_scores_is_no_map() {
     let of = |shape, knots: &[(f64, f64)]| ScoreMap::of(shape, Scale::Probability, knots.to_vec()).is_some();
     assert!(of(Shape::Isotonic, &[(0.1, 0.2), (0.5, 0.2)]));

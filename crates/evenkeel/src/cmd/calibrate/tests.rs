@@ -276,3 +276,57 @@ fn what_was_learnt_before_is_replaced_only_where_that_is_said() {
         assert_eq!(std::fs::read(file).expect("there"), before);
     }
 }
+
+const PAIR: &str = r#"version: 1
+upstreams: {models: {protocol: oip, url: "http://127.0.0.1:1"}}
+routes:
+  score:
+    protocol: oip
+    output: {tensors: {sure: {datatype: FP32}}}
+    tiers:
+      - {name: large, oip: {upstream: models, model: m}}
+      - {name: small, oip: {upstream: models, model: n}}
+"#;
+
+/// Scores of a tier and of the primary, row by row.
+fn scores(row: impl Fn(usize) -> (String, String)) -> String {
+    (0..1_500).map(row).fold("mine,first\n".to_owned(), |text, (a, b)| format!("{text}{a},{b}\n"))
+}
+
+#[test]
+fn scores_that_teach_no_map_are_refused_or_no_better_and_nothing_is_written() {
+    let score = |row: usize, of: usize| format!("0.{:02}{:02}", drawn(row, of), drawn(row, of + 1));
+    let learn = |text: &str, keeps: &str| {
+        let folder = folder(PAIR, text);
+        let [rows, config, out] =
+            ["rows.csv", "evenkeel.yaml", "map.json"].map(|it| folder.path().join(it).display().to_string());
+        let line = ["calibrate", "score/small", &rows, "-c", &config, "-o", &out];
+        let line = [&line[..], &["--score", "mine", "--primary", "first", "--match", keeps]].concat();
+        let done = Line::try_parse_from(line).expect("a line").it.run().map_err(|it| format!("{it:#}"));
+        (done, Path::new(&out).exists())
+    };
+    for keeps in ["mean", "rate"] {
+        let learn = |text: &str| learn(text, keeps);
+        let squared = |row| {
+            let score: f64 = score(row, 1).parse().expect("a number");
+            (score.to_string(), (score * score).to_string())
+        };
+        assert_eq!(learn(&scores(squared)), (Ok(ExitCode::SUCCESS), true), "{keeps}");
+        assert_eq!(
+            learn(&scores(|row| (score(row, 1), score(row * 7_919 + 13, 5)))),
+            (Ok(ExitCode::FAILURE), false),
+            "{keeps}"
+        );
+        for (text, words) in [
+            (scores(|row| (score(row, 1), "0.5".into())), "the primary's score is 0.5 in all 1500 rows"),
+            (scores(|row| ("0.25".into(), score(row, 1))), "the tier's score is 0.25 in all 1500 rows"),
+            (
+                scores(|row| (score(row, 1), if row % 5 == 4 { "NaN".into() } else { score(row, 1) })),
+                "line 6, column `first`: `NaN` is no number",
+            ),
+        ] {
+            let (done, written) = learn(&text);
+            assert!(!written && done.as_ref().is_err_and(|it| it.contains(words)), "{words}: {done:?}");
+        }
+    }
+}
