@@ -10,7 +10,8 @@
 //!
 //! # Invariants
 //! - `DRI-1`: a place is uniform while nothing changed; equal rows share their places evenly.
-//! - `DRI-2`: an alarm latches, keeps what it saw, and all purses start anew; it ends after a time and some rows without another.
+//! - `DRI-2`: an alarm latches, keeps what it saw, and all purses start anew; it ends after a time and some rows without another,
+//!   after a longer one where those who carried it were not seen since ([`carriers`]).
 //! - `DRI-3`: replicas average, and each stands alone where it hears nothing.
 //! - `DRI-4`: a reference of fewer than 1,000 rows is refused: a discount that pays for it would leave nothing.
 //!
@@ -22,6 +23,7 @@
 //! # Source
 //! Shin, Ramdas, Rinaldo (e-detectors); Vovk, Nouretdinov, Gammerman (conformal test martingales); the bets are ours.
 
+mod carriers;
 mod delay;
 mod evidence;
 mod latch;

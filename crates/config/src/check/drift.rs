@@ -84,6 +84,7 @@ impl Checks<'_> {
             );
         }
         self.drift_outputs(key, route, (it, &reference));
+        self.drift_moved(key, route, (it, &reference));
         self.drift_replayed(key, it, &reference);
     }
 
@@ -109,6 +110,22 @@ impl Checks<'_> {
             _ => "a chat has one text, and `completion_tokens`, `finish_reason` and `refusal`",
         };
         self.warning("not-watched", &key.field("watch"), message, hint);
+    }
+
+    /// Guards that keep rows from the first tier, whose outputs for them the reference has.
+    fn drift_moved(&mut self, key: &Key, route: &Route, (it, reference): (&Drift, &Reference)) {
+        let says = |it: &Column| matches!(it.role, Role::Output | Role::Confidence);
+        let compared = it.watch.contains(&Watch::Outputs) && reference.header().schema.iter().any(says);
+        let on = route.guards.on();
+        let moving: Vec<&str> = on.iter().filter(|it| it.1.is_some()).map(|it| it.0).collect();
+        let Some(guard) = moving.first().filter(|_| compared) else { return };
+        let message = format!(
+            "`guards.{guard}`{} moves requests from the first tier: their outputs are missing from those that are compared, \
+             and the reference has such rows",
+            more(moving.len() - 1)
+        );
+        let hint = "leave `outputs` out of `watch`, or `then` out of the guards";
+        self.warning("outputs-moved", &key.field("watch"), message, hint);
     }
 
     /// What a detector would have said in the time that is held to be well.

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Culprit, Evidence, Hold, LEAST_ROWS, State, Stream, discount, latch::Latch, place, share, stream::Paid};
+use super::{
+    Culprit, Evidence, Hold, LEAST_ROWS, State, Stream, carriers::Carriers, discount, latch::Latch,
+    place, share, stream::Paid,
+};
 use crate::{
     cells::{Cells, Seasons, Value},
     eproc::{Every, Form, combined, culprits},
@@ -80,6 +83,7 @@ pub struct Panel {
     weights: Vec<f64>,
     hints: BTreeMap<u64, Hint>,
     latch: Latch,
+    carriers: Carriers,
     evidence: Option<Evidence>,
     rows: u64,
     as_of: u64,
@@ -109,6 +113,7 @@ impl Panel {
             weights,
             hints: BTreeMap::new(),
             latch: Latch::default(),
+            carriers: Carriers::default(),
             evidence: None,
             rows: 0,
             as_of: 0,
@@ -129,7 +134,7 @@ impl Panel {
             }
             seat.settle(self.as_of, hold);
         }
-        if self.latch.settle(self.as_of, self.rows, hold) {
+        if self.latch.settle(self.as_of, self.rows, self.hold()) {
             self.restart();
         }
         self.judge()
@@ -166,7 +171,7 @@ impl Panel {
     /// Reads the route: the score and what it amounts to.
     pub fn read(&self, now: u64) -> Reading<State> {
         let wealth = combined(&self.weights, &self.averaged(now));
-        let (state, wealth) = self.latch.read((now, self.rows), self.settings.hold, wealth);
+        let (state, wealth) = self.latch.read((now, self.rows), self.hold(), wealth);
         reading(state, wealth, self.rows, self.as_of)
     }
 
@@ -198,12 +203,18 @@ impl Panel {
         self.rows += other.rows;
         self.as_of = self.as_of.max(other.as_of);
         self.latch.merge(&other.latch, self.rows);
+        self.carriers.merge(&other.carriers, |it| self.seats[it].stream.rows());
         self.parts = self.parts.saturating_add(other.parts);
         let later = |it: &&Evidence| self.evidence.as_ref().is_none_or(|ours| ours.at < it.at);
         if let Some(theirs) = other.evidence.as_ref().filter(later) {
             self.evidence = Some(theirs.clone());
         }
         Ok(())
+    }
+
+    /// How long the alarm of the route lasts.
+    fn hold(&self) -> Hold {
+        self.carriers.hold(self.settings.hold, |it| self.seats[it].stream.rows())
     }
 
     /// Empties all purses.
@@ -253,6 +264,8 @@ impl Panel {
         let culprits: Vec<Culprit> = culprits(&self.weights, &wealths).into_iter().map(culprit).collect();
         let since = culprits.first().map_or(now, |it| it.since);
         let new = self.latch.alarm(now, self.rows, wealth);
+        let rows = |it: usize| self.seats[it].stream.rows();
+        self.carriers.carry(new, culprits.iter().map(|it| it.stream), self.settings.hold.rows, rows);
         let evidence = Evidence { at: now, rows: self.rows, wealth, since, culprits, new };
         self.evidence = Some(evidence.clone());
         self.restart();

@@ -180,6 +180,41 @@ fn what_of_a_reference_the_first_tier_does_not_say_is_warned_of() {
 }
 
 #[test]
+fn guards_that_keep_rows_from_the_first_tier_whose_outputs_are_compared_are_warned_of() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let written = |role| {
+        let schema =
+            vec![Column::new("x", ColumnKind::Number, Role::Input), Column::new("y", ColumnKind::Number, role)];
+        let row = |number: u64| SourceRow {
+            number,
+            at: None,
+            values: vec![Value::Number(drawn(number)), Value::Number(drawn(number + 9_999))],
+        };
+        let rows: Vec<_> = (0..4_000).map(row).collect();
+        let reference = Reference::build(&Profile::new("value", schema), [1; 32], &rows).expect("sound");
+        std::fs::write(folder.path().join("value.ref"), reference.encode()).expect("written");
+    };
+    let found = |watch: &str, guards: &str| {
+        let text = format!(
+            "version: 1\nupstreams:\n  big: {{protocol: oip, url: \"http://127.0.0.1:1\"}}\nroutes:\n  value:\n    protocol: oip\n    \
+             input: {{features: {{x: {{type: float}}}}, reference: value.ref}}\n    \
+             drift: {{watch: [{watch}], then: {{mode: observe}}}}\n    guards: {{{guards}}}\n    \
+             tiers:\n      - {{name: primary, oip: {{upstream: big, model: m}}}}\n      - {{name: last, fixed: {{outputs: {{y: 1}}}}}}\n"
+        );
+        let found = load_text("evenkeel.yaml", &text, folder.path()).diagnostics;
+        found.into_iter().filter(|it| it.code == "outputs-moved").map(|it| it.message).collect::<Vec<_>>()
+    };
+    let moves = "range: {then: {start_at: last}}, unseen: {then: {start_at: last}}";
+    written(Role::Output);
+    let warned = found("inputs, outputs", moves);
+    assert!(matches!(&warned[..], [it] if it.starts_with("`guards.range` and 1 more moves requests")), "{warned:?}");
+    assert_eq!(found("inputs", moves), [""; 0], "outputs are not compared");
+    assert_eq!(found("inputs, outputs", "range: {}"), [""; 0], "it only tells");
+    written(Role::Label);
+    assert_eq!(found("inputs, outputs", moves), [""; 0], "the reference has no outputs");
+}
+
+#[test]
 fn a_session_key_is_the_name_of_a_header_and_matters_where_drift_is_watched() {
     let keyed =
         |key: &str, drift: &str| drifting(drift).replace("    tiers:", &format!("    session_key: {key}\n    tiers:"));

@@ -82,6 +82,49 @@ fn dri_2_an_alarm_is_renewed_while_it_lasts_and_ends_after_time_and_rows() {
 }
 
 #[test]
+fn hold_2_outputs_that_are_wrong_for_good_are_tried_ever_more_rarely_and_what_is_mended_comes_back() {
+    let mut panel = panel(2, Every::Rows(10_000));
+    let (mut draw, mut held, mut back) = (Draw(3), false, Vec::new());
+    // As under `enforce`: while the alarm stands nobody asks the first tier, whose outputs the second stream is.
+    let mut rows = |panel: &mut Panel, rows: std::ops::Range<u64>, by: f64| {
+        for at in rows {
+            let alarm = panel.read(at).state == State::Drift;
+            if held && !alarm {
+                back.push(at);
+            }
+            held = alarm;
+            let (input, output) = (Value::Number(draw.uniform()), Value::Number(draw.uniform() + by));
+            panel.update(at, draw.bits(), &[Some(input), Some(output).filter(|_| !alarm)]);
+        }
+        std::mem::take(&mut back)
+    };
+    let tried = rows(&mut panel, 0..150_000, 0.4);
+    let apart: Vec<u64> = tried.windows(2).map(|it| it[1] - it[0]).collect();
+    for (apart, holds) in apart.iter().zip([2, 4, 8, 16, 32, 32, 32]) {
+        assert!((holds * 1_000..holds * 1_000 + 200).contains(apart), "{apart} {tried:?}");
+    }
+    assert!(apart.len() >= 6 && tried[0] < 1_200, "the first hold is as it is set: {tried:?}");
+    // Mended: the next try is the last one, and after the rows of a hold an alarm is as short as the first.
+    assert_eq!(rows(&mut panel, 150_000..200_000, 0.0).len(), 1);
+    let again = rows(&mut panel, 200_000..201_500, 0.4);
+    assert!(again.len() == 1 && again[0] < 201_300, "HOLD-1: {again:?}");
+}
+
+#[test]
+fn hold_1_inputs_are_seen_while_the_route_is_held_so_its_hold_stays_as_it_is() {
+    let mut panel = panel(2, Every::Rows(10_000));
+    let mut draw = Draw(3);
+    let mut from = 0;
+    for _ in 0..4 {
+        let seen = play(&mut panel, &mut draw, (1, 0.4), from..from + 1_000).expect("an alarm");
+        assert!(seen.new);
+        from = seen.at + 1_001;
+        assert_eq!(play(&mut panel, &mut draw, (1, 0.0), seen.at + 1..from), None);
+        assert!(panel.read(from).state < State::Drift);
+    }
+}
+
+#[test]
 fn a_value_that_does_not_count_changes_nothing_of_its_stream() {
     let mut panel = panel(2, Every::Rows(10_000));
     panel.update(1, 2, &[Some(Value::Number(0.4)), None]);
