@@ -92,6 +92,13 @@ pub struct Figure {
     pub assumption: String,
 }
 
+impl Figure {
+    /// Says whether it has an interval. By confidences alone there is none: `low` and `high` are the value.
+    pub fn has_interval(&self) -> bool {
+        !self.method.starts_with("label_free")
+    }
+}
+
 /// A mean without an interval.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Score {

@@ -38,7 +38,7 @@ pub(super) struct Quality {
 impl Quality {
     pub(super) fn register(&self, it: &mut Registry) {
         it.register(names::QUALITY_EVENTS, "Labels of earlier answers, by what became of them", self.count.0.clone());
-        let help = "Share of right answers, and the ends of its interval, by how it was found";
+        let help = "Share of right answers, and the ends of its interval where it has one, by how it was found";
         it.register(names::ACCURACY, help, self.accuracy.clone());
         it.register(names::ACCURACY_SAMPLES, "Rows behind that share", self.samples.clone());
         it.register(names::ACCURACY_AGE, "Time since the latest of these rows", self.age.clone());
@@ -63,7 +63,10 @@ impl Metrics {
             for figure in tier.figures() {
                 let path =
                     vec![("route", route.clone()), ("path", tier.name.clone()), ("method", figure.method.clone())];
-                for (end, value) in [("value", figure.value), ("low", figure.low), ("high", figure.high)] {
+                // What has no interval has no ends: two that are the value itself would say that it is sure.
+                let ends = [("value", figure.value), ("low", figure.low), ("high", figure.high)];
+                let told = if figure.has_interval() { &ends[..] } else { &ends[..1] };
+                for (end, value) in told.iter().copied() {
                     let labels = [path.clone(), vec![("of", end.into())]].concat();
                     accuracy.get_or_create(&labels).set(value);
                 }
@@ -80,5 +83,40 @@ impl Metrics {
             let labels = vec![("route", route), ("trigger", trigger.into())];
             self.quality.forecast.get_or_create(&labels).set(probability);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_without_an_interval_has_no_ends() {
+        let now = Timestamp::from_second(1_795_651_200).expect("a time");
+        let figure = |method: &str, half: f64| api::Figure {
+            value: 0.8,
+            low: 0.8 - half,
+            high: 0.8 + half,
+            n: 100,
+            as_of: now,
+            method: method.into(),
+            assumption: String::new(),
+        };
+        let tier = serde_json::json!({
+            "tier": 0, "name": "primary", "rows": 100, "labels": 100, "accuracy": figure("labels", 0.1),
+            "powered": figure("powered", 0.0), "label_free": figure("label_free", 0.0),
+            "label_free_recent": figure("label_free_recent", 0.0),
+        });
+        let route = serde_json::json!({"route": "r", "as_of": now, "held": 100, "forgotten": 0, "tiers": [tier]});
+        let route: api::RouteQuality = serde_json::from_value(route).expect("it is one");
+        let (metrics, mut registry, mut text) = (Metrics::new(), Registry::default(), String::new());
+        metrics.quality.register(&mut registry);
+        metrics.quality(now, &[Arc::new(route)]);
+        prometheus_client::encoding::text::encode(&mut text, &registry).expect("text");
+        let said = |method: &str| {
+            ["value", "low", "high"].map(|of| text.contains(&format!("method=\"{method}\",of=\"{of}\"}}")))
+        };
+        assert_eq!([said("labels"), said("powered")], [[true; 3]; 2], "{text}");
+        assert_eq!([said("label_free"), said("label_free_recent")], [[true, false, false]; 2], "{text}");
     }
 }
