@@ -3,6 +3,7 @@
 //! What a reference is, and what is computed of it, is `evenkeel_signals::reference`; here rows are read, and words are found.
 
 pub(crate) mod against;
+mod alarms;
 pub(crate) mod build;
 mod cell;
 mod infer;

@@ -144,6 +144,11 @@ impl RowScore {
         self.calibration.standing(false_alarm_rate, self.rows)
     }
 
+    /// Returns what the false-alarm rate really is, at most, in 95 of 100 references of this size.
+    pub fn rate_at_most(&self, false_alarm_rate: f64) -> f64 {
+        self.calibration.rate_at_most(false_alarm_rate)
+    }
+
     /// Returns how features become columns.
     pub fn encoder(&self) -> &Encoder {
         &self.encoder

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use crate::{
     cells::{Cells, Value},
-    drift::{self, Group, Hold, LEAST_ROWS, Panel, Settings, Stream, Watched},
+    drift::{self, Delay, Group, Hold, LEAST_ROWS, Panel, Settings, Stream, Watched},
     eproc::{Every, Form},
     reference::{ColumnKind, Reference, Role, Scalar},
     row::{self, RowId},
@@ -62,6 +62,8 @@ pub struct Replayed {
     pub alarms: u64,
     /// Who carried alarms, the most frequent first, with how often.
     pub culprits: Vec<(String, u64)>,
+    /// The wanted interval in rows, where as many come in a time as came in the reference.
+    pub every_rows: u64,
 }
 
 impl Replayed {
@@ -165,7 +167,24 @@ pub fn replay(reference: &Reference, asked: Asked) -> Option<Replayed> {
     culprits.sort_by_key(|it| std::cmp::Reverse(it.1));
     let span = |it: &[Sampled<'_>]| Some(it.last()?.1?.saturating_sub(it.first()?.1?));
     let span_ns = timed.then(|| span(&rows)).flatten();
-    Some(Replayed { every, rows: rows.len() as u64, span_ns, alarms, culprits })
+    let every_rows = span_ns.map_or(ROWS, |it| per(asked.every_ns, reference.header().rows.all, it));
+    Some(Replayed { every, rows: rows.len() as u64, span_ns, alarms, culprits, every_rows })
+}
+
+/// How many rows come in a time, if so many came in so long.
+fn per(time: u64, rows: u64, span: u64) -> u64 {
+    u64::try_from(u128::from(time) * u128::from(rows) / u128::from(span.max(1))).unwrap_or(u64::MAX).max(1)
+}
+
+/// Returns how long shifts go unnoticed of the watched scalar that weighs least, where it alone moves, at so many rows from one false
+/// alarm to the next; none where nothing is watched.
+///
+/// # Cost
+/// As [`drift::delay`].
+pub fn delay(reference: &Reference, asked: Asked, every_rows: u64) -> Option<Delay> {
+    let every = Every::Rows(every_rows);
+    let watch = Watch::of(reference, (asked, every), true, Hold { nanos: 0, rows: 0 })?;
+    Some(watch.panel.delay(every_rows))
 }
 
 /// The places of scalars among the values of a sampled row, which has the public ones alone.

@@ -377,23 +377,24 @@ fn on<T>(guards: &Guards, of: impl Fn(&Guards) -> Option<&Switch<T>>) -> Option<
 
 /// Says what is wrong with a rate at a reference, and whether it could never find anything, though there are rows enough for a score.
 fn standing(rate: f64, reference: &Reference) -> Result<(), (bool, String)> {
-    stands(reference.row_score().ok().map(|score| score.standing(rate)))
+    stands(reference.row_score().ok().map(|score| (score.standing(rate), score.rate_at_most(rate))))
 }
 
 /// Says what is wrong with how a score stands at a rate; none where there is no score.
 pub(super) fn stands(standing: Option<Standing>) -> Result<(), (bool, String)> {
     match standing {
-        Some(Standing::Sound) => Ok(()),
-        Some(Standing::Thin { expected }) => {
+        Some((Standing::Sound, _)) => Ok(()),
+        Some((Standing::Thin { expected }, most)) => {
             let message = format!(
-                "{expected:.1} calibrating rows are expected beyond this rate, fewer than 5: the rate that comes out may be far from it"
+                "{expected:.1} calibrating rows are expected beyond this rate, fewer than 5: the rate that comes out may be far from it, \
+                 with one reference in twenty above {most:.2e}"
             );
             Err((false, message))
         }
-        Some(Standing::Refused { needed }) => {
+        Some((Standing::Refused { needed }, _)) => {
             Err((true, format!("no row could ever be called anomalous: {needed} calibrating rows are needed for that")))
         }
-        Some(Standing::GuardsOnly { rows }) => {
+        Some((Standing::GuardsOnly { rows }, _)) => {
             Err((false, format!("the reference has {rows} rows, and a row score needs 1,000: rows are not scored")))
         }
         None => Err((false, "the reference has no row score: rows are not scored".into())),

@@ -204,6 +204,19 @@ fn labels_answers_and_times_are_kept_apart_and_seasons_want_times() {
     let shown = out(&folder.profile(&["show", "@a.ref"]));
     assert!(shown.contains("from 2026-03-01T00:00:00Z to 2026-03-28T23:00:00Z: 28 d"), "{shown}");
     assert!(shown.contains("false alarms replayed: none in 28 d"), "{shown}");
+    // 30 days at 3,000 rows in 28: an output alone of three streams, with a third of the weight at the least.
+    let told = folder.json(&["show", "@a.ref"]);
+    let rows = |of: &str| told["unnoticed_rows"][of].as_u64().expect("it is noticed");
+    assert!(rows("quarter") > rows("half") && rows("half") > rows("whole") && rows("whole") > 10, "{told}");
+    let line = format!(
+        "{} rows by ¼ of its standard deviation, {} by ½, {} by 1 (",
+        rows("quarter"),
+        rows("half"),
+        rows("whole")
+    );
+    assert!(shown.contains(&line), "{shown}");
+    let more = folder.json(&["show", "@a.ref", "--false-alarm-every", "3000d"]);
+    assert!(more["unnoticed_rows"]["whole"].as_u64() > Some(rows("whole")), "rarer alarms are later ones: {more}");
     let output = folder.profile(&["@a.jsonl", "-o", "@b.ref", "--seasons", "week", "--drop", "at"]);
     assert!(
         output.status.code() == Some(2) && err(&output).contains("name their column by --time"),

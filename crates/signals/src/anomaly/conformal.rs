@@ -1,9 +1,14 @@
 //! Conformal: how many of the rows that calibrate are as far as this one.
 
+use crate::math;
+
 /// Rows of a reference below which only guards judge.
 const ENOUGH: u64 = 1_000;
 /// Expected calibrating rows beyond a threshold: below, the rate that comes out may be far from the one that was asked for.
 const SOLID: f64 = 5.0;
+
+/// One reference of twenty may have a greater rate than is said.
+const SELDOM: f64 = 0.05;
 
 /// A p-value as it was counted: exact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +76,38 @@ impl Calibration {
     /// Returns the scores, ascending.
     pub fn scores(&self) -> &[f32] {
         &self.0
+    }
+
+    /// Returns what the false-alarm rate really is, at most, in 95 of 100 references of this size. A rate is promised on average over
+    /// references; that of one is `Beta(l, n+1−l)`, `l = ⌊α(n+1)⌋`. 0 where no row could ever be called anomalous.
+    ///
+    /// # Source
+    /// Vovk 2012. For whole `l` a Beta law lies below `x` as often as `l` or more of `n` draws do.
+    pub fn rate_at_most(&self, false_alarm_rate: f64) -> f64 {
+        let n = self.0.len();
+        #[expect(clippy::cast_precision_loss, reason = "a count of rows")]
+        let rows = n as f64;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+        let beyond = ((false_alarm_rate * (rows + 1.0)) as usize).min(n);
+        if beyond == 0 {
+            return 0.0;
+        }
+        let fewer = |x: f64| {
+            let odds = math::ln(x) - math::ln(1.0 - x);
+            let (mut term, mut sum, mut drawn) = (rows * math::ln(1.0 - x), 0.0, 0.0);
+            for _ in 0..beyond {
+                sum += math::exp(term);
+                term += odds + math::ln((rows - drawn) / (drawn + 1.0));
+                drawn += 1.0;
+            }
+            sum
+        };
+        let (mut low, mut high) = (0.0, 1.0);
+        for _ in 0..40 {
+            let middle = f64::midpoint(low, high);
+            if fewer(middle) > SELDOM { low = middle } else { high = middle }
+        }
+        high
     }
 
     /// Says what a false-alarm rate can be had for, of a reference with so many rows.

@@ -143,6 +143,23 @@ fn many_columns_are_compared_as_64_and_explained_as_they_are() {
 }
 
 #[test]
+fn the_rate_of_one_reference_is_told_by_the_law_that_it_has() {
+    let of = |n: usize| Calibration::of(vec![1.0; n]).expect("sound");
+    // Quantiles of Beta(l, n + 1 − l) at .95, by bisection of the binomial law in another program.
+    for (n, rate, most) in [
+        (2_000, 0.01, 0.013_908_654),
+        (10_000, 0.001, 0.001_569_995),
+        (2_000, 0.001, 0.002_369_713),
+        (708, 0.01, 0.016_657_594),
+        (99, 0.05, 0.090_073_558),
+    ] {
+        let found = of(n).rate_at_most(rate);
+        assert!((found - most).abs() < 1e-8, "{n} {rate}: {found}");
+    }
+    assert_eq!([of(98).rate_at_most(0.01), of(0).rate_at_most(0.5), of(10).rate_at_most(f64::NAN)], [0.0; 3]);
+}
+
+#[test]
 fn bad_references_get_a_verdict_or_a_refusal() {
     assert_eq!(fit(&[], &[]), Err(Unfit::NoFeatures));
     assert_eq!(fit(&numbers(1), &[]), Err(Unfit::NoRows));

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    Culprit, Evidence, Hold, LEAST_ROWS, State, Stream, carriers::Carriers, discount, latch::Latch,
+    Culprit, Delay, Evidence, Hold, LEAST_ROWS, State, Stream, carriers::Carriers, delay, discount, latch::Latch,
     place, share, stream::Paid,
 };
 use crate::{
@@ -173,6 +173,24 @@ impl Panel {
         let wealth = combined(&self.weights, &self.averaged(now));
         let (state, wealth) = self.latch.read((now, self.rows), self.hold(), wealth);
         reading(state, wealth, self.rows, self.as_of)
+    }
+
+    /// Returns how long shifts go unnoticed of the stream that weighs least, where it alone moves and is a normal scalar, at so many
+    /// rows for T: it needs as many times an alarm's wealth as its weight goes into 1.
+    ///
+    /// # Cost
+    /// As [`delay`].
+    pub fn delay(&self, every_rows: u64) -> Delay {
+        let weight = self.weights.iter().copied().fold(1.0, f64::min);
+        let rows = self.seats.iter().flat_map(|it| &it.watched.cells).map(|it| it.rows()).min().unwrap_or(0);
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "saturates"
+        )]
+        let alone = (every_rows as f64 / weight) as u64;
+        delay(alone, rows, self.settings.enforced)
     }
 
     /// Reads one stream by its place; none where there is none, or no row yet.

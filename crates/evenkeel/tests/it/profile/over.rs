@@ -101,4 +101,13 @@ fn what_cannot_be_scored_says_why_and_what_would_mend_it() {
     folder.write("few.csv", rows);
     let shown = out(&folder.profile(&["@few.csv", "-o", "@b.ref"]));
     assert!(shown.contains("1000 rows would have to calibrate, a quarter of all: take 4000 rows and more"), "{shown}");
+    assert!(!shown.contains("19 of 20"), "nothing can be called anomalous: {shown}");
+    let shown = out(&folder.profile(&["@few.csv", "-o", "@c.ref", "--false-alarm-rate", "0.05"]));
+    // 500 rows calibrate: Beta(25, 476).
+    assert!(
+        shown.contains(
+            "at a false-alarm rate of 0.05: sound; 19 of 20 references of this size have one of at most 0.06"
+        ),
+        "{shown}"
+    );
 }
