@@ -70,6 +70,9 @@ impl std::fmt::Display for Place {
     }
 }
 
+/// Bytes of a row at most: what is longer is none.
+const LONGEST: u64 = 256 << 20;
+
 impl Source {
     /// Looks at a file: what it is written in, and its digest.
     ///
@@ -117,7 +120,7 @@ impl Source {
     }
 
     fn counted(&self, file: File) -> Counted {
-        Counted { file: BufReader::with_capacity(1 << 18, file), read: 0, of: self.bytes, quotes: 0 }
+        Counted { file: BufReader::with_capacity(1 << 18, file), read: 0, of: self.bytes, quotes: 0, left: u64::MAX }
     }
 }
 
@@ -162,6 +165,8 @@ pub(super) struct Counted {
     of: u64,
     /// Quotes that were read.
     quotes: usize,
+    /// Bytes that may still be read, for whoever bounds a row by them.
+    left: u64,
 }
 
 impl Counted {
@@ -172,7 +177,12 @@ impl Counted {
 
 impl Read for Counted {
     fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
-        let read = self.file.read(into)?;
+        if self.left == 0 {
+            return Err(std::io::Error::other("no row is as long as that"));
+        }
+        let most = usize::try_from(self.left).map_or(into.len(), |it| it.min(into.len()));
+        let read = self.file.read(&mut into[..most])?;
+        self.left -= read as u64;
         self.read += read as u64;
         self.quotes += into[..read].iter().filter(|it| **it == b'"').count();
         Ok(read)

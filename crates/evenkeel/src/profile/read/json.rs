@@ -9,10 +9,8 @@ use anyhow::{bail, ensure};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
-use super::{Cell, Counted, Place, Rows};
+use super::{Cell, Counted, LONGEST, Place, Rows};
 
-/// Bytes of a line at most: what is longer is no row.
-const LONGEST: u64 = 256 << 20;
 /// Columns at most: what has more has names for values.
 const COLUMNS: usize = 10_000;
 
