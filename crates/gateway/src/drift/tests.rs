@@ -1,6 +1,6 @@
 //! Watchers over rows that are made by seed: what is like the reference, what has moved, and what is not compared.
 
-use evenkeel_config::{Answers, DriftWatch};
+use evenkeel_config::{Answers, Drift, DriftWatch};
 use evenkeel_signals::{
     anomaly::RowScore,
     drift::{Hold, Refused, Settings, State},
@@ -10,6 +10,7 @@ use evenkeel_signals::{
 };
 
 use super::{
+    monitor::{Made, Monitor},
     plan::{Of, Plan},
     row::{Held, Lot, Row, drawn},
     watcher::Watcher,
@@ -187,4 +188,32 @@ fn watch_1_what_has_too_few_rows_is_named_and_not_compared() {
     let (name, rows) = &watcher.plan().too_few[0];
     assert_eq!((name.as_str(), watcher.plan().too_few.len()), ("row_score", 1));
     assert!((400..1_000).contains(rows), "{rows}");
+}
+
+#[tokio::test]
+async fn the_wanted_interval_of_a_route_says_how_soon_it_alarms() {
+    let reference = reference(5_000, Repeats::Never, false);
+    let score = reference.row_score().ok();
+    let rows = async |every: u64| {
+        let drift = Drift { every, hold: (60 * SECOND, 100), enforced: false, watch: ALL };
+        let (route, primary) = ("value".to_owned(), "primary".to_owned());
+        let made = Made { route, reference: [0; 32], drift, primary, tensors: true, sure: None };
+        let monitor = Monitor::start(made, &reference).expect("there is something to watch");
+        for n in 0..2_000 {
+            monitor.offer(n, || row(&score, (n, n * SECOND), false, |values| values[1] += 0.3));
+            let standing = loop {
+                let standing = monitor.standing(n * SECOND);
+                if standing.seen.as_ref().is_some_and(|it| it.rows > n) {
+                    break standing;
+                }
+                tokio::task::yield_now().await;
+            };
+            if standing.alarm.is_some() {
+                return n;
+            }
+        }
+        panic!("no alarm within 2,000 rows");
+    };
+    let found = [rows(HOUR).await, rows(24 * HOUR).await, rows(300 * 24 * HOUR).await];
+    assert!(found[0] < found[1] && found[1] < found[2], "{found:?}");
 }

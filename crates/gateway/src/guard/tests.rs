@@ -214,6 +214,24 @@ async fn guard_1_each_guard_names_the_features_in_breach_and_no_value() {
 }
 
 #[tokio::test]
+async fn an_embedding_may_be_too_short_as_well_as_too_long() {
+    let breached = async |norm: &str, vector| {
+        let (guard, deployment) = guard(&ROUTE.replace("norm: {max: 2}", norm));
+        let said = said(&guard, &deployment, &asked(row(50.0, "de", vector))).await;
+        said.into_iter().find(|it| it.guard == "norm").expect("on").breached
+    };
+    for (norm, expected) in [
+        ("norm: {min: 1, max: 2}", [true, false, true]),
+        ("norm: {max: 2}", [false, false, true]),
+        ("norm: {min: 1}", [true, false, false]),
+    ] {
+        let found =
+            [breached(norm, [0.3, 0.4]).await, breached(norm, [0.6, 0.9]).await, breached(norm, [3.0, 4.0]).await];
+        assert_eq!(found, expected, "{norm}");
+    }
+}
+
+#[tokio::test]
 async fn the_age_of_the_oldest_feature_is_held_against_the_greatest_that_it_may_have() {
     let enriched = ROUTE
         .replace("upstreams: {", "upstreams: {feast: {protocol: feast, url: \"http://127.0.0.1:2\"}, ")

@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_million_categories_are_bounded_and_nothing_is_unseen() {
-        let names: Vec<String> = (0..70_000).map(|at| at.to_string()).collect();
+        let names: Vec<String> = (0..1_000_000).map(|at| at.to_string()).collect();
         let (it, _) = chosen(&names.iter().map(String::as_str).collect::<Vec<_>>());
         assert_eq!((it.cells(), it.others()), (2, None));
         assert_eq!([it.cell("7"), it.cell("new")], [0, 0]);

@@ -219,3 +219,19 @@ fn dri_4_what_cannot_be_watched_is_refused_by_name() {
         assert_eq!(Panel::new(settings(Every::Rows(9)), given).err(), Some(refused));
     }
 }
+
+#[test]
+fn names_by_the_million_are_what_was_never_seen_and_leave_nothing_behind() {
+    let known: Vec<String> = (0..2_000).map(|at| (at % 20).to_string()).collect();
+    let cells = Arc::new(Cells::categories(known.iter().map(|it| Value::Category(it))));
+    let watched = || vec![Watched { name: "feature:key".into(), weight: 1.0, cells: vec![cells.clone()] }];
+    let of = || Panel::new(settings(Every::Rows(10_000)), watched()).expect("sound");
+    let (mut million, mut one) = (of(), of());
+    for at in 0..1_000_000_u64 {
+        let lot = at.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        million.update(at, lot, &[Some(Value::Category(&format!("key {at}")))]);
+        one.update(at, lot, &[Some(Value::Category("another"))]);
+    }
+    assert_eq!((million.read(1_000_000).state, million.read(1_000_000).samples), (State::Drift, 1_000_000));
+    assert!(million == one, "a million names, or one: the same state to the bit");
+}
