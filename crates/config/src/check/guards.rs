@@ -380,8 +380,8 @@ fn standing(rate: f64, reference: &Reference) -> Result<(), (bool, String)> {
     stands(reference.row_score().ok().map(|score| (score.standing(rate), score.rate_at_most(rate))))
 }
 
-/// Says what is wrong with how a score stands at a rate; none where there is no score.
-pub(super) fn stands(standing: Option<Standing>) -> Result<(), (bool, String)> {
+/// Says what is wrong with how a score stands at a rate, and how high that may really be; none where there is no score.
+pub(super) fn stands(standing: Option<(Standing, f64)>) -> Result<(), (bool, String)> {
     match standing {
         Some((Standing::Sound, _)) => Ok(()),
         Some((Standing::Thin { expected }, most)) => {

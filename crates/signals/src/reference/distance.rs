@@ -108,6 +108,11 @@ impl Distance {
         self.score.kept().ids.get(score.nearest).copied()
     }
 
+    /// Returns what the false-alarm rate really is, at most, in 95 of 100 references of this size.
+    pub fn rate_at_most(&self, false_alarm_rate: f64) -> f64 {
+        self.score.rate_at_most(false_alarm_rate)
+    }
+
     /// Says what it may be used for at a false-alarm rate.
     pub fn standing(&self, false_alarm_rate: f64) -> Standing {
         self.score.standing(false_alarm_rate)

@@ -45,7 +45,7 @@ impl Checks<'_> {
             let written = key.field("false_alarm_rate");
             let at = if self.report.is_written(&written) { &written } else { &of };
             let hint = "make the reference of more rows, raise the rate of `distance`, or write `distance: off`";
-            let standing = stands(Some(distance.standing(rate)));
+            let standing = stands(Some((distance.standing(rate), distance.rate_at_most(rate))));
             // What nobody has asked for is no mistake where it cannot be had.
             self.thin(at, standing.map_err(|it| (it.0 && asked.is_some(), it.1)), hint);
         }
