@@ -279,6 +279,11 @@ impl Outside {
         self.votes.get(file).cloned().expect("checked: what was learnt is there and right")
     }
 
+    /// Returns a reference where it was fetched and is right.
+    pub(crate) fn known_reference(&self, file: &str) -> Option<&Arc<Reference>> {
+        self.references.get(file)
+    }
+
     /// Returns a reference that was fetched.
     pub(crate) fn reference(&self, file: &str) -> Arc<Reference> {
         self.references.get(file).cloned().expect("checked: the reference is there and right")

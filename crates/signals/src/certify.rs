@@ -10,12 +10,13 @@
 //! ```
 //!
 //! # Guarantee
-//! P(extra risk of the chosen policy > ε) ≤ δ, for any loss and any number of rows, if rows are like those to come and the policies were
-//! ordered without these rows. It is *extra risk against the primary*: it says nothing of the primary's own errors.
+//! P(extra risk of the chosen policy > ε) ≤ δ, for any loss and any number of rows, if rows are like those to come, in an order that does
+//! not depend on what they lose, and the policies were ordered without these rows. It is *extra risk against the primary*: it says nothing of the primary's own errors.
 //!
 //! # Invariants
 //! - `CERT-1`: the walk stops at the first policy that does not pass; none after it is taken, however good.
-//! - `CERT-2`: a policy passes at the first row at which the odds reach 1/δ; what comes later does not take it back (Ville).
+//! - `CERT-2`: a policy passes at the first row at which the odds reach 1/δ; what comes later does not take those odds back (Ville). It
+//!   does not pass whose mean extra loss on all rows is above ε: nobody is promised what these very rows do not show.
 //! - `CERT-3`: the first tuning of a route has the whole δ, the k-th one δ_k = 6δ/(π²k²): all re-tunings together err with at most .393 δ,
 //!   and with the first one with at most 1.393 δ.
 //! - `CERT-4`: a certificate says valid, void since when and because of what, or expired; never a bare yes.
@@ -24,9 +25,11 @@
 //! Learn then Test: Angelopoulos, Bates, Candès, Jordan, Lei 2021, with e-values in place of p-values; fixed-sequence testing.
 
 mod certificate;
+mod thresholds;
 mod walk;
 
 pub use certificate::{Alarm, Because, Certificate, Issue, Standing};
+pub use thresholds::{Answers, AtLeast, Tuned, Untunable, digest, order, tune};
 pub use walk::{Passed, Walk, walk};
 
 /// ε and δ of a promise.

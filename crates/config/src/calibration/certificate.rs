@@ -36,8 +36,11 @@ pub struct Certified {
     pub delta: f64,
     /// The same.
     pub tuning: u32,
-    /// SHA-256 of the file of rows, in hexadecimal digits.
+    /// The digest of the rows, in hexadecimal digits: the same in whatever order they stood in their file.
     pub rows: String,
+    /// The digest of the reference that the route had, in hexadecimal digits; none where it had none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
     /// How many rows there were.
     pub n: u64,
     /// The row at which it passed.
@@ -78,6 +81,7 @@ impl Certified {
             delta: 0.0,
             tuning: 1,
             rows: String::new(),
+            reference: None,
             n: 0,
             passed_at: 0,
             extra_loss: 0.0,

@@ -4,6 +4,7 @@
 use super::Checks;
 use crate::{
     calibration::{Certified, CertifiedTier},
+    compile::digest::hex,
     compile::vote::model,
     outside::Outside,
     schema::{
@@ -98,7 +99,7 @@ pub(crate) fn void(certified: &Certified, route: &Route, outside: &Outside) -> O
         calibration: tier.accept.as_ref().and_then(|it| outside.checksum(it.calibration.as_ref()?)),
     };
     let last = certified.tiers.len().saturating_sub(1);
-    certified.tiers.iter().enumerate().find_map(|(at, of)| {
+    let other = certified.tiers.iter().enumerate().find_map(|(at, of)| {
         let now = route.tiers.get(at).map(here).unwrap_or_default();
         match () {
             () if now.name != of.name => {
@@ -112,5 +113,15 @@ pub(crate) fn void(certified: &Certified, route: &Route, outside: &Outside) -> O
             }
             () => None,
         }
-    })
+    });
+    other.or_else(|| another_reference(certified.reference.as_ref()?, route, outside))
+}
+
+/// Says how the reference of a route is no longer that of its certificate, whose rows were like it; none where it is.
+fn another_reference(then: &str, route: &Route, outside: &Outside) -> Option<String> {
+    let Some(file) = route.input.as_ref().and_then(|it| it.reference.as_ref()) else {
+        return Some("the route had a reference when it was issued, and has none".into());
+    };
+    let now = outside.known_reference(file).map(|it| hex(&it.digest()));
+    (now.as_deref() != Some(then)).then(|| "the route has another reference since it was issued".into())
 }

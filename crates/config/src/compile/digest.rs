@@ -160,7 +160,7 @@ fn with_content(canonical: &mut Value, tier: &Tier, outside: &Outside) {
 }
 
 /// Writes bytes as hexadecimal digits.
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 

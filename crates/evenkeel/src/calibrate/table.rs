@@ -71,6 +71,12 @@ impl Table {
         Ok(())
     }
 
+    /// Returns the bytes of each row, whatever way it was quoted: a digest of it does not depend on where it stands.
+    pub(crate) fn bytes(&self) -> Vec<Vec<u8>> {
+        let cell = |cell: &String| [&(cell.len() as u64).to_be_bytes()[..], cell.as_bytes()].concat();
+        self.rows.iter().map(|row| row.iter().flat_map(cell).collect()).collect()
+    }
+
     /// Returns the line of the file in which a row begins.
     pub(crate) fn line(&self, row: usize) -> usize {
         self.lines[row]

@@ -6,7 +6,7 @@ use std::{path::PathBuf, process::ExitCode, str::FromStr};
 use anyhow::{Context, ensure};
 use clap::Args;
 use evenkeel_config::{Certified, CertifiedTier, Deployment, PathSpec};
-use evenkeel_signals::certify::Terms;
+use evenkeel_signals::certify::{Answers, AtLeast, Terms, Tuned, digest, order, tune};
 use jiff::Timestamp;
 
 use super::{
@@ -14,12 +14,10 @@ use super::{
     over::{Made, may_write},
 };
 use crate::{
-    calibrate::{
-        confidence,
-        table::Table,
-        thresholds::{Asked, Given, Tuned, tune},
-    },
-    output, wire,
+    calibrate::{confidence, table::Table, thresholds::Found},
+    output,
+    profile::hex,
+    wire,
 };
 
 /// Seconds of a day.
@@ -29,8 +27,9 @@ const DAY: u64 = 86_400;
 /// its last model, and writes that down as a certificate.
 ///
 /// Its models, from the first that is asked to the last, have answered each row; all but the last have an `accept.calibration`, which
-/// other rows have taught. Nothing is applied: the threshold and the certificate are yours to write into the configuration. Exit code
-/// 1: no threshold keeps the promise on so many rows, and nothing is written.
+/// other rows have taught. In which order rows stand in the file does not matter. Nothing is applied: the threshold and the certificate
+/// are yours to write into the configuration. Exit code 1: no threshold keeps the promise on so many rows, or none that spares the last
+/// model a row, and nothing is written.
 #[derive(Debug, Args)]
 pub(super) struct Tune {
     /// The route.
@@ -128,27 +127,28 @@ impl Tune {
         let (mut table, sha256) = Table::read_whole(&self.rows)?;
         self.taught_by_others(&models, &sha256)?;
         table.leave_out_untrue(&self.truth)?;
-        let rows = self.asked(&table, &models)?;
+        let (rows, of_rows) = self.drawn(&table, &models)?;
         let costs = self.costs()?;
-        let tuned = tune(&rows, &costs, terms)?;
+        let found = Found(tune(&rows, &costs, terms)?);
         let last = self.tier.last().map_or("", |it| it.tier.as_str());
-        if let Some(few) = tuned.few() {
-            output::note(format_args!("warning: {few}"));
+        for doubt in found.few().into_iter().chain(found.dearer(last)) {
+            output::note(format_args!("warning: {doubt}"));
         }
         match self.json {
-            true => output::line(tuned.json())?,
-            false => output::line(tuned.table(last).trim_end())?,
+            true => output::line(found.json())?,
+            false => output::line(found.table(last).trim_end())?,
         }
         if let Some(file) = &self.svg {
-            let drawn = tuned.figure(&self.route, last).svg();
+            let drawn = found.figure(&self.route, last).svg();
             std::fs::write(file, drawn).with_context(|| format!("cannot write {}", file.display()))?;
         }
-        let Some(certified) = self.certified(&tuned, &models, sha256)? else {
-            output::note("no threshold keeps the promise on so many rows: nothing is written");
+        let Some(certified) = self.certified(&found.0, &models, of_rows)? else {
+            output::note(format_args!("{}: nothing is written", found.refused().unwrap_or("nothing is promised")));
             return Ok(ExitCode::FAILURE);
         };
         if let Some(file) = &self.output {
             may_write(file, Made::Certificate, [self.rows.as_path(), self.config.as_path()], self.force)?;
+            let certified = Certified { reference: self.reference(whole), ..certified };
             std::fs::write(file, certified.write()).with_context(|| format!("cannot write {}", file.display()))?;
         }
         Ok(ExitCode::SUCCESS)
@@ -185,6 +185,13 @@ impl Tune {
         Ok(models)
     }
 
+    /// Returns the digest of the route's reference, where it has one.
+    fn reference(&self, whole: &Deployment) -> Option<String> {
+        let at = whole.revision.route(&self.route)?.index();
+        let against = whole.routes[at].guarding.as_ref()?.reference.as_ref()?;
+        Some(hex(&against.0.digest()))
+    }
+
     /// Refuses rows that have taught a calibration: on them a model looks better than it is.
     fn taught_by_others(&self, models: &[&PathSpec], sha256: &str) -> anyhow::Result<()> {
         for (it, model) in self.tier.iter().zip(&models[..models.len() - 1]) {
@@ -206,9 +213,18 @@ impl Tune {
         Ok(())
     }
 
-    /// Reads the rows that every model has answered.
-    fn asked(&self, table: &Table, models: &[&PathSpec]) -> anyhow::Result<Vec<Asked>> {
-        let mut rows: Vec<Asked> = (0..table.len()).map(|_| Asked { answers: Vec::new() }).collect();
+    /// Reads the rows that every model has answered, in an order that is drawn by what stands in them; and returns the digest of them, which
+    /// does not depend on any order either.
+    fn drawn(&self, table: &Table, models: &[&PathSpec]) -> anyhow::Result<(Vec<Answers>, String)> {
+        let (mut rows, bytes) = (self.answers(table, models)?, table.bytes());
+        let mut take = |at: usize| std::mem::replace(&mut rows[at], Answers { answers: Vec::new() });
+        let drawn = order(&bytes).into_iter().map(&mut take).collect();
+        Ok((drawn, hex(&digest(&bytes))))
+    }
+
+    /// Reads the rows that every model has answered, as they stand in the file.
+    fn answers(&self, table: &Table, models: &[&PathSpec]) -> anyhow::Result<Vec<Answers>> {
+        let mut rows: Vec<Answers> = (0..table.len()).map(|_| Answers { answers: Vec::new() }).collect();
         let truths = table.column(&self.truth)?;
         for (it, model) in self.tier.iter().zip(models) {
             let answers = table.column(&it.answer)?;
@@ -240,7 +256,6 @@ impl Tune {
     /// Writes down what is promised, where something is.
     fn certified(&self, tuned: &Tuned, models: &[&PathSpec], rows: String) -> anyhow::Result<Option<Certified>> {
         let Some(taken) = tuned.taken() else { return Ok(None) };
-        let hex = |bytes: &[u8]| bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
         let tier = |(it, model): (&Named, &&PathSpec)| CertifiedTier {
             name: it.tier.clone(),
             model: model.model.clone(),
@@ -249,7 +264,7 @@ impl Tune {
         let mut tiers: Vec<_> = self.tier.iter().zip(models).map(tier).collect();
         // What the last one is sure of plays no part.
         tiers.iter_mut().next_back().into_iter().for_each(|it| it.calibration = None);
-        let at_least = |it: &Given| f64::from(it.at_least) / 1e3;
+        let at_least = |it: &AtLeast| f64::from(it.at_least) / 1e3;
         let safer = tuned.curve.iter().map(at_least).take_while(|it| *it > at_least(taken));
         let as_of = self.as_of.unwrap_or_else(Timestamp::now).as_second();
         Ok(Some(Certified {

@@ -1,8 +1,12 @@
 //! `certificate`: what its mode does, that the file is part of the revision, and what is said where nothing can come of it.
 
 use evenkeel_core::StepPolicy;
+use evenkeel_signals::{
+    reference::{Column, ColumnKind, Reference, Role},
+    row::Value,
+};
 
-use super::*;
+use super::{guards::reference, *};
 use crate::calibration::{Certified, CertifiedTier};
 
 const SCORE: &str = r#"version: 1
@@ -90,6 +94,39 @@ fn what_is_wrong_with_a_certificate_is_said_where_it_stands() {
     assert_eq!(said(&enforced, here), [("wrong-certificate", key())]);
     issue(folder.path(), ("score", 0.8, &[]));
     assert_eq!(said(&enforced, here), [("wrong-certificate", "routes.score.tiers[0].accept.at_least".into())]);
+}
+
+#[test]
+fn a_certificate_is_void_on_another_reference_than_it_was_issued_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let save = |rows: u64| {
+        let column = Column::new("x", ColumnKind::Number, Role::Input);
+        let bytes = reference(vec![column], rows, |row, _| Value::Number(row as f64));
+        let digest = Reference::decode(&bytes).expect("sound").digest();
+        std::fs::write(folder.path().join("x.ref"), bytes).expect("written");
+        digest.iter().map(|it| format!("{it:02x}")).collect::<String>()
+    };
+    let watched = |text: &str| {
+        let input = "    input: {features: {x: {type: float}}, reference: x.ref}\n    guards: {anomaly: off}\n";
+        text.replace("    output:", &format!("{input}    output:"))
+    };
+    let void = |text: &str| {
+        let loaded = load_text("evenkeel.yaml", text, folder.path());
+        let deployment = loaded.deployment.unwrap_or_else(|| panic!("{:#?}", loaded.diagnostics));
+        let void = deployment.routes[0].certificate.as_ref().expect("it is named").void.clone();
+        assert_eq!(void.is_some(), loaded.diagnostics.iter().any(|it| it.code == "certificate-void"));
+        void
+    };
+    let issued = save(1_000);
+    issue(folder.path(), ("score", 0.6, &[0.7]));
+    let (file, text) = (folder.path().join("score.json"), with("score.json"));
+    let it = Certified::read(&std::fs::read_to_string(&file).expect("there")).expect("a certificate");
+    assert_eq!((void(&text), void(&watched(&text))), (None, None), "it says nothing of a reference");
+    std::fs::write(&file, Certified { reference: Some(issued.clone()), ..it }.write()).expect("written");
+    assert_eq!(void(&watched(&text)), None);
+    assert!(void(&text).is_some_and(|it| it.contains("and has none")));
+    assert_ne!(save(1_100), issued);
+    assert!(void(&watched(&text)).is_some_and(|it| it.contains("another reference")));
 }
 
 #[test]

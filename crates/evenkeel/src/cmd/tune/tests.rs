@@ -4,7 +4,11 @@ use std::path::Path;
 
 use clap::Parser;
 use evenkeel_config::{LearntConfidence, load_file};
-use evenkeel_signals::calibrate::{Calibrator, Row, Teacher};
+use evenkeel_signals::{
+    calibrate::{Calibrator, Row, Teacher},
+    reference::{Column, ColumnKind, Plan, Reference, Role, SourceRow},
+    row::Value,
+};
 
 use super::*;
 
@@ -118,6 +122,76 @@ fn what_is_certified_is_what_the_configuration_takes() {
     let deployment = other.deployment.unwrap_or_else(|| panic!("{:#?}", other.diagnostics));
     let void = deployment.routes[0].certificate.as_ref().and_then(|it| it.void.clone()).expect("it is void");
     assert!(void.contains("`large`") && other.diagnostics.iter().any(|it| it.code == "certificate-void"), "{void}");
+}
+
+#[test]
+fn cert_5_the_order_of_a_file_earns_nothing_and_costs_nothing() {
+    let folder = folder(6_000);
+    let (at, rows, file) = (folder.path(), folder.path().join("rows.csv"), folder.path().join("chat.certificate.json"));
+    let text = std::fs::read_to_string(&rows).expect("there");
+    let (head, body) = text.split_once('\n').expect("a head");
+    let drawn: Vec<&str> = body.lines().collect();
+    let of_run = |lines: &[&str], end: &str| {
+        std::fs::write(&rows, [&[head], lines].concat().join(end)).expect("written");
+        assert_eq!(run(at, &[&BOTH[..], &["--force"]].concat()).expect("it runs"), ExitCode::SUCCESS);
+        std::fs::read_to_string(&file).expect("it is there")
+    };
+    let first = of_run(&drawn, "\n");
+    let (mut sorted, reversed): (Vec<_>, Vec<_>) = (drawn.clone(), drawn.iter().rev().copied().collect());
+    // Where the small model is right comes first, and then where both are wrong: so much was lost only at the end of the file.
+    sorted.sort_by_key(|it| (it.contains(",no,") && it.ends_with(",yes"), *it));
+    for (lines, end) in [(&reversed, "\n"), (&sorted, "\n"), (&drawn, "\r\n")] {
+        assert_eq!(of_run(lines, end), first, "to the byte");
+    }
+    let other = of_run(&drawn[..5_999], "\n");
+    let digest = |text: &str| Certified::read(text).expect("a certificate").rows;
+    assert_ne!(digest(&other), digest(&first), "other rows");
+}
+
+#[test]
+fn cert_6_a_threshold_that_spares_nothing_is_not_certified() {
+    let folder = folder(6_000);
+    let (at, rows) = (folder.path(), folder.path().join("rows.csv"));
+    let text = std::fs::read_to_string(&rows).expect("there");
+    // The small model is wrong of all, whatever it says, and said to be right of no more than a calibration has learnt.
+    let lines = text.lines().map(|it| it.replacen("yes,yes,", "yes,no,", 1));
+    std::fs::write(&rows, lines.collect::<Vec<_>>().join("\n")).expect("written");
+    assert_eq!(run(at, &BOTH).expect("it runs"), ExitCode::FAILURE);
+    assert!(!at.join("chat.certificate.json").exists());
+}
+
+#[test]
+fn a_certificate_names_the_reference_of_its_route_and_is_void_on_another_one() {
+    let folder = folder(6_000);
+    let (at, config) = (folder.path(), folder.path().join("evenkeel.yaml"));
+    let save = |rows: u64| {
+        let plan = Plan::new("chat", vec![Column::new("question", ColumnKind::Text, Role::Input)]);
+        let text = |number: u64| Value::Text(["How?", "Where is it?"][number as usize % 2]);
+        let row = |number| SourceRow { number, at: None, values: vec![text(number)] };
+        let it = Reference::build(&plan, [7; 32], &(0..rows).map(row).collect::<Vec<_>>()).expect("sound");
+        std::fs::write(at.join("chat.ref"), it.encode()).expect("written");
+        hex(&it.digest())
+    };
+    let digest = save(1_500);
+    std::fs::write(&config, CONFIG.replace("    tiers:", "    input: {reference: chat.ref}\n    tiers:"))
+        .expect("written");
+    assert_eq!(run(at, &BOTH).expect("it runs"), ExitCode::SUCCESS);
+    let text = std::fs::read_to_string(at.join("chat.certificate.json")).expect("it is there");
+    let it = Certified::read(&text).expect("a certificate");
+    assert_eq!(it.reference.as_ref(), Some(&digest));
+    let text = std::fs::read_to_string(&config)
+        .expect("there")
+        .replace("at_least: 0.9", &format!("at_least: {}", it.at_least));
+    std::fs::write(&config, text.replace("    tiers:", "    certificate: chat.certificate.json\n    tiers:"))
+        .expect("written");
+    let void = || {
+        let loaded = load_file(&config);
+        let deployment = loaded.deployment.unwrap_or_else(|| panic!("{:#?}", loaded.diagnostics));
+        deployment.routes[0].certificate.as_ref().expect("it is named").void.clone()
+    };
+    assert_eq!(void(), None);
+    assert_ne!(save(1_600), digest);
+    assert!(void().is_some_and(|it| it.contains("another reference")));
 }
 
 #[test]
