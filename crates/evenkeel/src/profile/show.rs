@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use evenkeel_signals::{
-    anomaly::Unfit,
+    anomaly::{Standing, Unfit},
     cells::{Cells, Kind, Label, Value},
     drift::Delay,
     reference::{Column, ColumnKind, Reference, Role, Scalar},
