@@ -193,9 +193,11 @@ mod tests {
         }
         let live = live(Match::Mean);
         teach(&live, 0..300, noisy);
-        let (line, whole) = (map(&live).expect("a line"), live.current.load_full());
-        teach(&live, 300..3_000, |at| (noisy(at).0, 1.0 - spread(at, 0.618_033_988_749_895)));
-        assert_eq!((map(&live), line.n), (Some(line.clone()), 300));
+        let falling = |at: usize| (noisy(at).0, 1.0 - spread(at, 0.618_033_988_749_895));
+        teach(&live, 300..3_000, falling);
+        let (kept, whole) = (map(&live).expect("the last that told scores apart"), live.current.load_full());
+        assert!(kept.n < 3_000 && !kept.maps[0].is_flat(), "{kept:?}");
+        teach(&live, 3_000..3_500, falling);
         assert!(live.current.load_full() == whole, "its time and its digest are those of what taught it");
     }
 }
