@@ -28,7 +28,7 @@ pub struct Certificate {
     pub at_least: f64,
     /// How many rows it was tested on.
     pub n: u64,
-    /// By how many rows with labels it has been tested again in service.
+    /// By how many answers it has been tested again in service, one row of each.
     #[serde(default)]
     pub tested: u64,
     /// What follows where it is not kept: `observe` or `enforce`.

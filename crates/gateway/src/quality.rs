@@ -266,6 +266,7 @@ fn take(message: Message, (book, shown): (&Mutex<Book>, &Shown), count: &Count) 
 impl Book {
     fn tick(&mut self, route: &str, shown: &Shown, now: u64) {
         if let Some(ledger) = self.0.get_mut(route) {
+            ledger.settle(now);
             shown.tick(route, ledger, now);
         }
     }

@@ -2,6 +2,7 @@
 
 use super::{Checks, cache::is_header};
 use crate::{
+    compile::quality::MOST_DELAY,
     schema::route::{Route, RouteProtocol},
     tree::Key,
     truth::Truth,
@@ -25,6 +26,21 @@ impl Checks<'_> {
         if it.memory.0 < LEAST {
             let message = "answers would be forgotten before their labels come";
             self.error("out-of-range", &key.field("memory"), message, "write 64KiB or more, for example 16MiB");
+        }
+        if let Some(delay) = it.label_delay {
+            let key = key.field("label_delay");
+            if delay.0 > MOST_DELAY {
+                let message = "labels count for 14 days at most";
+                self.error(
+                    "out-of-range",
+                    &key,
+                    message,
+                    "write a time up to 14d, in which labels come, for example 2d",
+                );
+            } else if route.certificate.is_none() {
+                let message = "it is waited for labels where they speak of a certificate, and the route has none";
+                self.warning("no-effect", &key, message, "write `certificate` on the route, or remove it");
+            }
         }
         for (at, name) in it.vary.iter().enumerate() {
             if !is_header(name) {

@@ -25,7 +25,12 @@ pub struct Quality {
     pub vary: Vec<String>,
     /// The memory that answers may take, in bytes.
     pub memory: u64,
+    /// How long a label is waited for that speaks of a certificate, ns.
+    pub label_delay: u64,
 }
+
+/// After that no label counts, ns.
+pub(crate) const MOST_DELAY: u64 = 14 * 86_400 * 1_000_000_000;
 
 impl Quality {
     /// Says whether a number is as its label says.
@@ -37,7 +42,8 @@ impl Quality {
 }
 
 pub(super) fn quality(route: &Route) -> Quality {
-    let quality::Quality { output, label, abs_tol, rel_tol, right_at, from, vary, memory } = &route.quality;
+    let quality::Quality { output, label, abs_tol, rel_tol, right_at, from, vary, memory, label_delay } =
+        &route.quality;
     let outputs = route.output.as_ref().map(|it| &it.tensors);
     let truth = outputs.and_then(|outputs| match (output, label) {
         (Some(name), _) => Some(Truth::output(name, outputs).expect("checked: it has one value a row")),
@@ -52,5 +58,6 @@ pub(super) fn quality(route: &Route) -> Quality {
         anyone: *from == Labeller::Anyone,
         vary: vary.clone(),
         memory: memory.0,
+        label_delay: label_delay.map_or(MOST_DELAY, |it| it.0),
     }
 }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::scalar::{Ratio, Size};
+use super::scalar::{Duration, Ratio, Size};
 
 /// What counts as right where the truth of an answer comes later, who may say it, and how much is kept until then. Without `output`
 /// and `label` a route takes `correct` and `score`, and no `label`.
@@ -32,6 +32,10 @@ pub(crate) struct Quality {
     /// The memory that answers may take while they wait for their labels, and labelled ones until they are 14 days old. Beyond it the
     /// oldest are forgotten, and counted.
     pub(crate) memory: Size,
+    /// How long a label is waited for that tells whether the promise of a `certificate` is kept; one that comes later does not count there.
+    /// By default 14 days, after which no label counts for anything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) label_delay: Option<Duration>,
 }
 
 impl Default for Quality {
@@ -45,6 +49,7 @@ impl Default for Quality {
             from: Labeller::default(),
             vary: Vec::new(),
             memory: Size(16 << 20),
+            label_delay: None,
         }
     }
 }

@@ -22,9 +22,9 @@ use super::{
     copies::Copied,
     item::{Claim, Claims, Item, Malformed},
     nanos,
-    trial::{By, Trial},
+    trial::{By, Fate, Named, Trial},
 };
-use crate::{cache::whose, events::certificate_void, guard::Lesson};
+use crate::{cache::whose, drift::chosen, events::certificate_void, guard::Lesson};
 
 /// What an answer costs besides its rows, and what a row costs.
 const COST: usize = 192;
@@ -192,6 +192,12 @@ impl Held {
         COST + self.rows.len() * ROW + copies.sum::<usize>() + taught
     }
 
+    /// Returns the row by which it speaks of a certificate.
+    fn drawn(&self, id: u128) -> usize {
+        // The lower bits of an id are drawn.
+        chosen(id as u64, self.rows.len() as u64) as usize
+    }
+
     /// Teaches what its labels say: an answer is wrong where one of its rows is.
     fn teach(&mut self, spec: &config::Quality) {
         if let Some(lesson) = &mut self.lesson {
@@ -243,11 +249,14 @@ impl Ledger {
             Held { at: it.at, steps: it.steps, whose, private, rows, copies: Vec::new(), lesson: lesson.map(Box::new) };
         self.size += held.size();
         self.changed = true;
-        if let Some(before) = self.held.insert(it.id, held) {
-            self.size -= before.size();
+        match self.held.insert(it.id, held) {
+            Some(before) => self.size -= before.size(),
+            None => self.answered((it.id, it.at)),
         }
         self.grow_old(it.at);
-        self.bound()
+        let left = self.bound();
+        self.settle(it.at);
+        left
     }
 
     /// Holds what a copy said beside it.
@@ -257,13 +266,14 @@ impl Ledger {
         let said = if held.private { Box::default() } else { it.said.into() };
         held.copies.push(Heard { path: it.path.as_str().into(), said, compared: it.compared });
         self.size += held.size() - before;
-        // Where its label was there first.
-        let labelled: Vec<_> = (0..held.rows.len()).filter(|row| held.rows[*row].label.is_some()).collect();
         if self.trial.as_ref().is_some_and(|trial| trial.last() == it.path) {
-            labelled.into_iter().for_each(|row| self.compared((it.at, it.id), row));
+            self.hear(it.id, Fate::Copied);
+            // Where its label was there first.
+            self.tell(it.id);
         }
         self.changed = true;
         self.bound();
+        self.settle(it.at);
     }
 
     /// Says whether an answer is held.
@@ -289,7 +299,7 @@ impl Ledger {
             return Err(Refused::Late);
         }
         let claims = claims(item, held, &spec)?;
-        let (mut joined, mut labelled) = (Joined::Replaced, Vec::new());
+        let (mut joined, drawn, mut is_first) = (Joined::Replaced, held.drawn(item.decision), false);
         for (at_row, claim) in claims {
             let row = &mut held.rows[at_row];
             let first = row.label.map(|it| it.delay);
@@ -298,7 +308,7 @@ impl Ledger {
                 continue;
             }
             joined = Joined::Counted;
-            labelled.push(at_row);
+            is_first |= at_row == drawn;
             let Some(name) = self.names.get(usize::from(row.tier)) else { continue };
             let measured = self.tiers.iter().any(|(tier, since)| tier == name && held.at >= *since);
             if let (Some(p), Some(right), true) = (row.p, row.right(&spec), measured) {
@@ -306,42 +316,69 @@ impl Ledger {
             }
         }
         held.teach(&spec);
-        for row in labelled {
-            self.labelled((at, item.decision), row);
-            self.compared((at, item.decision), row);
+        if is_first {
+            self.tell(item.decision);
         }
+        self.settle(at);
         self.changed = true;
         Ok(joined)
     }
 
-    /// Lets the first label of a row speak of the certificate (TRIAL-1).
-    fn labelled(&mut self, (at, id): (u64, u128), row: usize) {
-        let Some((by, _)) = self.speaks(id, row) else { return };
+    /// Lets an answer that is held now speak of the certificate, where it can.
+    fn answered(&mut self, named: Named) {
+        let Some(by) = self.by(named.0) else { return };
+        let held = &self.held[&named.0];
+        let silent = held.private || held.rows[held.drawn(named.0)].said.is_none();
         let Some(trial) = self.trial.as_mut() else { return };
-        if trial.labelled(at, by) {
-            certificate_void(trial.issued(), &trial.read());
+        trial.answered(named, by);
+        if silent {
+            trial.hear(named, Fate::Never);
         }
     }
 
-    /// Lets a row that has a label speak of it, where the last model's answer to it is known as well.
-    fn compared(&mut self, (at, id): (u64, u128), row: usize) {
-        let Some((By::Cheaper, Some(both))) = self.speaks(id, row) else { return };
-        let Some(trial) = self.trial.as_mut() else { return };
-        if trial.compared(at, both) {
-            certificate_void(trial.issued(), &trial.read());
+    /// Says who answered the row of an answer that is drawn, of those that a certificate speaks of.
+    fn by(&self, id: u128) -> Option<By> {
+        let held = self.held.get(&id)?;
+        let row = held.rows.get(held.drawn(id))?;
+        self.trial.as_ref()?.by(self.names.get(usize::from(row.tier))?, (held.at, held.steps))
+    }
+
+    fn hear(&mut self, id: u128, fate: Fate) {
+        if let (Some(held), Some(trial)) = (self.held.get(&id), self.trial.as_mut()) {
+            trial.hear((id, held.at), fate);
         }
     }
 
-    /// Says who answered a row that has a label, of those that a certificate speaks of; and whether it was right, and the copy for the
-    /// last model as well, where there is one.
-    fn speaks(&self, id: u128, at: usize) -> Option<(By, Option<(bool, bool)>)> {
+    /// Tells what an answer has lost, once its label and what the last model said of it are there; or that nobody will tell.
+    fn tell(&mut self, id: u128) {
+        if let (Some(By::Cheaper), Some(fate)) = (self.by(id), self.compared(id)) {
+            self.hear(id, fate);
+        }
+    }
+
+    /// Compares the row of an answer that is drawn with the copy of the last model; none where one of them is awaited.
+    fn compared(&self, id: u128) -> Option<Fate> {
         let (trial, held) = (self.trial.as_ref()?, self.held.get(&id)?);
+        let (at, copy) = (held.drawn(id), held.copies.iter().find(|it| *it.path == *trial.last()));
         let row = held.rows.get(at)?;
-        let claim = row.label.map(|it| it.claim).filter(|it| matches!(it, Claim::Label(_)))?;
-        let by = trial.by(self.names.get(usize::from(row.tier))?, (held.at, held.steps))?;
-        let copy = held.copies.iter().find(|it| *it.path == *trial.last());
-        let said = copy.and_then(|it| it.said.get(at).copied().flatten());
-        Some((by, row.right(&self.spec).zip(right(said, claim, &self.spec))))
+        let label = row.label?;
+        if !matches!(label.claim, Claim::Label(_)) || label.delay > self.spec.label_delay {
+            return Some(Fate::Never);
+        }
+        let theirs = right(copy?.said.get(at).copied().flatten(), label.claim, &self.spec);
+        let wrong = |right: bool| f64::from(u8::from(!right));
+        let lost = row.right(&self.spec).zip(theirs).map(|(ours, theirs)| wrong(ours) - wrong(theirs));
+        Some(lost.map_or(Fate::Never, Fate::Lost))
+    }
+
+    /// Has the certificate judged by what is known by now.
+    pub(super) fn settle(&mut self, now: u64) {
+        let delay = self.spec.label_delay;
+        if let Some(trial) = self.trial.as_mut()
+            && trial.settle(now, delay)
+        {
+            certificate_void(trial.issued(), &trial.read());
+        }
     }
 
     /// Returns the place of a name.
@@ -358,7 +395,8 @@ impl Ledger {
     fn grow_old(&mut self, now: u64) {
         let before = now.saturating_sub(MOST_DELAY_NS);
         while let Some(first) = self.held.first_entry().filter(|it| it.get().at < before) {
-            self.size -= first.remove().size();
+            let (id, gone) = first.remove_entry();
+            self.gone(id, &gone);
         }
     }
 
@@ -372,10 +410,18 @@ impl Ledger {
             let id = *id;
             left.extend(self.paths(id));
             let Some(gone) = self.held.remove(&id) else { break };
-            self.size -= gone.size();
+            self.gone(id, &gone);
             self.forgotten += 1;
         }
         left
+    }
+
+    /// Notes that an answer is held no more: nobody will tell what it lost.
+    fn gone(&mut self, id: u128, held: &Held) {
+        self.size -= held.size();
+        if let Some(trial) = self.trial.as_mut() {
+            trial.hear((id, held.at), Fate::Never);
+        }
     }
 }
 

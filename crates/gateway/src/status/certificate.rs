@@ -24,8 +24,7 @@ fn stands(it: &Issued, (drift, tested): (Option<&Drift>, Option<&Tested>), now: 
     let until = time(it.certified.until());
     let broken = tested.and_then(|it| it.void);
     let since = broken.filter(|_| it.void.is_none()).map(|it| wall(it.0));
-    let broken =
-        broken.map(|it| format!("in service answers are wrong more often than promised, by {} rows with labels", it.1));
+    let broken = broken.map(|it| format!("in service answers are wrong more often than promised, by {} answers", it.1));
     let drifting = drift.and_then(|it| it.alarm.as_ref()).map(|it| format!("drift alarms since {}", it.at));
     let steps = tested.map_or(0, |it| it.steps);
     let because = it.void.clone().or(broken).or(drifting);
@@ -111,7 +110,7 @@ mod tests {
         let kept = stands(&issued(None), (Some(&calm), Some(&tested(None))), time(1_200));
         assert_eq!((kept.standing.as_str(), kept.tested, kept.since), ("valid", 90, None));
         let broken = stands(&issued(None), (Some(&moved), Some(&tested(Some((1_100_000_000_000, 70))))), time(1_200));
-        let because = "in service answers are wrong more often than promised, by 70 rows with labels";
+        let because = "in service answers are wrong more often than promised, by 70 answers";
         assert_eq!((broken.because.as_deref(), broken.since), (Some(because), Some(time(1_100))));
         assert_eq!((broken.mode.as_str(), broken.steps, broken.stepped_to), ("enforce", 1, Some(0.95)));
         let other = stands(&issued(Some("another model")), (None, Some(&tested(Some((1, 1))))), time(1_200));

@@ -100,10 +100,15 @@ impl Certificate {
 
     /// Counts the extra loss of a row that both the policy and the primary answered; an alarm comes once.
     pub fn update(&mut self, at: u64, extra_loss: f64) -> Option<Alarm> {
+        self.update_all(at, [extra_loss])
+    }
+
+    /// Counts those of rows that belong together, and looks when all of them are counted.
+    pub fn update_all(&mut self, at: u64, extra_losses: impl IntoIterator<Item = f64>) -> Option<Alarm> {
         if self.void.is_some() {
             return None;
         }
-        self.service.update(at, extra_loss);
+        extra_losses.into_iter().for_each(|loss| self.service.update(at, loss));
         if !self.service.reaches(1.0 / ALPHA) {
             return None;
         }
@@ -178,6 +183,16 @@ mod tests {
         let mut safest = certificate(0);
         let alarm = (0..200).find_map(|at| safest.update(at, 1.0));
         assert_eq!(alarm, Some(Alarm { safer: None }), "the primary alone is left");
+    }
+
+    #[test]
+    fn rows_that_belong_together_are_looked_at_when_all_of_them_are_counted() {
+        let lost = |of: f64| std::iter::repeat_n(of, 20);
+        let (mut one_by_one, mut together) = (certificate(3), certificate(3));
+        assert!(lost(1.0).any(|it| one_by_one.update(0, it).is_some()));
+        assert_eq!(together.update_all(0, lost(1.0).chain(lost(-1.0))), None, "as much was won as lost");
+        assert_eq!(together.update_all(1, lost(1.0)), Some(Alarm { safer: Some(2) }));
+        assert_eq!(together.update_all(2, lost(1.0)), None, "once");
     }
 
     #[test]

@@ -137,7 +137,7 @@ fn f_141_each_key_of_a_cache_changes_what_is_compiled() {
 #[test]
 fn each_key_of_quality_changes_what_is_compiled_and_what_cannot_be_meant_is_told() {
     let measured = |keys: &str| with("").replace("    tiers:", &format!("    quality: {{{keys}}}\n    tiers:"));
-    for keys in ["right_at: 0.8", "from: anyone", "vary: [x-tenant]", "memory: 1MiB"] {
+    for keys in ["right_at: 0.8", "from: anyone", "vary: [x-tenant]", "memory: 1MiB", "label_delay: 2d"] {
         check(&measured(keys), &with(""));
     }
     let scored = |keys: &str| {
@@ -167,6 +167,9 @@ fn each_key_of_quality_changes_what_is_compiled_and_what_cannot_be_meant_is_told
         ("output: y, abs_tol: -1", &["out-of-range"]),
         ("abs_tol: 1", &["no-effect"]),
         ("memory: 1KiB", &["out-of-range"]),
+        ("label_delay: 0s", &["bad-value"]),
+        ("label_delay: 15d", &["out-of-range"]),
+        ("label_delay: 2d", &["no-effect"]),
         ("vary: [\"x y\"]", &["bad-name"]),
         ("from: me", &["unknown-word"]),
         ("outputs: y", &["unknown-key"]),

@@ -1,4 +1,4 @@
-//! Metrics of what is promised of the thresholds of routes: whether it holds, and by how many rows that was tested again in service.
+//! Metrics of what is promised of the thresholds of routes: whether it holds, and by how many answers that was tested again in service.
 
 use evenkeel_api::Certificate;
 use prometheus_client::registry::Registry;
@@ -18,7 +18,7 @@ impl Promises {
     pub(super) fn register(&self, it: &mut Registry) {
         let help = "How the certificate of a route's thresholds stands: 1 valid, 2 void, 3 expired";
         it.register(names::CERTIFICATE, help, self.standing.clone());
-        let help = "Rows with labels by which it was tested again in service";
+        let help = "Answers by which it was tested again in service";
         it.register(names::CERTIFICATE_ROWS, help, self.rows.clone());
         let help = "Steps that a route has gone back from the thresholds of its certificate";
         it.register(names::CERTIFICATE_STEPS, help, self.steps.clone());
