@@ -45,6 +45,8 @@ impl Meant {
 
     /// Returns what words mean, as an encoder says or has said; `moment` is entropy, and the time that is left.
     pub(crate) async fn of(&self, embedder: &Embedder, words: &str, moment: (u64, Nanos)) -> Said {
+        // What is asked about is no more than this, and so it is the same question.
+        let words = &words[..words.floor_char_boundary(evenkeel_signals::text::MEANT)];
         let (said, is_first) = self.place(embedder, words);
         let ask = said.get_or_init(|| async { embedder.vector(words, moment).await.map(Arc::from) });
         if is_first {

@@ -58,8 +58,10 @@ use crate::{events::Count, shadow::Shadowed, sure::Sure};
 
 /// Records, copies and feedback that wait.
 const WAITING: usize = 4_096;
-/// How long answers are let come together, and labels wait at most before they are joined.
+/// How long answers are let come together; a label may wait as long before it is joined.
 const PAUSE: Duration = Duration::from_millis(5);
+/// Messages that are taken out of the queue at once.
+const TOGETHER: usize = 256;
 /// Rows of a request that are held.
 pub(crate) const ROWS: usize = 1_024;
 
@@ -239,9 +241,13 @@ fn enters(id: u128, free: usize) -> bool {
 fn work(mut messages: mpsc::Receiver<Message>, (book, shown): (&Mutex<Book>, &Shown), count: &Count) {
     let mut together = Vec::new();
     // To be woken for each answer would cost more than to note it: some are let come together.
-    while messages.blocking_recv_many(&mut together, WAITING) > 0 {
+    while messages.blocking_recv_many(&mut together, TOGETHER) > 0 {
+        // Who labels waits for an answer; and where more wait, they have come together already.
+        let go_on = together.len() == TOGETHER || together.iter().any(|it| matches!(it, Message::Labels(_)));
         together.drain(..).for_each(|it| take(it, (book, shown), count));
-        thread::sleep(PAUSE);
+        if !go_on {
+            thread::sleep(PAUSE);
+        }
     }
 }
 

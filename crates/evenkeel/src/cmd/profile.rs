@@ -142,7 +142,7 @@ impl Profile {
             return Ok(ExitCode::FAILURE);
         }
         let taking = Taking { planned: &planned, nulls: &self.reading.null };
-        let mut asks = asking.as_mut().map(|it| meaning::ask(it, &progress, counted.rows));
+        let mut asks = asking.as_mut().map(|it| meaning::ask(it, &progress, (counted.rows, sources.len())));
         let asks = asks.as_mut().map(|it| it as &mut Asks<'_>);
         let reference = taking.build(&sources, &mut progress.tell("building"), asks)?;
         progress.clear();

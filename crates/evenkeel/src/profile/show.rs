@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use evenkeel_signals::{
-    anomaly::{Standing, Unfit},
+    anomaly::Unfit,
     cells::{Cells, Kind, Label, Value},
     drift::Delay,
     reference::{Column, ColumnKind, Reference, Role, Scalar},
@@ -16,7 +16,7 @@ use super::{
     build::rows,
     infer,
     inspect::{self, Warning},
-    words::{aligned, hex, percent, short, span_of, stands},
+    words::{aligned, hex, judges, of_references, percent, short, span_of, stands},
 };
 use crate::plot::{Axis, Figure, Series, Shape, spark};
 
@@ -160,15 +160,14 @@ impl<'a> Shown<'a> {
     fn ending(&self) -> String {
         let mut text = String::from("\n");
         let rate = f64::from(self.reference.header().false_alarms_per_million) / 1e6;
-        let most = self.rate_at_most(rate).map_or(String::new(), |it| {
-            format!("; 19 of 20 references of this size have one of at most {}", short(it))
-        });
+        let most = of_references(self.rate_at_most(rate));
         let _ = writeln!(text, "row score at a false-alarm rate of {rate}: {}{most}", self.standing(rate).0);
         if let Some(meaning) = self.reference.meaning().and_then(|it| it.meaning.as_ref()) {
             let (model, standing) = (&meaning.model, self.distance(rate).0);
+            let most = of_references(self.distance_rate_at_most(rate));
             let _ = writeln!(
                 text,
-                "distance of what texts mean, by `{model}`, at a false-alarm rate of {rate}: {standing}"
+                "distance of what texts mean, by `{model}`, at a false-alarm rate of {rate}: {standing}{most}"
             );
         }
         let _ = match &self.replayed {
@@ -184,8 +183,13 @@ impl<'a> Shown<'a> {
     /// What the rate of false alarms really is, at most, in 95 of 100 references of this size; none where nothing can be called anomalous.
     fn rate_at_most(&self, rate: f64) -> Option<f64> {
         let score = self.reference.row_score().ok()?;
-        let judges = matches!(score.standing(rate), Standing::Sound | Standing::Thin { .. });
-        judges.then(|| score.rate_at_most(rate))
+        judges(&score.standing(rate)).then(|| score.rate_at_most(rate))
+    }
+
+    /// What it is of the distance of a text's meaning.
+    fn distance_rate_at_most(&self, rate: f64) -> Option<f64> {
+        let distance = self.reference.distance()?;
+        judges(&distance.standing(rate)).then(|| distance.rate_at_most(rate))
     }
 
     /// What the row score may be used for, in words and as a code.
@@ -232,6 +236,7 @@ impl<'a> Shown<'a> {
             "row_score": self.standing(rate).1,
             "row_score_rate_at_most": self.rate_at_most(rate),
             "distance": self.reference.meaning().map(|_| self.distance(rate).1),
+            "distance_rate_at_most": self.distance_rate_at_most(rate),
             "replayed": self.replayed.as_ref().map(replayed_json),
             "unnoticed_rows": self.delay.map(|it| json!({"quarter": it.quarter, "half": it.half, "whole": it.whole})),
             "warnings": self.warnings.iter().map(Warning::json).collect::<Vec<_>>(),

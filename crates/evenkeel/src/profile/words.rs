@@ -18,6 +18,17 @@ pub(crate) fn span_of(ns: u64) -> String {
     format!("{} {unit}", short((number * 10.0).round() / 10.0))
 }
 
+/// Says whether a score can call anything anomalous.
+pub(crate) fn judges(standing: &Standing) -> bool {
+    matches!(standing, Standing::Sound | Standing::Thin { .. })
+}
+
+/// Says what the rate of false alarms of one reference may be; nothing where none can be anomalous.
+pub(crate) fn of_references(rate_at_most: Option<f64>) -> String {
+    let words = |it| format!("; 19 of 20 references of this size have one of at most {}", short(it));
+    rate_at_most.map_or(String::new(), words)
+}
+
 /// Says what a score may be used for, in words and as a code.
 pub(crate) fn stands(standing: Standing) -> (String, &'static str) {
     match standing {

@@ -234,8 +234,7 @@ async fn work(route: String, mut rows: Receiver<Row>, inner: Arc<Inner>) {
             all => {
                 together.drain(..).for_each(|row| inner.look(&route, row));
                 // Where more wait, they have come together already.
-                let pause = if all == TOGETHER { Duration::ZERO } else { PAUSE };
-                tokio::time::sleep(pause).await;
+                if all == TOGETHER { tokio::task::yield_now().await } else { tokio::time::sleep(PAUSE).await }
             }
         }
     }

@@ -154,10 +154,10 @@ async fn judge(
     let begun = time.clock.now();
     let of = &applied.deployment.revision.routes[route.index()];
     let left = time.left.min(of.deadline).saturating_sub(spent);
-    let held = asked.zip(of.cache).is_some_and(|(asked, policy)| asked.holds_fresh(policy, max_tier));
+    let held = || asked.zip(of.cache).is_some_and(|(asked, policy)| asked.holds_fresh(policy, max_tier));
     let meaning = async {
         match guard.weighs_meaning() {
-            true if held => Some(Meaning::LATE),
+            true if held() => Some(Meaning::LATE),
             true => guard.meaning(&ask.body, (meant, (time.entropy, left))).await,
             // Beside the first attempt, where it can move nothing (FAR-2).
             false => None,

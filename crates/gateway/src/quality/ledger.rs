@@ -87,6 +87,8 @@ pub(super) struct Row {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Label {
     pub(super) claim: Claim,
+    /// The first that was said, by which a certificate is judged.
+    pub(super) first: Claim,
     /// After how long the first came, ns.
     pub(super) delay: u64,
 }
@@ -302,9 +304,10 @@ impl Ledger {
         let (mut joined, drawn, mut is_first) = (Joined::Replaced, held.drawn(item.decision), false);
         for (at_row, claim) in claims {
             let row = &mut held.rows[at_row];
-            let first = row.label.map(|it| it.delay);
-            row.label = Some(Label { claim, delay: first.unwrap_or(delay) });
-            if first.is_some() {
+            let before = row.label;
+            let (first, delay) = before.map_or((claim, delay), |it| (it.first, it.delay));
+            row.label = Some(Label { claim, first, delay });
+            if before.is_some() {
                 continue;
             }
             joined = Joined::Counted;
@@ -362,12 +365,13 @@ impl Ledger {
         let (at, copy) = (held.drawn(id), held.copies.iter().find(|it| *it.path == *trial.last()));
         let row = held.rows.get(at)?;
         let label = row.label?;
-        if !matches!(label.claim, Claim::Label(_)) || label.delay > self.spec.label_delay {
+        if !matches!(label.first, Claim::Label(_)) || label.delay > self.spec.label_delay {
             return Some(Fate::Never);
         }
-        let theirs = right(copy?.said.get(at).copied().flatten(), label.claim, &self.spec);
+        let theirs = right(copy?.said.get(at).copied().flatten(), label.first, &self.spec);
         let wrong = |right: bool| f64::from(u8::from(!right));
-        let lost = row.right(&self.spec).zip(theirs).map(|(ours, theirs)| wrong(ours) - wrong(theirs));
+        let lost =
+            right(row.said, label.first, &self.spec).zip(theirs).map(|(ours, theirs)| wrong(ours) - wrong(theirs));
         Some(lost.map_or(Fate::Never, Fate::Lost))
     }
 

@@ -104,11 +104,11 @@ impl Progress {
         }
     }
 
-    /// Says how many of so many texts a server was asked about.
-    pub(super) fn asked(&self, texts: u64, of: u64) {
+    /// Says how many of so many texts a server was asked about, before now and with these.
+    pub(super) fn asked(&self, (before, texts): (u64, u64), of: u64) {
         self.bar.set_message("asking what texts mean");
         self.bar.set_position(texts.min(of) * 1_000 / of.max(1));
-        if self.lines && (texts % TEXTS == 0 || texts == of) {
+        if self.lines && (texts / TEXTS > before / TEXTS || texts == of) {
             output::note(format_args!("asking what texts mean: {texts} of {of} at most"));
         }
     }

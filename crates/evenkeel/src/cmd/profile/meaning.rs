@@ -60,13 +60,15 @@ impl Meanings {
 pub(super) fn ask<'a>(
     asking: &'a mut Asking,
     progress: &'a Progress,
-    rows: u64,
+    (rows, files): (u64, usize),
 ) -> impl FnMut(&[String]) -> anyhow::Result<Vec<Vec<f32>>> + 'a {
-    let (most, mut asked) = (rows.min(MOST), 0);
+    // So many of each file, of which nobody knows yet how many rows it has.
+    let (most, mut asked) = (rows.min(MOST.saturating_mul(files as u64)), 0);
     move |texts: &[String]| {
         let vectors = asking.embed(texts).map_err(anyhow::Error::msg).context("cannot ask what texts mean")?;
+        let before = asked;
         asked += texts.len() as u64;
-        progress.asked(asked, most);
+        progress.asked((before, asked), most);
         Ok(vectors)
     }
 }

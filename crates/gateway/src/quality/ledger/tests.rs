@@ -314,9 +314,8 @@ enum Odd {
     Wrong,
 }
 
-/// Plays a promise of 0.02 that is kept just so: the primary answers half of all requests, and is wrong on 40 of 1,000 of them; says
-/// whether it was called broken.
-fn called_broken(seed: u64, odd: Odd) -> bool {
+/// A ledger whose route has a certificate of 0.02.
+fn certified() -> Ledger {
     let mut ledger = ledger("");
     let tier = |name: &str| config::CertifiedTier { name: name.into(), ..config::CertifiedTier::default() };
     let mut certified = config::Certified::new("score".into(), vec![tier("primary"), tier("small")], 0.9);
@@ -324,6 +323,44 @@ fn called_broken(seed: u64, odd: Odd) -> bool {
     let of =
         config::Issued { sha256: [1; 32], certified: certified.into(), void: None, enforced: false, ladder: vec![] };
     ledger.certified(Some(&(Arc::new(of), Timestamp::UNIX_EPOCH)));
+    ledger
+}
+
+#[test]
+fn trial_1_and_5_a_row_is_judged_by_its_first_label_whether_the_copy_comes_before_another_or_after() {
+    let fate = |copy_first: bool| {
+        let (mut ledger, one) = (certified(), id(BEGIN, 1));
+        decide(&mut ledger, (BEGIN, one), &[(0, 9.0, None)], false);
+        let copy = |ledger: &mut Ledger| {
+            let said = vec![Some(Value::Number(1.0))];
+            ledger.copied(Copied {
+                id: one,
+                at: BEGIN,
+                route: "score".into(),
+                path: "small".into(),
+                said,
+                compared: (1, 1),
+            });
+        };
+        if copy_first {
+            copy(&mut ledger);
+        }
+        label(&mut ledger, BEGIN + 1, (one, r#""label": 1.0"#)).expect("sound");
+        let first = ledger.compared(one);
+        label(&mut ledger, BEGIN + 2, (one, r#""label": 9.0"#)).expect("sound");
+        if !copy_first {
+            copy(&mut ledger);
+        }
+        assert_eq!(first.is_some(), copy_first);
+        ledger.compared(one)
+    };
+    assert_eq!([true, false].map(fate), [Some(Fate::Lost(1.0)); 2]);
+}
+
+/// Plays a promise of 0.02 that is kept just so: the primary answers half of all requests, and is wrong on 40 of 1,000 of them; says
+/// whether it was called broken.
+fn called_broken(seed: u64, odd: Odd) -> bool {
+    let mut ledger = certified();
     let mut state = seed;
     let mut draw = || {
         state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
