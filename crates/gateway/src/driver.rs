@@ -129,9 +129,14 @@ impl Driver {
         })
     }
 
-    /// Brings another revision into force, and does `also` in the same moment.
-    pub(crate) fn swap(&self, revision: Arc<Revision>, also: impl FnOnce()) {
+    /// Brings another revision into force, and does `also` in the same moment. What was said of drift of the routes that are `forgotten`,
+    /// in the revision before, does not count in it.
+    pub(crate) fn swap(&self, revision: Arc<Revision>, forgotten: &[RouteId], also: impl FnOnce()) {
         self.with(|state, now| {
+            for route in forgotten {
+                let (route, name) = (*route, RouteSignal::Drift);
+                state.handle(now, Input::Signal { route, name, value: 0, samples: 0 });
+            }
             state.handle(now, Input::Revision(revision));
             also();
         });

@@ -9,7 +9,7 @@ use std::{
 use arc_swap::ArcSwap;
 use evenkeel_api as api;
 use evenkeel_config::{Deployment, Part, Unfit};
-use evenkeel_core::{Input, Output};
+use evenkeel_core::{Input, Output, RouteId};
 use jiff::Timestamp;
 use tokio::{
     net::{TcpListener, TcpSocket, lookup_host},
@@ -160,7 +160,8 @@ impl Gateway {
         self.0.events.applied(&applied.deployment.revision, &applied.name, applied.at);
         self.0.events.quality.applied(measured(&applied));
         let revision = applied.deployment.revision.clone();
-        self.0.driver.swap(revision, || self.0.applied.store(applied));
+        let forgotten = forgotten(&self.0.applied.load(), &applied);
+        self.0.driver.swap(revision, &forgotten, || self.0.applied.store(applied));
         // Before the next tick: another certificate begins where it was issued.
         quality::tell(&self.0, &self.0.applied.load_full());
         Ok(())
@@ -279,6 +280,13 @@ impl Gateway {
             let _ = timeout(last_words, all_gone).await;
         }
     }
+}
+
+/// Returns the routes of which nothing is known any more of how they stand with drift: what compared them is gone with what it saw.
+fn forgotten(before: &Applied, now: &Applied) -> Vec<RouteId> {
+    let goes_on = |it: &Arc<drift::Monitor>| now.monitors.iter().flatten().any(|new| Arc::ptr_eq(it, new));
+    let gone = before.monitors.iter().enumerate().filter(|it| it.1.as_ref().is_some_and(|it| !goes_on(it)));
+    gone.filter_map(|(at, _)| u16::try_from(at).ok().map(RouteId)).collect()
 }
 
 /// Returns what each route is measured by.

@@ -23,7 +23,7 @@ use super::{
     plan::Planned,
     read::Source,
     time,
-    words::{aligned, short, span_of},
+    words::{aligned, judges, short, span_of},
 };
 use crate::plot::{Axis, Figure, Scale, Series, Shape};
 
@@ -57,6 +57,8 @@ pub(crate) struct Compared {
     route: Line,
     /// Rows whose p is at most the rate of the reference, and those that have a score.
     strange: (u64, u64),
+    /// Some row could be called anomalous at that rate.
+    judges: bool,
     /// Columns of the reference that the rows have not.
     lacking: Vec<String>,
 }
@@ -290,7 +292,9 @@ impl<'a> Run<'a> {
         };
         let streams = names.into_iter().zip(lines).enumerate().map(stream).collect();
         let state = self.watch.panel.read(self.last).state;
+        let rate = f64::from(self.reference.header().false_alarms_per_million) / 1e6;
         Compared {
+            judges: self.score.as_ref().is_some_and(|it| judges(&it.standing(rate))),
             rows: self.rows,
             timed,
             every,
@@ -353,8 +357,13 @@ impl Compared {
             );
         }
         let (strange, of) = self.strange;
-        if of > 0 {
+        if of > 0 && self.judges {
             let _ = writeln!(text, "anomalous rows: {strange} of {of}");
+        } else if of > 0 {
+            let _ = writeln!(
+                text,
+                "anomalous rows: none can be told at this false-alarm rate, with so few calibrating rows"
+            );
         }
         text.push('\n');
         let head = ["column", "now", "", "score", "PSI", "unchanged", "JS bits", "unchanged"];
@@ -383,7 +392,7 @@ impl Compared {
         let alarm = |it: &Alarm| json!({"row": it.row, "at_ns": self.timed.then_some(it.at), "culprits": it.by});
         json!({
             "rows": self.rows, "state": word(self.state), "alarms": self.alarms.iter().map(alarm).collect::<Vec<_>>(),
-            "missing_columns": self.lacking, "anomalous": {"rows": self.strange.0, "of": self.strange.1},
+            "missing_columns": self.lacking, "anomalous": self.judges.then(|| json!({"rows": self.strange.0, "of": self.strange.1})),
             "streams": self.streams.iter().map(stream).collect::<Vec<_>>(),
         })
     }

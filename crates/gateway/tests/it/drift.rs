@@ -197,6 +197,19 @@ async fn s_drift_a_reload_keeps_what_was_seen_until_reference_or_settings_change
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn s_drift_an_alarm_that_is_forgotten_by_a_reload_moves_nothing_after_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let kit = kit("recommend", folder.path()).await;
+    let told = |state: &RouteState| state.drift.as_ref().is_some_and(|it| it.proposed_since.is_some());
+    kit.sends_until(0, 60.0, |state, _| told(state)).await;
+    let enforced = kit.compile(&CONFIG.replace("MODE", "enforce"), folder.path());
+    kit.gateway.apply(enforced).expect("it can be applied");
+    let got = kit.sends(500_000, 0.0).await;
+    assert_eq!(got.header("evenkeel-tier"), "0", "{:#?}", kit.state());
+    assert_eq!((kit.state().tier, kit.drift().share, kit.drift().proposed_since), (Some(0), None, None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn s_drift_session_key_lets_one_row_of_a_session_and_minute_in() {
     let folder = tempfile::tempdir().expect("a folder");
     write_reference(folder.path(), 5_000);
