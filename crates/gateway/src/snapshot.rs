@@ -236,11 +236,14 @@ fn enrichers(
     (0..deployment.routes.len()).map(enricher).collect()
 }
 
+/// Route by route what compares its inputs with its reference.
+type Monitors = [Option<Arc<Monitor>>];
+
 /// Returns what judges the inputs of each route. What was learnt of fallbacks stays while neither the first tier nor what inputs are
 /// held against changes; how the route stands with drift, while the same monitor watches it.
 fn guards(
     deployment: &Deployment,
-    (monitors, upstreams, clock): (&[Option<Arc<Monitor>>], &[Arc<Upstream>], Clock),
+    (monitors, upstreams, clock): (&Monitors, &[Arc<Upstream>], Clock),
     before: Option<&Applied>,
 ) -> Vec<Option<Arc<Guard>>> {
     let embedder = |it: &Embeddings| {

@@ -136,8 +136,9 @@ mod tests {
     #[test]
     fn a_threshold_that_costs_more_than_the_last_model_alone_is_warned_of() {
         // Half of the rows are kept from it, and each model costs 1.
-        let row =
-            |at: usize| Answers { answers: vec![(Some(if at % 2 == 0 { 950 } else { 100 }), true), (None, true)] };
+        let row = |at: usize| Answers {
+            answers: vec![(Some(if at.is_multiple_of(2) { 950 } else { 100 }), true), (None, true)],
+        };
         let rows: Vec<_> = (0..2_000).map(row).collect();
         let found = |cost: f64| {
             let terms = Terms::new(0.01, 0.05, 1).expect("sound");
