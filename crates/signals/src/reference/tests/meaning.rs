@@ -162,7 +162,7 @@ fn mean_2_who_fails_is_asked_no_more_and_another_length_is_no_vector() {
     let row =
         |number| SourceRow { number, at: None, values: vec![Value::Number(1.0), Value::Text("how"), Value::Missing] };
     let rows: Vec<_> = (0..100).map(row).collect();
-    let pass = |each: &mut EachRow<'_>| rows.iter().try_for_each(|it| each(it));
+    let pass = |each: &mut EachRow<'_>| rows.iter().try_for_each(&mut *each);
     let mut asked = 0;
     let mut fails = |_: &[String]| {
         asked += 1;
