@@ -7,6 +7,7 @@ mod calibration;
 mod certificate;
 mod decision;
 mod drift;
+pub mod evidence;
 mod explain;
 mod forecast;
 mod quality;
