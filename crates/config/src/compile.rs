@@ -22,7 +22,7 @@ mod shared;
 mod taught;
 pub(crate) mod vote;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use evenkeel_core::{self as core, PathId, RouteId, UpstreamId};
 
@@ -49,6 +49,7 @@ use crate::{
         accept::Otherwise,
         breaker::Breaker,
         commit::Commit,
+        decisions::Kept,
         file::File,
         first_token::FirstToken,
         path::{Kind, Member, PathKind, Site, Target},
@@ -73,6 +74,10 @@ pub struct Deployment {
     pub server: Server,
     /// What the data plane encrypts with.
     pub certificate: Option<Certificate>,
+    /// The folder of what is kept on disk.
+    pub data_dir: PathBuf,
+    /// How much of requests is kept there; none where nothing is.
+    pub decisions: Option<Kept>,
     /// The Redis in which gateways keep answers together.
     pub shared: Option<Store>,
     /// By [`UpstreamId`].
@@ -244,7 +249,9 @@ pub(crate) fn compile(mut file: File, outside: &Outside) -> Deployment {
     let certificate =
         certificate.map(|it| Certificate { chain: outside.pem(&it.certificate), key: outside.pem(&it.key) });
     let shared = file.shared.as_ref().and_then(|it| shared::shared(it, outside));
-    Deployment { revision: Arc::new(revision), server: file.server, certificate, shared, upstreams, paths, routes }
+    let (data_dir, decisions) = (outside.place(&file.server.data_dir), file.decisions.kept());
+    let (revision, server) = (Arc::new(revision), file.server);
+    Deployment { revision, server, certificate, data_dir, decisions, shared, upstreams, paths, routes }
 }
 
 /// Compiles what the gateway needs of a path.

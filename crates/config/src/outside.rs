@@ -76,6 +76,11 @@ impl Outside {
         Self { base: base.into(), ..Self::default() }
     }
 
+    /// Returns where a file or a folder is that need not be there.
+    pub(crate) fn place(&self, name: &str) -> PathBuf {
+        self.base.join(name)
+    }
+
     /// Fetches the secret that a reference names.
     pub(crate) fn fetch_secret(&mut self, reference: &str) -> Result<(), String> {
         let secret = Secret::resolve(reference, &self.base)?;

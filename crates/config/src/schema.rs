@@ -10,6 +10,7 @@ pub(crate) mod capability;
 pub(crate) mod certificate;
 pub(crate) mod commit;
 pub(crate) mod contract;
+pub(crate) mod decisions;
 pub(crate) mod drift;
 pub(crate) mod enrich;
 pub(crate) mod file;

@@ -197,6 +197,9 @@ impl Deployment {
         };
         Ok(Self {
             shared: None,
+            data_dir: self.data_dir.clone(),
+            // Whoever asks it keeps what is kept of a request.
+            decisions: None,
             revision: Arc::new(revision),
             server: self.server.clone(),
             certificate: self.certificate.clone(),

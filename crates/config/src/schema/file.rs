@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{route::Route, server::Server, shared::Shared, upstream::Upstream};
+use super::{decisions::Decisions, route::Route, server::Server, shared::Shared, upstream::Upstream};
 
 /// An Evenkeel configuration.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -22,6 +22,9 @@ pub(crate) struct File {
     /// credential in it (`redis://USER:PASSWORD@HOST:PORT/DATABASE`) write `${env:NAME}` or `${file:PATH}` (F-146).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) shared: Option<Shared>,
+    /// What is kept of requests on disk, below `server.data_dir`; `off` keeps nothing there.
+    #[serde(default)]
+    pub(crate) decisions: Decisions,
     /// Servers that run models, by name.
     #[serde(default)]
     pub(crate) upstreams: BTreeMap<String, Upstream>,

@@ -16,11 +16,11 @@ pub(crate) enum Probe {
     Asked(Asked),
 }
 
-/// The word for not asking.
+/// The word for what is not done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Off {
-    /// They are not asked.
+    /// It is not done.
     Off,
 }
 

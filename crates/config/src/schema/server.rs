@@ -16,6 +16,9 @@ pub struct Server {
     /// What the data plane encrypts with; without it clients speak to it in the clear.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
+    /// The folder of what is kept on disk: records of requests, and what is made of them. It is made where it is not there; one that
+    /// cannot be written keeps no request from being answered.
+    pub data_dir: String,
     /// The largest request body, at most 2 GiB; a larger one is answered 413.
     pub max_body: Size,
     /// Bytes of request bodies that are held at once, of all requests, uncompressed; attempts hold a copy each besides.
@@ -50,6 +53,7 @@ impl Default for Server {
             listen: "127.0.0.1:8080".into(),
             admin: "127.0.0.1:9090".into(),
             tls: None,
+            data_dir: "./evenkeel-data".into(),
             max_body: Size(64 << 20),
             body_bytes: Size(1 << 30),
             read_timeout: Duration::seconds(30),

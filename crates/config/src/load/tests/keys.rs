@@ -8,8 +8,8 @@ pub(super) fn compiled(text: &str, base: &Path) -> String {
     let deployment = loaded.deployment.unwrap_or_else(|| panic!("{text}: {:#?}", loaded.diagnostics));
     let mut revision = (*deployment.revision).clone();
     revision.digest = [0; 32];
-    let Deployment { server, upstreams, paths, routes, .. } = &*deployment;
-    format!("{revision:?} {server:?} {upstreams:?} {paths:?} {routes:?}")
+    let Deployment { server, data_dir, decisions, upstreams, paths, routes, .. } = &*deployment;
+    format!("{revision:?} {server:?} {data_dir:?} {decisions:?} {upstreams:?} {paths:?} {routes:?}")
 }
 
 fn check(turned: &str, plain: &str) {
@@ -256,8 +256,12 @@ fn each_key_of_the_server_and_of_an_upstream_changes_what_is_compiled() {
         "write: 1s",
         "connections: 9",
         "drain: 1s",
+        "data_dir: elsewhere",
     ] {
         check(&format!("{}server: {{{server}}}\n", with("")), &with(""));
+    }
+    for decisions in ["off", "{sample: 0.5}", "{spool: 1MiB}", "{keep: 1d}"] {
+        check(&format!("{}decisions: {decisions}\n", with("")), &with(""));
     }
     for upstream in [
         "dns: 2s",

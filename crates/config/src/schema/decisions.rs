@@ -1,0 +1,109 @@
+//! `decisions`: what is kept of requests on disk (`governance.md`, section 12).
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+use super::{
+    probe::Off,
+    scalar::{Duration, Ratio, Size},
+};
+
+/// What is kept of requests on disk, below `server.data_dir`; or that nothing is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Decisions {
+    /// Nothing is kept there.
+    Not(Off),
+    /// Something of every request is.
+    Kept(Kept),
+}
+
+/// How much of requests is kept on disk, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Kept {
+    /// The share of ordinary requests whose record is kept whole, drawn by the request's own bits; of the others a line is
+    /// kept. Whole in any case: what another tier than the first answered, what was refused or ended in an error, and what its
+    /// client wants explained (`evenkeel-explain: full`).
+    pub sample: Ratio,
+    /// The most that waits on disk for whoever reads it; what comes beyond that is not kept, and counted.
+    pub spool: Size,
+    /// How long a file is kept that everybody has read who reads them.
+    pub keep: Duration,
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        Self { sample: Ratio(1_000), spool: Size(1 << 30), keep: Duration::seconds(183 * 86_400) }
+    }
+}
+
+impl Default for Decisions {
+    fn default() -> Self {
+        Self::Kept(Kept::default())
+    }
+}
+
+impl Decisions {
+    /// Returns how much is kept; none where nothing is.
+    pub(crate) fn kept(self) -> Option<Kept> {
+        match self {
+            Self::Not(Off::Off) => None,
+            Self::Kept(kept) => Some(kept),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Decisions {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        // By its shape, so that a message is about what was written.
+        let value = serde_json::Value::deserialize(from)?;
+        let read = match value.is_object() {
+            true => serde_json::from_value(value).map(Self::Kept),
+            false => serde_json::from_value(value).map(Self::Not),
+        };
+        read.map_err(D::Error::custom)
+    }
+}
+
+impl Serialize for Decisions {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Not(off) => off.serialize(to),
+            Self::Kept(kept) => kept.serialize(to),
+        }
+    }
+}
+
+impl JsonSchema for Decisions {
+    fn schema_name() -> Cow<'static, str> {
+        "Decisions".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let (off, kept) = (generator.subschema_for::<Off>(), generator.subschema_for::<Kept>());
+        json_schema!({
+            "description": "What is kept of requests on disk, below `server.data_dir`; or that nothing is.",
+            "anyOf": [off, kept],
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn g_112_it_is_written_as_it_is_read_a_word_or_three_bounds() {
+        for value in [json!("off"), json!({"sample": 0.25, "spool": "16MiB", "keep": "30d"})] {
+            let decisions: Decisions = serde_json::from_value(value.clone()).expect("it is one");
+            assert_eq!(serde_json::to_value(decisions).expect("it can be written"), value);
+        }
+        assert_eq!(Decisions::default().kept(), Some(Kept::default()));
+        assert_eq!(serde_json::from_value::<Decisions>(json!("off")).expect("a word").kept(), None);
+        assert!(serde_json::from_value::<Decisions>(json!("on")).is_err());
+    }
+}
