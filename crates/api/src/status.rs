@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Calibration, Certificate, Drift, Forecast, Quality, TierQuality, ready::Unproven};
+use crate::{Calibration, Certificate, Drift, Forecast, Quality, TierQuality, evidence::Evidence, ready::Unproven};
 
 /// How everything stands, for operators.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -14,6 +14,9 @@ pub struct Standing {
     pub status: Status,
     /// The same in full.
     pub routes: Vec<RouteState>,
+    /// How what is kept on disk is kept; absent where nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Evidence>,
 }
 
 impl Standing {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use evenkeel_api::{Decision, Quality, Standing};
+use evenkeel_api::{Decision, Quality, Rejected, Standing};
 use evenkeel_config::{Deployment, Unfit};
 
 /// What the control plane asks of a data plane.
@@ -17,7 +17,7 @@ pub trait DataPlane: Send + Sync {
     fn expiring(&self, deployment: &Deployment) -> Vec<Unfit>;
 
     /// Counts a configuration that was refused.
-    fn note_rejected(&self);
+    fn note_rejected(&self, rejected: &Rejected);
 
     /// Returns the name of the revision in force.
     fn revision(&self) -> String;

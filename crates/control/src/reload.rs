@@ -120,8 +120,8 @@ impl Reloader {
             revision = self.plane.revision(),
             "configuration refused, the running one stays"
         );
+        self.plane.note_rejected(&rejected);
         *self.rejected.lock() = Some(rejected);
-        self.plane.note_rejected();
     }
 }
 

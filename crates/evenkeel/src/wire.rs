@@ -12,7 +12,7 @@ use std::{
 };
 
 use anyhow::Context;
-use evenkeel_api::Decision;
+use evenkeel_api::{Decision, Rejected};
 use evenkeel_config::{Alone, Deployment, Loaded, Sources, Unfit, load_alone, load_file, load_to_learn};
 use evenkeel_control::{Admin, DataPlane, Reloader, watch};
 use evenkeel_gateway::{Gateway, expiring, prove};
@@ -57,8 +57,8 @@ impl DataPlane for Plane {
         expiring(deployment, Timestamp::now())
     }
 
-    fn note_rejected(&self) {
-        self.gateway.note_rejected();
+    fn note_rejected(&self, rejected: &Rejected) {
+        self.gateway.note_rejected(rejected);
     }
 
     fn revision(&self) -> String {
@@ -129,7 +129,7 @@ async fn serving(deployment: Arc<Deployment>, read: Sources, change: Option<Chan
     }
     let scheme = if deployment.certificate.is_some() { "https" } else { "http" };
     let (drain, admin) = (AtomicU64::new(deployment.server.drain.0), deployment.server.admin.clone());
-    let gateway = Gateway::start(deployment).await.context("cannot start")?;
+    let gateway = Gateway::start_recording(deployment).await.context("cannot start")?;
     let plane = Arc::new(Plane { gateway: gateway.clone(), change, drain });
     let reloader = Arc::new(Reloader::new(read, plane.clone()));
     let admin = Admin::start(&admin, plane.clone(), reloader.clone()).await.context("cannot start")?;

@@ -9,6 +9,7 @@
 
 pub(crate) mod calibrated;
 mod episode;
+mod kept;
 pub(crate) mod log;
 pub(crate) mod metrics;
 mod notes;
@@ -20,7 +21,7 @@ use std::sync::Arc;
 
 use evenkeel_api as api;
 use evenkeel_config::Calibration;
-use evenkeel_core::{AttemptId, BreakerTurn, Decision, Output, PathId, ResultCode, Revision, Transition};
+use evenkeel_core::{AttemptId, BreakerTurn, Decision, Output, PathId, ResultCode, Transition};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
@@ -38,6 +39,8 @@ use crate::{
     path::{Found, ModelFile, Notes, Search, Unsaid},
     quality::{Answered, Quality, Value},
     shadow::Shadowed,
+    snapshot::Applied,
+    spool::Spool,
     sure::Sure,
     vote::{Cast, Worth},
 };
@@ -109,6 +112,8 @@ pub(crate) struct Attempts {
     pub(crate) notes: Vec<(Whose, Notes)>,
     /// What is held of the answer until its labels come.
     pub(crate) answered: Answered,
+    /// Whether its client wants it explained.
+    pub(crate) explain: bool,
 }
 
 /// Whose it is, what is noted.
@@ -140,10 +145,12 @@ pub(crate) struct Events {
     pub(crate) shares: Mutex<Shares>,
     watchers: broadcast::Sender<Happened>,
     log: Log,
+    /// None where nothing is kept on disk.
+    spool: Option<Spool>,
 }
 
 impl Events {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(spool: Option<Spool>) -> Self {
         let metrics = Metrics::new();
         Self {
             ring: Mutex::default(),
@@ -153,12 +160,13 @@ impl Events {
             shares: Mutex::default(),
             watchers: broadcast::Sender::new(LAG),
             log: Log::start(std::io::stderr()),
+            spool,
         }
     }
 
     /// Keeps the record of a request that is over, with what only the shell knows of its attempts.
     pub(crate) fn decision(&self, decision: Decision, ask: &Ask, attempts: Attempts) {
-        let Attempts { spent, found, calibrated, models, votes, worth, sure, notes, cached, judged, answered } =
+        let Attempts { spent, found, calibrated, models, votes, worth, sure, notes, cached, judged, answered, explain } =
             attempts;
         let trace = trace::context(&ask.headers);
         let (id, enriched) = (ask.decision.clone(), ask.enriched().cloned());
@@ -203,6 +211,9 @@ impl Events {
         if self.watchers.receiver_count() > 0 {
             let _ = self.watchers.send(Happened::Decision(Arc::new(render(&record))));
         }
+        if let Some(spool) = &self.spool {
+            kept::decision(spool, &record, explain);
+        }
         self.ring.lock().keep(record);
     }
 
@@ -239,6 +250,9 @@ impl Events {
         self.metrics.transition(transition);
         let rendered = Arc::new(api::Transition::render(transition, Timestamp::now()));
         log::transition(&rendered, transition.reason.severity());
+        if let Some(spool) = &self.spool {
+            spool.event(kept::transition(&rendered));
+        }
         let _ = self.watchers.send(Happened::Transition(rendered));
     }
 
@@ -259,9 +273,36 @@ impl Events {
     }
 
     /// Notes the revision that is in force.
-    pub(crate) fn applied(&self, revision: &Revision, name: &str, at: Timestamp) {
-        self.metrics.applied(revision, name, at);
+    pub(crate) fn applied(&self, applied: &Applied) {
+        let revision = &applied.deployment.revision;
+        self.metrics.applied(revision, &applied.name, applied.at);
         self.shares.lock().keep(revision);
+        if let Some(spool) = &self.spool {
+            spool.apply(applied.deployment.decisions);
+            spool.event(kept::applied(applied));
+        }
+    }
+
+    /// Notes a configuration that was refused.
+    pub(crate) fn rejected(&self, rejected: &api::Rejected) {
+        self.metrics.apply_failed();
+        if let Some(spool) = &self.spool {
+            spool.event(kept::rejected(rejected));
+        }
+    }
+
+    /// Says how what is kept on disk is kept; none where nothing is.
+    pub(crate) fn evidence(&self) -> Option<api::evidence::Evidence> {
+        self.spool.as_ref().and_then(kept::standing)
+    }
+
+    /// Writes what waits to be kept on disk; for a disk that does not answer, it waits a moment and no longer.
+    pub(crate) async fn finish(self: &Arc<Self>) {
+        if self.spool.is_some() {
+            let it = self.clone();
+            let finished = tokio::task::spawn_blocking(move || it.spool.iter().for_each(Spool::finish));
+            let _ = finished.await;
+        }
     }
 
     /// Finds a record by its id.

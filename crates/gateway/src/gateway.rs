@@ -30,6 +30,7 @@ use crate::{
     quality::{self, Measured},
     sequence::Names,
     snapshot::Applied,
+    spool::{Files, Spool},
     status,
 };
 
@@ -93,18 +94,32 @@ pub enum StartError {
 }
 
 impl Gateway {
-    /// Starts to listen and to answer.
+    /// Starts to listen and to answer; nothing is kept on disk.
     ///
     /// # Errors
     /// A path cannot be made ready, or the address cannot be listened on.
     pub async fn start(deployment: Arc<Deployment>) -> Result<Self, StartError> {
-        let address = deployment.server.listen.clone();
+        Self::begin(deployment, Clock::start(), None).await
+    }
+
+    /// Starts to listen and to answer, and keeps in `server.data_dir` what `decisions` says. Whether that can be written keeps
+    /// nothing from being answered.
+    ///
+    /// # Errors
+    /// A path cannot be made ready, or the address cannot be listened on.
+    pub async fn start_recording(deployment: Arc<Deployment>) -> Result<Self, StartError> {
         let clock = Clock::start();
+        let spool = Spool::start(deployment.data_dir.clone(), Files, clock);
+        Self::begin(deployment, clock, Some(spool)).await
+    }
+
+    async fn begin(deployment: Arc<Deployment>, clock: Clock, spool: Option<Spool>) -> Result<Self, StartError> {
+        let address = deployment.server.listen.clone();
         let applied = Applied::new(clock, deployment, None).map_err(StartError::Unfit)?;
         let fault = |source| StartError::Listen { address: address.clone(), source };
         let listener = bind(&address).await.map_err(fault)?;
         let address = listener.local_addr().map_err(fault)?;
-        let events = Arc::new(Events::new());
+        let events = Arc::new(Events::new(spool));
         let watcher = events.clone();
         let (wanted, probes) = mpsc::unbounded_channel();
         let on_news = Box::new(move |output: &_| match output {
@@ -112,7 +127,7 @@ impl Gateway {
             output => watcher.news(output),
         });
         let driver = Driver::start(clock, applied.deployment.revision.clone(), on_news);
-        events.applied(&applied.deployment.revision, &applied.name, applied.at);
+        events.applied(&applied);
         events.quality.applied(measured(&applied));
         let gateway = Self(Arc::new(Shared {
             applied: ArcSwap::new(applied),
@@ -153,11 +168,12 @@ impl Gateway {
     /// The parts that cannot be made ready; then nothing has changed.
     pub fn apply(&self, deployment: Arc<Deployment>) -> Result<(), Vec<Unfit>> {
         let applied = Applied::new(self.0.driver.clock, deployment, Some(&self.0.applied.load()))?;
-        let server = &self.0.applied.load().deployment.server;
-        if (&server.listen, &server.admin) != (&applied.deployment.server.listen, &applied.deployment.server.admin) {
-            tracing::warn!(target: "evenkeel::config", "a new `server.listen` or `server.admin` counts from the next start");
+        let before = self.0.applied.load().deployment.clone();
+        let places = |it: &Deployment| (it.server.listen.clone(), it.server.admin.clone(), it.data_dir.clone());
+        if places(&before) != places(&applied.deployment) {
+            tracing::warn!(target: "evenkeel::config", "a new `server.listen`, `server.admin` or `server.data_dir` counts from the next start");
         }
-        self.0.events.applied(&applied.deployment.revision, &applied.name, applied.at);
+        self.0.events.applied(&applied);
         self.0.events.quality.applied(measured(&applied));
         let revision = applied.deployment.revision.clone();
         let forgotten = forgotten(&self.0.applied.load(), &applied);
@@ -207,12 +223,13 @@ impl Gateway {
         let certified = certified.filter(|(_, spec)| spec.certificate.is_some()).map(|(route, _)| &route.name);
         let promises = certified.filter_map(|name| Some((name.clone(), self.route_state(name)?.certificate?)));
         self.0.events.metrics.promises(promises);
+        self.0.events.metrics.evidence(self.0.events.evidence());
         self.0.events.metrics.text(now, (&revision, &states))
     }
 
-    /// Counts a configuration that was refused.
-    pub fn note_rejected(&self) {
-        self.0.events.metrics.apply_failed();
+    /// Takes note of a configuration that was refused.
+    pub fn note_rejected(&self, rejected: &api::Rejected) {
+        self.0.events.rejected(rejected);
     }
 
     /// Returns how all routes stand.
@@ -229,7 +246,7 @@ impl Gateway {
     pub fn standing(&self) -> api::Standing {
         let status = self.status();
         let routes = status.routes.iter().filter_map(|it| self.route_state(&it.route)).collect();
-        api::Standing { status, routes }
+        api::Standing { status, routes, evidence: self.0.events.evidence() }
     }
 
     /// Says how often tiers are right, by labels that came after their answers; of one route where that is named.
@@ -279,6 +296,7 @@ impl Gateway {
             // Who does not read what was ended cannot hold the process.
             let _ = timeout(last_words, all_gone).await;
         }
+        self.0.events.finish().await;
     }
 }
 

@@ -34,6 +34,7 @@ mod sequence;
 mod shadow;
 mod snapshot;
 mod splice;
+mod spool;
 mod sse;
 mod status;
 mod sure;

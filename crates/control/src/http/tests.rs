@@ -22,7 +22,7 @@ impl DataPlane for Plane {
         Vec::new()
     }
 
-    fn note_rejected(&self) {}
+    fn note_rejected(&self, _: &evenkeel_api::Rejected) {}
 
     fn revision(&self) -> String {
         "sha256:0123456789ab".into()

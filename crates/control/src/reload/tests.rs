@@ -32,7 +32,7 @@ impl DataPlane for Plane {
         Vec::new()
     }
 
-    fn note_rejected(&self) {
+    fn note_rejected(&self, _: &evenkeel_api::Rejected) {
         self.rejected.fetch_add(1, Ordering::Relaxed);
     }
 

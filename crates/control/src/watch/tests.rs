@@ -22,7 +22,7 @@ impl DataPlane for Plane {
         Vec::new()
     }
 
-    fn note_rejected(&self) {
+    fn note_rejected(&self, _: &evenkeel_api::Rejected) {
         let _ = self.0.send(None);
     }
 

@@ -466,6 +466,7 @@ impl Task {
             cached,
             judged,
             answered: self.held(),
+            explain: self.it.terms.explain,
         };
         self.events.decision(decision, &self.it.ask, attempts);
         match self.finish.take() {

@@ -5,6 +5,7 @@
 
 mod cache;
 mod drift;
+mod evidence;
 mod features;
 mod guards;
 mod post;
@@ -29,8 +30,8 @@ use prometheus_client::{
 
 pub(crate) use self::quality::Count;
 use self::{
-    cache::Caches, drift::Drifts, features::Features, guards::Guards, promises::Promises, quality::Quality,
-    shadows::Shadows, work::Work,
+    cache::Caches, drift::Drifts, evidence::Kept, features::Features, guards::Guards, promises::Promises,
+    quality::Quality, shadows::Shadows, work::Work,
 };
 use super::episode::Episodes;
 use crate::{
@@ -85,6 +86,7 @@ pub(crate) struct Metrics {
     post_changes: Counters,
     quality: Quality,
     promises: Promises,
+    kept: Kept,
     revision_info: Gauges,
     last_apply: Gauge,
     certificate_expiry: Gauges,
@@ -146,6 +148,7 @@ impl Metrics {
             post_changes: Counters::default(),
             quality: Quality::default(),
             promises: Promises::default(),
+            kept: Kept::default(),
             revision_info: Gauges::default(),
             last_apply: Gauge::default(),
             certificate_expiry: Gauges::default(),
@@ -191,6 +194,7 @@ impl Metrics {
         self.guards.register(it);
         self.quality.register(it);
         self.promises.register(it);
+        self.kept.register(it);
         self.shadows.register(it);
         self.caches.register(it);
         self.drifts.register(it);

@@ -2,7 +2,7 @@
 
 use evenkeel_core::{
     Admit, BreakerChange, Core, Event, Features, GateChange, Input, MILLISECOND, Nanos, Operation, Output, RequestId,
-    ResultCode,
+    ResultCode, Revision,
 };
 
 use super::{log::line, *};

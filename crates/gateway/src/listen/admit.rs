@@ -108,7 +108,7 @@ async fn let_in(
             let route = &applied.deployment.revision.routes[route.index()].name;
             inference.turn = shared.sequences.name(&mut inference.infer, route, &headers).map(Box::new);
         }
-        let private = terms::private(&headers)?;
+        let (private, explain) = (terms::private(&headers)?, terms::explain(&headers)?);
         let (names, said) = (&applied.deployment.revision.names, applied.deployment.routes[route.index()].wants);
         let wants = Wants { datatypes: wants::datatypes(&question), ..wants::wants(&headers, names, said)? };
         let time = Moment { clock: shared.driver.clock, entropy, left: deadline.unwrap_or(Nanos::MAX) };
@@ -129,8 +129,20 @@ async fn let_in(
         let whose = cache::whose(&headers, &applied.deployment.routes[route.index()].quality.vary);
         let session = applied.deployment.routes[route.index()].session_key.as_ref();
         let session = session.and_then(|it| cache::session(&headers, it));
-        let terms =
-            Terms { size, entropy, deadline, max_tier, min_confidence, wants, private, whose, session, bodies, spent };
+        let terms = Terms {
+            size,
+            entropy,
+            deadline,
+            max_tier,
+            min_confidence,
+            wants,
+            private,
+            explain,
+            whose,
+            session,
+            bodies,
+            spent,
+        };
         // None means that a reload came in between: the request is read again, as the new revision reads it, and what was
         // fetched under the old one has cost it its time all the same.
         before = spent;

@@ -154,6 +154,18 @@ pub(super) fn private(headers: &HeaderMap) -> Result<bool, Fault> {
     }
 }
 
+/// Reads `evenkeel-explain: full`: its record is kept whole (G-112).
+pub(super) fn explain(headers: &HeaderMap) -> Result<bool, Fault> {
+    match headers.get("evenkeel-explain").map(|it| it.as_bytes().to_ascii_lowercase()).as_deref() {
+        None => Ok(false),
+        Some(b"full") => Ok(true),
+        Some(_) => {
+            let message = "`evenkeel-explain` is `full`, or absent";
+            Err(Fault { param: Some("evenkeel-explain".into()), ..Fault::new(Problem::Invalid, "bad_header", message) })
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -225,6 +237,16 @@ mod tests {
         {
             let headers = headers(&text.map(|it| ("evenkeel-private", it)).into_iter().collect::<Vec<_>>());
             assert_eq!(private(&headers).ok(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn g_112_a_client_may_want_its_record_whole() {
+        for (text, expected) in
+            [(None, Some(false)), (Some("full"), Some(true)), (Some("Full"), Some(true)), (Some("1"), None)]
+        {
+            let headers = headers(&text.map(|it| ("evenkeel-explain", it)).into_iter().collect::<Vec<_>>());
+            assert_eq!(explain(&headers).ok(), expected, "{text:?}");
         }
     }
 

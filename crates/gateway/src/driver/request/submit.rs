@@ -74,6 +74,8 @@ pub(crate) struct Terms {
     pub(crate) wants: Wants,
     /// The client wants no copy made of it.
     pub(crate) private: bool,
+    /// The client wants its record kept whole.
+    pub(crate) explain: bool,
     /// Whose request it is: who else labels it does not count.
     pub(crate) whose: u64,
     /// The session that it belongs to, by the header that its route names.

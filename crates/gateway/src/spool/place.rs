@@ -1,0 +1,93 @@
+//! Place: the folder of this process among those that share a `data_dir`.
+//!
+//! # Invariants
+//! - `PLA-1`: no two processes write into one folder: who writes holds its lock, which the system lets go when it dies.
+//! - `PLA-2`: who was stopped before it could say that it had written everything is found out by a file that it left.
+
+use std::{
+    any::Any,
+    io,
+    path::{Path, PathBuf},
+};
+
+use evenkeel_api::evidence::{Cursor, Stream};
+
+use super::{
+    disk::Disk,
+    recover::{Found, recover},
+    room::Room,
+    written::Written,
+};
+
+/// Processes that may share a folder.
+const MOST: u32 = 1_024;
+
+/// The folder of this process, locked.
+pub(super) struct Place {
+    pub(super) name: String,
+    pub(super) folder: PathBuf,
+    pub(super) streams: [Written; 2],
+    pub(super) room: Room,
+    /// Whether whoever was here before was stopped.
+    pub(super) unclean: bool,
+    _lock: Box<dyn Any + Send>,
+}
+
+impl Place {
+    /// Takes the first folder that nobody has.
+    pub(super) fn take(disk: &dyn Disk, data_dir: &Path) -> io::Result<Self> {
+        for number in 1..=MOST {
+            let folder = data_dir.join("instances").join(format!("i{number}"));
+            disk.make_folder(&folder)?;
+            if let Some(place) = Self::at(disk, &folder)? {
+                return Ok(place);
+            }
+        }
+        Err(io::Error::other(format!("{MOST} processes have it already")))
+    }
+
+    /// Takes the folders that nobody has and that somebody was stopped in.
+    pub(super) fn left(&self, disk: &dyn Disk) -> io::Result<Vec<Self>> {
+        let mut left = Vec::new();
+        for folder in disk.list(self.folder.parent().expect("it is in a folder"))? {
+            if folder != self.folder && disk.look(&folder.join("running")).is_ok() {
+                left.extend(Self::at(disk, &folder)?);
+            }
+        }
+        Ok(left)
+    }
+
+    /// Takes a folder, unless somebody has it.
+    fn at(disk: &dyn Disk, folder: &Path) -> io::Result<Option<Self>> {
+        let Some(lock) = disk.lock(&folder.join("lock"))? else { return Ok(None) };
+        let running = folder.join("running");
+        let unclean = disk.look(&running).is_ok();
+        let cursors = Cursor::all(folder)?;
+        let furthest = |stream| cursors.iter().map(|(_, it)| it.of(stream)).max().unwrap_or(0);
+        let found = |stream| recover(disk, folder, stream, furthest(stream));
+        let found = [found(Stream::Decisions)?, found(Stream::Events)?];
+        let mut room = Room::default();
+        for (stream, found) in Stream::ALL.into_iter().zip(&found) {
+            if let Some(read) = cursors.iter().map(|(_, it)| it.of(stream)).min() {
+                found.unread(disk, read)?.into_iter().for_each(|it| room.closed(stream, it));
+            }
+        }
+        if !unclean {
+            drop(disk.create(&running)?);
+            if let Err(error) = disk.sync_folder(folder) {
+                // Nobody was stopped: it is tried again by the same process.
+                let _ = disk.remove(&running);
+                return Err(error);
+            }
+        }
+        let name = folder.file_name().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
+        let streams = found.map(|Found { written, .. }| written);
+        Ok(Some(Self { name, folder: folder.into(), streams, room, unclean, _lock: lock }))
+    }
+
+    /// Says that everything was written.
+    pub(super) fn leave(&self, disk: &dyn Disk) -> io::Result<()> {
+        disk.remove(&self.folder.join("running"))?;
+        disk.sync_folder(&self.folder)
+    }
+}
