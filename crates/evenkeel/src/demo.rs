@@ -14,7 +14,12 @@ mod script;
 mod summary;
 mod traffic;
 
-use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context, anyhow};
 use evenkeel_config::{Deployment, load_text};
@@ -32,17 +37,19 @@ use crate::{output, served::served};
 /// The configuration; the addresses of the mocks are put in.
 const CONFIG: &str = include_str!("demo/evenkeel.yaml");
 
-/// Runs the demo and returns what came of it.
-pub(crate) async fn run(length: Duration) -> anyhow::Result<Summary> {
+/// Runs the demo and returns what came of it. What is kept of requests goes into the folder that is named, else into one that
+/// goes with the demo.
+pub(crate) async fn run(length: Duration, data_dir: Option<PathBuf>) -> anyhow::Result<Summary> {
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
     homes::unpack(folder.path()).context("cannot write into the temporary folder")?;
     let oip = BTreeMap::from([("home-value".to_owned(), served(homes::PRIMARY)?)]);
     let none = BTreeMap::new;
     let (large, small, homes) = (mock(1, 30, none()).await?, mock(2, 8, none()).await?, mock(3, 4, oip).await?);
     let text = CONFIG.replace("LARGE", &large.url()).replace("SMALL", &small.url()).replace("HOMES", &homes.url());
-    let deployment = compile(&text, folder.path())?;
-    let bad = compile(&text.replace("distilled.onnx", "per-cent.onnx"), folder.path())?;
-    let gateway = Gateway::start(deployment.clone()).await?;
+    let compile = |text: &str| compile(text, folder.path(), data_dir.clone());
+    let deployment = compile(&text)?;
+    let bad = compile(&text.replace("distilled.onnx", "per-cent.onnx"))?;
+    let gateway = Gateway::start_recording(deployment.clone()).await?;
     output::note(picture::legend(gateway.address()));
     let start = Instant::now();
     let tally = Arc::new(Mutex::new(Tally::new(&deployment.revision)));
@@ -62,9 +69,11 @@ pub(crate) async fn run(length: Duration) -> anyhow::Result<Summary> {
     Ok(summary)
 }
 
-fn compile(text: &str, folder: &Path) -> anyhow::Result<Arc<Deployment>> {
+fn compile(text: &str, folder: &Path, data_dir: Option<PathBuf>) -> anyhow::Result<Arc<Deployment>> {
     let loaded = load_text("demo", text, folder);
-    loaded.deployment.ok_or_else(|| anyhow!("the demo's own configuration: {:?}", loaded.diagnostics))
+    let deployment = loaded.deployment.ok_or_else(|| anyhow!("the demo's own configuration: {:?}", loaded.diagnostics));
+    let data_dir = data_dir.unwrap_or_else(|| folder.join("evenkeel-data"));
+    Ok(Arc::new(Deployment { data_dir, ..Deployment::clone(&*deployment?) }))
 }
 
 async fn mock(seed: u64, first_token_ms: u64, oip: BTreeMap<String, OipModel>) -> anyhow::Result<Mock> {

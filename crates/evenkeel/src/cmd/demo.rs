@@ -1,6 +1,6 @@
 //! `evenkeel demo`: everything in one process.
 
-use std::{process::ExitCode, time::Duration};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::Args;
 
@@ -15,11 +15,14 @@ pub(super) struct Demo {
     /// Ends with a one-line summary in JSON.
     #[arg(long)]
     json: bool,
+    /// Where what is kept of its requests stays; without it, it goes with the demo.
+    #[arg(long)]
+    data_dir: Option<PathBuf>,
 }
 
 impl Demo {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let summary = super::runtime()?.block_on(demo::run(self.length))?;
+        let summary = super::runtime()?.block_on(demo::run(self.length, self.data_dir))?;
         output::whoever_reads(match self.json {
             true => output::line(serde_json::to_string(&summary)?),
             false => output::text(&summary),

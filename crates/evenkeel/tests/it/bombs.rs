@@ -41,9 +41,7 @@ fn serve_with(upstream: SocketAddr, server: &str) -> Serving {
         "version: 1\nserver: {{listen: \"127.0.0.1:0\", admin: \"127.0.0.1:0\"{server}}}\nupstreams: {{u: {{protocol: openai, url: \
          \"http://{upstream}\"}}}}\nroutes:\n{routes}{TENSORS}"
     );
-    let file = tempfile::NamedTempFile::new().expect("a file");
-    std::fs::write(file.path(), text).expect("written");
-    Serving::start(file.path())
+    Serving::start_text(&text)
 }
 
 /// A route that knows what goes in, so that what comes is read.

@@ -74,7 +74,6 @@ fn what_cannot_be_done_exits_with_2() {
         &["demo", "--for", "soon"],
         // Promised with the console; what would do nothing is not accepted.
         &["demo", "--no-console"],
-        &["demo", "--data-dir", "."],
         &["nonsense"],
         &[],
     ] {

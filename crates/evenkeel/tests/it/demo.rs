@@ -1,7 +1,8 @@
 //! The demo: half a minute in which both routes lose their primary, and no client notices.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
+use evenkeel_api::evidence::{Members, Stream, segments};
 use evenkeel_core::Reason;
 use serde_json::Value;
 
@@ -14,7 +15,8 @@ fn half_a_minute_of_broken_primaries_is_seen_by_no_client() {
     if is_left_out("demo", "it takes half a minute") {
         return;
     }
-    let output = evenkeel(&["demo", "--for", "30s", "--json"]);
+    let data = tempfile::tempdir().expect("a folder");
+    let output = evenkeel(&["demo", "--for", "30s", "--json", "--data-dir", data.path().to_str().expect("text")]);
     let (printed, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     let last: Value = serde_json::from_str(printed.lines().last().expect("a summary")).expect("JSON");
     println!("{last}");
@@ -27,6 +29,7 @@ fn half_a_minute_of_broken_primaries_is_seen_by_no_client() {
         assert!(said.contains(line), "{line}: {said}");
     }
     assert!(last["failover_ms"]["max"].is_u64(), "{last}");
+    assert_eq!(kept(data.path()), last["requests"].as_u64().expect("a number"), "each request is kept where it says");
 
     let routes = last["by_tier"].as_object().expect("routes");
     assert_eq!(routes.keys().collect::<Vec<_>>(), ["home-value", "support-chat"]);
@@ -39,6 +42,14 @@ fn half_a_minute_of_broken_primaries_is_seen_by_no_client() {
     for (route, away) in away_from_tier_0(&last) {
         assert!(away >= LENGTH_MS / 3, "{route} was away from tier 0 for {away} ms only: {last}");
     }
+}
+
+/// How many requests are kept in a folder.
+fn kept(data: &Path) -> u64 {
+    let instance = data.join("instances/i1");
+    let found = segments(&instance, Stream::Decisions).expect("read");
+    let bytes = found.iter().map(|it| (it.first, it.read().expect("read")));
+    bytes.map(|(first, bytes)| Members::new(&bytes, first).map(|it| it.count()).sum::<u64>()).sum()
 }
 
 fn transitions(summary: &Value) -> &Vec<Value> {

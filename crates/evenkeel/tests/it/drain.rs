@@ -87,9 +87,7 @@ fn gateway(mock: &Mocking, drain_ms: u64) -> Serving {
         route("endless"),
         route("quick")
     );
-    let file = tempfile::NamedTempFile::new().expect("a file");
-    std::fs::write(file.path(), text).expect("written");
-    Serving::start(file.path())
+    Serving::start_text(&text)
 }
 
 fn client() -> Http {

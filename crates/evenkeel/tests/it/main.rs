@@ -8,6 +8,7 @@ mod decisions;
 mod demo;
 mod descriptors;
 mod drain;
+mod evidence;
 mod examples;
 mod feast;
 mod guards;

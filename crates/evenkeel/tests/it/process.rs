@@ -9,7 +9,7 @@ use std::{
 };
 
 use serde_json::Value;
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempDir};
 
 /// How long something may take that a test waits for. Nothing is claimed by it: it ends a test that would never end.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -35,11 +35,23 @@ pub(crate) struct Serving {
     log: NamedTempFile,
     pub(crate) data: SocketAddr,
     pub(crate) admin: SocketAddr,
+    /// Its own folder, where it has one that goes with it.
+    folder: Option<TempDir>,
 }
 
 impl Serving {
     pub(crate) fn start(config: &Path) -> Self {
         Self::start_with(config, &[])
+    }
+
+    /// Starts it with a configuration of this text, in a folder that goes with it.
+    pub(crate) fn start_text(text: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = folder.path().join("evenkeel.yaml");
+        std::fs::write(&config, text).expect("written");
+        let mut serving = Self::start(&config);
+        serving.folder = Some(folder);
+        serving
     }
 
     pub(crate) fn start_with(config: &Path, variables: &[Variable<'_>]) -> Self {
@@ -55,7 +67,7 @@ impl Serving {
         let log = NamedTempFile::new().expect("a file");
         let (child, line) = spawn(arguments, variables, &log);
         let data = if line.contains("serves at https://") { "serves at https://" } else { "serves at http://" };
-        Self { child, log, data: address(&line, data), admin: address(&line, "admin at http://") }
+        Self { child, log, data: address(&line, data), admin: address(&line, "admin at http://"), folder: None }
     }
 
     /// Starts it with few open files allowed, and many if it asks.
@@ -70,7 +82,13 @@ impl Serving {
         let script = format!("{limit} && exec \"$0\" serve -c \"$1\"");
         command.args(["-c", &script, env!("CARGO_BIN_EXE_evenkeel")]);
         let (child, line) = said(command.arg(config), &log);
-        Self { child, log, data: address(&line, "serves at http://"), admin: address(&line, "admin at http://") }
+        Self {
+            child,
+            log,
+            data: address(&line, "serves at http://"),
+            admin: address(&line, "admin at http://"),
+            folder: None,
+        }
     }
 
     /// Counts its open file descriptors.
