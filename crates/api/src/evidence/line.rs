@@ -72,7 +72,7 @@ pub enum Kept {
     /// The whole record.
     Whole(Box<Decision>),
     /// A line of it.
-    Line(DecisionLine),
+    Line(Box<DecisionLine>),
 }
 
 impl Kept {
