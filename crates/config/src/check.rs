@@ -1,6 +1,7 @@
 //! Rules across fields: what the schema cannot say, all reported, none fatal to the others.
 
 mod accept;
+mod audit;
 mod cache;
 mod calibrate_to;
 mod capability;
@@ -55,6 +56,7 @@ impl<'a> Checks<'a> {
         checks.upstreams();
         checks.routes();
         checks.shared();
+        checks.audit();
         checks.limits();
         checks.connects();
         checks.capability_names();

@@ -4,6 +4,7 @@
 //! - `COMP-1`: what comes out cannot be wrong: `check` has refused everything that could be.
 //! - `COMP-2`: files that mean the same have the same digest (`digest`).
 
+mod audit;
 pub(crate) mod batch;
 mod cache;
 mod calibration;
@@ -26,6 +27,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use evenkeel_core::{self as core, PathId, RouteId, UpstreamId};
 
+pub use audit::{AuditLog, Repository};
 pub use cache::{Cache, Semantic};
 pub use calibration::{Calibration, LiveCalibration};
 pub use certificate::Issued;
@@ -78,6 +80,8 @@ pub struct Deployment {
     pub data_dir: PathBuf,
     /// How much of requests is kept there; none where nothing is.
     pub decisions: Option<Kept>,
+    /// The tamper-evident log that is written; none where none is.
+    pub audit: Option<AuditLog>,
     /// The Redis in which gateways keep answers together.
     pub shared: Option<Store>,
     /// By [`UpstreamId`].
@@ -250,8 +254,9 @@ pub(crate) fn compile(mut file: File, outside: &Outside) -> Deployment {
         certificate.map(|it| Certificate { chain: outside.pem(&it.certificate), key: outside.pem(&it.key) });
     let shared = file.shared.as_ref().and_then(|it| shared::shared(it, outside));
     let (data_dir, decisions) = (outside.place(&file.server.data_dir), file.decisions.kept());
+    let audit = audit::audit(&file.audit, outside);
     let (revision, server) = (Arc::new(revision), file.server);
-    Deployment { revision, server, certificate, data_dir, decisions, shared, upstreams, paths, routes }
+    Deployment { revision, server, certificate, data_dir, decisions, audit, shared, upstreams, paths, routes }
 }
 
 /// Compiles what the gateway needs of a path.

@@ -87,7 +87,7 @@ fn others(file: &File, route: &str) -> Vec<Key> {
     let routes = file.routes.keys().filter(|it| *it != route).map(|it| top.field("routes").field(it));
     let of_route = ["tiers", "enrich", "cache", "post", "guards", "certificate", "drift", "quality"];
     let of_route = of_route.map(|it| own.field(it)).into_iter().chain([own.field("input").field("reference")]);
-    let whole = [top.field("upstreams"), top.field("shared"), top.field("server").field("tls")];
+    let whole = [top.field("upstreams"), top.field("shared"), top.field("audit"), top.field("server").field("tls")];
     routes.chain(of_route).chain(whole).collect()
 }
 

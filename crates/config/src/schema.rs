@@ -3,6 +3,7 @@
 //! Each field is declared once, here; the JSON schema, the shape check and the example follow from it.
 
 pub(crate) mod accept;
+pub(crate) mod audit;
 pub(crate) mod breaker;
 pub(crate) mod cache;
 pub(crate) mod calibrate_to;

@@ -124,6 +124,9 @@ pub(super) fn canonical(file: &File, outside: &Outside) -> Value {
             canonical["upstreams"][name]["api_key"] = json!(format!("sha256:{sha256}"));
         }
     }
+    if let Some(value) = file.audit.key.as_ref().filter(|it| within(it).is_none()) {
+        canonical["audit"]["key"] = json!(format!("sha256:{}", hex(&Sha256::digest(value.as_bytes()))));
+    }
     if let Some(value) = file.shared().filter(|it| within(it).is_none()) {
         let sha256 = json!(format!("sha256:{}", hex(&Sha256::digest(value.as_bytes()))));
         match &mut canonical["shared"] {

@@ -12,6 +12,7 @@ use thiserror::Error;
 use super::{Deployment, PathSpec, RouteSpec};
 use crate::{
     schema::{
+        audit::Audit,
         file::File,
         guards::Guards,
         path::Target,
@@ -75,7 +76,7 @@ impl Alone {
         let input = self.route_key().field("input");
         let of_all = OF_ALL_TIERS.map(|name| self.route_key().field(name)).into_iter();
         let of_all = of_all.chain(OF_ALL_INPUTS.map(|name| input.field(name)));
-        routes.chain(tiers).chain(of_all).chain(["upstreams", "shared"].map(|it| top.field(it))).collect()
+        routes.chain(tiers).chain(of_all).chain(["upstreams", "shared", "audit"].map(|it| top.field(it))).collect()
     }
 
     /// Leaves nothing but the tier in a file that was checked.
@@ -83,6 +84,7 @@ impl Alone {
         file.routes.retain(|name, _| *name == self.route);
         file.upstreams.clear();
         file.shared = None;
+        file.audit = Audit::default();
         for route in file.routes.values_mut() {
             unjudged(route);
             let Route { tiers, enrich, cache, post, certificate, .. } = route;
@@ -197,6 +199,7 @@ impl Deployment {
         };
         Ok(Self {
             shared: None,
+            audit: None,
             data_dir: self.data_dir.clone(),
             // Whoever asks it keeps what is kept of a request.
             decisions: None,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{decisions::Decisions, route::Route, server::Server, shared::Shared, upstream::Upstream};
+use super::{audit::Audit, decisions::Decisions, route::Route, server::Server, shared::Shared, upstream::Upstream};
 
 /// An Evenkeel configuration.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -25,6 +25,9 @@ pub(crate) struct File {
     /// What is kept of requests on disk, below `server.data_dir`; `off` keeps nothing there.
     #[serde(default)]
     pub(crate) decisions: Decisions,
+    /// The tamper-evident log of what was decided and done, below `server.data_dir`.
+    #[serde(default)]
+    pub(crate) audit: Audit,
     /// Servers that run models, by name.
     #[serde(default)]
     pub(crate) upstreams: BTreeMap<String, Upstream>,

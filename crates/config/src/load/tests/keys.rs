@@ -8,8 +8,8 @@ pub(super) fn compiled(text: &str, base: &Path) -> String {
     let deployment = loaded.deployment.unwrap_or_else(|| panic!("{text}: {:#?}", loaded.diagnostics));
     let mut revision = (*deployment.revision).clone();
     revision.digest = [0; 32];
-    let Deployment { server, data_dir, decisions, upstreams, paths, routes, .. } = &*deployment;
-    format!("{revision:?} {server:?} {data_dir:?} {decisions:?} {upstreams:?} {paths:?} {routes:?}")
+    let Deployment { server, data_dir, decisions, audit, upstreams, paths, routes, .. } = &*deployment;
+    format!("{revision:?} {server:?} {data_dir:?} {decisions:?} {audit:?} {upstreams:?} {paths:?} {routes:?}")
 }
 
 fn check(turned: &str, plain: &str) {
@@ -262,6 +262,13 @@ fn each_key_of_the_server_and_of_an_upstream_changes_what_is_compiled() {
     }
     for decisions in ["off", "{sample: 0.5}", "{spool: 1MiB}", "{keep: 1d}"] {
         check(&format!("{}decisions: {decisions}\n", with("")), &with(""));
+    }
+    for audit in ["{level: off}", "{origin: example.com/audit}", "{key: x}", "{git: {repository: r}}"] {
+        check(&format!("{}audit: {audit}\n", with("")), &with(""));
+    }
+    for git in ["repository: s", "repository: r, branch: b", "repository: r, every: 1m"] {
+        let audit = |git: &str| format!("{}audit: {{git: {{{git}}}}}\n", with(""));
+        check(&audit(git), &audit("repository: r"));
     }
     for upstream in [
         "dns: 2s",
