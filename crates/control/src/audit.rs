@@ -1,0 +1,27 @@
+//! The tamper-evident log of what was decided and done (`governance.md`, section 10).
+//!
+//! `log` writes it, `sequence` reads the spools that it is made of, `service` runs both. Whoever doubts it reads `verify`, which
+//! shares none of their code but the reading and writing of base64.
+
+mod anchor;
+mod base64;
+mod disk;
+mod entry;
+mod key;
+#[cfg(test)]
+mod kit;
+mod log;
+mod note;
+mod prove;
+mod sequence;
+mod service;
+mod tree;
+pub mod verify;
+
+pub use anchor::Repository;
+pub use entry::{Draft, Source};
+pub use key::{KeyError, Signer};
+pub use log::LogError;
+pub use note::note;
+pub use prove::{ProveError, Proved, Wanted, export, prove};
+pub use service::{AppendError, Audit, Given, Settings, State};
