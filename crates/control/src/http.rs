@@ -1,5 +1,6 @@
 //! The admin plane: health, readiness, metrics and decisions, on an address of its own.
 
+mod audit;
 mod decisions;
 mod quality;
 
@@ -13,9 +14,10 @@ use axum::{
     routing::get,
 };
 use evenkeel_api::Ready;
+use jiff::Timestamp;
 use tokio::{net::TcpListener, sync::watch};
 
-use crate::{plane::DataPlane, reload::Reloader};
+use crate::{audit::Audit, plane::DataPlane, reload::Reloader};
 
 /// The admin plane, listening.
 pub struct Admin {
@@ -36,14 +38,20 @@ struct Shared {
     plane: Arc<dyn DataPlane>,
     reloader: Arc<Reloader>,
     draining: watch::Receiver<bool>,
+    log: Option<Arc<Audit>>,
 }
 
 impl Admin {
-    /// Starts to listen.
+    /// Starts to listen, and serves the audit log where there is one.
     ///
     /// # Errors
     /// The address cannot be listened on.
-    pub async fn start(address: &str, plane: Arc<dyn DataPlane>, reloader: Arc<Reloader>) -> Result<Self, AdminError> {
+    pub async fn start(
+        address: &str,
+        plane: Arc<dyn DataPlane>,
+        reloader: Arc<Reloader>,
+        log: Option<Arc<Audit>>,
+    ) -> Result<Self, AdminError> {
         let fault = |source| AdminError { address: address.into(), source };
         let listener = TcpListener::bind(address).await.map_err(fault)?;
         let address = listener.local_addr().map_err(fault)?;
@@ -56,7 +64,8 @@ impl Admin {
             .route("/api/v1/quality", get(quality::tell))
             .route("/api/v1/decisions", get(decisions::list))
             .route("/api/v1/decisions/{id}", get(decisions::one))
-            .with_state(Shared { plane, reloader, draining: watched });
+            .route("/audit/{*name}", get(audit::file))
+            .with_state(Shared { plane, reloader, draining: watched, log });
         #[expect(
             clippy::disallowed_methods,
             reason = "it answers until the process ends, so that a drain can be watched"
@@ -95,7 +104,11 @@ async fn standing(State(shared): State<Shared>) -> Response {
 
 async fn metrics(State(shared): State<Shared>) -> Response {
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, kind)], shared.plane.metrics()).into_response()
+    let mut text = shared.plane.metrics();
+    if let Some(log) = &shared.log {
+        audit::measure(&mut text, &log.state(), Timestamp::now());
+    }
+    ([(header::CONTENT_TYPE, kind)], text).into_response()
 }
 
 #[cfg(test)]

@@ -12,5 +12,5 @@ mod watch;
 
 pub use http::{Admin, AdminError};
 pub use plane::DataPlane;
-pub use reload::{Reloader, Verdict};
+pub use reload::{AuditDown, Reloader, Verdict};
 pub use watch::watch;

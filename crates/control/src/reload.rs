@@ -5,11 +5,15 @@
 //! - `LOAD-2`: what was judged before is not judged again, so a poll costs nothing. It is the bytes that were read that
 //!   count, of the configuration and of the files it names, so a save while they are read is not lost.
 //! - `LOAD-3`: a panic on the way is contained, and refuses the file like a mistake; the next save or order tries again.
+//! - `LOAD-4` (G-090): while the audit log cannot be written nothing is applied, and it is judged again once it can.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
 use evenkeel_api::{Ready, Rejected};
@@ -44,12 +48,31 @@ pub struct Reloader {
     judged: Mutex<Sources>,
     /// Apart from it, so that readiness does not wait for a model that is being loaded.
     rejected: Mutex<Option<Rejected>>,
+    /// Says why a change could not be entered in the audit log now.
+    audit: Option<AuditDown>,
+    /// A change waits for the audit log (LOAD-4).
+    waits: AtomicBool,
 }
+
+/// Says why a change could not be entered in the audit log now; nothing where it could.
+pub type AuditDown = Box<dyn Fn() -> Option<String> + Send + Sync>;
 
 impl Reloader {
     /// Starts from what the data plane has been started with.
     pub fn new(read: Sources, plane: Arc<dyn DataPlane>) -> Self {
-        Self { path: read.file().into(), plane, judged: Mutex::new(read), rejected: Mutex::new(None) }
+        Self {
+            path: read.file().into(),
+            plane,
+            judged: Mutex::new(read),
+            rejected: Mutex::new(None),
+            audit: None,
+            waits: AtomicBool::new(false),
+        }
+    }
+
+    /// Holds changes back while the audit log is down (LOAD-4).
+    pub fn audited(self, audit: AuditDown) -> Self {
+        Self { audit: Some(audit), ..self }
     }
 
     /// Returns the file that is read.
@@ -60,7 +83,8 @@ impl Reloader {
     /// Reads the file if it, or one that it names, says something else.
     pub fn poll(&self) -> Verdict {
         let mut judged = self.judged.lock();
-        match judged.look() {
+        let changed = judged.look();
+        match changed || (self.waits.load(Relaxed) && self.down().is_none()) {
             true => self.judge(&mut judged),
             false => Verdict::Unchanged,
         }
@@ -79,7 +103,19 @@ impl Reloader {
         Ready { ready: true, revision: Some(self.plane.revision()), rejected: self.rejected.lock().clone(), unproven }
     }
 
+    fn down(&self) -> Option<String> {
+        self.audit.as_ref().and_then(|audit| audit())
+    }
+
     fn judge(&self, judged: &mut Sources) -> Verdict {
+        let down = self.down();
+        self.waits.store(down.is_some(), Relaxed);
+        if let Some(why) = down {
+            let message =
+                format!("the audit log is down, and no change is applied until it can be entered there (G-090): {why}");
+            self.refuse(judged, (1, vec![shortened(&message)]));
+            return Verdict::Rejected;
+        }
         match contained(|| self.load(judged)) {
             (0, _) => {
                 *self.rejected.lock() = None;

@@ -14,9 +14,13 @@ use std::{
 use anyhow::Context;
 use evenkeel_api::{Decision, Rejected};
 use evenkeel_config::{Alone, Deployment, Loaded, Sources, Unfit, load_alone, load_file, load_to_learn};
-use evenkeel_control::{Admin, DataPlane, Reloader, watch};
+use evenkeel_control::{
+    Admin, DataPlane, Reloader,
+    audit::{Audit, Given, Repository, Settings, State},
+    watch,
+};
 use evenkeel_gateway::{Gateway, expiring, prove};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{descriptors, output};
@@ -129,10 +133,15 @@ async fn serving(deployment: Arc<Deployment>, read: Sources, change: Option<Chan
     }
     let scheme = if deployment.certificate.is_some() { "https" } else { "http" };
     let (drain, admin) = (AtomicU64::new(deployment.server.drain.0), deployment.server.admin.clone());
+    let audit = audited(&deployment).map(Arc::new);
     let gateway = Gateway::start_recording(deployment).await.context("cannot start")?;
     let plane = Arc::new(Plane { gateway: gateway.clone(), change, drain });
-    let reloader = Arc::new(Reloader::new(read, plane.clone()));
-    let admin = Admin::start(&admin, plane.clone(), reloader.clone()).await.context("cannot start")?;
+    let mut reloader = Reloader::new(read, plane.clone());
+    if let Some(audit) = audit.clone() {
+        reloader = reloader.audited(Box::new(move || down(&audit)));
+    }
+    let reloader = Arc::new(reloader);
+    let admin = Admin::start(&admin, plane.clone(), reloader.clone(), audit.clone()).await.context("cannot start")?;
     let (listen, admin_address, revision) = (gateway.address(), admin.address(), gateway.revision());
     tracing::info!(target: "evenkeel::serve", %listen, admin = %admin_address, revision, "serving");
     let told = format!("evenkeel serves at {scheme}://{listen}, admin at http://{admin_address}");
@@ -157,7 +166,32 @@ async fn serving(deployment: Arc<Deployment>, read: Sources, change: Option<Chan
         () = drained.as_mut() => {}
         () = stop.ordered() => gateway.shutdown(HURRY).await,
     }
+    if let Some(audit) = audit {
+        // Behind the data plane, so that its last segments are in the log, and a checkpoint covers them.
+        let _ = tokio::task::spawn_blocking(move || audit.finish()).await;
+    }
     Ok(())
+}
+
+/// Begins to keep the audit log, where the configuration has one.
+fn audited(deployment: &Deployment) -> Option<Audit> {
+    let log = deployment.audit.as_ref()?;
+    let key = log.key.as_ref().map(|it| Given(it.reveal().into()));
+    let git = log.git.as_ref().map(|it| Repository {
+        folder: it.folder.clone(),
+        branch: it.branch.clone(),
+        every: SignedDuration::from_nanos(i64::try_from(it.every).unwrap_or(i64::MAX)),
+    });
+    let settings = Settings { data_dir: deployment.data_dir.clone(), origin: log.origin.clone(), key, git };
+    Some(Audit::start(settings, Timestamp::now))
+}
+
+/// Says why nothing can be entered in the audit log.
+fn down(audit: &Audit) -> Option<String> {
+    match audit.state() {
+        State::Down(why) => Some(why),
+        State::Writing { .. } | State::Standby => None,
+    }
 }
 
 /// Hears when the process is told to stop, from when it is made.

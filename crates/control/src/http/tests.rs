@@ -9,6 +9,7 @@ use tokio::{
 };
 
 use super::*;
+use crate::audit::Settings;
 
 /// A data plane that always runs the same revision.
 struct Plane;
@@ -79,7 +80,9 @@ impl Kit {
         let folder = tempfile::tempdir().expect("a folder");
         let plane: Arc<dyn DataPlane> = Arc::new(Plane);
         let reloader = Arc::new(Reloader::new(load_file(&folder.path().join("e.yaml")).sources, plane.clone()));
-        let admin = Admin::start("127.0.0.1:0", plane, reloader.clone()).await.expect("a free port");
+        let settings = Settings { data_dir: folder.path().into(), origin: None, key: None, git: None };
+        let log = Some(Arc::new(Audit::start(settings, || jiff::Timestamp::UNIX_EPOCH)));
+        let admin = Admin::start("127.0.0.1:0", plane, reloader.clone(), log).await.expect("a free port");
         Self { folder, reloader, admin }
     }
 
@@ -136,11 +139,42 @@ async fn f_175_a_drain_makes_readiness_fail_and_nothing_else() {
     assert_eq!(kit.get("/metrics").await.0, 200);
 }
 
+/// What is told where a log is kept that nothing is in.
+const METRICS: &str = "evenkeel_build_info 1
+# HELP evenkeel_audit_up Whether the audit log can be written, by this process or another.
+# TYPE evenkeel_audit_up gauge
+evenkeel_audit_up 1
+# HELP evenkeel_audit_tree_size Entries of the audit log that a checkpoint covers.
+# TYPE evenkeel_audit_tree_size gauge
+evenkeel_audit_tree_size 0
+# HELP evenkeel_audit_checkpoint_age_seconds How long entries have waited for a checkpoint.
+# TYPE evenkeel_audit_checkpoint_age_seconds gauge
+evenkeel_audit_checkpoint_age_seconds 0
+# EOF
+";
+
+#[test]
+fn an_audit_log_that_waits_or_is_down_is_told_by_metrics() {
+    let told = |standing: crate::audit::State| {
+        let mut text = "# EOF\n".to_owned();
+        audit::measure(&mut text, &standing, jiff::Timestamp::from_second(30).expect("a time"));
+        text.lines().filter(|it| !it.starts_with('#')).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let since = jiff::Timestamp::from_second(10).expect("a time");
+    let waits = told(crate::audit::State::Writing { entries: 9, covered: 8, since });
+    assert_eq!(
+        waits,
+        ["evenkeel_audit_up 1", "evenkeel_audit_tree_size 8", "evenkeel_audit_checkpoint_age_seconds 20"]
+    );
+    assert_eq!(told(crate::audit::State::Standby), ["evenkeel_audit_up 1"]);
+    assert_eq!(told(crate::audit::State::Down("full".into())), ["evenkeel_audit_up 0"]);
+}
+
 #[tokio::test]
 async fn metrics_come_as_the_data_plane_writes_them() {
     let kit = Kit::start().await;
     let (status, head, body) = kit.get("/metrics").await;
-    assert_eq!((status, body.as_str()), (200, "evenkeel_build_info 1\n# EOF\n"));
+    assert_eq!((status, body.as_str()), (200, METRICS));
     assert!(head.contains("content-type: application/openmetrics-text"), "{head}");
     assert_eq!(kit.get("/v1/status").await.0, 404, "the data plane is elsewhere");
 }
@@ -176,11 +210,40 @@ async fn quality_is_told_of_all_routes_or_of_one() {
 }
 
 #[tokio::test]
+async fn the_audit_log_is_served_as_its_files_are_and_nothing_beside_them() {
+    let kit = Kit::start().await;
+    let log = kit.folder.path().join("audit");
+    for (name, text) in [
+        ("checkpoint", "example.com/audit\n"),
+        ("tile/0/000.p/9", "hashes"),
+        ("tile/entries/x001/000", "entries"),
+        ("key", "hush"),
+        ("tile/0/000.tmp", "half"),
+    ] {
+        let path = log.join(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        std::fs::write(path, text).expect("written");
+    }
+    let (status, head, body) = kit.get("/audit/checkpoint").await;
+    assert!(status == 200 && body.starts_with("example.com/audit\n"), "{body}");
+    assert!(head.contains("content-type: text/plain; charset=utf-8") && head.contains("no-cache"), "{head}");
+    for (name, text) in [("tile/0/000.p/9", "hashes"), ("tile/entries/x001/000", "entries")] {
+        let (status, head, body) = kit.get(&format!("/audit/{name}")).await;
+        assert_eq!((status, body.as_str()), (200, text));
+        assert!(head.contains("application/octet-stream") && head.contains("immutable"), "{head}");
+    }
+    for name in ["key", "lock", "tile/0/000.tmp", "tile/0/000", "tile/../key", "tile%2F..%2Fkey", "", "../e.yaml"] {
+        let (status, _, body) = kit.get(&format!("/audit/{name}")).await;
+        assert_eq!((status, body.as_str()), (404, ""), "{name}");
+    }
+}
+
+#[tokio::test]
 async fn an_address_that_is_taken_is_an_error_that_names_it() {
     let kit = Kit::start().await;
     let taken = kit.admin.address().to_string();
     let plane: Arc<dyn DataPlane> = Arc::new(Plane);
-    let error = Admin::start(&taken, plane, kit.reloader.clone()).await.err().expect("it is taken");
+    let error = Admin::start(&taken, plane, kit.reloader.clone(), None).await.err().expect("it is taken");
     assert_eq!(error.to_string(), format!("listen on {taken}"));
     assert!(std::error::Error::source(&error).is_some(), "what the system says is the cause");
 }

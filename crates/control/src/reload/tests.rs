@@ -236,3 +236,24 @@ fn what_is_said_of_a_refusal_is_bounded_and_holds_no_secret() {
     let rejected = kit.reloader.ready().rejected.expect("it is reported");
     assert_eq!(rejected.messages, ["the reload panicked, which is a bug of Evenkeel; the log says more"]);
 }
+
+#[test]
+fn g_090_while_the_audit_log_is_down_nothing_is_applied_and_then_it_is() {
+    let down = Arc::new(AtomicBool::new(true));
+    let kit = Kit::new();
+    let (plane, path) = (kit.plane.clone(), kit.folder.path().join("e.yaml"));
+    let asked = down.clone();
+    let audit = move || asked.load(Relaxed).then(|| "No space left on device".to_owned());
+    let reloader = Reloader::new(load_file(&path).sources, plane.clone()).audited(Box::new(audit));
+    assert_eq!(reloader.poll(), Verdict::Unchanged);
+    kit.write(&file("two"));
+    assert_eq!((reloader.poll(), reloader.reload()), (Verdict::Rejected, Verdict::Rejected));
+    let said = reloader.ready().rejected.expect("it is reported").messages.concat();
+    assert!(said.contains("the audit log is down") && said.contains("No space left on device"), "{said}");
+    assert_eq!(reloader.poll(), Verdict::Unchanged, "it waits, and is not refused anew with every look");
+    assert!(plane.applied.lock().is_empty());
+    down.store(false, Relaxed);
+    assert_eq!(reloader.poll(), Verdict::Applied, "nobody has to save it again");
+    assert_eq!((reloader.poll(), plane.applied.lock().len()), (Verdict::Unchanged, 1));
+    assert_eq!(reloader.ready().rejected, None);
+}
