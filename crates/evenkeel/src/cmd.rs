@@ -1,5 +1,6 @@
 //! The verbs. Exit code 0: done; 1: the answer is no; 2: the command could not do its work.
 
+mod audit;
 mod calibrate;
 mod check;
 mod config;
@@ -46,6 +47,8 @@ enum Verb {
     /// So a path can be isolated in a process or a container: the gateway then calls it as any `oip` upstream. It reloads and
     /// drains as `serve` does.
     ServePath(serve_path::ServePath),
+    /// Verifies the tamper-evident log, and proves what is in it.
+    Audit(audit::Audit),
     /// Reads a configuration and prints everything that is wrong with it.
     Check(check::Check),
     /// Learns from rows what the scores of a tier would be on the primary's scale, what it is worth that it is sure, or what the votes
@@ -85,6 +88,7 @@ impl Cli {
             Verb::Serve(verb) => verb.run(),
             Verb::ServePath(verb) => verb.run(),
             Verb::Check(verb) => verb.run(),
+            Verb::Audit(verb) => verb.run(),
             Verb::Calibrate(verb) => verb.run(),
             Verb::Config(verb) => verb.run(),
             Verb::Decisions(verb) => verb.run(),

@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "processes and load run on real time")]
 
+mod audit;
 mod bombs;
 mod cli;
 mod decisions;
