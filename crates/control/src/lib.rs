@@ -8,6 +8,7 @@ pub mod audit;
 mod http;
 mod plane;
 mod reload;
+pub mod store;
 mod watch;
 
 pub use http::{Admin, AdminError};

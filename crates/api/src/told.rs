@@ -1,0 +1,242 @@
+//! Told: a decision as the store tells it: the whole record, or the line that was kept of it.
+//!
+//! # Invariants
+//! - `TOLD-1`: which of the two it is stands in `schema`; a line never passes for a record, and says in words that the rest was not kept.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+use crate::{Decision, Explained, Section, explain};
+
+/// The schema of a line.
+pub const LINE_SCHEMA: &str = "evenkeel.decision-line/v1";
+/// The schema of a record.
+pub const RECORD_SCHEMA: &str = "evenkeel.decision/v1";
+
+/// What was kept of an ordinary request whose record was not (G-112).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    /// `evenkeel.decision-line/v1`.
+    pub schema: String,
+    /// ULID.
+    pub id: String,
+    /// When the request was over.
+    pub time: Timestamp,
+    /// The route.
+    pub route: String,
+    /// The revision that decided.
+    pub revision: String,
+    /// What was asked.
+    pub operation: String,
+    /// The route's phase at admission.
+    pub phase: String,
+    /// The tier that answered.
+    pub tier: Option<u8>,
+    /// The kind of answer.
+    pub method: Option<String>,
+    /// Whether another tier than 0 answered.
+    pub degraded: bool,
+    /// The closest reason.
+    pub reason: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// Microseconds from admission to the end.
+    pub latency_us: u64,
+    /// How many attempts there were.
+    pub attempts: u64,
+}
+
+/// A decision, as far as it was kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// The whole record.
+    Whole(Box<Decision>),
+    /// A line of it.
+    Line(Line),
+}
+
+/// How the decision store stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoreState {
+    /// `sqlite` or `postgres`.
+    pub engine: String,
+    /// `waiting` (nothing was recorded yet), `current`, `behind`, `away` (it cannot be written), or `standby` (another process does it).
+    pub state: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// Records that are known to wait on disk, at least.
+    pub behind_n: u64,
+    /// The kind of the last error; absent where there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+}
+
+/// What decisions came to, in spans.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct History {
+    /// Seconds of a span.
+    pub span_s: u64,
+    /// Those in which something was asked, the oldest first.
+    pub spans: Vec<Span>,
+}
+
+/// What decisions of one route, tier and reason came to in a span.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Span {
+    /// When it begins.
+    pub start: Timestamp,
+    /// The route.
+    pub route: String,
+    /// The tier that answered.
+    pub tier: Option<u8>,
+    /// The closest reason.
+    pub reason: String,
+    /// How many requests.
+    pub requests: u64,
+    /// How many of them another tier than 0 answered.
+    pub degraded: u64,
+    /// How many were refused.
+    pub refused: u64,
+    /// How many ended with an error, or broke.
+    pub errors: u64,
+    /// Microseconds that all took together.
+    pub latency_us: u64,
+    /// How many took at most 1, 2, 5, 10, 20, 50, 100, 200, 500 ms, 1, 2, 5, 10, 20, 60 s, and longer; each counts once.
+    pub latency: Vec<u64>,
+}
+
+impl Told {
+    /// Returns its id.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Whole(it) => &it.id,
+            Self::Line(it) => &it.id,
+        }
+    }
+
+    /// Returns when the request was over.
+    pub fn time(&self) -> Timestamp {
+        match self {
+            Self::Whole(it) => it.time,
+            Self::Line(it) => it.time,
+        }
+    }
+
+    /// Returns the line that would be kept of it.
+    pub fn line(&self) -> Line {
+        match self {
+            Self::Whole(it) => Line::of(it),
+            Self::Line(it) => it.clone(),
+        }
+    }
+
+    /// Says in words why this tier answered, as far as that was kept.
+    pub fn explain(&self) -> Explained {
+        match self {
+            Self::Whole(it) => explain(it),
+            Self::Line(it) => it.explain(),
+        }
+    }
+}
+
+impl Line {
+    /// Says that the rest was not kept.
+    pub const NOT_KEPT: &str =
+        "Only this line was kept of an ordinary answer: what was compared and asked was not (`decisions.sample`).";
+
+    /// Returns the line of a record.
+    pub fn of(it: &Decision) -> Self {
+        Self {
+            schema: LINE_SCHEMA.into(),
+            id: it.id.clone(),
+            time: it.time,
+            route: it.route.clone(),
+            revision: it.revision.clone(),
+            operation: it.operation.clone(),
+            phase: it.phase.clone(),
+            tier: it.outcome.tier,
+            method: it.outcome.method.clone(),
+            degraded: it.outcome.degraded,
+            reason: it.reason.clone(),
+            status: it.outcome.status,
+            latency_us: it.outcome.latency_us,
+            attempts: it.attempts.len() as u64,
+        }
+    }
+
+    fn explain(&self) -> Explained {
+        let Self { id, route, operation, revision, time, reason, status, attempts, .. } = self;
+        let answered = match (self.tier, &self.method) {
+            (Some(tier), Some(method)) => format!("Answered by tier {tier} ({method}): {reason}."),
+            (Some(tier), None) => format!("Answered by tier {tier}: {reason}."),
+            (None, _) => format!("Answered by no tier: {reason}."),
+        };
+        let took = format!("{}.{} ms", self.latency_us / 1_000, self.latency_us % 1_000 / 100);
+        let tries = if *attempts == 1 { "attempt" } else { "attempts" };
+        let lines = vec![
+            format!("Decision {id}"),
+            format!("Route {route}, {operation}, revision {revision}, {time}"),
+            answered,
+            format!("Status {status} after {took}, {attempts} {tries}."),
+            Self::NOT_KEPT.into(),
+        ];
+        Explained { sections: vec![Section { title: "", lines }] }
+    }
+}
+
+impl fmt::Display for StoreState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} since {:.0}", self.engine, self.state, self.since)?;
+        if self.behind_n > 0 {
+            write!(f, ", {} records or more wait", self.behind_n)?;
+        }
+        self.last_error.iter().try_for_each(|it| write!(f, ", last error: {it}"))
+    }
+}
+
+impl Serialize for Told {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Whole(it) => it.serialize(to),
+            Self::Line(it) => it.serialize(to),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Told {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        // By its schema, so that a message is about what was written.
+        let value = serde_json::Value::deserialize(from)?;
+        let read = match value["schema"].as_str() {
+            Some(LINE_SCHEMA) => serde_json::from_value(value).map(Self::Line),
+            _ => serde_json::from_value(value).map(|it| Self::Whole(Box::new(it))),
+        };
+        read.map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn told_1_a_line_says_that_the_rest_was_not_kept_and_never_passes_for_a_record() {
+        let text = r#"{"attempts":1,"degraded":false,"id":"01ABC","latency_us":42350,"method":"primary","operation":"chat",
+            "phase":"normal","reason":"PRIMARY_HEALTHY","revision":"sha256:0123456789ab","route":"chat",
+            "schema":"evenkeel.decision-line/v1","status":200,"tier":0,"time":"2026-11-23T08:51:07.412Z"}"#;
+        let told: Told = serde_json::from_str(text).expect("a line");
+        assert!(matches!(&told, Told::Line(line) if line.tier == Some(0)), "{told:?}");
+        let words = told.explain().to_string();
+        assert!(
+            words.contains("Answered by tier 0 (primary): PRIMARY_HEALTHY.\nStatus 200 after 42.3 ms, 1 attempt."),
+            "{words}"
+        );
+        assert!(words.contains(Line::NOT_KEPT), "{words}");
+        let again: Told = serde_json::from_str(&serde_json::to_string(&told).expect("JSON")).expect("a line");
+        assert_eq!(told, again);
+        let record = text.replace("decision-line", "decision");
+        assert!(serde_json::from_str::<Told>(&record).is_err(), "a record has more than that");
+    }
+}
