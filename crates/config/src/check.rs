@@ -23,6 +23,7 @@ mod routes;
 mod rows;
 mod shared;
 mod sizes;
+mod store;
 mod upstreams;
 mod vote;
 
@@ -56,6 +57,7 @@ impl<'a> Checks<'a> {
         checks.upstreams();
         checks.routes();
         checks.shared();
+        checks.decision_store();
         checks.audit();
         checks.limits();
         checks.connects();

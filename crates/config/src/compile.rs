@@ -20,6 +20,7 @@ mod only;
 mod post;
 pub(crate) mod quality;
 mod shared;
+mod store;
 mod taught;
 pub(crate) mod vote;
 
@@ -39,6 +40,7 @@ pub use map::{MapSource, MappedOutput, Pick};
 pub use only::{Alone, NotAlone};
 pub use quality::Quality;
 pub use shared::Store;
+pub use store::DecisionStore;
 pub(crate) use taught::Taught;
 pub use vote::{Learnt, Voted, Weights};
 
@@ -78,6 +80,8 @@ pub struct Deployment {
     pub certificate: Option<Certificate>,
     /// The folder of what is kept on disk.
     pub data_dir: PathBuf,
+    /// Where decisions are stored.
+    pub store: DecisionStore,
     /// How much of requests is kept there; none where nothing is.
     pub decisions: Option<Kept>,
     /// The tamper-evident log that is written; none where none is.
@@ -254,9 +258,9 @@ pub(crate) fn compile(mut file: File, outside: &Outside) -> Deployment {
         certificate.map(|it| Certificate { chain: outside.pem(&it.certificate), key: outside.pem(&it.key) });
     let shared = file.shared.as_ref().and_then(|it| shared::shared(it, outside));
     let (data_dir, decisions) = (outside.place(&file.server.data_dir), file.decisions.kept());
-    let audit = audit::audit(&file.audit, outside);
+    let (store, audit) = (store::store(&file.store, outside), audit::audit(&file.audit, outside));
     let (revision, server) = (Arc::new(revision), file.server);
-    Deployment { revision, server, certificate, data_dir, decisions, audit, shared, upstreams, paths, routes }
+    Deployment { revision, server, certificate, data_dir, decisions, store, audit, shared, upstreams, paths, routes }
 }
 
 /// Compiles what the gateway needs of a path.

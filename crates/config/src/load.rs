@@ -54,6 +54,8 @@ pub enum Part {
     Issuers(UpstreamId),
     /// The store in which gateways keep answers together.
     Shared,
+    /// Where decisions are stored.
+    Store,
 }
 
 /// Where a part is declared.
@@ -247,7 +249,7 @@ fn of_one(parts: BTreeMap<Part, Declared>, key: &str) -> BTreeMap<Part, Declared
     let part = |(part, declared): (Part, Declared)| match part {
         Part::Path(_) if declared.key == key => Some((Part::Path(PathId(0)), declared)),
         Part::Certificate => Some((part, declared)),
-        Part::Path(_) | Part::Issuers(_) | Part::Shared => None,
+        Part::Path(_) | Part::Issuers(_) | Part::Shared | Part::Store => None,
     };
     parts.into_iter().filter_map(part).collect()
 }
@@ -281,7 +283,9 @@ fn declared(name: &str, file: &File, tree: &Node) -> BTreeMap<Part, Declared> {
     });
     let hint = "write an address as the guide has it, and name a PEM file of certificates where it has a `ca`";
     let shared = (Part::Shared, declared(top.field("shared"), "unfit-store", hint));
-    paths.chain([own, shared]).chain(issuers).collect()
+    let hint = "write postgres://USER:PASSWORD@HOST:PORT/DATABASE, or `sqlite`";
+    let store = (Part::Store, declared(top.field("store"), "unfit-store", hint));
+    paths.chain([own, shared, store]).chain(issuers).collect()
 }
 
 /// Takes what was read for text.

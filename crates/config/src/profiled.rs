@@ -87,7 +87,8 @@ fn others(file: &File, route: &str) -> Vec<Key> {
     let routes = file.routes.keys().filter(|it| *it != route).map(|it| top.field("routes").field(it));
     let of_route = ["tiers", "enrich", "cache", "post", "guards", "certificate", "drift", "quality"];
     let of_route = of_route.map(|it| own.field(it)).into_iter().chain([own.field("input").field("reference")]);
-    let whole = [top.field("upstreams"), top.field("shared"), top.field("audit"), top.field("server").field("tls")];
+    let own = ["upstreams", "shared", "store", "audit"].map(|it| top.field(it));
+    let whole = [&own[..], &[top.field("server").field("tls")]].concat();
     routes.chain(of_route).chain(whole).collect()
 }
 

@@ -204,7 +204,7 @@ impl Gateway {
         let ends = applied.ends.iter().map(|(part, end)| match part {
             Part::Issuers(upstream) => ("issuers", &*applied.deployment.upstreams[upstream.index()].name, *end),
             Part::Shared => ("shared", "none", *end),
-            Part::Certificate | Part::Path(_) => ("server", "none", *end),
+            Part::Certificate | Part::Path(_) | Part::Store => ("server", "none", *end),
         });
         self.0.events.metrics.certificates(ends);
         let wall = drift::nanos(self.0.driver.clock.wall(now));

@@ -93,7 +93,7 @@ pub fn expiring(deployment: &Deployment, now: Timestamp) -> Vec<Unfit> {
     let told = soon.map(|(part, end)| {
         let what = match part {
             Part::Issuers(_) | Part::Shared => "the last of its issuers",
-            Part::Path(_) | Part::Certificate => "its certificate",
+            Part::Path(_) | Part::Certificate | Part::Store => "its certificate",
         };
         let left = end.duration_since(now).as_hours();
         let message = match end <= now {

@@ -9,11 +9,11 @@ use evenkeel_core::{ImputedPolicy, Method, PathId, Protocol, Revision, RouteId, 
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::{Deployment, PathSpec, RouteSpec};
+use super::{DecisionStore, Deployment, PathSpec, RouteSpec};
 use crate::{
     schema::{
         audit::Audit,
-        file::File,
+        file::{File, STORE_OFF},
         guards::Guards,
         path::Target,
         route::{Route, RouteProtocol},
@@ -76,7 +76,7 @@ impl Alone {
         let input = self.route_key().field("input");
         let of_all = OF_ALL_TIERS.map(|name| self.route_key().field(name)).into_iter();
         let of_all = of_all.chain(OF_ALL_INPUTS.map(|name| input.field(name)));
-        routes.chain(tiers).chain(of_all).chain(["upstreams", "shared", "audit"].map(|it| top.field(it))).collect()
+        routes.chain(tiers).chain(of_all).chain(["upstreams", "shared", "store", "audit"].map(|it| top.field(it))).collect()
     }
 
     /// Leaves nothing but the tier in a file that was checked.
@@ -84,7 +84,8 @@ impl Alone {
         file.routes.retain(|name, _| *name == self.route);
         file.upstreams.clear();
         file.shared = None;
-        file.audit = Audit::default();
+        // Whoever asks it stores what is stored of a request.
+        (file.store, file.audit) = (STORE_OFF.into(), Audit::default());
         for route in file.routes.values_mut() {
             unjudged(route);
             let Route { tiers, enrich, cache, post, certificate, .. } = route;
@@ -203,6 +204,7 @@ impl Deployment {
             data_dir: self.data_dir.clone(),
             // Whoever asks it keeps what is kept of a request.
             decisions: None,
+            store: DecisionStore::Off,
             revision: Arc::new(revision),
             server: self.server.clone(),
             certificate: self.certificate.clone(),

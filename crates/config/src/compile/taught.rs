@@ -6,7 +6,12 @@
 
 use super::only::{Alone, NotAlone, OF_ALL_INPUTS, OF_ALL_TIERS, unjudged};
 use crate::{
-    schema::{audit::Audit, file::File, route::Route, tier::Tier},
+    schema::{
+        audit::Audit,
+        file::{File, STORE_OFF},
+        route::Route,
+        tier::Tier,
+    },
     tree::Key,
 };
 
@@ -44,14 +49,16 @@ impl<'a> Taught<'a> {
         // Before something is learnt of a confidence nobody knows which threshold of it can be reached.
         let thresholds = (0..file.routes[&self.tier.route].tiers.len()).map(|it| self.tier.key(it));
         let thresholds = thresholds.map(|it| it.field("accept").field("at_least"));
-        let own = [top.field("shared"), top.field("audit"), top.field("server").field("tls")];
+        let own = ["shared", "store", "audit"].map(|it| top.field(it));
+        let own = [&own[..], &[top.field("server").field("tls")]].concat();
         routes.chain(tiers).chain(secrets).chain(of_all).chain(thresholds).chain(own).collect()
     }
 
     /// Leaves nothing else in a file that was checked.
     pub(crate) fn cut(self, mut file: File) -> File {
         file.routes.retain(|name, _| *name == self.tier.route);
-        (file.shared, file.server.tls, file.audit) = (None, None, Audit::default());
+        (file.shared, file.server.tls) = (None, None);
+        (file.store, file.audit) = (STORE_OFF.into(), Audit::default());
         file.upstreams.values_mut().for_each(|it| (it.api_key, it.ca) = (None, None));
         file.routes.values_mut().for_each(unjudged);
         for Route { tiers, enrich, cache, post, .. } in file.routes.values_mut() {

@@ -7,6 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{audit::Audit, decisions::Decisions, route::Route, server::Server, shared::Shared, upstream::Upstream};
 
+/// What `store` is where nothing is stored.
+pub(crate) const STORE_OFF: &str = "off";
+/// What `store` is for a file in `server.data_dir`.
+pub(crate) const STORE_SQLITE: &str = "sqlite";
+
 /// An Evenkeel configuration.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -18,6 +23,11 @@ pub(crate) struct File {
     /// Where Evenkeel listens, and its limits.
     #[serde(default)]
     pub(crate) server: Server,
+    /// Where decisions are stored, to be found again: `sqlite`, a file in `server.data_dir`; a PostgreSQL,
+    /// `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, written as `${env:NAME}` or `${file:PATH}`; or `off`. Another one is taken at the
+    /// next start. No request waits for it.
+    #[serde(default = "sqlite")]
+    pub(crate) store: String,
     /// A Redis or Valkey in which gateways keep answers together, `redis://HOST:PORT`, encrypted `rediss://HOST:PORT`, or `none`; with a
     /// credential in it (`redis://USER:PASSWORD@HOST:PORT/DATABASE`) write `${env:NAME}` or `${file:PATH}` (F-146).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -33,6 +43,10 @@ pub(crate) struct File {
     pub(crate) upstreams: BTreeMap<String, Upstream>,
     /// What clients call, by the name that they send as `model`.
     pub(crate) routes: BTreeMap<String, Route>,
+}
+
+fn sqlite() -> String {
+    STORE_SQLITE.into()
 }
 
 impl File {

@@ -11,6 +11,7 @@ use crate::{
 /// Every key, with the values that are hardest to read.
 const WHOLE: &str = r#"version: 1
 server: {listen: "127.0.0.1:1", admin: "127.0.0.1:2", max_body: 1MiB, body_bytes: 8MiB, read_timeout: 1s, write: 1s, connections: 9, drain: 1s, data_dir: d}
+store: off
 decisions: {sample: 0.5, spool: 1GiB, keep: 9d}
 audit: {level: local, origin: example.com/audit, key: x, git: {repository: r, branch: b, every: 1m}}
 upstreams:

@@ -1,6 +1,7 @@
 //! Each key, turned, changes what is compiled.
 
 use super::*;
+use crate::DecisionStore;
 
 /// What a file compiles to, without its name.
 pub(super) fn compiled(text: &str, base: &Path) -> String {
@@ -8,8 +9,8 @@ pub(super) fn compiled(text: &str, base: &Path) -> String {
     let deployment = loaded.deployment.unwrap_or_else(|| panic!("{text}: {:#?}", loaded.diagnostics));
     let mut revision = (*deployment.revision).clone();
     revision.digest = [0; 32];
-    let Deployment { server, data_dir, decisions, audit, upstreams, paths, routes, .. } = &*deployment;
-    format!("{revision:?} {server:?} {data_dir:?} {decisions:?} {audit:?} {upstreams:?} {paths:?} {routes:?}")
+    let Deployment { server, data_dir, decisions, store, audit, upstreams, paths, routes, .. } = &*deployment;
+    format!("{revision:?} {server:?} {data_dir:?} {decisions:?} {store:?} {audit:?} {upstreams:?} {paths:?} {routes:?}")
 }
 
 fn check(turned: &str, plain: &str) {
@@ -207,6 +208,34 @@ fn f_146_a_shared_store_is_told_by_its_address_and_is_part_of_the_revision() {
     assert_eq!(codes("${env:EVENKEEL_NO_SUCH}"), ["missing-secret"]);
     let without = load(&format!("{}shared: \"redis://h\"\n", with("")));
     assert!(without.diagnostics.iter().any(|it| it.code == "no-effect"), "{:?}", without.diagnostics);
+}
+
+#[test]
+fn decisions_are_stored_in_a_file_in_a_postgresql_or_nowhere() {
+    let at = |store: &str| load(&format!("{}store: \"{store}\"\n", with("")));
+    let stored = |store: &str| at(store).deployment.expect("compiles").store.clone();
+    assert_eq!(load(&with("")).deployment.expect("compiles").store, DecisionStore::Sqlite);
+    assert_eq!((stored("sqlite"), stored("off")), (DecisionStore::Sqlite, DecisionStore::Off));
+    let DecisionStore::Postgres(url) = stored("postgres://db:5432/evidence") else { panic!("it is a server") };
+    assert_eq!(url.reveal(), "postgres://db:5432/evidence");
+    let codes = |store: &str| {
+        let codes = at(store).diagnostics.into_iter().map(|it| it.code);
+        codes.filter(|it| *it != "last-tier-can-fail").collect::<Vec<_>>()
+    };
+    for (store, expected) in [
+        ("postgresql://db/x", &[][..]),
+        ("postgres://me:word@db/x", &["plain-secret"]),
+        ("postgres://", &["bad-url"]),
+        ("mysql://db/x", &["bad-url"]),
+        ("sqlite3", &["bad-url"]),
+        ("SQLite", &["bad-url"]),
+        ("", &["bad-url"]),
+        ("${env:EVENKEEL_NO_SUCH}", &["missing-secret"]),
+    ] {
+        assert_eq!(codes(store), expected, "{store}");
+    }
+    let told = format!("{:?}", at("mysql://me:hush@db/x").diagnostics);
+    assert!(!told.contains("hush"), "SEC-1: {told}");
 }
 
 #[test]
