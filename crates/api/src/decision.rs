@@ -77,13 +77,6 @@ pub struct Decision {
     pub explanation: String,
 }
 
-/// Records of several requests.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Decisions {
-    /// The records, the newest first.
-    pub decisions: Vec<Decision>,
-}
-
 /// What was fetched for a request, and imputed in its rows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Enrichment {

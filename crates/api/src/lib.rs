@@ -20,7 +20,7 @@ mod words;
 pub use calibration::{CalibratedOutput, Calibration};
 pub use certificate::Certificate;
 pub use decision::{
-    Attempt, Cached, Candidate, Confidence, Decision, Decisions, Document, Enrichment, Guard, Imputed, Input, Judged, LearntBy,
+    Attempt, Cached, Candidate, Confidence, Decision, Document, Enrichment, Guard, Imputed, Input, Judged, LearntBy,
     Model, Outcome, Posted, Rows, RuleRows, Share, Sureness, Usage, Vote, Votes,
 };
 pub use drift::{Culprit, Drift, DriftAlarm, DriftPoint, DriftStream, TooFew};
@@ -29,5 +29,5 @@ pub use forecast::Forecast;
 pub use quality::{Figure, Quality, RouteQuality, Score, TierQuality};
 pub use ready::{Ready, Rejected, Unproven};
 pub use status::{FeatureServer, Gate, MemberState, RouteBrief, RouteState, Standing, Status, TierState};
-pub use told::{History, LINE_SCHEMA, Line, RECORD_SCHEMA, Span, StoreState, Told};
+pub use told::{Decisions, History, LINE_SCHEMA, Line, RECORD_SCHEMA, Span, StoreState, Told};
 pub use transition::{Transition, Trip};

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Calibration, Certificate, Drift, Forecast, Quality, TierQuality, evidence::Evidence, ready::Unproven};
+use crate::{
+    Calibration, Certificate, Drift, Forecast, Quality, StoreState, TierQuality, evidence::Evidence, ready::Unproven,
+};
 
 /// How everything stands, for operators.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -14,6 +16,9 @@ pub struct Standing {
     pub status: Status,
     /// The same in full.
     pub routes: Vec<RouteState>,
+    /// How the decision store stands; absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<StoreState>,
     /// How what is kept on disk is kept; absent where nothing is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<Evidence>,
@@ -30,6 +35,12 @@ impl Standing {
             }
         }
         self
+    }
+
+    /// Returns the same with how the decision store stands.
+    #[must_use]
+    pub fn with_store(self, store: Option<StoreState>) -> Self {
+        Self { store, ..self }
     }
 
     /// Returns the tiers below the first of their route that do not count as redundancy (F-153).

@@ -57,6 +57,19 @@ pub enum Told {
     Line(Line),
 }
 
+/// Decisions, as far as they were kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decisions {
+    /// The newest first.
+    pub decisions: Vec<Told>,
+    /// What `before` takes for those that follow; absent where nothing does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// Why older ones may be missing; absent where none are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incomplete: Option<String>,
+}
+
 /// How the decision store stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoreState {

@@ -17,7 +17,7 @@ use evenkeel_api::Ready;
 use jiff::Timestamp;
 use tokio::{net::TcpListener, sync::watch};
 
-use crate::{audit::Audit, plane::DataPlane, reload::Reloader};
+use crate::{audit::Audit, plane::DataPlane, reload::Reloader, store::Store};
 
 /// The admin plane, listening.
 pub struct Admin {
@@ -37,12 +37,13 @@ pub struct AdminError {
 struct Shared {
     plane: Arc<dyn DataPlane>,
     reloader: Arc<Reloader>,
+    store: Option<Store>,
     draining: watch::Receiver<bool>,
     log: Option<Arc<Audit>>,
 }
 
 impl Admin {
-    /// Starts to listen, and serves the audit log where there is one.
+    /// Starts to listen: serves the audit log where there is one, and looks for decisions in the store, too, where there is one.
     ///
     /// # Errors
     /// The address cannot be listened on.
@@ -51,6 +52,7 @@ impl Admin {
         plane: Arc<dyn DataPlane>,
         reloader: Arc<Reloader>,
         log: Option<Arc<Audit>>,
+        store: Option<Store>,
     ) -> Result<Self, AdminError> {
         let fault = |source| AdminError { address: address.into(), source };
         let listener = TcpListener::bind(address).await.map_err(fault)?;
@@ -65,7 +67,8 @@ impl Admin {
             .route("/api/v1/decisions", get(decisions::list))
             .route("/api/v1/decisions/{id}", get(decisions::one))
             .route("/audit/{*name}", get(audit::file))
-            .with_state(Shared { plane, reloader, draining: watched, log });
+            .route("/api/v1/history", get(decisions::history))
+            .with_state(Shared { plane, reloader, store, draining: watched, log });
         #[expect(
             clippy::disallowed_methods,
             reason = "it answers until the process ends, so that a drain can be watched"
@@ -99,7 +102,8 @@ async fn ready(State(shared): State<Shared>) -> Response {
 }
 
 async fn standing(State(shared): State<Shared>) -> Response {
-    Json(shared.plane.standing().with_quality(shared.plane.quality(None))).into_response()
+    let standing = shared.plane.standing().with_quality(shared.plane.quality(None));
+    Json(standing.with_store(shared.store.as_ref().map(Store::state))).into_response()
 }
 
 async fn metrics(State(shared): State<Shared>) -> Response {

@@ -13,11 +13,13 @@ use std::{
 
 use anyhow::Context;
 use evenkeel_api::{Decision, Rejected};
-use evenkeel_config::{Alone, Deployment, Loaded, Sources, Unfit, load_alone, load_file, load_to_learn};
+use evenkeel_config::{
+    Alone, DecisionStore, Deployment, Loaded, Part, Sources, Unfit, load_alone, load_file, load_to_learn,
+};
 use evenkeel_control::{
     Admin, DataPlane, Reloader,
     audit::{Audit, Given, Repository, Settings, State},
-    watch,
+    store, watch,
 };
 use evenkeel_gateway::{Gateway, expiring, prove};
 use jiff::{SignedDuration, Timestamp};
@@ -27,6 +29,8 @@ use crate::{descriptors, output};
 
 /// What is left of the drain after a second order to stop (F-175).
 const HURRY: Duration = Duration::from_secs(1);
+/// How long decisions are stored (G-092).
+const KEEP: SignedDuration = SignedDuration::from_hours(183 * 24);
 
 /// What is said elsewhere than in the configuration, and holds whenever that is read again.
 pub(crate) type Change = Arc<dyn Fn(Deployment) -> Deployment + Send + Sync>;
@@ -108,9 +112,41 @@ pub(crate) fn read_to_learn(config: &Path, tier: &Alone) -> Loaded {
 fn proven(mut loaded: Loaded) -> Loaded {
     if let Some(deployment) = loaded.deployment.clone() {
         loaded.refuse(prove(&deployment));
+        if let Err(message) = place(&deployment) {
+            loaded.refuse(vec![Unfit { part: Part::Store, message }]);
+        }
         loaded.warn(expiring(&deployment, Timestamp::now()));
     }
     loaded
+}
+
+/// Returns where decisions are stored; none where they are not.
+///
+/// # Errors
+/// What is wrong with the address of a server, in words without it.
+pub(crate) fn place(deployment: &Deployment) -> Result<Option<store::Place>, String> {
+    match &deployment.store {
+        DecisionStore::Off => Ok(None),
+        DecisionStore::Sqlite => Ok(Some(store::Place::file(deployment.data_dir.join(store::FILE)))),
+        DecisionStore::Postgres(url) => store::Place::server(url.reveal()).map(Some),
+    }
+}
+
+/// Returns the store of decisions, and the work of filling it; where there is none, whoever keeps the segments waits for nobody.
+fn storing(deployment: &Deployment) -> anyhow::Result<(Option<store::Store>, impl Future<Output = ()> + Send + use<>)> {
+    let place = place(deployment).map_err(anyhow::Error::msg).context("cannot use `store`")?;
+    let folder = deployment.data_dir.clone();
+    if place.is_none() {
+        store::forget(&folder);
+    }
+    let store = place.map(|place| store::Store::new(&place, Timestamp::now()));
+    let reader = store.clone().map(|store| store::Ingester::new(store, folder, KEEP));
+    let work = async move {
+        if let Some(reader) = reader {
+            reader.run().await;
+        }
+    };
+    Ok((store, work))
 }
 
 /// Serves what was read from a file until it is told to stop, and drains.
@@ -134,6 +170,7 @@ async fn serving(deployment: Arc<Deployment>, read: Sources, change: Option<Chan
     let scheme = if deployment.certificate.is_some() { "https" } else { "http" };
     let (drain, admin) = (AtomicU64::new(deployment.server.drain.0), deployment.server.admin.clone());
     let audit = audited(&deployment).map(Arc::new);
+    let (store, storing) = storing(&deployment)?;
     let gateway = Gateway::start_recording(deployment).await.context("cannot start")?;
     let plane = Arc::new(Plane { gateway: gateway.clone(), change, drain });
     let mut reloader = Reloader::new(read, plane.clone());
@@ -141,13 +178,16 @@ async fn serving(deployment: Arc<Deployment>, read: Sources, change: Option<Chan
         reloader = reloader.audited(Box::new(move || down(&audit)));
     }
     let reloader = Arc::new(reloader);
-    let admin = Admin::start(&admin, plane.clone(), reloader.clone(), audit.clone()).await.context("cannot start")?;
+    let admin = Admin::start(&admin, plane.clone(), reloader.clone(), audit.clone(), store).await;
+    let admin = admin.context("cannot start")?;
     let (listen, admin_address, revision) = (gateway.address(), admin.address(), gateway.revision());
     tracing::info!(target: "evenkeel::serve", %listen, admin = %admin_address, revision, "serving");
     let told = format!("evenkeel serves at {scheme}://{listen}, admin at http://{admin_address}");
     output::whoever_reads(output::line(told))?;
     #[expect(clippy::disallowed_methods, reason = "it is aborted before the drain begins")]
     let watching = tokio::spawn(watch(reloader.clone()));
+    #[expect(clippy::disallowed_methods, reason = "it is aborted after the drain; what it has not read is on disk")]
+    let storing = tokio::spawn(storing);
     loop {
         tokio::select! {
             () = stop.ordered() => break,
@@ -166,6 +206,7 @@ async fn serving(deployment: Arc<Deployment>, read: Sources, change: Option<Chan
         () = drained.as_mut() => {}
         () = stop.ordered() => gateway.shutdown(HURRY).await,
     }
+    storing.abort();
     if let Some(audit) = audit {
         // Behind the data plane, so that its last segments are in the log, and a checkpoint covers them.
         let _ = tokio::task::spawn_blocking(move || audit.finish()).await;

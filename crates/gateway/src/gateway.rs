@@ -246,7 +246,7 @@ impl Gateway {
     pub fn standing(&self) -> api::Standing {
         let status = self.status();
         let routes = status.routes.iter().filter_map(|it| self.route_state(&it.route)).collect();
-        api::Standing { status, routes, evidence: self.0.events.evidence() }
+        api::Standing { status, routes, evidence: self.0.events.evidence(), store: None }
     }
 
     /// Says how often tiers are right, by labels that came after their answers; of one route where that is named.

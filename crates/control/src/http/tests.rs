@@ -1,6 +1,6 @@
 //! The admin plane over its socket.
 
-use evenkeel_api::Decision;
+use evenkeel_api::{Decision, Decisions, History, Told};
 use evenkeel_config::{Deployment, Unfit, load_file};
 use serde_json::{Value, json};
 use tokio::{
@@ -10,6 +10,7 @@ use tokio::{
 
 use super::*;
 use crate::audit::Settings;
+use crate::store::{FILE, Ingester, Place};
 
 /// A data plane that always runs the same revision.
 struct Plane;
@@ -39,7 +40,8 @@ impl DataPlane for Plane {
 
     fn decisions(&self, route: Option<&str>, most: usize) -> Vec<Decision> {
         let of = |record: &Decision| route.is_none_or(|route| record.route == route);
-        std::iter::repeat_with(record).take(most.min(3)).filter(of).collect()
+        let ids = ["01ABC", "01AB9", "01AB8"].into_iter().take(most);
+        ids.map(|id| Decision { id: id.into(), ..record() }).filter(of).collect()
     }
 
     fn quality(&self, route: Option<&str>) -> evenkeel_api::Quality {
@@ -77,12 +79,16 @@ struct Kit {
 
 impl Kit {
     async fn start() -> Self {
+        Self::start_with(None).await
+    }
+
+    async fn start_with(store: Option<Store>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let plane: Arc<dyn DataPlane> = Arc::new(Plane);
         let reloader = Arc::new(Reloader::new(load_file(&folder.path().join("e.yaml")).sources, plane.clone()));
         let settings = Settings { data_dir: folder.path().into(), origin: None, key: None, git: None };
         let log = Some(Arc::new(Audit::start(settings, || jiff::Timestamp::UNIX_EPOCH)));
-        let admin = Admin::start("127.0.0.1:0", plane, reloader.clone(), log).await.expect("a free port");
+        let admin = Admin::start("127.0.0.1:0", plane, reloader.clone(), log, store).await.expect("a free port");
         Self { folder, reloader, admin }
     }
 
@@ -194,6 +200,91 @@ async fn decisions_are_told_one_by_one_and_the_last_of_a_route() {
     assert_eq!(count("?last=2&route=chat").await, (200, Some(2)));
     assert_eq!(count("?route=other").await, (200, Some(0)));
     assert_eq!(count("?last=many").await, (400, None));
+    let (status, _, body) = kit.get("/api/v1/decisions?rout=chat").await;
+    assert_eq!((status, body.starts_with("there is no `rout`; there are route, ")), (400, true), "{body}");
+    assert_eq!(kit.get("/api/v1/history").await.0, 404, "nothing is stored");
+}
+
+/// A store with three decisions: the one that is in memory, a whole one of long ago, and a line of another.
+async fn stored(folder: &std::path::Path) -> (Store, Ingester) {
+    use std::io::Write as _;
+    let line = |id: &str, tier: u8| {
+        json!({"schema": "evenkeel.decision-line/v1", "id": id, "time": "2026-11-22T08:00:00Z", "route": "chat", "tier": tier,
+            "revision": "sha256:0123456789ab", "operation": "chat", "phase": "normal", "method": "primary", "degraded": tier > 0,
+            "reason": "PRIMARY_HEALTHY", "status": 200, "latency_us": 7_000, "attempts": 1})
+    };
+    let mut old = serde_json::to_value(record()).expect("JSON");
+    (old["id"], old["time"]) = (json!("01AAA"), json!("2026-11-21T08:00:00Z"));
+    let segments = folder.join("instances/i1/decisions");
+    std::fs::create_dir_all(&segments).expect("made");
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    for it in [old, line("01AAB", 0), serde_json::to_value(record()).expect("JSON")] {
+        writeln!(encoder, "{it}").expect("written");
+    }
+    std::fs::write(segments.join(format!("{:020}.jsonl.gz", 1)), encoder.finish().expect("ended")).expect("written");
+    let now = jiff::Timestamp::UNIX_EPOCH;
+    let store = Store::new(&Place::file(folder.join(FILE)), now);
+    let mut ingester = Ingester::new(store.clone(), folder.into(), jiff::SignedDuration::MAX);
+    ingester.pass(now).await.expect("read");
+    (store, ingester)
+}
+
+#[tokio::test]
+async fn decisions_come_from_memory_and_from_the_store_each_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (store, ingester) = stored(folder.path()).await;
+    let kit = Kit::start_with(Some(store)).await;
+    let ids = async |query: &str| {
+        let (status, _, body) = kit.get(&format!("/api/v1/decisions{query}")).await;
+        let told: Decisions = serde_json::from_str(&body).unwrap_or_else(|why| panic!("{status} {body}: {why}"));
+        (told.decisions.iter().map(|it| it.id().to_owned()).collect::<Vec<_>>(), told.next, told.incomplete)
+    };
+    assert_eq!(ids("").await, (["01ABC", "01AB9", "01AB8", "01AAB", "01AAA"].map(String::from).to_vec(), None, None));
+    let (first, next, _) = ids("?last=4").await;
+    assert_eq!(first, ["01ABC", "01AB9", "01AB8", "01AAB"]);
+    assert_eq!(ids(&format!("?last=4&before={}", next.expect("there is more"))).await.0, ["01AAA"]);
+    assert_eq!(ids("?to=2026-11-22T00:00:00Z").await.0, ["01AAA"]);
+    assert_eq!(ids("?from=2026-11-23T00:00:00Z&tier=0").await.0.len(), 3);
+    let (status, _, body) = kit.get("/api/v1/decisions/01AAB").await;
+    assert_eq!((status, matches!(serde_json::from_str(&body), Ok(Told::Line(_)))), (200, true), "{body}");
+    assert_eq!(kit.get("/api/v1/decisions/01AAA").await.0, 200);
+    assert_eq!(kit.get("/api/v1/decisions/01AAC").await.0, 404);
+    let (status, _, body) = kit.get("/api/v1/history?span=1h&from=2026-11-20T00:00:00Z&to=2026-11-24T00:00:00Z").await;
+    let history: History = serde_json::from_str(&body).expect("JSON");
+    assert_eq!((status, history.spans.len(), history.spans[0].requests), (200, 3, 1));
+    assert_eq!(kit.get("/api/v1/history?sapn=1h").await.0, 400);
+
+    let (_, _, body) = kit.get("/api/v1/standing").await;
+    let standing: evenkeel_api::Standing = serde_json::from_str(&body).expect("JSON");
+    let state = standing.store.expect("it is told");
+    assert_eq!((state.engine.as_str(), state.state.as_str(), state.last_error), ("sqlite", "current", None));
+
+    // What waits on disk is told.
+    std::fs::write(folder.path().join(format!("instances/i1/decisions/{:020}.jsonl.gz", 4)), "").expect("written");
+    drop(ingester);
+    let file = Place::file_to_read(folder.path().join(FILE));
+    let (store, now) = (Store::new(&file, jiff::Timestamp::UNIX_EPOCH), jiff::Timestamp::UNIX_EPOCH);
+    let mut behind = Ingester::new(store.clone(), folder.path().into(), jiff::SignedDuration::MAX);
+    behind.pass(now).await.expect_err("it cannot be written");
+    let kit = Kit::start_with(Some(store)).await;
+    let (_, _, body) = kit.get("/api/v1/decisions").await;
+    let told: Decisions = serde_json::from_str(&body).expect("JSON");
+    assert_eq!(told.incomplete.as_deref(), Some("4 records or more are not in the decision store yet"));
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_asked_leaves_what_is_in_memory_and_says_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = Place::file_to_read(folder.path().join("none.db"));
+    let kit = Kit::start_with(Some(Store::new(&place, jiff::Timestamp::UNIX_EPOCH))).await;
+    let (status, _, body) = kit.get("/api/v1/decisions").await;
+    let told: Decisions = serde_json::from_str(&body).expect("JSON");
+    assert_eq!((status, told.decisions.len()), (200, 3));
+    assert_eq!(told.incomplete.as_deref(), Some("the decision store cannot be asked (absent)"));
+    assert_eq!(kit.get("/api/v1/decisions/01ABC").await.0, 200);
+    let (status, _, body) = kit.get("/api/v1/decisions/01ABD").await;
+    assert_eq!((status, body.contains("cannot be asked (absent)")), (503, true), "{body}");
+    assert_eq!(kit.get("/api/v1/history").await.0, 503);
 }
 
 #[tokio::test]

@@ -32,5 +32,6 @@ mod serve_path;
 mod simulate;
 mod slow;
 mod status;
+mod stored;
 mod swap;
 mod under_load;
