@@ -25,32 +25,76 @@ impl Default for LogHash {
 }
 
 impl LogHash {
-    /// Feeds one number.
-    pub fn number(&mut self, number: u64) {
-        self.bytes(&number.to_le_bytes());
-    }
-
-    /// Feeds bytes.
-    pub fn bytes(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3);
-        }
-    }
-
     /// Returns the hash so far.
     pub fn value(self) -> u64 {
         self.0
     }
 }
 
-/// Something that can be fed into a [`LogHash`], completely.
+impl Sink for LogHash {
+    fn number(&mut self, number: u64) {
+        self.bytes(&number.to_le_bytes());
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3);
+        }
+    }
+}
+
+/// What followed from one input: how many outputs, and their hash. It goes by words where [`LogHash`] goes by bytes, since it is
+/// computed for every request that is served.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Followed {
+    /// How many there were.
+    pub outputs: u32,
+    /// Their hash; 0 where there was none.
+    pub hash: u64,
+}
+
+impl Followed {
+    /// Takes in the next one.
+    pub fn by(&mut self, output: &Output) {
+        self.outputs += 1;
+        output.feed(self);
+    }
+}
+
+impl Sink for Followed {
+    // Each step can be taken back: two runs that differ in one number differ from there on.
+    fn number(&mut self, number: u64) {
+        let mixed = (self.hash ^ number).wrapping_add(0x9E37_79B9_7F4A_7C15).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        self.hash = mixed ^ (mixed >> 31);
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.number(bytes.len() as u64);
+        for word in bytes.chunks(8) {
+            let mut padded = [0; 8];
+            padded[..word.len()].copy_from_slice(word);
+            self.number(u64::from_le_bytes(padded));
+        }
+    }
+}
+
+/// What numbers and bytes can be fed into, in order.
+pub trait Sink {
+    /// Feeds one number.
+    fn number(&mut self, number: u64);
+
+    /// Feeds bytes.
+    fn bytes(&mut self, bytes: &[u8]);
+}
+
+/// Something that can be fed into a hash, completely.
 pub trait Canonical {
     /// Feeds it.
-    fn feed(&self, hash: &mut LogHash);
+    fn feed(&self, hash: &mut impl Sink);
 }
 
 impl Canonical for Output {
-    fn feed(&self, hash: &mut LogHash) {
+    fn feed(&self, hash: &mut impl Sink) {
         match self {
             Self::Start(start) => start.feed(hash),
             Self::Shadow(start) => {
@@ -105,7 +149,7 @@ impl Canonical for Output {
 }
 
 impl Canonical for Start {
-    fn feed(&self, hash: &mut LogHash) {
+    fn feed(&self, hash: &mut impl Sink) {
         let Self { request, attempt, tier, path, replica, budget, fresh, role, rows, steps } = self;
         let (tier, path, replica) = (u64::from(*tier), u64::from(path.0), u64::from(replica.0));
         let how = u64::from(*fresh) + 2 * (*role as u64);
@@ -118,7 +162,7 @@ impl Canonical for Start {
 }
 
 impl Canonical for BreakerChange {
-    fn feed(&self, hash: &mut LogHash) {
+    fn feed(&self, hash: &mut impl Sink) {
         let Self { at, revision, path, operation, replica, turn } = self;
         hash.bytes(&revision.digest);
         let replica = option(replica.map(|it| u64::from(it.0)));
@@ -130,7 +174,7 @@ impl Canonical for BreakerChange {
 }
 
 impl Canonical for GateChange {
-    fn feed(&self, hash: &mut LogHash) {
+    fn feed(&self, hash: &mut impl Sink) {
         let Self { at, revision, path, gate, result, turn } = self;
         hash.bytes(&revision.digest);
         hash.bytes(gate.name().as_bytes());
@@ -148,7 +192,7 @@ impl Canonical for GateChange {
 }
 
 impl Canonical for Trip {
-    fn feed(&self, hash: &mut LogHash) {
+    fn feed(&self, hash: &mut impl Sink) {
         let Self { rule, result, bad, of, reason: _ } = self;
         hash.bytes(rule.as_bytes());
         hash.bytes(result.map_or("", |it| it.name()).as_bytes());
@@ -157,7 +201,7 @@ impl Canonical for Trip {
 }
 
 impl Canonical for Transition {
-    fn feed(&self, hash: &mut LogHash) {
+    fn feed(&self, hash: &mut impl Sink) {
         let Self { at, revision, route, from, to, reason, rule, path, trip, episode } = self;
         hash.bytes(&revision.digest);
         let (route, path, reason) = (u64::from(route.0), u64::from(path.0), u64::from(reason.number()));
@@ -171,7 +215,7 @@ impl Canonical for Transition {
 }
 
 impl Canonical for Proposal {
-    fn feed(&self, hash: &mut LogHash) {
+    fn feed(&self, hash: &mut impl Sink) {
         let Self { at, revision, route, start_at, stands, reason, samples } = self;
         hash.bytes(&revision.digest);
         let (route, start_at, stands) = (u64::from(route.0), u64::from(*start_at), u64::from(*stands));
@@ -181,7 +225,7 @@ impl Canonical for Proposal {
 }
 
 impl Canonical for Source {
-    fn feed(&self, hash: &mut LogHash) {
+    fn feed(&self, hash: &mut impl Sink) {
         match self {
             Self::Attempt(attempt) => [1, attempt.0].into_iter().for_each(|n| hash.number(n)),
             Self::Certain(path) => [2, u64::from(path.0)].into_iter().for_each(|n| hash.number(n)),
@@ -196,7 +240,7 @@ impl Canonical for Source {
 }
 
 impl Canonical for Disclosure {
-    fn feed(&self, hash: &mut LogHash) {
+    fn feed(&self, hash: &mut impl Sink) {
         let Self { answered, degraded, reason, attempts, rescue } = self;
         if let Some((tier, method, path)) = answered {
             hash.bytes(method.name().as_bytes());
@@ -208,7 +252,7 @@ impl Canonical for Disclosure {
 }
 
 impl Canonical for Decision {
-    fn feed(&self, hash: &mut LogHash) {
+    fn feed(&self, hash: &mut impl Sink) {
         let Self {
             request,
             revision,
@@ -239,7 +283,7 @@ impl Canonical for Decision {
 }
 
 impl Canonical for Outcome {
-    fn feed(&self, hash: &mut LogHash) {
+    fn feed(&self, hash: &mut impl Sink) {
         let Self { tier, end, status, latency } = self;
         [option(tier.map(u64::from)), u64::from(*status), *latency].into_iter().for_each(|n| hash.number(n));
         match end {
@@ -258,7 +302,7 @@ impl Canonical for Outcome {
 }
 
 impl Canonical for Fact {
-    fn feed(&self, hash: &mut LogHash) {
+    fn feed(&self, hash: &mut impl Sink) {
         let Self { tier, signal, value, threshold, again, member } = self;
         hash.bytes(signal.name().as_bytes());
         [u64::from(*tier), *value, *threshold, u64::from(*again)].into_iter().for_each(|n| hash.number(n));
@@ -267,7 +311,7 @@ impl Canonical for Fact {
 }
 
 impl Canonical for Candidate {
-    fn feed(&self, hash: &mut LogHash) {
+    fn feed(&self, hash: &mut impl Sink) {
         let Self { tier, verdict, reasons } = self;
         hash.number(u64::from(*tier));
         hash.bytes(verdict.name().as_bytes());
@@ -276,7 +320,7 @@ impl Canonical for Candidate {
 }
 
 impl Canonical for AttemptRecord {
-    fn feed(&self, hash: &mut LogHash) {
+    fn feed(&self, hash: &mut impl Sink) {
         let Self { attempt, tier, path, replica, start, duration, first_content, result, status, .. } = self;
         let (probe, sent) = (u64::from(self.probe), u64::from(self.sent) + 2 * (self.role as u64));
         hash.bytes(result.name().as_bytes());

@@ -40,6 +40,11 @@ impl GuardVerdict {
         self.0.push((signal, value));
     }
 
+    /// Returns everything that was measured, in the order of its last word.
+    pub(crate) fn all(&self) -> &[(Signal, u64)] {
+        &self.0
+    }
+
     /// Returns what was measured of a signal; none where nothing was.
     pub fn of(&self, signal: Signal) -> Option<u64> {
         self.0.iter().find(|(it, _)| *it == signal).map(|(_, value)| *value)

@@ -23,7 +23,8 @@
 //! `clock`, `class`, `reason`, `capability`, `revision` are words. `breaker`, `flap`, `ramp`, `domain`, `limiter`, `budget`, `latency`,
 //! `first`, `slow`, `load`, `rows`, `probe`, `proof`, `sequence`, `ensemble`, `shadow`, `cache`, `flight`, `guard`, `drift`,
 //! `certificate`, `plan` are policies.
-//! `attempt`, `commit`, `request`, `route`, `machine` are machines. `decision` is what remains of a request.
+//! `attempt`, `commit`, `request`, `route`, `machine` are machines. `decision` is what remains of a request. `wire` and `log` are
+//! what remains of everything that came in.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(clippy::float_arithmetic)]
@@ -63,6 +64,7 @@ mod latency;
 mod limiter;
 mod limits;
 mod load;
+mod log;
 mod machine;
 mod median;
 mod output;
@@ -88,10 +90,11 @@ mod timer;
 mod transition;
 mod unit;
 mod window;
+mod wire;
 
 pub use aside::Aside;
 pub use breaker::BreakerState;
-pub use bytes::{Canonical, LogHash};
+pub use bytes::{Canonical, Followed, LogHash, Sink};
 pub use cache::{CachePolicy, Lookup, Near, SimilarPolicy, Stored, fresh_for};
 pub use capability::{Can, DATATYPES, MOST_NAMES, Names, Wants, datatype, lacks};
 pub use certificate::StepPolicy;
@@ -109,7 +112,8 @@ pub use guard::{Guard, GuardVerdict};
 pub use id::{AttemptId, PathId, ProbeId, ReplicaId, RequestId, RouteId, UpstreamId};
 pub use input::{Admit, Event, Input, Splice};
 pub use limiter::{weight_of_bytes, weight_of_tokens};
-pub use machine::{Core, Purse, Why, Work};
+pub use log::{Block, Draft, Ending, Entry, FORMAT, Flaw, Header, Page, Record, SEMANTICS, Segment, crc32};
+pub use machine::{Core, Origin, Purse, Why, Work};
 pub use output::{Cancelled, Disclosure, Output, Probe, Refusal, Source, Start};
 pub use priority::Priority;
 pub use probe::{Found, Readiness};
@@ -127,3 +131,4 @@ pub use sequence::Sequence;
 pub use shadow::ShadowPolicy;
 pub use transition::{Proposal, Rule, Transition, Trip};
 pub use unit::Permille;
+pub use wire::{Malformed, Reader, Wire};

@@ -9,6 +9,7 @@
 //! - `CORE-3`: whatever comes in, clocks that have fired are heard first: a shell that is late with its timeouts changes
 //!   when things happen, not what is allowed to happen.
 
+mod origin;
 mod shadow;
 mod work;
 
@@ -43,6 +44,7 @@ use crate::{
     timer::{Owner, Timers},
 };
 
+pub use origin::Origin;
 pub use work::{Purse, Work};
 
 /// Open requests that a core holds; beyond it, new ones are refused.
@@ -126,16 +128,6 @@ impl Core {
             heard: now,
         };
         core.apply(now, revision);
-        core
-    }
-
-    /// Starts anew after a panic, with the same revision and nothing else but the counts of attempts and of probes, so that what
-    /// is still said of an old one is not heard as a new one's; and a process that stops goes on stopping.
-    #[must_use]
-    pub fn restarted(&self, now: Nanos) -> Self {
-        let mut core = Self::new(now, self.generation.revision.clone());
-        (core.attempts, core.draining) = (self.attempts, self.draining);
-        core.probes.number_from(&self.probes);
         core
     }
 

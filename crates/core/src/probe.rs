@@ -184,8 +184,13 @@ impl Probes {
     }
 
     /// Numbers on from where others were: what is still said of their probes is not heard as if it were of ours.
-    pub(crate) fn number_from(&mut self, others: &Self) {
-        self.asked = others.asked;
+    pub(crate) fn number_from(&mut self, asked: u64) {
+        self.asked = asked;
+    }
+
+    /// Returns how many were asked for.
+    pub(crate) fn asked(&self) -> u64 {
+        self.asked
     }
 
     /// Returns when the next replica is to be asked.

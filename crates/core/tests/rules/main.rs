@@ -2,12 +2,14 @@
 //!
 //! `world` plays clients and upstreams by seed, with the revisions of `sample`, and writes down everything that went in and came
 //! out, a `history`; `naive` says again, slowly and without cleverness, when a path may be asked. Each test below `properties` is
-//! one rule, named after it; that of `replay` notices every change, also one that is right.
+//! one rule, named after it; that of `replay` notices every change, also one that is right; those of `log` hold what is written
+//! down of a history to it.
 
 mod ballot;
 mod drift;
 mod follow;
 mod history;
+mod log;
 mod naive;
 mod properties;
 mod replay;
