@@ -8,8 +8,10 @@
 //! - `DRV-2`: every output of a request reaches its mailbox, in order; a mailbox lives until the request's record.
 //! - `DRV-3`: a panic inside the core costs its open requests their answer, each told so, and nothing else: a new core
 //!   starts from the same revision (architecture, section 5).
+//! - `DRV-4`: where a log is kept, everything that enters the core is in it, in order, before what follows is delivered.
 
 pub(crate) mod hold;
+pub(crate) mod inputs;
 mod mailbox;
 pub(crate) mod request;
 
@@ -21,14 +23,15 @@ use std::{
 };
 
 use evenkeel_core::{
-    Admit, AttemptId, Core, Input, Nanos, Output, PathId, Purse, RequestId, ResultCode, Revision, RouteId, RouteSignal,
-    RouteState, Source, Work,
+    Admit, AttemptId, Core, Input, Nanos, Origin, Output, PathId, Purse, RequestId, ResultCode, Revision, RouteId,
+    RouteSignal, RouteState, Source, Work,
 };
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
 pub(crate) use mailbox::Mailbox;
 
+use self::inputs::{Log, Pen};
 use crate::{cache::Entry, clock::Clock, drift::Seen};
 
 /// What a request's task takes out of its mailbox.
@@ -54,6 +57,8 @@ pub(crate) struct Driver {
     /// A request is over, and none is left.
     idle: Notify,
     on_news: OnNews,
+    /// What writes down everything that enters the core.
+    pub(crate) log: Option<Log>,
 }
 
 /// What is under way, who waits, and what is left to pay with, by the revision in force.
@@ -78,6 +83,7 @@ pub(crate) struct RouteWork {
 
 struct State {
     core: Core,
+    pen: Option<Pen>,
     mailboxes: BTreeMap<RequestId, Mailbox>,
     /// Copies of requests that run, each with what stops it.
     shadows: BTreeMap<AttemptId, oneshot::Sender<ResultCode>>,
@@ -91,11 +97,13 @@ struct State {
 
 impl Driver {
     /// Starts a core and the task that waits for its timers; the task ends with the driver.
-    pub(crate) fn start(clock: Clock, revision: Arc<Revision>, on_news: OnNews) -> Arc<Self> {
-        let now = clock.now();
-        let core = Core::new(now, revision);
+    pub(crate) fn start(clock: Clock, revision: Arc<Revision>, on_news: OnNews, log: Option<Log>) -> Arc<Self> {
+        let (now, origin) = (clock.now(), Origin::new(revision));
+        let mut pen = log.as_ref().map(Log::pen);
+        pen.iter_mut().for_each(|pen| pen.begin(now, &origin));
         let state = State {
-            core,
+            core: Core::begin(now, origin),
+            pen,
             mailboxes: BTreeMap::new(),
             shadows: BTreeMap::new(),
             requests: 0,
@@ -103,17 +111,18 @@ impl Driver {
             armed: None,
             landing: None,
         };
-        let driver =
-            Arc::new(Self { state: Mutex::new(state), clock, wake: Notify::new(), idle: Notify::new(), on_news });
+        let (state, wake, idle) = (Mutex::new(state), Notify::new(), Notify::new());
+        let driver = Arc::new(Self { state, clock, wake, idle, on_news, log });
         #[expect(clippy::disallowed_methods, reason = "it ends with the driver, of which it holds no share")]
         tokio::spawn(timers(Arc::downgrade(&driver)));
         driver
     }
 
-    /// Lets a request in and opens its mailbox, if this is the revision that the core holds.
+    /// Lets a request in and opens its mailbox, if this is the revision that the core holds; `name` is that of its decision.
     pub(crate) fn admit(
         &self,
         revision: &Arc<Revision>,
+        name: Option<u128>,
         admit: impl FnOnce(RequestId) -> Admit,
     ) -> Option<(RequestId, Mailbox)> {
         self.with(|state, now| {
@@ -124,7 +133,7 @@ impl Driver {
             state.requests += 1;
             let request = RequestId(state.requests);
             state.mailboxes.insert(request, mailbox.clone());
-            state.handle(now, Input::Admit(admit(request)));
+            state.handle_named(now, Input::Admit(admit(request)), name);
             Some((request, mailbox))
         })
     }
@@ -253,6 +262,7 @@ impl Driver {
             state.now = self.clock.now().max(state.now);
             let done = act(state, state.now);
             while let Some(output) = state.core.poll() {
+                state.pen.iter_mut().for_each(|pen| pen.output(&output));
                 match output {
                     Output::Transition(_)
                     | Output::Breaker(_)
@@ -265,6 +275,7 @@ impl Driver {
                     output => state.deliver(output),
                 }
             }
+            state.pen.iter_mut().for_each(Pen::close);
             state.landing = None;
             (done, state.rearm())
         };
@@ -278,6 +289,11 @@ impl Driver {
 
 impl State {
     fn handle(&mut self, now: Nanos, input: Input) {
+        self.handle_named(now, input, None);
+    }
+
+    fn handle_named(&mut self, now: Nanos, input: Input, name: Option<u128>) {
+        self.pen.iter_mut().for_each(|pen| pen.input(now, &input, name));
         let core = &mut self.core;
         if catch_unwind(AssertUnwindSafe(|| core.handle(now, input))).is_err() {
             self.restart();
@@ -327,7 +343,9 @@ impl State {
 
     fn restart(&mut self) {
         tracing::error!(target: "evenkeel::driver", open = self.mailboxes.len(), "the core panicked and was restarted");
-        self.core = self.core.restarted(self.now);
+        let origin = self.core.origin();
+        self.pen.iter_mut().for_each(|pen| pen.begin(self.now, &origin));
+        self.core = Core::begin(self.now, origin);
         self.shadows.clear();
         for mailbox in self.mailboxes.values() {
             mailbox.put(Mail::Lost);
@@ -369,7 +387,7 @@ mod tests {
     #[tokio::test]
     async fn a_panic_inside_the_core_is_contained_and_its_requests_are_told() {
         let revision = Arc::new(Revision::default());
-        let driver = Driver::start(Clock::start(), revision.clone(), Box::new(|_| ()));
+        let driver = Driver::start(Clock::start(), revision.clone(), Box::new(|_| ()), None);
         let admit = |request| Admit {
             request,
             // A route that does not exist is a broken invariant, not an input that a client can make.
@@ -394,7 +412,7 @@ mod tests {
             cache: Default::default(),
             verdict: Default::default(),
         };
-        let (_, mail) = driver.admit(&revision, admit).expect("the revision is in force");
+        let (_, mail) = driver.admit(&revision, None, admit).expect("the revision is in force");
         assert!(matches!(mail.take().await, Mail::Lost), "DRV-3");
         assert_eq!(driver.open_requests(), 0);
         driver.feed(Input::Timeout);

@@ -2,6 +2,7 @@
 
 use std::{
     net::SocketAddr,
+    path::PathBuf,
     sync::{Arc, Weak},
     time::Duration,
 };
@@ -9,7 +10,11 @@ use std::{
 use arc_swap::ArcSwap;
 use evenkeel_api as api;
 use evenkeel_config::{Deployment, Part, Unfit};
+<<<<<<< HEAD
 use evenkeel_core::{Input, Output, RouteId};
+=======
+use evenkeel_core::{Ending, Input, Output};
+>>>>>>> 2b1e9dfb (Write down everything that enters the core, without waiting for the disk)
 use jiff::Timestamp;
 use tokio::{
     net::{TcpListener, TcpSocket, lookup_host},
@@ -21,7 +26,7 @@ use crate::{
     bodies::Bodies,
     clock::Clock,
     drift,
-    driver::Driver,
+    driver::{Driver, inputs::Log},
     entropy::Entropy,
     events::{Events, Happened},
     forecast,
@@ -99,7 +104,16 @@ impl Gateway {
     /// # Errors
     /// A path cannot be made ready, or the address cannot be listened on.
     pub async fn start(deployment: Arc<Deployment>) -> Result<Self, StartError> {
-        Self::begin(deployment, Clock::start(), None).await
+        Self::begin(deployment, Clock::start(), None, None).await
+    }
+
+    /// Starts, and writes down everything that enters its core, where a folder for that is named, with the most bytes that may be in
+    /// it. A folder that cannot be written keeps nothing from being answered.
+    ///
+    /// # Errors
+    /// As [`Gateway::start`].
+    pub async fn start_logged(deployment: Arc<Deployment>, log: Option<(PathBuf, u64)>) -> Result<Self, StartError> {
+        Self::begin(deployment, Clock::start(), None, log).await
     }
 
     /// Starts to listen and to answer, and keeps in `server.data_dir` what `decisions` says. Whether that can be written keeps
@@ -110,10 +124,15 @@ impl Gateway {
     pub async fn start_recording(deployment: Arc<Deployment>) -> Result<Self, StartError> {
         let clock = Clock::start();
         let spool = Spool::start(deployment.data_dir.clone(), Files, clock);
-        Self::begin(deployment, clock, Some(spool)).await
+        Self::begin(deployment, clock, Some(spool), None).await
     }
 
-    async fn begin(deployment: Arc<Deployment>, clock: Clock, spool: Option<Spool>) -> Result<Self, StartError> {
+    async fn begin(
+        deployment: Arc<Deployment>,
+        clock: Clock,
+        spool: Option<Spool>,
+        log: Option<(PathBuf, u64)>,
+    ) -> Result<Self, StartError> {
         let address = deployment.server.listen.clone();
         let applied = Applied::new(clock, deployment, None).map_err(StartError::Unfit)?;
         let fault = |source| StartError::Listen { address: address.clone(), source };
@@ -126,7 +145,8 @@ impl Gateway {
             Output::Probe(probe) => drop(wanted.send(probe.clone())),
             output => watcher.news(output),
         });
-        let driver = Driver::start(clock, applied.deployment.revision.clone(), on_news);
+        let log = log.map(|(folder, most)| Log::begin(clock, move || Ok(folder), most));
+        let driver = Driver::start(clock, applied.deployment.revision.clone(), on_news, log);
         events.applied(&applied);
         events.quality.applied(measured(&applied));
         let gateway = Self(Arc::new(Shared {
@@ -223,6 +243,7 @@ impl Gateway {
         let certified = certified.filter(|(_, spec)| spec.certificate.is_some()).map(|(route, _)| &route.name);
         let promises = certified.filter_map(|name| Some((name.clone(), self.route_state(name)?.certificate?)));
         self.0.events.metrics.promises(promises);
+        self.0.events.metrics.inputs(self.0.driver.log.as_ref().map(Log::standing));
         self.0.events.metrics.evidence(self.0.events.evidence());
         self.0.events.metrics.text(now, (&revision, &states))
     }
@@ -295,6 +316,9 @@ impl Gateway {
             driver.feed(Input::Drain);
             // Who does not read what was ended cannot hold the process.
             let _ = timeout(last_words, all_gone).await;
+        }
+        if let Some(log) = &driver.log {
+            log.end(Ending::Stopped).await;
         }
         self.0.events.finish().await;
     }

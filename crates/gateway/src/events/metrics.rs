@@ -8,6 +8,7 @@ mod drift;
 mod evidence;
 mod features;
 mod guards;
+mod inputs;
 mod post;
 mod promises;
 mod quality;
@@ -30,13 +31,13 @@ use prometheus_client::{
 
 pub(crate) use self::quality::Count;
 use self::{
-    cache::Caches, drift::Drifts, evidence::Kept, features::Features, guards::Guards, promises::Promises,
+    cache::Caches, drift::Drifts, evidence::Kept, features::Features, guards::Guards, inputs::Inputs, promises::Promises,
     quality::Quality, shadows::Shadows, work::Work,
 };
 use super::episode::Episodes;
 use crate::{
     cache::Noted,
-    driver::UnderWay,
+    driver::{UnderWay, inputs::Standing},
     enrich::{Enriched, Plan},
     guard::Told,
     names,
@@ -83,6 +84,7 @@ pub(crate) struct Metrics {
     caches: Caches,
     drifts: Drifts,
     work: Work,
+    inputs: Inputs,
     post_changes: Counters,
     quality: Quality,
     promises: Promises,
@@ -145,6 +147,7 @@ impl Metrics {
             caches: Caches::default(),
             drifts: Drifts::default(),
             work: Work::default(),
+            inputs: Inputs::default(),
             post_changes: Counters::default(),
             quality: Quality::default(),
             promises: Promises::default(),
@@ -199,6 +202,7 @@ impl Metrics {
         self.caches.register(it);
         self.drifts.register(it);
         self.work.register(it);
+        self.inputs.register(it);
         it.register(names::REVISION_INFO, "1 for the revision in force", self.revision_info.clone());
         it.register(names::LAST_APPLY, "When a configuration was last applied", self.last_apply.clone());
         let expiry = self.certificate_expiry.clone();
@@ -299,6 +303,11 @@ impl Metrics {
     /// Notes what is under way, and who waits.
     pub(crate) fn under_way(&self, now: &UnderWay) {
         self.work.stand(now);
+    }
+
+    /// Notes how the log of inputs stands, where one is kept.
+    pub(crate) fn inputs(&self, log: Option<Standing>) {
+        self.inputs.stand(log);
     }
 
     /// Counts what was fetched and imputed for a request that is over.

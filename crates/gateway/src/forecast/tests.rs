@@ -222,7 +222,7 @@ fn applied(mode: &str, accept: &str) -> Arc<Applied> {
 }
 
 fn stand_of(applied: &Applied) -> Stand {
-    let driver = Driver::start(Clock::start(), applied.deployment.revision.clone(), Box::new(|_| ()));
+    let driver = Driver::start(Clock::start(), applied.deployment.revision.clone(), Box::new(|_| ()), None);
     stands(&driver.under_way(), applied, 60 * SECOND).remove(0)
 }
 

@@ -11,6 +11,7 @@ use evenkeel_core::{
 use http::HeaderMap;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
+use ulid::Ulid;
 
 use super::{
     Task,
@@ -100,7 +101,8 @@ pub(crate) fn submit(
         let cache = it.asked.as_ref().map(|asked| asked.lookup(earlier.as_deref(), now));
         Admit { cache: cache.unwrap_or_default(), ..it.admission(id) }
     };
-    let (id, mail) = driver.admit(&it.applied.deployment.revision, admission)?;
+    let name = Ulid::from_string(&it.ask.decision).ok().map(|it| it.0);
+    let (id, mail) = driver.admit(&it.applied.deployment.revision, name, admission)?;
     let (reply, receiver) = oneshot::channel();
     let (presence, gone) = Presence::new();
     let task = Task {
