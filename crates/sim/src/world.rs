@@ -21,7 +21,7 @@ mod upstreams;
 use std::sync::Arc;
 
 use evenkeel_core::{
-    AttemptId, Canonical, Core, Event, Found, Input, LogHash, Nanos, Output, ProbeId, RequestId, SECOND,
+    AttemptId, Canonical, Core, Event, Found, Input, LogHash, Nanos, Origin, Output, ProbeId, RequestId, SECOND,
 };
 
 use self::{
@@ -36,11 +36,13 @@ use self::{
 pub(crate) use self::{
     calls::CallRef,
     clients::{number, place},
+    trace::{said, what},
 };
 use crate::{
     dice::{Dice, Purpose},
     fault::{Spell, spells},
     oracle::{Oracle, Violation},
+    replay::Book,
     report::Tally,
     scenario::Scenario,
     server::Server,
@@ -126,6 +128,8 @@ pub(crate) struct World<'s> {
     oracle: Oracle,
     tally: Tally,
     log: Option<(LogHash, Trace)>,
+    /// A log of everything, as a gateway keeps it.
+    book: Option<Book>,
     violation: Option<Violation>,
 }
 
@@ -160,6 +164,7 @@ impl<'s> World<'s> {
             oracle: Oracle::new(revision.clone(), trouble),
             tally: Tally::new(&revision, trouble, first_fault),
             log: run.logged.then(Default::default),
+            book: None,
             violation: None,
         };
         world.begin();
@@ -170,14 +175,26 @@ impl<'s> World<'s> {
     /// Plays a scenario once.
     pub(crate) fn play(scenario: &Scenario, run: Run) -> Outcome {
         let mut world = World::new(scenario, run);
-        let most = 100_000 + EVENTS * world.left;
+        world.run();
+        world.end(run.seed)
+    }
+
+    /// Plays a scenario once, and writes everything down that enters the core.
+    pub(crate) fn record(scenario: &Scenario, run: Run) -> Vec<u8> {
+        let mut world = World::new(scenario, run);
+        world.book = Some(Book::begin(&Origin::new(world.core.revision().clone())));
+        world.run();
+        world.book.map(Book::end).unwrap_or_default()
+    }
+
+    fn run(&mut self) {
+        let most = 100_000 + EVENTS * self.left;
         for _ in 0..most {
-            if !world.goes_on() {
-                return world.end(run.seed);
+            if !self.goes_on() {
+                return;
             }
         }
-        world.violation = Some(Violation::endless(world.now));
-        world.end(run.seed)
+        self.violation = Some(Violation::endless(self.now));
     }
 
     fn begin(&mut self) {
@@ -241,8 +258,10 @@ impl<'s> World<'s> {
         if let Some((_, trace)) = &mut self.log {
             trace.input(self.now, &input);
         }
+        self.book.iter_mut().for_each(|book| book.input(self.now, &input));
         self.core.handle(self.now, input);
         while let Some(output) = self.core.poll() {
+            self.book.iter_mut().for_each(|book| book.output(&output));
             if let Some((hash, trace)) = &mut self.log {
                 output.feed(hash);
                 trace.output(self.now, &output);
