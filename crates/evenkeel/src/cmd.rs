@@ -10,6 +10,7 @@ mod index;
 mod mock;
 mod over;
 mod profile;
+mod replay;
 mod serve;
 mod serve_path;
 mod simulate;
@@ -74,6 +75,8 @@ enum Verb {
     /// Rows come from CSV, Parquet or JSON lines; what a file is says its beginning. `profile show` prints a reference, `profile
     /// merge` puts several together.
     Profile(Box<profile::Profile>),
+    /// Makes every decision of a log again, and compares bit for bit; or says what would have been under another configuration.
+    Replay(replay::Replay),
     /// Plays scenarios of clients, servers and faults around the same core, and holds it to its rules.
     ///
     /// Exit code 0: every rule holds, and of whole runs every expectation; 1: one does not; 2: a scenario or a configuration is
@@ -95,6 +98,7 @@ impl Cli {
             Verb::Index(verb) => verb.run(),
             Verb::Mock(verb) => verb.run(),
             Verb::Profile(verb) => verb.run(),
+            Verb::Replay(verb) => verb.run(),
             Verb::Simulate(verb) => verb.run(),
             Verb::Status(verb) => verb.run(),
             Verb::Tune(verb) => verb.run(),

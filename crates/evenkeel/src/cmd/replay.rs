@@ -1,0 +1,184 @@
+//! `evenkeel replay LOG`: everything that entered the core of a gateway, once more, and whether the same follows.
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
+
+use clap::Args;
+use evenkeel_config::{Deployment, load_file};
+use evenkeel_core::Followed;
+use evenkeel_sim::{Difference, End, Log, Place, Process, Replayed, replay, what_if};
+use indicatif::{ProgressBar, ProgressStyle};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::counted;
+use crate::output;
+
+/// Outputs of a difference that are printed; `--json` has all.
+const TOLD: usize = 12;
+
+/// Makes every decision of a log again, and compares bit for bit.
+///
+/// A gateway writes down everything that enters its core, where `decisions.inputs` keeps that. With --config it says what would
+/// have become of the same requests under another configuration. Exit code 0: identical; 1: something differs, is damaged, or was
+/// decided by other rules; 2: it cannot be read.
+#[derive(Debug, Args)]
+pub(super) struct Replay {
+    /// The log: a folder of segments (*.ekin), one above it, or one segment.
+    log: PathBuf,
+    /// Says what would have been under this configuration.
+    #[arg(short, long, value_name = "NEW")]
+    config: Option<PathBuf>,
+    /// The seed of estimates.
+    #[arg(long, default_value_t = 1, requires = "config")]
+    seed: u64,
+    /// Prints one object in JSON instead of text.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Replay {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let log = Log::open(&self.log)?;
+        let bar = self.bar(log.bytes());
+        let mut progress = |bytes| bar.set_position(bytes);
+        let (replayed, asked) = match &self.config {
+            None => (replay(&log, &mut progress)?, None),
+            Some(config) => {
+                let revision = Arc::new((*read(config)?.revision).clone());
+                let asked = what_if(&log, &revision, self.seed, &mut progress)?;
+                (asked.replayed.clone(), Some(asked))
+            }
+        };
+        bar.finish_and_clear();
+        let (identical, took) = (replayed.is_identical(), bar.elapsed().max(Duration::from_millis(1)));
+        let per_second = (replayed.decisions() as f64 / took.as_secs_f64()) as u64;
+        output::whoever_reads(if self.json {
+            let processes: Vec<Value> = replayed.processes.iter().map(process_json).collect();
+            output::line(json!({
+                "identical": identical, "processes": processes, "segments": log.segments(), "bytes": log.bytes(),
+                "records": replayed.records(), "decisions": replayed.decisions(), "decisions_per_second": per_second,
+                "what_if": asked.as_ref().map(evenkeel_sim::WhatIf::to_json),
+            }))
+        } else {
+            output::text(text(&log, &replayed)).and_then(|()| match &asked {
+                Some(asked) => output::text(asked),
+                None => output::line(format_args!(
+                    "{} made again in {:.1} s, {per_second} a second: {}",
+                    counted(replayed.decisions() as usize, "decision"),
+                    took.as_secs_f64(),
+                    if identical { "IDENTICAL" } else { "NOT IDENTICAL" }
+                )),
+            })
+        })?;
+        let broken = asked.is_some_and(|it| it.broken);
+        Ok(ExitCode::from(u8::from(!identical || broken)))
+    }
+
+    /// A bar on a terminal, nothing elsewhere.
+    fn bar(&self, bytes: u64) -> ProgressBar {
+        let bar = if self.json { ProgressBar::hidden() } else { ProgressBar::new(bytes) };
+        let style = ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left");
+        bar.set_style(style.expect("the template is right"));
+        bar.enable_steady_tick(Duration::from_millis(200));
+        bar
+    }
+}
+
+fn read(config: &Path) -> anyhow::Result<Arc<Deployment>> {
+    let loaded = load_file(config);
+    loaded.diagnostics.iter().for_each(output::note);
+    let errors = counted(loaded.errors(), "error");
+    loaded.deployment.ok_or_else(|| anyhow::anyhow!("cannot replay under {}: {errors}", config.display()))
+}
+
+fn text(log: &Log, replayed: &Replayed) -> String {
+    let sizes = (counted(log.segments(), "segment"), log.bytes());
+    let mut text = format!("{}, {} bytes, {}\n", sizes.0, sizes.1, counted(replayed.processes.len(), "process"));
+    for process in &replayed.processes {
+        let (records, decisions) =
+            (counted(process.records as usize, "record"), counted(process.decisions as usize, "decision"));
+        let (from, to) = (wall(process.span_ms.0), wall(process.span_ms.1));
+        text += &format!("process of record {}: {from} to {to}, {records}, {decisions}\n", process.first);
+        if process.lost > 0 {
+            text += &format!(
+                "  {} lost to a panic and started anew, now as then\n",
+                counted(process.lost as usize, "core")
+            );
+        }
+        text += &format!("  {}\n", words(&process.end));
+    }
+    text
+}
+
+fn words(end: &End) -> String {
+    let at = |Place { file, byte, record }: &Place| format!("record {record}, in the block at byte {byte} of {file}");
+    match end {
+        End::Told(ending) => format!("identical to its end ({})", ending.name()),
+        End::Untold => {
+            "identical as far as it goes; it does not say that it ends: the process was killed, or still runs".into()
+        }
+        End::Torn { place, bytes } => {
+            let bytes = counted(*bytes, "byte");
+            format!(
+                "identical as far as it goes; its tail is torn: the process was killed while it wrote, and {bytes} from {} are left out",
+                at(place)
+            )
+        }
+        End::Damaged { place, what } => format!("DAMAGED at {}: {what}; nothing after it is replayed", at(place)),
+        End::Foreign { core, what } => format!("NOT REPLAYED: {what} (written by version {core})"),
+        End::Differs(it) => differs(it, &at(&it.place)),
+    }
+}
+
+fn differs(it: &Difference, at: &str) -> String {
+    let Difference { wall_ms, decision, input, then, now, outputs, .. } = it;
+    let of = decision.as_ref().map_or(String::new(), |it| format!(", decision {it}"));
+    let followed = |it: &Followed| format!("{} with hash {:#018x}", counted(it.outputs as usize, "output"), it.hash);
+    let mut text = format!("DIFFERS at {at}, {}{of}\n", wall(*wall_ms));
+    text += &format!("    {input}\n    then: {}\n    now:  {}", followed(then), followed(now));
+    for line in outputs.iter().take(TOLD) {
+        text += &format!("\n          {line}");
+    }
+    if let Some(more @ 1..) = outputs.len().checked_sub(TOLD) {
+        text += &format!("\n          and {more} more");
+    }
+    text
+}
+
+fn wall(ms: u64) -> String {
+    let at = i64::try_from(ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
+    at.map_or_else(|| "a time beyond all times".into(), |at| format!("{at:.3}"))
+}
+
+fn process_json(process: &Process) -> Value {
+    let Process { first, records, decisions, lost, span_ms, end } = process;
+    let place = |Place { file, byte, record }: &Place| json!({"file": file, "byte": byte, "record": record});
+    let end = match end {
+        End::Told(ending) => json!({"is": "identical", "ended": ending.name()}),
+        End::Untold => json!({"is": "identical", "ended": null}),
+        End::Torn { place: at, bytes } => {
+            json!({"is": "identical", "ended": null, "torn": place(at), "left_out_bytes": bytes})
+        }
+        End::Damaged { place: at, what } => json!({"is": "damaged", "at": place(at), "what": what}),
+        End::Foreign { core, what } => json!({"is": "not_replayed", "what": what, "written_by": core}),
+        End::Differs(it) => {
+            let followed = |it: &Followed| json!({"outputs": it.outputs, "hash": format!("{:#018x}", it.hash)});
+            json!({
+                "is": "different", "at": place(&it.place), "time": wall(it.wall_ms), "decision": it.decision, "input": it.input,
+                "then": followed(&it.then), "now": followed(&it.now), "outputs": it.outputs,
+            })
+        }
+    };
+    json!({
+        "first": first, "records": records, "decisions": decisions, "cores_lost": lost, "from": wall(span_ms.0), "to": wall(span_ms.1),
+        "end": end,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,90 @@
+//! What is printed of each way in which a log may end, and the exit codes.
+
+use clap::Parser;
+use evenkeel_core::Ending;
+use evenkeel_sim::{Scenario, record};
+
+use super::*;
+use crate::cmd::Cli;
+
+const CONFIG: &str = "version: 1\nupstreams: {u: {protocol: openai, url: \"http://big.example/v1\"}}\nroutes:\n  chat:\n    protocol: \
+                      openai-chat\n    tiers: [{name: default, fixed: {content: later}}]\n";
+
+/// Runs the verb, and returns its exit code, as it shows itself.
+fn run(words: &[&str]) -> anyhow::Result<String> {
+    let cli = Cli::try_parse_from(["evenkeel", "replay"].iter().chain(words))?;
+    Ok(format!("{:?}", cli.run()?))
+}
+
+fn code(code: u8) -> String {
+    format!("{:?}", ExitCode::from(code))
+}
+
+#[test]
+fn the_exit_code_says_whether_all_is_as_it_was() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scenarios/primary-dies.yaml");
+    let scenario = Scenario::load(Path::new(path), None).unwrap_or_else(|found| panic!("{found:?}"));
+    let mut bytes = record(&scenario, 1, Some(300));
+    let folder = tempfile::tempdir().expect("a folder");
+    let (log, config) = (folder.path().join("00000000000000000001.ekin"), folder.path().join("new.yaml"));
+    let words = [log.to_str().expect("a text"), "--config", config.to_str().expect("a text")];
+    std::fs::write(&log, &bytes).expect("written");
+    std::fs::write(&config, CONFIG).expect("written");
+    assert_eq!(run(&words[..1]).expect("it runs"), code(0));
+    assert_eq!(run(&[words[0], "--json"]).expect("it runs"), code(0));
+    assert_eq!(run(&words).expect("it runs"), code(0));
+    assert!(run(&["/nowhere"]).is_err() && run(&[words[0], "--rule", "x"]).is_err(), "G-054 comes later");
+    std::fs::write(&config, "version: 2").expect("written");
+    assert!(run(&words).is_err());
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 4;
+    std::fs::write(&log, &bytes).expect("written");
+    assert_eq!(run(&words[..1]).expect("it runs"), code(1));
+}
+
+#[test]
+fn every_end_of_a_log_has_its_words() {
+    let place = || Place { file: "1.ekin".into(), byte: 40, record: 7 };
+    let difference = Difference {
+        place: place(),
+        wall_ms: 1_764_000_000_000,
+        decision: Some("01KB7Q4Z8E3W5T0N6R2D9C1XAF".into()),
+        input: "request 3 asks for chat".into(),
+        then: Followed { outputs: 1, hash: 1 },
+        now: Followed { outputs: 13, hash: 2 },
+        outputs: (0..13).map(|n| format!("output {n}")).collect(),
+    };
+    for (end, parts) in [
+        (End::Told(Ending::Full), &["identical to its end (full)"][..]),
+        (End::Untold, &["the process was killed, or still runs"]),
+        (
+            End::Torn { place: place(), bytes: 1 },
+            &["its tail is torn", "1 byte from record 7, in the block at byte 40 of 1.ekin"],
+        ),
+        (
+            End::Damaged { place: place(), what: "its checksum is wrong".into() },
+            &["DAMAGED at record 7", "its checksum is wrong"],
+        ),
+        (
+            End::Foreign { core: "0.0.9".into(), what: "semantics changed".into() },
+            &["NOT REPLAYED: semantics changed", "0.0.9"],
+        ),
+        (
+            End::Differs(Box::new(difference)),
+            &[
+                "DIFFERS at record 7",
+                "2025-11-24T16:00:00.000Z, decision 01KB7Q4Z8E3W5T0N6R2D9C1XAF",
+                "then: 1 output with",
+                "and 1 more",
+            ],
+        ),
+    ] {
+        let told = words(&end);
+        assert!(parts.iter().all(|part| told.contains(part)), "{told}");
+        let process = Process { first: 1, records: 6, decisions: 2, lost: 1, span_ms: (0, 1), end };
+        let json = process_json(&process);
+        let is = ["identical", "damaged", "different", "not_replayed"];
+        assert!(is.iter().any(|it| json["end"]["is"] == *it), "{json}");
+        assert_eq!(json["end"]["is"] == "identical", process.end.is_identical(), "{json}");
+    }
+}
