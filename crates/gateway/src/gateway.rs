@@ -10,11 +10,7 @@ use std::{
 use arc_swap::ArcSwap;
 use evenkeel_api as api;
 use evenkeel_config::{Deployment, Part, Unfit};
-<<<<<<< HEAD
-use evenkeel_core::{Input, Output, RouteId};
-=======
-use evenkeel_core::{Ending, Input, Output};
->>>>>>> 2b1e9dfb (Write down everything that enters the core, without waiting for the disk)
+use evenkeel_core::{Ending, Input, Output, RouteId};
 use jiff::Timestamp;
 use tokio::{
     net::{TcpListener, TcpSocket, lookup_host},
