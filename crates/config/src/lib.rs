@@ -38,10 +38,10 @@ pub use calibration::{
     VotesOf,
 };
 pub use compile::{
-    Absent, Against, Alone, Asks, AuditLog, Cache, Calibration, Certificate, DecisionStore, Deployment, Drift, DriftWatch,
-    Enrich, Feature, Fetched, FixedTensor, From as WatchedFrom, Guard, Guarding, Input, InputTensor, Issued, JoinKey,
-    Learnt, LiveCalibration, MILLIONTHS, MapSource, MappedOutput, NotAlone, Output, OutputTensor, PathSpec, Pick,
-    Quality, Repository, RouteSpec, Semantic, Store, UpstreamSpec, Voted, Watched, Weights,
+    Absent, Against, Alone, Asks, AuditLog, Cache, Calibration, Certificate, DecisionStore, Deployment, Drift,
+    DriftWatch, Enrich, Feature, Fetched, FixedTensor, From as WatchedFrom, Guard, Guarding, Input, InputTensor,
+    Issued, JoinKey, Learnt, LiveCalibration, MILLIONTHS, MapSource, MappedOutput, NotAlone, Output, OutputTensor,
+    PathSpec, Pick, Quality, Repository, RouteSpec, Semantic, Store, UpstreamSpec, Voted, Watched, Weights,
 };
 pub use confidence::{Accept, Confidence, Logprobs, Looked, Root, Take, Taken, Worth};
 pub use derived::{Derived, Named};

@@ -76,7 +76,11 @@ impl Alone {
         let input = self.route_key().field("input");
         let of_all = OF_ALL_TIERS.map(|name| self.route_key().field(name)).into_iter();
         let of_all = of_all.chain(OF_ALL_INPUTS.map(|name| input.field(name)));
-        routes.chain(tiers).chain(of_all).chain(["upstreams", "shared", "store", "audit"].map(|it| top.field(it))).collect()
+        routes
+            .chain(tiers)
+            .chain(of_all)
+            .chain(["upstreams", "shared", "store", "audit"].map(|it| top.field(it)))
+            .collect()
     }
 
     /// Leaves nothing but the tier in a file that was checked.

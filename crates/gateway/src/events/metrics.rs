@@ -31,8 +31,8 @@ use prometheus_client::{
 
 pub(crate) use self::quality::Count;
 use self::{
-    cache::Caches, drift::Drifts, evidence::Kept, features::Features, guards::Guards, inputs::Inputs, promises::Promises,
-    quality::Quality, shadows::Shadows, work::Work,
+    cache::Caches, drift::Drifts, evidence::Kept, features::Features, guards::Guards, inputs::Inputs,
+    promises::Promises, quality::Quality, shadows::Shadows, work::Work,
 };
 use super::episode::Episodes;
 use crate::{
