@@ -334,7 +334,7 @@ async fn an_address_that_is_taken_is_an_error_that_names_it() {
     let kit = Kit::start().await;
     let taken = kit.admin.address().to_string();
     let plane: Arc<dyn DataPlane> = Arc::new(Plane);
-    let error = Admin::start(&taken, plane, kit.reloader.clone(), None).await.err().expect("it is taken");
+    let error = Admin::start(&taken, plane, kit.reloader.clone(), None, None).await.err().expect("it is taken");
     assert_eq!(error.to_string(), format!("listen on {taken}"));
     assert!(std::error::Error::source(&error).is_some(), "what the system says is the cause");
 }

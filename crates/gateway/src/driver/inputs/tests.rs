@@ -152,8 +152,8 @@ async fn drv_4_rule_12_what_a_driver_decides_under_faults_replays_from_its_log()
             written(&driver).await;
         }
         if n == 900 {
-            driver.swap(Arc::new((*revision).clone()), || ());
-            driver.swap(revision.clone(), || ());
+            driver.swap(Arc::new((*revision).clone()), &[], || ());
+            driver.swap(revision.clone(), &[], || ());
         }
     }
     let standing = ended(&driver).await;
