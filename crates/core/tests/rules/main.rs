@@ -9,7 +9,6 @@ mod ballot;
 mod drift;
 mod follow;
 mod history;
-mod log;
 mod naive;
 mod properties;
 mod replay;

@@ -2,6 +2,7 @@
 
 mod again;
 mod cached;
+mod log;
 mod measured;
 mod mends;
 mod parts;
