@@ -34,6 +34,13 @@ impl Checks<'_> {
 
     /// Holds the address of a store against what is spoken; says whether it may be encrypted.
     fn store(&mut self, key: &Key, reference: &str) -> bool {
+        if reference.is_empty() {
+            // An address that is missing is told already.
+            if !self.report.doubts(&Key::default().field("shared").field("url")) {
+                self.error("bad-url", key, "it is empty", FORM);
+            }
+            return true;
+        }
         if within(reference).is_none() && !reference.contains('@') {
             // Nothing in it is secret; it is taken along like one all the same.
             drop(self.outside.fetch_secret(reference));

@@ -100,6 +100,8 @@ fn f_146_a_shared_store_that_cannot_be_meant_is_told_where_it_stands() {
         (r#"{url: "rediss://u:p@h", ca: a.pem}"#, &[("plain-secret", "shared.url")]),
         (r#"{url: "redis+unix:///run/redis.sock"}"#, &[("bad-url", "shared.url")]),
         (r#""redis://a:1,b:2""#, &[("bad-url", "shared")]),
+        (r#""""#, &[("bad-url", "shared")]),
+        (r#"{url: ""}"#, &[("bad-url", "shared.url")]),
         (r#"{ca: a.pem}"#, &[("missing-key", "shared.url")]),
         (r#"{url: "rediss://h", insecure: true}"#, &[("unknown-key", "shared.insecure")]),
         ("[a]", &[("wrong-type", "shared")]),
