@@ -3,9 +3,9 @@
 //! PSI and JS have no control of error, and are shown beside what they are when nothing changes; only the detector's alarms keep a
 //! promise.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeSet, fmt::Write as _};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use evenkeel_signals::{
     anomaly::RowScore,
     cells::{Report, Value},
@@ -59,8 +59,19 @@ pub(crate) struct Compared {
     strange: (u64, u64),
     /// Some row could be called anomalous at that rate.
     judges: bool,
+    /// What is not compared, and why.
+    left_out: LeftOut,
+}
+
+/// Columns that are on one side alone, or are not compared.
+#[derive(Debug, Default)]
+struct LeftOut {
     /// Columns of the reference that the rows have not.
     lacking: Vec<String>,
+    /// Columns of the rows that the reference has not.
+    new: Vec<String>,
+    /// Private columns, whose names cannot be told without their key.
+    unkeyed: Vec<String>,
 }
 
 /// An alarm of the route.
@@ -125,7 +136,7 @@ pub(crate) fn compare(
         let other = asked.keyed.as_ref().is_some_and(|it| it.check() != *key);
         ensure!(!other, "--key is another key than the one by which the private names of the reference were hashed");
     }
-    let lacking = lacking(reference, sources, asked)?;
+    let left_out = left_out(reference, sources, asked)?;
     let taking_of = planned(reference, asked);
     let taking = Taking { planned: &taking_of, nulls: &asked.nulls };
     let timed = asked.time.is_some();
@@ -145,16 +156,24 @@ pub(crate) fn compare(
             Ok(())
         })?;
     }
-    Ok(Compared { lacking, ..run.ended(every, timed) })
+    if run.rows == 0 {
+        let files = sources.iter().map(|it| it.path.display().to_string()).collect::<Vec<_>>();
+        bail!("{} has no rows", files.join(", "));
+    }
+    Ok(Compared { left_out, ..run.ended(every, timed) })
 }
 
-/// Returns the columns of a reference that stand in none of the files, but for labels, which come later, and what texts mean, which is asked.
+/// Returns what is not compared: columns that stand on one side alone, but for labels, which come later, and what texts mean, which is asked;
+/// and private ones where their key is not told.
 ///
 /// # Errors
-/// None stands there, or a file cannot be read.
-fn lacking(reference: &Reference, sources: &[Source], asked: &Asked) -> anyhow::Result<Vec<String>> {
-    let all: Vec<String> = sources.iter().map(names).collect::<anyhow::Result<Vec<_>>>()?.concat();
-    let schema = reference.header().schema.iter().filter(|it| !matches!(it.role, Role::Label | Role::Meaning));
+/// No column of the reference stands in the files, or a file cannot be read.
+fn left_out(reference: &Reference, sources: &[Source], asked: &Asked) -> anyhow::Result<LeftOut> {
+    let all: BTreeSet<String> =
+        sources.iter().map(names).collect::<anyhow::Result<Vec<_>>>()?.into_iter().flatten().collect();
+    let all: Vec<String> = all.into_iter().collect();
+    let whole = &reference.header().schema;
+    let schema = whole.iter().filter(|it| !matches!(it.role, Role::Label | Role::Meaning));
     let names: Vec<&str> = schema.map(|it| it.name.as_str()).collect();
     let there = |it: &&str| all.iter().any(|name| name == it);
     ensure!(
@@ -164,7 +183,13 @@ fn lacking(reference: &Reference, sources: &[Source], asked: &Asked) -> anyhow::
         all.join(", ")
     );
     let computed = |it: &&str| asked.live.derived().any(|column| column.name == **it);
-    Ok(names.into_iter().filter(|it| !there(it) && !computed(it)).map(str::to_owned).collect())
+    let known = |it: &&String| whole.iter().any(|column| column.name == **it) || asked.time.as_ref() == Some(*it);
+    let private = whole.iter().filter(|it| it.private && asked.keyed.is_none()).map(|it| it.name.as_str());
+    Ok(LeftOut {
+        unkeyed: private.filter(there).map(str::to_owned).collect(),
+        new: all.iter().filter(|it| !known(it)).cloned().collect(),
+        lacking: names.into_iter().filter(|it| !there(it) && !computed(it)).map(str::to_owned).collect(),
+    })
 }
 
 /// Rows are taken as the reference has its columns.
@@ -303,7 +328,7 @@ impl<'a> Run<'a> {
             streams,
             route: self.route,
             strange: self.strange,
-            lacking: Vec::new(),
+            left_out: LeftOut::default(),
         }
     }
 
@@ -349,12 +374,20 @@ impl Compared {
         if self.alarms.len() > 10 {
             let _ = writeln!(text, "and {} more", self.alarms.len() - 10);
         }
-        if !self.lacking.is_empty() {
-            let names = self.lacking.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", ");
+        let LeftOut { lacking, new, unkeyed } = &self.left_out;
+        let quoted = |names: &[String]| names.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", ");
+        if !lacking.is_empty() {
             let _ = writeln!(
                 text,
-                "WARNING: no file has {names}: missing in every row, which is drift of the file and not of the world"
+                "WARNING: no file has {}: missing in every row, which is drift of the file and not of the world",
+                quoted(lacking)
             );
+        }
+        if !unkeyed.is_empty() {
+            let _ = writeln!(text, "WARNING: without --key private columns are not compared: {}", quoted(unkeyed));
+        }
+        if !new.is_empty() {
+            let _ = writeln!(text, "the reference does not have {}: not compared", quoted(new));
         }
         let (strange, of) = self.strange;
         if of > 0 && self.judges {
@@ -392,7 +425,8 @@ impl Compared {
         let alarm = |it: &Alarm| json!({"row": it.row, "at_ns": self.timed.then_some(it.at), "culprits": it.by});
         json!({
             "rows": self.rows, "state": word(self.state), "alarms": self.alarms.iter().map(alarm).collect::<Vec<_>>(),
-            "missing_columns": self.lacking, "anomalous": self.judges.then(|| json!({"rows": self.strange.0, "of": self.strange.1})),
+            "missing_columns": self.left_out.lacking, "new_columns": self.left_out.new, "unkeyed_columns": self.left_out.unkeyed,
+            "anomalous": self.judges.then(|| json!({"rows": self.strange.0, "of": self.strange.1})),
             "streams": self.streams.iter().map(stream).collect::<Vec<_>>(),
         })
     }

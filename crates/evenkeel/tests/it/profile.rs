@@ -12,7 +12,7 @@ use std::{
     process::Output,
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::process::evenkeel;
@@ -335,6 +335,30 @@ fn a_route_declares_its_columns_and_what_it_does_not_take_is_left_out() {
         let output = folder.profile(&[&["@rows.csv", "-o", "@b.ref"], arguments].concat());
         assert!(output.status.code() == Some(2) && err(&output).contains(part), "{}", err(&output));
     }
+}
+
+#[test]
+fn what_is_not_compared_is_told() {
+    let folder = Folder::new();
+    let line = |it: u64, more: &str| format!("{},{}{more}\n", it * 7_919 % 1_000, ["de", "fr"][(it % 2) as usize]);
+    let rows = |head: &str, more: &str| format!("{head}\n{}", (0..2_000).map(|it| line(it, more)).collect::<String>());
+    folder.write("key", "7".repeat(64));
+    folder.write("well.csv", rows("x,country", ""));
+    folder.write("more.csv", rows("x,country,colour", ",red"));
+    folder.write("none.csv", "x,country\n".to_owned());
+    let key = format!("${{file:{}}}", folder.path("key").display());
+    let built = folder.profile(&["@well.csv", "-o", "@well.ref", "--private", "country", "--key", &key]);
+    assert_eq!(built.status.code(), Some(0), "{}", err(&built));
+    let against = ["show", "@well.ref", "--against", "@more.csv"];
+    let told = folder.json(&against);
+    assert_eq!((&told["new_columns"], &told["unkeyed_columns"]), (&json!(["colour"]), &json!(["country"])), "{told}");
+    let shown = out(&folder.profile(&against));
+    assert!(shown.contains("without --key private columns are not compared: `country`"), "{shown}");
+    assert!(shown.contains("the reference does not have `colour`: not compared"), "{shown}");
+    let told = folder.json(&[&against[..], &["--key", &key]].concat());
+    assert_eq!(told["unkeyed_columns"], json!([]), "{told}");
+    let none = folder.profile(&["show", "@well.ref", "--against", "@none.csv"]);
+    assert!(none.status.code() == Some(2) && err(&none).contains("none.csv has no rows"), "{}", err(&none));
 }
 
 /// Where a file lies below the folder of the tests' data.
