@@ -143,7 +143,7 @@ impl Calibrate {
             false => output::line(learnt.table().trim_end())?,
         }
         if !learnt.is_better() {
-            output::note("its confidence says no more than how often it is right");
+            output::note("its confidence says no more than how often it is right; nothing is written");
         }
         Ok(ExitCode::from(u8::from(!learnt.is_better())))
     }
@@ -203,7 +203,7 @@ impl Calibrate {
             false => output::line(learnt.table().trim_end())?,
         }
         if !better {
-            output::note("the vote does no better than the best of its members alone");
+            output::note("the vote does no better than the best of its members alone; nothing is written");
         }
         Ok(ExitCode::from(u8::from(!better)))
     }
