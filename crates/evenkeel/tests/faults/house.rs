@@ -7,6 +7,7 @@ use std::{
 };
 
 use tempfile::TempDir;
+use tokio::sync::OnceCell;
 
 use crate::{
     client::Client,
@@ -40,6 +41,8 @@ pub(crate) struct House {
     pub(crate) late: Cell<Duration>,
     /// Requests that the clients of all runs have seen refused before they were admitted.
     pub(crate) refused: Cell<usize>,
+    /// The most memory that the gateway had before the first run that asks, in KiB.
+    rest: OnceCell<u64>,
     /// Sockets of the gateway before the first request.
     sockets: usize,
 }
@@ -69,6 +72,11 @@ impl Which {
 }
 
 impl House {
+    /// Returns the most memory that the gateway had at rest, in KiB; all runs of a row have one answer.
+    pub(crate) async fn rest_kib(&self) -> u64 {
+        *self.rest.get_or_init(|| self.gateway.at_rest_kib()).await
+    }
+
     /// Starts the processes of a row, with a route for each of its runs.
     pub(crate) async fn start(row: &'static Row, runs: &[Which]) -> House {
         let folder = tempfile::tempdir().expect("a folder");
@@ -119,6 +127,7 @@ impl House {
             raw,
             late: Cell::default(),
             refused: Cell::default(),
+            rest: OnceCell::new(),
             sockets,
         }
     }

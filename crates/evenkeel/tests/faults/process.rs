@@ -110,6 +110,19 @@ impl Process {
         open.filter(|it| is_socket(it.path())).count()
     }
 
+    /// Returns the most memory that it has had once it has begun all that it does without being asked, in KiB: what has not grown
+    /// for a second.
+    pub(crate) async fn at_rest_kib(&self) -> u64 {
+        let (mut last, mut same) = (self.peak_kib(), 0);
+        while same < 10 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let now = self.peak_kib();
+            same = if now == last { same + 1 } else { 0 };
+            last = now;
+        }
+        last
+    }
+
     /// Returns the most memory that it ever had in use, in KiB (`VmHWM`).
     pub(crate) fn peak_kib(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap_or_default();

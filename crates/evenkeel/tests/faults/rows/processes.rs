@@ -124,7 +124,7 @@ async fn pr_03(run: &mut Run) {
 
 async fn pr_04(run: &mut Run) {
     run.break_primary().await;
-    let before = run.house.gateway.peak_kib();
+    let before = run.house.rest_kib().await;
     let mut body = run.chat(&run.route);
     body["messages"][0]["content"] = "x".repeat(400 << 10).into();
     let mut asking = tokio::task::JoinSet::new();

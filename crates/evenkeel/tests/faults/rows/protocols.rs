@@ -82,7 +82,7 @@ async fn refused(run: &mut Run, what: &str, bytes: impl AsRef<[u8]>) -> Heard {
 async fn settled(run: &mut Run) -> u64 {
     let heard = shout(run.house.data, format!("{POST}a b: c\r\n\r\n").as_bytes(), QUIET).await;
     run.counted(heard.statuses().len()).await;
-    run.house.gateway.peak_kib()
+    run.house.rest_kib().await
 }
 
 /// Claims that so many requests that were answered have reached the provider, and nothing else; and that the gateway serves on.
@@ -269,7 +269,7 @@ async fn hp_09(run: &mut Run) {
 }
 
 async fn hp_10(run: &mut Run) {
-    let before = run.house.gateway.peak_kib();
+    let before = run.house.rest_kib().await;
     let reset = |at: u32| {
         let taken_back = frame(RST_STREAM, 0, at, &8_u32.to_be_bytes());
         [frame(HEADERS, WHOLE, at, &fields(&GET)), taken_back].concat()
@@ -357,7 +357,7 @@ async fn hp_12(run: &mut Run) {
 }
 
 async fn hp_13(run: &mut Run) {
-    let before = run.house.gateway.peak_kib();
+    let before = run.house.rest_kib().await;
     for (coding, zeros) in ZEROS {
         let got = run.post(Bytes::from_static(zeros), &[("content-encoding", coding)]).await;
         // What is not read is not unpacked either.

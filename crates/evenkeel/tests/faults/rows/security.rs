@@ -198,7 +198,7 @@ async fn se_08(run: &mut Run) {
 }
 
 async fn se_09(run: &mut Run) {
-    let before = run.house.gateway.peak_kib();
+    let before = run.house.rest_kib().await;
     let route = run.route.clone();
     let message = r#"[{"role":"user","content":"x"}]"#;
     let deep = "[".repeat(1 << 19) + &"]".repeat(1 << 19);
@@ -227,7 +227,7 @@ async fn se_09(run: &mut Run) {
 }
 
 async fn se_10(run: &mut Run) {
-    let before = run.house.gateway.peak_kib();
+    let before = run.house.rest_kib().await;
     let it = run.once().await;
     let fine = (it.got.is_whole() && it.got.tier() == Some(1)) || it.got.is_error();
     run.must(fine, "the lower tier's answer, or a terminal error", &it.got);

@@ -229,7 +229,7 @@ async fn st_12(run: &mut Run) {
 
 async fn st_13(run: &mut Run) {
     let whole = run.whole_text().await;
-    let before = run.house.gateway.peak_kib();
+    let before = run.house.rest_kib().await;
     let it = run.once().await;
     result(run, &it, "target.decode_failed").await;
     if run.is("after") {

@@ -202,7 +202,7 @@ async fn warmed_up(run: &mut Run) -> u64 {
     let got = infer(run, "{}".to_owned()).await;
     run.must_be(got.status, 400, "an empty request");
     run.counted(1).await;
-    run.house.gateway.peak_kib()
+    run.house.rest_kib().await
 }
 
 async fn tn_01(run: &mut Run) {

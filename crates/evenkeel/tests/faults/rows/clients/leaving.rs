@@ -106,7 +106,7 @@ async fn cl_04(run: &mut Run) {
 
 async fn cl_05(run: &mut Run) {
     run.break_primary().await;
-    let before = run.house.gateway.peak_kib();
+    let before = run.house.rest_kib().await;
     let mut stream = TcpStream::connect(run.house.data).await.expect("it listens");
     stream.write_all(&request(run)).await.expect("written");
     // Not a byte is read.

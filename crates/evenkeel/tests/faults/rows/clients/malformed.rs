@@ -132,7 +132,7 @@ async fn cl_12(run: &mut Run) {
 async fn cl_13(run: &mut Run) {
     let message = r#"[{"role":"user","content":"hello"}]"#;
     let route = run.route.clone();
-    let before = run.house.gateway.peak_kib();
+    let before = run.house.rest_kib().await;
     let deep =
         format!(r#"{{"model":"{route}","messages":{message},"x":{}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
     let twice = format!(r#"{{"model":"{route}","model":"other","messages":{message}}}"#);
