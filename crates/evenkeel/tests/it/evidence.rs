@@ -189,13 +189,13 @@ fn g_112_every_request_is_kept_whole_or_in_a_line_and_the_counts_agree() {
 fn f_160_a_folder_that_cannot_be_written_keeps_nobody_from_being_answered_and_off_keeps_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("e.yaml");
-    fs::write(&file, config("decisions: off\n")).expect("written");
-    // A file stands where the folder should be.
+    fs::write(&file, config("audit: {level: off}\ndecisions: off\n")).expect("written");
+    // A file stands where the folder should be. (With an audit log, which has no other place, no change would be applied: G-090.)
     fs::write(folder.path().join("kept"), "").expect("written");
     let serving = Serving::start(&file);
     assert_eq!(chat(serving.data, "well", ""), Some(200));
     assert!(get(serving.admin, "/api/v1/standing")["evidence"].is_null());
-    fs::write(&file, config("")).expect("written");
+    fs::write(&file, config("audit: {level: off}\n")).expect("written");
     until("the new revision", || (!get(serving.admin, "/api/v1/standing")["evidence"].is_null()).then_some(()));
     assert_eq!(chat(serving.data, "well", ""), Some(200));
     let said = until("what is in the way", || {
