@@ -27,6 +27,7 @@ mod postgres;
 mod process;
 mod profile;
 mod readme;
+mod reconcile;
 mod serve;
 mod serve_path;
 mod simulate;
