@@ -12,7 +12,7 @@ use evenkeel_signals::{
     sketch::Sketch,
 };
 
-const ALL: [&str; 6] = ["drift", "drift-clocked", "eproc", "histogram", "sketch", "sequence"];
+const ALL: [&str; 7] = ["drift", "drift-clocked", "drift-names", "eproc", "histogram", "sketch", "sequence"];
 /// Streams of a panel.
 const STREAMS: u64 = 30;
 
@@ -41,8 +41,9 @@ fn main() {
 /// Does so many updates; returns something that depends on all of them.
 fn run(what: &str, updates: u64) -> f64 {
     match what {
-        "drift" => drift(updates, Every::Rows(100_000)),
-        "drift-clocked" => drift(updates, Every::Nanos(2_592_000_000_000_000)),
+        "drift" => drift(updates, Every::Rows(100_000), false),
+        "drift-clocked" => drift(updates, Every::Nanos(2_592_000_000_000_000), false),
+        "drift-names" => drift(updates, Every::Nanos(2_592_000_000_000_000), true),
         "eproc" => {
             let null = Null::at_most(0.5, (0.0, 1.0)).expect("sound");
             let mut engine = EProc::new(Form::Sr(Every::Rows(100_000)), null);
@@ -73,16 +74,19 @@ fn cells(seed: u64) -> Cells {
     Cells::numbers((0..5_000).map(|at| Value::Number(share(at, seed as usize))).collect::<Vec<_>>())
 }
 
-/// Updates of scalars, thirty in a row.
-fn drift(updates: u64, every: Every) -> f64 {
+/// Updates of scalars, thirty in a row: numbers, or names of four.
+fn drift(updates: u64, every: Every, names: bool) -> f64 {
     let settings = Settings { every, enforced: false, hold: Hold::default(), seasons: None };
     let weight = 1.0 / STREAMS as f64;
+    let name = |at: u64| Value::Category(["0", "1", "2", "3"][(share(at, 0) * 4.0) as usize]);
+    let cells = |at: u64| if names { Cells::categories((0..5_000).map(name)) } else { cells(at) };
     let watched = |at: u64| Watched { name: at.to_string(), weight, cells: vec![Arc::new(cells(at))] };
     let mut panel = Panel::new(settings, (0..STREAMS).map(watched).collect()).expect("sound");
     let mut row = [None; STREAMS as usize];
     for at in 0..updates / STREAMS {
         for (index, value) in row.iter_mut().enumerate() {
-            *value = Some(Value::Number(share(at, index + 100)));
+            let drawn = at * STREAMS + index as u64;
+            *value = Some(if names { name(drawn) } else { Value::Number(share(at, index + 100)) });
         }
         panel.update(at * 1_000_000, at.wrapping_mul(0x9e37_79b9_7f4a_7c15), &row);
     }

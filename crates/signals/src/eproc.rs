@@ -31,7 +31,7 @@ mod sequence;
 mod streams;
 mod wealth;
 
-pub(crate) use bets::Bets;
+pub(crate) use bets::{Bets, Given};
 pub use engine::{EProc, Form, GRID, Overlap};
 pub use every::Every;
 pub use null::Null;

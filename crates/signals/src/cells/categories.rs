@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 const NAMED: usize = 254;
 /// With fewer rows nobody asks whether names drift: all are counted.
 const LEAST: usize = 1_000;
+/// Bytes of a name that are compared as one number.
+const HEAD: usize = 8;
 /// Other names of which it is remembered that they were seen, at most.
 const OTHERS: usize = 65_536;
 
@@ -20,6 +22,8 @@ const OTHERS: usize = 65_536;
 pub struct Categories {
     /// Each name with its place, ascending by bytes.
     named: Vec<(Box<str>, usize)>,
+    /// The head of each, in the same order.
+    heads: Vec<u64>,
     /// Digests of the other names, ascending; none where there were too many: then nothing is unseen, all is other.
     others: Option<Vec<u64>>,
 }
@@ -52,7 +56,8 @@ impl Categories {
         others.iter_mut().for_each(|it| it.sort_unstable());
         others.iter_mut().for_each(Vec::dedup);
         let few = named.len() <= NAMED && others.as_ref().is_none_or(|it| it.len() <= OTHERS);
-        (few && named.windows(2).all(|it| it[0].0 != it[1].0)).then_some(Self { named, others })
+        let heads = named.iter().map(|it| head(&it.0)).collect();
+        (few && named.windows(2).all(|it| it[0].0 != it[1].0)).then_some(Self { named, heads, others })
     }
 
     /// Returns the names that have a cell of their own, in its order.
@@ -74,11 +79,29 @@ impl Categories {
 
     /// Returns the cell of a name.
     pub fn cell(&self, name: &str) -> usize {
-        match (self.named.binary_search_by(|it| (*it.0).cmp(name)), &self.others) {
-            (Ok(at), _) => self.named[at].1,
-            (Err(_), Some(others)) if others.binary_search(&digest(name)).is_err() => self.named.len() + 1,
-            (Err(_), _) => self.named.len(),
+        let head = head(name);
+        let first = self.heads.partition_point(|it| *it < head);
+        // Mostly one, and of up to eight bytes: then head and length say all.
+        for at in first..self.heads.len() {
+            let (named, cell) = &self.named[at];
+            if self.heads[at] != head {
+                break;
+            }
+            if named.len() == name.len() && (name.len() <= HEAD || **named == *name) {
+                return *cell;
+            }
         }
+        let unseen = self.others.as_ref().is_some_and(|it| it.binary_search(&digest(name)).is_err());
+        self.named.len() + usize::from(unseen)
+    }
+}
+
+/// Returns the first eight bytes of a name as a number that is ordered as they are.
+#[inline]
+fn head(name: &str) -> u64 {
+    match name.as_bytes().first_chunk() {
+        Some(eight) => u64::from_be_bytes(*eight),
+        None => name.bytes().zip((0..HEAD).rev()).fold(0, |head, (byte, at)| head | u64::from(byte) << (8 * at)),
     }
 }
 
@@ -168,6 +191,19 @@ mod tests {
         let few: Vec<String> = (0..4_000).map(|at| (at % 200).to_string()).collect();
         let (it, counted) = chosen(&few.iter().map(String::as_str).collect::<Vec<_>>());
         assert_eq!((it.cells(), counted), (202, Counted::All), "all have a cell: nothing was chosen");
+    }
+
+    #[test]
+    fn names_that_begin_alike_are_told_apart() {
+        let names =
+            ["", "\0", "\0\0", "a", "a\0", "abcdefgh", "abcdefgh\0", "abcdefghi", "abcdefghij", "abcdefgi", "ü"];
+        let it = Categories::of(&names, Some(Vec::new())).expect("distinct");
+        for (at, name) in names.iter().enumerate() {
+            assert_eq!(it.cell(name), at, "{name:?}");
+        }
+        for name in ["\0\0\0", "a\0\0", "abcdefg", "abcdefghk", "abcdefghijk", "abcdefgj", "v", "b"] {
+            assert_eq!(it.cell(name), names.len() + 1, "{name:?}");
+        }
     }
 
     #[test]

@@ -3,8 +3,12 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    Culprit, Delay, Evidence, Hold, LEAST_ROWS, State, Stream, carriers::Carriers, delay, discount, latch::Latch,
-    place, share, stream::Paid,
+    Culprit, Delay, Evidence, Hold, LEAST_ROWS, State, Stream,
+    carriers::Carriers,
+    delay, discount,
+    latch::Latch,
+    place, share,
+    stream::{Paid, Round, form},
 };
 use crate::{
     cells::{Cells, Seasons, Value},
@@ -59,8 +63,8 @@ pub enum Refused {
 #[derive(Clone, Debug, PartialEq)]
 struct Seat {
     watched: Watched,
-    /// What bets pay, bucket by bucket.
-    paid: Vec<Paid>,
+    /// The references once more, with what bets pay, bucket by bucket: what a row asks for lies together.
+    against: Vec<(Arc<Cells>, Paid)>,
     stream: Stream,
     latch: Latch,
 }
@@ -98,7 +102,7 @@ impl Panel {
     /// There is nothing to watch, or a reference, its buckets or the weights do not do.
     pub fn new(settings: Settings, watched: Vec<Watched>) -> Result<Self, Refused> {
         let buckets = settings.seasons.as_ref().map_or(1, Seasons::buckets);
-        let form = super::stream::form(settings.every, settings.enforced);
+        let form = form(settings.every, settings.enforced);
         let weights: Vec<f64> = watched.iter().map(|it| it.weight).collect();
         if watched.is_empty() {
             return Err(Refused::Nothing);
@@ -124,20 +128,30 @@ impl Panel {
     /// Looks at a row: one value for each stream, none where the row does not count for it (an output of a tier that did not
     /// answer). `entropy` are the 64 uniform bits that came with the request. Returns what was seen where this row brings an alarm.
     pub fn update(&mut self, at: u64, entropy: u64, row: &[Option<Value<'_>>]) -> Option<Evidence> {
+        self.look(at, entropy, |stream| row.get(stream).copied().flatten())
+    }
+
+    /// Looks at a row as [`Self::update`] does, where whoever has it says by a stream's place what its value is.
+    pub fn look<'a>(&mut self, at: u64, entropy: u64, value: impl Fn(usize) -> Option<Value<'a>>) -> Option<Evidence> {
         let bucket = self.settings.seasons.as_ref().map_or(0, |it| it.bucket(at));
         self.rows += 1;
         self.as_of = self.as_of.max(at);
-        let hold = self.settings.hold;
-        for (index, (seat, value)) in self.seats.iter_mut().zip(row).enumerate() {
-            if let Some(value) = value {
-                seat.look(at, bucket, *value, share(entropy, index));
-            }
-            seat.settle(self.as_of, hold);
+        let (hold, mut calm) = (self.settings.hold, true);
+        let mut round = Round::new(form(self.settings.every, self.settings.enforced), at);
+        for (index, seat) in self.seats.iter_mut().enumerate() {
+            let wealth = match value(index) {
+                Some(value) => seat.look(&mut round, bucket, value, share(entropy, index)),
+                None => seat.stream.wealth().number(),
+            };
+            let over = seat.settle(self.as_of, hold);
+            calm &= over || wealth < 1.0;
         }
         if self.latch.settle(self.as_of, self.rows, self.hold()) {
             self.restart();
+            calm = true;
         }
-        self.judge()
+        // Most rows end here: no stream reaches an alarm of its own, so the route does not either.
+        if calm && self.hints.is_empty() { None } else { self.judge() }
     }
 
     /// Notes what a replica's streams hold (`DRI-3`), as it published them ([`Self::wealths`]) at a time of ours.
@@ -254,16 +268,8 @@ impl Panel {
         sums
     }
 
-    /// Says that no stream reaches an alarm of its own here, so the route does not either: most rows end with this.
-    fn calm(&self) -> bool {
-        self.hints.is_empty() && self.seats.iter().all(|it| it.stream.wealth().number() < 1.0)
-    }
-
     /// Notes the alarms of streams and of the route.
     fn judge(&mut self) -> Option<Evidence> {
-        if self.calm() {
-            return None;
-        }
         let now = self.as_of;
         let wealths = self.averaged(now);
         for (seat, wealth) in self.seats.iter_mut().zip(&wealths).filter(|it| *it.1 >= 1.0) {
@@ -299,21 +305,26 @@ impl Seat {
         if let Some(small) = watched.cells.iter().map(|it| it.rows()).find(|it| *it < LEAST_ROWS) {
             return Err(Refused::Rows(watched.name, small));
         }
-        let paid = watched.cells.iter().map(|it| Paid::of(discount(it.rows()))).collect();
-        Ok(Self { watched, paid, stream: Stream::new(form), latch: Latch::default() })
+        let against = watched.cells.iter().map(|it| (it.clone(), Paid::of(discount(it.rows())))).collect();
+        Ok(Self { watched, against, stream: Stream::new(form), latch: Latch::default() })
     }
 
-    fn look(&mut self, at: u64, bucket: usize, value: Value<'_>, lot: f64) {
-        let cells = &self.watched.cells[bucket];
+    /// Bets on a value; returns the wealth then.
+    #[inline(always)]
+    fn look(&mut self, round: &mut Round, bucket: usize, value: Value<'_>, lot: f64) -> f64 {
+        let (cells, paid) = &self.against[bucket];
         let place = place(cells, cells.cell(value), lot);
-        self.stream.bet(at, place, self.paid[bucket]);
+        self.stream.bet(round, place, paid)
     }
 
-    /// Ends an alarm of its own whose hold is over, with empty purses: so the next is as rare as the first.
-    fn settle(&mut self, now: u64, hold: Hold) {
-        if self.latch.settle(now, self.stream.rows(), hold) {
+    /// Ends an alarm of its own whose hold is over, with empty purses: so the next is as rare as the first. Returns whether one ended.
+    #[inline]
+    fn settle(&mut self, now: u64, hold: Hold) -> bool {
+        let over = self.latch.settle(now, self.stream.rows(), hold);
+        if over {
             self.stream.restart();
         }
+        over
     }
 }
 

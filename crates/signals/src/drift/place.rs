@@ -8,9 +8,15 @@ use crate::cells::Cells;
 #[inline]
 pub fn place(cells: &Cells, cell: usize, lot: f64) -> f64 {
     let (lo, hi) = cells.ranks(cell);
-    #[expect(clippy::cast_precision_loss, reason = "counts below 2^53")]
-    let (lo, width, all) = (lo as f64, (hi - lo) as f64 + 1.0, cells.rows() as f64 + 1.0);
+    let (lo, width, all) = (double(lo), double(hi - lo) + 1.0, double(cells.rows()) + 1.0);
     (lo + lot * width) / all - 0.5
+}
+
+/// A count below 2^53, by way of a signed one, which takes one instruction where an unsigned one takes six.
+#[inline]
+#[expect(clippy::cast_precision_loss, clippy::cast_possible_wrap, reason = "counts below 2^53")]
+fn double(count: u64) -> f64 {
+    count as i64 as f64
 }
 
 /// Returns what each bet pays for a reference of so many rows: three standard errors of the mean of a place, times two.

@@ -1,7 +1,7 @@
 //! Stream: twelve gamblers on the places of one scalar's rows.
 
 use super::discount;
-use crate::eproc::{Bets, Every, Form, Wealth};
+use crate::eproc::{Bets, Every, Form, Given, Wealth};
 
 /// The parts of their purses that gamblers bet.
 const BETS: [f64; 3] = [0.25, 0.5, 0.75];
@@ -31,13 +31,14 @@ pub fn weights(groups: &[Group]) -> Vec<f64> {
 /// One scalar's evidence.
 ///
 /// # Cost
-/// A dozen additions and multiplications a row, 300 bytes; the reference is shared.
+/// A dozen additions and multiplications a row, as `bench/signals/updates` counts them; 350 bytes, the reference is shared.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stream {
     form: Form,
     bets: Bets<12>,
     rows: u64,
-    as_of: Option<u64>,
+    /// The time of the latest row, ns; 0 before the first.
+    as_of: u64,
 }
 
 /// What the bets pay for one reference: `1 / (1 + λδ)` for each.
@@ -50,36 +51,70 @@ impl Paid {
     }
 }
 
+/// A row of streams of one form: what it gives of T, which is the same for all whose last row was the same.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Round {
+    form: Form,
+    /// Its time, ns.
+    at: u64,
+    /// The parts that are bet, with their signs: as data the compiler does two of them at a time, as constants it does not.
+    bets: [f64; 12],
+    /// The last row of the stream that was given last, and what it was given.
+    last: (u64, Given),
+}
+
+impl Round {
+    #[inline]
+    pub(crate) fn new(form: Form, at: u64) -> Self {
+        let bets = std::array::from_fn(|at| if at % 2 == 0 { BETS[at / 4] } else { -BETS[at / 4] });
+        Self { form, at, bets, last: (at, given(form, at, at)) }
+    }
+
+    /// Returns what a stream is given whose last row was at `since`.
+    #[inline(always)]
+    fn given(&mut self, since: u64) -> Given {
+        if self.last.0 != since {
+            self.last = (since, given(self.form, since, self.at));
+        }
+        self.last.1
+    }
+}
+
+/// Returns what a row gives each purse of a stream whose last row was at `since`.
+#[inline(never)]
+fn given(form: Form, since: u64, at: u64) -> Given {
+    let deposit = match form {
+        Form::Plain => 0.0,
+        Form::Sr(every) | Form::Cusum(every) => every.deposit(Some(since), at),
+    };
+    Bets::<12>::each(at, deposit)
+}
+
 impl Stream {
     /// A stream without a row. The form `plain` of a test that never starts again is not meant, but possible.
     pub fn new(form: Form) -> Self {
-        Self { form, bets: Bets::new(form), rows: 0, as_of: None }
+        Self { form, bets: Bets::new(form), rows: 0, as_of: 0 }
     }
 
     /// Bets on a place among a reference of so many rows.
     pub fn update(&mut self, at: u64, place: f64, reference: u64) {
-        self.bet(at, place, Paid::of(discount(reference)));
+        self.bet(&mut Round::new(self.form, at), place, &Paid::of(discount(reference)));
     }
 
-    #[inline]
-    pub(crate) fn bet(&mut self, at: u64, place: f64, paid: Paid) {
-        let deposit = match self.form {
-            Form::Plain => 0.0,
-            Form::Sr(every) | Form::Cusum(every) => every.deposit(self.as_of, at),
-        };
-        // Up, down; to the edges, to the middle.
+    /// Bets on a place. Returns the wealth as a double.
+    #[inline(always)]
+    pub(crate) fn bet(&mut self, round: &mut Round, place: f64, paid: &Paid) -> f64 {
+        let at = round.at;
+        // A first row is given nothing of a clock, as one at the time of the row before.
+        let given = round.given(if self.rows == 0 { at } else { self.as_of });
         let (u, v) = (2.0 * place, 2.0 * (2.0 * place.abs() - 0.5));
-        let mut factors = [0.0; 12];
-        for ((four, bet), paid) in factors.chunks_exact_mut(4).zip(BETS).zip(paid.0) {
-            let (by_u, by_v) = (bet * u, bet * v);
-            four[0] = (1.0 + by_u) * paid;
-            four[1] = (1.0 - by_u) * paid;
-            four[2] = (1.0 + by_v) * paid;
-            four[3] = (1.0 - by_v) * paid;
-        }
-        self.bets.play(self.form, (at, deposit), &factors);
+        // Up and down, to the edges and to the middle.
+        let bets = &round.bets;
+        let factor = move |at: usize| (1.0 + bets[at] * if at % 4 < 2 { u } else { v }) * paid.0[at / 4];
+        let wealth = self.bets.play(round.form, given, factor);
         self.rows += 1;
-        self.as_of = Some(self.as_of.map_or(at, |it| it.max(at)));
+        self.as_of = self.as_of.max(at);
+        if self.bets.is_far() { self.wealth().number() } else { wealth }
     }
 
     /// Returns the wealth W.
@@ -100,7 +135,7 @@ impl Stream {
 
     /// Returns the time of the latest row, ns; none before the first.
     pub fn as_of(&self) -> Option<u64> {
-        self.as_of
+        (self.rows > 0).then_some(self.as_of)
     }
 
     /// Empties the purses, after an alarm.
@@ -129,7 +164,7 @@ mod tests {
     fn wealth(form: Form, discount: f64, places: &[f64]) -> Vec<f64> {
         let mut stream = Stream::new(form);
         let each = |place: &f64| {
-            stream.bet(0, *place, Paid::of(discount));
+            stream.bet(&mut Round::new(form, 0), *place, &Paid::of(discount));
             stream.wealth().number()
         };
         places.iter().map(each).collect()

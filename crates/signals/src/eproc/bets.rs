@@ -4,6 +4,9 @@
 
 use super::{Form, Wealth, wealth::RANGE};
 
+/// The least factor of a row: nobody bets more than 0.8 of a purse, or pays more than that again.
+const LEAST: f64 = 0.1;
+
 /// The purses of one engine.
 ///
 /// Mantissas and exponents lie apart, and as long as no exponent is in use a row is plain arithmetic on arrays.
@@ -16,6 +19,17 @@ pub(crate) struct Bets<const L: usize> {
     far: bool,
     /// Per purse its mantissa times the time of its deposits, ns, weighed by what has become of them: since about when it wins.
     laid: [f64; L],
+}
+
+/// What a row gives each purse, and when.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Given {
+    /// The share of T.
+    share: f64,
+    /// That times the time of the row, ns.
+    laid: f64,
+    /// The time.
+    at: f64,
 }
 
 impl<const L: usize> Bets<L> {
@@ -33,44 +47,79 @@ impl<const L: usize> Bets<L> {
         L as f64
     }
 
-    /// Plays one row: `deposit` is the share of T that goes to all purses together.
+    /// Returns what each purse is given of a deposit, the share of T that goes to all of them together.
     #[inline]
-    pub(crate) fn play(&mut self, form: Form, (at, deposit): (u64, f64), factors: &[f64; L]) {
-        let share = deposit / Self::count();
+    pub(crate) fn each(at: u64, deposit: f64) -> Given {
         #[expect(clippy::cast_precision_loss, reason = "a time to some 256 ns")]
-        let at = at as f64;
-        match form {
-            Form::Plain => {}
-            Form::Sr(_) | Form::Cusum(_) if self.far => self.give_far(form, at, share),
-            Form::Sr(_) if share > 0.0 => {
-                for (purse, laid) in self.mantissas.iter_mut().zip(&mut self.laid) {
-                    *purse += share;
-                    *laid += at * share;
-                }
+        let (at, share) = (at as f64, deposit / Self::count());
+        Given { share, laid: at * share, at }
+    }
+
+    /// Plays one row: each purse is given its share and multiplied by its factor, which is [`LEAST`] or more. Returns the sum of the
+    /// mantissas, which is what all hold where none is far from 1.
+    #[inline(always)]
+    pub(crate) fn play(&mut self, form: Form, given: Given, factor: impl Fn(usize) -> f64) -> f64 {
+        let sum = match form {
+            Form::Plain => return self.play_plain(factor),
+            Form::Sr(_) if !self.far => self.row(|purse, laid| (purse + given.share, laid + given.laid), factor),
+            Form::Cusum(_) if !self.far => {
+                self.give_best(given);
+                self.row(|purse, laid| (purse, laid), factor)
             }
-            Form::Sr(_) => {}
-            Form::Cusum(_) => {
-                for (purse, laid) in self.mantissas.iter_mut().zip(&mut self.laid) {
-                    let new = *purse <= share;
-                    *laid = if new { at * share } else { *laid };
-                    *purse = if new { share } else { *purse };
-                }
+            Form::Sr(_) | Form::Cusum(_) => {
+                self.give_far(form, given);
+                self.row(|purse, laid| (purse, laid), factor)
             }
-        }
-        let mut near = true;
-        for ((purse, laid), factor) in self.mantissas.iter_mut().zip(&mut self.laid).zip(factors) {
-            *purse *= factor;
-            *laid *= factor;
-            near &= RANGE.contains(purse);
-        }
-        if !near {
+        };
+        // Each holds its share or more, times its factor; and none holds more than all together.
+        if self.far || !(given.share * LEAST >= RANGE.start && sum < RANGE.end) {
             self.settle();
+        }
+        sum
+    }
+
+    /// Plays one row of the plain form, in which nothing is given.
+    #[inline]
+    fn play_plain(&mut self, factor: impl Fn(usize) -> f64) -> f64 {
+        self.mantissas.iter_mut().enumerate().for_each(|(at, purse)| *purse *= factor(at));
+        if !self.mantissas.iter().all(|it| RANGE.contains(it)) {
+            self.settle();
+        }
+        self.sum()
+    }
+
+    /// Has each purse `give` and multiplies it, in one pass; returns the sum.
+    ///
+    /// A call of its own: together with what comes before and after it is shuffled by the compiler rather than done two at a time.
+    #[inline(never)]
+    fn row(&mut self, give: impl Fn(f64, f64) -> (f64, f64), factor: impl Fn(usize) -> f64) -> f64 {
+        for (at, (purse, laid)) in self.mantissas.iter_mut().zip(&mut self.laid).enumerate() {
+            let (factor, given) = (factor(at), give(*purse, *laid));
+            (*purse, *laid) = (given.0 * factor, given.1 * factor);
+        }
+        self.sum()
+    }
+
+    /// Returns the sum of the mantissas, in four fixed lanes: the order of additions is a part of the result.
+    #[inline]
+    fn sum(&self) -> f64 {
+        let mut lanes: [f64; 4] = std::array::from_fn(|at| self.mantissas[at]);
+        self.mantissas.iter().enumerate().skip(4).for_each(|(at, it)| lanes[at % 4] += it);
+        (lanes[0] + lanes[1]) + (lanes[2] + lanes[3])
+    }
+
+    /// Starts each purse anew that holds no more than what it is given.
+    fn give_best(&mut self, given: Given) {
+        for (purse, laid) in self.mantissas.iter_mut().zip(&mut self.laid) {
+            let new = *purse <= given.share;
+            *laid = if new { given.laid } else { *laid };
+            *purse = if new { given.share } else { *purse };
         }
     }
 
     /// Gives the deposits where a purse is far from 1.
     #[cold]
-    fn give_far(&mut self, form: Form, at: f64, share: f64) {
+    fn give_far(&mut self, form: Form, Given { share, at, .. }: Given) {
         let (mut purses, mut times, given) = (self.purses(), self.times(), Wealth::of(share));
         for (purse, since) in purses.iter_mut().zip(&mut times) {
             if matches!(form, Form::Sr(_)) {
@@ -83,10 +132,12 @@ impl<const L: usize> Bets<L> {
         self.set(purses, times);
     }
 
-    /// Brings mantissas back into their range.
+    /// Brings mantissas back into their range, where one has left it.
     #[cold]
     fn settle(&mut self) {
-        self.set(self.purses(), self.times());
+        if !self.mantissas.iter().all(|it| RANGE.contains(it)) {
+            self.set(self.purses(), self.times());
+        }
     }
 
     /// Returns what all purses hold together.
@@ -95,10 +146,13 @@ impl<const L: usize> Bets<L> {
         if self.far {
             return self.purses().into_iter().fold(Wealth::default(), Wealth::plus);
         }
-        // In four fixed lanes.
-        let mut lanes = [0.0; 4];
-        self.mantissas.iter().enumerate().for_each(|(at, it)| lanes[at % 4] += it);
-        Wealth::of((lanes[0] + lanes[1]) + (lanes[2] + lanes[3]))
+        Wealth::of(self.sum())
+    }
+
+    /// Says whether a purse is far from 1.
+    #[inline]
+    pub(crate) fn is_far(&self) -> bool {
+        self.far
     }
 
     /// Returns since about when the fullest purse wins, ns.
@@ -148,5 +202,36 @@ impl<const L: usize> Bets<L> {
         self.laid = std::array::from_fn(|at| self.mantissas[at] * times[at]);
         self.exponents = purses.map(|it| it.parts().1);
         self.far = self.exponents.iter().any(|it| *it != 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::eproc::Every;
+
+    #[test]
+    fn a_row_has_the_bits_of_its_steps_one_after_the_other() {
+        for form in [Form::Sr(Every::Rows(100)), Form::Cusum(Every::Rows(100))] {
+            let (mut bets, mut purses, mut laid) = (Bets::<12>::new(form), [0.0_f64; 12], [0.0_f64; 12]);
+            for row in 0_u32..200 {
+                let (at, given) = (f64::from(row) * 1e3 + 7.0, 0.01 / 12.0);
+                let factor = |purse: usize| 0.3 + f64::from((row * 31 + purse as u32 * 17) % 137) / 100.0;
+                let sum = bets.play(form, Bets::<12>::each(u64::from(row) * 1_000 + 7, 0.01), factor);
+                for (purse, laid) in purses.iter_mut().zip(&mut laid) {
+                    match form {
+                        Form::Sr(_) => (*purse, *laid) = (*purse + given, *laid + at * given),
+                        _ if *purse <= given => (*purse, *laid) = (given, at * given),
+                        _ => {}
+                    }
+                }
+                for at in 0..12 {
+                    (purses[at], laid[at]) = (purses[at] * factor(at), laid[at] * factor(at));
+                }
+                assert_eq!((bets.mantissas, bets.laid), (purses, laid), "{form:?}, row {row}");
+                let lanes = [0, 1, 2, 3].map(|it| purses[it] + purses[it + 4] + purses[it + 8]);
+                assert_eq!(sum, (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]), "{form:?}, row {row}");
+            }
+        }
     }
 }

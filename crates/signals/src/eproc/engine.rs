@@ -83,11 +83,8 @@ impl EProc {
             Form::Plain => 0.0,
             Form::Sr(every) | Form::Cusum(every) => every.deposit(self.as_of, at),
         };
-        let mut factors = [0.0; 6];
-        for ((factor, bet), paid) in factors.iter_mut().zip(GRID).zip(self.paid) {
-            *factor = (1.0 + bet * z) * paid;
-        }
-        self.bets.play(self.form, (at, deposit), &factors);
+        let paid = self.paid;
+        self.bets.play(self.form, Bets::<6>::each(at, deposit), |at| (1.0 + GRID[at] * z) * paid[at]);
         self.rows += 1;
         self.clipped += u64::from(clipped);
         self.as_of = Some(self.as_of.map_or(at, |it| it.max(at)));

@@ -90,11 +90,11 @@ impl Means {
             self.invalid += 1;
             return;
         }
-        let x = x.clamp(0.0, 1.0);
+        let (x, given) = (x.clamp(0.0, 1.0), Bets::<6>::each(at, 0.0));
         for (m, [up, down]) in (1_u32..).map(mean).zip(&mut self.purses) {
             let (more, less) = ((x - m) / m, (m - x) / (1.0 - m));
-            up.play(Form::Plain, (at, 0.0), &GRID.map(|bet| 1.0 + bet * more));
-            down.play(Form::Plain, (at, 0.0), &GRID.map(|bet| 1.0 + bet * less));
+            up.play(Form::Plain, given, |at| 1.0 + GRID[at] * more);
+            down.play(Form::Plain, given, |at| 1.0 + GRID[at] * less);
         }
         self.sum += x;
         self.rows += 1;
