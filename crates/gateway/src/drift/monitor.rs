@@ -203,15 +203,17 @@ impl Monitor {
 }
 
 impl Inner {
-    /// Looks at a row.
-    fn look(&self, route: &str, row: Row) {
-        let bytes = row.bytes();
-        let alarms = {
+    /// Looks at rows.
+    fn look(&self, route: &str, rows: impl Iterator<Item = Row>) {
+        let (mut bytes, mut alarms) = (0, Vec::new());
+        {
             let mut watcher = self.watcher.lock();
-            let alarms = watcher.take(row);
+            for row in rows {
+                bytes += row.bytes();
+                alarms.extend(watcher.take(row));
+            }
             self.minute.store(watcher.waiting(), Relaxed);
-            alarms
-        };
+        }
         self.bytes.fetch_sub(bytes, Relaxed);
         self.alarmed(route, &alarms);
     }
@@ -232,7 +234,7 @@ async fn work(route: String, mut rows: Receiver<Row>, inner: Arc<Inner>) {
         match rows.recv_many(&mut together, TOGETHER).await {
             0 => return,
             all => {
-                together.drain(..).for_each(|row| inner.look(&route, row));
+                inner.look(&route, together.drain(..));
                 // Where more wait, they have come together already.
                 if all == TOGETHER { tokio::task::yield_now().await } else { tokio::time::sleep(PAUSE).await }
             }

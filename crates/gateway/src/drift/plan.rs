@@ -96,16 +96,13 @@ impl Plan {
     pub(crate) fn show(&self, row: &Row, panel: &mut Panel) -> Option<Evidence> {
         let text = row.text.as_ref().zip(self.text.as_ref());
         let text = text.map(|(text, model)| text.as_deref().map(|it| text::numbers(it, model)));
-        let inputs: Vec<Value<'_>> = row.inputs.values().collect();
-        let value = |from: &From| match from {
-            From::Scalar(at) => Some(inputs.get(*at).copied().unwrap_or(Value::Missing)),
+        panel.look(row.at, row.entropy, |stream| match self.from.get(stream)? {
+            From::Scalar(at) => Some(row.inputs.value(*at)),
             // A row without a score has no part in this, as in the reference: what is invalid shows in its own stream.
             From::RowScore => row.score.map(Value::Number),
             From::Output(at) => row.outputs.get(*at)?.as_ref().map(Held::value),
             From::Text(at) => text.map(|it| it.map_or(Value::Missing, |it| Value::Number(it[*at]))),
-        };
-        let shown: Vec<Option<Value<'_>>> = self.from.iter().map(value).collect();
-        panel.update(row.at, row.entropy, &shown)
+        })
     }
 
     /// Says whether a stream is one of outputs.

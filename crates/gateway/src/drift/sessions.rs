@@ -22,22 +22,30 @@ pub(super) struct Sessions {
     bytes: usize,
 }
 
+/// What is to be looked at once a row has come.
+#[derive(Debug, PartialEq)]
+pub(super) struct Taken {
+    /// The rows of the minute that it has ended.
+    pub(super) over: Vec<Row>,
+    /// The row itself, where it belongs to no session.
+    pub(super) row: Option<Row>,
+    /// How many were left out for want of room.
+    pub(super) left_out: u64,
+}
+
 impl Sessions {
-    /// Takes a row; returns those that are to be looked at now, and how many were left out for want of room.
-    pub(super) fn take(&mut self, row: Row) -> (Vec<Row>, u64) {
-        let mut out = self.pass(row.at);
-        let Some(session) = row.session else {
-            out.push(row);
-            return (out, 0);
-        };
+    /// Takes a row; returns what is to be looked at now.
+    pub(super) fn take(&mut self, row: Row) -> Taken {
+        let over = self.pass(row.at);
+        let Some(session) = row.session else { return Taken { over, row: Some(row), left_out: 0 } };
         if self.drawn.len() >= MOST && !self.drawn.contains_key(&session) {
-            return (out, 1);
+            return Taken { over, row: None, left_out: 1 };
         }
         if self.drawn.get(&session).is_none_or(|held| held.drawn() > row.drawn()) {
             self.bytes += row.bytes();
             self.bytes -= self.drawn.insert(session, row).map_or(0, |before| before.bytes());
         }
-        (out, 0)
+        Taken { over, row: None, left_out: 0 }
     }
 
     /// Returns the bytes of the rows that wait.
@@ -72,7 +80,8 @@ mod tests {
         for order in [rows.clone(), rows.iter().rev().cloned().collect()] {
             let mut sessions = Sessions::default();
             for row in order {
-                assert_eq!(sessions.take(row), (vec![], 0), "SESS-2: the minute is not over");
+                let none = Taken { over: vec![], row: None, left_out: 0 };
+                assert_eq!(sessions.take(row), none, "SESS-2: the minute is not over");
             }
             assert_eq!(sessions.pass(6 * MINUTE), std::slice::from_ref(&least));
             assert_eq!(sessions.pass(7 * MINUTE), []);
@@ -82,10 +91,11 @@ mod tests {
     #[test]
     fn sess_2_sess_3_what_belongs_to_none_is_looked_at_at_once_and_too_many_sessions_are_counted() {
         let mut sessions = Sessions::default();
-        assert_eq!(sessions.take(row(MINUTE, 1, None)).0.len(), 1);
-        let left: u64 = (0..MOST as u64 + 10).map(|n| sessions.take(row(MINUTE + 1, n, Some(n.into()))).1).sum();
-        assert_eq!(left, 10);
-        assert_eq!(sessions.take(row(MINUTE + 2, 9, Some(5))).1, 0, "one that waits already has its place");
-        assert_eq!(sessions.take(row(2 * MINUTE, 1, None)).0.len(), MOST + 1, "the minute is over");
+        assert_eq!(sessions.take(row(MINUTE, 1, None)).row, Some(row(MINUTE, 1, None)));
+        let left_out = |n: u64| sessions.take(row(MINUTE + 1, n, Some(n.into()))).left_out;
+        assert_eq!((0..MOST as u64 + 10).map(left_out).sum::<u64>(), 10);
+        assert_eq!(sessions.take(row(MINUTE + 2, 9, Some(5))).left_out, 0, "one that waits already has its place");
+        let taken = sessions.take(row(2 * MINUTE, 1, None));
+        assert_eq!((taken.over.len(), taken.row.is_some()), (MOST, true), "the minute is over");
     }
 }

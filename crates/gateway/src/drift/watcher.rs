@@ -8,7 +8,11 @@
 
 use evenkeel_signals::drift::{Evidence, Panel, State};
 
-use super::{plan::Plan, row::Row, sessions::Sessions};
+use super::{
+    plan::Plan,
+    row::Row,
+    sessions::{Sessions, Taken},
+};
 
 /// A stream as it stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,29 +68,36 @@ impl Watcher {
 
     /// Takes a row; returns the alarms that it brings.
     pub(crate) fn take(&mut self, row: Row) -> Vec<Evidence> {
-        let (rows, left_out) = self.sessions.take(row);
+        let Taken { over, row, left_out } = self.sessions.take(row);
         self.left_out += left_out;
-        self.look(rows)
+        self.look(over.iter().chain(&row))
     }
 
     /// Lets time pass; returns the alarms that rows bring which have waited for it.
     pub(crate) fn pass(&mut self, now: u64) -> Vec<Evidence> {
         let rows = self.sessions.pass(now);
-        self.look(rows)
+        self.look(rows.iter())
     }
 
-    fn look(&mut self, rows: Vec<Row>) -> Vec<Evidence> {
-        let (plan, panel) = (&self.plan, &mut self.panel);
-        let alarms: Vec<Evidence> = rows.iter().filter_map(|row| plan.show(row, panel)).collect();
-        for it in &alarms {
-            match self.alarm.as_mut().filter(|_| !it.new) {
-                Some(alarm) => carried(alarm, it),
-                None => self.alarm = Some(it.clone()),
+    fn look<'a>(&mut self, rows: impl Iterator<Item = &'a Row>) -> Vec<Evidence> {
+        let mut alarms = Vec::new();
+        for row in rows {
+            if let Some(it) = self.plan.show(row, &mut self.panel) {
+                self.alarmed(&it);
+                alarms.push(it);
             }
-            let outputs = it.culprits.iter().all(|it| plan.is_output(it.stream));
-            self.outputs_alone = outputs && (it.new || self.outputs_alone);
         }
         alarms
+    }
+
+    /// Notes an alarm.
+    fn alarmed(&mut self, it: &Evidence) {
+        match self.alarm.as_mut().filter(|_| !it.new) {
+            Some(alarm) => carried(alarm, it),
+            None => self.alarm = Some(it.clone()),
+        }
+        let outputs = it.culprits.iter().all(|it| self.plan.is_output(it.stream));
+        self.outputs_alone = outputs && (it.new || self.outputs_alone);
     }
 
     /// Reads the route; none before its first row (DRW-2).

@@ -8,6 +8,8 @@ use super::look::short;
 
 /// Bytes of a name that are kept, at most.
 const MOST_NAME: usize = 1_024;
+/// Bytes of a name that there is room for at first, so that a row of short ones is written without moving.
+const NAME: usize = 4;
 
 /// A row that was looked at, kept for whoever looks at it later.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,24 +33,20 @@ enum Scalar {
     Missing,
     Invalid,
     Number(f64),
-    /// Up to where its name goes; it begins where the one before ends.
-    Name(u32),
+    /// From where to where its name goes.
+    Name(u32, u32),
 }
 
 impl Scalars {
-    /// Returns them as cells take them, in order.
-    pub(crate) fn values(&self) -> impl Iterator<Item = cells::Value<'_>> {
-        let mut begin = 0;
-        self.values.iter().map(move |it| match *it {
-            Scalar::Missing => cells::Value::Missing,
-            Scalar::Invalid => cells::Value::Invalid,
-            Scalar::Number(number) => cells::Value::Number(number),
-            Scalar::Name(end) => {
-                let name = &self.names[begin..end as usize];
-                begin = end as usize;
-                cells::Value::Category(name)
-            }
-        })
+    /// Returns one as cells take it, by its place; what is not there is missing.
+    #[inline]
+    pub(crate) fn value(&self, at: usize) -> cells::Value<'_> {
+        match self.values.get(at) {
+            Some(Scalar::Number(number)) => cells::Value::Number(*number),
+            Some(Scalar::Name(begin, end)) => cells::Value::Category(&self.names[*begin as usize..*end as usize]),
+            Some(Scalar::Invalid) => cells::Value::Invalid,
+            Some(Scalar::Missing) | None => cells::Value::Missing,
+        }
     }
 
     /// Returns the bytes that they take while they wait.
@@ -59,18 +57,24 @@ impl Scalars {
 
 impl<'a> FromIterator<Value<'a>> for Scalars {
     fn from_iter<T: IntoIterator<Item = Value<'a>>>(values: T) -> Self {
-        let mut names = String::new();
+        let values = values.into_iter();
+        let (mut names, all) = (String::new(), values.size_hint().0);
         let scalar = |value: Value<'a>| match value {
             Value::Missing => Scalar::Missing,
             Value::Number(number) => Scalar::Number(number),
             Value::Category(name) => {
+                if names.is_empty() {
+                    names.reserve(all * NAME);
+                }
+                let begin = u32::try_from(names.len());
                 // No reference has a longer name, and what waits is bounded.
                 names.push_str(&short(name, MOST_NAME));
-                u32::try_from(names.len()).map_or(Scalar::Invalid, Scalar::Name)
+                let place = begin.ok().zip(u32::try_from(names.len()).ok());
+                place.map_or(Scalar::Invalid, |(begin, end)| Scalar::Name(begin, end))
             }
             Value::Vector(_) | Value::Text(_) | Value::Invalid => Scalar::Invalid,
         };
-        Self { values: values.into_iter().map(scalar).collect(), names }
+        Self { values: values.map(scalar).collect(), names }
     }
 }
 
@@ -91,7 +95,7 @@ mod tests {
             Value::Category("last"),
         ];
         let scalars: Scalars = row.into_iter().collect();
-        let found: Vec<_> = scalars.values().collect();
+        let found: Vec<_> = (0..row.len()).map(|at| scalars.value(at)).collect();
         let cut = format!("{}…", &long[..MOST_NAME]);
         let expected = [
             cells::Value::Category("a"),
@@ -103,6 +107,7 @@ mod tests {
             cells::Value::Category("last"),
         ];
         assert_eq!(found, expected);
+        assert_eq!(scalars.value(row.len()), cells::Value::Missing, "there is none");
         assert!(scalars.bytes() < 2 * MOST_NAME, "what waits is bounded");
     }
 }
