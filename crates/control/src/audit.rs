@@ -24,4 +24,5 @@ pub use key::{KeyError, Signer};
 pub use log::LogError;
 pub use note::note;
 pub use prove::{ProveError, Proved, Wanted, export, prove};
+pub use sequence::READER;
 pub use service::{AppendError, Audit, Given, Settings, State};

@@ -42,7 +42,7 @@ pub use self::{
     fault::{Class, Fault},
     history::Times,
     ingest::{Ingester, Pass},
-    instance::forget,
+    instance::READER,
     place::Place,
     query::{Before, Wanted},
 };

@@ -49,7 +49,7 @@ pub(crate) async fn run(length: Duration, data_dir: Option<PathBuf>) -> anyhow::
     let compile = |text: &str| compile(text, folder.path(), data_dir.clone());
     let deployment = compile(&text)?;
     let bad = compile(&text.replace("distilled.onnx", "per-cent.onnx"))?;
-    let gateway = Gateway::start_recording(deployment.clone()).await?;
+    let gateway = Gateway::start_recording(deployment.clone(), &[]).await?;
     output::note(picture::legend(gateway.address()));
     let start = Instant::now();
     let tally = Arc::new(Mutex::new(Tally::new(&deployment.revision)));

@@ -12,13 +12,13 @@ use std::{
 };
 
 use anyhow::Context;
-use evenkeel_api::{Decision, Rejected};
+use evenkeel_api::{Decision, Rejected, evidence::Cursor};
 use evenkeel_config::{
     Alone, DecisionStore, Deployment, Loaded, Part, Sources, Unfit, load_alone, load_file, load_to_learn,
 };
 use evenkeel_control::{
     Admin, DataPlane, Reloader,
-    audit::{Audit, Given, Repository, Settings, State},
+    audit::{self, Audit, Given, Repository, Settings, State},
     store, watch,
 };
 use evenkeel_gateway::{Gateway, expiring, prove};
@@ -132,13 +132,22 @@ pub(crate) fn place(deployment: &Deployment) -> Result<Option<store::Place>, Str
     }
 }
 
-/// Returns the store of decisions, and the work of filling it; where there is none, whoever keeps the segments waits for nobody.
+/// Returns who reads what is kept on disk; who does not any more is forgotten, so that nothing is kept for a reader that never comes.
+fn readers(deployment: &Deployment) -> Vec<&'static str> {
+    let stored = !matches!(deployment.store, DecisionStore::Off);
+    let all = [(store::READER, stored), (audit::READER, deployment.audit.is_some())];
+    for (reader, _) in all.iter().filter(|(_, reads)| !reads) {
+        if let Err(error) = Cursor::forget(&deployment.data_dir, reader) {
+            tracing::warn!(target: "evenkeel::serve", reader, %error, "who reads the spool no longer cannot be forgotten everywhere: files of processes that have ended stay for it; make `server.data_dir` writable, and start again");
+        }
+    }
+    all.into_iter().filter(|(_, reads)| *reads).map(|(reader, _)| reader).collect()
+}
+
+/// Returns the store of decisions, and the work of filling it.
 fn storing(deployment: &Deployment) -> anyhow::Result<(Option<store::Store>, impl Future<Output = ()> + Send + use<>)> {
     let place = place(deployment).map_err(anyhow::Error::msg).context("cannot use `store`")?;
     let folder = deployment.data_dir.clone();
-    if place.is_none() {
-        store::forget(&folder);
-    }
     let store = place.map(|place| store::Store::new(&place, Timestamp::now()));
     let reader = store.clone().map(|store| store::Ingester::new(store, folder, KEEP));
     let work = async move {
@@ -171,7 +180,8 @@ async fn serving(deployment: Arc<Deployment>, read: Sources, change: Option<Chan
     let (drain, admin) = (AtomicU64::new(deployment.server.drain.0), deployment.server.admin.clone());
     let audit = audited(&deployment).map(Arc::new);
     let (store, storing) = storing(&deployment)?;
-    let gateway = Gateway::start_recording(deployment).await.context("cannot start")?;
+    let readers = readers(&deployment);
+    let gateway = Gateway::start_recording(deployment, &readers).await.context("cannot start")?;
     let plane = Arc::new(Plane { gateway: gateway.clone(), change, drain });
     let mut reloader = Reloader::new(read, plane.clone());
     if let Some(audit) = audit.clone() {

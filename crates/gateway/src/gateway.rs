@@ -31,7 +31,7 @@ use crate::{
     quality::{self, Measured},
     sequence::Names,
     snapshot::Applied,
-    spool::{Files, Spool},
+    spool::{Files, Home, Spool},
     status,
 };
 
@@ -112,14 +112,15 @@ impl Gateway {
         Self::begin(deployment, Clock::start(), None, log).await
     }
 
-    /// Starts to listen and to answer, and keeps in `server.data_dir` what `decisions` says. Whether that can be written keeps
-    /// nothing from being answered.
+    /// Starts to listen and to answer, and keeps in `server.data_dir` what `decisions` says, for these readers: what one of them has
+    /// not read stays, whether it has come yet or not. Whether it can be written keeps nothing from being answered.
     ///
     /// # Errors
     /// A path cannot be made ready, or the address cannot be listened on.
-    pub async fn start_recording(deployment: Arc<Deployment>) -> Result<Self, StartError> {
+    pub async fn start_recording(deployment: Arc<Deployment>, readers: &[&'static str]) -> Result<Self, StartError> {
         let clock = Clock::start();
-        let spool = Spool::start(deployment.data_dir.clone(), Files, clock);
+        let home = Home { data_dir: deployment.data_dir.clone(), readers: readers.into() };
+        let spool = Spool::start(home, Files, clock);
         Self::begin(deployment, clock, Some(spool), None).await
     }
 

@@ -16,6 +16,7 @@ mod place;
 mod queue;
 mod recover;
 mod room;
+mod sweep;
 mod told;
 mod writer;
 mod written;
@@ -58,7 +59,15 @@ pub(crate) struct Moment {
     pub(crate) wall: Timestamp,
 }
 
-/// Where what is kept goes.
+/// Where what is kept goes, and who reads it there.
+#[derive(Clone, Debug)]
+pub(crate) struct Home {
+    pub(crate) data_dir: PathBuf,
+    /// The names of those who are waited for, whether they have been there or not; cursors of others count for nothing.
+    pub(crate) readers: Arc<[&'static str]>,
+}
+
+/// Where what is kept is handed on.
 pub(crate) struct Spool {
     shared: Arc<Shared>,
     /// Closed when the last line is written.
@@ -76,12 +85,12 @@ pub(crate) struct Shared {
 
 impl Spool {
     /// Starts the thread that writes below a folder. It touches no disk before there is something to keep.
-    pub(crate) fn start(data_dir: PathBuf, disk: impl Disk + 'static, clock: Clock) -> Self {
+    pub(crate) fn start(home: Home, disk: impl Disk + 'static, clock: Clock) -> Self {
         let shared = Arc::<Shared>::default();
         let (ends, ended) = channel();
         let its = shared.clone();
         let work = move || {
-            let mut writer = Writer::new(data_dir, Arc::new(disk), its.clone());
+            let mut writer = Writer::new(home, Arc::new(disk), its.clone());
             let now = || Moment { at: clock.now(), wall: Timestamp::now() };
             // Whatever runs into a bug here, requests are answered; what is missing from then on is counted.
             if catch_unwind(AssertUnwindSafe(|| run(&mut writer, &its, now))).is_err() {

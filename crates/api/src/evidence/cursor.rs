@@ -11,7 +11,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::Stream;
+use super::{Stream, instances};
 
 /// The number of the last line that was read of each stream; 0 before any.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -60,6 +60,37 @@ impl Cursor {
         File::open(folder)?.sync_all()
     }
 
+    /// Returns how far all of these readers have read in the folder of an instance; none where there are no readers. Who has not been
+    /// there yet has read nothing, nor has one whose cursor cannot be understood.
+    pub fn least(instance: &Path, readers: &[&str]) -> Option<Self> {
+        let cursors = readers.iter().map(|it| Self::load(instance, it).ok().flatten().unwrap_or_default());
+        Self::least_of(cursors)
+    }
+
+    /// Returns how far all of these have read; none of none.
+    pub fn least_of(cursors: impl Iterator<Item = Self>) -> Option<Self> {
+        cursors.reduce(|one, other| Self {
+            decisions: one.decisions.min(other.decisions),
+            events: one.events.min(other.events),
+        })
+    }
+
+    /// Forgets a reader in all instances of a `data_dir`: nobody reads there in its name any more, and files are kept for it no
+    /// longer.
+    ///
+    /// # Errors
+    /// A cursor is there and cannot be removed; those of other instances are, as far as they can be.
+    pub fn forget(data_dir: &Path, reader: &str) -> io::Result<()> {
+        let mut done = Ok(());
+        for name in instances(data_dir)? {
+            match fs::remove_file(data_dir.join("instances").join(name).join("read").join(reader)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => done = Err(error),
+                _ => {}
+            }
+        }
+        done
+    }
+
     /// Reads the cursors of all who read in the folder of an instance. One that cannot be understood has read nothing.
     ///
     /// # Errors
@@ -101,5 +132,23 @@ mod tests {
         let mut all = Cursor::all(here).expect("read");
         all.sort();
         assert_eq!(all, [("audit".into(), Cursor::default()), ("store".into(), cursor)]);
+    }
+
+    #[test]
+    fn who_has_not_come_yet_has_read_nothing_and_who_is_forgotten_is_waited_for_no_more() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let [one, two] = ["i1", "i2"].map(|name| folder.path().join("instances").join(name));
+        Cursor { decisions: 9, events: 2 }.save(&one, "store").expect("written");
+        assert_eq!(Cursor::least(&one, &[]), None, "where nobody reads, nobody is waited for");
+        assert_eq!(Cursor::least(&one, &["store", "audit"]), Some(Cursor::default()));
+        Cursor { decisions: 5, events: 7 }.save(&one, "audit").expect("written");
+        Cursor { decisions: 1, events: 1 }.save(&two, "audit").expect("written");
+        assert_eq!(Cursor::least(&one, &["store", "audit"]), Some(Cursor { decisions: 5, events: 2 }));
+        for _ in 0..2 {
+            Cursor::forget(folder.path(), "audit").expect("it is removed, or not there");
+        }
+        let left = [&one, &two].map(|it| Cursor::all(it).expect("read").into_iter().map(|it| it.0).collect::<Vec<_>>());
+        assert_eq!(left, [vec!["store".to_owned()], vec![]]);
+        Cursor::forget(&folder.path().join("nowhere"), "audit").expect("none is fine");
     }
 }

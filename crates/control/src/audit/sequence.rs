@@ -24,7 +24,7 @@ use super::{
 };
 
 /// The name under which cursors are kept.
-const READER: &str = "audit";
+pub const READER: &str = "audit";
 /// Entries that are put on disk at once: a bundle more than is full never waits behind another.
 const AT_ONCE: usize = 64;
 /// How many passes follow the names of segments before the folders are looked through, which may hold millions. What is next has the

@@ -11,15 +11,8 @@ use std::{
 
 use ring::rand::{SecureRandom as _, SystemRandom};
 
-/// Takes back what was told of how far segments are read, where nobody reads them any more: else they would be kept for a reader that
-/// never comes.
-pub fn forget(data_dir: &Path) {
-    let instances = data_dir.join("instances");
-    for name in folders(&instances).ok().flatten().unwrap_or_default() {
-        // It is not there, as a rule; and where it cannot be removed nothing can be written either.
-        let _ = std::fs::remove_file(instances.join(name).join("read").join("store"));
-    }
-}
+/// The name under which it is told how far segments are read.
+pub const READER: &str = "store";
 
 /// Returns the folders within one, in order; none where it is not.
 pub(super) fn folders(within: &Path) -> io::Result<Option<Vec<String>>> {
@@ -64,5 +57,5 @@ pub(super) fn tell(folder: &Path, [decisions, events]: [u64; 2]) -> io::Result<(
     let mut file = File::create(folder.join(".store"))?;
     file.write_all(format!("{{\"decisions\":{decisions},\"events\":{events}}}\n").as_bytes())?;
     file.sync_all()?;
-    std::fs::rename(folder.join(".store"), folder.join("store"))
+    std::fs::rename(folder.join(".store"), folder.join(READER))
 }

@@ -11,7 +11,7 @@ use std::{
     thread,
 };
 
-use evenkeel_api::evidence::{Kept, Members, Stream, segments};
+use evenkeel_api::evidence::{Cursor, Kept, Members, Stream, segments};
 use serde_json::{Value, json};
 
 use crate::process::{Serving, get, http, until};
@@ -47,6 +47,11 @@ fn sum(metrics: &str, name: &str, label: &str) -> u64 {
 
 fn durable(serving: &Serving) -> u64 {
     sum(&http(serving.admin, "GET", "/metrics", "").1, "evenkeel_audit_durable_seq", "stream=\"decisions\"")
+}
+
+/// The bytes that wait for whoever reads them.
+fn waiting(serving: &Serving) -> u64 {
+    sum(&http(serving.admin, "GET", "/metrics", "").1, "evenkeel_audit_spool_bytes", "")
 }
 
 /// The whole lines of a stream, by their numbers, as our own reader finds them.
@@ -145,7 +150,7 @@ fn g_112_every_request_is_kept_whole_or_in_a_line_and_the_counts_agree() {
     let metrics = http(serving.admin, "GET", "/metrics", "").1;
     assert_eq!(sum(&metrics, "evenkeel_requests_total", ""), 18);
     assert_eq!(sum(&metrics, "evenkeel_audit_gap_total", ""), 0);
-    assert_eq!(sum(&metrics, "evenkeel_audit_spool_bytes", ""), 0, "nobody reads it yet");
+    until("store and audit log to have read all of it", || (waiting(&serving) == 0).then_some(()));
     let evidence = &get(serving.admin, "/api/v1/standing")["evidence"];
     assert_eq!(
         (&evidence["instance"], &evidence["streams"]["decisions"]["durable"]),
@@ -183,6 +188,26 @@ fn g_112_every_request_is_kept_whole_or_in_a_line_and_the_counts_agree() {
         (&moved["actor"], &moved["data"]["route"], &moved["data"]["to"]),
         (&json!("rule:breaker"), &json!("ill"), &json!(1))
     );
+}
+
+#[test]
+fn f_160_a_reader_that_was_switched_off_is_waited_for_no_more() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("e.yaml");
+    let instance = folder.path().join("kept/instances/i1");
+    for (more, readers) in [("", ["audit", "store"].as_slice()), ("audit: {level: off}\nstore: off\n", &[])] {
+        fs::write(&file, config(more)).expect("written");
+        let serving = Serving::start(&file);
+        let known = durable(&serving);
+        assert_eq!(chat(serving.data, "well", ""), Some(200));
+        until("the line", || (durable(&serving) > known).then_some(()));
+        until("that nothing waits", || (waiting(&serving) == 0).then_some(()));
+        serving.signal("TERM");
+        assert_eq!(serving.ended(), Some(0));
+        let cursors = Cursor::all(&instance).expect("read");
+        let there: BTreeSet<_> = cursors.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(there, BTreeSet::from_iter(readers.iter().copied()), "{more}");
+    }
 }
 
 #[test]

@@ -13,6 +13,7 @@ use std::{
 use evenkeel_api::evidence::{Cursor, Stream};
 
 use super::{
+    Home,
     disk::Disk,
     recover::{Found, recover},
     room::Room,
@@ -35,11 +36,11 @@ pub(super) struct Place {
 
 impl Place {
     /// Takes the first folder that nobody has.
-    pub(super) fn take(disk: &dyn Disk, data_dir: &Path) -> io::Result<Self> {
+    pub(super) fn take(disk: &dyn Disk, home: &Home) -> io::Result<Self> {
         for number in 1..=MOST {
-            let folder = data_dir.join("instances").join(format!("i{number}"));
+            let folder = home.data_dir.join("instances").join(format!("i{number}"));
             disk.make_folder(&folder)?;
-            if let Some(place) = Self::at(disk, &folder)? {
+            if let Some(place) = Self::at(disk, &folder, &home.readers)? {
                 return Ok(place);
             }
         }
@@ -47,18 +48,18 @@ impl Place {
     }
 
     /// Takes the folders that nobody has and that somebody was stopped in.
-    pub(super) fn left(&self, disk: &dyn Disk) -> io::Result<Vec<Self>> {
+    pub(super) fn left(&self, disk: &dyn Disk, home: &Home) -> io::Result<Vec<Self>> {
         let mut left = Vec::new();
         for folder in disk.list(self.folder.parent().expect("it is in a folder"))? {
             if folder != self.folder && disk.look(&folder.join("running")).is_ok() {
-                left.extend(Self::at(disk, &folder)?);
+                left.extend(Self::at(disk, &folder, &home.readers)?);
             }
         }
         Ok(left)
     }
 
     /// Takes a folder, unless somebody has it.
-    fn at(disk: &dyn Disk, folder: &Path) -> io::Result<Option<Self>> {
+    fn at(disk: &dyn Disk, folder: &Path, readers: &[&str]) -> io::Result<Option<Self>> {
         let Some(lock) = disk.lock(&folder.join("lock"))? else { return Ok(None) };
         let running = folder.join("running");
         let unclean = disk.look(&running).is_ok();
@@ -66,10 +67,17 @@ impl Place {
         let furthest = |stream| cursors.iter().map(|(_, it)| it.of(stream)).max().unwrap_or(0);
         let found = |stream| recover(disk, folder, stream, furthest(stream));
         let found = [found(Stream::Decisions)?, found(Stream::Events)?];
+        if found.iter().all(|it| it.closed.is_empty()) {
+            // From the first line on they are waited for, also by who starts again before they have come.
+            let come = |name: &str| cursors.iter().any(|(it, _)| it == name);
+            readers.iter().filter(|it| !come(it)).try_for_each(|it| Cursor::default().save(folder, it))?;
+        }
         let mut room = Room::default();
-        for (stream, found) in Stream::ALL.into_iter().zip(&found) {
-            if let Some(read) = cursors.iter().map(|(_, it)| it.of(stream)).min() {
-                found.unread(disk, read)?.into_iter().for_each(|it| room.closed(stream, it));
+        let waited_for = |name: &str| readers.contains(&name);
+        let known = cursors.iter().filter(|(name, _)| waited_for(name)).map(|(_, it)| *it);
+        if let Some(read) = Cursor::least_of(known) {
+            for (stream, found) in Stream::ALL.into_iter().zip(&found) {
+                found.unread(disk, read.of(stream))?.into_iter().for_each(|it| room.closed(stream, it));
             }
         }
         if !unclean {

@@ -1,20 +1,16 @@
 //! Room: how much waits on disk for whoever reads it, and what may go.
 //!
 //! # When it misleads
-//! Of a reader that comes for the first time, files that were closed before count only from the next start on.
+//! Of a reader that is new where others have read before, files that were closed before it came count only from the next start
+//! on: there may be half a year of them. They are kept for it all the same.
 
-use std::{collections::VecDeque, io, path::Path};
+use std::{collections::VecDeque, path::Path};
 
-use evenkeel_api::evidence::{Cursor, Segment, Stream};
+use evenkeel_api::evidence::{Cursor, Stream};
 use evenkeel_config::Kept;
 use evenkeel_core::{Nanos, SECOND};
-use jiff::{SignedDuration, Timestamp};
 
-use super::{
-    Moment,
-    disk::Disk,
-    written::{Closed, Written},
-};
+use super::{Moment, written::Closed};
 
 /// How often it is looked what was read, where something waits for that.
 const LOOK: Nanos = SECOND;
@@ -25,6 +21,7 @@ const SWEEP: Nanos = 3_600 * SECOND;
 #[derive(Debug, Default)]
 pub(super) struct Room {
     unread: [VecDeque<Closed>; 2],
+    read: Option<Cursor>,
     looked: Option<Nanos>,
     swept: Option<Nanos>,
 }
@@ -53,50 +50,31 @@ impl Room {
         look.min(self.swept.map_or(0, |it| it + SWEEP))
     }
 
-    /// Looks how far everybody has read, and removes what is older than `keep` and was read by all; where nobody reads, everything
-    /// that is closed counts as read.
-    pub(super) fn look(
-        &mut self,
-        disk: &dyn Disk,
-        now: Moment,
-        (folder, streams): (&Path, &[Written; 2]),
-        kept: &Kept,
-    ) -> io::Result<()> {
-        let due = |last: Option<Nanos>, every| last.is_none_or(|it| now.at >= it + every);
-        if !due(self.looked, LOOK) {
-            return Ok(());
+    /// Looks how far everybody has read; where nobody reads, everything that is closed counts as read.
+    pub(super) fn look(&mut self, now: Moment, (folder, readers): (&Path, &[&str])) {
+        if self.looked.is_some_and(|it| now.at < it + LOOK) {
+            return;
         }
         self.looked = Some(now.at);
-        let cursors = Cursor::all(folder)?;
-        let least = |stream| cursors.iter().map(|(_, it)| it.of(stream)).min().unwrap_or(u64::MAX);
+        self.read = Cursor::least(folder, readers);
         for (stream, unread) in Stream::ALL.into_iter().zip(&mut self.unread) {
-            let read = least(stream);
-            while unread.front().is_some_and(|it| it.last <= read) {
+            while unread.front().is_some_and(|it| self.read.is_none_or(|read| it.last <= read.of(stream))) {
                 unread.pop_front();
             }
         }
-        if due(self.swept, SWEEP) {
-            self.swept = Some(now.at);
-            let keep = SignedDuration::from_nanos(i64::try_from(kept.keep.0).unwrap_or(i64::MAX));
-            let oldest = now.wall.checked_sub(keep).unwrap_or(Timestamp::MIN);
-            for written in streams {
-                sweep(disk, &written.folder, least(written.stream), oldest)?;
-            }
-        }
-        Ok(())
     }
-}
 
-/// Removes the first files of a stream that are older and were read; the last one stays, which says where its numbers are.
-fn sweep(disk: &dyn Disk, folder: &Path, read: u64, oldest: Timestamp) -> io::Result<()> {
-    let mut closed: Vec<_> =
-        disk.list(folder)?.iter().filter_map(|it| Segment::named(it)).filter(|it| it.closed).collect();
-    closed.sort_by_key(|it| it.first);
-    for (it, behind) in closed.iter().zip(closed.iter().skip(1)) {
-        if behind.first > read.saturating_add(1) || disk.look(&it.path)?.1 >= oldest {
-            break;
-        }
-        disk.remove(&it.path)?;
+    /// Returns how far all have read, as it was looked last; none where nobody reads.
+    pub(super) fn read(&self) -> Option<Cursor> {
+        self.read
     }
-    Ok(())
+
+    /// Says whether old files are to be looked for now.
+    pub(super) fn sweeps(&mut self, now: Moment) -> bool {
+        let due = self.swept.is_none_or(|it| now.at >= it + SWEEP);
+        if due {
+            self.swept = Some(now.at);
+        }
+        due
+    }
 }

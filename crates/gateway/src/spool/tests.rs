@@ -192,6 +192,7 @@ fn a_file_whose_sync_has_failed_is_never_written_again() {
 fn f_160_with_a_dead_reader_the_spool_is_bounded_and_goes_on_once_it_reads() {
     let mut kit = Kit::new();
     let bound = 4 << 10;
+    kit.read_by(&["audit", "store"]);
     kit.keep(Kept { spool: Size(bound), ..Kept::default() });
     kit.decide(1);
     kit.pass(100 * MILLISECOND);
@@ -226,13 +227,111 @@ fn f_160_with_a_dead_reader_the_spool_is_bounded_and_goes_on_once_it_reads() {
     assert_eq!(declared, missed, "{:?}", kit.gaps("i1"));
     assert!(kit.gaps("i1").iter().all(|it| it.why == Why::SpoolFull));
     // The same after another start: what waits is found again.
-    let waiting = kit.standing().waiting;
     kit.finish();
     kit.stop();
     kit.keep(Kept { spool: Size(bound), ..Kept::default() });
+    let read = Cursor::least(&instance, &["audit", "store"]).expect("two");
+    let size = |stream, read: u64| {
+        let all = segments(&instance, stream).expect("read");
+        let ends = all.iter().skip(1).map(|it| it.first - 1).chain([u64::MAX]);
+        let unread = all.iter().zip(ends).filter(|(_, end)| *end > read);
+        unread.map(|(it, _)| fs::metadata(&it.path).expect("there").len()).sum::<u64>()
+    };
+    let waiting: u64 = Stream::ALL.into_iter().map(|it| size(it, read.of(it))).sum();
     kit.decide(1);
     kit.pass(MILLISECOND);
-    assert!(kit.standing().waiting >= waiting.min(1), "{:?}", kit.standing());
+    assert!(waiting > 0);
+    assert_eq!(kit.standing().waiting, waiting);
+}
+
+#[test]
+fn f_160_a_reader_that_has_never_come_is_waited_for_and_one_that_is_not_configured_is_not() {
+    let bound = 4 << 10;
+    let mut kit = Kit::new();
+    kit.read_by(&["audit", "store"]);
+    let kept = Kept { spool: Size(bound), keep: Span::seconds(3_600), ..Kept::default() };
+    kit.keep(kept);
+    kit.decide(1);
+    kit.pass(SECOND);
+    let instance = kit.instance("i1");
+    // The engine of the store is away: it has never been here.
+    Cursor { decisions: u64::MAX, events: u64::MAX }.save(&instance, "audit").expect("written");
+    let fill = |kit: &mut Kit| {
+        for n in 0..100 {
+            kit.write(&format!("{{\"id\":\"{}\"}}", kit::noise(n, 400)));
+            kit.pass(SECOND);
+        }
+        kit.missed(Stream::Decisions, Why::SpoolFull)
+    };
+    assert!(fill(&mut kit) > 0 && kit.standing().waiting >= bound, "{:?}", kit.standing());
+    // Half of them were not kept, and of what was kept nothing goes.
+    let files = segments(&instance, Stream::Decisions).expect("read").len();
+    kit.pass(2 * 3_600 * SECOND);
+    kit.pass(2 * 3_600 * SECOND);
+    assert_eq!(segments(&instance, Stream::Decisions).expect("read").len(), files);
+    // Nor is it forgotten by who starts before it has come.
+    kit.stop();
+    kit.keep(kept);
+    kit.decide(1);
+    kit.pass(SECOND);
+    assert!(kit.standing().waiting >= bound, "{:?}", kit.standing());
+    // Who is not configured any more is not waited for, though its cursor stands there.
+    kit.read_by(&["audit"]);
+    kit.keep(kept);
+    Cursor::default().save(&instance, "store").expect("written");
+    assert_eq!(fill(&mut kit), 0);
+    assert_eq!(kit.standing().waiting, 0);
+}
+
+#[test]
+fn a_reader_that_is_new_where_others_have_read_does_not_fill_the_spool_with_what_was_before_it() {
+    let mut kit = Kit::new();
+    kit.read_by(&["store"]);
+    let kept = Kept { spool: Size(1), ..Kept::default() };
+    for _ in 0..5 {
+        kit.decide(1);
+        kit.pass(SECOND);
+        Cursor { decisions: u64::MAX, events: u64::MAX }.save(&kit.instance("i1"), "store").expect("written");
+    }
+    kit.finish();
+    kit.read_by(&["audit", "store"]);
+    kit.keep(kept);
+    kit.decide(1);
+    kit.pass(SECOND);
+    assert_eq!((kit.standing().waiting, kit.missed(Stream::Decisions, Why::SpoolFull)), (0, 0));
+    kit.pass(SECOND);
+    kit.pass(SECOND);
+    assert!(kit.standing().waiting > 0, "what comes from now on waits for it");
+}
+
+#[test]
+fn what_is_older_than_keep_goes_from_folders_that_nobody_sits_in() {
+    let (mut one, mut two) = (Kit::new(), Kit::new());
+    two.move_to(&one);
+    let kept = Kept { keep: Span::seconds(3_600), ..Kept::default() };
+    for kit in [&mut one, &mut two] {
+        kit.keep(kept);
+        for _ in 0..3 {
+            kit.decide(2);
+            kit.pass(SECOND);
+            kit.pass(SECOND);
+        }
+    }
+    let firsts = |kit: &Kit| {
+        let found = segments(&kit.instance("i2"), Stream::Decisions).expect("read");
+        found.iter().map(|it| it.first).collect::<Vec<_>>()
+    };
+    // Somebody has read there once who is none of our readers.
+    Cursor { decisions: 2, events: 0 }.save(&one.instance("i2"), "archive").expect("written");
+    one.pass(2 * 3_600 * SECOND);
+    assert_eq!(firsts(&one), [1, 3, 5], "somebody sits there");
+    two.finish();
+    drop(two);
+    one.pass(2 * 3_600 * SECOND);
+    assert_eq!(firsts(&one), [3, 5], "SWE-1");
+    Cursor::forget(one.folder.path(), "archive").expect("removed");
+    one.pass(2 * 3_600 * SECOND);
+    assert_eq!(firsts(&one), [5], "SWE-2");
 }
 
 #[test]
@@ -250,6 +349,7 @@ fn where_nobody_reads_everything_counts_as_read() {
 #[test]
 fn what_is_older_than_keep_goes_once_all_have_read_it_and_the_last_one_stays() {
     let mut kit = Kit::new();
+    kit.read_by(&["store"]);
     kit.keep(Kept { keep: Span::seconds(3_600), ..Kept::default() });
     for _ in 0..3 {
         kit.decide(2);
@@ -312,7 +412,8 @@ fn f_160_a_disk_that_does_not_answer_makes_nobody_wait_and_what_finds_no_room_is
     let folder = tempfile::tempdir().expect("a folder");
     let (began, beginning) = channel();
     let (go_on, going) = channel();
-    let spool = Spool::start(folder.path().into(), Stuck::new((began, going)), Clock::start());
+    let home = Home { data_dir: folder.path().into(), readers: Arc::default() };
+    let spool = Spool::start(home, Stuck::new((began, going)), Clock::start());
     spool.apply(Some(Kept::default()));
     let decide = |n: u64| spool.decision(Arc::new(Text::plain(n)), true);
     decide(0);

@@ -4,17 +4,18 @@
 //! What was rendered and not acknowledged is kept, and tried again after a pause that grows. Nothing more is taken out of the
 //! queue meanwhile, so that memory is bounded; what finds no room there is counted as missing because of the disk.
 
-use std::{io, path::PathBuf, sync::Arc};
+use std::{io, sync::Arc};
 
 use evenkeel_api::evidence::{Event, Gap, Jcs, Stream, Why};
 use evenkeel_core::{MILLISECOND, Nanos, SECOND};
 
 use super::{
-    Moment, Shared,
+    Home, Moment, Shared,
     disk::Disk,
     entry::{Entry, Line, Noted},
     holes::Holes,
     place::Place,
+    sweep,
 };
 
 /// Entries that are taken at once.
@@ -35,7 +36,7 @@ struct Group {
 
 /// Who writes.
 pub(super) struct Writer {
-    data_dir: PathBuf,
+    home: Home,
     disk: Arc<dyn Disk>,
     shared: Arc<Shared>,
     /// None before there was anything to write.
@@ -50,19 +51,9 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(data_dir: PathBuf, disk: Arc<dyn Disk>, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(home: Home, disk: Arc<dyn Disk>, shared: Arc<Shared>) -> Self {
         let (holes, jcs) = (Holes::default(), Jcs::default());
-        Self {
-            data_dir,
-            disk,
-            shared,
-            place: None,
-            groups: Default::default(),
-            holes,
-            jcs,
-            retry: None,
-            full: [false; 2],
-        }
+        Self { home, disk, shared, place: None, groups: Default::default(), holes, jcs, retry: None, full: [false; 2] }
     }
 
     /// Returns until when a disk that has failed is left alone.
@@ -117,7 +108,7 @@ impl Writer {
                 self.retry = Some((now.at + pause, pause));
                 queue.trouble(Some(Why::IoError));
                 if told.trouble(Some(error.to_string())) {
-                    tracing::error!(target: "evenkeel::evidence", data_dir = %self.data_dir.display(), %error, "the spool of records cannot be written: requests are answered, and what is missing is counted; make room, or make `server.data_dir` writable");
+                    tracing::error!(target: "evenkeel::evidence", data_dir = %self.home.data_dir.display(), %error, "the spool of records cannot be written: requests are answered, and what is missing is counted; make room, or make `server.data_dir` writable");
                 }
             }
         }
@@ -139,7 +130,7 @@ impl Writer {
         if self.place.is_some() {
             return Ok(());
         }
-        let place = Place::take(&*self.disk, &self.data_dir)?;
+        let place = Place::take(&*self.disk, &self.home)?;
         if let Err(error) = self.close_left(now, &place) {
             tracing::warn!(target: "evenkeel::evidence", %error, "the folder of a process that was stopped cannot be closed; the next start tries it again");
         }
@@ -149,8 +140,8 @@ impl Writer {
 
     /// Closes what others have left that were stopped, and says there that something is missing.
     fn close_left(&self, now: Moment, place: &Place) -> io::Result<()> {
-        for left in place.left(&*self.disk)? {
-            let mut writer = Self::new(self.data_dir.clone(), self.disk.clone(), Arc::default());
+        for left in place.left(&*self.disk, &self.home)? {
+            let mut writer = Self::new(self.home.clone(), self.disk.clone(), Arc::default());
             writer.sit(left);
             writer.work(now, true)?;
             writer.place.as_ref().map_or(Ok(()), |it| it.leave(&*self.disk))?;
@@ -174,7 +165,11 @@ impl Writer {
     fn look(&mut self, now: Moment) -> io::Result<()> {
         let Some(place) = &mut self.place else { return Ok(()) };
         let kept = self.shared.kept.load_full().unwrap_or_default();
-        place.room.look(&*self.disk, now, (&place.folder, &place.streams), &kept)?;
+        place.room.look(now, (&place.folder, &self.home.readers));
+        if place.room.sweeps(now) {
+            sweep::own(&*self.disk, (&place.folder, place.room.read()), sweep::oldest(now, &kept))?;
+            sweep::others(&*self.disk, &self.home, &place.folder, sweep::oldest(now, &kept));
+        }
         self.shared.told.waiting(place.room.bytes());
         let full = Stream::ALL.map(|stream| !place.room.has_room(stream, &kept));
         if full[0] && !self.full[0] {

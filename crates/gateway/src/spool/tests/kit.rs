@@ -48,6 +48,7 @@ pub(super) fn noise(seed: u64, length: usize) -> String {
 /// The writer, its disk, and its clock.
 pub(super) struct Kit {
     pub(super) folder: Arc<TempDir>,
+    readers: Vec<&'static str>,
     pub(super) faults: Arc<Mutex<Faults>>,
     pub(super) shared: Arc<Shared>,
     pub(super) writer: Writer,
@@ -59,13 +60,20 @@ impl Kit {
     pub(super) fn new() -> Self {
         let (disk, folder) = (Faulty::default(), Arc::new(tempfile::tempdir().expect("a folder")));
         let (faults, shared) = (disk.0.clone(), Arc::<Shared>::default());
-        let writer = Writer::new(folder.path().into(), Arc::new(disk), shared.clone());
-        Self { folder, faults, shared, writer, now: 0, decided: 0 }
+        let home = Home { data_dir: folder.path().into(), readers: Arc::default() };
+        let writer = Writer::new(home, Arc::new(disk), shared.clone());
+        Self { folder, readers: Vec::new(), faults, shared, writer, now: 0, decided: 0 }
     }
 
     /// Writes where another one writes.
     pub(super) fn move_to(&mut self, other: &Self) {
         self.folder = other.folder.clone();
+        self.stop();
+    }
+
+    /// Starts another process in the same folder, whose readers are these.
+    pub(super) fn read_by(&mut self, readers: &[&'static str]) {
+        self.readers = readers.to_vec();
         self.stop();
     }
 
@@ -113,7 +121,8 @@ impl Kit {
     pub(super) fn stop(&mut self) {
         self.shared = Arc::default();
         let disk = Arc::new(Faulty(self.faults.clone()));
-        self.writer = Writer::new(self.folder.path().into(), disk, self.shared.clone());
+        let home = Home { data_dir: self.folder.path().into(), readers: self.readers.as_slice().into() };
+        self.writer = Writer::new(home, disk, self.shared.clone());
     }
 
     /// Leaves these bytes behind what is written of the file that is open.
