@@ -196,6 +196,11 @@ impl Driver {
         }
     }
 
+    /// Returns how many requests are left whose record is not kept yet.
+    pub(crate) fn unfinished(&self) -> usize {
+        self.state.lock().mailboxes.len()
+    }
+
     /// Says how a route stands with drift, if this is the revision that the core holds.
     pub(crate) fn drifts(&self, revision: &Arc<Revision>, route: RouteId, it: &Seen) {
         let name = if it.outputs_alone { RouteSignal::OutputDrift } else { RouteSignal::Drift };

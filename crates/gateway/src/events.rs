@@ -296,11 +296,12 @@ impl Events {
         self.spool.as_ref().and_then(kept::standing)
     }
 
-    /// Writes what waits to be kept on disk; for a disk that does not answer, it waits a moment and no longer.
-    pub(crate) async fn finish(self: &Arc<Self>) {
+    /// Writes what waits to be kept on disk, and how many requests are still open; for a disk that does not answer, it waits a moment
+    /// and no longer.
+    pub(crate) async fn finish(self: &Arc<Self>, open: usize) {
         if self.spool.is_some() {
             let it = self.clone();
-            let finished = tokio::task::spawn_blocking(move || it.spool.iter().for_each(Spool::finish));
+            let finished = tokio::task::spawn_blocking(move || it.spool.iter().for_each(|it| it.finish(open as u64)));
             let _ = finished.await;
         }
     }

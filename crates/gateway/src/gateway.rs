@@ -317,7 +317,7 @@ impl Gateway {
         if let Some(log) = &driver.log {
             log.end(Ending::Stopped).await;
         }
-        self.0.events.finish().await;
+        self.0.events.finish(driver.unfinished()).await;
     }
 }
 

@@ -11,6 +11,7 @@
 
 mod disk;
 mod entry;
+mod group;
 mod holes;
 mod place;
 mod queue;
@@ -33,7 +34,7 @@ use std::{
 };
 
 use arc_swap::ArcSwapOption;
-use evenkeel_api::evidence::Why;
+use evenkeel_api::evidence::{Stream, Why};
 use evenkeel_config::Kept;
 use evenkeel_core::Nanos;
 use jiff::Timestamp;
@@ -95,7 +96,7 @@ impl Spool {
             // Whatever runs into a bug here, requests are answered; what is missing from then on is counted.
             if catch_unwind(AssertUnwindSafe(|| run(&mut writer, &its, now))).is_err() {
                 tracing::error!(target: "evenkeel::evidence", "the spool of records panicked, which is a bug of Evenkeel; please report it. Nothing is kept until the next start");
-                its.queue.trouble(Some(Why::IoError));
+                writer.abandon();
             }
             drop(ends);
         };
@@ -137,16 +138,19 @@ impl Spool {
         self.shared.told.standing()
     }
 
-    /// Writes what waits, and closes what is open; for a disk that does not answer, it waits a moment and no longer.
-    pub(crate) fn finish(&self) {
-        self.shared.queue.end();
+    /// Writes what waits, and closes what is open; for a disk that does not answer, it waits a moment and no longer. Requests that are
+    /// still open will have no line, and are declared.
+    pub(crate) fn finish(&self, open: u64) {
+        if self.shared.queue.end(open) {
+            self.shared.told.missed(Stream::Decisions, Why::UncleanStop, open);
+        }
         let _ = self.ended.lock().recv_timeout(LAST);
     }
 }
 
 impl Drop for Spool {
     fn drop(&mut self) {
-        self.finish();
+        self.finish(0);
     }
 }
 

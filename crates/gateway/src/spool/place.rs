@@ -37,29 +37,38 @@ pub(super) struct Place {
 impl Place {
     /// Takes the first folder that nobody has.
     pub(super) fn take(disk: &dyn Disk, home: &Home) -> io::Result<Self> {
+        let instances = home.data_dir.join("instances");
+        disk.make_folder(&instances)?;
+        sync_above(disk, &home.data_dir)?;
+        let mut unusable: Option<(PathBuf, io::Error)> = None;
         for number in 1..=MOST {
-            let folder = home.data_dir.join("instances").join(format!("i{number}"));
+            let folder = instances.join(format!("i{number}"));
             disk.make_folder(&folder)?;
-            if let Some(place) = Self::at(disk, &folder, &home.readers)? {
-                return Ok(place);
+            match Self::at(disk, &folder, &home.readers) {
+                Ok(Some(place)) => {
+                    if let Some((folder, error)) = unusable {
+                        tracing::warn!(target: "evenkeel::evidence", folder = %folder.display(), %error, "the folder of a process cannot be used, and another one is taken; let the user of this process write it");
+                    }
+                    return Ok(place);
+                }
+                Ok(None) => {}
+                // Another user has made it.
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => unusable = Some((folder, error)),
+                Err(error) => return Err(error),
             }
         }
         Err(io::Error::other(format!("{MOST} processes have it already")))
     }
 
-    /// Takes the folders that nobody has and that somebody was stopped in.
-    pub(super) fn left(&self, disk: &dyn Disk, home: &Home) -> io::Result<Vec<Self>> {
-        let mut left = Vec::new();
-        for folder in disk.list(self.folder.parent().expect("it is in a folder"))? {
-            if folder != self.folder && disk.look(&folder.join("running")).is_ok() {
-                left.extend(Self::at(disk, &folder, &home.readers)?);
-            }
-        }
+    /// Returns the folders that somebody was stopped in.
+    pub(super) fn left(&self, disk: &dyn Disk) -> io::Result<Vec<PathBuf>> {
+        let mut left = disk.list(self.folder.parent().expect("it is in a folder"))?;
+        left.retain(|folder| *folder != self.folder && disk.look(&folder.join("running")).is_ok());
         Ok(left)
     }
 
     /// Takes a folder, unless somebody has it.
-    fn at(disk: &dyn Disk, folder: &Path, readers: &[&str]) -> io::Result<Option<Self>> {
+    pub(super) fn at(disk: &dyn Disk, folder: &Path, readers: &[&str]) -> io::Result<Option<Self>> {
         let Some(lock) = disk.lock(&folder.join("lock"))? else { return Ok(None) };
         let running = folder.join("running");
         let unclean = disk.look(&running).is_ok();
@@ -80,6 +89,8 @@ impl Place {
                 found.unread(disk, read.of(stream))?.into_iter().for_each(|it| room.closed(stream, it));
             }
         }
+        // What is in a folder is told to be durable only where its own name is.
+        [folder, folder.parent().expect("it is in a folder")].into_iter().try_for_each(|it| disk.sync_folder(it))?;
         if !unclean {
             drop(disk.create(&running)?);
             if let Err(error) = disk.sync_folder(folder) {
@@ -98,4 +109,14 @@ impl Place {
         disk.remove(&self.folder.join("running"))?;
         disk.sync_folder(&self.folder)
     }
+}
+
+/// Makes the names of the folders that all instances are in durable.
+fn sync_above(disk: &dyn Disk, data_dir: &Path) -> io::Result<()> {
+    disk.sync_folder(data_dir)?;
+    if let Some(above) = data_dir.parent() {
+        // Whoever made `data_dir` need not let us read what it is in.
+        let _ = disk.sync_folder(if above == Path::new("") { Path::new(".") } else { above });
+    }
+    Ok(())
 }

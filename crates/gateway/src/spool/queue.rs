@@ -33,6 +33,8 @@ struct Inner {
     /// Why the queue is not being emptied, where that is known.
     trouble: Option<Why>,
     ends: bool,
+    /// Requests that were open when it ended: what comes of them was declared as missing.
+    given_up: u64,
 }
 
 impl Inner {
@@ -51,8 +53,12 @@ impl Queue {
     pub(super) fn push(&self, entry: Entry) -> Result<(), Why> {
         let (stream, weight) = (entry.stream(), entry.weight());
         let mut it = self.inner.lock();
+        if it.ends && it.given_up > 0 && stream == Stream::Decisions {
+            it.given_up -= 1;
+            return Ok(());
+        }
         if it.ends || it.entries.len() >= MOST || it.bytes + weight > MOST_BYTES {
-            let why = it.trouble.unwrap_or(Why::QueueFull);
+            let why = it.trouble.unwrap_or(if it.ends { Why::UncleanStop } else { Why::QueueFull });
             *it.missed.entry((stream, why)).or_default() += 1;
             return Err(why);
         }
@@ -102,7 +108,10 @@ impl Queue {
             it.place_holes();
             taken.extend(it.entries.drain(..));
         }
-        it.bytes -= taken.iter().map(Entry::weight).sum::<usize>();
+        // Whoever hands on waits for this lock; what something weighs takes its time.
+        drop(it);
+        let weight = taken.iter().map(Entry::weight).sum::<usize>();
+        self.inner.lock().bytes -= weight;
         taken
     }
 
@@ -111,10 +120,17 @@ impl Queue {
         self.inner.lock().trouble = why;
     }
 
-    /// Takes nothing in any more.
-    pub(super) fn end(&self) {
-        self.inner.lock().ends = true;
+    /// Takes nothing in any more, and counts requests of which nothing will come in time; says whether it has not ended before.
+    pub(super) fn end(&self, open: u64) -> bool {
+        let mut it = self.inner.lock();
+        let first = !std::mem::replace(&mut it.ends, true);
+        if first && open > 0 {
+            it.given_up = open;
+            *it.missed.entry((Stream::Decisions, Why::UncleanStop)).or_default() += open;
+        }
+        drop(it);
         self.news.notify_one();
+        first
     }
 
     pub(super) fn ends(&self) -> bool {

@@ -19,6 +19,9 @@ const LINES_A_BYTE: u64 = 11;
 /// More lines than any process ever writes, and still far from what JSON cannot say.
 const IMPOSSIBLE: u64 = 1 << 52;
 
+/// What the name of a file ends with that was damaged, and set aside as it was: `<first>.jsonl.damaged`.
+const ASIDE: &str = "damaged";
+
 /// A stream as it was found.
 pub(super) struct Found {
     pub(super) written: Written,
@@ -31,7 +34,8 @@ pub(super) struct Found {
 pub(super) fn recover(disk: &dyn Disk, instance: &Path, stream: Stream, read: u64) -> io::Result<Found> {
     let folder = instance.join(stream.name());
     disk.make_folder(&folder)?;
-    let mut segments: Vec<_> = disk.list(&folder)?.iter().filter_map(|path| Segment::named(path)).collect();
+    let mut listed = disk.list(&folder)?;
+    let mut segments: Vec<_> = listed.iter().filter_map(|path| Segment::named(path)).collect();
     segments.sort_by_key(|it| (it.first, it.closed));
     // What nobody can have read is the word of a damaged cursor.
     let (mut next, mut closed) = (1 + if read < IMPOSSIBLE { read } else { 0 }, Vec::new());
@@ -40,11 +44,17 @@ pub(super) fn recover(disk: &dyn Disk, instance: &Path, stream: Stream, read: u6
     }
     if segments.iter().any(|it| !it.closed) {
         disk.sync_folder(&folder)?;
-        segments = disk.list(&folder)?.iter().filter_map(|path| Segment::named(path)).collect();
+        listed = disk.list(&folder)?;
+        segments = listed.iter().filter_map(|path| Segment::named(path)).collect();
         segments.sort_by_key(|it| it.first);
     }
+    let last = segments.last().map_or(0, |it| it.first);
     if let Some(last) = segments.last() {
         next = next.max(behind(&disk.read(&last.path)?, last.first).0);
+    }
+    // What stands behind one that was set aside began behind its numbers.
+    for (first, aside) in listed.iter().filter_map(|path| Some((aside(path)?, path))).filter(|it| it.0 >= last) {
+        next = next.max(behind(&disk.read(aside)?, first).0);
     }
     closed.extend(segments.into_iter().map(|it| (it.first, it.path)));
     Ok(Found { written: Written::new(stream, folder, next), closed })
@@ -62,6 +72,12 @@ fn behind(bytes: &[u8], first: u64) -> (u64, Ending) {
     }
 }
 
+/// Returns the number of the first line of a file that was set aside; none where it is another file.
+fn aside(path: &Path) -> Option<u64> {
+    let closed = (path.extension()? == ASIDE).then(|| path.with_extension("gz"))?;
+    Segment::named(&closed).map(|it| it.first)
+}
+
 /// Closes a file that was left open; returns the number of the line behind its own.
 fn close(disk: &dyn Disk, folder: &Path, segment: &Segment) -> io::Result<u64> {
     let bytes = disk.read(&segment.path)?;
@@ -73,7 +89,7 @@ fn close(disk: &dyn Disk, folder: &Path, segment: &Segment) -> io::Result<u64> {
     let to = Segment::path(folder, segment.first, true);
     match ending {
         Ending::Damaged { at, why } => {
-            let aside = to.with_extension("damaged");
+            let aside = to.with_extension(ASIDE);
             tracing::error!(target: "evenkeel::evidence", file = %segment.path.display(), at, why, aside = %aside.display(), "a file of the spool is damaged; what can be read of it is kept, and the file itself beside it");
             if whole > 0 {
                 replace(disk, &to, &bytes[..whole])?;

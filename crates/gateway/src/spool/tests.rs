@@ -1,11 +1,12 @@
 //! What is kept, on a disk that is stopped, full, broken, slow, and read by nobody.
 
 mod faulty;
+mod gone;
 mod kit;
 
 use std::{fs, io::Read, sync::mpsc::channel};
 
-use evenkeel_api::evidence::{Cursor, Gap, Stream, Why, segments};
+use evenkeel_api::evidence::{Cursor, Event, Gap, Jcs, Members, Stream, Why, segments};
 use evenkeel_config::{Duration as Span, Size};
 use evenkeel_core::{MILLISECOND, SECOND};
 use flate2::read::MultiGzDecoder;
@@ -424,7 +425,7 @@ fn f_160_a_disk_that_does_not_answer_makes_nobody_wait_and_what_finds_no_room_is
     let missed = spool.standing().missed.iter().find(|((_, why), _)| *why == Why::QueueFull).map_or(0, |it| it.1);
     assert!(missed >= 999, "SPOOL-4: {missed}");
     go_on.send(()).expect("it waits");
-    spool.finish();
+    spool.finish(0);
     let lines = kit::lines(&folder.path().join("instances/i1"), Stream::Decisions);
     assert_eq!(lines.len() as u64 + missed, all);
     let gaps = kit::gaps(&folder.path().join("instances/i1"));

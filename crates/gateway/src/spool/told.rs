@@ -42,7 +42,9 @@ pub(crate) struct Standing {
 impl Told {
     /// Counts lines that are missing.
     pub(super) fn missed(&self, stream: Stream, why: Why, count: u64) {
-        *self.missed.lock().entry((stream, why)).or_default() += count;
+        if count > 0 {
+            *self.missed.lock().entry((stream, why)).or_default() += count;
+        }
     }
 
     pub(super) fn durable(&self, stream: Stream, n: u64) {

@@ -3,8 +3,11 @@
 //! # When a disk fails
 //! What was rendered and not acknowledged is kept, and tried again after a pause that grows. Nothing more is taken out of the
 //! queue meanwhile, so that memory is bounded; what finds no room there is counted as missing because of the disk.
+//! Where the folder itself is taken away, what it told as durable is gone: that is declared, and a place taken anew.
 
-use std::{io, sync::Arc};
+use std::{collections::VecDeque, io, path::Path, sync::Arc};
+
+use arc_swap::ArcSwapOption;
 
 use evenkeel_api::evidence::{Event, Gap, Jcs, Stream, Why};
 use evenkeel_core::{MILLISECOND, Nanos, SECOND};
@@ -13,6 +16,7 @@ use super::{
     Home, Moment, Shared,
     disk::Disk,
     entry::{Entry, Line, Noted},
+    group::Group,
     holes::Holes,
     place::Place,
     sweep,
@@ -24,16 +28,6 @@ pub(super) const BATCH: usize = 4_096;
 const OPEN: Nanos = SECOND;
 /// The pauses between two tries of a disk that fails: the first, and the longest.
 const PAUSES: [Nanos; 2] = [100 * MILLISECOND, 5 * SECOND];
-/// The longest line (G-111); of a record that is longer, a line of it is kept.
-const LONGEST: usize = 60 << 10;
-
-/// Lines that are not on disk yet.
-#[derive(Debug, Default)]
-struct Group {
-    text: Vec<u8>,
-    lines: u64,
-}
-
 /// Who writes.
 pub(super) struct Writer {
     home: Home,
@@ -41,6 +35,12 @@ pub(super) struct Writer {
     shared: Arc<Shared>,
     /// None before there was anything to write.
     place: Option<Place>,
+    /// The name of the place that was taken away, and the numbers that were next there.
+    before: Option<(String, [u64; 2])>,
+    /// What was taken out of the queue and is not rendered yet.
+    taken: VecDeque<Entry>,
+    /// The stream of what is being rendered.
+    in_hand: Option<Stream>,
     groups: [Group; 2],
     holes: Holes,
     jcs: Jcs,
@@ -53,7 +53,20 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn new(home: Home, disk: Arc<dyn Disk>, shared: Arc<Shared>) -> Self {
         let (holes, jcs) = (Holes::default(), Jcs::default());
-        Self { home, disk, shared, place: None, groups: Default::default(), holes, jcs, retry: None, full: [false; 2] }
+        Self {
+            home,
+            disk,
+            shared,
+            place: None,
+            before: None,
+            taken: VecDeque::new(),
+            in_hand: None,
+            groups: Default::default(),
+            holes,
+            jcs,
+            retry: None,
+            full: [false; 2],
+        }
     }
 
     /// Returns until when a disk that has failed is left alone.
@@ -74,22 +87,45 @@ impl Writer {
         if self.retry.is_some_and(|(at, _)| now.at < at) {
             return;
         }
-        let worked = self.work(now, false);
+        let worked = self.attempt(now, false);
         self.judge(now, worked);
     }
 
     /// Writes everything that waits, and closes all files, unless the disk fails.
     pub(super) fn finish(&mut self, now: Moment) {
-        if self.place.is_none() && self.shared.queue.is_empty() {
+        if self.place.is_none() && self.before.is_none() && self.shared.queue.is_empty() {
             return;
         }
-        let mut worked = self.work(now, false);
-        while worked.is_ok() && !self.shared.queue.is_empty() {
-            worked = self.work(now, false);
+        let mut written = self.write_all(now);
+        if is_gone(&written) {
+            written = self.write_all(now);
         }
-        let worked = worked.and_then(|()| self.work(now, true));
-        let left = worked.and_then(|()| self.place.as_ref().map_or(Ok(()), |it| it.leave(&*self.disk)));
-        self.judge(now, left);
+        self.judge(now, written);
+    }
+
+    fn write_all(&mut self, now: Moment) -> io::Result<()> {
+        self.attempt(now, false)?;
+        while !self.shared.queue.is_empty() {
+            self.attempt(now, false)?;
+        }
+        self.attempt(now, true)?;
+        self.place.as_ref().map_or(Ok(()), |it| it.leave(&*self.disk))
+    }
+
+    /// Counts what will not be written any more, after a bug.
+    pub(super) fn abandon(&mut self) {
+        let Shared { queue, told, .. } = &*self.shared;
+        queue.trouble(Some(Why::IoError));
+        queue.end(0);
+        while !queue.is_empty() {
+            self.taken.extend(queue.take(BATCH));
+        }
+        let lines = self.taken.iter().filter(|it| !matches!(it, Entry::Hole { .. }));
+        lines.map(Entry::stream).chain(self.in_hand).for_each(|stream| told.missed(stream, Why::IoError, 1));
+        for (stream, group) in Stream::ALL.into_iter().zip(&self.groups) {
+            told.missed(stream, Why::IoError, group.lines);
+        }
+        told.trouble(Some("it has panicked, which is a bug of Evenkeel; nothing is kept until the next start".into()));
     }
 
     /// Takes note of how it went.
@@ -114,12 +150,26 @@ impl Writer {
         }
     }
 
+    /// Does what there is to do; a place that was taken away is given up.
+    fn attempt(&mut self, now: Moment, last: bool) -> io::Result<()> {
+        let worked = self.work(now, last);
+        if is_gone(&worked) {
+            self.unseat();
+        }
+        worked
+    }
+
     fn work(&mut self, now: Moment, last: bool) -> io::Result<()> {
         self.settle(now)?;
         // What was not acknowledged before comes first.
         self.commit(now)?;
         self.look(now)?;
-        self.shared.queue.take(BATCH).into_iter().for_each(|entry| self.take(entry));
+        if self.taken.is_empty() {
+            self.taken = self.shared.queue.take(BATCH).into();
+        }
+        while self.fill() {
+            self.commit(now)?;
+        }
         self.declare(now, last);
         self.commit(now)?;
         self.close(now, last)
@@ -131,25 +181,33 @@ impl Writer {
             return Ok(());
         }
         let place = Place::take(&*self.disk, &self.home)?;
-        if let Err(error) = self.close_left(now, &place) {
-            tracing::warn!(target: "evenkeel::evidence", %error, "the folder of a process that was stopped cannot be closed; the next start tries it again");
+        for folder in place.left(&*self.disk).unwrap_or_default() {
+            if let Err(error) = self.close_left(now, &folder) {
+                tracing::warn!(target: "evenkeel::evidence", folder = %folder.display(), %error, "the folder of a process that was stopped cannot be closed; the next start tries it again");
+            }
         }
         self.sit(place);
         Ok(())
     }
 
-    /// Closes what others have left that were stopped, and says there that something is missing.
-    fn close_left(&self, now: Moment, place: &Place) -> io::Result<()> {
-        for left in place.left(&*self.disk, &self.home)? {
-            let mut writer = Self::new(self.home.clone(), self.disk.clone(), Arc::default());
-            writer.sit(left);
-            writer.work(now, true)?;
-            writer.place.as_ref().map_or(Ok(()), |it| it.leave(&*self.disk))?;
-        }
-        Ok(())
+    /// Closes what somebody has left who was stopped, and says there that something is missing.
+    fn close_left(&self, now: Moment, folder: &Path) -> io::Result<()> {
+        let Some(left) = Place::at(&*self.disk, folder, &self.home.readers)? else { return Ok(()) };
+        let kept = ArcSwapOption::new(self.shared.kept.load_full());
+        let shared = Arc::new(Shared { kept, ..Shared::default() });
+        let mut writer = Self::new(self.home.clone(), self.disk.clone(), shared);
+        writer.sit(left);
+        writer.work(now, true)?;
+        writer.place.as_ref().map_or(Ok(()), |it| it.leave(&*self.disk))
     }
 
-    fn sit(&mut self, place: Place) {
+    fn sit(&mut self, mut place: Place) {
+        if let Some((_, next)) = self.before.take().filter(|(name, _)| *name == place.name) {
+            // The files that say which numbers were given are gone.
+            place.streams.iter_mut().zip(next).for_each(|(written, next)| written.next = written.next.max(next));
+        }
+        let [_, events] = &place.streams;
+        self.groups[Stream::Events as usize].number(&mut self.jcs, events.next);
         self.shared.told.instance(&place.name);
         for written in &place.streams {
             self.shared.told.durable(written.stream, written.next - 1);
@@ -159,6 +217,27 @@ impl Writer {
             }
         }
         self.place = Some(place);
+    }
+
+    /// Gives up a place that was taken away, and counts what was on disk there and is no more.
+    fn unseat(&mut self) {
+        let Some(place) = &mut self.place else { return };
+        for written in &mut place.streams {
+            // Of a file that is still there, what is not trusted must not be found by who takes the place anew.
+            if written.heal(&*self.disk).is_err_and(|error| error.kind() != io::ErrorKind::NotFound) {
+                return;
+            }
+        }
+        for written in &place.streams {
+            if let Some((from, count)) = written.gone(&*self.disk) {
+                self.holes.add((written.stream, Why::IoError), from, Some(count));
+                self.shared.told.missed(written.stream, Why::IoError, count);
+            }
+        }
+        // Nobody was stopped.
+        let _ = self.disk.remove(&place.folder.join("running"));
+        self.before = Some((place.name.clone(), place.streams.each_ref().map(|it| it.next)));
+        self.place = None;
     }
 
     /// Looks how much room there is.
@@ -177,6 +256,17 @@ impl Writer {
         }
         self.full = full;
         Ok(())
+    }
+
+    /// Renders what was taken, as much as is written at once; says whether there may be more.
+    fn fill(&mut self) -> bool {
+        while !self.groups.iter().any(Group::is_full) {
+            let Some(entry) = self.taken.pop_front() else { return false };
+            self.in_hand = (!matches!(entry, Entry::Hole { .. })).then(|| entry.stream());
+            self.take(entry);
+            self.in_hand = None;
+        }
+        true
     }
 
     /// Renders an entry, or counts it where there is no room.
@@ -201,33 +291,20 @@ impl Writer {
     }
 
     fn decision(&mut self, of: &dyn Line, whole: bool) {
-        let text = &mut self.groups[Stream::Decisions as usize].text;
-        let start = text.len();
-        let written = of.write(whole, &mut self.jcs, text);
-        let fits = written.is_ok() && text.len() - start <= LONGEST;
-        if !fits {
-            text.truncate(start);
-        }
-        match (fits, whole) {
-            (true, _) => self.end_line(Stream::Decisions),
-            (false, true) => self.decision(of, false),
-            // Names and numbers always have a form: whatever has none is counted, not lost.
-            (false, false) => self.miss(Stream::Decisions, Why::IoError),
+        let (group, jcs) = (&mut self.groups[Stream::Decisions as usize], &mut self.jcs);
+        // Names and numbers always have a form: whatever has none is counted, not lost.
+        let kept = (whole && group.add(|to| of.write(true, jcs, to))) || group.add(|to| of.write(false, jcs, to));
+        if !kept {
+            self.miss(Stream::Decisions, Why::IoError);
         }
     }
 
     fn event(&mut self, Noted { at, kind, actor, data }: Noted) {
         let event = Event { n: self.next(Stream::Events), time: at, kind: kind.into(), actor, data };
-        match self.jcs.append(&event, &mut self.groups[Stream::Events as usize].text) {
-            Ok(()) => self.end_line(Stream::Events),
-            Err(_) => self.miss(Stream::Events, Why::IoError),
+        let (group, jcs) = (&mut self.groups[Stream::Events as usize], &mut self.jcs);
+        if !group.add(|to| jcs.append(&event, to)) {
+            self.miss(Stream::Events, Why::IoError);
         }
-    }
-
-    fn end_line(&mut self, stream: Stream) {
-        let group = &mut self.groups[stream as usize];
-        group.text.push(b'\n');
-        group.lines += 1;
     }
 
     /// Says what is missing. Where there is no room for that either, it is said as soon as there is.
@@ -246,11 +323,12 @@ impl Writer {
             if group.lines == 0 {
                 continue;
             }
-            let healed = written.commit(&*self.disk, now.at, &group.text, group.lines)?;
-            healed.into_iter().for_each(|it| place.room.closed(written.stream, it));
-            self.shared.told.durable(written.stream, written.next - 1);
-            group.text.clear();
-            group.lines = 0;
+            let stream = written.stream;
+            let committed = written.commit(&*self.disk, now.at, (&group.text, group.lines));
+            written.completed().for_each(|it| place.room.closed(stream, it));
+            committed?;
+            self.shared.told.durable(stream, written.next - 1);
+            group.clear();
         }
         Ok(())
     }
@@ -260,10 +338,16 @@ impl Writer {
         let Some(place) = &mut self.place else { return Ok(()) };
         for written in &mut place.streams {
             if written.since().is_some_and(|since| all || now.at >= since + OPEN) {
-                let closed = written.close(&*self.disk)?;
-                closed.into_iter().for_each(|it| place.room.closed(written.stream, it));
+                let (stream, closed) = (written.stream, written.close(&*self.disk));
+                written.completed().for_each(|it| place.room.closed(stream, it));
+                closed?;
             }
         }
         Ok(())
     }
+}
+
+/// Says whether something is not there any more that was.
+fn is_gone(worked: &io::Result<()>) -> bool {
+    worked.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }

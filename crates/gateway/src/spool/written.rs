@@ -27,6 +27,8 @@ pub(super) struct Written {
     pub(super) next: u64,
     open: Option<Open>,
     broken: Option<Broken>,
+    /// Those that were completed and not asked for yet.
+    closed: Vec<Closed>,
 }
 
 /// The file that is being written.
@@ -41,6 +43,14 @@ struct Open {
 struct Broken {
     first: u64,
     length: u64,
+    /// Whether it has the name of one that is complete: what is left to do is to make that durable.
+    renamed: bool,
+}
+
+impl Broken {
+    fn new(first: u64, length: u64) -> Self {
+        Self { first, length, renamed: false }
+    }
 }
 
 /// A file that is complete.
@@ -53,7 +63,7 @@ pub(super) struct Closed {
 impl Written {
     /// Begins in a folder, with the number of the next line.
     pub(super) fn new(stream: Stream, folder: PathBuf, next: u64) -> Self {
-        Self { stream, folder, next, open: None, broken: None }
+        Self { stream, folder, next, open: None, broken: None, closed: Vec::new() }
     }
 
     /// Returns since when a file is open; none where none is.
@@ -62,14 +72,8 @@ impl Written {
     }
 
     /// Puts lines on disk. Only when it returns well are they there.
-    pub(super) fn commit(
-        &mut self,
-        disk: &dyn Disk,
-        now: Nanos,
-        text: &[u8],
-        lines: u64,
-    ) -> io::Result<Option<Closed>> {
-        let healed = self.heal(disk)?;
+    pub(super) fn commit(&mut self, disk: &dyn Disk, now: Nanos, (text, lines): (&[u8], u64)) -> io::Result<()> {
+        self.heal(disk)?;
         let mut open = match self.open.take() {
             Some(open) => open,
             None => self.create(disk, now)?,
@@ -80,10 +84,10 @@ impl Written {
                 open.length += member.len() as u64;
                 self.next += lines;
                 self.open = Some(open);
-                Ok(healed)
+                Ok(())
             }
             Err(error) => {
-                self.broken = Some(Broken { first: open.first, length: open.length });
+                self.broken = Some(Broken::new(open.first, open.length));
                 Err(error)
             }
         }
@@ -94,37 +98,54 @@ impl Written {
         let sink = disk.create(&path)?;
         // Its name has to be durable before anything in it is told to be.
         if let Err(error) = disk.sync_folder(&self.folder) {
-            self.broken = Some(Broken { first: self.next, length: 0 });
+            self.broken = Some(Broken::new(self.next, 0));
             return Err(error);
         }
         Ok(Open { first: self.next, since, length: 0, sink })
     }
 
     /// Closes what is durable of a file that is not trusted.
-    pub(super) fn heal(&mut self, disk: &dyn Disk) -> io::Result<Option<Closed>> {
-        let Some(Broken { first, length }) = self.broken else { return Ok(None) };
-        let path = Segment::path(&self.folder, first, false);
-        if length == 0 {
+    pub(super) fn heal(&mut self, disk: &dyn Disk) -> io::Result<()> {
+        let Some(broken) = &mut self.broken else { return Ok(()) };
+        let path = Segment::path(&self.folder, broken.first, false);
+        if broken.length == 0 {
             disk.remove(&path)?;
-        } else {
-            disk.cut(&path, length)?;
-            disk.rename(&path, &Segment::path(&self.folder, first, true))?;
+        } else if !broken.renamed {
+            disk.cut(&path, broken.length)?;
+            disk.rename(&path, &Segment::path(&self.folder, broken.first, true))?;
+            broken.renamed = true;
+            self.closed.push(Closed { last: self.next - 1, length: broken.length });
         }
         disk.sync_folder(&self.folder)?;
         self.broken = None;
-        Ok((length > 0).then_some(Closed { last: self.next - 1, length }))
+        Ok(())
     }
 
     /// Closes the file that is open.
-    pub(super) fn close(&mut self, disk: &dyn Disk) -> io::Result<Option<Closed>> {
-        let Some(open) = &self.open else { return Ok(None) };
+    pub(super) fn close(&mut self, disk: &dyn Disk) -> io::Result<()> {
+        let Some(open) = &self.open else { return Ok(()) };
         let path = |closed| Segment::path(&self.folder, open.first, closed);
         disk.rename(&path(false), &path(true))?;
-        let closed = Closed { last: self.next - 1, length: open.length };
+        self.closed.push(Closed { last: self.next - 1, length: open.length });
         self.open = None;
         // Where that fails the file may have its old name after a loss of power, and is closed again.
-        disk.sync_folder(&self.folder)?;
-        Ok(Some(closed))
+        disk.sync_folder(&self.folder)
+    }
+
+    /// Returns the files that were completed since it was asked last, whatever has failed after that.
+    pub(super) fn completed(&mut self) -> impl Iterator<Item = Closed> {
+        self.closed.drain(..)
+    }
+
+    /// Returns which lines are gone that were on disk, as their file was taken away: the first of them, and how many.
+    pub(super) fn gone(&self, disk: &dyn Disk) -> Option<(u64, u64)> {
+        let (open, broken) = (self.open.as_ref().map(|it| it.first), self.broken.as_ref().map(|it| it.first));
+        let first = open.or(broken).filter(|first| *first < self.next)?;
+        let is_gone = |closed| {
+            let looked = disk.look(&Segment::path(&self.folder, first, closed));
+            looked.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+        };
+        (is_gone(false) && is_gone(true)).then(|| (first, self.next - first))
     }
 }
 

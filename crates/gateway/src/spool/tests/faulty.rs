@@ -2,6 +2,7 @@
 
 use std::{
     any::Any,
+    collections::BTreeSet,
     io,
     path::{Path, PathBuf},
     sync::Arc,
@@ -22,17 +23,23 @@ pub(super) struct Faults {
     pub(super) sync: bool,
     pub(super) sync_folder: bool,
     pub(super) rename: bool,
+    /// The folder that nobody may write.
+    pub(super) locked: Option<&'static str>,
     /// No more than three bytes are written at a time.
     pub(super) short: bool,
 }
 
 /// The disk.
 #[derive(Clone, Default)]
-pub(super) struct Faulty(pub(super) Arc<Mutex<Faults>>);
+pub(super) struct Faulty {
+    pub(super) faults: Arc<Mutex<Faults>>,
+    /// The folders that were synced.
+    pub(super) synced: Arc<Mutex<BTreeSet<PathBuf>>>,
+}
 
 impl Faulty {
     fn check(&self, fails: impl Fn(&Faults) -> bool, kind: io::ErrorKind) -> io::Result<()> {
-        if fails(&self.0.lock()) { Err(kind.into()) } else { Ok(()) }
+        if fails(&self.faults.lock()) { Err(kind.into()) } else { Ok(()) }
     }
 
     fn writable(&self) -> io::Result<()> {
@@ -48,6 +55,8 @@ impl Disk for Faulty {
 
     fn lock(&self, file: &Path) -> io::Result<Option<Box<dyn Any + Send>>> {
         self.writable()?;
+        let within = |name: &str| file.parent().is_some_and(|it| it.ends_with(name));
+        self.check(|it| it.locked.is_some_and(within), io::ErrorKind::PermissionDenied)?;
         Files.lock(file)
     }
 
@@ -87,7 +96,9 @@ impl Disk for Faulty {
 
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
         self.check(|it| it.sync_folder, io::ErrorKind::Other)?;
-        Files.sync_folder(folder)
+        Files.sync_folder(folder)?;
+        self.synced.lock().insert(folder.into());
+        Ok(())
     }
 }
 
@@ -100,7 +111,7 @@ struct Open {
 impl Sink for Open {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.disk.writable()?;
-        let mut faults = self.disk.0.lock();
+        let mut faults = self.disk.faults.lock();
         let most = if faults.short { 3 } else { bytes.len() };
         let most = most.min(faults.room.unwrap_or(most)).min(bytes.len());
         if most == 0 {

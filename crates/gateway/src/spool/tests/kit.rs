@@ -2,12 +2,12 @@
 
 use std::{
     any::Any,
+    collections::BTreeSet,
     io,
     path::{Path, PathBuf},
     sync::mpsc::{Receiver, Sender},
 };
 
-use evenkeel_api::evidence::{Event, Jcs, Members};
 use tempfile::TempDir;
 
 use super::*;
@@ -50,6 +50,7 @@ pub(super) struct Kit {
     pub(super) folder: Arc<TempDir>,
     readers: Vec<&'static str>,
     pub(super) faults: Arc<Mutex<Faults>>,
+    pub(super) synced: Arc<Mutex<BTreeSet<PathBuf>>>,
     pub(super) shared: Arc<Shared>,
     pub(super) writer: Writer,
     now: Nanos,
@@ -59,10 +60,10 @@ pub(super) struct Kit {
 impl Kit {
     pub(super) fn new() -> Self {
         let (disk, folder) = (Faulty::default(), Arc::new(tempfile::tempdir().expect("a folder")));
-        let (faults, shared) = (disk.0.clone(), Arc::<Shared>::default());
+        let (faults, synced, shared) = (disk.faults.clone(), disk.synced.clone(), Arc::<Shared>::default());
         let home = Home { data_dir: folder.path().into(), readers: Arc::default() };
         let writer = Writer::new(home, Arc::new(disk), shared.clone());
-        Self { folder, readers: Vec::new(), faults, shared, writer, now: 0, decided: 0 }
+        Self { folder, readers: Vec::new(), faults, synced, shared, writer, now: 0, decided: 0 }
     }
 
     /// Writes where another one writes.
@@ -92,6 +93,13 @@ impl Kit {
         self.hand_on(Text(text.into()));
     }
 
+    /// Hands on something that happened.
+    pub(super) fn note(&self) {
+        let (at, data) = (Timestamp::UNIX_EPOCH, serde_json::json!({}));
+        let noted = Noted { at, kind: "config.applied", actor: "system:gateway".into(), data };
+        assert!(self.shared.queue.push(Entry::Event(noted)).is_ok());
+    }
+
     fn hand_on(&self, text: Text) -> bool {
         let pushed = self.shared.queue.push(Entry::Decision { of: Arc::new(text), whole: true });
         if let Err(why) = pushed {
@@ -113,14 +121,14 @@ impl Kit {
     }
 
     pub(super) fn finish(&mut self) {
-        self.shared.queue.end();
+        self.shared.queue.end(0);
         self.writer.finish(self.moment());
     }
 
     /// Stops the process where it stands, and starts another in the same folder.
     pub(super) fn stop(&mut self) {
         self.shared = Arc::default();
-        let disk = Arc::new(Faulty(self.faults.clone()));
+        let disk = Arc::new(Faulty { faults: self.faults.clone(), synced: self.synced.clone() });
         let home = Home { data_dir: self.folder.path().into(), readers: self.readers.as_slice().into() };
         self.writer = Writer::new(home, disk, self.shared.clone());
     }
@@ -143,6 +151,10 @@ impl Kit {
 
     pub(super) fn gaps(&self, instance: &str) -> Vec<Gap> {
         gaps(&self.instance(instance))
+    }
+
+    pub(super) fn events(&self, instance: &str) -> Vec<Event> {
+        events(&self.instance(instance))
     }
 
     pub(super) fn standing(&self) -> Standing {
@@ -174,15 +186,20 @@ pub(super) fn lines(instance: &Path, stream: Stream) -> Vec<(u64, String)> {
     lines
 }
 
-/// Returns the gaps that were declared, and holds the numbers of events against their places.
-pub(super) fn gaps(instance: &Path) -> Vec<Gap> {
-    let mut gaps = Vec::new();
-    for (n, line) in lines(instance, Stream::Events) {
+/// Returns what happened, and holds the numbers of events against their places.
+fn events(instance: &Path) -> Vec<Event> {
+    let event = |(n, line): (u64, String)| {
         let event: Event = serde_json::from_str(&line).expect("an event");
-        assert_eq!((event.n, event.kind.as_str()), (n, Gap::KIND));
-        gaps.push(serde_json::from_value(event.data).expect("a gap"));
-    }
-    gaps
+        assert_eq!(event.n, n);
+        event
+    };
+    lines(instance, Stream::Events).into_iter().map(event).collect()
+}
+
+/// Returns the gaps that were declared.
+pub(super) fn gaps(instance: &Path) -> Vec<Gap> {
+    let gaps = events(instance).into_iter().filter(|it| it.kind == Gap::KIND);
+    gaps.map(|it| serde_json::from_value(it.data).expect("a gap")).collect()
 }
 
 /// A disk whose first sync says that it begins, and waits until it may go on.
