@@ -278,8 +278,13 @@ impl Events {
         self.metrics.applied(revision, &applied.name, applied.at);
         self.shares.lock().keep(revision);
         if let Some(spool) = &self.spool {
-            spool.apply(applied.deployment.decisions);
+            let kept = applied.deployment.decisions;
+            // Whoever switches it on or off: that is the first line, or the last one.
+            if kept.is_some() {
+                spool.apply(kept);
+            }
             spool.event(kept::applied(applied));
+            spool.apply(kept);
         }
     }
 

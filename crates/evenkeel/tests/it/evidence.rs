@@ -211,6 +211,26 @@ fn f_160_a_reader_that_was_switched_off_is_waited_for_no_more() {
 }
 
 #[test]
+fn g_090_what_is_kept_ends_with_the_line_of_who_has_switched_it_off() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("e.yaml");
+    fs::write(&file, config("")).expect("written");
+    let serving = Serving::start(&file);
+    assert_eq!(chat(serving.data, "well", ""), Some(200));
+    fs::write(&file, config("decisions: off\n")).expect("written");
+    until("the new revision", || get(serving.admin, "/api/v1/standing")["evidence"].is_null().then_some(()));
+    assert_eq!(chat(serving.data, "well", ""), Some(200));
+    serving.signal("TERM");
+    assert_eq!(serving.ended(), Some(0));
+    let instance = folder.path().join("kept/instances/i1");
+    assert_eq!(unpacked(instance.join("decisions")).len(), 1);
+    let events = unpacked(instance.join("events"));
+    let applied: Vec<_> = events.iter().filter(|it| it["type"] == "config.applied").collect();
+    assert_eq!((applied.len(), events.last()), (2, applied.last().copied()), "{events:?}");
+    assert_ne!(applied[0]["data"]["digest"], applied[1]["data"]["digest"]);
+}
+
+#[test]
 fn f_160_a_folder_that_cannot_be_written_keeps_nobody_from_being_answered_and_off_keeps_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("e.yaml");
