@@ -227,6 +227,9 @@ async fn serving(deployment: Arc<Deployment>, read: Sources, change: Option<Chan
 /// Begins to keep the audit log, where the configuration has one.
 fn audited(deployment: &Deployment) -> Option<Audit> {
     let log = deployment.audit.as_ref()?;
+    if let Err(error) = audit::remember(&deployment.data_dir) {
+        tracing::warn!(target: "evenkeel::audit", %error, "the audit log cannot say how far it had read folders that are gone; lines that are numbered from 1 again are taken for those that it has");
+    }
     let key = log.key.as_ref().map(|it| Given(it.reveal().into()));
     let git = log.git.as_ref().map(|it| Repository {
         folder: it.folder.clone(),

@@ -30,7 +30,7 @@ const CHECKPOINT_EVERY: SignedDuration = SignedDuration::from_secs(10);
 const CHECKPOINT_ENTRIES: u64 = 256;
 
 /// Where the last lines are noted that entries were made of; a hint that spares reading the whole log at a start.
-const SOURCES: &str = "sources";
+pub(super) const SOURCES: &str = "sources";
 
 /// Why a log cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -379,7 +379,7 @@ fn note(sources: &mut BTreeMap<(String, String), u64>, it: &Source) {
 }
 
 /// Reads the hint of a start; none where it is not what was written.
-fn noted(hint: &[u8]) -> Option<(u64, BTreeMap<(String, String), u64>)> {
+pub(super) fn noted(hint: &[u8]) -> Option<(u64, BTreeMap<(String, String), u64>)> {
     let (json, hash) = str::from_utf8(hint).ok()?.split_once('\n')?;
     (hash.trim_end() == hex(&leaf(json.as_bytes()))).then_some(())?;
     let read: Value = serde_json::from_str(json).ok()?;

@@ -14,7 +14,7 @@ use std::{
 use evenkeel_api::evidence::{Cursor, Kept, Members, Stream, segments};
 use serde_json::{Value, json};
 
-use crate::process::{Serving, get, http, until};
+use crate::process::{Serving, evenkeel, get, http, until};
 
 /// A route that is well, and one whose primary nobody listens for.
 fn config(more: &str) -> String {
@@ -228,6 +228,30 @@ fn g_090_what_is_kept_ends_with_the_line_of_who_has_switched_it_off() {
     let applied: Vec<_> = events.iter().filter(|it| it["type"] == "config.applied").collect();
     assert_eq!((applied.len(), events.last()), (2, applied.last().copied()), "{events:?}");
     assert_ne!(applied[0]["data"]["digest"], applied[1]["data"]["digest"]);
+}
+
+#[test]
+fn g_090_where_the_spool_was_removed_and_the_audit_log_kept_every_line_is_still_entered_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("e.yaml");
+    fs::write(&file, config("")).expect("written");
+    let instances = folder.path().join("kept/instances");
+    for (before, count) in [(0, 3), (3, 2)] {
+        let serving = Serving::start(&file);
+        (0..count).for_each(|_| assert_eq!(chat(serving.data, "well", ""), Some(200)));
+        until("all of them", || (durable(&serving) == before + count).then_some(()));
+        serving.signal("TERM");
+        assert_eq!(serving.ended(), Some(0));
+        let found = lines(&instances.join("i1"), Stream::Decisions);
+        assert_eq!(found.iter().map(|it| it.0).collect::<Vec<_>>(), (before + 1..=before + count).collect::<Vec<_>>());
+        fs::remove_dir_all(&instances).expect("removed");
+    }
+    let log = folder.path().join("kept/audit").display().to_string();
+    let exported = evenkeel(&["audit", "export", "--log", &log, "--type", "decision.batch"]);
+    let exported = String::from_utf8(exported.stdout).expect("text");
+    let entries = exported.lines().filter_map(|it| serde_json::from_str::<Value>(it).ok());
+    let entered: u64 = entries.filter_map(|it| it["entry"]["data"]["count"].as_u64()).sum();
+    assert_eq!(entered, 5, "{exported}");
 }
 
 #[test]
