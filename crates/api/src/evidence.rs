@@ -8,8 +8,8 @@
 //! after the number of their first line in 20 digits; the one that is being written has `.open` behind its name.
 //!
 //! # Invariants
-//! - `SPO-1`: a line has the number of the first line of its file, and its place in it. The numbers of a stream begin at 1,
-//!   have no holes, and never come again.
+//! - `SPO-1`: a line has the number of the first line of its file, and its place in it. The numbers of a stream begin at 1
+//!   and never come again. They have no holes, but for those of damage: behind a file that was damaged or taken away.
 //! - `SPO-2`: a segment without `.open` never changes.
 //! - `SPO-3`: a segment is a series of gzip members, each of whole lines: what was written together is there together.
 //!

@@ -117,7 +117,8 @@ pub struct Gap {
     pub instance: String,
     /// The stream that they are missing in.
     pub stream: String,
-    /// The number of the line before which the first of them would have been: those that are missing have none.
+    /// The number of the line before which the first of them would have been, as what was never written has none; or its own, where
+    /// it was on disk and its file was taken away.
     pub from: u64,
     /// How many; none where nobody could count them.
     pub count: Option<u64>,
