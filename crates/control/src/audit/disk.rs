@@ -2,6 +2,7 @@
 //!
 //! # Invariants
 //! - `DISK-1`: what `put` has returned of is on disk, under its name, whole; before that the name holds what it held.
+//! - `DISK-2`: nothing is put into another folder than that in which the lock is held (DA-03).
 
 use std::{
     fs::{self, File},
@@ -26,23 +27,57 @@ pub(super) trait Disk: Send {
 
 /// A folder of the file system.
 #[derive(Debug)]
-pub(super) struct Folder(pub(super) PathBuf);
+pub(super) struct Folder {
+    path: PathBuf,
+    /// The lock that is held in it (AUD-1), as the system knows it.
+    lock: Option<(u64, u64)>,
+}
+
+impl Folder {
+    /// Uses a folder in which a lock is held.
+    pub(super) fn new(path: PathBuf, lock: Option<&File>) -> Self {
+        let lock = lock.and_then(|it| it.metadata().ok()).map(|it| identity(&it));
+        Self { path, lock }
+    }
+
+    /// Refuses another folder in its place: what is written there would be signed over entries that are elsewhere.
+    fn same(&self) -> io::Result<()> {
+        let Some(lock) = self.lock else { return Ok(()) };
+        match fs::metadata(self.path.join("lock")) {
+            Ok(it) if identity(&it) == lock => Ok(()),
+            Err(error) if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Err(error),
+            _ => {
+                let path = self.path.display();
+                Err(io::Error::other(format!(
+                    "{path} was moved away while it was written; move it back, or start again to begin another log"
+                )))
+            }
+        }
+    }
+}
+
+fn identity(it: &fs::Metadata) -> (u64, u64) {
+    use std::os::unix::fs::MetadataExt;
+
+    (it.dev(), it.ino())
+}
 
 impl Disk for Folder {
     fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
-        absent(fs::read(self.0.join(name)))
+        absent(fs::read(self.path.join(name)))
     }
 
     fn put(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        put(&self.0.join(name), bytes, 0o644)
+        self.same()?;
+        put(&self.path.join(name), bytes, 0o644)
     }
 
     fn remove(&mut self, name: &str) -> io::Result<()> {
-        absent(fs::remove_file(self.0.join(name))).map(drop)
+        absent(fs::remove_file(self.path.join(name))).map(drop)
     }
 
     fn list(&self, folder: &str) -> io::Result<Vec<String>> {
-        let Some(entries) = absent(fs::read_dir(self.0.join(folder)))? else { return Ok(Vec::new()) };
+        let Some(entries) = absent(fs::read_dir(self.path.join(folder)))? else { return Ok(Vec::new()) };
         let name = |it: io::Result<fs::DirEntry>| it.map(|it| it.file_name().to_string_lossy().into_owned());
         let mut names = entries.map(name).collect::<io::Result<Vec<_>>>()?;
         names.sort();

@@ -1,5 +1,7 @@
 //! Entry: what the log holds, one JSON object in canonical form each (`governance.md`, section 10).
 
+use std::borrow::Cow;
+
 use evenkeel_api::evidence::canonical;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -10,6 +12,9 @@ use super::tree::Hash;
 
 /// The most bytes of an entry. The format allows 65,535; what is larger is named by its digest.
 const MOST_BYTES: usize = 60 << 10;
+/// The most bytes of a type or an actor. Those that are written here are shorter; a name that somebody gave may have any length, and
+/// with it an entry that the format cannot hold would end the log.
+const LONGEST_NAME: usize = 256;
 
 /// What is to be entered: everything but the place in the log.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,20 +50,32 @@ impl Draft {
             return entry;
         }
         // Larger evidence stays where it is, in the spool, and the log holds its digest; so does what has no canonical form.
-        let data = canonical(&self.data).unwrap_or_else(|_| self.data.to_string().into_bytes());
-        let named = json!({"bytes": data.len(), "sha256": hex(&Sha256::digest(&data))});
-        self.written(seq, prev, named).expect("a digest has a canonical form")
+        self.written(seq, prev, named(&self.data)).expect("a digest has a canonical form")
     }
 
     fn written(&self, seq: u64, prev: &Hash, data: Value) -> Option<Vec<u8>> {
         let time = format!("{:.3}", self.time);
-        let mut entry =
-            json!({"v": 1, "seq": seq, "time": time, "type": self.kind, "actor": self.actor, "prev": hex(prev)});
+        let (kind, actor) = (short(&self.kind), short(&self.actor));
+        let mut entry = json!({"v": 1, "seq": seq, "time": time, "type": kind, "actor": actor, "prev": hex(prev)});
         entry["data"] = data;
         if let Some(source) = &self.source {
             entry["source"] = json!(source);
         }
         canonical(&entry).ok()
+    }
+}
+
+/// Names evidence by the digest of its canonical form.
+pub(super) fn named(data: &Value) -> Value {
+    let form = canonical(data).unwrap_or_else(|_| data.to_string().into_bytes());
+    json!({"bytes": form.len(), "sha256": hex(&Sha256::digest(&form))})
+}
+
+/// Returns the beginning of a name that is too long, with a mark that something was cut off.
+fn short(name: &str) -> Cow<'_, str> {
+    match name.len() > LONGEST_NAME {
+        true => format!("{}…", &name[..name.floor_char_boundary(LONGEST_NAME - 3)]).into(),
+        false => name.into(),
     }
 }
 

@@ -4,8 +4,9 @@
 //!
 //! # Invariants
 //! - `LOG-1`: entries are on disk before a checkpoint covers them, and so are all tiles of its tree.
-//! - `LOG-2`: what a checkpoint covers never changes: a folder whose entries do not give the root of its checkpoint is
-//!   refused, not repaired.
+//! - `LOG-2`: what a checkpoint covers is not gone on with where it has changed: entries and tiles that are written again, those of
+//!   the open tile, are held against its root first; where they are others the folder is refused, not repaired. Full tiles are
+//!   never written again; what has changed there finds `verify`.
 //! - `LOG-3`: what `append` has returned of is in the log after any crash; what it failed with is not, or whole.
 //!
 //! # How it is kept
@@ -22,7 +23,7 @@ use super::{
     disk::Disk,
     entry::{Draft, Source, hex},
     key::Signer,
-    tree::{Hash, Tree, WIDTH, leaf, name},
+    tree::{Hash, Tree, WIDTH, leaf, name, root},
 };
 
 /// How long entries wait for a checkpoint, and how many do. The numbers are governance.md's.
@@ -131,8 +132,7 @@ impl Log {
         self.unclean = true;
         for draft in drafts {
             let entry = draft.entry(tree.size(), &prev);
-            bundle.extend((entry.len() as u16).to_be_bytes());
-            bundle.extend(&entry);
+            bundle.extend(framed(&entry));
             prev = leaf(&entry);
             tree.push(prev);
             if tree.size().is_multiple_of(WIDTH) {
@@ -169,11 +169,27 @@ impl Log {
             return Ok(());
         }
         self.checkpoint(now)?;
+        // A hint: without it the next start reads more.
+        let _ = self.hint();
+        Ok(())
+    }
+
+    /// Shows that the disk still takes something, where nothing is to be entered: a log that could not be written would else not be
+    /// missed before something is.
+    ///
+    /// # Errors
+    /// The disk does not take it.
+    pub(super) fn prove(&mut self, now: Timestamp) -> Result<(), LogError> {
+        if self.size() != self.published {
+            return self.publish(now);
+        }
+        Ok(self.hint()?)
+    }
+
+    fn hint(&mut self) -> io::Result<()> {
         let noted = self.sources.iter().map(|((instance, stream), n)| json!([instance, stream, n]));
         let noted = json!({"size": self.size(), "sources": noted.collect::<Vec<_>>()}).to_string();
-        // A hint: without it the next start reads more.
-        let _ = self.disk.put(SOURCES, format!("{noted}\n{}\n", hex(&leaf(noted.as_bytes()))).as_bytes());
-        Ok(())
+        self.disk.put(SOURCES, format!("{noted}\n{}\n", hex(&leaf(noted.as_bytes()))).as_bytes())
     }
 
     fn checkpoint(&mut self, now: Timestamp) -> Result<(), LogError> {
@@ -237,15 +253,19 @@ impl Log {
         if self.tree.root() != kept {
             return Err(LogError::Damaged("its entries do not give the root of its checkpoint".into()));
         }
-        let bundle = self.bundle_of(size / WIDTH, size % WIDTH)?;
-        self.bundle = bundle.into_iter().flat_map(|it| framed(&it)).collect();
-        self.prev = match size.checked_sub(1) {
-            None => [0; 32],
-            Some(last) => {
-                let bundle = self.bundle_of(last / WIDTH, last % WIDTH + 1)?;
-                leaf(bundle.last().expect("a bundle of at least one entry"))
+        if let Some(last) = size.checked_sub(1) {
+            let (n, width) = (last / WIDTH, last % WIDTH + 1);
+            let bundle = self.bundle_of(n, width)?;
+            let leaves: Vec<Hash> = bundle.iter().map(|it| leaf(it)).collect();
+            if !self.covers(size, &leaves)? {
+                let name = name(None, n, width);
+                return Err(LogError::Damaged(format!("the entries of {name} are not those of its checkpoint")));
             }
-        };
+            self.prev = leaves[leaves.len() - 1];
+            if width < WIDTH {
+                self.bundle = bundle.iter().flat_map(|it| framed(it)).collect();
+            }
+        }
         (self.published, self.told) = (size, checkpoint.into());
         for tile in self.tree.tiles() {
             let name = name(Some(tile.level), tile.n, tile.hashes.len() as u64);
@@ -255,6 +275,23 @@ impl Log {
         }
         self.tree.written();
         Ok(())
+    }
+
+    /// Says whether the last leaves, those of one tile, are those of the tree, whose tiles may have given its root without them.
+    fn covers(&self, size: u64, leaves: &[Hash]) -> io::Result<bool> {
+        if !size.is_multiple_of(WIDTH) {
+            return Ok(self.tree.open(0) == leaves);
+        }
+        // The last hash of the lowest open tile is over all full tiles below it that end here, each the last hash of the one above.
+        let lowest = (1..).find(|level| !(size >> (8 * level)).is_multiple_of(WIDTH)).expect("a size that is not 0");
+        let mut above = self.tree.open(lowest as usize).last().copied();
+        for level in (1..lowest).rev() {
+            let tile =
+                self.disk.read(&name(Some(level), (size >> (8 * level)) / WIDTH - 1, WIDTH))?.unwrap_or_default();
+            let (hashes, _) = tile.as_chunks::<32>();
+            above = hashes.last().copied().filter(|_| above == Some(root(hashes)));
+        }
+        Ok(above == Some(root(leaves)))
     }
 
     /// Reads the open tiles of a tree; none where one is not there.
@@ -363,7 +400,8 @@ fn entries(mut bundle: &[u8]) -> Option<Vec<Vec<u8>>> {
 }
 
 fn framed(entry: &[u8]) -> Vec<u8> {
-    [&(entry.len() as u16).to_be_bytes(), entry].concat()
+    let length = u16::try_from(entry.len()).expect("an entry is shortened before it is that long");
+    [&length.to_be_bytes(), entry].concat()
 }
 
 /// Returns which lines an entry was made of.

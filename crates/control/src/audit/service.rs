@@ -266,7 +266,7 @@ impl Shared {
             None => Signer::of_folder(&folder, origin)?,
         };
         let public = format!("{}\n", signer.vkey());
-        let log = Log::open((self.clock)(), Box::new(Folder(folder.clone())), signer)?;
+        let log = Log::open((self.clock)(), Box::new(Folder::new(folder.clone(), Some(&lock))), signer)?;
         if std::fs::read(folder.join("key.pub")).ok().as_deref() != Some(public.as_bytes()) {
             disk::put(&folder.join("key.pub"), public.as_bytes(), 0o644)?;
         }

@@ -58,6 +58,11 @@ impl Tree {
         self.size
     }
 
+    /// Returns the hashes of the open tile of a level.
+    pub(super) fn open(&self, level: usize) -> &[Hash] {
+        self.open.get(level).map_or(&[], Vec::as_slice)
+    }
+
     /// Adds a leaf.
     pub(super) fn push(&mut self, leaf: Hash) {
         self.size += 1;

@@ -218,6 +218,14 @@ fn log_2_what_a_checkpoint_covers_is_never_written_anew() {
         it.put("tile/entries/000.p/9", &bundle).expect("written");
     });
     assert!(said.contains("root of its checkpoint"), "{said}");
+    // Its tile gives the root as it did: the entries that are gone on with are others all the same.
+    let said = refused(&|it| {
+        let mut bundle = it.files()["tile/entries/000.p/9"].clone();
+        let last = bundle.len() - 9;
+        bundle[last] ^= 1;
+        it.put("tile/entries/000.p/9", &bundle).expect("written");
+    });
+    assert!(said.contains("the entries of tile/entries/000.p/9 are not those of its checkpoint"), "{said}");
     let said = refused(&|it| {
         let checkpoint = String::from_utf8(it.files()["checkpoint"].clone()).expect("text").replace("\n9\n", "\n8\n");
         it.put("checkpoint", checkpoint.as_bytes()).expect("written");
@@ -229,6 +237,58 @@ fn log_2_what_a_checkpoint_covers_is_never_written_anew() {
         Some("example.com/audit"),
     );
     assert!(Log::open(at(0), Box::new(disk.mended()), other.expect("a key")).is_err(), "another key");
+}
+
+#[test]
+fn log_2_the_last_entry_of_full_tiles_is_held_against_the_tiles_above_it() {
+    for size in [256, 512] {
+        let disk = Memory::default();
+        let mut log = open(&disk).expect("a log");
+        (0..size / 256).for_each(|it| log.append(&vec![draft(it); 256]).expect("entered"));
+        log.publish(at(10)).expect("published");
+        assert_eq!(open(&disk).expect("a log").prev, log.prev);
+        let mut other = disk.mended();
+        let name = name(None, size / 256 - 1, WIDTH);
+        let mut bundle = other.files()[&name].clone();
+        bundle[99] ^= 1;
+        other.put(&name, &bundle).expect("written");
+        let said = open(&other).err().map(|it| it.to_string());
+        assert!(said.is_some_and(|it| it.contains("are not those of its checkpoint")), "{size}");
+    }
+    // Where the tile above is full, too, the one above that says what it holds.
+    let mut log = open(&Memory::default()).expect("a log");
+    (0..65_536).for_each(|_| log.tree.push([7; 32]));
+    let leaves = [[7; 32]; 256];
+    assert!(!log.covers(65_536, &leaves).expect("read"), "the tile between is gone");
+    let tiles: Vec<_> = log.tree.tiles().filter(|it| it.level == 1).collect();
+    log.disk.put("tile/1/000", tiles[0].hashes.as_flattened()).expect("written");
+    assert!(log.covers(65_536, &leaves).expect("read"));
+    assert!(!log.covers(65_536, &[[8; 32]; 256]).expect("read"));
+    log.disk.put("tile/1/000", &[7; 256 * 32]).expect("written");
+    assert!(!log.covers(65_536, &leaves).expect("read"), "the tile between is another");
+}
+
+#[test]
+fn no_name_makes_an_entry_longer_than_the_format_holds() {
+    let disk = Memory::default();
+    let mut log = open(&disk).expect("a log");
+    // Of two bytes and more each, and written as six in JSON.
+    for name in ["x".repeat(70_000), "é".repeat(40_000), "\u{1}".repeat(40_000)] {
+        log.append(&[Draft { kind: name.clone(), actor: name, ..draft(0) }]).expect("entered");
+    }
+    log.append(&[Draft { actor: "user:".to_owned() + &"a".repeat(251), ..draft(1) }]).expect("entered");
+    log.publish(at(10)).expect("published");
+    let written = taken(&disk, "tile/entries/000.p/4");
+    let entry = |at: usize| serde_json::from_slice::<Value>(&written[at]).expect("JSON");
+    let cut = |at: usize| entry(at)["actor"].as_str().map(|it| (it.len() <= 256, it.ends_with('…')));
+    assert_eq!(
+        [cut(0), cut(1), cut(2), cut(3)],
+        [Some((true, true)), Some((true, true)), Some((true, true)), Some((true, false))]
+    );
+    assert_eq!(open(&disk).expect("it is gone on with").size(), 4);
+    let folder = tempfile::tempdir().expect("a folder");
+    disk.unload(folder.path());
+    assert_eq!(failed(folder.path()), None);
 }
 
 #[test]
