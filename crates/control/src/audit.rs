@@ -1,7 +1,7 @@
 //! The tamper-evident log of what was decided and done (`governance.md`, section 10).
 //!
 //! `log` writes it, `sequence` reads the spools that it is made of, `service` runs both. Whoever doubts it reads `verify`, which
-//! shares none of their code but the reading and writing of base64.
+//! shares none of their code but base64, and the canonical form of JSON (`evidence::canonical`).
 
 mod anchor;
 mod base64;
@@ -24,7 +24,7 @@ pub use entry::{Draft, Source};
 pub use key::{KeyError, Signer};
 pub use log::LogError;
 pub use note::note;
-pub use prove::{ProveError, Proved, Wanted, export, prove};
+pub use prove::{Exported, ProveError, Proved, Wanted, export, prove};
 pub use remember::remember;
 pub use sequence::READER;
 pub use service::{AppendError, Audit, Given, Settings, State};

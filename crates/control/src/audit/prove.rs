@@ -2,14 +2,14 @@
 //!
 //! It reads files alone, with the readers of `verify`, and believes them: whether a proof holds says who checks it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use evenkeel_api::evidence::canonical;
 use serde_json::{Value, json};
 
 use super::{
     base64,
-    verify::{Bundles, Checkpoint, Hash, ReadError, leaf, lines, node, read},
+    verify::{Bundles, Checkpoint, Hash, ReadError, WIDTH, leaf, lines, node, read},
 };
 
 /// Types that are left out of what Article 12 of the AI Act is about: they are of the log itself.
@@ -52,48 +52,74 @@ pub struct Wanted {
 ///
 /// # Errors
 /// A file cannot be read, or the log is not whole.
+///
+/// # Cost
+/// It reads back from the newest segment to the one with the decision, then the whole log once; memory for two hashes of each entry.
 pub fn prove(log: &Path, decision: &str) -> Result<Option<Proved>, ProveError> {
     let taken = Taken::read(log)?;
     let instances = log.parent().unwrap_or(Path::new("")).join("instances");
-    for (seq, entry) in taken.entries.iter().enumerate().rev() {
-        let Some(name) = batch(entry) else { continue };
-        let Some(bytes) = read(&instances.join(&name))? else { continue };
-        let lines = lines(&bytes).ok_or_else(|| taken.broken(format!("{name} cannot be unpacked")))?;
-        let Some(index) = lines.iter().position(|it| id(it, decision)) else { continue };
-        let inner = Subtrees::over(lines.iter().map(|it| leaf(it)).collect()).path(index);
-        let extra = json!({
-            "v": 1,
-            "entry": base64::encode(entry),
-            "index": index,
-            "count": lines.len(),
-            "path": inner.iter().map(|it| base64::encode(it)).collect::<Vec<_>>(),
-        });
-        let extra = canonical(&extra).map_err(|error| taken.broken(error.to_string()))?;
-        let outer: String = taken.tree().path(seq).iter().map(|it| base64::encode(it) + "\n").collect();
-        let head = format!("c2sp.org/tlog-proof@v1\nextra {}\nindex {seq}\n{outer}", base64::encode(&extra));
-        return Ok(Some(Proved { proof: format!("{head}\n{}", taken.checkpoint), record: lines[index].clone() }));
+    for n in (0..taken.size.div_ceil(WIDTH)).rev() {
+        for (seq, entry) in taken.bundle(n)?.iter().rev() {
+            let Some(name) = batch(entry) else { continue };
+            let Some(bytes) = read(&instances.join(&name))? else { continue };
+            let lines = lines(&bytes).ok_or_else(|| taken.broken(format!("{name} cannot be unpacked")))?;
+            if let Some(index) = lines.iter().position(|it| id(it, decision)) {
+                return taken.proof((*seq, entry), &lines, index).map(Some);
+            }
+        }
     }
     Ok(None)
 }
 
-/// Returns the entries that are asked for, each with its proof, and the checkpoint that they are proved by as the last.
+/// Finds the entries that are asked for.
 ///
 /// # Errors
 /// A file cannot be read, or the log is not whole.
-pub fn export(log: &Path, wanted: &Wanted) -> Result<Vec<Value>, ProveError> {
+///
+/// # Cost
+/// It reads the log once, and once more as they are printed; memory for two hashes of each entry.
+pub fn export(log: &Path, wanted: &Wanted) -> Result<Exported, ProveError> {
     let taken = Taken::read(log)?;
-    let tree = taken.tree();
-    let mut told = Vec::new();
-    for (seq, bytes) in taken.entries.iter().enumerate() {
-        let entry: Value =
-            serde_json::from_slice(bytes).map_err(|_| taken.broken(format!("entry {seq} is no JSON")))?;
-        if wanted.takes(&entry) {
-            let path: Vec<_> = tree.path(seq).iter().map(|it| base64::encode(it)).collect();
-            told.push(json!({"entry": entry, "index": seq, "path": path}));
+    let (mut leaves, mut entries) = (Vec::new(), 0);
+    for n in 0..taken.size.div_ceil(WIDTH) {
+        for (seq, bytes) in taken.bundle(n)? {
+            leaves.push(leaf(&bytes));
+            entries += u64::from(wanted.takes(&taken.parsed(seq, &bytes)?));
         }
     }
-    told.push(json!({"checkpoint": taken.checkpoint}));
-    Ok(told)
+    Ok(Exported { entries, tree: Subtrees::over(leaves), wanted: wanted.clone(), taken })
+}
+
+/// Entries that were asked for.
+pub struct Exported {
+    /// How many there are.
+    pub entries: u64,
+    taken: Taken,
+    tree: Subtrees,
+    wanted: Wanted,
+}
+
+impl Exported {
+    /// Returns each entry with its proof, and the checkpoint that they are proved by as the last.
+    ///
+    /// # Errors
+    /// A file cannot be read any more.
+    pub fn lines(&self) -> impl Iterator<Item = Result<Value, ProveError>> {
+        let bundles = (0..self.taken.size.div_ceil(WIDTH)).flat_map(|n| {
+            let (read, broken) = match self.taken.bundle(n) {
+                Ok(read) => (read, None),
+                Err(error) => (Vec::new(), Some(Err(error))),
+            };
+            read.into_iter().filter_map(|(seq, bytes)| self.line(seq, &bytes).transpose()).chain(broken)
+        });
+        bundles.chain(std::iter::once_with(|| Ok(json!({"checkpoint": self.taken.checkpoint}))))
+    }
+
+    fn line(&self, seq: u64, bytes: &[u8]) -> Result<Option<Value>, ProveError> {
+        let entry = self.taken.parsed(seq, bytes)?;
+        let path = || self.tree.path(seq as usize).iter().map(|it| base64::encode(it)).collect::<Vec<_>>();
+        Ok(self.wanted.takes(&entry).then(|| json!({"path": path(), "entry": entry, "index": seq})))
+    }
 }
 
 impl Wanted {
@@ -112,11 +138,11 @@ impl Wanted {
     }
 }
 
-/// The entries that a checkpoint covers.
+/// A log, as far as its checkpoint covers it.
 struct Taken {
-    log: String,
+    log: PathBuf,
     checkpoint: String,
-    entries: Vec<Vec<u8>>,
+    size: u64,
 }
 
 impl Taken {
@@ -124,19 +150,43 @@ impl Taken {
         let broken = |why: String| ProveError::Broken(log.display().to_string(), why);
         let checkpoint = read(&log.join("checkpoint"))?.ok_or_else(|| broken("it has no checkpoint".into()))?;
         let size = Checkpoint::read(&checkpoint).map_err(|why| broken(format!("of its checkpoint, {why}")))?.size;
-        let mut entries = Vec::new();
-        for bundle in Bundles::new(log, size) {
-            entries.extend(bundle?.1.map_err(broken)?);
-        }
-        Ok(Self { log: log.display().to_string(), checkpoint: String::from_utf8_lossy(&checkpoint).into(), entries })
+        Ok(Self { log: log.into(), checkpoint: String::from_utf8_lossy(&checkpoint).into(), size })
     }
 
-    fn tree(&self) -> Subtrees {
-        Subtrees::over(self.entries.iter().map(|it| leaf(it)).collect())
+    /// Reads the entries of a bundle, with their numbers.
+    fn bundle(&self, n: u64) -> Result<Vec<(u64, Vec<u8>)>, ProveError> {
+        let Some(bundle) = Bundles::new(&self.log, self.size).at(n).next() else { return Ok(Vec::new()) };
+        let entries = bundle?.1.map_err(|why| self.broken(why))?;
+        Ok((n * WIDTH..).zip(entries).collect())
+    }
+
+    fn parsed(&self, seq: u64, entry: &[u8]) -> Result<Value, ProveError> {
+        serde_json::from_slice(entry).map_err(|_| self.broken(format!("entry {seq} is no JSON")))
+    }
+
+    /// Writes the proof of a line of the segment of an entry.
+    fn proof(&self, (seq, entry): (u64, &[u8]), lines: &[Vec<u8>], index: usize) -> Result<Proved, ProveError> {
+        let inner = Subtrees::over(lines.iter().map(|it| leaf(it)).collect()).path(index);
+        let extra = json!({
+            "v": 1,
+            "entry": base64::encode(entry),
+            "index": index,
+            "count": lines.len(),
+            "path": inner.iter().map(|it| base64::encode(it)).collect::<Vec<_>>(),
+        });
+        let extra = canonical(&extra).map_err(|error| self.broken(error.to_string()))?;
+        let mut leaves = Vec::new();
+        for n in 0..self.size.div_ceil(WIDTH) {
+            leaves.extend(self.bundle(n)?.iter().map(|(_, it)| leaf(it)));
+        }
+        let outer = Subtrees::over(leaves).path(seq as usize);
+        let outer: String = outer.iter().map(|it| base64::encode(it) + "\n").collect();
+        let head = format!("c2sp.org/tlog-proof@v1\nextra {}\nindex {seq}\n{outer}", base64::encode(&extra));
+        Ok(Proved { proof: format!("{head}\n{}", self.checkpoint), record: lines[index].clone() })
     }
 
     fn broken(&self, why: String) -> ProveError {
-        ProveError::Broken(self.log.clone(), why)
+        ProveError::Broken(self.log.display().to_string(), why)
     }
 }
 

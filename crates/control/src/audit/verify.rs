@@ -2,7 +2,7 @@
 //!
 //! It is written to be read in one sitting by somebody who trusts nothing else here: it shares no storage code with the writer,
 //! asks no service, and believes nothing before the signature over it holds. What it needs besides is SHA-256, Ed25519,
-//! gzip, JSON and base64.
+//! gzip, JSON, its canonical form (`evidence::canonical`) and base64, the last two as the writer has them.
 //!
 //! # Source
 //! C2SP `tlog-tiles`, `tlog-checkpoint`, `signed-note`, `tlog-cosignature` (version 1, Ed25519), `tlog-policy` and `tlog-proof`, as of
@@ -21,10 +21,10 @@ pub use files::{Bundles, ReadError};
 pub use log::{Asked, verify};
 pub use note::{Checkpoint, NotAKey, Vkey};
 pub use policy::{Policy, PolicyError};
-pub use proof::{Proof, check};
+pub use proof::{Proof, check, record};
 pub use report::{Check, Found, Report};
 
-pub(super) use files::read;
+pub(super) use files::{WIDTH, read};
 pub(super) use hash::{Hash, leaf, node};
 pub(super) use segments::lines;
 

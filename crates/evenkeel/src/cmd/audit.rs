@@ -12,12 +12,12 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 use evenkeel_control::audit::{
     Wanted, export, note, prove,
-    verify::{Asked, Check as Of, Found, Proof, Report, check, verify},
+    verify::{Asked, Check as Of, Found, Proof, Report, check, record as record_of, verify},
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use self::files::{key, policy, read};
+use self::files::{key, length, policy, read};
 use crate::output;
 
 /// Verifies, proves and exports the tamper-evident log. All of it works offline, from files alone.
@@ -82,6 +82,10 @@ struct Verify {
     /// An older checkpoint of the log that was kept elsewhere: the log must be its continuation.
     #[arg(long, value_name = "CHECKPOINT")]
     since: Option<PathBuf>,
+    /// How long segments of decisions are kept, as `decisions.keep` of the configuration says: one that is younger, or the last one of an
+    /// instance, has to be there.
+    #[arg(long, value_name = "DURATION", default_value = "183d", value_parser = length)]
+    keep: SignedDuration,
 }
 
 #[derive(Debug, Args)]
@@ -157,7 +161,8 @@ impl Verify {
         let since =
             self.since.as_deref().map(|file| anyhow::Ok((read(file)?, file.display().to_string()))).transpose()?;
         let since = since.as_ref().map(|(bytes, name)| (bytes.as_slice(), name.as_str()));
-        let asked = Asked { log: self.place.there()?, key: &key, policy: policy.as_ref(), since };
+        let kept_from = Timestamp::now().checked_sub(self.keep).unwrap_or(Timestamp::MIN);
+        let asked = Asked { log: self.place.there()?, key: &key, policy: policy.as_ref(), since, kept_from };
         self.trust.tell(&verify(&asked).context("cannot verify the log")?)
     }
 }
@@ -205,8 +210,9 @@ impl Check {
     fn run(self) -> anyhow::Result<ExitCode> {
         let (key, policy) = (key(&self.trust.key)?, self.trust.policy.as_deref().map(policy).transpose()?);
         let record = read(&self.record)?;
-        let record: Value = serde_json::from_slice(&record)
-            .with_context(|| format!("cannot read {}: it is not one object in JSON", self.record.display()))?;
+        let record = record_of(&record).with_context(|| {
+            format!("cannot read {}: it is not one object in JSON, with each key once", self.record.display())
+        })?;
         let (file, mut text) = (self.proof.display(), String::new());
         read(&self.proof)?.as_slice().read_to_string(&mut text).with_context(|| format!("cannot read {file}"))?;
         let report = match Proof::read(&text) {
@@ -227,10 +233,10 @@ impl Export {
         let wanted =
             Wanted { from: written(self.from), to: written(self.to), kinds: self.kinds, article12: self.article12 };
         let told = export(log, &wanted).map_err(|error| anyhow::anyhow!("cannot {error}"))?;
-        self::noted(log, &wanted, told.len() - 1)?;
-        let printed = told.iter().try_for_each(output::line);
-        output::whoever_reads(printed)?;
-        output::note(match told.len() - 1 {
+        self::noted(log, &wanted, told.entries)?;
+        let mut lines = told.lines().map(|it| it.map_err(|error| anyhow::anyhow!("cannot {error}")));
+        output::whoever_reads(lines.try_for_each(|it| output::line(it?)))?;
+        output::note(match told.entries {
             1 => "1 entry".into(),
             entries => format!("{entries} entries"),
         });
@@ -239,7 +245,7 @@ impl Export {
 }
 
 /// Notes the export where the log is written (G-093). A copy of the log alone has no spool beside it, and nobody who would enter it.
-fn noted(log: &Path, wanted: &Wanted, entries: usize) -> anyhow::Result<()> {
+fn noted(log: &Path, wanted: &Wanted, entries: u64) -> anyhow::Result<()> {
     let data_dir = log.parent().unwrap_or(Path::new(""));
     if !data_dir.join("instances").is_dir() {
         output::note(

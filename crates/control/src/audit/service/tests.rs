@@ -88,7 +88,7 @@ fn a_service_on_its_thread_ends_with_a_checkpoint_of_all() {
     let log = audit.folder();
     let public = fs::read_to_string(log.join("key.pub")).expect("its key is told");
     let key = crate::audit::verify::Vkey::read(&public).expect("a key");
-    let asked = crate::audit::verify::Asked { log: &log, key: &key, policy: None, since: None };
+    let asked = crate::audit::verify::Asked { log: &log, key: &key, policy: None, since: None, kept_from: at(0) };
     let report = crate::audit::verify::verify(&asked).expect("read");
     assert_eq!(report.failed(), None);
     assert!(report.to_string().contains("2 of 2 segments, 2 decisions"), "{report}");

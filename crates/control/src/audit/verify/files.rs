@@ -7,7 +7,7 @@ use std::{
 };
 
 /// The width of a tile.
-pub(super) const WIDTH: u64 = 256;
+pub(crate) const WIDTH: u64 = 256;
 
 /// What could not be read: no verdict of a log.
 #[derive(Debug, thiserror::Error)]
@@ -66,24 +66,36 @@ impl Name {
 
 /// Lists all files below a folder of the log, by their names, sorted; without those that were never finished.
 pub(super) fn below(log: &Path, folder: &str) -> Result<Vec<String>, ReadError> {
-    let path = log.join(folder);
-    let fault = |source| ReadError { path: path.clone(), source };
-    let entries = match fs::read_dir(&path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.map_err(fault)?,
-    };
     let mut names = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(fault)?;
-        let name = format!("{folder}/{}", entry.file_name().to_string_lossy());
-        match entry.file_type().map_err(fault)?.is_dir() {
+    for (name, is_folder) in within(log, folder)? {
+        match is_folder {
             true => names.extend(below(log, &name)?),
-            false if name.ends_with(".tmp") => {}
             false => names.push(name),
         }
     }
     names.sort();
     Ok(names)
+}
+
+/// Lists what is in a folder of the log, and whether it is a folder itself; nothing where there is no such folder, and nothing that was
+/// never finished.
+pub(super) fn within(log: &Path, folder: &str) -> Result<Vec<(String, bool)>, ReadError> {
+    let path = log.join(folder);
+    let fault = |source| ReadError { path: path.clone(), source };
+    let entries = match fs::read_dir(&path) {
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(Vec::new()),
+        entries => entries.map_err(fault)?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(fault)?;
+        let (name, is_folder) = (entry.file_name(), entry.file_type().map_err(fault)?.is_dir());
+        let name = format!("{folder}/{}", name.to_string_lossy());
+        if is_folder || !name.ends_with(".tmp") {
+            found.push((name, is_folder));
+        }
+    }
+    Ok(found)
 }
 
 /// Takes a bundle apart; none where it is cut.
@@ -109,6 +121,11 @@ impl<'a> Bundles<'a> {
     /// Reads the entries of a log of which `size` are asked.
     pub fn new(log: &'a Path, size: u64) -> Self {
         Self { log, size, next: 0 }
+    }
+
+    /// Goes on with the bundle of a place.
+    pub(crate) fn at(self, next: u64) -> Self {
+        Self { next, ..self }
     }
 }
 

@@ -14,17 +14,35 @@ pub(crate) fn node(left: &Hash, right: &Hash) -> Hash {
     Sha256::new().chain_update([1]).chain_update(left).chain_update(right).finalize().into()
 }
 
-/// Returns the root over leaves: equal neighbours are joined as they come, what is left at the end from the right.
-pub(crate) fn root(leaves: &[Hash]) -> Hash {
-    let mut joined: Vec<Hash> = Vec::new();
-    for (at, leaf) in leaves.iter().enumerate() {
-        let mut hash = *leaf;
-        for _ in 0..at.trailing_ones() {
-            hash = node(&joined.pop().expect("as many halves as ones"), &hash);
+/// A tree that grows leaf by leaf, of which the root alone is asked: equal neighbours are joined as they come.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Growing {
+    joined: Vec<Hash>,
+    size: u64,
+}
+
+impl Growing {
+    pub(super) fn push(&mut self, leaf: Hash) {
+        let mut hash = leaf;
+        for _ in 0..self.size.trailing_ones() {
+            hash = node(&self.joined.pop().expect("as many halves as ones"), &hash);
         }
-        joined.push(hash);
+        self.joined.push(hash);
+        self.size += 1;
     }
-    joined.into_iter().rev().reduce(|right, left| node(&left, &right)).unwrap_or_else(|| Sha256::digest([]).into())
+
+    /// Returns the root: what is left is joined from the right.
+    pub(super) fn root(&self) -> Hash {
+        let joined = self.joined.iter().rev().copied().reduce(|right, left| node(&left, &right));
+        joined.unwrap_or_else(|| Sha256::digest([]).into())
+    }
+}
+
+/// Returns the root over leaves.
+pub(crate) fn root(leaves: &[Hash]) -> Hash {
+    let mut tree = Growing::default();
+    leaves.iter().for_each(|it| tree.push(*it));
+    tree.root()
 }
 
 /// Returns the root that a leaf and its proof come to; none where the proof has another length than such a tree asks.

@@ -5,13 +5,17 @@
 //! unseen until a checkpoint covers it, ten seconds at most. And a log that was cut back to an older checkpoint of its own is
 //! whole: only who has a later one (`since`), or a witness, sees that.
 
-use std::path::Path;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
-    files::{Bundles, Name, ReadError, WIDTH, below, entries, read},
-    hash::{Hash, hex, leaf, root},
+    files::{Bundles, Name, ReadError, WIDTH, below, entries, read, within},
+    hash::{Growing, Hash, hex, leaf, root},
     note::{Checkpoint, Signed, Vkey},
     policy::Policy,
     report::{Check, Report},
@@ -30,12 +34,17 @@ pub struct Asked<'a> {
     pub policy: Option<&'a Policy>,
     /// An older checkpoint of the log, and what it is called in words.
     pub since: Option<(&'a [u8], &'a str)>,
+    /// From when on decisions are kept: a segment of later ones is there.
+    pub kept_from: Timestamp,
 }
 
 /// Verifies a log from its files.
 ///
 /// # Errors
 /// A file cannot be read for another reason than that it is not there.
+///
+/// # Cost
+/// One pass over everything; memory for the hash of each 256 entries, and for the number of each segment of decisions.
 pub fn verify(asked: &Asked<'_>) -> Result<Report, ReadError> {
     let mut report = Report::default();
     let checkpoint = read(&asked.log.join("checkpoint"))?;
@@ -49,21 +58,25 @@ pub fn verify(asked: &Asked<'_>) -> Result<Report, ReadError> {
         rest.into_iter().for_each(|it| report.skip(it, "rests on the signature"));
         return Ok(report);
     };
-    let mut told = Told::default();
-    match told.chain(asked.log, checkpoint.size)? {
+    let since = asked.since.map(|(bytes, named)| (signed(named, Some(bytes), asked.key, None), named));
+    let older = since.as_ref().and_then(|(older, _)| older.as_ref().ok()).map_or(0, |it| it.size);
+    let mut told = Told::begin(asked, checkpoint.size, older)?;
+    match told.chain()? {
         Err(broken) => {
             report.add(Check::Chain, Err(broken));
             let rest = [Check::Tree, Check::Consistency, Check::Decisions];
             rest.into_iter().for_each(|it| report.skip(it, "rests on the chain"));
         }
         Ok(()) => {
-            report.add(Check::Chain, Ok(told.words(checkpoint.size)));
-            report.add(Check::Tree, told.tree(asked.log, &checkpoint)?);
-            match asked.since {
+            report.add(Check::Chain, Ok(told.words()));
+            report.add(Check::Tree, told.tree(&checkpoint)?);
+            match since {
                 None => report.skip(Check::Consistency, "no older checkpoint was given"),
-                Some(since) => report.add(Check::Consistency, told.since(since, asked, &checkpoint)),
+                Some((older, named)) => {
+                    report.add(Check::Consistency, older.and_then(|it| told.since(&it, named, checkpoint.size)));
+                }
             }
-            told.segments.judge(asked.log, &mut report)?;
+            told.segments.judge(&mut report)?;
         }
     }
     match asked.policy {
@@ -106,55 +119,135 @@ pub(super) fn witnessed(policy: &Policy, checkpoint: &Checkpoint) -> Result<Stri
     }
 }
 
-/// What the entries tell.
-#[derive(Default)]
-struct Told {
-    /// The hashes of all entries, those behind the checkpoint, too.
-    leaves: Vec<Hash>,
-    /// Entries behind the checkpoint.
-    behind: u64,
+/// What the entries tell, tile by tile.
+struct Told<'a> {
+    log: &'a Path,
+    /// The entries that the checkpoint covers.
+    size: u64,
+    /// The tiles and bundles that were there when it began; what is written or removed meanwhile is no fault.
+    there: BTreeSet<Name>,
+    /// A file among them that is none.
+    foreign: Option<String>,
+    /// Entries that were followed, and the hash of the last of them.
+    seq: u64,
+    prev: Hash,
+    /// The hashes of the entries of the tile that is followed.
+    open: Vec<Hash>,
+    /// By level from the first on: the roots of the full tiles below.
+    above: Vec<Vec<Hash>>,
+    tree: Growing,
+    /// The roots at the sizes that are asked for.
+    roots: BTreeMap<u64, Hash>,
+    /// The first tile that is not that of its entries.
+    wrong: Option<String>,
     /// Declared gaps, and the lines that they count.
     gaps: (u64, u64),
     segments: Segments,
 }
 
-impl Told {
+impl<'a> Told<'a> {
+    fn begin(asked: &Asked<'a>, size: u64, older: u64) -> Result<Self, ReadError> {
+        let mut it = Self {
+            log: asked.log,
+            size,
+            there: BTreeSet::new(),
+            foreign: None,
+            seq: 0,
+            prev: [0; 32],
+            open: Vec::new(),
+            above: Vec::new(),
+            tree: Growing::default(),
+            roots: BTreeMap::from([size, older].map(|it| (it, root(&[])))),
+            wrong: None,
+            gaps: (0, 0),
+            segments: Segments::beside(asked.log, asked.kept_from),
+        };
+        for name in below(asked.log, "tile")? {
+            match Name::read(&name) {
+                Some(name) => drop(it.there.insert(name)),
+                None => it.foreign = it.foreign.or(Some(name)),
+            }
+        }
+        Ok(it)
+    }
+
     /// Follows the chain of entries to the checkpoint, and behind it as far as it goes.
-    fn chain(&mut self, log: &Path, size: u64) -> Result<Result<(), String>, ReadError> {
-        for bundle in Bundles::new(log, size) {
-            let (name, entries) = bundle?;
-            let followed = entries.and_then(|it| it.iter().try_for_each(|entry| self.follow(entry, &name)));
+    fn chain(&mut self) -> Result<Result<(), String>, ReadError> {
+        for bundle in Bundles::new(self.log, self.size) {
+            let followed = match bundle? {
+                (name, Ok(entries)) => self.bundle(&entries, &name)?,
+                (_, Err(broken)) => Err(broken),
+            };
             if followed.is_err() {
                 return Ok(followed);
             }
         }
-        let (n, width) = (size / WIDTH, size % WIDTH);
-        let wider = |name: &String| Name::read(name).filter(|it| it.n == n && it.width > width);
-        let found = below(log, "tile/entries")?.into_iter().filter_map(|it| wider(&it)).max_by_key(|it| it.width);
-        let Some(name) = found.map(Name::written) else { return Ok(Ok(())) };
-        let bytes = read(&log.join(&name))?.unwrap_or_default();
-        let Some(found) = entries(&bytes) else {
-            return Ok(Err(format!("{name} is cut, or the length of an entry was changed")));
-        };
-        for entry in found.into_iter().skip(width as usize) {
-            if let Err(broken) = self.follow(entry, &name) {
-                return Ok(Err(broken));
+        while let Some((name, bytes)) = self.behind()? {
+            let followed = match entries(&bytes).filter(|it| it.len() as u64 == name.width) {
+                None => Err(format!("{} is cut, or the length of an entry was changed", name.written())),
+                Some(found) => {
+                    let (known, new) = found.split_at(self.open.len());
+                    match known.iter().map(|it| leaf(it)).eq(self.open.iter().copied()) {
+                        true => self.bundle(new, &name.written())?,
+                        false => Err(format!("{} does not begin with the entries before it", name.written())),
+                    }
+                }
+            };
+            if followed.is_err() || !self.open.is_empty() {
+                self.tiles()?;
+                return Ok(followed);
             }
-            self.behind += 1;
+        }
+        self.tiles()?;
+        Ok(Ok(()))
+    }
+
+    /// Reads the widest bundle of the open tile that has more entries than were followed. The writer removes narrower ones as it goes.
+    fn behind(&self) -> Result<Option<(Name, Vec<u8>)>, ReadError> {
+        let whole = Name { level: None, n: self.seq / WIDTH, width: WIDTH };
+        let mut found: Vec<_> = within(self.log, &format!("{}.p", whole.written()))?
+            .iter()
+            .filter_map(|(name, _)| Name::read(name))
+            .filter(|it| it.width > self.open.len() as u64)
+            .collect();
+        found.push(whole);
+        found.sort();
+        for name in found.into_iter().rev() {
+            if let Some(bytes) = read(&self.log.join(name.written()))? {
+                return Ok(Some((name, bytes)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Takes entries of one bundle, if they are the next ones.
+    fn bundle(&mut self, entries: &[impl AsRef<[u8]>], name: &str) -> Result<Result<(), String>, ReadError> {
+        // It is held against nothing else.
+        if let Some(name) = Name::read(name) {
+            self.there.remove(&name);
+        }
+        for entry in entries {
+            match self.follow(entry.as_ref(), name) {
+                Err(broken) => return Ok(Err(broken)),
+                Ok(read) => self.segments.take(self.seq - 1, &read)?,
+            }
+        }
+        if self.open.len() as u64 == WIDTH {
+            self.tiles()?;
+            self.full();
         }
         Ok(Ok(()))
     }
 
     /// Takes an entry, if it is the next one.
-    fn follow(&mut self, entry: &[u8], bundle: &str) -> Result<(), String> {
-        let seq = self.leaves.len() as u64;
+    fn follow(&mut self, entry: &[u8], bundle: &str) -> Result<Value, String> {
+        let seq = self.seq;
         let said = |why: &str| format!("entry {seq} ({bundle}) {why}");
         let read: Value = serde_json::from_slice(entry).map_err(|_| said("is no JSON"))?;
         if read["seq"] != seq {
             return Err(said(&format!("says that it is entry {}", read["seq"])));
         }
-        let prev = self.leaves.last().copied().unwrap_or_default();
-        if read["prev"] != hex(&prev) {
+        if read["prev"] != hex(&self.prev) {
             return Err(said("does not follow on the entry before it: one of the two was changed"));
         }
         let formed = read["v"] == 1 && ["time", "type", "actor"].iter().all(|it| read[it].is_string());
@@ -164,85 +257,125 @@ impl Told {
         if read["type"] == "audit.gap" {
             self.gaps = (self.gaps.0 + 1, self.gaps.1 + read["data"]["count"].as_u64().unwrap_or(0));
         }
-        self.segments.take(seq, &read);
-        self.leaves.push(leaf(entry));
-        Ok(())
+        self.prev = leaf(entry);
+        self.open.push(self.prev);
+        self.tree.push(self.prev);
+        self.seq += 1;
+        if let Some(root) = self.roots.get_mut(&self.seq) {
+            *root = self.tree.root();
+        }
+        Ok(read)
     }
 
-    fn words(&self, size: u64) -> String {
-        let behind =
-            if self.behind == 0 { String::new() } else { format!(", {} more behind the checkpoint", self.behind) };
+    /// Closes the tile that is full.
+    fn full(&mut self) {
+        let (mut hash, mut level) = (root(&std::mem::take(&mut self.open)), 0);
+        loop {
+            if self.above.len() == level {
+                self.above.push(Vec::new());
+            }
+            self.above[level].push(hash);
+            let hashes = &self.above[level];
+            if !(hashes.len() as u64).is_multiple_of(WIDTH) {
+                return;
+            }
+            (hash, level) = (root(&hashes[hashes.len() - WIDTH as usize..]), level + 1);
+        }
+    }
+
+    fn words(&self) -> String {
+        let behind = match self.seq - self.size {
+            0 => String::new(),
+            behind => format!(", {behind} more behind the checkpoint"),
+        };
         let (gaps, lines) = self.gaps;
         let gaps =
             if gaps == 0 { String::new() } else { format!(" ({gaps} audit.gap entries, {lines} lines, declared)") };
-        format!("{size} entries, no hole{gaps}{behind}")
+        format!("{} entries, no hole{gaps}{behind}", self.size)
     }
 
     /// Holds the root, and all tiles that are there or have to be, against the entries.
-    fn tree(&self, log: &Path, checkpoint: &Checkpoint) -> Result<Result<String, String>, ReadError> {
-        let covered = &self.leaves[..checkpoint.size as usize];
-        let computed = base64::encode(&root(covered));
-        if root(covered) != checkpoint.root {
+    fn tree(&mut self, checkpoint: &Checkpoint) -> Result<Result<String, String>, ReadError> {
+        let computed = self.roots[&self.size];
+        let told = base64::encode(&computed);
+        if computed != checkpoint.root {
             let signed = base64::encode(&checkpoint.root);
-            return Ok(Err(format!("the entries give the root {computed}, the checkpoint says {signed}")));
+            return Ok(Err(format!("the entries give the root {told}, the checkpoint says {signed}")));
         }
-        let levels = levels(&self.leaves);
-        let mut names = below(log, "tile")?;
-        for (level, size) in (0_u32..).map(|it| (it, checkpoint.size >> (8 * it))).take_while(|(_, size)| *size > 0) {
-            let of = |n, width| Name { level: Some(level), n, width }.written();
-            names.extend((0..size / WIDTH).map(|n| of(n, WIDTH)));
-            let (n, width) = (size / WIDTH, size % WIDTH);
-            // A part may be gone once the whole is there.
-            if width > 0 && !names.contains(&of(n, WIDTH)) {
-                names.push(of(n, width));
+        for level in 1..=self.above.len() as u32 {
+            let hashes = std::mem::take(&mut self.above[level as usize - 1]);
+            for (n, tile) in (0_u64..).zip(hashes.chunks(WIDTH as usize)) {
+                self.tile((Some(level), n), tile)?;
             }
         }
-        names.sort();
-        names.dedup();
-        for name in &names {
-            if let Err(wrong) = self.tile(log, name, &levels)? {
-                return Ok(Err(wrong));
-            }
-        }
-        Ok(Ok(format!("size {} root {computed}", checkpoint.size)))
+        Ok(match self.foreign.take().map(|name| format!("{name} is no tile")).or(self.wrong.take()) {
+            Some(wrong) => Err(wrong),
+            None => Ok(format!("size {} root {told}", self.size)),
+        })
     }
 
-    /// Holds a tile against the entries.
-    fn tile(&self, log: &Path, name: &str, levels: &[Vec<Hash>]) -> Result<Result<(), String>, ReadError> {
-        let Some(Name { level, n, width }) = Name::read(name) else { return Ok(Err(format!("{name} is no tile"))) };
-        let Some(bytes) = read(&log.join(name))? else { return Ok(Err(format!("{name} is not there"))) };
-        let hashes = levels.get(level.unwrap_or(0) as usize);
-        let hashes = hashes.and_then(|it| it.get((n * WIDTH) as usize..(n * WIDTH + width) as usize));
-        let right = match (hashes, level) {
-            (None, _) => false,
-            (Some(hashes), Some(_)) => hashes.as_flattened() == bytes,
-            (Some(hashes), None) => {
-                entries(&bytes).is_some_and(|it| it.iter().map(|entry| leaf(entry)).eq(hashes.iter().copied()))
+    /// Holds the tiles of the entries that are followed, and what else there is of their bundle, against them.
+    fn tiles(&mut self) -> Result<(), ReadError> {
+        let (open, n) = (std::mem::take(&mut self.open), self.seq.saturating_sub(1) / WIDTH);
+        if !open.is_empty() {
+            self.tile((None, n), &open)?;
+            self.tile((Some(0), n), &open)?;
+        }
+        self.open = open;
+        Ok(())
+    }
+
+    /// Holds all widths of a tile that are there, and the one that has to be, against its hashes. What is wider is not known yet.
+    fn tile(&mut self, (level, n): (Option<u32>, u64), hashes: &[Hash]) -> Result<(), ReadError> {
+        let of = |width| Name { level, n, width };
+        let mut names: BTreeSet<_> = self.there.range(of(0)..=of(hashes.len() as u64)).copied().collect();
+        let covered = self.size.checked_shr(8 * level.unwrap_or(0)).unwrap_or(0).saturating_sub(n * WIDTH).min(WIDTH);
+        // Bundles that have to be there were followed.
+        let due = of(covered);
+        if covered > 0 && level.is_some() {
+            names.insert(due);
+        }
+        for name in names {
+            if let Err(wrong) = matches(self.log, name, hashes, name == due)? {
+                self.wrong = self.wrong.take().or(Some(wrong));
             }
-        };
-        Ok(if right { Ok(()) } else { Err(format!("{name} is not the tile of these entries")) })
+        }
+        Ok(())
     }
 
     /// Holds an older checkpoint against the entries.
-    fn since(&self, (bytes, named): (&[u8], &str), asked: &Asked<'_>, now: &Checkpoint) -> Result<String, String> {
-        let older = signed(named, Some(bytes), asked.key, None)?;
-        if older.size > now.size {
-            return Err(format!("{named} covers {} entries, the log has {}: it was cut", older.size, now.size));
+    fn since(&self, older: &Checkpoint, named: &str, now: u64) -> Result<String, String> {
+        if older.size > now {
+            return Err(format!("{named} covers {} entries, the log has {now}: it was cut", older.size));
         }
-        match root(&self.leaves[..older.size as usize]) == older.root {
+        match self.roots[&older.size] == older.root {
             true => Ok(format!("{named} ({}) → now", older.size)),
             false => Err(format!("the first {} entries are not those of {named}: the log was begun anew", older.size)),
         }
     }
 }
 
-/// Returns the hashes of all tiles by level: those of the leaves, then the root of each full tile below.
-fn levels(leaves: &[Hash]) -> Vec<Vec<Hash>> {
-    let mut levels = vec![leaves.to_vec()];
-    while let Some(below) = levels.last().filter(|it| it.len() as u64 >= WIDTH) {
-        let (tiles, _) = below.as_chunks::<{ WIDTH as usize }>();
-        let above = tiles.iter().map(|it| root(it)).collect();
-        levels.push(above);
+/// Holds a tile or a bundle against the first of these hashes.
+fn matches(log: &Path, name: Name, hashes: &[Hash], due: bool) -> Result<Result<(), String>, ReadError> {
+    let hashes = &hashes[..name.width as usize];
+    let written = name.written();
+    let (mut bytes, mut whole) = (read(&log.join(&written))?, false);
+    if bytes.is_none() && name.width < WIDTH {
+        // A part is removed once the whole is there, at any time.
+        (bytes, whole) = (read(&log.join(Name { width: WIDTH, ..name }.written()))?, true);
     }
-    levels
+    let Some(bytes) = bytes else {
+        // The writer removes parts that no checkpoint is of.
+        let gone = name.width < WIDTH && !due;
+        return Ok(if gone { Ok(()) } else { Err(format!("{written} is not there")) });
+    };
+    let right = match name.level {
+        Some(_) if whole => bytes.starts_with(hashes.as_flattened()),
+        Some(_) => bytes == hashes.as_flattened(),
+        None => entries(&bytes).is_some_and(|it| {
+            let leaves = it.iter().map(|entry| leaf(entry));
+            (whole || it.len() == hashes.len()) && leaves.take(hashes.len()).eq(hashes.iter().copied())
+        }),
+    };
+    Ok(if right { Ok(()) } else { Err(format!("{written} is not the tile of these entries")) })
 }

@@ -3,8 +3,14 @@
 //! # Invariants
 //! - `PRF-1`: nothing in `extra` is believed before the outer proof holds: the entry in it is then the one that is in the log.
 
+use std::fmt;
+
 use evenkeel_api::evidence::canonical;
-use serde_json::Value;
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, MapAccess, SeqAccess, Visitor},
+};
+use serde_json::{Map, Value};
 
 use super::{
     hash::{Hash, hex, leaf, walk},
@@ -58,6 +64,76 @@ impl Proof {
             return Err("its `extra` is not of version 1");
         };
         Ok(Self { entry, index, count, inner, seq, outer, checkpoint: checkpoint.into() })
+    }
+}
+
+/// Reads the record of a decision.
+///
+/// # Errors
+/// It is no JSON, or has a key twice: who reads the first of them sees another record than who reads the last.
+pub fn record(text: &[u8]) -> Result<Value, serde_json::Error> {
+    serde_json::from_slice::<Once>(text).map(|it| it.0)
+}
+
+/// JSON whose objects have each key once.
+struct Once(Value);
+
+impl<'de> Deserialize<'de> for Once {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(OnceVisitor).map(Once)
+    }
+}
+
+struct OnceVisitor;
+
+impl<'de> Visitor<'de> for OnceVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_bool<E: Error>(self, it: bool) -> Result<Value, E> {
+        Ok(it.into())
+    }
+
+    fn visit_i64<E: Error>(self, it: i64) -> Result<Value, E> {
+        Ok(it.into())
+    }
+
+    fn visit_u64<E: Error>(self, it: u64) -> Result<Value, E> {
+        Ok(it.into())
+    }
+
+    fn visit_f64<E: Error>(self, it: f64) -> Result<Value, E> {
+        Ok(it.into())
+    }
+
+    fn visit_str<E: Error>(self, it: &str) -> Result<Value, E> {
+        Ok(it.into())
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut from: A) -> Result<Value, A::Error> {
+        let mut all = Vec::new();
+        while let Some(Once(it)) = from.next_element()? {
+            all.push(it);
+        }
+        Ok(Value::Array(all))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut from: A) -> Result<Value, A::Error> {
+        let mut all = Map::new();
+        while let Some((key, Once(it))) = from.next_entry::<String, Once>()? {
+            if all.contains_key(&key) {
+                return Err(A::Error::custom(format_args!("the key {key:?} is there twice")));
+            }
+            all.insert(key, it);
+        }
+        Ok(Value::Object(all))
     }
 }
 

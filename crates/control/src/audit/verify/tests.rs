@@ -9,7 +9,9 @@ use tempfile::TempDir;
 use super::*;
 use crate::audit::{
     Audit, Draft, Given, Settings, base64,
-    kit::{at, decision, event, failed, key, segment, verified},
+    disk::Folder,
+    kit::{Memory, at, decision, draft, event, failed, key, segment, signer, verified, verified_at},
+    log::Log,
     note, prove,
 };
 
@@ -283,7 +285,8 @@ fn an_older_checkpoint_shows_that_a_log_was_cut_or_begun_anew() {
     let older = made.read("audit/checkpoint");
     let since = |made: &Made| {
         let key = key();
-        let asked = Asked { log: &made.log(), key: &key, policy: None, since: Some((&older, "monday")) };
+        let asked =
+            Asked { log: &made.log(), key: &key, policy: None, since: Some((&older, "monday")), kept_from: at(0) };
         let report = verify(&asked).expect("read");
         let found = report.found.iter().find(|it| it.check == Check::Consistency).expect("it is looked at");
         (report.failed().map(|it| it.check), found.text.clone())
@@ -306,7 +309,8 @@ fn an_older_checkpoint_shows_that_a_log_was_cut_or_begun_anew() {
     made.write("instances/older", &older);
     let text = String::from_utf8(older.clone()).expect("text").replace("\n9\n", "\n1\n");
     let key = key();
-    let asked = Asked { log: &made.log(), key: &key, policy: None, since: Some((text.as_bytes(), "monday")) };
+    let asked =
+        Asked { log: &made.log(), key: &key, policy: None, since: Some((text.as_bytes(), "monday")), kept_from: at(0) };
     let said = verify(&asked).expect("read").failed().expect("found").text.clone();
     assert!(said.contains("monday is not what example.com/audit has signed"), "{said}");
 }
@@ -321,8 +325,120 @@ fn segments_that_are_no_longer_kept_are_counted_and_a_log_alone_is_verified_with
     assert!(report.to_string().contains(said), "{report}");
     segment(made.folder.path(), ("i1", "decisions"), 9, &[decision(9)]);
     assert!(verified(&made.log()).to_string().contains("1 not yet in the log"));
+    // Decisions that are kept from the morning on are younger than what is missing there.
+    let report = verified_at(&made.log(), at(0));
+    let said = "1.jsonl.gz is not there, and is younger than decisions are kept; `--keep` says how long that is";
+    assert!(report.failed().is_some_and(|it| it.check == Check::Decisions && it.text.contains(said)), "{report}");
+    assert_eq!(verified_at(&made.log(), at(1)).failed(), None);
     fs::remove_dir_all(made.folder.path().join("instances")).expect("removed");
     assert!(verified(&made.log()).to_string().contains("none of 2 segments are beside the log"));
+}
+
+#[test]
+fn g_094_the_last_segment_of_an_instance_is_always_kept_so_its_absence_is_found() {
+    let made = Made::new();
+    fs::remove_file(made.folder.path().join(FIRST)).expect("removed");
+    fs::remove_file(made.folder.path().join(SECOND)).expect("removed");
+    let said = (
+        ("decisions"),
+        "i1/decisions/00000000000000000006.jsonl.gz is not there, and the last segment of an instance is always kept",
+    );
+    assert_eq!(made.failed(), (said.0, said.1.to_owned()));
+    // One that waits to be entered is a later one.
+    segment(made.folder.path(), ("i1", "decisions"), 9, &[decision(9)]);
+    assert_eq!(failed(&made.log()), None);
+}
+
+/// A log of 250 entries, and of some more that no checkpoint covers, each entered for itself.
+fn tailed(more: u64) -> (TempDir, u64) {
+    let (disk, folder) = (Memory::default(), tempfile::tempdir().expect("a folder"));
+    let mut log = Log::open(at(0), Box::new(disk.clone()), signer()).expect("a log");
+    log.append(&(0..250).map(draft).collect::<Vec<_>>()).expect("entered");
+    log.publish(at(10)).expect("published");
+    (0..more).for_each(|it| log.append(&[draft(it)]).expect("entered"));
+    disk.unload(folder.path());
+    (folder, log.size())
+}
+
+#[test]
+fn what_no_checkpoint_covers_yet_is_followed_over_the_end_of_a_bundle() {
+    for more in [0, 1, 5, 6, 7, 10, 300] {
+        let (folder, _) = tailed(more);
+        let report = verified(folder.path());
+        assert_eq!(report.failed(), None, "{more}");
+        let said =
+            if more == 0 { "250 entries, no hole\n".into() } else { format!(", {more} more behind the checkpoint\n") };
+        assert!(report.to_string().contains(&said), "{more}: {report}");
+    }
+    let (folder, size) = tailed(10);
+    let changed = |name: &str, at: usize| {
+        let whole = fs::read(folder.path().join(name)).expect("read");
+        let mut other = whole.clone();
+        other[at] ^= 1;
+        fs::write(folder.path().join(name), other).expect("written");
+        let found = failed(folder.path());
+        fs::write(folder.path().join(name), whole).expect("written");
+        found
+    };
+    // What is covered stands in the bundle behind it, too.
+    let (check, said) = changed("tile/entries/000", 99).expect("found");
+    assert!(check == "chain" && said.contains("tile/entries/000 does not begin with the entries before it"), "{said}");
+    let (check, said) = changed(&format!("tile/entries/001.p/{}", size - 256), 99).expect("found");
+    assert!(check == "chain" && said.contains("001.p/4"), "{said}");
+    // What is written while it is read is known from the next checkpoint on, however far behind it says to be.
+    for name in
+        ["tile/entries/002", "tile/0/000", "tile/0/001.p/9", "tile/0/x018/x446/x744/x073/x709/x551/615", "tile/9/072"]
+    {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        fs::write(path, "written later").expect("written");
+        assert!(name == "tile/0/000" || failed(folder.path()).is_none(), "{name}");
+        assert!(
+            name != "tile/0/000" || failed(folder.path()).is_some_and(|it| it.1.contains(name)),
+            "its entries are followed"
+        );
+        fs::remove_file(folder.path().join(name)).expect("removed");
+    }
+    fs::write(folder.path().join("tile/0/odd"), "").expect("written");
+    assert_eq!(failed(folder.path()), Some(("tree", "tile/0/odd is no tile".into())));
+}
+
+#[test]
+fn a_log_that_is_written_meanwhile_is_verified_at_any_moment() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut log = Log::open(at(0), Box::new(Folder::new(folder.path().into(), None)), signer()).expect("a log");
+    let writing = std::thread::scope(|scope| {
+        let writing = scope.spawn(move || {
+            for batch in 0..150 {
+                log.append(&(0..batch % 11 + 1).map(draft).collect::<Vec<_>>()).expect("entered");
+                if batch % 7 == 0 {
+                    log.publish(at(10)).expect("published");
+                }
+            }
+        });
+        let mut looks = 0;
+        while !writing.is_finished() {
+            assert_eq!(failed(folder.path()), None, "look {looks}");
+            looks += 1;
+        }
+        writing.join().map(|()| looks)
+    });
+    assert!(writing.is_ok_and(|looks| looks > 0));
+}
+
+#[test]
+fn a_record_that_has_a_key_twice_is_none() {
+    let line = evidence(decision(3));
+    assert_eq!(record(&line).expect("a record"), decision(3));
+    assert_eq!(
+        record(br#"{"a":[1,-2,0.5,"x",null,true,{"b":1}]}"#).expect("a record"),
+        json!({"a": [1, -2, 0.5, "x", null, true, {"b": 1}]})
+    );
+    let forged = [br#"{"status":500,"#, &line[1..]].concat();
+    for text in [forged.as_slice(), br#"{"a":[{"outcome":{"status":500,"status":200}}]}"#] {
+        let said = record(text).expect_err("two keys").to_string();
+        assert!(said.contains("the key \"status\" is there twice"), "{said}");
+    }
 }
 
 #[test]
@@ -385,7 +501,8 @@ fn a_policy_asks_for_witnesses_and_says_how_many_there_are() {
         );
         let policy = Policy::read(&text).unwrap_or_else(|error| panic!("{rules}: {error}"));
         let log = made.log();
-        let report = verify(&Asked { log: &log, key: &key, policy: Some(&policy), since: None }).expect("read");
+        let report = verify(&Asked { log: &log, key: &key, policy: Some(&policy), since: None, kept_from: at(0) })
+            .expect("read");
         let found = report.found.iter().find(|it| it.check == Check::Witnesses).expect("looked at").clone();
         (found.holds, found.text)
     };
@@ -418,6 +535,14 @@ fn a_policy_asks_for_witnesses_and_says_how_many_there_are() {
     }
 }
 
+/// Returns what is exported, line by line.
+fn exported(made: &Made, wanted: &crate::audit::Wanted) -> Vec<Value> {
+    let exported = crate::audit::export(&made.log(), wanted).expect("read");
+    let lines: Vec<_> = exported.lines().map(|it| it.expect("read")).collect();
+    assert_eq!(exported.entries, lines.len() as u64 - 1);
+    lines
+}
+
 #[test]
 fn g_093_what_a_command_notes_is_entered_once_and_takes_no_number_of_others() {
     let made = Made::new();
@@ -431,7 +556,7 @@ fn g_093_what_a_command_notes_is_entered_once_and_takes_no_number_of_others() {
     drop(lock);
     made.run(None, |_| {});
     let wanted = crate::audit::Wanted { kinds: vec!["access.*".into()], ..Default::default() };
-    let told = crate::audit::export(&made.log(), &wanted).expect("read");
+    let told = exported(&made, &wanted);
     let from = |at: usize| (told[at]["entry"]["source"]["instance"].clone(), told[at]["entry"]["source"]["n"].clone());
     assert_eq!((told.len(), from(0), from(1)), (3, (json!("i1"), json!(8)), (json!("i2"), json!(1))));
     assert!(told[2]["checkpoint"].as_str().is_some_and(|it| it.starts_with("example.com/audit\n11\n")));
@@ -440,7 +565,7 @@ fn g_093_what_a_command_notes_is_entered_once_and_takes_no_number_of_others() {
 #[test]
 fn what_is_exported_is_what_was_asked_for_and_is_proved_by_its_checkpoint() {
     let made = Made::new();
-    let of = |wanted: crate::audit::Wanted| crate::audit::export(&made.log(), &wanted).expect("read");
+    let of = |wanted: crate::audit::Wanted| exported(&made, &wanted);
     let kinds = |kinds: &[&str]| crate::audit::Wanted {
         kinds: kinds.iter().map(|it| (*it).into()).collect(),
         ..Default::default()

@@ -1,9 +1,11 @@
-//! Files that `evenkeel audit` is given: keys, policies, checkpoints.
+//! What `evenkeel audit` is given: files of keys, policies and checkpoints, and lengths of time.
 
 use std::{fs, path::Path};
 
 use anyhow::Context;
+use evenkeel_config::Duration;
 use evenkeel_control::audit::verify::{Policy, Vkey};
+use jiff::SignedDuration;
 
 /// Reads a file.
 pub(super) fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
@@ -37,4 +39,10 @@ pub(super) fn policy(file: &Path) -> anyhow::Result<Policy> {
     let text = read(file)?;
     let text = String::from_utf8(text).with_context(|| format!("cannot read {}: it is no text", file.display()))?;
     Policy::read(&text).map_err(|error| anyhow::anyhow!("cannot {error}")).with_context(|| file.display().to_string())
+}
+
+/// Reads a length of time, as the configuration has it.
+pub(super) fn length(text: &str) -> Result<SignedDuration, String> {
+    let read: Duration = serde_json::from_value(text.into()).map_err(|error| error.to_string())?;
+    Ok(SignedDuration::from_nanos(i64::try_from(read.nanos()).unwrap_or(i64::MAX)))
 }
