@@ -224,7 +224,7 @@ async fn serving(deployment: Arc<Deployment>, read: Sources, change: Option<Chan
     Ok(())
 }
 
-/// Begins to keep the audit log, where the configuration has one.
+/// Begins to keep the audit log, where the configuration has one; where it has none, whoever keeps the segments waits for nobody.
 fn audited(deployment: &Deployment) -> Option<Audit> {
     let log = deployment.audit.as_ref()?;
     if let Err(error) = audit::remember(&deployment.data_dir) {

@@ -135,3 +135,116 @@ fn seq_2_lines_that_are_gone_or_damaged_are_declared() {
     fs::remove_file(damaged).expect("removed");
     assert_eq!(failed(&log), None);
 }
+
+#[test]
+fn seq_2_neighbours_that_are_damaged_are_two_gaps_and_no_fault_of_the_log() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (here, disk) = (folder.path(), Memory::default());
+    for (first, last) in [(1, 3), (4, 5), (6, 6)] {
+        segment(here, ("i1", "decisions"), first, &some(first, last, decision));
+        if first < 6 {
+            let damaged = here.join(format!("instances/i1/decisions/{first:020}.jsonl.gz"));
+            fs::write(&damaged, "no gzip").expect("written");
+        }
+    }
+    pass(here, &disk).expect("entered");
+    assert_eq!(told(&entries_of(&disk)), ["audit.gap i1 3", "audit.gap i1 5", "decision.batch i1 6"]);
+    let log = here.join("audit");
+    disk.unload(&log);
+    for first in [1, 4] {
+        fs::remove_file(here.join(format!("instances/i1/decisions/{first:020}.jsonl.gz"))).expect("removed");
+    }
+    assert_eq!(failed(&log), None);
+}
+
+#[test]
+fn seq_2_a_segment_without_a_line_is_damaged_and_ends_no_pass() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (here, disk) = (folder.path(), Memory::default());
+    for stream in ["decisions", "events"] {
+        let of = if stream == "events" { event } else { decision };
+        segment(here, ("i1", stream), 1, &some(1, 1, of));
+        let empty = here.join(format!("instances/i1/{stream}/00000000000000000002.jsonl.gz"));
+        fs::write(empty, "").expect("written");
+    }
+    pass(here, &disk).expect("entered");
+    assert_eq!(
+        told(&entries_of(&disk)),
+        ["route.transition i1 1", "decision.batch i1 1"],
+        "what it had is not known yet"
+    );
+    segment(here, ("i1", "events"), 4, &some(4, 4, event));
+    segment(here, ("i1", "decisions"), 3, &some(3, 3, decision));
+    pass(here, &disk).expect("entered");
+    let entered = told(&entries_of(&disk));
+    assert_eq!(entered[2..], ["audit.gap i1 3", "route.transition i1 4", "audit.gap i1 2", "decision.batch i1 3"]);
+}
+
+#[test]
+fn seq_2_an_event_that_cannot_be_an_entry_is_declared() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (here, disk) = (folder.path(), Memory::default());
+    let mut odd = event(1);
+    odd["data"] = json!("no object");
+    segment(here, ("i1", "events"), 1, &[odd]);
+    segment(here, ("i1", "events"), 2, &[event(2)]);
+    pass(here, &disk).expect("entered");
+    assert_eq!(told(&entries_of(&disk)), ["audit.gap i1 1", "route.transition i1 2"]);
+    let log = here.join("audit");
+    disk.unload(&log);
+    assert_eq!(failed(&log), None);
+}
+
+#[test]
+fn seq_3_an_instance_that_takes_no_cursor_or_cannot_be_read_keeps_nobody_out() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (here, disk) = (folder.path(), Memory::default());
+    (1..=3).for_each(|it| segment(here, (&format!("i{it}"), "events"), 1, &[event(1)]));
+    // A file in the place of a folder, as nobody who may do everything is refused by modes.
+    fs::write(here.join("instances/i1/read"), "no folder").expect("written");
+    fs::remove_dir_all(here.join("instances/i2/events")).expect("removed");
+    fs::write(here.join("instances/i2/events"), "no folder").expect("written");
+    let mut log = Log::open(at(0), Box::new(disk.clone()), signer()).expect("a log");
+    let mut sequencer = Sequencer::new(here);
+    for n in 2..=4 {
+        sequencer.pass(at(0), &mut log).expect("the log is not down");
+        segment(here, ("i3", "events"), n, &[event(n)]);
+    }
+    log.publish(at(10)).expect("published");
+    assert_eq!(
+        told(&entries_of(&disk)),
+        ["route.transition i1 1", "route.transition i3 1", "route.transition i3 2", "route.transition i3 3"]
+    );
+    let said: Vec<_> =
+        sequencer.told.keys().map(|it| it.strip_prefix(here).expect("below").display().to_string()).collect();
+    assert_eq!(said, ["instances/i1", "instances/i2/events"]);
+    fs::remove_file(here.join("instances/i1/read")).expect("removed");
+    fs::remove_file(here.join("instances/i2/events")).expect("removed");
+    sequencer.passes = LOOK_EVERY;
+    sequencer.pass(at(0), &mut log).expect("entered");
+    assert!(sequencer.told.is_empty() && here.join("instances/i1/read/audit").is_file());
+}
+
+#[test]
+fn counts_of_more_routes_than_an_entry_holds_are_named_by_their_digest_and_verified() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (here, disk) = (folder.path(), Memory::default());
+    let on = |n: u64| {
+        let mut line = decision(n);
+        line["route"] = json!(format!("a-route-with-a-name-that-says-what-it-is-for-{n}"));
+        line
+    };
+    segment(here, ("i1", "decisions"), 1, &some(1, 2_000, on));
+    pass(here, &disk).expect("entered");
+    let batch = &entries_of(&disk)[0]["data"];
+    assert_eq!((&batch["count"], batch["by_route"]["sha256"].as_str().map(str::len)), (&json!(2_000), Some(64)));
+    assert_eq!(batch["segment"], "i1/decisions/00000000000000000001.jsonl.gz");
+    let log = here.join("audit");
+    disk.unload(&log);
+    assert_eq!(failed(&log), None);
+    // A proof of one of them is as any other.
+    let proved = crate::audit::prove(&log, "01D00007").expect("read").expect("it is there");
+    let proof = crate::audit::verify::Proof::read(&proved.proof).expect("a proof");
+    let report = crate::audit::verify::check(&proof, &on(7), &crate::audit::kit::key(), None);
+    assert_eq!(report.failed(), None, "{report}");
+}
