@@ -63,7 +63,12 @@ impl Signer {
                 disk::put(&file, pem.as_bytes(), 0o600).map_err(fault)?;
                 pem
             }
-            read => read.map_err(fault)?,
+            read => {
+                if let Some(mode) = exposed(&file) {
+                    tracing::warn!(target: "evenkeel::audit", file = %file.display(), mode, "others than its owner may read the key of the audit log, and can sign in its name; `chmod 600` it, and begin another log where they have");
+                }
+                read.map_err(fault)?
+            }
         };
         Self::of_text(&pem, &file.display().to_string(), origin)
     }
@@ -111,6 +116,14 @@ impl Signer {
     }
 }
 
+/// Returns the mode of a key that others may read, in octal.
+fn exposed(file: &Path) -> Option<String> {
+    use std::os::unix::fs::PermissionsExt;
+
+    let mode = fs::metadata(file).ok()?.permissions().mode() & 0o777;
+    (mode & 0o077 != 0).then(|| format!("{mode:o}"))
+}
+
 /// Makes a key, as PEM.
 fn made() -> io::Result<String> {
     let mut seed = [0; 32];
@@ -132,6 +145,12 @@ mod tests {
         assert_eq!(Signer::of_folder(folder.path(), None).expect("the key is read").vkey(), made);
         let mode = fs::metadata(folder.path().join("key")).expect("a file").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+        assert_eq!(exposed(&folder.path().join("key")), None);
+        for wider in [0o640, 0o604] {
+            let to = fs::Permissions::from_mode(wider);
+            fs::set_permissions(folder.path().join("key"), to).expect("changed");
+            assert_eq!(exposed(&folder.path().join("key")), Some(format!("{wider:o}")), "it is told");
+        }
         let other = Signer::of_folder(folder.path(), Some("example.com/log")).expect("the key is read");
         assert!(other.vkey().starts_with("example.com/log+"), "{}", other.vkey());
     }
