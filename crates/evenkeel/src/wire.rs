@@ -29,6 +29,8 @@ use crate::{descriptors, output};
 
 /// What is left of the drain after a second order to stop (F-175).
 const HURRY: Duration = Duration::from_secs(1);
+/// How long the end waits for the audit log: for its disk, and for a repository that keeps checkpoints.
+const FINISH: Duration = Duration::from_secs(15);
 /// How long decisions are stored (G-092).
 const KEEP: SignedDuration = SignedDuration::from_hours(183 * 24);
 
@@ -218,10 +220,23 @@ async fn serving(deployment: Arc<Deployment>, read: Sources, change: Option<Chan
     }
     storing.abort();
     if let Some(audit) = audit {
-        // Behind the data plane, so that its last segments are in the log, and a checkpoint covers them.
-        let _ = tokio::task::spawn_blocking(move || audit.finish()).await;
+        finish(audit).await;
     }
     Ok(())
+}
+
+/// Ends the audit log, behind the data plane, so that its last segments are in it, and a checkpoint covers them.
+async fn finish(audit: Arc<Audit>) {
+    let (end, ended) = tokio::sync::oneshot::channel();
+    // Not the runtime's: that would wait at its end for a disk that never answers.
+    let finishing = std::thread::Builder::new().name("audit-end".into()).spawn(move || {
+        audit.finish();
+        // Nobody hears it who has gone on.
+        let _ = end.send(());
+    });
+    if finishing.is_err() || tokio::time::timeout(FINISH, ended).await.is_err() {
+        tracing::error!(target: "evenkeel::audit", "the audit log has not ended in time; what is not in it waits in the spool for the next start");
+    }
 }
 
 /// Begins to keep the audit log, where the configuration has one; where it has none, whoever keeps the segments waits for nobody.

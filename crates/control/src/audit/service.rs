@@ -31,6 +31,9 @@ use super::{
 /// How often spools are looked at: a segment is closed once a second.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// How long the end waits for a repository that keeps checkpoints.
+const LAST: Duration = Duration::from_secs(5);
+
 /// Where the log is, and in whose name.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -188,6 +191,13 @@ impl Audit {
         }
         self.shared.step(true);
         let mut work = self.shared.work.lock();
+        let now = (self.shared.clock)();
+        if let Work { log: Some(log), anchor: Some(anchor), .. } = &mut *work {
+            // One that was being made may be of an earlier checkpoint than the last.
+            anchor.wait(LAST);
+            anchor.keep(now, log.published().0, log.told());
+            anchor.wait(LAST);
+        }
         (work.log, work.lock) = (None, None);
     }
 }
