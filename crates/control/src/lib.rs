@@ -13,5 +13,5 @@ mod watch;
 
 pub use http::{Admin, AdminError};
 pub use plane::DataPlane;
-pub use reload::{AuditDown, Reloader, Verdict};
+pub use reload::{Intentions, Reloader, Verdict};
 pub use watch::watch;

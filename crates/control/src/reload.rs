@@ -5,7 +5,8 @@
 //! - `LOAD-2`: what was judged before is not judged again, so a poll costs nothing. It is the bytes that were read that
 //!   count, of the configuration and of the files it names, so a save while they are read is not lost.
 //! - `LOAD-3`: a panic on the way is contained, and refuses the file like a mistake; the next save or order tries again.
-//! - `LOAD-4` (G-090): while the audit log cannot be written nothing is applied, and it is judged again once it can.
+//! - `LOAD-4` (G-090): nothing is applied that was not entered in the audit log before, where there is one; what could not be is judged
+//!   again once it can.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -17,10 +18,11 @@ use std::{
 };
 
 use evenkeel_api::{Ready, Rejected};
-use evenkeel_config::{Loaded, Severity, Sources, load_again};
+use evenkeel_config::{Deployment, Loaded, Severity, Sources, load_again};
 use evenkeel_core::digest_name;
 use jiff::Timestamp;
 use parking_lot::Mutex;
+use serde_json::{Value, json};
 
 use crate::plane::DataPlane;
 
@@ -48,14 +50,23 @@ pub struct Reloader {
     judged: Mutex<Sources>,
     /// Apart from it, so that readiness does not wait for a model that is being loaded.
     rejected: Mutex<Option<Rejected>>,
-    /// Says why a change could not be entered in the audit log now.
-    audit: Option<AuditDown>,
+    /// Where changes are entered before they are applied.
+    audit: Option<Arc<dyn Intentions>>,
     /// A change waits for the audit log (LOAD-4).
     waits: AtomicBool,
 }
 
-/// Says why a change could not be entered in the audit log now; nothing where it could.
-pub type AuditDown = Box<dyn Fn() -> Option<String> + Send + Sync>;
+/// Where changes are entered before they are applied.
+pub trait Intentions: Send + Sync {
+    /// Says why nothing can be entered now, as far as that is known.
+    fn down(&self) -> Option<String>;
+
+    /// Enters that a configuration is about to be applied (`config.proposed`), and returns once that is on disk.
+    ///
+    /// # Errors
+    /// It was not entered, and why.
+    fn propose(&self, data: Value) -> Result<(), String>;
+}
 
 impl Reloader {
     /// Starts from what the data plane has been started with.
@@ -70,8 +81,8 @@ impl Reloader {
         }
     }
 
-    /// Holds changes back while the audit log is down (LOAD-4).
-    pub fn audited(self, audit: AuditDown) -> Self {
+    /// Holds changes back that cannot be entered in the audit log (LOAD-4).
+    pub fn audited(self, audit: Arc<dyn Intentions>) -> Self {
         Self { audit: Some(audit), ..self }
     }
 
@@ -104,16 +115,14 @@ impl Reloader {
     }
 
     fn down(&self) -> Option<String> {
-        self.audit.as_ref().and_then(|audit| audit())
+        self.audit.as_ref().and_then(|audit| audit.down())
     }
 
     fn judge(&self, judged: &mut Sources) -> Verdict {
         let down = self.down();
         self.waits.store(down.is_some(), Relaxed);
         if let Some(why) = down {
-            let message =
-                format!("the audit log is down, and no change is applied until it can be entered there (G-090): {why}");
-            self.refuse(judged, (1, vec![shortened(&message)]));
+            self.refuse(judged, held_back(&why));
             return Verdict::Rejected;
         }
         match contained(|| self.load(judged)) {
@@ -135,6 +144,10 @@ impl Reloader {
         let mut loaded = load_again(judged);
         judged.clone_from(&loaded.sources);
         if let Some(deployment) = loaded.deployment.clone() {
+            if let Some(Err(why)) = self.audit.as_ref().map(|it| it.propose(self.proposal(&deployment))) {
+                self.waits.store(true, Relaxed);
+                return held_back(&why);
+            }
             let expiring = self.plane.expiring(&deployment);
             match self.plane.apply(deployment) {
                 Ok(()) => loaded.warn(expiring),
@@ -144,6 +157,12 @@ impl Reloader {
         say(&loaded);
         let errors = loaded.diagnostics.iter().filter(|it| it.severity == Severity::Error);
         (loaded.errors(), errors.take(MOST_MESSAGES).map(|it| shortened(&it.to_string())).collect())
+    }
+
+    /// Says what is about to be applied, and in the place of what.
+    fn proposal(&self, deployment: &Deployment) -> Value {
+        let digest: String = deployment.revision.digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        json!({"digest": format!("sha256:{digest}"), "revision": deployment.name(), "replaces": self.plane.revision()})
     }
 
     fn refuse(&self, judged: &Sources, (diagnostics, messages): (usize, Vec<String>)) {
@@ -171,6 +190,13 @@ fn contained(load: impl FnOnce() -> (usize, Vec<String>)) -> (usize, Vec<String>
         // What a panic says is for the log: nobody has looked whether it holds a secret.
         (1, vec!["the reload panicked, which is a bug of Evenkeel; the log says more".into()])
     })
+}
+
+/// Says that a change waits for the audit log (LOAD-4).
+fn held_back(why: &str) -> (usize, Vec<String>) {
+    let message =
+        format!("the audit log is down, and no change is applied until it can be entered there (G-090): {why}");
+    (1, vec![shortened(&message)])
 }
 
 fn shortened(text: &str) -> String {

@@ -18,7 +18,7 @@ use evenkeel_config::{
 };
 use evenkeel_control::{
     Admin, DataPlane, Reloader,
-    audit::{self, Audit, Given, Repository, Settings, State},
+    audit::{self, Audit, Given, Repository, Settings},
     store, watch,
 };
 use evenkeel_gateway::{Gateway, expiring, prove};
@@ -187,7 +187,7 @@ async fn serving(deployment: Arc<Deployment>, read: Sources, change: Option<Chan
     let plane = Arc::new(Plane { gateway: gateway.clone(), change, drain });
     let mut reloader = Reloader::new(read, plane.clone());
     if let Some(audit) = audit.clone() {
-        reloader = reloader.audited(Box::new(move || down(&audit)));
+        reloader = reloader.audited(audit);
     }
     let reloader = Arc::new(reloader);
     let admin = Admin::start(&admin, plane.clone(), reloader.clone(), audit.clone(), store).await;
@@ -253,14 +253,6 @@ fn audited(deployment: &Deployment) -> Option<Audit> {
     });
     let settings = Settings { data_dir: deployment.data_dir.clone(), origin: log.origin.clone(), key, git };
     Some(Audit::start(settings, Timestamp::now))
-}
-
-/// Says why nothing can be entered in the audit log.
-fn down(audit: &Audit) -> Option<String> {
-    match audit.state() {
-        State::Down(why) => Some(why),
-        State::Writing { .. } | State::Standby => None,
-    }
 }
 
 /// Hears when the process is told to stop, from when it is made.

@@ -3,36 +3,50 @@
 //! # Invariants
 //! - `AUD-1`: one process at a time writes the log: who holds `audit/lock`, which the kernel releases at its death.
 //! - `AUD-2`: a sink that is down is tried again every second, and then all that waits in the spool is entered (G-090).
-//! - `AUD-3`: nothing here holds up a request, or a start.
+//! - `AUD-3`: nothing here holds up a request, nor a start for longer than a second, nor an end for longer than the disk takes.
+//! - `AUD-4`: a sink that cannot be written is known to be down within ten seconds, also where there is nothing to enter, and where
+//!   another process writes it within thirty.
+//! - `AUD-5` (G-090): what `intend` has returned of is in the log, whoever writes it.
 
 use std::{
     error::Error,
     fs::{File, TryLockError},
     io,
+    os::unix::fs::MetadataExt,
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     sync::Arc,
     thread::JoinHandle,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use parking_lot::{Condvar, Mutex};
 
+mod intend;
+
+use self::intend::HandedOn;
 use super::{
     anchor::{Anchor, Repository},
     disk::{self, Folder},
     entry::Draft,
     key::{KeyError, Signer},
-    log::{Log, LogError},
+    log::{Log, LogError, SOURCES},
     sequence::Sequencer,
 };
 
 /// How often spools are looked at: a segment is closed once a second.
 const LOOK: Duration = Duration::from_secs(1);
-
+/// How long a start waits for a log to be taken up. One whose last lines are not noted is read whole.
+const START: Duration = Duration::from_secs(1);
 /// How long the end waits for a repository that keeps checkpoints.
 const LAST: Duration = Duration::from_secs(5);
+/// How long nothing is written before it is tried whether something could be (AUD-4).
+const IDLE: SignedDuration = SignedDuration::from_secs(10);
+/// How long nothing is written by another process before that is taken for a fault of it: three times what it takes at most.
+const SILENT: SignedDuration = SignedDuration::from_secs(30);
+/// How long a change waits for another process to enter it: a second until it looks, and its disk.
+const HANDED_ON: Duration = Duration::from_secs(5);
 
 /// Where the log is, and in whose name.
 #[derive(Clone, Debug)]
@@ -60,6 +74,8 @@ impl std::fmt::Debug for Given {
 /// How the log stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
+    /// It is being taken up.
+    Opening,
     /// This process writes it.
     Writing {
         /// Entries that are on disk.
@@ -84,6 +100,12 @@ pub enum AppendError {
     /// The log cannot be written.
     #[error("enter it in the audit log: it is down: {0}")]
     Down(String),
+    /// Another process writes the log, and has not entered it.
+    #[error("enter it in the audit log: the process that writes that has not done so within {0} s")]
+    NotHeard(f32),
+    /// It could not be handed on to the process that writes the log.
+    #[error("hand it on to the process that writes the audit log")]
+    Spool(#[from] io::Error),
     /// The step failed.
     #[error(transparent)]
     Log(#[from] LogError),
@@ -112,8 +134,12 @@ struct Shared {
     work: Mutex<Work>,
     /// Apart from the work, so that nobody who asks waits for a disk.
     state: Mutex<State>,
+    changed: Condvar,
     stop: Mutex<bool>,
     stopped: Condvar,
+    /// What was handed on to the process that writes, and where; held while it is waited for.
+    handed_on: Mutex<Option<HandedOn>>,
+    patience: Duration,
 }
 
 /// What is held while this process writes.
@@ -123,19 +149,25 @@ struct Work {
     lock: Option<File>,
     sequencer: Sequencer,
     anchor: Option<Anchor>,
+    /// When it was last seen that the disk takes something; none where it has failed since.
+    proved: Option<Timestamp>,
+    /// What another process has last written when, and since when it has stood.
+    silent: Option<(Option<(u64, SystemTime)>, Timestamp)>,
 }
 
 impl Audit {
     /// Begins to keep the log. It never fails: a log that cannot be written is down, and tried again (AUD-2).
     pub fn start(settings: Settings, clock: fn() -> Timestamp) -> Self {
         let audit = Self::new(settings, clock);
-        audit.shared.open();
         let shared = audit.shared.clone();
         let running = std::thread::Builder::new().name("audit".into()).spawn(move || shared.run());
         match running {
             Ok(thread) => *audit.thread.lock() = Some(thread),
             Err(error) => audit.shared.say(State::Down(format!("cannot start its thread: {error}"))),
         }
+        let mut state = audit.shared.state.lock();
+        let _ = audit.shared.changed.wait_while_for(&mut state, |it| *it == State::Opening, START);
+        drop(state);
         audit
     }
 
@@ -145,10 +177,13 @@ impl Audit {
         let shared = Shared {
             settings,
             clock,
-            work: Mutex::new(Work { log: None, lock: None, sequencer, anchor }),
-            state: Mutex::new(State::Standby),
+            work: Mutex::new(Work { log: None, lock: None, sequencer, anchor, proved: None, silent: None }),
+            state: Mutex::new(State::Opening),
+            changed: Condvar::new(),
             stop: Mutex::new(false),
             stopped: Condvar::new(),
+            handed_on: Mutex::new(None),
+            patience: HANDED_ON,
         };
         Self { shared: Arc::new(shared), thread: Mutex::new(None) }
     }
@@ -172,10 +207,16 @@ impl Audit {
         let Some(log) = &mut work.log else {
             return Err(match self.state() {
                 State::Down(why) => AppendError::Down(why),
-                _ => AppendError::Standby,
+                State::Opening => AppendError::Down("it is still being read".into()),
+                State::Writing { .. } | State::Standby => AppendError::Standby,
             });
         };
-        log.append(&[draft])?;
+        if let Err(error) = log.append(&[draft]) {
+            // It is down until the disk is seen to take something (AUD-4).
+            work.proved = None;
+            self.shared.say(State::Down(chain(&error)));
+            return Err(error.into());
+        }
         let seq = log.size() - 1;
         self.shared.tell(&work);
         Ok(seq)
@@ -220,12 +261,20 @@ impl Shared {
     fn step(&self, end: bool) {
         self.open();
         let mut work = self.work.lock();
-        let Work { log: Some(log), sequencer, anchor, .. } = &mut *work else { return };
+        let Work { log: Some(log), sequencer, anchor, proved, .. } = &mut *work else { return };
         let done = catch_unwind(AssertUnwindSafe(|| {
             let now = (self.clock)();
+            let before = (log.size(), log.published().0);
             sequencer.pass(now, log)?;
             if end || log.due(now) {
                 log.publish(now)?;
+            }
+            let written = before != (log.size(), log.published().0);
+            if !written && proved.is_none_or(|it| now.duration_since(it) >= IDLE) {
+                log.prove(now)?;
+                *proved = Some(now);
+            } else if written {
+                *proved = Some(now);
             }
             if let Some(anchor) = anchor {
                 anchor.keep(now, log.published().0, log.told());
@@ -234,7 +283,10 @@ impl Shared {
         }));
         match done {
             Ok(Ok(())) => self.tell(&work),
-            Ok(Err(error)) => self.say(State::Down(chain(&error))),
+            Ok(Err(error)) => {
+                work.proved = None;
+                self.say(State::Down(chain(&error)));
+            }
             Err(_) => {
                 // What it was in the middle of is on disk or not; the next step reads it from there.
                 (work.log, work.lock) = (None, None);
@@ -250,14 +302,38 @@ impl Shared {
             return;
         }
         match self.opened() {
-            Ok(None) => self.say(State::Standby),
+            Ok(None) => {
+                let state = self.stands_by(&mut work);
+                self.say(state);
+            }
             Ok(Some((lock, log))) => {
+                (work.proved, work.silent) = (None, None);
                 let (key, origin) = (log.signer().vkey(), log.signer().origin().to_owned());
                 tracing::info!(target: "evenkeel::audit", origin, key, entries = log.size(), "the audit log is written by this process");
                 (work.log, work.lock) = (Some(log), Some(lock));
                 self.tell(&work);
             }
             Err(error) => self.say(State::Down(chain(&error))),
+        }
+    }
+
+    /// Says how the log stands that another process writes, by what that has last written (AUD-4).
+    fn stands_by(&self, work: &mut Work) -> State {
+        let now = (self.clock)();
+        let file = std::fs::metadata(self.settings.data_dir.join("audit").join(SOURCES));
+        // It is another file each time; its time alone may stand still for some milliseconds.
+        let written = file.and_then(|it| Ok((it.ino(), it.modified()?))).ok();
+        match work.silent {
+            Some((before, since)) if before == written => match now.duration_since(since) < SILENT {
+                true => State::Standby,
+                false => {
+                    State::Down(format!("the process that writes it has written nothing for {} s", SILENT.as_secs()))
+                }
+            },
+            _ => {
+                work.silent = Some((written, now));
+                State::Standby
+            }
         }
     }
 
@@ -291,6 +367,7 @@ impl Shared {
 
     fn say(&self, next: State) {
         let before = std::mem::replace(&mut *self.state.lock(), next.clone());
+        self.changed.notify_all();
         match (before, next) {
             (State::Down(before), State::Down(why)) if before == why => {}
             (_, State::Down(why)) => {

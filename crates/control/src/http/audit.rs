@@ -49,7 +49,7 @@ pub(super) fn measure(metrics: &mut String, standing: &Standing, now: Timestamp)
     gauge(
         UP,
         "Whether the audit log can be written, by this process or another",
-        i64::from(!matches!(standing, Standing::Down(_))),
+        i64::from(!matches!(standing, Standing::Down(_) | Standing::Opening)),
     );
     if let Standing::Writing { entries, covered, since } = standing {
         gauge(TREE_SIZE, "Entries of the audit log that a checkpoint covers", *covered as i64);

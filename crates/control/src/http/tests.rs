@@ -174,6 +174,7 @@ fn an_audit_log_that_waits_or_is_down_is_told_by_metrics() {
     );
     assert_eq!(told(crate::audit::State::Standby), ["evenkeel_audit_up 1"]);
     assert_eq!(told(crate::audit::State::Down("full".into())), ["evenkeel_audit_up 0"]);
+    assert_eq!(told(crate::audit::State::Opening), ["evenkeel_audit_up 0"]);
 }
 
 #[tokio::test]

@@ -237,22 +237,64 @@ fn what_is_said_of_a_refusal_is_bounded_and_holds_no_secret() {
     assert_eq!(rejected.messages, ["the reload panicked, which is a bug of Evenkeel; the log says more"]);
 }
 
+/// An audit log that can be down, and that can be thought to be up where it is not.
+#[derive(Default)]
+struct Log {
+    down: AtomicBool,
+    full: AtomicBool,
+    proposed: Mutex<Vec<Value>>,
+}
+
+impl Intentions for Log {
+    fn down(&self) -> Option<String> {
+        self.down.load(Relaxed).then(|| "No space left on device".to_owned())
+    }
+
+    fn propose(&self, data: Value) -> Result<(), String> {
+        self.proposed.lock().push(data);
+        if self.full.load(Relaxed) { Err("Read-only file system".into()) } else { Ok(()) }
+    }
+}
+
+#[test]
+fn load_4_g_090_what_cannot_be_entered_in_the_audit_log_is_not_applied() {
+    let (kit, log) = (Kit::new(), Arc::new(Log::default()));
+    let (plane, path) = (kit.plane.clone(), kit.folder.path().join("e.yaml"));
+    let reloader = Reloader::new(load_file(&path).sources, plane.clone()).audited(log.clone());
+    log.full.store(true, Relaxed);
+    kit.write(&file("two"));
+    assert_eq!(reloader.poll(), Verdict::Rejected);
+    let said = reloader.ready().rejected.expect("it is reported").messages.concat();
+    assert!(said.contains("(G-090)") && said.contains("Read-only file system"), "{said}");
+    assert!(plane.applied.lock().is_empty());
+    assert_eq!(reloader.poll(), Verdict::Rejected, "it is tried again");
+    log.full.store(false, Relaxed);
+    assert_eq!(reloader.poll(), Verdict::Applied, "nobody has to save it again");
+    let proposed = log.proposed.lock().last().cloned().expect("it was entered");
+    assert_eq!(
+        (&proposed["revision"], &proposed["replaces"]),
+        (&json!(plane.applied.lock()[0]), &json!("sha256:first"))
+    );
+    assert_eq!((reloader.poll(), log.proposed.lock().len()), (Verdict::Unchanged, 3));
+    // What has mistakes is not proposed: it is refused in any case.
+    kit.write("half");
+    assert_eq!((reloader.poll(), log.proposed.lock().len()), (Verdict::Rejected, 3));
+}
+
 #[test]
 fn g_090_while_the_audit_log_is_down_nothing_is_applied_and_then_it_is() {
-    let down = Arc::new(AtomicBool::new(true));
-    let kit = Kit::new();
+    let (kit, log) = (Kit::new(), Arc::new(Log::default()));
     let (plane, path) = (kit.plane.clone(), kit.folder.path().join("e.yaml"));
-    let asked = down.clone();
-    let audit = move || asked.load(Relaxed).then(|| "No space left on device".to_owned());
-    let reloader = Reloader::new(load_file(&path).sources, plane.clone()).audited(Box::new(audit));
+    log.down.store(true, Relaxed);
+    let reloader = Reloader::new(load_file(&path).sources, plane.clone()).audited(log.clone());
     assert_eq!(reloader.poll(), Verdict::Unchanged);
     kit.write(&file("two"));
     assert_eq!((reloader.poll(), reloader.reload()), (Verdict::Rejected, Verdict::Rejected));
     let said = reloader.ready().rejected.expect("it is reported").messages.concat();
     assert!(said.contains("the audit log is down") && said.contains("No space left on device"), "{said}");
     assert_eq!(reloader.poll(), Verdict::Unchanged, "it waits, and is not refused anew with every look");
-    assert!(plane.applied.lock().is_empty());
-    down.store(false, Relaxed);
+    assert!(plane.applied.lock().is_empty() && log.proposed.lock().is_empty());
+    log.down.store(false, Relaxed);
     assert_eq!(reloader.poll(), Verdict::Applied, "nobody has to save it again");
     assert_eq!((reloader.poll(), plane.applied.lock().len()), (Verdict::Unchanged, 1));
     assert_eq!(reloader.ready().rejected, None);
