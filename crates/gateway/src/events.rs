@@ -17,7 +17,10 @@ mod ring;
 pub(crate) mod share;
 mod trace;
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering::Relaxed},
+};
 
 use evenkeel_api as api;
 use evenkeel_config::Calibration;
@@ -147,6 +150,8 @@ pub(crate) struct Events {
     log: Log,
     /// None where nothing is kept on disk.
     spool: Option<Spool>,
+    /// Whether something of requests is kept there.
+    decisions: AtomicBool,
 }
 
 impl Events {
@@ -161,6 +166,7 @@ impl Events {
             watchers: broadcast::Sender::new(LAG),
             log: Log::start(std::io::stderr()),
             spool,
+            decisions: AtomicBool::new(false),
         }
     }
 
@@ -211,7 +217,7 @@ impl Events {
         if self.watchers.receiver_count() > 0 {
             let _ = self.watchers.send(Happened::Decision(Arc::new(render(&record))));
         }
-        if let Some(spool) = &self.spool {
+        if let Some(spool) = self.spool.as_ref().filter(|_| self.decisions.load(Relaxed)) {
             kept::decision(spool, &record, explain);
         }
         self.ring.lock().keep(record);
@@ -278,7 +284,8 @@ impl Events {
         self.metrics.applied(revision, &applied.name, applied.at);
         self.shares.lock().keep(revision);
         if let Some(spool) = &self.spool {
-            let kept = applied.deployment.decisions;
+            self.decisions.store(applied.deployment.decisions.is_some(), Relaxed);
+            let kept = kept::terms(&applied.deployment);
             // Whoever switches it on or off: that is the first line, or the last one.
             if kept.is_some() {
                 spool.apply(kept);

@@ -4,8 +4,10 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, Output},
+    sync::LazyLock,
 };
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::process::{Serving, evenkeel, http, until};
@@ -25,11 +27,14 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
+/// When decisions were made: some days ago, whenever that is.
+static MORNING: LazyLock<String> = LazyLock::new(|| (Timestamp::now() - SignedDuration::from_hours(96)).to_string());
+
 fn decision(n: u64) -> Value {
     json!({
         "attempts": 1, "degraded": false, "id": format!("01D{n:05}"), "latency_us": 7, "method": "primary", "operation": "chat",
         "phase": "normal", "reason": "PRIMARY_HEALTHY", "revision": "sha256:0", "route": "r", "schema": "evenkeel.decision-line/v1",
-        "status": 200, "tier": 0, "time": "2026-11-23T08:00:00Z",
+        "status": 200, "tier": 0, "time": *MORNING,
     })
 }
 
@@ -99,9 +104,10 @@ fn g_094_g_095_a_gateway_writes_a_log_that_two_verifiers_find_whole_and_tamperin
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/audit/verify.py");
     let other = || Command::new("python3").arg(&script).args([&ran.log(), &ran.key]).output().expect("python3 runs");
     let said = other();
-    assert_eq!(text(&said.stdout), "2 entries, 2 segments\n", "{}", text(&said.stderr));
+    // Besides those of its segments there is one of its configuration, also where nothing is kept of requests.
+    assert_eq!(text(&said.stdout), "3 entries, 2 segments\n", "{}", text(&said.stderr));
 
-    let bundle = ran.path("data/audit/tile/entries/000.p/2");
+    let bundle = ran.path("data/audit/tile/entries/000.p/3");
     let whole = fs::read(&bundle).expect("read");
     // Lengths stand before the entries, as bytes: this is no text.
     let mut changed = whole.clone();
@@ -127,7 +133,7 @@ fn g_094_g_095_a_gateway_writes_a_log_that_two_verifiers_find_whole_and_tamperin
         fs::write(&file, whole).expect("written");
     };
     damaged("data/audit/checkpoint", "signature", 11);
-    damaged("data/audit/tile/0/000.p/2", "tree", 12);
+    damaged("data/audit/tile/0/000.p/3", "tree", 12);
     damaged("data/instances/i1/decisions/00000000000000000006.jsonl.gz", "decisions", 15);
     fs::write(ran.path("policy"), "quorum none\nquorum none\n").expect("written");
     let (code, said) = ran.verify(&["--policy", ran.path("policy").to_str().expect("text")]);
@@ -139,6 +145,29 @@ fn g_094_g_095_a_gateway_writes_a_log_that_two_verifiers_find_whole_and_tamperin
     let said = evenkeel(&["audit", "verify", "--key", &key, "--log", &ran.log()]);
     assert!(said.status.code() == Some(2) && text(&said.stderr).contains("changed"), "{}", text(&said.stderr));
     assert_eq!(ran.verify(&[]).0, Some(0), "all is as it was");
+
+    // The first segment is of some days ago, of which decisions are kept, or not any more.
+    fs::remove_file(ran.path("data/instances/i1/decisions/00000000000000000001.jsonl.gz")).expect("removed");
+    let (code, said) = ran.verify(&["--keep", "366d"]);
+    assert!(code == Some(1) && said.contains("is younger than decisions are kept"), "{said}");
+    let (code, said) = ran.verify(&["--keep", "1s"]);
+    assert!(code == Some(0) && said.contains("1 no longer kept"), "{said}");
+    let (code, said) = ran.verify(&["--keep", "long"]);
+    assert!(code == Some(2) && said.contains("--keep"), "{said}");
+    fs::remove_file(ran.path("data/instances/i1/decisions/00000000000000000006.jsonl.gz")).expect("removed");
+    let (code, said) = ran.verify(&["--keep", "1s"]);
+    assert!(code == Some(1) && said.contains("the last segment of an instance is always kept"), "{said}");
+}
+
+#[test]
+fn a_log_that_is_switched_off_reads_no_spool_any_more() {
+    let ran = Ran::new();
+    let read = ran.path("data/instances/i1/read/audit");
+    assert!(read.is_file());
+    let off = CONFIG.replace("{origin: example.com/audit, git: {repository: theirs.git}}", "{level: off}");
+    fs::write(ran.path("e.yaml"), off + "store: off\n").expect("written");
+    ran.run(|_| {});
+    assert!(!read.exists(), "segments would be kept for it, and at last nothing else");
 }
 
 #[test]
@@ -158,13 +187,13 @@ fn a_decision_is_proved_elsewhere_and_an_older_checkpoint_holds_the_log_to_what_
     ran.run(|serving| {
         // It is entered within a second or two, and a checkpoint covers it in ten: the log is served as it is.
         let size = || http(serving.admin, "GET", "/audit/checkpoint", "").1.lines().nth(1).map(str::to_owned);
-        until("the checkpoint", || (size().as_deref() == Some("3")).then_some(()));
+        until("the checkpoint", || (size().as_deref() == Some("5")).then_some(()));
         let (status, _) = http(serving.admin, "GET", "/audit/key", "");
         assert_eq!(status, 404);
     });
     let (code, said) = ran.verify(&["--since", &at("monday")]);
     assert!(code == Some(0) && said.contains("consistency ok "), "{said}");
-    assert!(said.contains("monday (2) → now"), "{said}");
+    assert!(said.contains("monday (3) → now"), "{said}");
     // Another history under the same key: the checkpoint that was kept finds it.
     for name in ["checkpoint", "sources", "tile"] {
         let path = ran.path("data/audit").join(name);
@@ -184,7 +213,7 @@ fn a_decision_is_proved_elsewhere_and_an_older_checkpoint_holds_the_log_to_what_
         (said.status.code(), text(&said.stdout) + &text(&said.stderr))
     };
     let (code, said) = check("decision.json");
-    assert!(code == Some(0) && said.contains("inclusion   ok  decision 2 of 295 in entry 1 of 2"), "{said}");
+    assert!(code == Some(0) && said.contains("inclusion   ok  decision 2 of 295 in entry 1 of 3"), "{said}");
     let mut record: Value = serde_json::from_slice(&fs::read(at("decision.json")).expect("read")).expect("JSON");
     assert_eq!(record, decision(7));
     record["tier"] = json!(1);
@@ -194,6 +223,11 @@ fn a_decision_is_proved_elsewhere_and_an_older_checkpoint_holds_the_log_to_what_
         code == Some(1) && said.contains("not verified: inclusion: the record is not decision 2 of i1/decisions/"),
         "{said}"
     );
+    // A record that says two things is none: who reads it sees one of them, and it is the other that is proved.
+    let forged = format!("{{\"tier\":3,{}", &decision(7).to_string()[1..]);
+    fs::write(at("other.json"), forged).expect("written");
+    let (code, said) = check("other.json");
+    assert!(code == Some(2) && said.contains("the key \"tier\" is there twice"), "{said}");
     fs::write(at("d.proof"), "c2sp.org/tlog-proof@v1\n").expect("written");
     assert_eq!(check("decision.json").0, Some(1));
 }

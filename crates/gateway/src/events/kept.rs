@@ -6,6 +6,7 @@ use evenkeel_api::{
     self as api,
     evidence::{DecisionLine, Evidence, Jcs, StreamState},
 };
+use evenkeel_config::{Deployment, Kept};
 use evenkeel_core::{End, Permille};
 use serde_json::json;
 
@@ -17,6 +18,11 @@ use crate::{
 
 /// About what an attempt, a fact or a note of a record takes in memory, with what hangs on it.
 const PART: usize = 256;
+
+/// Says how much is kept: of what happened also where nothing is of requests, as long as it is to be in an audit log.
+pub(super) fn terms(deployment: &Deployment) -> Option<Kept> {
+    deployment.decisions.or_else(|| deployment.audit.as_ref().map(|_| Kept::default()))
+}
 
 /// Hands on a record: whole where it is not ordinary, or where its lot falls into the share of those that are; else a line of it.
 pub(super) fn decision(spool: &Spool, record: &Arc<Record>, explain: bool) {
