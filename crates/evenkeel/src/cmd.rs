@@ -108,10 +108,22 @@ impl Cli {
 
 /// Returns a number of things, as people say it.
 pub(crate) fn counted(number: usize, thing: &str) -> String {
-    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+    let several = if thing.ends_with('s') { "es" } else { "s" };
+    format!("{number} {thing}{}", if number == 1 { "" } else { several })
 }
 
 /// Makes the runtime of a verb that serves.
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::counted;
+
+    #[test]
+    fn numbers_of_things_are_said_as_people_say_them() {
+        let said = [counted(1, "record"), counted(0, "record"), counted(1, "process"), counted(2, "process")];
+        assert_eq!(said, ["1 record", "0 records", "1 process", "2 processes"]);
+    }
 }
