@@ -80,7 +80,14 @@ def main(log, vkey):
         lines = gzip.decompress(file).split(b"\n")[:-1]
         assert hashlib.sha256(file).hexdigest() == batch["file_sha256"], batch["segment"]
         assert root([sha(b"\x00", it) for it in lines]).hex() == batch["merkle_root"], batch["segment"]
-        assert len(lines) == batch["count"] == sum(sum(it.values()) for it in batch["by_route"].values()), batch["segment"]
+        counts = {}
+        for record in map(json.loads, lines):
+            tier = record["tier"] if "tier" in record else record["outcome"]["tier"]
+            tiers, tier = counts.setdefault(record["route"], {}), "none" if tier is None else str(tier)
+            tiers[tier] = tiers.get(tier, 0) + 1
+        form = json.dumps(counts, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+        named = {"bytes": len(form), "sha256": hashlib.sha256(form).hexdigest()}
+        assert len(lines) == batch["count"] and batch["by_route"] in (counts, named), batch["segment"]
     print(f"{size} entries, {len(batches)} segments")
 
 
