@@ -45,7 +45,7 @@ const LAST: Duration = Duration::from_secs(5);
 const IDLE: SignedDuration = SignedDuration::from_secs(10);
 /// How long nothing is written by another process before that is taken for a fault of it: three times what it takes at most.
 const SILENT: SignedDuration = SignedDuration::from_secs(30);
-/// How long a change waits for another process to enter it: a second until it looks, and its disk.
+/// How long a change waits for its turn, and for another process to enter it: a second until that looks, and its disk.
 const HANDED_ON: Duration = Duration::from_secs(5);
 
 /// Where the log is, and in whose name.
@@ -100,6 +100,11 @@ pub enum AppendError {
     /// The log cannot be written.
     #[error("enter it in the audit log: it is down: {0}")]
     Down(String),
+    /// What was begun before has not ended: there is much to enter, or the disk does not answer.
+    #[error(
+        "enter it in the audit log: what was begun before has not ended within {0} s, as there is much to enter or the disk does not answer"
+    )]
+    Busy(f32),
     /// Another process writes the log, and has not entered it.
     #[error("enter it in the audit log: the process that writes that has not done so within {0} s")]
     NotHeard(f32),
@@ -203,7 +208,10 @@ impl Audit {
     /// # Errors
     /// Another process writes the log, or it cannot be written; then it was not entered.
     pub fn append(&self, draft: Draft) -> Result<u64, AppendError> {
-        let mut work = self.shared.work.lock();
+        // A disk that does not answer holds up the step that waits for it, and nobody else.
+        let Some(mut work) = self.shared.work.try_lock_for(self.shared.patience) else {
+            return Err(AppendError::Busy(self.shared.patience.as_secs_f32()));
+        };
         let Some(log) = &mut work.log else {
             return Err(match self.state() {
                 State::Down(why) => AppendError::Down(why),

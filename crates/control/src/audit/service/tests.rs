@@ -143,6 +143,20 @@ fn g_090_aud_5_what_cannot_be_entered_is_refused_at_once_and_the_log_is_down_unt
 }
 
 #[test]
+fn g_090_a_step_that_does_not_end_refuses_a_change_and_holds_nobody_up() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut audit = audit(folder.path());
+    Arc::get_mut(&mut audit.shared).expect("nobody else has it").patience = Duration::from_millis(50);
+    audit.shared.step(false);
+    let stuck = audit.shared.work.lock();
+    let error = audit.propose(json!({"revision": "sha256:0"})).expect_err("it is refused");
+    assert!(error.contains("has not ended within 0.05 s"), "{error}");
+    drop(stuck);
+    audit.propose(json!({"revision": "sha256:0"})).expect("entered");
+    audit.finish();
+}
+
+#[test]
 fn aud_5_a_process_that_does_not_write_hands_on_what_it_intends_and_waits_until_it_is_entered() {
     let folder = tempfile::tempdir().expect("a folder");
     let (one, mut other) = (audit(folder.path()), audit(folder.path()));
