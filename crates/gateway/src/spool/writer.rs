@@ -187,7 +187,9 @@ impl Writer {
             }
         }
         self.sit(place);
-        Ok(())
+        // Before any line behind it is acknowledged: whoever is stopped next finds its own gap alone.
+        self.declare(now, true);
+        self.commit(now)
     }
 
     /// Closes what somebody has left who was stopped, and says there that something is missing.

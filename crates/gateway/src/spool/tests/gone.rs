@@ -232,3 +232,27 @@ fn all_folders_above_what_is_told_as_durable_are_made_durable_before_it() {
         assert!(synced.contains(folder), "{}: {synced:?}", folder.display());
     }
 }
+
+#[test]
+fn da_01_the_gap_of_a_stop_is_on_disk_before_what_comes_behind_it_is_acknowledged() {
+    let mut both = 0;
+    for room in 0..700 {
+        let mut kit = Kit::new();
+        kit.decide(3);
+        kit.pass(SECOND);
+        kit.stop();
+        // Stopped again, at any byte of what it writes first.
+        kit.faults.lock().room = Some(room);
+        kit.decide(5);
+        kit.pass(100 * MILLISECOND);
+        let acknowledged = kit.durable()[0] > 3;
+        kit.stop();
+        *kit.faults.lock() = Faults::default();
+        kit.decide(1);
+        kit.pass(SECOND);
+        let first = kit.gaps("i1").into_iter().find(|it| (it.stream.as_str(), it.from) == ("decisions", 4));
+        assert!(first.is_some() || !acknowledged, "{room}: {:?}", kit.gaps("i1"));
+        both += u32::from(acknowledged);
+    }
+    assert!((1..700).contains(&both), "some rooms are too small, and some are not: {both}");
+}
