@@ -37,7 +37,8 @@ impl Checks<'_> {
             self.pem(&key.field("certificate"), &tls.certificate);
             self.pem(&key.field("key"), &tls.key);
         }
-        let hint = "name a folder, such as ./evenkeel-data; `decisions: off` keeps nothing there";
+        let hint =
+            "name a folder, such as ./evenkeel-data; `decisions: off` with `audit: {level: off}` keeps nothing there";
         self.not_empty(&key.field("data_dir"), &server.data_dir, "it names no folder", hint);
         self.largest_body(&key, server);
         if server.max_body > server.body_bytes && !self.report.doubts_within(&key) {

@@ -214,10 +214,10 @@ fn f_160_a_reader_that_was_switched_off_is_waited_for_no_more() {
 fn g_090_what_is_kept_ends_with_the_line_of_who_has_switched_it_off() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("e.yaml");
-    fs::write(&file, config("")).expect("written");
+    fs::write(&file, config("audit: {level: off}\n")).expect("written");
     let serving = Serving::start(&file);
     assert_eq!(chat(serving.data, "well", ""), Some(200));
-    fs::write(&file, config("decisions: off\n")).expect("written");
+    fs::write(&file, config("audit: {level: off}\ndecisions: off\n")).expect("written");
     until("the new revision", || get(serving.admin, "/api/v1/standing")["evidence"].is_null().then_some(()));
     assert_eq!(chat(serving.data, "well", ""), Some(200));
     serving.signal("TERM");
