@@ -282,12 +282,15 @@ pub struct Outcome {
 }
 
 impl Decision {
+    /// The name of its form.
+    pub const SCHEMA: &str = "evenkeel.decision/v1";
+
     /// Writes a record of the core in names.
     pub fn render(it: &core::Decision, id: &str, time: Timestamp, trace: Option<String>) -> Self {
         let route = &it.revision.routes[it.route.index()];
         let outcome = outcome(it, route);
         Self {
-            schema: "evenkeel.decision/v1".into(),
+            schema: Self::SCHEMA.into(),
             id: id.into(),
             time,
             trace,

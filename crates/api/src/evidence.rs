@@ -24,7 +24,7 @@ mod standing;
 
 pub use cursor::Cursor;
 pub use jcs::{Jcs, canonical};
-pub use line::{DecisionLine, Event, Gap, Kept, Why};
+pub use line::{DecisionLine, Event, Gap, Why};
 pub use segment::{Ending, Member, Members, Segment, instances, segments};
 pub use standing::{Evidence, StreamState};
 

@@ -29,5 +29,5 @@ pub use forecast::Forecast;
 pub use quality::{Figure, Quality, RouteQuality, Score, TierQuality};
 pub use ready::{Ready, Rejected, Unproven};
 pub use status::{FeatureServer, Gate, MemberState, RouteBrief, RouteState, Standing, Status, TierState};
-pub use told::{Decisions, History, LINE_SCHEMA, Line, RECORD_SCHEMA, Span, StoreState, Told};
+pub use told::{Decisions, History, Span, StoreState, Told};
 pub use transition::{Transition, Trip};

@@ -1,52 +1,15 @@
 //! Told: a decision as the store tells it: the whole record, or the line that was kept of it.
 //!
 //! # Invariants
-//! - `TOLD-1`: which of the two it is stands in `schema`; a line never passes for a record, and says in words that the rest was not kept.
+//! - `TOLD-1`: which of the two it is stands in `schema`; a line never passes for a record, nor what is neither for one of them, and a
+//!   line says in words that the rest was not kept.
 
 use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
-use crate::{Decision, Explained, Section, explain};
-
-/// The schema of a line.
-pub const LINE_SCHEMA: &str = "evenkeel.decision-line/v1";
-/// The schema of a record.
-pub const RECORD_SCHEMA: &str = "evenkeel.decision/v1";
-
-/// What was kept of an ordinary request whose record was not (G-112).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Line {
-    /// `evenkeel.decision-line/v1`.
-    pub schema: String,
-    /// ULID.
-    pub id: String,
-    /// When the request was over.
-    pub time: Timestamp,
-    /// The route.
-    pub route: String,
-    /// The revision that decided.
-    pub revision: String,
-    /// What was asked.
-    pub operation: String,
-    /// The route's phase at admission.
-    pub phase: String,
-    /// The tier that answered.
-    pub tier: Option<u8>,
-    /// The kind of answer.
-    pub method: Option<String>,
-    /// Whether another tier than 0 answered.
-    pub degraded: bool,
-    /// The closest reason.
-    pub reason: String,
-    /// The HTTP status.
-    pub status: u16,
-    /// Microseconds from admission to the end.
-    pub latency_us: u64,
-    /// How many attempts there were.
-    pub attempts: u64,
-}
+use crate::{Decision, Explained, evidence::DecisionLine, explain};
 
 /// A decision, as far as it was kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +17,7 @@ pub enum Told {
     /// The whole record.
     Whole(Box<Decision>),
     /// A line of it.
-    Line(Line),
+    Line(Box<DecisionLine>),
 }
 
 /// Decisions, as far as they were kept.
@@ -138,10 +101,10 @@ impl Told {
     }
 
     /// Returns the line that would be kept of it.
-    pub fn line(&self) -> Line {
+    pub fn line(&self) -> DecisionLine {
         match self {
-            Self::Whole(it) => Line::of(it),
-            Self::Line(it) => it.clone(),
+            Self::Whole(it) => DecisionLine::of(it),
+            Self::Line(it) => DecisionLine::clone(it),
         }
     }
 
@@ -151,51 +114,6 @@ impl Told {
             Self::Whole(it) => explain(it),
             Self::Line(it) => it.explain(),
         }
-    }
-}
-
-impl Line {
-    /// Says that the rest was not kept.
-    pub const NOT_KEPT: &str =
-        "Only this line was kept of an ordinary answer: what was compared and asked was not (`decisions.sample`).";
-
-    /// Returns the line of a record.
-    pub fn of(it: &Decision) -> Self {
-        Self {
-            schema: LINE_SCHEMA.into(),
-            id: it.id.clone(),
-            time: it.time,
-            route: it.route.clone(),
-            revision: it.revision.clone(),
-            operation: it.operation.clone(),
-            phase: it.phase.clone(),
-            tier: it.outcome.tier,
-            method: it.outcome.method.clone(),
-            degraded: it.outcome.degraded,
-            reason: it.reason.clone(),
-            status: it.outcome.status,
-            latency_us: it.outcome.latency_us,
-            attempts: it.attempts.len() as u64,
-        }
-    }
-
-    fn explain(&self) -> Explained {
-        let Self { id, route, operation, revision, time, reason, status, attempts, .. } = self;
-        let answered = match (self.tier, &self.method) {
-            (Some(tier), Some(method)) => format!("Answered by tier {tier} ({method}): {reason}."),
-            (Some(tier), None) => format!("Answered by tier {tier}: {reason}."),
-            (None, _) => format!("Answered by no tier: {reason}."),
-        };
-        let took = format!("{}.{} ms", self.latency_us / 1_000, self.latency_us % 1_000 / 100);
-        let tries = if *attempts == 1 { "attempt" } else { "attempts" };
-        let lines = vec![
-            format!("Decision {id}"),
-            format!("Route {route}, {operation}, revision {revision}, {time}"),
-            answered,
-            format!("Status {status} after {took}, {attempts} {tries}."),
-            Self::NOT_KEPT.into(),
-        ];
-        Explained { sections: vec![Section { title: "", lines }] }
     }
 }
 
@@ -223,8 +141,10 @@ impl<'de> Deserialize<'de> for Told {
         // By its schema, so that a message is about what was written.
         let value = serde_json::Value::deserialize(from)?;
         let read = match value["schema"].as_str() {
-            Some(LINE_SCHEMA) => serde_json::from_value(value).map(Self::Line),
-            _ => serde_json::from_value(value).map(|it| Self::Whole(Box::new(it))),
+            Some(DecisionLine::SCHEMA) => serde_json::from_value(value).map(Self::Line),
+            Some(Decision::SCHEMA) => serde_json::from_value(value).map(|it| Self::Whole(Box::new(it))),
+            Some(other) => return Err(D::Error::custom(format_args!("`{other}` is no schema of a decision"))),
+            None => return Err(D::Error::custom("it has no `schema`")),
         };
         read.map_err(D::Error::custom)
     }
@@ -246,10 +166,15 @@ mod tests {
             words.contains("Answered by tier 0 (primary): PRIMARY_HEALTHY.\nStatus 200 after 42.3 ms, 1 attempt."),
             "{words}"
         );
-        assert!(words.contains(Line::NOT_KEPT), "{words}");
+        assert!(words.contains(DecisionLine::NOT_KEPT), "{words}");
         let again: Told = serde_json::from_str(&serde_json::to_string(&told).expect("JSON")).expect("a line");
         assert_eq!(told, again);
-        let record = text.replace("decision-line", "decision");
-        assert!(serde_json::from_str::<Told>(&record).is_err(), "a record has more than that");
+        let not = |schema: &str| {
+            let other = text.replace("evenkeel.decision-line/v1", schema);
+            serde_json::from_str::<Told>(&other).expect_err("it is no such thing").to_string()
+        };
+        assert!(!not("evenkeel.decision/v1").contains("schema"), "a record has more than that");
+        assert_eq!(not("evenkeel.decision/v2"), "`evenkeel.decision/v2` is no schema of a decision");
+        assert!(serde_json::from_str::<Told>("{}").is_err_and(|it| it.to_string() == "it has no `schema`"));
     }
 }

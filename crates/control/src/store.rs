@@ -23,7 +23,6 @@ mod record;
 mod retain;
 mod rollup;
 mod schema;
-mod segment;
 mod write;
 
 use std::sync::Arc;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use super::Stream;
-use crate::{Decision, words};
+use crate::{Decision, Explained, Section, words};
 
 /// What is kept of a request whose record is not kept whole (G-112).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +44,9 @@ pub struct DecisionLine {
 impl DecisionLine {
     /// The name of its form.
     pub const SCHEMA: &str = "evenkeel.decision-line/v1";
+    /// Says that the rest was not kept.
+    pub const NOT_KEPT: &str =
+        "Only this line was kept of an ordinary answer: what was compared and asked was not (`decisions.sample`).";
 
     /// Writes the line of a record of the core.
     pub fn render(it: &core::Decision, id: &str, time: Timestamp) -> Self {
@@ -64,32 +67,45 @@ impl DecisionLine {
             attempts: it.attempts.len() as u64,
         }
     }
-}
 
-/// A line of decisions, read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Kept {
-    /// The whole record.
-    Whole(Box<Decision>),
-    /// A line of it.
-    Line(Box<DecisionLine>),
-}
+    /// Returns the line of a record that was kept whole.
+    pub fn of(it: &Decision) -> Self {
+        Self {
+            schema: Self::SCHEMA.into(),
+            id: it.id.clone(),
+            time: it.time,
+            route: it.route.clone(),
+            revision: it.revision.clone(),
+            operation: it.operation.clone(),
+            phase: it.phase.clone(),
+            tier: it.outcome.tier,
+            method: it.outcome.method.clone(),
+            degraded: it.outcome.degraded,
+            reason: it.reason.clone(),
+            status: it.outcome.status,
+            latency_us: it.outcome.latency_us,
+            attempts: it.attempts.len() as u64,
+        }
+    }
 
-impl Kept {
-    /// Reads a line.
-    ///
-    /// # Errors
-    /// It is neither a record nor a line of one.
-    pub fn read(line: &[u8]) -> Result<Self, serde_json::Error> {
-        #[derive(Deserialize)]
-        struct Form {
-            schema: String,
-        }
-        let Form { schema } = serde_json::from_slice(line)?;
-        match schema.as_str() {
-            DecisionLine::SCHEMA => Ok(Self::Line(serde_json::from_slice(line)?)),
-            _ => Ok(Self::Whole(serde_json::from_slice(line)?)),
-        }
+    /// Says in words which tier answered, and that the rest was not kept.
+    pub fn explain(&self) -> Explained {
+        let Self { id, route, operation, revision, time, reason, status, attempts, .. } = self;
+        let answered = match (self.tier, &self.method) {
+            (Some(tier), Some(method)) => format!("Answered by tier {tier} ({method}): {reason}."),
+            (Some(tier), None) => format!("Answered by tier {tier}: {reason}."),
+            (None, _) => format!("Answered by no tier: {reason}."),
+        };
+        let took = format!("{}.{} ms", self.latency_us / 1_000, self.latency_us % 1_000 / 100);
+        let tries = if *attempts == 1 { "attempt" } else { "attempts" };
+        let lines = vec![
+            format!("Decision {id}"),
+            format!("Route {route}, {operation}, revision {revision}, {time}"),
+            answered,
+            format!("Status {status} after {took}, {attempts} {tries}."),
+            Self::NOT_KEPT.into(),
+        ];
+        Explained { sections: vec![Section { title: "", lines }] }
     }
 }
 
@@ -190,18 +206,5 @@ mod tests {
         for why in Why::ALL {
             assert_eq!(serde_json::to_value(why).expect("JSON"), json!(why.name()));
         }
-    }
-
-    #[test]
-    fn a_line_says_by_its_schema_what_it_is() {
-        let line = json!({
-            "schema": DecisionLine::SCHEMA, "id": "01J", "time": "1970-01-01T00:00:00Z", "route": "r", "revision": "sha256:0",
-            "operation": "chat", "phase": "normal", "tier": null, "method": null, "degraded": false, "reason": "DRAINING",
-            "status": 503, "latency_us": 7, "attempts": 0,
-        });
-        let read = Kept::read(&serde_json::to_vec(&line).expect("JSON")).expect("it is read");
-        assert!(matches!(&read, Kept::Line(it) if it.status == 503 && it.tier.is_none()), "{read:?}");
-        assert!(Kept::read(br#"{"schema":"evenkeel.decision/v1"}"#).is_err());
-        assert!(Kept::read(b"{}").is_err() && Kept::read(b"").is_err());
     }
 }

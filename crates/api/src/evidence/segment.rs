@@ -152,6 +152,11 @@ impl<'a> Members<'a> {
         &self.ending
     }
 
+    /// Returns where in the bytes those end that were read.
+    pub fn offset(&self) -> usize {
+        self.at
+    }
+
     /// Returns the number of the line behind those that were read.
     pub fn next_number(&self) -> u64 {
         self.next

@@ -12,22 +12,21 @@ use std::{
     collections::BTreeMap,
     fs::{File, TryLockError},
     io,
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::Duration,
 };
 
+use evenkeel_api::evidence::{Cursor, Stream, instances, segments};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
     Store,
     engine::{Of, Statement, Value},
     fault::{Class, Fault},
-    follow::{At, Stream},
-    instance::{folders, identity, tell},
+    follow::At,
+    instance::{READER, identity},
     record::text,
-    retain,
-    segment::Segment,
-    write,
+    retain, write,
 };
 
 /// How often folders are looked at where nothing is left to read: segments are closed once a second.
@@ -63,7 +62,7 @@ pub struct Ingester {
     /// The same, as far as it is known to be committed: for states.
     committed: BTreeMap<(String, Stream), u64>,
     /// What was told last to whoever keeps the segments.
-    told: BTreeMap<String, [u64; 2]>,
+    told: BTreeMap<String, Cursor>,
     unknown: u64,
 }
 
@@ -147,8 +146,11 @@ impl Ingester {
     }
 
     async fn read(&mut self, now: Timestamp) -> Result<Pass, Fault> {
-        let instances = self.folder.join("instances");
-        let Some(names) = blocking(move || folders(&instances)).await? else { return Ok(Pass::Waiting) };
+        let data_dir = self.folder.clone();
+        let names = blocking(move || instances(&data_dir)).await?;
+        if names.is_empty() {
+            return Ok(Pass::Waiting);
+        }
         if !self.claimed().await? {
             return Ok(Pass::Standby);
         }
@@ -172,15 +174,13 @@ impl Ingester {
         let key = (name.to_owned(), stream);
         let mut at = match self.at.remove(&key) {
             Some(at) => at,
-            None => self.begin(&folder, stream).await?,
+            None => self.begin(folder.clone(), stream).await?,
         };
-        let segments = folder.join(stream.name());
-        let (at, taken) = blocking(move || {
-            let taken = at.take(&segments, now)?;
+        let (mut at, taken) = blocking(move || {
+            let taken = at.take(&folder, now)?;
             Ok((at, taken))
         })
         .await?;
-        let mut at = at;
         if taken.to > at.n {
             let (statements, unknown) = write::batch(&at.instance, stream, at.n, &taken);
             self.store.engine.write(statements).await?;
@@ -196,9 +196,8 @@ impl Ingester {
     }
 
     /// Finds out how far a stream was read.
-    async fn begin(&self, folder: &Path, stream: Stream) -> Result<At, Fault> {
-        let of = folder.to_owned();
-        let instance = blocking(move || identity(&of)).await?;
+    async fn begin(&self, folder: PathBuf, stream: Stream) -> Result<At, Fault> {
+        let instance = blocking(move || identity(&folder)).await?;
         let engine = &self.store.engine;
         let key = || vec![text(&instance), text(stream.name())];
         engine
@@ -214,7 +213,7 @@ impl Ingester {
             Some(Value::Int(Some(n))) => u64::try_from(*n).unwrap_or_default(),
             _ => return Err(Fault::new(Class::Server, "a cursor that was just written is not there")),
         };
-        Ok(At::new(instance, n))
+        Ok(At::new(instance, stream, n))
     }
 
     /// Takes the folder, unless another process has it (STO-3).
@@ -236,12 +235,13 @@ impl Ingester {
 
     /// Tells whoever keeps the segments how far they are read (STO-4). What cannot be told now is told the next time.
     async fn tell(&mut self, name: &str) {
-        let read = Stream::ALL.map(|it| self.committed.get(&(name.to_owned(), it)).copied().unwrap_or_default());
+        let of = |stream| self.committed.get(&(name.to_owned(), stream)).copied().unwrap_or_default();
+        let read = Cursor { decisions: of(Stream::Decisions), events: of(Stream::Events) };
         if self.told.get(name) == Some(&read) {
             return;
         }
         let folder = self.folder.join("instances").join(name);
-        let told = blocking(move || tell(&folder, read));
+        let told = blocking(move || read.save(&folder, READER));
         match told.await {
             Ok(()) => drop(self.told.insert(name.into(), read)),
             Err(fault) => tracing::debug!(target: "evenkeel::store", "cannot tell how far segments are read: {fault}"),
@@ -250,12 +250,13 @@ impl Ingester {
 
     /// Returns how many lines are known to wait while nothing can be read, at least: of the newest segment of each stream one.
     async fn waiting(&self) -> u64 {
-        let (folder, committed) = (self.folder.join("instances"), self.committed.clone());
+        let (data_dir, committed) = (self.folder.clone(), self.committed.clone());
         let counted = blocking(move || {
             let mut waiting = 0;
-            for name in folders(&folder)?.unwrap_or_default() {
+            for name in instances(&data_dir)? {
                 for stream in Stream::ALL {
-                    let segments = Segment::all(&folder.join(&name).join(stream.name()))?;
+                    let segments = segments(&data_dir.join("instances").join(&name), stream)?;
+                    let segments: Vec<_> = segments.into_iter().filter(|it| it.closed).collect();
                     let (Some(oldest), Some(newest)) = (segments.first(), segments.last()) else { continue };
                     let read = committed.get(&(name.clone(), stream)).copied();
                     waiting += newest.first.saturating_sub(read.unwrap_or(oldest.first.saturating_sub(1)));

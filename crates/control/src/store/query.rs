@@ -2,7 +2,7 @@
 //!
 //! A statement has the filters that are asked for and no others, so that an engine can take the index that fits.
 
-use evenkeel_api::{LINE_SCHEMA, Line, Told};
+use evenkeel_api::{Told, evidence::DecisionLine};
 use jiff::Timestamp;
 
 use super::{
@@ -216,8 +216,8 @@ pub(super) fn told(row: Vec<Value>) -> Option<Told> {
     }
     let id = words()?;
     let mut row = Columns(row);
-    Some(Told::Line(Line {
-        schema: LINE_SCHEMA.into(),
+    Some(Told::Line(Box::new(DecisionLine {
+        schema: DecisionLine::SCHEMA.into(),
         id,
         time: Timestamp::from_millisecond(row.int()?).ok()?,
         route: row.text()?,
@@ -231,7 +231,7 @@ pub(super) fn told(row: Vec<Value>) -> Option<Told> {
         status: row.int()?.try_into().ok()?,
         latency_us: row.int()?.try_into().ok()?,
         attempts: row.int()?.try_into().ok()?,
-    }))
+    })))
 }
 
 /// The columns of a row that are still to be read.

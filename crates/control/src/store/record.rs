@@ -3,7 +3,7 @@
 //! # Invariants
 //! - `STO-6`: a line that this version does not know is counted and passed over: what a newer writer adds holds up nobody.
 
-use evenkeel_api::{LINE_SCHEMA, Line, RECORD_SCHEMA};
+use evenkeel_api::{Decision, evidence::DecisionLine};
 use jiff::Timestamp;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
@@ -13,16 +13,16 @@ use super::engine::Value;
 /// A decision as a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Decided {
-    pub(super) line: Line,
+    pub(super) line: DecisionLine,
     /// `answered`, `error`, `broken` or `refused`.
     pub(super) ended: String,
     /// The whole record, where it was kept.
     pub(super) record: Option<String>,
 }
 
-/// An event as a row.
+/// An event as a row: what it says of itself, which is the text of its JSON.
 #[derive(Deserialize)]
-pub(super) struct Event<'a> {
+pub(super) struct EventRow<'a> {
     time: Timestamp,
     r#type: String,
     actor: String,
@@ -79,23 +79,24 @@ pub(super) const DECISION: [&str; 17] = [
     "attempts",
     "record",
 ];
-/// Columns of `events`, in the order of [`Event::values`].
+/// Columns of `events`, in the order of [`EventRow::values`].
 pub(super) const EVENT: [&str; 6] = ["instance", "n", "time_ms", "type", "actor", "data"];
 
 impl Decided {
     /// Reads a line; none where this version does not know it.
-    pub(super) fn read(text: &str) -> Option<Self> {
+    pub(super) fn read(line: &[u8]) -> Option<Self> {
+        let text = str::from_utf8(line).ok()?;
         let Schema { schema } = serde_json::from_str(text).ok()?;
         match schema.as_str() {
-            RECORD_SCHEMA => serde_json::from_str(text).ok().map(|it| Self::whole(it, text)),
-            LINE_SCHEMA => serde_json::from_str(text).ok().map(Self::line),
+            Decision::SCHEMA => serde_json::from_str(text).ok().map(|it| Self::whole(it, text)),
+            DecisionLine::SCHEMA => serde_json::from_str(text).ok().map(Self::line),
             _ => None,
         }
     }
 
     fn whole(it: Whole, text: &str) -> Self {
-        let line = Line {
-            schema: LINE_SCHEMA.into(),
+        let line = DecisionLine {
+            schema: DecisionLine::SCHEMA.into(),
             id: it.id,
             time: it.time,
             route: it.route,
@@ -114,7 +115,7 @@ impl Decided {
     }
 
     /// What ended otherwise than well is always kept whole (G-112); a writer that does not keep to it is taken at its word.
-    fn line(line: Line) -> Self {
+    fn line(line: DecisionLine) -> Self {
         let ended = match (line.tier, line.status) {
             (Some(_), _) => "answered",
             (None, 429 | 503) => "refused",
@@ -147,10 +148,10 @@ impl Decided {
     }
 }
 
-impl<'a> Event<'a> {
+impl<'a> EventRow<'a> {
     /// Reads a line; none where this version does not know it.
-    pub(super) fn read(text: &'a str) -> Option<Self> {
-        serde_json::from_str(text).ok()
+    pub(super) fn read(line: &'a [u8]) -> Option<Self> {
+        serde_json::from_slice(line).ok()
     }
 
     pub(super) fn values(&self, instance: &str, n: u64) -> Vec<Value> {

@@ -3,10 +3,12 @@
 //! # Invariants
 //! - `STO-1`: the cursor moves with the rows, and only from where it was found: a row is there once.
 
+use evenkeel_api::evidence::Stream;
+
 use super::{
     engine::{Statement, Value},
-    follow::{Stream, Taken},
-    record::{DECISION, Decided, EVENT, Event, int, text},
+    follow::Taken,
+    record::{DECISION, Decided, EVENT, EventRow, int, text},
     rollup::Rollups,
 };
 
@@ -38,7 +40,7 @@ pub(super) fn batch(instance: &str, stream: Stream, from: u64, taken: &Taken) ->
         Stream::Events => {
             let mut rows = Vec::new();
             for (n, line) in &taken.lines {
-                match Event::read(line) {
+                match EventRow::read(line) {
                     Some(event) => rows.push(event.values(instance, *n)),
                     None => unknown += 1,
                 }

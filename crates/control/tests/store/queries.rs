@@ -1,6 +1,6 @@
 //! What is asked of the store: one table of questions for both engines.
 
-use evenkeel_api::Told;
+use evenkeel_api::{Told, evidence::DecisionLine};
 use evenkeel_control::store::{Class, Place, Store, Times, Wanted};
 
 use crate::kit::{Kit, decision, id, now, those, time, with_each};
@@ -106,9 +106,8 @@ fn roll_1_roll_ups_are_what_counting_the_rows_gives() {
                         key && (start..start + seconds * 1_000).contains(&time)
                     };
                     let these: Vec<_> = rows.iter().filter(of).filter(within).map(Told::line).collect();
-                    let count = |holds: &dyn Fn(&evenkeel_api::Line) -> bool| {
-                        these.iter().filter(|it| holds(it)).count() as u64
-                    };
+                    let count =
+                        |holds: &dyn Fn(&DecisionLine) -> bool| these.iter().filter(|it| holds(it)).count() as u64;
                     assert_eq!(it.requests, these.len() as u64, "{it:?}");
                     assert_eq!(it.degraded, count(&|it| it.degraded));
                     assert_eq!(it.refused, count(&|it| it.status == 503));

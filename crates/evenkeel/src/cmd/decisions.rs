@@ -5,7 +5,7 @@ mod source;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use evenkeel_api::Told;
+use evenkeel_api::{Told, evidence::DecisionLine};
 use evenkeel_control::store::Wanted;
 use serde_json::json;
 
@@ -144,7 +144,7 @@ impl List {
             };
             let who = who.map_or("-", String::as_str);
             let attempts = counted(line.attempts as usize, "attempt");
-            let evenkeel_api::Line { id, time, route, reason, status, .. } = &line;
+            let DecisionLine { id, time, route, reason, status, .. } = &line;
             output::line(format_args!(
                 "{id}  {time:.0}  {route}  tier {tier} ({who})  {reason}  {status}  {attempts}"
             ))?;

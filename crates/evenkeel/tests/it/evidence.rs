@@ -11,7 +11,10 @@ use std::{
     thread,
 };
 
-use evenkeel_api::evidence::{Cursor, Kept, Members, Stream, segments};
+use evenkeel_api::{
+    Told,
+    evidence::{Cursor, Members, Stream, segments},
+};
 use serde_json::{Value, json};
 
 use crate::process::{Serving, evenkeel, get, http, until};
@@ -172,11 +175,8 @@ fn g_112_every_request_is_kept_whole_or_in_a_line_and_the_counts_agree() {
         (&json!(0), &json!(0), &json!(false))
     );
     for (_, line) in lines(&instance, Stream::Decisions) {
-        let read = Kept::read(&line).expect("it is read");
-        let again = match &read {
-            Kept::Whole(it) => evenkeel_api::evidence::canonical(it),
-            Kept::Line(it) => evenkeel_api::evidence::canonical(it),
-        };
+        let read: Told = serde_json::from_slice(&line).expect("it is read");
+        let again = evenkeel_api::evidence::canonical(&read);
         assert_eq!(again.expect("it has a form"), line, "it is the form that is hashed");
     }
     let events = unpacked(instance.join("events"));
