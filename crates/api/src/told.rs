@@ -4,7 +4,7 @@
 //! - `TOLD-1`: which of the two it is stands in `schema`; a line never passes for a record, nor what is neither for one of them, and a
 //!   line says in words that the rest was not kept.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
@@ -34,7 +34,7 @@ pub struct Decisions {
 }
 
 /// How the decision store stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoreState {
     /// `sqlite` or `postgres`.
     pub engine: String,
@@ -44,6 +44,9 @@ pub struct StoreState {
     pub since: Timestamp,
     /// Records that are known to wait on disk, at least.
     pub behind_n: u64,
+    /// Instances whose folder cannot be read, and the kind of the error; absent where all can.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub unread: BTreeMap<String, String>,
     /// The kind of the last error; absent where there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
@@ -123,6 +126,7 @@ impl fmt::Display for StoreState {
         if self.behind_n > 0 {
             write!(f, ", {} records or more wait", self.behind_n)?;
         }
+        self.unread.iter().try_for_each(|(name, why)| write!(f, ", {name} cannot be read ({why})"))?;
         self.last_error.iter().try_for_each(|it| write!(f, ", last error: {it}"))
     }
 }

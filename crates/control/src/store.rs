@@ -61,7 +61,7 @@ impl Store {
     pub fn new(place: &Place, now: Timestamp) -> Self {
         let engine = place.engine();
         let (name, state) = (engine.name().into(), "waiting".into());
-        let state = StoreState { engine: name, state, since: now, behind_n: 0, last_error: None };
+        let state = StoreState { engine: name, state, since: now, ..StoreState::default() };
         Self { engine, state: Arc::new(Mutex::new(state)) }
     }
 
@@ -100,14 +100,16 @@ impl Store {
     }
 
     /// Notes how it stands.
-    fn note(&self, now: Timestamp, state: &str, behind: u64, fault: Option<&Fault>) {
+    fn note(&self, now: Timestamp, state: &str, more: impl FnOnce(&mut StoreState)) {
         let mut it = self.state.lock();
         if it.state != state {
             (it.state, it.since) = (state.into(), now);
         }
-        it.behind_n = behind;
-        if let Some(fault) = fault {
-            it.last_error = Some(fault.class.name().into());
-        }
+        more(&mut it);
+    }
+
+    /// Notes what went wrong.
+    fn failed(&self, fault: &Fault) {
+        self.state.lock().last_error = Some(fault.class.name().into());
     }
 }

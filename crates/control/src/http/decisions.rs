@@ -11,7 +11,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use evenkeel_api::{Decisions, Told};
+use evenkeel_api::{Decisions, StoreState, Told};
 use jiff::Timestamp;
 
 use super::Shared;
@@ -41,10 +41,7 @@ pub(super) async fn list(State(shared): State<Shared>, query: Pairs) -> Response
             Ok(stored) => decisions.extend(stored),
             Err(fault) => incomplete = Some(format!("the decision store cannot be asked ({})", fault.class.name())),
         }
-        let waiting = store.state().behind_n;
-        if incomplete.is_none() && waiting > 0 {
-            incomplete = Some(format!("{waiting} records or more are not in the decision store yet"));
-        }
+        incomplete = incomplete.or_else(|| missing(&store.state()));
     }
     decisions.sort_by(|a, b| (b.time().as_millisecond(), b.id()).cmp(&(a.time().as_millisecond(), a.id())));
     let mut seen = BTreeSet::new();
@@ -53,6 +50,15 @@ pub(super) async fn list(State(shared): State<Shared>, query: Pairs) -> Response
     let full = decisions.len() == wanted.most();
     let next = decisions.last().filter(|_| full).map(|it| Before::of(it).to_string());
     Json(Decisions { decisions, next, incomplete }).into_response()
+}
+
+/// Says why the store has not all that is on disk; none where it has.
+fn missing(state: &StoreState) -> Option<String> {
+    if let Some((name, why)) = state.unread.first_key_value() {
+        return Some(format!("what instance {name} wrote cannot be read ({why})"));
+    }
+    let waiting = state.behind_n;
+    (waiting > 0).then(|| format!("{waiting} records or more are not in the decision store yet"))
 }
 
 /// Returns what the data plane holds of those that are wanted.

@@ -274,6 +274,18 @@ async fn decisions_come_from_memory_and_from_the_store_each_once() {
 }
 
 #[tokio::test]
+async fn sto_7_what_an_instance_wrote_and_cannot_be_read_is_told_to_be_missing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (store, mut ingester) = stored(folder.path()).await;
+    std::fs::create_dir_all(folder.path().join("instances/i2/id")).expect("made, where a file should be");
+    ingester.pass(jiff::Timestamp::UNIX_EPOCH).await.expect("the other one is read");
+    let kit = Kit::start_with(Some(store)).await;
+    let (_, _, body) = kit.get("/api/v1/decisions").await;
+    let told: Decisions = serde_json::from_str(&body).expect("JSON");
+    assert_eq!(told.incomplete.as_deref(), Some("what instance i2 wrote cannot be read (io)"));
+}
+
+#[tokio::test]
 async fn a_store_that_cannot_be_asked_leaves_what_is_in_memory_and_says_so() {
     let folder = tempfile::tempdir().expect("a folder");
     let place = Place::file_to_read(folder.path().join("none.db"));

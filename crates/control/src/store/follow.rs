@@ -59,7 +59,14 @@ impl At {
         let (mut taken, mut bytes) = (Taken { to: self.n, lines: Vec::new() }, 0);
         while taken.lines.len() < MOST_LINES && bytes < MOST_BYTES {
             if self.reading.is_none() {
-                self.reading = self.next(folder, taken.to, now)?;
+                self.reading = match self.next(folder, taken.to, now) {
+                    Ok(next) => next,
+                    Err(error) => {
+                        self.looked = None;
+                        // What comes before it is not held up; it will be met again.
+                        return if taken.lines.is_empty() { Err(error) } else { Ok(taken) };
+                    }
+                };
             }
             let Some(reading) = &mut self.reading else { break };
             match reading.line() {

@@ -7,6 +7,7 @@
 //!   meanwhile is read from disk, as far as it is there.
 //! - `STO-3`: one reader for each folder, by a lock that ends with its process; others stand by.
 //! - `STO-4`: what was read is told (`read/store`) once it is committed, and not before.
+//! - `STO-7`: an instance whose folder cannot be read holds up no other.
 
 use std::{
     collections::BTreeMap,
@@ -33,6 +34,8 @@ use super::{
 const POLL: Duration = Duration::from_millis(250);
 /// The longest pause before an engine that is away is asked again.
 const LONGEST: Duration = Duration::from_secs(15);
+/// How long an instance is left alone whose folder cannot be read.
+const RETRY: SignedDuration = SignedDuration::from_secs(5);
 /// How often what is too old is looked for.
 const SWEEP: SignedDuration = SignedDuration::from_secs(60);
 
@@ -63,14 +66,16 @@ pub struct Ingester {
     committed: BTreeMap<(String, Stream), u64>,
     /// What was told last to whoever keeps the segments.
     told: BTreeMap<String, Cursor>,
+    /// Instances whose folder cannot be read: since when they are left alone, and of which kind the error was.
+    unread: BTreeMap<String, (Timestamp, Class)>,
     unknown: u64,
 }
 
 impl Ingester {
     /// Reads `data_dir` into a store, and keeps decisions there for so long.
     pub fn new(store: Store, data_dir: PathBuf, keep: SignedDuration) -> Self {
-        let (at, committed, told) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { store, folder: data_dir, keep, claim: None, is_made: false, at, committed, told, unknown: 0 }
+        let (at, committed, told, unread) = Default::default();
+        Self { store, folder: data_dir, keep, claim: None, is_made: false, at, committed, told, unread, unknown: 0 }
     }
 
     /// Reads whatever comes, until the future is dropped.
@@ -129,8 +134,9 @@ impl Ingester {
             Ok(_) if behind > 0 => "behind",
             Ok(_) => "current",
         };
-        self.store.note(now, state, behind, done.as_ref().err());
-        done
+        let unread = self.unread.iter().map(|(name, (_, class))| (name.clone(), class.name().into())).collect();
+        self.store.note(now, state, |it| (it.behind_n, it.unread) = (behind, unread));
+        done.inspect_err(|fault| self.store.failed(fault))
     }
 
     /// Deletes what is older than it is kept.
@@ -139,10 +145,10 @@ impl Ingester {
     /// The store cannot be written.
     pub async fn sweep(&mut self, now: Timestamp) -> Result<u64, Fault> {
         let swept = retain::sweep(&*self.store.engine, now, self.keep).await;
-        if let Err(fault) = &swept {
-            self.store.note(now, "away", 0, Some(fault));
-        }
-        swept
+        swept.inspect_err(|fault| {
+            self.store.note(now, "away", |_| ());
+            self.store.failed(fault);
+        })
     }
 
     async fn read(&mut self, now: Timestamp) -> Result<Pass, Fault> {
@@ -158,18 +164,41 @@ impl Ingester {
             self.store.engine.migrate().await?;
             self.is_made = true;
         }
+        self.unread.retain(|name, _| names.contains(name));
         let mut read = 0;
         for name in names {
-            for stream in Stream::ALL {
-                read += self.advance(&name, stream, now).await?;
+            if self.unread.get(&name).is_some_and(|(since, _)| now < *since + RETRY) {
+                continue;
             }
-            self.tell(&name).await;
+            match self.instance(&name, now, &mut read).await {
+                Ok(()) => drop(self.unread.remove(&name)),
+                Err(Stopped::Engine(fault)) => return Err(fault),
+                Err(Stopped::Folder(fault)) => self.pass_over(name, now, &fault),
+            }
         }
         Ok(if read > 0 { Pass::Read(read) } else { Pass::Current })
     }
 
+    /// Writes one batch of each stream of an instance, and counts its lines.
+    async fn instance(&mut self, name: &str, now: Timestamp, read: &mut u64) -> Result<(), Stopped> {
+        for stream in Stream::ALL {
+            *read += self.advance(name, stream, now).await?;
+        }
+        self.tell(name).await;
+        Ok(())
+    }
+
+    /// Leaves an instance alone for a while (STO-7).
+    fn pass_over(&mut self, name: String, now: Timestamp, fault: &Fault) {
+        self.store.failed(fault);
+        let class = fault.class;
+        if self.unread.insert(name.clone(), (now, class)).is_none_or(|(_, before)| before != class) {
+            tracing::warn!(target: "evenkeel::store", instance = name, class = class.name(), "what an instance wrote cannot be read, and waits; others are read: {fault}");
+        }
+    }
+
     /// Writes one batch of a stream; returns how many lines.
-    async fn advance(&mut self, name: &str, stream: Stream, now: Timestamp) -> Result<u64, Fault> {
+    async fn advance(&mut self, name: &str, stream: Stream, now: Timestamp) -> Result<u64, Stopped> {
         let folder = self.folder.join("instances").join(name);
         let key = (name.to_owned(), stream);
         let mut at = match self.at.remove(&key) {
@@ -180,7 +209,8 @@ impl Ingester {
             let taken = at.take(&folder, now)?;
             Ok((at, taken))
         })
-        .await?;
+        .await
+        .map_err(Stopped::Folder)?;
         if taken.to > at.n {
             let (statements, unknown) = write::batch(&at.instance, stream, at.n, &taken);
             self.store.engine.write(statements).await?;
@@ -196,8 +226,8 @@ impl Ingester {
     }
 
     /// Finds out how far a stream was read.
-    async fn begin(&self, folder: PathBuf, stream: Stream) -> Result<At, Fault> {
-        let instance = blocking(move || identity(&folder)).await?;
+    async fn begin(&self, folder: PathBuf, stream: Stream) -> Result<At, Stopped> {
+        let instance = blocking(move || identity(&folder)).await.map_err(Stopped::Folder)?;
         let engine = &self.store.engine;
         let key = || vec![text(&instance), text(stream.name())];
         engine
@@ -211,7 +241,7 @@ impl Ingester {
         let rows = engine.ask(asked.into(), key(), &[Of::Int]).await?;
         let n = match rows.first().and_then(|row| row.first()) {
             Some(Value::Int(Some(n))) => u64::try_from(*n).unwrap_or_default(),
-            _ => return Err(Fault::new(Class::Server, "a cursor that was just written is not there")),
+            _ => return Err(Fault::new(Class::Server, "a cursor that was just written is not there").into()),
         };
         Ok(At::new(instance, stream, n))
     }
@@ -265,6 +295,20 @@ impl Ingester {
             Ok(waiting)
         });
         counted.await.unwrap_or_default()
+    }
+}
+
+/// What a stream is not read for.
+enum Stopped {
+    /// The store: nothing can be written.
+    Engine(Fault),
+    /// The folder of its instance.
+    Folder(Fault),
+}
+
+impl From<Fault> for Stopped {
+    fn from(fault: Fault) -> Self {
+        Self::Engine(fault)
     }
 }
 

@@ -157,3 +157,37 @@ async fn sto_6_a_line_that_is_not_known_is_passed_over() {
     assert_eq!(kit.ids().await, [id("i1", 1), id("i1", 4)]);
     assert_eq!(kit.read(&mut kit.ingester()).await, Ok(0), "and not read again");
 }
+
+#[tokio::test]
+async fn sto_7_an_instance_that_cannot_be_read_holds_up_no_other() {
+    let kit = Kit::sqlite();
+    for instance in ["i1", "i2", "i3"] {
+        kit.decisions(instance, 1, 121, 40);
+    }
+    // Nobody can read these, not even root.
+    let (id, segment) = (kit.folder.path().join("instances/i2/id"), kit.stream("i3", "decisions"));
+    let segment = segment.join(format!("{:020}.jsonl.gz", 81));
+    std::fs::create_dir(&id).expect("made");
+    std::fs::rename(&segment, segment.with_extension("away")).expect("renamed");
+    std::fs::create_dir(&segment).expect("made");
+    let mut ingester = kit.ingester();
+    assert_eq!(kit.read(&mut ingester).await, Ok(120 + 80));
+    let state = kit.store.state();
+    let unread = [("i2", "io"), ("i3", "io")].map(|(name, why)| (name.to_owned(), why.to_owned()));
+    assert_eq!(
+        (state.state.as_str(), state.unread, state.last_error.as_deref()),
+        ("current", unread.into(), Some("io"))
+    );
+    let told =
+        |name: &str| std::fs::read_to_string(kit.folder.path().join("instances").join(name).join("read/store")).ok();
+    assert_eq!(told("i1").as_deref(), Some("{\"decisions\":120,\"events\":0}"));
+    assert_eq!(told("i3").as_deref(), Some("{\"decisions\":80,\"events\":0}"));
+
+    std::fs::remove_dir(&id).expect("removed");
+    std::fs::remove_dir(&segment).expect("removed");
+    std::fs::rename(segment.with_extension("away"), &segment).expect("renamed");
+    assert_eq!(ingester.pass(now()).await, Ok(Pass::Current), "they are left alone for a while");
+    let later = now() + jiff::SignedDuration::from_secs(5);
+    assert_eq!(ingester.pass(later).await, Ok(Pass::Read(120 + 40)), "all of the one, and the rest of the other");
+    assert_eq!((kit.ids().await.len(), kit.store.state().unread.len()), (360, 0));
+}
