@@ -30,7 +30,7 @@ pub enum Class {
     Busy,
     /// Nobody listens, or the server is starting or going.
     Connect,
-    /// What stands there is no database, or a broken one.
+    /// What stands there is no database, or a broken one; or a file beside the segments is no such thing.
     Corrupt,
     /// User or password are refused.
     Credential,
@@ -122,6 +122,7 @@ impl Fault {
             io::ErrorKind::PermissionDenied => Class::Privilege,
             io::ErrorKind::ReadOnlyFilesystem => Class::ReadOnly,
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Class::Full,
+            io::ErrorKind::InvalidData => Class::Corrupt,
             _ => Class::Io,
         };
         Self::new(class, format!("{what}: {error}"))

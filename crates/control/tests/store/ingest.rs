@@ -191,3 +191,22 @@ async fn sto_7_an_instance_that_cannot_be_read_holds_up_no_other() {
     assert_eq!(ingester.pass(later).await, Ok(Pass::Read(120 + 40)), "all of the one, and the rest of the other");
     assert_eq!((kit.ids().await.len(), kit.store.state().unread.len()), (360, 0));
 }
+
+#[tokio::test]
+async fn ins_1_a_name_that_was_emptied_by_a_loss_of_power_stores_nothing_twice() {
+    let kit = Kit::sqlite();
+    kit.decisions("i1", 1, 6, 5);
+    kit.read(&mut kit.ingester()).await.expect("read");
+    let file = kit.folder.path().join("instances/i1/id");
+    let name = std::fs::read_to_string(&file).expect("it has one");
+    for wrong in ["", "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\n", "0123456789abcde\n", "0123456789abcdefg\n"] {
+        std::fs::write(&file, wrong).expect("written");
+        assert_eq!(kit.ingester().pass(now()).await, Ok(Pass::Current), "{wrong:?}");
+        assert_eq!(kit.store.state().unread, [("i1".into(), "corrupt".into())].into(), "{wrong:?}");
+    }
+    assert_eq!(kit.ids().await.len(), 5, "each once");
+    std::fs::write(&file, name).expect("written");
+    kit.decisions("i1", 6, 9, 5);
+    assert_eq!(kit.read(&mut kit.ingester()).await, Ok(3));
+    assert_eq!(kit.store.state().unread, std::collections::BTreeMap::new());
+}
