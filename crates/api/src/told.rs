@@ -44,6 +44,15 @@ pub struct StoreState {
     pub since: Timestamp,
     /// Records that are known to wait on disk, at least.
     pub behind_n: u64,
+    /// Lines that were passed over since the process started, as this version does not know their schema.
+    #[serde(default)]
+    pub unknown_n: u64,
+    /// Segments of which a part cannot be read, as they are damaged, since the process started.
+    #[serde(default)]
+    pub damaged_n: u64,
+    /// Numbers that were passed over since the process started, as no line had them: in damaged segments, and behind them.
+    #[serde(default)]
+    pub lacking_n: u64,
     /// Instances whose folder cannot be read, and the kind of the error; absent where all can.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub unread: BTreeMap<String, String>,
@@ -126,6 +135,15 @@ impl fmt::Display for StoreState {
         if self.behind_n > 0 {
             write!(f, ", {} records or more wait", self.behind_n)?;
         }
+        for (number, what) in [
+            (self.unknown_n, "lines of another version"),
+            (self.damaged_n, "damaged segments"),
+            (self.lacking_n, "numbers without a line"),
+        ] {
+            if number > 0 {
+                write!(f, ", {what}: {number}")?;
+            }
+        }
         self.unread.iter().try_for_each(|(name, why)| write!(f, ", {name} cannot be read ({why})"))?;
         self.last_error.iter().try_for_each(|it| write!(f, ", last error: {it}"))
     }
@@ -157,6 +175,31 @@ impl<'de> Deserialize<'de> for Told {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_store_says_in_a_line_what_it_has_not() {
+        let state = |unread: &[(&str, &str)], [behind_n, unknown_n, damaged_n, lacking_n]: [u64; 4]| {
+            let unread = unread.iter().map(|(name, why)| ((*name).into(), (*why).into())).collect();
+            let (engine, state) = ("sqlite".into(), "behind".into());
+            let it = StoreState {
+                engine,
+                state,
+                unread,
+                behind_n,
+                unknown_n,
+                damaged_n,
+                lacking_n,
+                ..StoreState::default()
+            };
+            it.to_string()
+        };
+        assert_eq!(state(&[], [0; 4]), "sqlite: behind since 1970-01-01T00:00:00Z");
+        assert_eq!(
+            state(&[("i2", "io")], [9, 3, 1, 7]),
+            "sqlite: behind since 1970-01-01T00:00:00Z, 9 records or more wait, lines of another version: 3, \
+             damaged segments: 1, numbers without a line: 7, i2 cannot be read (io)"
+        );
+    }
 
     #[test]
     fn told_1_a_line_says_that_the_rest_was_not_kept_and_never_passes_for_a_record() {

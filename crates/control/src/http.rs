@@ -3,6 +3,7 @@
 mod audit;
 mod decisions;
 mod quality;
+mod stored;
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -111,6 +112,9 @@ async fn metrics(State(shared): State<Shared>) -> Response {
     let mut text = shared.plane.metrics();
     if let Some(log) = &shared.log {
         audit::measure(&mut text, &log.state(), Timestamp::now());
+    }
+    if let Some(store) = &shared.store {
+        stored::measure(&mut text, &store.state());
     }
     ([(header::CONTENT_TYPE, kind)], text).into_response()
 }

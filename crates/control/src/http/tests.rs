@@ -177,6 +177,32 @@ fn an_audit_log_that_waits_or_is_down_is_told_by_metrics() {
     assert_eq!(told(crate::audit::State::Opening), ["evenkeel_audit_up 0"]);
 }
 
+#[test]
+fn what_the_store_has_not_is_told_by_metrics() {
+    let mut text = "# EOF\n".to_owned();
+    let state = evenkeel_api::StoreState {
+        state: "away".into(),
+        behind_n: 9,
+        unknown_n: 3,
+        damaged_n: 1,
+        lacking_n: 7,
+        unread: [("i2".into(), "io".into())].into(),
+        ..evenkeel_api::StoreState::default()
+    };
+    stored::measure(&mut text, &state);
+    let told: Vec<_> = text.lines().filter(|it| !it.starts_with("# HELP")).collect();
+    let expected = [
+        ("gauge", "evenkeel_store_up", "", 0),
+        ("gauge", "evenkeel_store_behind_lines", "", 9),
+        ("gauge", "evenkeel_store_unread_instances", "", 1),
+        ("counter", "evenkeel_store_unknown_lines", "_total", 3),
+        ("counter", "evenkeel_store_damaged_segments", "_total", 1),
+        ("counter", "evenkeel_store_lacking_lines", "_total", 7),
+    ];
+    let lines = |(kind, name, total, value)| [format!("# TYPE {name} {kind}"), format!("{name}{total} {value}")];
+    assert_eq!(told, [expected.into_iter().flat_map(lines).collect::<Vec<_>>(), vec!["# EOF".into()]].concat());
+}
+
 #[tokio::test]
 async fn metrics_come_as_the_data_plane_writes_them() {
     let kit = Kit::start().await;

@@ -22,6 +22,10 @@ pub(super) struct Taken {
     /// The number of the last.
     pub(super) to: u64,
     pub(super) lines: Vec<(u64, Vec<u8>)>,
+    /// Numbers between these lines, and between them and the one before, that no line has.
+    pub(super) lacking: u64,
+    /// Segments of which the rest cannot be read, by their first number, and why.
+    pub(super) damaged: Vec<(u64, String)>,
 }
 
 /// How far a stream is read.
@@ -46,6 +50,8 @@ struct Reading {
     at: usize,
     next: u64,
     lines: std::vec::IntoIter<(u64, Vec<u8>)>,
+    /// The number of its last line, once somebody wanted to know.
+    last: Option<u64>,
 }
 
 impl At {
@@ -56,7 +62,7 @@ impl At {
 
     /// Reads the lines that follow in the folder of the instance, of as many segments as it takes.
     pub(super) fn take(&mut self, folder: &Path, now: Timestamp) -> io::Result<Taken> {
-        let (mut taken, mut bytes) = (Taken { to: self.n, lines: Vec::new() }, 0);
+        let (mut taken, mut bytes) = (Taken { to: self.n, ..Taken::default() }, 0);
         while taken.lines.len() < MOST_LINES && bytes < MOST_BYTES {
             if self.reading.is_none() {
                 self.reading = match self.next(folder, taken.to, now) {
@@ -72,19 +78,20 @@ impl At {
             match reading.line() {
                 Ok(Some((n, _))) if n <= taken.to => {}
                 Ok(Some((n, line))) => {
+                    // Before the first line of all there was nothing, or what was there is older than it is kept.
+                    taken.lacking += if taken.to > 0 { n - taken.to - 1 } else { 0 };
                     taken.to = n;
                     bytes += line.len();
                     taken.lines.push((n, line));
                 }
                 ended => {
-                    if let Err(why) = ended {
-                        let (folder, segment, after) = (folder.display(), reading.first, taken.to);
-                        tracing::error!(target: "evenkeel::store", %folder, segment, after, "the rest of a segment is damaged, and not stored: {why}");
-                    }
+                    taken.damaged.extend(ended.err().map(|why| (reading.first, why)));
                     (self.past, self.reading) = (reading.first, None);
                 }
             }
         }
+        // What is left of it is counted, once for each segment that has more than a batch.
+        self.reading.iter_mut().for_each(Reading::count);
         Ok(taken)
     }
 
@@ -121,14 +128,24 @@ impl At {
     /// Returns how many lines are known to wait, at least.
     pub(super) fn behind(&self) -> u64 {
         let newest = self.ahead.back().copied().unwrap_or_default();
-        newest.saturating_sub(self.n).max(u64::from(self.reading.is_some()))
+        let last = self.reading.as_ref().and_then(|it| it.last).unwrap_or_default();
+        newest.max(last).saturating_sub(self.n)
     }
 }
 
 impl Reading {
     fn open(folder: &Path, first: u64) -> io::Result<Self> {
         let bytes = std::fs::read(Segment::path(folder, first, true))?;
-        Ok(Self { first, bytes, at: 0, next: first, lines: Vec::new().into_iter() })
+        Ok(Self { first, bytes, at: 0, next: first, lines: Vec::new().into_iter(), last: None })
+    }
+
+    /// Finds out which line is its last.
+    fn count(&mut self) {
+        if self.last.is_none() {
+            let mut members = Members::new(&self.bytes[self.at..], self.next);
+            members.by_ref().for_each(drop);
+            self.last = Some(members.next_number() - 1);
+        }
     }
 
     /// Returns the next line with its number; none at the end; or why there is more, and it cannot be read (FOL-2).

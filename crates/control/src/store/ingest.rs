@@ -10,7 +10,7 @@
 //! - `STO-7`: an instance whose folder cannot be read holds up no other.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::{File, TryLockError},
     io,
     path::PathBuf,
@@ -68,14 +68,26 @@ pub struct Ingester {
     told: BTreeMap<String, Cursor>,
     /// Instances whose folder cannot be read: since when they are left alone, and of which kind the error was.
     unread: BTreeMap<String, (Timestamp, Class)>,
+    /// What could not be stored since the process started.
+    lost: Lost,
+}
+
+/// What could not be stored of what was kept on disk.
+#[derive(Default)]
+struct Lost {
+    /// Lines of a schema that this version does not know.
     unknown: u64,
+    /// Numbers that no line had.
+    lacking: u64,
+    /// Segments of which the rest cannot be read: whoever reads one again finds that again.
+    damaged: BTreeSet<(String, Stream, u64)>,
 }
 
 impl Ingester {
     /// Reads `data_dir` into a store, and keeps decisions there for so long.
     pub fn new(store: Store, data_dir: PathBuf, keep: SignedDuration) -> Self {
-        let (at, committed, told, unread) = Default::default();
-        Self { store, folder: data_dir, keep, claim: None, is_made: false, at, committed, told, unread, unknown: 0 }
+        let (at, committed, told, unread, lost) = Default::default();
+        Self { store, folder: data_dir, keep, claim: None, is_made: false, at, committed, told, unread, lost }
     }
 
     /// Reads whatever comes, until the future is dropped.
@@ -135,7 +147,11 @@ impl Ingester {
             Ok(_) => "current",
         };
         let unread = self.unread.iter().map(|(name, (_, class))| (name.clone(), class.name().into())).collect();
-        self.store.note(now, state, |it| (it.behind_n, it.unread) = (behind, unread));
+        self.store.note(now, state, |it| {
+            (it.behind_n, it.unread) = (behind, unread);
+            (it.unknown_n, it.lacking_n, it.damaged_n) =
+                (self.lost.unknown, self.lost.lacking, self.lost.damaged.len() as u64);
+        });
         done.inspect_err(|fault| self.store.failed(fault))
     }
 
@@ -215,10 +231,16 @@ impl Ingester {
             let (statements, unknown) = write::batch(&at.instance, stream, at.n, &taken);
             self.store.engine.write(statements).await?;
             at.n = taken.to;
-            if unknown > 0 && self.unknown == 0 {
+            if unknown > 0 && self.lost.unknown == 0 {
                 tracing::warn!(target: "evenkeel::store", unknown, "lines of a schema that this version does not know are passed over");
             }
-            self.unknown += unknown;
+            self.lost.unknown += unknown;
+            self.lost.lacking += taken.lacking;
+        }
+        for (segment, why) in &taken.damaged {
+            if self.lost.damaged.insert((name.to_owned(), stream, *segment)) {
+                tracing::error!(target: "evenkeel::store", instance = name, stream = stream.name(), segment, "the rest of a segment is damaged, and not stored: {why}");
+            }
         }
         self.committed.insert(key.clone(), at.n);
         self.at.insert(key, at);

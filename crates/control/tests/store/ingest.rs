@@ -143,6 +143,8 @@ async fn segments_that_are_gone_torn_or_still_written_hold_up_nobody() {
     kit.read(&mut ingester).await.expect("read");
     let expected: Vec<_> = (1..13).chain(21..26).map(|n| id("i1", n)).collect();
     assert_eq!(kit.ids().await, expected);
+    let state = kit.store.state();
+    assert_eq!((state.damaged_n, state.lacking_n, state.unknown_n), (1, 8, 0));
     std::fs::rename(format!("{}.open", open.display()), &open).expect("closed");
     assert_eq!(ingester.pass(now()).await, Ok(Pass::Read(1)));
 }
@@ -155,6 +157,7 @@ async fn sto_6_a_line_that_is_not_known_is_passed_over() {
     kit.segment("i1", "events", 1, &[&[json!({"type": "of another form"})]]);
     assert_eq!(kit.read(&mut kit.ingester()).await, Ok(5));
     assert_eq!(kit.ids().await, [id("i1", 1), id("i1", 4)]);
+    assert_eq!(kit.store.state().unknown_n, 3, "two decisions and an event");
     assert_eq!(kit.read(&mut kit.ingester()).await, Ok(0), "and not read again");
 }
 
@@ -209,4 +212,17 @@ async fn ins_1_a_name_that_was_emptied_by_a_loss_of_power_stores_nothing_twice()
     kit.decisions("i1", 6, 9, 5);
     assert_eq!(kit.read(&mut kit.ingester()).await, Ok(3));
     assert_eq!(kit.store.state().unread, std::collections::BTreeMap::new());
+}
+
+#[tokio::test]
+async fn what_waits_in_a_segment_that_is_longer_than_a_batch_is_counted() {
+    let kit = Kit::sqlite();
+    kit.decisions("i1", 1, 4_501, 4_500);
+    let mut ingester = kit.ingester();
+    for behind in [3_500, 2_500, 1_500, 500] {
+        assert_eq!(ingester.pass(now()).await, Ok(Pass::Read(1_000)));
+        assert_eq!((kit.store.state().state.as_str(), kit.store.state().behind_n), ("behind", behind));
+    }
+    assert_eq!(ingester.pass(now()).await, Ok(Pass::Read(500)));
+    assert_eq!((kit.store.state().state.as_str(), kit.store.state().behind_n), ("current", 0));
 }
