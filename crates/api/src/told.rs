@@ -68,6 +68,12 @@ pub struct History {
     pub span_s: u64,
     /// Those in which something was asked, the oldest first.
     pub spans: Vec<Span>,
+    /// What `from` takes for those that follow; absent where nothing does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<Timestamp>,
+    /// Why those of `next` cannot be told; absent where they can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incomplete: Option<String>,
 }
 
 /// What decisions of one route, tier and reason came to in a span.

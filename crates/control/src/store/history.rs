@@ -10,7 +10,7 @@ use super::{
     rollup::{SPANS, SUMS},
 };
 
-/// Spans that are told at most.
+/// Spans that are told at most; those that begin at one moment are told together.
 const MOST_SPANS: usize = 10_000;
 
 /// Which history is wanted.
@@ -60,14 +60,15 @@ impl Times {
         filters.add("start_ms < $", Value::Int(Some(self.to.as_millisecond())));
         self.route.iter().for_each(|it| filters.add("route = $", text(it)));
         let sql = format!(
-            "SELECT start_ms, route, tier, reason, {} FROM rollups{} ORDER BY start_ms, route, tier, reason LIMIT {MOST_SPANS}",
+            "SELECT start_ms, route, tier, reason, {} FROM rollups{} ORDER BY start_ms, route, tier, reason LIMIT {}",
             SUMS.join(", "),
-            filters.sql
+            filters.sql,
+            MOST_SPANS + 1
         );
         (sql, filters.values)
     }
 
-    /// Takes rows for a history.
+    /// Takes rows for a history; of more than are told, whole moments are left for the next one.
     pub(super) fn told(&self, rows: Vec<Vec<Value>>) -> History {
         let span = |row: Vec<Value>| {
             let mut row = Columns(row.into_iter());
@@ -88,10 +89,17 @@ impl Times {
             })
         };
         debug_assert!(SPANS.iter().any(|(span, _)| *span == self.span_s));
-        History {
-            span_s: self.span_s.try_into().unwrap_or_default(),
-            spans: rows.into_iter().filter_map(span).collect(),
+        let is_cut = rows.len() > MOST_SPANS;
+        let mut spans: Vec<Span> = rows.into_iter().filter_map(span).collect();
+        let (mut next, mut incomplete) = (None, None);
+        if is_cut {
+            next = spans.last().map(|it| it.start);
+            spans.retain(|it| Some(it.start) != next);
+            if spans.is_empty() {
+                incomplete = Some(format!("more than {MOST_SPANS} of one moment: ask for one `route`"));
+            }
         }
+        History { span_s: self.span_s.try_into().unwrap_or_default(), spans, next, incomplete }
     }
 }
 
@@ -101,3 +109,33 @@ pub(super) const SPAN_KINDS: &[Of] = &{
     (kinds[1], kinds[3]) = (Of::Text, Of::Text);
     kinds
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What one decision of each of so many routes comes to at a moment.
+    fn crowd(start: Timestamp, routes: u64) -> impl Iterator<Item = Vec<Value>> {
+        let int = |it: i64| Value::Int(Some(it));
+        (0..routes).map(move |route| {
+            let key = [int(start.as_millisecond()), text(&format!("r{route:05}")), int(-1), text("COST_CAP")];
+            key.into_iter().chain(SUMS.map(|_| int(1))).collect()
+        })
+    }
+
+    #[test]
+    fn a_history_of_more_than_is_told_at_once_says_how_it_goes_on() {
+        let minute = |n: i64| Timestamp::from_second(n * 60).expect("a time");
+        let times = Times { route: None, from: minute(0), to: minute(9), span_s: 60 };
+        assert!(times.statement().0.ends_with(" LIMIT 10001"), "one more shows that there are more");
+        let told = |moments: &[(i64, u64)]| {
+            let history = times.told(moments.iter().flat_map(|(at, routes)| crowd(minute(*at), *routes)).collect());
+            (history.spans.len(), history.next, history.incomplete)
+        };
+        assert_eq!(told(&[]), (0, None, None));
+        assert_eq!(told(&[(0, 6_000), (1, 4_000)]), (10_000, None, None));
+        assert_eq!(told(&[(0, 6_000), (1, 4_001)]), (6_000, Some(minute(1)), None), "no moment is told in part");
+        let why = "more than 10000 of one moment: ask for one `route`";
+        assert_eq!(told(&[(3, 10_001)]), (0, Some(minute(3)), Some(why.into())));
+    }
+}
