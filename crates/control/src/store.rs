@@ -44,6 +44,7 @@ pub use self::{
     instance::READER,
     place::Place,
     query::{Before, Wanted},
+    retain::Swept,
 };
 
 /// The name of the file in which decisions are stored where no server is named.

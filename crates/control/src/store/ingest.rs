@@ -27,7 +27,8 @@ use super::{
     follow::At,
     instance::{READER, identity},
     record::text,
-    retain, write,
+    retain::{self, Swept},
+    write,
 };
 
 /// How often folders are looked at where nothing is left to read: segments are closed once a second.
@@ -92,15 +93,16 @@ impl Ingester {
 
     /// Reads whatever comes, until the future is dropped.
     pub async fn run(mut self) {
-        let (mut pause, mut swept, mut class) = (POLL, None::<Timestamp>, None);
+        let (mut pause, mut swept, mut is_more, mut class) = (POLL, None::<Timestamp>, false, None);
         loop {
             let now = Timestamp::now();
-            let due = swept.is_none_or(|it| now.duration_since(it) >= SWEEP);
+            let due = is_more || swept.is_none_or(|it| now.duration_since(it) >= SWEEP);
             let mut done = self.pass(now).await;
             if due && matches!(done, Ok(Pass::Current | Pass::Read(_))) {
                 swept = Some(now);
-                if let Err(fault) = self.sweep(now).await {
-                    done = Err(fault);
+                match self.sweep(now).await {
+                    Ok(done) => is_more = done.is_more,
+                    Err(fault) => done = Err(fault),
                 }
             }
             match done {
@@ -109,7 +111,7 @@ impl Ingester {
                         tracing::info!(target: "evenkeel::store", "the decision store is written again");
                     }
                     pause = POLL;
-                    if matches!(pass, Pass::Read(_)) {
+                    if is_more || matches!(pass, Pass::Read(_)) {
                         continue;
                     }
                 }
@@ -155,11 +157,11 @@ impl Ingester {
         done.inspect_err(|fault| self.store.failed(fault))
     }
 
-    /// Deletes what is older than it is kept.
+    /// Deletes what is older than it is kept, a part of it where that is much.
     ///
     /// # Errors
     /// The store cannot be written.
-    pub async fn sweep(&mut self, now: Timestamp) -> Result<u64, Fault> {
+    pub async fn sweep(&mut self, now: Timestamp) -> Result<Swept, Fault> {
         let swept = retain::sweep(&*self.store.engine, now, self.keep).await;
         swept.inspect_err(|fault| {
             self.store.note(now, "away", |_| ());

@@ -29,7 +29,7 @@ pub(super) const BUCKETS: [u64; 15] = [
 ];
 
 /// Columns that name a span.
-const KEY: [&str; 5] = ["span_s", "start_ms", "route", "tier", "reason"];
+pub(super) const KEY: [&str; 5] = ["span_s", "start_ms", "route", "tier", "reason"];
 /// Columns that add up.
 pub(super) const SUMS: [&str; 21] = [
     "requests",

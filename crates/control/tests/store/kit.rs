@@ -7,6 +7,7 @@ use evenkeel_control::store::{FILE, Fault, Ingester, Pass, Place, Store, Wanted}
 use flate2::{Compression, write::GzEncoder};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use sqlx::Connection as _;
 
 use crate::{
     process::skip,
@@ -108,6 +109,18 @@ impl Kit {
             let lines: Vec<Value> = (from..end.min(from + each)).map(|n| decision(instance, n)).collect();
             let (one, two) = lines.split_at(lines.len() / 2);
             self.segment(instance, "decisions", from, &[one, two]);
+        }
+    }
+
+    /// Changes something behind the back of the store.
+    pub(crate) async fn sql(&self, sql: &'static str) {
+        match &self.server {
+            Some(server) => drop(server.sql(sql)),
+            None => {
+                let options = sqlx::sqlite::SqliteConnectOptions::new().filename(self.place.path().expect("a file"));
+                let mut writer = sqlx::SqliteConnection::connect_with(&options).await.expect("opened");
+                sqlx::query(sql).execute(&mut writer).await.expect("written");
+            }
         }
     }
 

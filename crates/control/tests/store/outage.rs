@@ -87,14 +87,7 @@ fn tables_of_this_version_are_taken_as_they_are_and_those_of_a_newer_one_are_not
         kit.read(&mut kit.ingester()).await.expect("a second process finds the tables");
         assert_eq!(kit.ids().await.len(), 20);
         let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (900, 'x', true, '', 0)";
-        match &kit.server {
-            Some(server) => drop(server.sql(newer)),
-            None => {
-                let options = sqlx::sqlite::SqliteConnectOptions::new().filename(kit.place.path().expect("a file"));
-                let mut writer = sqlx::SqliteConnection::connect_with(&options).await.expect("opened");
-                sqlx::query(newer).execute(&mut writer).await.expect("written");
-            }
-        }
+        kit.sql(newer).await;
         let fault = kit.ingester().pass(now()).await.expect_err("it is newer");
         assert_eq!(fault.class, Class::Newer, "{fault}");
         assert_eq!(kit.ids().await.len(), 20, "it is read all the same");

@@ -1,6 +1,6 @@
 //! What is too old goes, by a clock that is passed.
 
-use evenkeel_control::store::{Ingester, Times};
+use evenkeel_control::store::{Ingester, Swept, Times};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
@@ -27,11 +27,11 @@ fn g_092_decisions_go_after_keep_and_spans_after_theirs() {
         let (seconds, minutes, hours) = (spans(kit, 1).await, spans(kit, 60).await, spans(kit, 3_600).await);
         assert_eq!((seconds > 450, minutes, hours), (true, 9, 1));
 
-        assert_eq!(ingester.sweep(time(1_000)).await, Ok(0), "nothing is too old");
+        assert_eq!(ingester.sweep(time(1_000)).await, Ok(Swept::default()), "nothing is too old");
         // The seconds of the first half are more than an hour old.
-        let gone = ingester.sweep(time(500) + SignedDuration::from_hours(1)).await.expect("swept");
+        let Swept { gone, is_more } = ingester.sweep(time(500) + SignedDuration::from_hours(1)).await.expect("swept");
         let left = spans(kit, 1).await;
-        assert!(gone > 200 && left > 200 && left < seconds - 200, "{gone} gone, {left} of {seconds} left");
+        assert!(!is_more && gone > 200 && left > 200 && left < seconds - 200, "{gone} gone, {left} of {seconds} left");
         assert_eq!((spans(kit, 60).await, kit.ids().await.len()), (9, 1_000));
 
         ingester.sweep(time(1_000) + SignedDuration::from_hours(74)).await.expect("swept");
@@ -48,5 +48,26 @@ fn g_092_decisions_go_after_keep_and_spans_after_theirs() {
         ingester.sweep(time(12_000) + keep).await.expect("swept");
         assert_eq!((kit.ids().await.len(), spans(kit, 3_600).await), (0, 0));
         assert_eq!(kit.read(&mut ingester).await, Ok(0), "and what is gone is not read again");
+    });
+}
+
+#[test]
+fn g_092_much_that_is_too_old_goes_in_steps_and_what_comes_is_stored_between_them() {
+    with_each("steps", async |kit: &mut Kit| {
+        kit.decisions("i1", 1, 11, 10);
+        let mut ingester = kit.ingester();
+        kit.read(&mut ingester).await.expect("read");
+        // Of another instance, and long ago.
+        kit.sql(
+            "INSERT INTO decisions WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < 5000) SELECT 'i2', n, \
+             '01' || n, n, 'chat', 'sha256:0', 'chat', 'normal', 0, 'primary', false, 'answered', 'PRIMARY_HEALTHY', 200, 7, 1, NULL FROM r",
+        )
+        .await;
+        kit.decisions("i1", 11, 21, 10);
+        let first = ingester.sweep(time(100)).await.expect("swept");
+        assert_eq!((first, kit.ids().await.len()), (Swept { gone: 4_000, is_more: true }, 1_010));
+        assert_eq!(kit.read(&mut ingester).await, Ok(10));
+        let second = ingester.sweep(time(100)).await.expect("swept");
+        assert_eq!((second, kit.ids().await.len()), (Swept { gone: 1_000, is_more: false }, 20));
     });
 }
