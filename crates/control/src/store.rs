@@ -28,7 +28,7 @@ mod write;
 use std::sync::Arc;
 
 use evenkeel_api::{History, StoreState, Told};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 
 use self::{
@@ -55,6 +55,8 @@ pub const FILE: &str = "evenkeel.db";
 pub struct Store {
     engine: Arc<dyn Engine>,
     state: Arc<Mutex<StoreState>>,
+    /// How long decisions are kept; none before somebody says so: for good.
+    keep: Arc<Mutex<Option<SignedDuration>>>,
 }
 
 impl Store {
@@ -63,7 +65,12 @@ impl Store {
         let engine = place.engine();
         let (name, state) = (engine.name().into(), "waiting".into());
         let state = StoreState { engine: name, state, since: now, ..StoreState::default() };
-        Self { engine, state: Arc::new(Mutex::new(state)) }
+        Self { engine, state: Arc::new(Mutex::new(state)), keep: Arc::default() }
+    }
+
+    /// Keeps decisions for so long, from now on.
+    pub fn keep_for(&self, keep: SignedDuration) {
+        *self.keep.lock() = Some(keep);
     }
 
     /// Returns how it stands.

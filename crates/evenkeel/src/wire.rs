@@ -31,8 +31,6 @@ use crate::{descriptors, output};
 const HURRY: Duration = Duration::from_secs(1);
 /// How long the end waits for the audit log: for its disk, and for a repository that keeps checkpoints.
 const FINISH: Duration = Duration::from_secs(15);
-/// How long decisions are stored (G-092).
-const KEEP: SignedDuration = SignedDuration::from_hours(183 * 24);
 
 /// What is said elsewhere than in the configuration, and holds whenever that is read again.
 pub(crate) type Change = Arc<dyn Fn(Deployment) -> Deployment + Send + Sync>;
@@ -41,6 +39,7 @@ pub(crate) type Change = Arc<dyn Fn(Deployment) -> Deployment + Send + Sync>;
 struct Plane {
     gateway: Gateway,
     change: Option<Change>,
+    store: Option<store::Store>,
     /// Nanoseconds that open requests get at the end, as the configuration in force says.
     drain: AtomicU64,
 }
@@ -57,9 +56,10 @@ impl DataPlane for Plane {
             None => deployment,
             Some(change) => Arc::new(change(Deployment::clone(&deployment))),
         };
-        let drain = deployment.server.drain.0;
+        let (drain, keep) = (deployment.server.drain.0, keep(&deployment));
         self.gateway.apply(deployment)?;
         self.drain.store(drain, Relaxed);
+        self.store.iter().for_each(|it| it.keep_for(keep));
         Ok(())
     }
 
@@ -146,12 +146,17 @@ fn readers(deployment: &Deployment) -> Vec<&'static str> {
     all.into_iter().filter(|(_, reads)| *reads).map(|(reader, _)| reader).collect()
 }
 
+/// Returns how long decisions are stored: as long as files of them are (G-092).
+fn keep(deployment: &Deployment) -> SignedDuration {
+    SignedDuration::from_nanos(i64::try_from(deployment.decisions.unwrap_or_default().keep.0).unwrap_or(i64::MAX))
+}
+
 /// Returns the store of decisions, and the work of filling it.
 fn storing(deployment: &Deployment) -> anyhow::Result<(Option<store::Store>, impl Future<Output = ()> + Send + use<>)> {
     let place = place(deployment).map_err(anyhow::Error::msg).context("cannot use `store`")?;
-    let folder = deployment.data_dir.clone();
+    let (folder, keep) = (deployment.data_dir.clone(), keep(deployment));
     let store = place.map(|place| store::Store::new(&place, Timestamp::now()));
-    let reader = store.clone().map(|store| store::Ingester::new(store, folder, KEEP));
+    let reader = store.clone().map(|store| store::Ingester::new(store, folder, keep));
     let work = async move {
         if let Some(reader) = reader {
             reader.run().await;
@@ -184,7 +189,7 @@ async fn serving(deployment: Arc<Deployment>, read: Sources, change: Option<Chan
     let (store, storing) = storing(&deployment)?;
     let readers = readers(&deployment);
     let gateway = Gateway::start_recording(deployment, &readers).await.context("cannot start")?;
-    let plane = Arc::new(Plane { gateway: gateway.clone(), change, drain });
+    let plane = Arc::new(Plane { gateway: gateway.clone(), change, store: store.clone(), drain });
     let mut reloader = Reloader::new(read, plane.clone());
     if let Some(audit) = audit.clone() {
         reloader = reloader.audited(audit);

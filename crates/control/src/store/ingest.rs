@@ -57,7 +57,6 @@ pub enum Pass {
 pub struct Ingester {
     store: Store,
     folder: PathBuf,
-    keep: SignedDuration,
     /// The lock of the folder, once it is ours.
     claim: Option<File>,
     is_made: bool,
@@ -85,21 +84,24 @@ struct Lost {
 }
 
 impl Ingester {
-    /// Reads `data_dir` into a store, and keeps decisions there for so long.
+    /// Reads `data_dir` into a store, and keeps decisions there for so long, until the store is told another time.
     pub fn new(store: Store, data_dir: PathBuf, keep: SignedDuration) -> Self {
+        store.keep_for(keep);
         let (at, committed, told, unread, lost) = Default::default();
-        Self { store, folder: data_dir, keep, claim: None, is_made: false, at, committed, told, unread, lost }
+        Self { store, folder: data_dir, claim: None, is_made: false, at, committed, told, unread, lost }
     }
 
     /// Reads whatever comes, until the future is dropped.
     pub async fn run(mut self) {
-        let (mut pause, mut swept, mut is_more, mut class) = (POLL, None::<Timestamp>, false, None);
+        let (mut pause, mut swept, mut is_more, mut class) = (POLL, None, false, None);
         loop {
             let now = Timestamp::now();
-            let due = is_more || swept.is_none_or(|it| now.duration_since(it) >= SWEEP);
+            let keep = *self.store.keep.lock();
+            let is_due = |(at, kept): (Timestamp, _)| kept != keep || now.duration_since(at) >= SWEEP;
+            let due = is_more || swept.is_none_or(is_due);
             let mut done = self.pass(now).await;
             if due && matches!(done, Ok(Pass::Current | Pass::Read(_))) {
-                swept = Some(now);
+                swept = Some((now, keep));
                 match self.sweep(now).await {
                     Ok(done) => is_more = done.is_more,
                     Err(fault) => done = Err(fault),
@@ -162,7 +164,8 @@ impl Ingester {
     /// # Errors
     /// The store cannot be written.
     pub async fn sweep(&mut self, now: Timestamp) -> Result<Swept, Fault> {
-        let swept = retain::sweep(&*self.store.engine, now, self.keep).await;
+        let keep = *self.store.keep.lock();
+        let swept = retain::sweep(&*self.store.engine, now, keep.unwrap_or(SignedDuration::MAX)).await;
         swept.inspect_err(|fault| {
             self.store.note(now, "away", |_| ());
             self.store.failed(fault);

@@ -38,6 +38,12 @@ fn g_092_decisions_go_after_keep_and_spans_after_theirs() {
         assert_eq!((spans(kit, 1).await, spans(kit, 60).await, spans(kit, 3_600).await), (0, 0, 1));
         assert_eq!(kit.ids().await.len(), 1_000);
 
+        assert_eq!(ingester.sweep(time(990) + SignedDuration::from_hours(90)).await, Ok(Swept::default()));
+        kit.store.keep_for(SignedDuration::from_hours(90));
+        let swept = ingester.sweep(time(900) + SignedDuration::from_hours(90)).await.expect("swept");
+        assert_eq!((swept.gone, kit.ids().await.len()), (899 + 1, 101), "899 decisions and an event");
+        kit.store.keep_for(keep);
+
         ingester.sweep(time(990) + keep).await.expect("swept");
         let expected: Vec<_> = (990..1_001).map(|n| id("i1", n)).collect();
         assert_eq!(

@@ -10,9 +10,15 @@ use crate::process::{Serving, evenkeel, evenkeel_with, until};
 const CONFIG: &str = r#"
 version: 1
 server: {listen: "127.0.0.1:0", admin: "ADMIN"}
+decisions: {keep: KEEP}
 routes:
   chat: {protocol: openai-chat, tiers: [{name: default, fixed: {content: "Later."}}]}
 "#;
+
+/// The configuration with an admin address, which keeps what is stored as long as can be said.
+fn config(admin: &str) -> String {
+    CONFIG.replace("ADMIN", admin).replace("KEEP", "366d")
+}
 
 /// Writes a segment as the data plane does: a line of an ordinary answer, and the record of another.
 fn segment(data: &Path) {
@@ -58,7 +64,7 @@ fn decisions(arguments: &[&str]) -> (Option<i32>, String, String) {
 fn a_gateway_stores_what_is_on_disk_and_what_it_stored_is_read_without_it() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("evenkeel.yaml");
-    fs::write(&file, CONFIG.replace("ADMIN", "127.0.0.1:0")).expect("written");
+    fs::write(&file, config("127.0.0.1:0")).expect("written");
     let data = folder.path().join("evenkeel-data");
     segment(&data);
     let serving = Serving::start(&file);
@@ -77,7 +83,7 @@ fn a_gateway_stores_what_is_on_disk_and_what_it_stored_is_read_without_it() {
     drop(serving);
 
     // Nobody listens there any more.
-    fs::write(&file, CONFIG.replace("ADMIN", "127.0.0.1:1")).expect("written");
+    fs::write(&file, config("127.0.0.1:1")).expect("written");
     let (store, config) = (data.join("evenkeel.db"), file.to_str().expect("text"));
     let store = store.to_str().expect("text");
     for place in [["--store", store], ["-c", config]] {
@@ -111,6 +117,21 @@ fn a_gateway_stores_what_is_on_disk_and_what_it_stored_is_read_without_it() {
 }
 
 #[test]
+fn g_092_decisions_are_stored_as_long_as_decisions_keep_says_and_another_one_holds_at_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("evenkeel.yaml");
+    fs::write(&file, config("127.0.0.1:0")).expect("written");
+    segment(&folder.path().join("evenkeel-data"));
+    let serving = Serving::start(&file);
+    let admin = format!("http://{}", serving.admin);
+    let found = || decisions(&["list", "--url", &admin, "--route", "score"]).0;
+    until("the stored decisions", || (found() == Some(0)).then_some(()));
+    // They are of another day.
+    fs::write(&file, config("127.0.0.1:0").replace("366d", "1h")).expect("written");
+    until("that they are gone", || (found() == Some(1)).then_some(()));
+}
+
+#[test]
 fn a_store_that_cannot_be_meant_is_told_without_its_password() {
     let folder = tempfile::tempdir().expect("a folder");
     let nowhere = folder.path().join("none.db");
@@ -128,7 +149,7 @@ fn a_store_that_cannot_be_meant_is_told_without_its_password() {
     assert!(code == Some(2) && said.contains("`reason` is a code"), "{said}");
 
     let file = folder.path().join("evenkeel.yaml");
-    let config = CONFIG.replace("ADMIN", "127.0.0.1:0") + "store: \"${env:EVENKEEL_TEST_STORE}\"\n";
+    let config = config("127.0.0.1:0") + "store: \"${env:EVENKEEL_TEST_STORE}\"\n";
     fs::write(&file, config).expect("written");
     let checked = |url: &str| {
         let file = file.to_str().expect("text");
@@ -147,7 +168,7 @@ fn a_store_that_cannot_be_meant_is_told_without_its_password() {
 fn where_nothing_is_stored_nobody_waits_for_it_and_the_api_says_so() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("evenkeel.yaml");
-    fs::write(&file, CONFIG.replace("ADMIN", "127.0.0.1:0") + "store: off\n").expect("written");
+    fs::write(&file, config("127.0.0.1:0") + "store: off\n").expect("written");
     let data = folder.path().join("evenkeel-data");
     segment(&data);
     // It was read by a store that is off now: kept, it would hold back what may go.
