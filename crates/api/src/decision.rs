@@ -377,13 +377,7 @@ fn outcome(it: &core::Decision, route: &core::Route) -> Outcome {
         method: it.method().map(|method| method.name().into()),
         path: tier.map(|tier| tier.name.clone()),
         degraded: it.outcome.tier.is_some_and(|tier| tier > 0),
-        end: match it.outcome.end {
-            core::End::Answered => "answered",
-            core::End::Error(_) => "error",
-            core::End::Broken(_) => "broken",
-            core::End::Refused(_) => "refused",
-        }
-        .into(),
+        end: words::end(it.outcome.end).into(),
         rescue: it.rescue().name().into(),
         confidence: None,
         status: it.outcome.status,

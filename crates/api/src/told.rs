@@ -211,7 +211,7 @@ mod tests {
     fn told_1_a_line_says_that_the_rest_was_not_kept_and_never_passes_for_a_record() {
         let text = r#"{"attempts":1,"degraded":false,"id":"01ABC","latency_us":42350,"method":"primary","operation":"chat",
             "phase":"normal","reason":"PRIMARY_HEALTHY","revision":"sha256:0123456789ab","route":"chat",
-            "schema":"evenkeel.decision-line/v1","status":200,"tier":0,"time":"2026-11-23T08:51:07.412Z"}"#;
+            "end":"answered","schema":"evenkeel.decision-line/v1","status":200,"tier":0,"time":"2026-11-23T08:51:07.412Z"}"#;
         let told: Told = serde_json::from_str(text).expect("a line");
         assert!(matches!(&told, Told::Line(line) if line.tier == Some(0)), "{told:?}");
         let words = told.explain().to_string();
@@ -222,6 +222,18 @@ mod tests {
         assert!(words.contains(DecisionLine::NOT_KEPT), "{words}");
         let again: Told = serde_json::from_str(&serde_json::to_string(&told).expect("JSON")).expect("a line");
         assert_eq!(told, again);
+        // Of what is not ordinary, and too long for a line.
+        for (end, tier, words) in [
+            ("answered", "1", "Answered by tier 1 (primary): "),
+            ("broken", "0", "Broke off while tier 0 (primary) answered: "),
+            ("error", "null", "Ended with the model's own error: "),
+            ("refused", "null", "Refused: "),
+        ] {
+            let text =
+                text.replace("\"answered\"", &format!("\"{end}\"")).replace("\"tier\":0", &format!("\"tier\":{tier}"));
+            let told = serde_json::from_str::<Told>(&text).expect("a line").explain().to_string();
+            assert!(told.contains(words) && told.contains(DecisionLine::TOO_LONG), "{told}");
+        }
         let not = |schema: &str| {
             let other = text.replace("evenkeel.decision-line/v1", schema);
             serde_json::from_str::<Told>(&other).expect_err("it is no such thing").to_string()

@@ -1,6 +1,6 @@
 //! How numbers and names of the core are written.
 
-use evenkeel_core::{Nanos, Signal};
+use evenkeel_core::{End, Nanos, Signal};
 
 /// Returns the name of an episode.
 pub(crate) fn episode(number: u32) -> String {
@@ -15,6 +15,16 @@ pub(crate) fn number(value: u64) -> String {
 /// Returns the name under which a record shows a signal.
 pub(crate) fn signal(signal: Signal) -> &'static str {
     signal.name()
+}
+
+/// Returns the name of how a request ended.
+pub(crate) fn end(end: End) -> &'static str {
+    match end {
+        End::Answered => "answered",
+        End::Error(_) => "error",
+        End::Broken(_) => "broken",
+        End::Refused(_) => "refused",
+    }
 }
 
 /// Returns microseconds.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::Stream;
 use crate::{Decision, Explained, Section, words};
 
-/// What is kept of a request whose record is not kept whole (G-112).
+/// What is kept of a request whose record is not kept whole (G-112): of an ordinary answer, and of what is longer than a line may be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DecisionLine {
     /// `evenkeel.decision-line/v1`.
@@ -31,6 +31,8 @@ pub struct DecisionLine {
     pub method: Option<String>,
     /// Whether another tier than 0 answered.
     pub degraded: bool,
+    /// `answered`, `error`, `broken` or `refused`.
+    pub end: String,
     /// The closest reason.
     pub reason: String,
     /// The HTTP status.
@@ -44,9 +46,12 @@ pub struct DecisionLine {
 impl DecisionLine {
     /// The name of its form.
     pub const SCHEMA: &str = "evenkeel.decision-line/v1";
-    /// Says that the rest was not kept.
-    pub const NOT_KEPT: &str =
-        "Only this line was kept of an ordinary answer: what was compared and asked was not (`decisions.sample`).";
+    /// Says of an ordinary answer that the rest was not kept.
+    pub const NOT_KEPT: &str = "Only this line was kept of an ordinary answer, as `decisions.sample` says, or as its record was \
+         longer than 60 KiB: what was compared and asked was not.";
+    /// Says of any other that the rest was not kept.
+    pub const TOO_LONG: &str =
+        "Only this line was kept: the record, with what was compared and asked, was longer than 60 KiB.";
 
     /// Writes the line of a record of the core.
     pub fn render(it: &core::Decision, id: &str, time: Timestamp) -> Self {
@@ -61,6 +66,7 @@ impl DecisionLine {
             tier: it.outcome.tier,
             method: it.method().map(|method| method.name().into()),
             degraded: it.outcome.tier.is_some_and(|tier| tier > 0),
+            end: words::end(it.outcome.end).into(),
             reason: it.reason.name().into(),
             status: it.outcome.status,
             latency_us: words::micros(it.outcome.latency),
@@ -81,6 +87,7 @@ impl DecisionLine {
             tier: it.outcome.tier,
             method: it.outcome.method.clone(),
             degraded: it.outcome.degraded,
+            end: it.outcome.end.clone(),
             reason: it.reason.clone(),
             status: it.outcome.status,
             latency_us: it.outcome.latency_us,
@@ -91,10 +98,12 @@ impl DecisionLine {
     /// Says in words which tier answered, and that the rest was not kept.
     pub fn explain(&self) -> Explained {
         let Self { id, route, operation, revision, time, reason, status, attempts, .. } = self;
-        let answered = match (self.tier, &self.method) {
-            (Some(tier), Some(method)) => format!("Answered by tier {tier} ({method}): {reason}."),
-            (Some(tier), None) => format!("Answered by tier {tier}: {reason}."),
-            (None, _) => format!("Answered by no tier: {reason}."),
+        let method = self.method.as_ref().map(|it| format!(" ({it})")).unwrap_or_default();
+        let (answered, ordinary) = match (self.end.as_str(), self.tier) {
+            ("answered", Some(tier)) => (format!("Answered by tier {tier}{method}: {reason}."), tier == 0),
+            ("broken", Some(tier)) => (format!("Broke off while tier {tier}{method} answered: {reason}."), false),
+            ("error", _) => (format!("Ended with the model's own error: {reason}."), false),
+            _ => (format!("Refused: {reason}."), false),
         };
         let took = format!("{}.{} ms", self.latency_us / 1_000, self.latency_us % 1_000 / 100);
         let tries = if *attempts == 1 { "attempt" } else { "attempts" };
@@ -103,7 +112,7 @@ impl DecisionLine {
             format!("Route {route}, {operation}, revision {revision}, {time}"),
             answered,
             format!("Status {status} after {took}, {attempts} {tries}."),
-            Self::NOT_KEPT.into(),
+            if ordinary { Self::NOT_KEPT.into() } else { Self::TOO_LONG.into() },
         ];
         Explained { sections: vec![Section { title: "", lines }] }
     }

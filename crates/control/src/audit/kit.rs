@@ -131,7 +131,7 @@ impl Disk for Memory {
 pub(super) fn decision(n: u64) -> Value {
     json!({
         "schema": "evenkeel.decision-line/v1", "id": format!("01D{n:05}"), "time": "2026-11-23T08:00:00Z", "route": "fraud-score",
-        "revision": "sha256:0", "operation": "infer", "phase": "normal", "tier": n % 2, "method": "primary", "degraded": n % 2 == 1,
+        "revision": "sha256:0", "operation": "infer", "phase": "normal", "tier": n % 2, "method": "primary", "degraded": n % 2 == 1, "end": "answered",
         "reason": "PRIMARY_HEALTHY", "status": 200, "latency_us": 7, "attempts": 1,
     })
 }

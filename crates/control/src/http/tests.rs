@@ -237,7 +237,7 @@ async fn stored(folder: &std::path::Path) -> (Store, Ingester) {
     use std::io::Write as _;
     let line = |id: &str, tier: u8| {
         json!({"schema": "evenkeel.decision-line/v1", "id": id, "time": "2026-11-22T08:00:00Z", "route": "chat", "tier": tier,
-            "revision": "sha256:0123456789ab", "operation": "chat", "phase": "normal", "method": "primary", "degraded": tier > 0,
+            "revision": "sha256:0123456789ab", "operation": "chat", "phase": "normal", "method": "primary", "degraded": tier > 0, "end": "answered",
             "reason": "PRIMARY_HEALTHY", "status": 200, "latency_us": 7_000, "attempts": 1})
     };
     let mut old = serde_json::to_value(record()).expect("JSON");

@@ -184,7 +184,7 @@ impl Filters {
 }
 
 /// What is read of a decision.
-pub(super) const COLUMNS: &str = "record, id, time_ms, route, revision, operation, phase, tier, method, degraded, reason, status, latency_us, attempts";
+pub(super) const COLUMNS: &str = "record, id, time_ms, route, revision, operation, phase, tier, method, degraded, ended, reason, status, latency_us, attempts";
 /// The kinds of these.
 pub(super) const KINDS: &[Of] = &[
     Of::Text,
@@ -197,6 +197,7 @@ pub(super) const KINDS: &[Of] = &[
     Of::Int,
     Of::Text,
     Of::Flag,
+    Of::Text,
     Of::Text,
     Of::Int,
     Of::Int,
@@ -227,6 +228,7 @@ pub(super) fn told(row: Vec<Value>) -> Option<Told> {
         tier: row.int().and_then(|it| it.try_into().ok()),
         method: row.text(),
         degraded: row.flag(),
+        end: row.text()?,
         reason: row.text()?,
         status: row.int()?.try_into().ok()?,
         latency_us: row.int()?.try_into().ok()?,

@@ -14,8 +14,6 @@ use super::engine::Value;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Decided {
     pub(super) line: DecisionLine,
-    /// `answered`, `error`, `broken` or `refused`.
-    pub(super) ended: String,
     /// The whole record, where it was kept.
     pub(super) record: Option<String>,
 }
@@ -89,7 +87,7 @@ impl Decided {
         let Schema { schema } = serde_json::from_str(text).ok()?;
         match schema.as_str() {
             Decision::SCHEMA => serde_json::from_str(text).ok().map(|it| Self::whole(it, text)),
-            DecisionLine::SCHEMA => serde_json::from_str(text).ok().map(Self::line),
+            DecisionLine::SCHEMA => serde_json::from_str(text).ok().map(|line| Self { line, record: None }),
             _ => None,
         }
     }
@@ -106,22 +104,13 @@ impl Decided {
             tier: it.outcome.tier,
             method: it.outcome.method,
             degraded: it.outcome.degraded,
+            end: it.outcome.end,
             reason: it.reason,
             status: it.outcome.status,
             latency_us: it.outcome.latency_us,
             attempts: it.attempts.len() as u64,
         };
-        Self { line, ended: it.outcome.end, record: Some(text.into()) }
-    }
-
-    /// What ended otherwise than well is always kept whole (G-112); a writer that does not keep to it is taken at its word.
-    fn line(line: DecisionLine) -> Self {
-        let ended = match (line.tier, line.status) {
-            (Some(_), _) => "answered",
-            (None, 429 | 503) => "refused",
-            (None, _) => "error",
-        };
-        Self { line, ended: ended.into(), record: None }
+        Self { line, record: Some(text.into()) }
     }
 
     pub(super) fn values(&self, instance: &str, n: u64) -> Vec<Value> {
@@ -138,7 +127,7 @@ impl Decided {
             Value::Int(it.tier.map(i64::from)),
             Value::Text(it.method.clone()),
             Value::Flag(it.degraded),
-            text(&self.ended),
+            text(&it.end),
             text(&it.reason),
             int(it.status.into()),
             int(it.latency_us),

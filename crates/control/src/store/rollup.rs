@@ -70,8 +70,8 @@ impl Rollups {
             let sums = self.0.entry((span, start, it.line.route.clone(), tier, it.line.reason.clone())).or_default();
             sums[0] += 1;
             sums[1] += u64::from(it.line.degraded);
-            sums[2] += u64::from(it.ended == "refused");
-            sums[3] += u64::from(matches!(it.ended.as_str(), "error" | "broken"));
+            sums[2] += u64::from(it.line.end == "refused");
+            sums[3] += u64::from(matches!(it.line.end.as_str(), "error" | "broken"));
             sums[4] += it.line.latency_us;
             sums[5 + bucket] += 1;
         }

@@ -154,13 +154,14 @@ pub(crate) fn id(instance: &str, n: u64) -> String {
     format!("01KB{n:020}{}", instance.to_uppercase())
 }
 
-/// A decision of one of five kinds, by its number: most are ordinary and have a line alone.
+/// A decision of one of five kinds, by its number: most are ordinary and have a line alone, and so has a stream that broke, whose record
+/// was too long.
 pub(crate) fn decision(instance: &str, n: u64) -> Value {
     let route = if n.is_multiple_of(3) { "score" } else { "chat" };
     let (tier, end, status, reason) = match n % 10 {
         7 => (Some(1), "answered", 200, "UPSTREAM_5XX"),
         8 => (None, "refused", 503, "ALL_TIERS_EXHAUSTED"),
-        9 => (Some(1), "broken", 200, "TIMEOUT"),
+        6 | 9 => (Some(1), "broken", 200, "TIMEOUT"),
         _ => (Some(0), "answered", 200, "PRIMARY_HEALTHY"),
     };
     let method = tier.map(|tier| if tier == 0 { "primary" } else { "distilled" });
@@ -177,7 +178,7 @@ pub(crate) fn decision(instance: &str, n: u64) -> Value {
                 "status": status, "latency_us": latency},
         }),
         _ => json!({
-            "schema": "evenkeel.decision-line/v1", "tier": tier, "method": method, "degraded": degraded, "status": status,
+            "schema": "evenkeel.decision-line/v1", "tier": tier, "method": method, "degraded": degraded, "end": end, "status": status,
             "latency_us": latency, "attempts": 1,
         }),
     };

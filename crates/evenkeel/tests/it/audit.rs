@@ -32,7 +32,7 @@ static MORNING: LazyLock<String> = LazyLock::new(|| (Timestamp::now() - SignedDu
 
 fn decision(n: u64) -> Value {
     json!({
-        "attempts": 1, "degraded": false, "id": format!("01D{n:05}"), "latency_us": 7, "method": "primary", "operation": "chat",
+        "attempts": 1, "degraded": false, "end": "answered", "id": format!("01D{n:05}"), "latency_us": 7, "method": "primary", "operation": "chat",
         "phase": "normal", "reason": "PRIMARY_HEALTHY", "revision": "sha256:0", "route": "r", "schema": "evenkeel.decision-line/v1",
         "status": 200, "tier": 0, "time": *MORNING,
     })

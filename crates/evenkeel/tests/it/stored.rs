@@ -33,8 +33,8 @@ fn segment(data: &Path) {
     let line = with(
         common("01LINE", "2026-11-23T08:00:00Z", "PRIMARY_HEALTHY"),
         json!({
-            "schema": "evenkeel.decision-line/v1", "tier": 0, "method": "primary", "degraded": false, "status": 200, "latency_us": 7_000,
-            "attempts": 1,
+            "schema": "evenkeel.decision-line/v1", "tier": 0, "method": "primary", "degraded": false, "end": "answered", "status": 200,
+            "latency_us": 7_000, "attempts": 1,
         }),
     );
     let whole = with(
