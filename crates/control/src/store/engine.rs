@@ -15,7 +15,10 @@ use std::{borrow::Cow, pin::Pin, time::Duration};
 
 use parking_lot::Mutex;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Database, Postgres, Row as _, Sqlite, migrate::MigrateError};
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::timeout,
+};
 
 use super::{
     fault::{Class, Fault},
@@ -200,52 +203,49 @@ impl<D: Driver> Engine for Held<D> {
     }
 
     fn migrate(&self) -> Soon<'_, ()> {
-        Box::pin(async move {
-            let _place = self.places.acquire().await.expect("it is never closed");
-            let (mut connection, _) = self.lend().await?;
-            let made = timeout(WRITE, D::migrate(&mut connection)).await;
-            made.map_err(|_| Fault::late(WRITE))?.map_err(|error| Fault::migrating(&error, D::class))?;
-            self.idle.lock().push(connection);
-            Ok(())
-        })
+        Box::pin(within(WRITE, async move {
+            let _place = self.place().await;
+            let (mut connection, used) = self.lend().await?;
+            let made = D::migrate(&mut connection).await.map_err(|error| Fault::migrating(&error, D::class));
+            self.settle(connection, used, made)
+        }))
     }
 
     fn ask(&self, sql: Cow<'static, str>, values: Vec<Value>, columns: &'static [Of]) -> Soon<'_, Vec<Vec<Value>>> {
-        Box::pin(async move {
-            let asked = self.asked(sql.clone(), values.clone(), columns).await;
-            match asked {
-                // It may have been started again since it was last asked.
-                Err(fault) if fault.class == Class::Broken => self.asked(sql, values, columns).await,
-                asked => asked,
+        Box::pin(within(ASK, async move {
+            let _place = self.place().await;
+            loop {
+                let (mut connection, used) = self.lend().await?;
+                let asked = D::rows(&mut connection, sql.clone(), values.clone(), columns).await;
+                let asked = asked.map_err(|error| Fault::sorted(&error, D::class));
+                match self.settle(connection, used, asked) {
+                    // It may have been started again since it was last asked; those that were open before are closed now.
+                    Err(fault) if used && fault.is_of_connection() => {}
+                    asked => return asked,
+                }
             }
-        })
+        }))
     }
 
     fn write(&self, statements: Vec<Statement>) -> Soon<'_, u64> {
-        Box::pin(self.written(statements))
+        Box::pin(within(WRITE, async move {
+            let _place = self.place().await;
+            let (mut connection, used) = self.lend().await?;
+            let written = transaction::<D>(&mut connection, statements).await;
+            self.settle(connection, used, written)
+        }))
     }
 }
 
-impl<D: Driver> Held<D> {
-    async fn asked(
-        &self,
-        sql: Cow<'static, str>,
-        values: Vec<Value>,
-        columns: &'static [Of],
-    ) -> Result<Vec<Vec<Value>>, Fault> {
-        let _place = self.places.acquire().await.expect("it is never closed");
-        let (mut connection, used) = self.lend().await?;
-        let asked = timeout(ASK, D::rows(&mut connection, sql, values, columns)).await;
-        let asked =
-            asked.map_err(|_| Fault::late(ASK)).and_then(|it| it.map_err(|error| Fault::sorted(&error, D::class)));
-        self.settle(connection, used, asked)
-    }
+/// Does something, the wait for its turn included, or gives up (ENG-2): its connection is closed then (ENG-1).
+async fn within<T>(limit: Duration, work: impl Future<Output = Result<T, Fault>> + Send) -> Result<T, Fault> {
+    timeout(limit, work).await.unwrap_or_else(|_| Err(Fault::late(limit)))
+}
 
-    async fn written(&self, statements: Vec<Statement>) -> Result<u64, Fault> {
-        let _place = self.places.acquire().await.expect("it is never closed");
-        let (mut connection, used) = self.lend().await?;
-        let written = timeout(WRITE, transaction::<D>(&mut connection, statements)).await;
-        self.settle(connection, used, written.unwrap_or_else(|_| Err(Fault::late(WRITE))))
+impl<D: Driver> Held<D> {
+    /// Waits for a turn.
+    async fn place(&self) -> SemaphorePermit<'_> {
+        self.places.acquire().await.expect("it is never closed")
     }
 
     /// Keeps a connection whose work went well (ENG-1). What broke one has broken those that are as old: they are closed with it.
@@ -272,4 +272,21 @@ async fn transaction<D: Driver>(to: &mut D::Connection, statements: Vec<Statemen
     }
     D::run(to, "COMMIT".into(), Vec::new()).await.map_err(sort)?;
     Ok(changed)
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::sqlite::SqliteConnectOptions;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn eng_2_a_turn_that_never_comes_is_waited_for_no_longer_than_an_answer() {
+        let held = Held::<Sqlite>::new(SqliteConnectOptions::new());
+        let _all = held.places.acquire_many(MOST as u32).await.expect("it is never closed");
+        let late = |limit: Duration| Some(Fault::late(limit));
+        assert_eq!(held.ask("SELECT 1".into(), Vec::new(), &[]).await.err(), late(ASK));
+        assert_eq!(held.write(Vec::new()).await.err(), late(WRITE));
+        assert_eq!(held.migrate().await.err(), late(WRITE));
+    }
 }

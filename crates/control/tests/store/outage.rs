@@ -117,3 +117,19 @@ fn sto_2_a_postgresql_that_hangs_is_given_up_in_time_and_has_every_row_once_afte
         assert_eq!(kit.ids().await, expected);
     });
 }
+
+#[test]
+fn a_question_over_connections_that_a_postgresql_has_closed_is_asked_over_another() {
+    let Some(kit) = Kit::postgres("closed") else { return };
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let mut ingester = kit.ingester();
+    kit.decisions("i1", 1, 11, 10);
+    runtime.block_on(kit.read(&mut ingester)).expect("read");
+    let server = kit.server.as_ref().expect("a server");
+    let others = "FROM pg_stat_activity WHERE application_name = 'evenkeel'";
+    // As when it was started again: whoever asks next hears 57P01.
+    server.sql(&format!("SELECT pg_terminate_backend(pid) {others}"));
+    crate::process::until("their end", || (server.sql(&format!("SELECT count(*) {others}")) == "0").then_some(()));
+    let found = runtime.block_on(kit.store.find(&id("i1", 1)));
+    assert!(found.is_ok_and(|it| it.is_some()), "it is asked again");
+}
