@@ -7,6 +7,7 @@ mod kit;
 mod outage;
 mod process;
 mod queries;
+mod rate;
 mod retention;
 #[expect(dead_code, reason = "tests of documents use more of it")]
 #[path = "../../../evenkeel/tests/it/postgres/server.rs"]
