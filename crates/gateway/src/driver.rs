@@ -8,7 +8,8 @@
 //! - `DRV-2`: every output of a request reaches its mailbox, in order; a mailbox lives until the request's record.
 //! - `DRV-3`: a panic inside the core costs its open requests their answer, each told so, and nothing else: a new core
 //!   starts from the same revision (architecture, section 5).
-//! - `DRV-4`: where a log is kept, everything that enters the core is in it, in order, before what follows is delivered.
+//! - `DRV-4`: where a log is kept, everything that enters the core is in it, in order, before what follows is delivered; and what is
+//!   said to follow from an input is what the core says before it is fed the next one.
 
 pub(crate) mod hold;
 pub(crate) mod inputs;
@@ -17,6 +18,7 @@ pub(crate) mod request;
 
 use std::{
     collections::BTreeMap,
+    mem,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Weak},
     time::Duration,
@@ -84,6 +86,8 @@ pub(crate) struct RouteWork {
 struct State {
     core: Core,
     pen: Option<Pen>,
+    /// What the core has said, and nobody has been told yet.
+    said: Vec<Output>,
     mailboxes: BTreeMap<RequestId, Mailbox>,
     /// Copies of requests that run, each with what stops it.
     shadows: BTreeMap<AttemptId, oneshot::Sender<ResultCode>>,
@@ -101,9 +105,10 @@ impl Driver {
         let (now, origin) = (clock.now(), Origin::new(revision));
         let mut pen = log.as_ref().map(Log::pen);
         pen.iter_mut().for_each(|pen| pen.begin(now, &origin));
-        let state = State {
+        let mut state = State {
             core: Core::begin(now, origin),
             pen,
+            said: Vec::new(),
             mailboxes: BTreeMap::new(),
             shadows: BTreeMap::new(),
             requests: 0,
@@ -111,6 +116,7 @@ impl Driver {
             armed: None,
             landing: None,
         };
+        state.listen();
         let (state, wake, idle) = (Mutex::new(state), Notify::new(), Notify::new());
         let driver = Arc::new(Self { state, clock, wake, idle, on_news, log });
         #[expect(clippy::disallowed_methods, reason = "it ends with the driver, of which it holds no share")]
@@ -266,8 +272,8 @@ impl Driver {
             let state = &mut *state;
             state.now = self.clock.now().max(state.now);
             let done = act(state, state.now);
-            while let Some(output) = state.core.poll() {
-                state.pen.iter_mut().for_each(|pen| pen.output(&output));
+            let mut said = mem::take(&mut state.said);
+            for output in said.drain(..) {
                 match output {
                     Output::Transition(_)
                     | Output::Breaker(_)
@@ -280,6 +286,7 @@ impl Driver {
                     output => state.deliver(output),
                 }
             }
+            state.said = said;
             state.pen.iter_mut().for_each(Pen::close);
             state.landing = None;
             (done, state.rearm())
@@ -302,6 +309,15 @@ impl State {
         let core = &mut self.core;
         if catch_unwind(AssertUnwindSafe(|| core.handle(now, input))).is_err() {
             self.restart();
+        }
+        self.listen();
+    }
+
+    /// Hears what follows from what was fed last: a replay asks input by input, too.
+    fn listen(&mut self) {
+        while let Some(output) = self.core.poll() {
+            self.pen.iter_mut().for_each(|pen| pen.output(&output));
+            self.said.push(output);
         }
     }
 

@@ -9,7 +9,8 @@ use std::{
 
 use evenkeel_config::load_text;
 use evenkeel_core::{
-    Admit, Core, Entry, Event, Features, Flaw, Operation, Permille, Record, ResultCode, Revision, RouteId, Segment,
+    Admit, Core, DriftMode, DriftPolicy, Entry, Event, Features, Flaw, Operation, Permille, Record, ResultCode,
+    Revision, RouteId, RouteSignal, Segment,
 };
 
 use super::*;
@@ -164,6 +165,29 @@ async fn drv_4_rule_12_what_a_driver_decides_under_faults_replays_from_its_log()
     assert_eq!(numbers, (1..=records.len() as u64).collect::<Vec<_>>());
     assert!(matches!(records.last().map(|it| &it.entry), Some(Entry::End(Ending::Stopped))));
     assert_eq!(replayed(records), (2_000, 0));
+}
+
+#[tokio::test]
+async fn drv_4_what_follows_from_a_route_that_is_forgotten_is_told_from_what_follows_from_the_next_revision() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut proposing = (*revision()).clone();
+    let (mode, ramp) = (DriftMode::Recommend, vec![Permille::ALL]);
+    proposing.routes[0].drift = Some(DriftPolicy { start_at: 1, mode, ramp, every: 1 });
+    let proposing = Arc::new(proposing);
+    let log = begun(folder.path(), 1 << 30);
+    let driver = Driver::start(Clock::start(), proposing.clone(), Box::new(|_| ()), Some(log));
+    driver.says(&proposing, (RouteId(0), RouteSignal::Drift), (2, 5_000));
+    driver.swap(Arc::new((*proposing).clone()), &[RouteId(0)], || ());
+    ended(&driver).await;
+    let (records, flaw) = read(folder.path());
+    let outputs = |wanted: fn(&Input) -> bool| {
+        let of = records.iter().filter(|it| matches!(&it.entry, Entry::Input { input, .. } if wanted(input)));
+        of.map(|it| it.followed.outputs).collect::<Vec<_>>()
+    };
+    let signals = outputs(|it| matches!(it, Input::Signal { .. }));
+    assert_eq!(signals, [1, 1], "it is proposed, and no longer");
+    assert_eq!((outputs(|it| matches!(it, Input::Revision(_))), flaw), (vec![0], None));
+    replayed(records);
 }
 
 #[tokio::test]
