@@ -28,7 +28,7 @@ mod workload;
 mod world;
 
 pub use oracle::Violation;
-pub use replay::{Difference, End, Log, LogError, Place, Process, Replayed, record, replay};
+pub use replay::{Difference, End, Log, LogError, Missing, Place, Process, Replayed, record, replay};
 pub use report::{Failure, Report, Sweep, compare};
 pub use scenario::Scenario;
 pub use sweep::{Seeds, play, sweep};

@@ -4,7 +4,8 @@
 //! lived from its beginning to its end, or to the first thing that is not as it was written.
 //!
 //! # Invariants
-//! - `RPL-1`: identical is said only of a process every record of which was read, fed and compared.
+//! - `RPL-1`: identical is said only of a process every record of which was read, fed and compared; and of a log only where no
+//!   record is missing between its processes, and there is one at all.
 //! - `RPL-2`: what was decided by other rules is not compared ([`SEMANTICS`](evenkeel_core::SEMANTICS)): neither equality nor
 //!   difference would mean anything.
 //! - `RPL-3`: a panic of the core is lived again: a process that survived one goes on as it did then.
@@ -15,7 +16,7 @@ mod read;
 mod tests;
 mod write;
 
-use std::{collections::BTreeMap, ops::ControlFlow};
+use std::{collections::BTreeMap, mem, ops::ControlFlow};
 
 use evenkeel_core::{AttemptId, Core, Ending, Entry, Followed, Input, Output, Record, RequestId};
 
@@ -28,6 +29,7 @@ pub use self::{
     read::{Log, LogError},
     write::record,
 };
+use crate::world::{said, what};
 
 /// Where a record, or damage, is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,10 +111,25 @@ pub struct Process {
     pub decisions: u64,
     /// The cores that it has lost to a panic.
     pub lost: u64,
-    /// The first and the last record, in milliseconds since 1970.
-    pub span_ms: (u64, u64),
+    /// The first and the last record, in milliseconds since 1970; none where not even its head can be read.
+    pub span_ms: Option<(u64, u64)>,
     /// How it ends.
     pub end: End,
+}
+
+impl Process {
+    fn new(first: u64, span_ms: Option<(u64, u64)>) -> Self {
+        Self { first, records: 0, decisions: 0, lost: 0, span_ms, end: End::Untold }
+    }
+}
+
+/// Records that are not there, between two processes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// Where the next one begins, and the record that should be there.
+    pub place: Place,
+    /// Which ones.
+    pub what: String,
 }
 
 /// What a replay came to.
@@ -120,12 +137,14 @@ pub struct Process {
 pub struct Replayed {
     /// By process, the oldest first.
     pub processes: Vec<Process>,
+    /// What is missing between them.
+    pub missing: Vec<Missing>,
 }
 
 impl Replayed {
-    /// Says whether all is as it was.
+    /// Says whether something was compared, nothing is missing, and all is as it was.
     pub fn is_identical(&self) -> bool {
-        self.processes.iter().all(|it| it.end.is_identical())
+        self.records() > 0 && self.missing.is_empty() && self.processes.iter().all(|it| it.end.is_identical())
     }
 
     /// Counts the decisions that were made again.
@@ -144,13 +163,7 @@ impl Replayed {
 /// # Errors
 /// A file cannot be read.
 pub fn replay(log: &Log, progress: &mut dyn FnMut(u64)) -> Result<Replayed, LogError> {
-    let mut replayed = through(log, progress, &mut |_| {})?;
-    for process in &mut replayed.processes {
-        if let End::Differs(difference) = &mut process.end {
-            difference.decision = named(log, process.first, difference)?;
-        }
-    }
-    Ok(replayed)
+    through(log, progress, &mut |_| {})
 }
 
 /// Lives a log, and lets somebody watch.
@@ -161,26 +174,34 @@ pub(crate) fn through(
 ) -> Result<Replayed, LogError> {
     let mut live = Live::default();
     walk(log, progress, &mut |met| live.meet(met, watch))?;
-    Ok(live.end())
+    let mut replayed = live.end();
+    for process in &mut replayed.processes {
+        if let End::Differs(difference) = &mut process.end {
+            tell(log, process.first, difference)?;
+        }
+    }
+    Ok(replayed)
 }
 
-/// Finds the name of the decision that a difference is about: it stands beside its admission.
-fn named(log: &Log, first: u64, of: &Difference) -> Result<Option<String>, LogError> {
+/// Tells a difference in words, which cost too much to keep them ready for every record: the process is lived once more up to it.
+fn tell(log: &Log, first: u64, of: &mut Difference) -> Result<(), LogError> {
     let mut about = About::default();
-    let mut found = None;
     walk(log, &mut |_| {}, &mut |met| {
         if let Met::Record { record, .. } = met
             && record.number >= first
         {
             let last = record.number >= of.place.record;
-            found = about.hear(record);
+            let heard = about.hear(record, last);
             if last {
+                let Heard { request, input, outputs } = heard;
+                of.decision = request.and_then(|it| about.names.get(&it)).map(|name| ulid(*name));
+                of.input = if of.input.is_empty() { input } else { mem::take(&mut of.input) };
+                of.outputs = outputs;
                 return ControlFlow::Break(());
             }
         }
         ControlFlow::Continue(())
-    })?;
-    Ok(found)
+    })
 }
 
 /// Knows which decision an input is about.
@@ -191,8 +212,15 @@ struct About {
     attempts: BTreeMap<AttemptId, RequestId>,
 }
 
+/// What a record is about, and, where that is wanted, its words.
+struct Heard {
+    request: Option<RequestId>,
+    input: String,
+    outputs: Vec<String>,
+}
+
 impl About {
-    fn hear(&mut self, record: Record) -> Option<String> {
+    fn hear(&mut self, record: Record, in_words: bool) -> Heard {
         let request = match &record.entry {
             Entry::Input { input, name } => match input {
                 Input::Admit(admit) => {
@@ -207,19 +235,25 @@ impl About {
             },
             Entry::Begin(_) | Entry::End(_) => None,
         };
+        let input = match &record.entry {
+            Entry::Input { input: Input::Revision(_), .. } | Entry::Begin(_) => "a revision, or a start".into(),
+            Entry::Input { input, .. } if in_words => what(input),
+            Entry::Input { .. } | Entry::End(_) => String::new(),
+        };
+        let mut panicked = false;
         match record.entry {
             Entry::Begin(origin) => self.core = Some(Core::begin(record.at, origin)),
-            Entry::Input { input, .. } => {
-                live::contained(self.core.as_mut(), record.at, input);
-            }
+            Entry::Input { input, .. } => panicked = live::contained(self.core.as_mut(), record.at, input),
             Entry::End(_) => {}
         }
+        let mut outputs = Vec::new();
         while let Some(output) = self.core.as_mut().and_then(Core::poll) {
-            if let Output::Start(start) | Output::Shadow(start) = output {
+            if let Output::Start(start) | Output::Shadow(start) = &output {
                 self.attempts.insert(start.attempt, start.request);
             }
+            outputs.extend((in_words && !panicked).then(|| said(&output)));
         }
-        request.and_then(|it| self.names.get(&it)).map(|name| ulid(*name))
+        Heard { request, input, outputs }
     }
 }
 

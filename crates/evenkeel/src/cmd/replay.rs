@@ -10,7 +10,7 @@ use std::{
 use clap::Args;
 use evenkeel_config::{Deployment, load_file};
 use evenkeel_core::Followed;
-use evenkeel_sim::{Difference, End, Log, Place, Process, Replayed, replay, what_if};
+use evenkeel_sim::{Difference, End, Log, Missing, Place, Process, Replayed, replay, what_if};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -58,9 +58,11 @@ impl Replay {
         let (identical, took) = (replayed.is_identical(), bar.elapsed().max(Duration::from_millis(1)));
         let per_second = (replayed.decisions() as f64 / took.as_secs_f64()) as u64;
         output::whoever_reads(if self.json {
+            let missing: Vec<Value> =
+                replayed.missing.iter().map(|it| json!({"at": place_json(&it.place), "what": it.what})).collect();
             let processes: Vec<Value> = replayed.processes.iter().map(process_json).collect();
             output::line(json!({
-                "identical": identical, "processes": processes, "segments": log.segments(), "bytes": log.bytes(),
+                "identical": identical, "processes": processes, "missing": missing, "segments": log.segments(), "bytes": log.bytes(),
                 "records": replayed.records(), "decisions": replayed.decisions(), "decisions_per_second": per_second,
                 "what_if": asked.as_ref().map(evenkeel_sim::WhatIf::to_json),
             }))
@@ -71,7 +73,7 @@ impl Replay {
                     "{} made again in {:.1} s, {per_second} a second: {}",
                     counted(replayed.decisions() as usize, "decision"),
                     took.as_secs_f64(),
-                    if identical { "IDENTICAL" } else { "NOT IDENTICAL" }
+                    verdict(&replayed)
                 )),
             })
         })?;
@@ -97,22 +99,40 @@ fn read(config: &Path) -> anyhow::Result<Arc<Deployment>> {
 }
 
 fn text(log: &Log, replayed: &Replayed) -> String {
-    let sizes = (counted(log.segments(), "segment"), log.bytes());
-    let mut text = format!("{}, {} bytes, {}\n", sizes.0, sizes.1, counted(replayed.processes.len(), "process"));
+    let processes = match replayed.processes.len() {
+        1 => "1 process".to_owned(),
+        many => format!("{many} processes"),
+    };
+    let mut text = format!("{}, {} bytes, {processes}\n", counted(log.segments(), "segment"), log.bytes());
     for process in &replayed.processes {
         let (records, decisions) =
             (counted(process.records as usize, "record"), counted(process.decisions as usize, "decision"));
-        let (from, to) = (wall(process.span_ms.0), wall(process.span_ms.1));
-        text += &format!("process of record {}: {from} to {to}, {records}, {decisions}\n", process.first);
+        let span = process.span_ms.filter(|_| process.records > 0);
+        let span = span.map_or(String::new(), |(from, to)| format!("{} to {}, ", wall(from), wall(to)));
+        text += &format!("process of record {}: {span}{records}, {decisions}\n", process.first);
         if process.lost > 0 {
             text += &format!(
                 "  {} lost to a panic and started anew, now as then\n",
                 counted(process.lost as usize, "core")
             );
         }
-        text += &format!("  {}\n", words(&process.end));
+        text += &match (&process.end, process.records) {
+            (End::Untold, 0) => "  nothing of it was written\n".into(),
+            (end, _) => format!("  {}\n", words(end)),
+        };
+    }
+    for Missing { place, what } in &replayed.missing {
+        text += &format!("MISSING before {}: {what}\n", place.file);
     }
     text
+}
+
+fn verdict(replayed: &Replayed) -> &'static str {
+    match (replayed.is_identical(), replayed.records()) {
+        (true, _) => "IDENTICAL",
+        (false, 0) => "NOTHING WAS COMPARED",
+        (false, _) => "NOT IDENTICAL",
+    }
 }
 
 fn words(end: &End) -> String {
@@ -155,9 +175,14 @@ fn wall(ms: u64) -> String {
     at.map_or_else(|| "a time beyond all times".into(), |at| format!("{at:.3}"))
 }
 
+fn place_json(Place { file, byte, record }: &Place) -> Value {
+    json!({"file": file, "byte": byte, "record": record})
+}
+
 fn process_json(process: &Process) -> Value {
     let Process { first, records, decisions, lost, span_ms, end } = process;
-    let place = |Place { file, byte, record }: &Place| json!({"file": file, "byte": byte, "record": record});
+    let place = place_json;
+    let span = span_ms.map_or(Value::Null, |(from, to)| json!([wall(from), wall(to)]));
     let end = match end {
         End::Told(ending) => json!({"is": "identical", "ended": ending.name()}),
         End::Untold => json!({"is": "identical", "ended": null}),
@@ -175,7 +200,7 @@ fn process_json(process: &Process) -> Value {
         }
     };
     json!({
-        "first": first, "records": records, "decisions": decisions, "cores_lost": lost, "from": wall(span_ms.0), "to": wall(span_ms.1),
+        "first": first, "records": records, "decisions": decisions, "cores_lost": lost, "from": span[0], "to": span[1],
         "end": end,
     })
 }

@@ -10,11 +10,9 @@ use std::{
 use evenkeel_core::{Core, Entry, Followed, Header, Input, Nanos, Output, Record, SEMANTICS};
 
 use super::{
-    Difference, End, Place, Process, Replayed,
+    Difference, End, Missing, Place, Process, Replayed,
     read::{Met, Trouble, form},
 };
-use crate::world::{said, what};
-
 /// What somebody sees who watches.
 pub(crate) enum Lived<'a> {
     /// A core started, before anything that came out of it.
@@ -37,7 +35,16 @@ pub(super) struct Live {
     /// The core has panicked, and is to be started anew.
     panicked: bool,
     running: Option<Process>,
-    done: Vec<Process>,
+    done: Replayed,
+}
+
+/// Says how a log ends that has a flaw.
+fn ended(trouble: Trouble) -> End {
+    match trouble {
+        Trouble::Torn(place, bytes) => End::Torn { place, bytes },
+        Trouble::Damaged(place, what) => End::Damaged { place, what },
+        Trouble::Form(format) => End::Foreign { core: "unknown".into(), what: form(format) },
+    }
 }
 
 /// Feeds a core; says whether it panicked.
@@ -52,21 +59,37 @@ impl Live {
             Met::Process(header) => self.process(header),
             Met::Record { record, file, byte, wall_ms } => self.record(record, (file, byte, wall_ms), watch),
             Met::Trouble(trouble) => {
-                self.trouble(trouble);
+                let running = self.running.as_mut().expect("a process begins before its end");
+                running.end = match (ended(trouble), &running.end) {
+                    (End::Torn { place, .. }, End::Told(_)) => {
+                        End::Damaged { place, what: "bytes stand behind its end".into() }
+                    }
+                    // What was found first stays, but for a tail that turns out to be no tail.
+                    (end, before) if before.is_identical() => end,
+                    (_, before) => before.clone(),
+                };
                 ControlFlow::Break(())
+            }
+            Met::Headless { first, trouble } => {
+                self.done.processes.push(Process { end: ended(trouble), ..Process::new(first, None) });
+                ControlFlow::Continue(())
+            }
+            Met::Missing { place, what } => {
+                self.done.missing.push(Missing { place, what });
+                ControlFlow::Continue(())
             }
         }
     }
 
     /// Returns what it came to.
     pub(super) fn end(mut self) -> Replayed {
-        self.done.append(&mut self.running.take().into_iter().collect());
-        Replayed { processes: self.done }
+        self.done.processes.extend(self.running.take());
+        self.done.processes.sort_by_key(|it| it.first);
+        self.done
     }
 
     fn process(&mut self, header: &Header) -> ControlFlow<()> {
         (self.core, self.panicked) = (None, false);
-        let (first, span_ms) = (header.began, (header.wall_ms, header.wall_ms));
         let foreign = (header.semantics != SEMANTICS).then(|| End::Foreign {
             core: header.core.clone(),
             what: format!(
@@ -76,23 +99,9 @@ impl Live {
         });
         let flow = if foreign.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
         let end = foreign.unwrap_or(End::Untold);
-        let next = Process { first, records: 0, decisions: 0, lost: 0, span_ms, end };
-        self.done.extend(self.running.replace(next));
+        let next = Process { end, ..Process::new(header.began, Some((header.wall_ms, header.wall_ms))) };
+        self.done.processes.extend(self.running.replace(next));
         flow
-    }
-
-    fn trouble(&mut self, trouble: Trouble) {
-        let end = match trouble {
-            Trouble::Torn(place, bytes) => End::Torn { place, bytes },
-            Trouble::Damaged(place, what) => End::Damaged { place, what },
-            Trouble::Form(format) => End::Foreign { core: "unknown".into(), what: form(format) },
-        };
-        let new = || Process { first: 0, records: 0, decisions: 0, lost: 0, span_ms: (0, 0), end: End::Untold };
-        let running = self.running.get_or_insert_with(new);
-        // What follows a torn block is of a process that went on: something of it is not there.
-        if running.end.is_identical() {
-            running.end = end;
-        }
     }
 
     fn record(
@@ -102,41 +111,30 @@ impl Live {
         watch: &mut dyn FnMut(Lived<'_>),
     ) -> ControlFlow<()> {
         let running = self.running.as_mut().expect("a process begins before its records");
-        if running.records == 0 {
-            running.span_ms.0 = wall_ms;
-        }
-        (running.records, running.span_ms.1) = (running.records + 1, wall_ms);
-        let words = match &record.entry {
-            Entry::Input { input, .. } => Some(input.clone()).filter(|it| !matches!(it, Input::Revision(_))),
-            Entry::Begin(_) | Entry::End(_) => None,
-        };
+        let from = running.span_ms.filter(|_| running.records > 0).map_or(wall_ms, |(from, _)| from);
+        (running.records, running.span_ms) = (running.records + 1, Some((from, wall_ms)));
         let odd = self.feed(&mut record, watch);
-        let (mut now, mut outputs) = (Followed::default(), Vec::new());
-        let mut decisions = 0;
+        let (mut now, mut decisions) = (Followed::default(), 0);
         while let Some(output) = self.core.as_mut().and_then(Core::poll) {
-            if self.panicked {
-                continue;
+            if !self.panicked {
+                now.by(&output);
+                decisions += u64::from(matches!(output, Output::Decision(_)));
+                watch(Lived::Said(&record, &output));
             }
-            now.by(&output);
-            decisions += u64::from(matches!(output, Output::Decision(_)));
-            watch(Lived::Said(&record, &output));
-            outputs.push(output);
         }
         let running = self.running.as_mut().expect("seen above");
         running.decisions += decisions;
         if now == record.followed && odd.is_none() {
             return ControlFlow::Continue(());
         }
-        let input =
-            odd.map_or_else(|| words.as_ref().map_or_else(|| "a revision, or a start".into(), what), str::to_owned);
         running.end = End::Differs(Box::new(Difference {
             place: Place { file: file.display().to_string(), byte, record: record.number },
             wall_ms,
             decision: None,
-            input,
+            input: odd.unwrap_or_default().into(),
             then: record.followed,
             now,
-            outputs: outputs.iter().map(said).collect(),
+            outputs: Vec::new(),
         }));
         ControlFlow::Break(())
     }
@@ -145,6 +143,9 @@ impl Live {
     fn feed(&mut self, record: &mut Record, watch: &mut dyn FnMut(Lived<'_>)) -> Option<&'static str> {
         let running = self.running.as_mut().expect("a process begins before its records");
         let first = running.records == 1;
+        if matches!(running.end, End::Told(_)) {
+            return Some("the log has said that nothing follows");
+        }
         match &record.entry {
             Entry::Begin(origin) => {
                 let after_panic = mem::take(&mut self.panicked);

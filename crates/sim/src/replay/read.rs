@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use evenkeel_core::{FORMAT, Flaw, Header, Record, Segment};
+use evenkeel_core::{Block, FORMAT, Flaw, Header, Record, Segment};
 
 use super::Place;
 
@@ -124,6 +124,10 @@ pub(super) enum Met<'a> {
     },
     /// Nothing more of the process can be read.
     Trouble(Trouble),
+    /// A segment of which not even the head can be read: whose it is is not known.
+    Headless { first: u64, trouble: Trouble },
+    /// Between two processes records are not there.
+    Missing { place: Place, what: String },
 }
 
 /// Why nothing more of a process can be read.
@@ -134,23 +138,35 @@ pub(super) enum Trouble {
     Form(u64),
 }
 
+impl Trouble {
+    fn new(flaw: Flaw, length: usize, place: impl Fn(usize) -> Place) -> Self {
+        match flaw {
+            Flaw::Torn { at } => Self::Torn(place(at), length - at),
+            Flaw::Damaged { at, what } => Self::Damaged(place(at), what.into()),
+            Flaw::Format(format) => Self::Form(format),
+        }
+    }
+}
+
 /// Where one is in a log.
 #[derive(Default)]
 struct At {
     /// The record with which the process began whose records are being read.
     began: Option<u64>,
-    /// The number that is to come next.
+    /// The number that is to come next in it.
     next: u64,
     /// Nothing more of this process is wanted, or can be read.
     over: bool,
+    /// Its last segment ends in the middle of a block.
+    torn: Option<Place>,
+    /// With which record the process after it is to begin, where that is known.
+    follows: Option<u64>,
 }
 
+type Hear<'h> = dyn FnMut(Met<'_>) -> ControlFlow<()> + 'h;
+
 /// Walks through a log. A break ends the process, and before any the walk.
-pub(super) fn walk(
-    log: &Log,
-    progress: &mut dyn FnMut(u64),
-    hear: &mut dyn FnMut(Met<'_>) -> ControlFlow<()>,
-) -> Result<(), LogError> {
+pub(super) fn walk(log: &Log, progress: &mut dyn FnMut(u64), hear: &mut Hear<'_>) -> Result<(), LogError> {
     let (mut at, mut done) = (At::default(), 0);
     for (path, _) in &log.segments {
         let bytes = fs::read(path).map_err(|error| LogError { path: path.clone(), what: What::Io(error) })?;
@@ -162,68 +178,104 @@ pub(super) fn walk(
 }
 
 impl At {
-    fn segment(
-        &mut self,
-        path: &Path,
-        bytes: &[u8],
-        progress: &mut dyn FnMut(usize),
-        hear: &mut dyn FnMut(Met<'_>) -> ControlFlow<()>,
-    ) {
-        let place = |byte, record| Place { file: path.display().to_string(), byte, record };
+    fn segment(&mut self, path: &Path, bytes: &[u8], progress: &mut dyn FnMut(usize), hear: &mut Hear<'_>) {
         let mut segment = match Segment::open(bytes) {
             Ok(segment) => segment,
-            Err(flaw) => return self.flawed(flaw, (bytes.len(), &|byte| place(byte, self.next)), hear),
+            Err(flaw) => return self.headless((path, bytes.len()), flaw, hear),
         };
         let header = segment.header.clone();
-        if self.began != Some(header.began) {
-            *self = Self { began: Some(header.began), next: header.began, over: false };
-            self.over = hear(Met::Process(&header)).is_break();
-        }
-        if header.first != self.next && !self.over {
-            let (what, place) = (missing(self.next, header.first), place(0, self.next));
-            self.over = true;
-            let _ = hear(Met::Trouble(Trouble::Damaged(place, what)));
-        }
-        while !self.over {
-            let mut block = match segment.block() {
-                Ok(Some(block)) => block,
+        self.head(path, &header, hear);
+        // A process that was stopped before it wrote anything has a number all the same.
+        self.follows = Some(header.first.saturating_add(1));
+        loop {
+            let next = segment.block().inspect(|block| {
+                if let Some(block) = block {
+                    self.follows = Some(block.first.saturating_add(block.records.max(1)));
+                    progress(block.at);
+                }
+            });
+            let read = match next {
                 Ok(None) => return,
-                Err(flaw) => return self.flawed(flaw, (bytes.len(), &|byte| place(byte, self.next)), hear),
+                Ok(Some(_)) if self.over => continue,
+                Ok(Some(block)) => self.block(path, &header, block, hear),
+                Err(flaw) => Err(flaw),
             };
-            progress(block.at);
-            if block.first != self.next {
-                let trouble = Trouble::Damaged(place(block.at, self.next), missing(self.next, block.first));
-                self.over = true;
-                let _ = hear(Met::Trouble(trouble));
-            }
-            while !self.over {
-                let record = match block.record() {
-                    Ok(Some(record)) => record,
-                    Ok(None) => break,
-                    Err(flaw) => return self.flawed(flaw, (bytes.len(), &|byte| place(byte, self.next)), hear),
-                };
-                self.next = record.number.wrapping_add(1);
-                let since = record.at.saturating_sub(header.at) / 1_000_000;
-                let before = header.at.saturating_sub(record.at) / 1_000_000;
-                let wall_ms = header.wall_ms.saturating_add(since).saturating_sub(before);
-                self.over = hear(Met::Record { record, file: path, byte: block.at, wall_ms }).is_break();
+            if let Err(flaw) = read {
+                self.flawed((path, bytes.len()), flaw, hear);
+                return;
             }
         }
     }
 
-    fn flawed(
-        &self,
-        flaw: Flaw,
-        (length, place): (usize, &dyn Fn(usize) -> Place),
-        hear: &mut dyn FnMut(Met<'_>) -> ControlFlow<()>,
-    ) {
-        let trouble = match flaw {
-            Flaw::Torn { at } => Trouble::Torn(place(at), length - at),
-            Flaw::Damaged { at, what } => Trouble::Damaged(place(at), what.into()),
-            Flaw::Format(format) => Trouble::Form(format),
-        };
+    /// Begins a process where a segment is the first one of it, and misses what should be there before it.
+    fn head(&mut self, path: &Path, header: &Header, hear: &mut Hear<'_>) {
+        let place = |record| Place { file: path.display().to_string(), byte: 0, record };
+        if self.began != Some(header.began) {
+            let before = self.follows.filter(|it| self.began.is_some() && *it != header.began);
+            if let Some(next) = before {
+                let _ = hear(Met::Missing { place: place(next), what: missing(next, header.began) });
+            }
+            *self = Self { began: Some(header.began), next: header.began, ..Self::default() };
+            self.over = hear(Met::Process(header)).is_break();
+        } else if let Some(torn) = self.torn.take() {
+            // Only what is killed leaves a torn tail, and nothing follows it.
+            let what = "it ends in the middle of a block, though its process went on".into();
+            self.end(Trouble::Damaged(torn, what), hear);
+        }
+        if header.first != self.next && !self.over {
+            self.end(Trouble::Damaged(place(self.next), missing(self.next, header.first)), hear);
+        }
+    }
+
+    fn block(&mut self, path: &Path, header: &Header, mut block: Block<'_>, hear: &mut Hear<'_>) -> Result<(), Flaw> {
+        if block.first != self.next {
+            let place = Place { file: path.display().to_string(), byte: block.at, record: self.next };
+            self.end(Trouble::Damaged(place, missing(self.next, block.first)), hear);
+        }
+        while !self.over {
+            let Some(record) = block.record()? else { break };
+            self.next = record.number.wrapping_add(1);
+            let since = record.at.saturating_sub(header.at) / 1_000_000;
+            let before = header.at.saturating_sub(record.at) / 1_000_000;
+            let wall_ms = header.wall_ms.saturating_add(since).saturating_sub(before);
+            self.over = hear(Met::Record { record, file: path, byte: block.at, wall_ms }).is_break();
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, trouble: Trouble, hear: &mut Hear<'_>) {
+        self.over = true;
         let _ = hear(Met::Trouble(trouble));
     }
+
+    /// Takes note of a flaw in what is being read.
+    fn flawed(&mut self, (path, length): (&Path, usize), flaw: Flaw, hear: &mut Hear<'_>) {
+        let place = |byte| Place { file: path.display().to_string(), byte, record: self.next };
+        let trouble = Trouble::new(flaw, length, place);
+        match &trouble {
+            Trouble::Torn(place, _) => self.torn = Some(place.clone()),
+            Trouble::Damaged(..) | Trouble::Form(_) => self.follows = None,
+        }
+        if !self.over {
+            self.end(trouble, hear);
+        }
+    }
+
+    fn headless(&mut self, (path, length): (&Path, usize), flaw: Flaw, hear: &mut Hear<'_>) {
+        let first = number(path).unwrap_or(self.next);
+        let place = |byte, record| Place { file: path.display().to_string(), byte, record };
+        if let Some(next) = self.follows.filter(|it| self.began.is_some() && *it != first) {
+            let _ = hear(Met::Missing { place: place(0, next), what: missing(next, first) });
+        }
+        let trouble = Trouble::new(flaw, length, |byte| place(byte, first));
+        self.follows = matches!(trouble, Trouble::Torn(..)).then(|| first.saturating_add(1));
+        let _ = hear(Met::Headless { first, trouble });
+    }
+}
+
+/// Returns the number of the first record by the name of a segment.
+fn number(path: &Path) -> Option<u64> {
+    path.file_stem()?.to_str()?.parse().ok()
 }
 
 fn missing(next: u64, found: u64) -> String {

@@ -25,6 +25,32 @@ fn replayed(segments: &[(u64, &[u8])]) -> Replayed {
     replayed
 }
 
+/// Writes a log, of one segment, as that of a process which begins with another record.
+fn begun(bytes: &[u8], began: u64) -> Vec<u8> {
+    let mut segment = Segment::open(bytes).expect("whole");
+    let mut out = Vec::new();
+    Header { first: began, began, ..segment.header.clone() }.write(&mut out);
+    while let Some(block) = segment.block().expect("whole") {
+        written(&mut out, began - 1, block, &mut |_| {});
+    }
+    out
+}
+
+/// Writes a block anew, so many numbers later, with records that were changed.
+fn written(out: &mut Vec<u8>, later: u64, mut block: Block<'_>, change: &mut dyn FnMut(&mut Record)) {
+    let (mut page, mut draft) = (Page::default(), Draft::default());
+    while let Some(mut record) = block.record().expect("whole") {
+        change(&mut record);
+        match &record.entry {
+            Entry::Begin(origin) => draft.begin(origin),
+            Entry::Input { input, name } => draft.input(input, *name),
+            Entry::End(ending) => draft.end(*ending),
+        }
+        page.push(record.at, &mut draft, record.followed);
+    }
+    page.seal(block.first + later, out);
+}
+
 fn only(bytes: &[u8]) -> Process {
     let mut replayed = replayed(&[(1, bytes)]);
     assert_eq!(replayed.processes.len(), 1);
@@ -44,20 +70,10 @@ fn blocks(bytes: &[u8]) -> Vec<usize> {
 /// Writes a log anew, with records that were changed.
 fn changed(bytes: &[u8], mut change: impl FnMut(&mut Record)) -> Vec<u8> {
     let mut segment = Segment::open(bytes).expect("whole");
-    let (mut out, mut page, mut draft) = (Vec::new(), Page::default(), Draft::default());
+    let mut out = Vec::new();
     segment.header.write(&mut out);
-    while let Some(mut block) = segment.block().expect("whole") {
-        let first = block.first;
-        while let Some(mut record) = block.record().expect("whole") {
-            change(&mut record);
-            match &record.entry {
-                Entry::Begin(origin) => draft.begin(origin),
-                Entry::Input { input, name } => draft.input(input, *name),
-                Entry::End(ending) => draft.end(*ending),
-            }
-            page.push(record.at, &mut draft, record.followed);
-        }
-        page.seal(first, &mut out);
+    while let Some(block) = segment.block().expect("whole") {
+        written(&mut out, 0, block, &mut change);
     }
     out
 }
@@ -85,7 +101,7 @@ fn log_1_a_flipped_bit_is_found_and_located_wherever_it_is() {
         let block = blocks.iter().rfind(|it| **it <= bit / 8).copied();
         let head = if bit / 8 < 8 { 0 } else { 8 };
         assert_eq!(place.byte, block.unwrap_or(head), "bit {bit}: {what}");
-        assert_eq!(place.record, process.records + if block.is_some() { 1 } else { 0 }, "bit {bit}: {what}");
+        assert_eq!(place.record, process.records + 1, "bit {bit}: {what}");
     }
 }
 
@@ -117,6 +133,79 @@ fn rpl_1_a_segment_that_is_not_there_is_missed() {
     assert_eq!((&**what, place.record, process.records), ("records 1001 to 2000 are not there", 1_001, 1_000));
     let process = replayed(&[(1_001, &two), (2_001, &three)]).processes.remove(0);
     assert!(matches!(&process.end, End::Damaged { what, .. } if what == "records 1 to 1000 are not there"));
+}
+
+#[test]
+fn rpl_1_records_that_are_missing_between_two_processes_are_missed() {
+    let whole = record(&scenario(), 11, Some(400));
+    let (all, cut) = (only(&whole).records, &whole[..blocks(&whole)[1]]);
+    let second = |began| begun(&whole, began);
+    let (next, later) = (second(all + 1), second(2 * all + 1));
+    assert!(replayed(&[(1, &whole), (all + 1, &next), (2 * all + 1, &later)]).is_identical());
+    let told = |segments: &[(u64, &[u8])]| {
+        let it = replayed(segments);
+        assert!(!it.is_identical() && it.processes.iter().all(|it| it.end.is_identical()), "{it:?}");
+        it.missing.into_iter().map(|it| (it.place.record, it.what)).collect::<Vec<_>>()
+    };
+    let missing = |from: u64, to: u64| vec![(from, format!("records {from} to {to} are not there"))];
+    assert_eq!(told(&[(1, cut), (all + 1, &next)]), missing(1_001, all), "its end is not there");
+    assert_eq!(told(&[(1, &whole), (2 * all + 1, &later)]), missing(all + 1, 2 * all), "a whole process is not there");
+    let twice = vec![(all + 1, format!("record {all} comes where {} should", all + 1))];
+    assert_eq!(told(&[(1, &whole), (all, &second(all))]), twice);
+}
+
+#[test]
+fn rpl_1_a_process_that_wrote_nothing_has_a_number_and_misses_nothing() {
+    let whole = record(&scenario(), 11, Some(100));
+    let (next, mut head) = (only(&whole).records + 1, Vec::new());
+    Header { first: next, began: next, ..Segment::open(&whole).expect("whole").header }.write(&mut head);
+    let last = begun(&whole, next + 1);
+    for (empty, end) in [(&head[..], "Untold"), (&head[..head.len() - 3], "Torn"), (&head[..3], "Torn")] {
+        let it = replayed(&[(1, &whole), (next, empty), (next + 1, &last)]);
+        assert!(it.is_identical(), "{it:?}");
+        assert_eq!((it.processes.len(), it.processes[1].first, it.processes[1].records), (3, next, 0));
+        assert!(format!("{:?}", it.processes[1].end).starts_with(end), "{it:?}");
+    }
+    assert!(!replayed(&[(1, &whole), (next + 1, &last)]).is_identical(), "the empty one is missing");
+    let nothing = replayed(&[(next, &head)]);
+    assert_eq!((nothing.records(), nothing.is_identical()), (0, false), "nothing was compared");
+}
+
+#[test]
+fn rpl_1_what_stands_behind_the_last_block_of_a_segment_is_not_forgotten_by_the_next_one() {
+    let bytes = record(&scenario(), 11, Some(400));
+    let (blocks, head) = (blocks(&bytes), Segment::open(&bytes).expect("whole").header);
+    let mut rest = Vec::new();
+    Header { first: 1_001, ..head }.write(&mut rest);
+    rest.extend(&bytes[blocks[1]..]);
+    for junk in [&[0xA5; 64][..], &[0xA5; 5]] {
+        let one = [&bytes[..blocks[1]], junk].concat();
+        let process = replayed(&[(1, &one), (1_001, &rest)]).processes.remove(0);
+        let End::Damaged { place, .. } = &process.end else { panic!("{} bytes: {:?}", junk.len(), process.end) };
+        assert_eq!((place.byte, place.record, process.records), (blocks[1], 1_001, 1_000));
+        let End::Damaged { place, .. } = only(&[&bytes[..], junk].concat()).end else { panic!("it has ended") };
+        assert_eq!(place.byte, bytes.len());
+    }
+    let ends = changed(&bytes, |record| {
+        if record.number == 1_500 {
+            (record.entry, record.followed) = (Entry::End(Ending::Stopped), Followed::default());
+        }
+    });
+    let End::Differs(it) = only(&ends).end else { panic!("more follows than nothing") };
+    assert_eq!((it.place.record, &*it.input), (1_501, "the log has said that nothing follows"));
+}
+
+#[test]
+fn log_1_a_head_that_cannot_be_read_is_no_flaw_of_the_process_before() {
+    let whole = record(&scenario(), 11, Some(100));
+    let next = only(&whole).records + 1;
+    let mut second = begun(&whole, next);
+    second[30] ^= 1;
+    let it = replayed(&[(1, &whole), (next, &second)]);
+    assert!(!it.is_identical() && it.missing.is_empty());
+    assert_eq!(it.processes[0].end, End::Told(Ending::Stopped));
+    let End::Damaged { place, .. } = &it.processes[1].end else { panic!("{it:?}") };
+    assert_eq!((it.processes[1].first, place.record), (next, next));
 }
 
 #[test]

@@ -81,7 +81,7 @@ fn every_end_of_a_log_has_its_words() {
     ] {
         let told = words(&end);
         assert!(parts.iter().all(|part| told.contains(part)), "{told}");
-        let process = Process { first: 1, records: 6, decisions: 2, lost: 1, span_ms: (0, 1), end };
+        let process = Process { first: 1, records: 6, decisions: 2, lost: 1, span_ms: Some((0, 1)), end };
         let json = process_json(&process);
         let is = ["identical", "damaged", "different", "not_replayed"];
         assert!(is.iter().any(|it| json["end"]["is"] == *it), "{json}");
