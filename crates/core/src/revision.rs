@@ -322,6 +322,18 @@ pub struct Path {
     pub breaker: BreakerPolicy,
 }
 
+impl Path {
+    /// Returns what it costs to try it once with a request that costs so much, with what it puts before that, which is no more than
+    /// its window holds (F-044).
+    ///
+    /// # Units
+    /// Thousandths of the route's unit, of which a token is one.
+    pub fn cost(&self, asked: u64) -> u64 {
+        let added = self.context.map_or(self.added.most, |context| self.added.most.min(context));
+        asked.saturating_add(added.saturating_mul(1_000))
+    }
+}
+
 /// Tokens that a path puts before what it is asked, such as passages for its model to answer by: as many as its window holds beside
 /// that, and so as few as say anything at all.
 ///

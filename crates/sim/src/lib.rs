@@ -32,4 +32,4 @@ pub use replay::{Difference, End, Log, LogError, Missing, Place, Process, Replay
 pub use report::{Failure, Report, Sweep, compare};
 pub use scenario::Scenario;
 pub use sweep::{Seeds, play, sweep};
-pub use what_if::{RouteChange, Side, WhatIf, what_if};
+pub use what_if::{Called, Calls, Cost, Given, Right, Rightness, RouteChange, Side, Told, WhatIf, what_if};

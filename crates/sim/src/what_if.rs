@@ -7,27 +7,37 @@
 //! # Invariants
 //! - `WIF-1`: under the configuration that ran nothing differs: every input comes at its time, in its order, also those that
 //!   were late.
-//! - `WIF-2`: a request is counted only where every call that it makes is one that it made.
+//! - `WIF-2`: a request is counted only where every call that it makes is one that it made, for as long as that was heard.
 //! - `WIF-3`: the same log, configuration and seed give the same answer.
+//! - `WIF-4`: what calls cost and how often answers are right is of what is given beside the log; what is not given is unknown, and
+//!   is counted as that.
 //!
 //! # When it misleads
 //! Breakers, limits and purses follow estimated calls as they follow counted ones, so that a counted request may owe its tier to
 //! an estimate. Servers answer as they did, however many requests more they get. What was not measured then, for a guard or a
-//! cache that only the new configuration has, is not known now.
+//! cache that only the new configuration has, is not known now. A call that goes on for longer than anybody was seen to wait for
+//! one like it says nothing more.
 
 mod asked;
 mod known;
 mod report;
+mod spent;
 #[cfg(test)]
 mod tests;
+mod worth;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use evenkeel_core::{Nanos, Revision};
+use evenkeel_core::{Nanos, Protocol, Revision};
 
 use self::{
     asked::Asked,
     known::{Fate, Known},
+};
+pub use self::{
+    report::Told,
+    spent::{Called, Calls},
+    worth::{Cost, Given, Right, Rightness},
 };
 use crate::replay::{Log, LogError, Replayed, through};
 
@@ -36,15 +46,21 @@ use crate::replay::{Log, LogError, Replayed, through};
 pub struct Side {
     /// By who answered, or how else it ended: how many.
     pub by: BTreeMap<String, u64>,
+    /// By tier that answered: how many.
+    pub answers: BTreeMap<String, u64>,
     /// Of answered requests, sorted.
     latencies: Vec<Nanos>,
     /// Attempts.
     pub attempts: u64,
+    /// Whom they called, and whom copies did.
+    pub calls: BTreeMap<Called, Calls>,
 }
 
 /// What becomes of a route.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RouteChange {
+    /// Whether it is one of inferences: what is asked counts in KiB, not in tokens.
+    pub inferences: bool,
     /// Requests that are compared.
     pub requests: u64,
     /// What became of them,
@@ -117,10 +133,13 @@ impl WhatIf {
                 continue;
             };
             let route = self.routes.entry(before.route.clone()).or_default();
+            let guess = asked.guesses.contains(request);
             route.requests += 1;
+            route.inferences = revision.routes.iter().any(|it| it.name == before.route && it.protocol == Protocol::Oip);
             route.before.add(before);
             route.after.add(after);
-            let guess = asked.guesses.contains(request);
+            known.spent.add(*request, false, &mut route.before.calls);
+            asked.spent.add(*request, guess, &mut route.after.calls);
             route.guesses += u64::from(guess);
             if before.by != after.by {
                 *(if guess { &mut route.estimated } else { &mut route.counted }) += 1;
@@ -132,6 +151,9 @@ impl WhatIf {
 impl Side {
     fn add(&mut self, fate: &Fate) {
         *self.by.entry(fate.by.clone()).or_default() += 1;
+        if fate.answered {
+            *self.answers.entry(fate.by.clone()).or_default() += 1;
+        }
         self.attempts += fate.attempts;
         self.latencies.extend(fate.latency);
     }

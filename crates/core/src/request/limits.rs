@@ -12,9 +12,6 @@ use crate::{
     timer::Owner,
 };
 
-/// What a token costs (F-044).
-const TOKEN: u64 = 1_000;
-
 impl Request {
     /// Returns what it counts at a path, with what that puts before it (F-080).
     pub(crate) fn weight(&self, path: PathId) -> u64 {
@@ -24,9 +21,7 @@ impl Request {
 
     /// Returns what it costs to try a path once, with what that puts before it, which is no more than its window holds (F-044).
     pub(crate) fn cost(&self, path: PathId) -> u64 {
-        let path = self.generation.path(path);
-        let added = path.context.map_or(path.added.most, |context| path.added.most.min(context));
-        self.admit.cost.saturating_add(added.saturating_mul(TOKEN))
+        self.generation.path(path).cost(self.admit.cost)
     }
 
     /// Takes the running attempt out of flight: it has ended, and said what it had to say.

@@ -1,16 +1,20 @@
 //! `evenkeel replay LOG`: everything that entered the core of a gateway, once more, and whether the same follows.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     process::ExitCode,
+    str::FromStr,
     sync::Arc,
     time::Duration,
 };
 
+use anyhow::Context;
 use clap::Args;
+use evenkeel_api::{Quality, TierQuality};
 use evenkeel_config::{Deployment, load_file};
 use evenkeel_core::Followed;
-use evenkeel_sim::{Difference, End, Log, Missing, Place, Process, Replayed, replay, what_if};
+use evenkeel_sim::{Difference, End, Given, Log, Missing, Place, Process, Replayed, Right, replay, what_if};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -36,6 +40,12 @@ pub(super) struct Replay {
     /// The seed of estimates.
     #[arg(long, default_value_t = 1, requires = "config")]
     seed: u64,
+    /// What a thousand tokens of a path cost, or a thousand KiB of inferences, in a unit that all share; a path without one stays without.
+    #[arg(long, value_name = "ROUTE/TIER=NUMBER", requires = "config")]
+    price: Vec<Price>,
+    /// How often tiers are right: a file of what `GET /api/v1/quality` of a gateway says.
+    #[arg(long, value_name = "FILE", requires = "config")]
+    quality: Option<PathBuf>,
     /// Prints one object in JSON instead of text.
     #[arg(long)]
     json: bool,
@@ -43,7 +53,7 @@ pub(super) struct Replay {
 
 impl Replay {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let log = Log::open(&self.log)?;
+        let (log, given) = (Log::open(&self.log)?, self.given()?);
         let bar = self.bar(log.bytes());
         let mut progress = |bytes| bar.set_position(bytes);
         let (replayed, asked) = match &self.config {
@@ -64,11 +74,11 @@ impl Replay {
             output::line(json!({
                 "identical": identical, "processes": processes, "missing": missing, "segments": log.segments(), "bytes": log.bytes(),
                 "records": replayed.records(), "decisions": replayed.decisions(), "decisions_per_second": per_second,
-                "what_if": asked.as_ref().map(evenkeel_sim::WhatIf::to_json),
+                "what_if": asked.as_ref().map(|it| it.to_json(&given)),
             }))
         } else {
             output::text(text(&log, &replayed)).and_then(|()| match &asked {
-                Some(asked) => output::text(asked),
+                Some(asked) => output::text(asked.told(&given)),
                 None => output::line(format_args!(
                     "{} made again in {:.1} s, {per_second} a second: {}",
                     counted(replayed.decisions() as usize, "decision"),
@@ -81,6 +91,19 @@ impl Replay {
         Ok(ExitCode::from(u8::from(!identical || broken)))
     }
 
+    /// Returns what is known beside the log.
+    fn given(&self) -> anyhow::Result<Given> {
+        let prices = self.price.iter().map(|it| (it.of.clone(), it.price)).collect();
+        let Some(file) = &self.quality else { return Ok(Given { prices, right: BTreeMap::new() }) };
+        let of = || format!("cannot read {} as what GET /api/v1/quality says", file.display());
+        let text = std::fs::read_to_string(file).with_context(of)?;
+        let quality: Quality = serde_json::from_str(&text).with_context(of)?;
+        let tiers =
+            quality.routes.iter().flat_map(|route| route.tiers.iter().map(move |tier| (route.route.clone(), tier)));
+        let right = tiers.filter_map(|(route, tier)| Some(((route, tier.name.clone()), known(tier)?)));
+        Ok(Given { prices, right: right.collect() })
+    }
+
     /// A bar on a terminal, nothing elsewhere.
     fn bar(&self, bytes: u64) -> ProgressBar {
         let bar = if self.json { ProgressBar::hidden() } else { ProgressBar::new(bytes) };
@@ -89,6 +112,33 @@ impl Replay {
         bar.enable_steady_tick(Duration::from_millis(200));
         bar
     }
+}
+
+/// A path with its price.
+#[derive(Clone, Debug)]
+struct Price {
+    of: String,
+    price: f64,
+}
+
+impl FromStr for Price {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let expected = "expected ROUTE/TIER=NUMBER, such as chat/primary=0.5";
+        let (of, price) = text.rsplit_once('=').filter(|(of, _)| of.contains('/')).ok_or(expected)?;
+        let price = price.parse().ok().filter(|it: &f64| it.is_finite() && *it >= 0.0).ok_or(expected)?;
+        Ok(Self { of: of.into(), price })
+    }
+}
+
+/// Returns what is known best of how often a tier is right: on all requests of its route, then on its own by labels, then by
+/// confidences alone.
+fn known(tier: &TierQuality) -> Option<Right> {
+    let TierQuality { copies, powered, delayed, accuracy, label_free, .. } = tier;
+    let figure = [copies, powered, delayed, accuracy, label_free].into_iter().flatten().next()?;
+    let evenkeel_api::Figure { value, low, high, n, method, .. } = figure;
+    Some(Right { value: *value, low: *low, high: *high, n: *n, method: method.clone() })
 }
 
 fn read(config: &Path) -> anyhow::Result<Arc<Deployment>> {

@@ -12,7 +12,10 @@ use evenkeel_core::{
     RequestId, ResultCode, Revision, Start, Stored, Tally, Wants,
 };
 
-use super::known::{Call, Fate, Known, Moment, Say, Thing, address, named};
+use super::{
+    known::{Call, Fate, Known, Moment, Say, Thing, address, named},
+    spent::Spent,
+};
 use crate::dice::{Dice, Purpose};
 
 /// Calls near in time of which one stands for a call that was not made.
@@ -58,10 +61,11 @@ pub(super) struct Asked<'k> {
     running: BTreeMap<AttemptId, Running>,
     /// Which attempt is, here, the one that the log numbers so.
     here: BTreeMap<AttemptId, AttemptId>,
-    used: BTreeMap<(RequestId, u32), usize>,
-    operations: BTreeMap<RequestId, (Operation, bool)>,
+    used: BTreeMap<(RequestId, u32, bool), usize>,
+    operations: BTreeMap<RequestId, (Operation, bool, u64)>,
     dice: Dice,
     pub(super) fates: BTreeMap<RequestId, Fate>,
+    pub(super) spent: Spent,
     pub(super) guesses: BTreeSet<RequestId>,
     pub(super) unknown: BTreeMap<String, u64>,
     pub(super) homeless: u64,
@@ -86,6 +90,7 @@ impl<'k> Asked<'k> {
             operations: BTreeMap::new(),
             dice: Dice::new(seed, Purpose::Servers),
             fates: BTreeMap::new(),
+            spent: Spent::default(),
             guesses: BTreeSet::new(),
             unknown: BTreeMap::new(),
             homeless: 0,
@@ -150,7 +155,8 @@ impl<'k> Asked<'k> {
         match thing {
             Thing::Admit(admit, of) => match moved(admit, of, self.core.revision()) {
                 Some(moved) => {
-                    self.operations.insert(moved.request, (moved.operation, moved.cache.key.is_some()));
+                    let keyed = moved.cache.key.is_some();
+                    self.operations.insert(moved.request, (moved.operation, keyed, moved.cost));
                     self.feed(Input::Admit(moved));
                 }
                 None => self.homeless += 1,
@@ -201,7 +207,7 @@ impl<'k> Asked<'k> {
             Output::Decision(decision) => {
                 let request = decision.request;
                 self.fates.insert(request, Fate::of(&decision));
-                let keyed = self.operations.get(&request).is_some_and(|(_, keyed)| *keyed);
+                let keyed = self.operations.get(&request).is_some_and(|(_, keyed, _)| *keyed);
                 match self.known.landed.get(&request) {
                     Some(((after, number), kept)) => {
                         self.add((self.now + after, *number), What::Landed(request, *kept));
@@ -218,51 +224,74 @@ impl<'k> Asked<'k> {
     /// Lets a call run as the log says that it did, or may have.
     fn start(&mut self, start: &Start, shadow: bool) {
         let (request, path, began) = (start.request, start.path, self.now);
-        let of = self.known.path(self.core.revision(), path);
+        let revision = self.core.revision().clone();
+        self.spent.call(&revision, start, (shadow, self.operations[&request].2));
+        let of = self.known.path(&revision, path);
         let own = of.and_then(|of| {
-            let used = self.used.entry((request, of)).or_default();
+            let used = self.used.entry((request, of, shadow)).or_default();
             *used += 1;
-            self.known.own.get(&(request, of))?.get(*used - 1)
+            self.known.own.get(&(request, of, shadow))?.get(*used - 1)
         });
-        let call = own.map(|then| (*then, &self.known.calls[then]));
-        let stopped_then = call.is_some_and(|(_, call)| call.cut.is_some());
+        // What the path said to a copy of the request is as near as can be, but is no call that the request made.
+        let copied = || self.known.own.get(&(request, of?, true))?.first();
+        let copied = if own.is_none() && !shadow { copied() } else { None };
+        let call = own.or(copied).map(|then| (*then, &self.known.calls[then]));
+        let stopped_then = own.is_some() && call.is_some_and(|(_, call)| call.cut.is_some());
         let running = Running { request, path, began, shadow, stopped_then, stopped: false, over: false };
         self.running.insert(start.attempt, running);
         let Some((then, call)) = call else { return self.guess(start.attempt) };
+        if own.is_none() {
+            self.guesses.insert(request);
+            return self.follow(start.attempt, call, 0);
+        }
         self.here.insert(then, start.attempt);
         for ((after, number), say) in &call.script {
             self.add((began + after, *number), What::Said(start.attempt, *say));
         }
-        if let Some((after, number)) = call.cut.filter(|_| call.censored) {
+        if let Some((after, number)) = call.cut {
             self.add((began + after, number), What::Further(start.attempt));
         }
     }
 
-    /// Lets a call go on as one near it in time did.
+    /// Lets a call go on as one near it in time did. One that was stopped then goes on as one that lasted longer: so each stands for
+    /// itself as long as it was seen, and whoever was stopped for being slow is not left out.
+    ///
+    /// # Source
+    /// Redistribution to the right (Efron, "The two sample problem with censored data", 1967), drawn instead of summed.
     fn guess(&mut self, attempt: AttemptId) {
         let running = self.running[&attempt].clone();
         if !running.shadow {
             self.guesses.insert(running.request);
         }
-        let (began, elapsed) = (running.began, self.now - running.began);
+        let elapsed = self.now - running.began;
         let revision = self.core.revision().clone();
-        let (operation, _) = self.operations[&running.request];
-        let pool = self.known.path(&revision, running.path).and_then(|of| self.known.pools.get(&(of, operation)));
-        let (calls, now) = (&self.known.calls, self.now);
+        let (operation, ..) = self.operations[&running.request];
+        let known = self.known;
+        let pool = known.path(&revision, running.path).and_then(|of| known.pools.get(&(of, operation)));
+        let (calls, now) = (&known.calls, self.now);
         let pool: &[AttemptId] = pool.map_or(&[], |it| it);
         let (before, after) = pool.split_at(pool.partition_point(|it| calls[it].began < now));
-        let lasts = |call: &Call| call.script.last().is_none_or(|((after, _), _)| *after > elapsed);
-        let whole = |it: &AttemptId| Some(&calls[it]).filter(|it| !it.censored && lasts(it));
+        let whole = |it: &AttemptId| Some(&calls[it]).filter(|it| it.closed && it.lasts(elapsed));
         let before = before.iter().rev().filter_map(whole).take(NEAR / 2);
         let near: Vec<&Call> = before.chain(after.iter().filter_map(whole).take(NEAR / 2)).collect();
         if near.is_empty() {
+            // Where nobody was seen to last so long, it says nothing more.
             return if elapsed == 0 {
                 self.imagine(attempt, (&revision, running.path), operation)
             };
         }
-        let call = near[self.dice.below(near.len() as u64) as usize];
-        for ((after, _), say) in call.script.iter().filter(|((after, _), _)| *after >= elapsed) {
-            self.add((began + after, UNRECORDED), What::Said(attempt, *say));
+        let drawn = near[self.dice.below(near.len() as u64) as usize];
+        self.follow(attempt, drawn, elapsed);
+    }
+
+    /// Lets a call say from now on what another one said.
+    fn follow(&mut self, attempt: AttemptId, call: &Call, elapsed: Nanos) {
+        let began = self.running[&attempt].began;
+        for ((after, _), say) in call.said(elapsed) {
+            self.add((began + after, UNRECORDED), What::Said(attempt, say));
+        }
+        if let Some((after, _)) = call.cut {
+            self.add((began + after, UNRECORDED), What::Further(attempt));
         }
     }
 

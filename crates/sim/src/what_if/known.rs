@@ -3,11 +3,11 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use evenkeel_core::{
-    Admit, AttemptId, Cancelled, Core, Decision, End, Entry, Event, Found, Input, Nanos, Operation, Origin, Output,
-    PathId, Probe, ProbeId, Record, Refusal, ReplicaId, RequestId, Revision, RouteId, RouteSignal, Splice, Start,
-    UpstreamId,
+    Admit, AttemptId, Core, Decision, End, Entry, Event, Found, Input, Nanos, Operation, Origin, Output, PathId, Probe,
+    ProbeId, Record, Refusal, ReplicaId, RequestId, Revision, RouteId, RouteSignal, Splice, Start, UpstreamId,
 };
 
+use super::spent::Spent;
 use crate::replay::Lived;
 
 /// What comes from outside, whatever is configured.
@@ -42,10 +42,24 @@ pub(super) struct Call {
     pub(super) began: Nanos,
     /// What was heard of it, each so long after its start.
     pub(super) script: Vec<(Moment, Say)>,
-    /// It was stopped, so long after its start.
+    /// It was stopped, so long after its start: what it would have said further is not known.
     pub(super) cut: Option<Moment>,
-    /// What it would have said further is not known: it was stopped, and not for its silence.
-    pub(super) censored: bool,
+    /// It has ended, or was stopped: all that there is of it is in the log.
+    pub(super) closed: bool,
+}
+
+impl Call {
+    /// Says whether more of it is known than so long after its start.
+    pub(super) fn lasts(&self, elapsed: Nanos) -> bool {
+        let until = self.cut.or(self.script.last().map(|(moment, _)| *moment));
+        elapsed == 0 || until.is_some_and(|(after, _)| after > elapsed)
+    }
+
+    /// Returns what was heard of it from a time on, before it was stopped.
+    pub(super) fn said(&self, from: Nanos) -> impl Iterator<Item = (Moment, Say)> {
+        let heard = self.script.iter().copied();
+        heard.filter(move |(moment, _)| moment.0 >= from && self.cut.is_none_or(|cut| *moment < cut))
+    }
 }
 
 /// What became of a request.
@@ -54,6 +68,8 @@ pub(super) struct Fate {
     pub(super) route: String,
     /// Who answered, or how else it ended.
     pub(super) by: String,
+    /// It was a tier, with an answer that counts.
+    pub(super) answered: bool,
     /// Until its answer, where it got one.
     pub(super) latency: Option<Nanos>,
     pub(super) attempts: u64,
@@ -75,8 +91,8 @@ pub(super) struct Known {
     pub(super) coming: Vec<(Moment, Thing)>,
     paths: BTreeMap<(String, String), u32>,
     pub(super) calls: BTreeMap<AttemptId, Call>,
-    /// The calls of a request at a path, in order.
-    pub(super) own: BTreeMap<(RequestId, u32), Vec<AttemptId>>,
+    /// The calls of a request at a path, in order; those of its copies (true) are calls of the same, and nobody got their answers.
+    pub(super) own: BTreeMap<(RequestId, u32, bool), Vec<AttemptId>>,
     /// Those of everybody, in order.
     pub(super) pools: BTreeMap<(u32, Operation), Vec<AttemptId>>,
     /// How long after its record the answer of a request was there for others.
@@ -87,7 +103,8 @@ pub(super) struct Known {
     pub(super) timers: Vec<(Nanos, Moment)>,
     pub(super) fates: BTreeMap<RequestId, Fate>,
     decided: BTreeMap<RequestId, Nanos>,
-    admitted: BTreeMap<RequestId, (Operation, Arc<Revision>)>,
+    admitted: BTreeMap<RequestId, (Operation, Arc<Revision>, u64)>,
+    pub(super) spent: Spent,
 }
 
 impl Known {
@@ -109,6 +126,7 @@ impl Known {
             fates: BTreeMap::new(),
             decided: BTreeMap::new(),
             admitted: BTreeMap::new(),
+            spent: Spent::default(),
         })
     }
 
@@ -133,7 +151,7 @@ impl Known {
         }
         let thing = match input {
             Input::Admit(admit) => {
-                self.admitted.insert(admit.request, (admit.operation, revision.clone()));
+                self.admitted.insert(admit.request, (admit.operation, revision.clone(), admit.cost));
                 Thing::Admit(admit.clone(), revision.clone())
             }
             Input::Attempt { attempt, event } => return self.said(*attempt, moment, Say::Event(*event)),
@@ -164,16 +182,17 @@ impl Known {
     fn said(&mut self, attempt: AttemptId, (at, number): Moment, say: Say) {
         if let Some(call) = self.calls.get_mut(&attempt) {
             call.script.push(((at - call.began, number), say));
+            call.closed |= matches!(say, Say::Event(Event::Closed | Event::Ended { .. }));
         }
     }
 
     fn output(&mut self, record: &Record, output: &Output) {
         match output {
-            Output::Start(start) | Output::Shadow(start) => self.start(record.at, start),
-            Output::Cancel { attempt, why, .. } | Output::ShadowStop { attempt, why } => {
+            Output::Start(start) => self.start(record.at, start, false),
+            Output::Shadow(start) => self.start(record.at, start, true),
+            Output::Cancel { attempt, .. } | Output::ShadowStop { attempt, .. } => {
                 if let Some(call) = self.calls.get_mut(attempt) {
-                    call.cut = Some((record.at - call.began, record.number));
-                    call.censored = !matches!(why, Cancelled::Clock(_));
+                    (call.cut, call.closed) = (Some((record.at - call.began, record.number)), true);
                 }
             }
             Output::Decision(decision) => {
@@ -190,14 +209,15 @@ impl Known {
         }
     }
 
-    fn start(&mut self, at: Nanos, start: &Start) {
+    fn start(&mut self, at: Nanos, start: &Start, copy: bool) {
         // The path is one of the revision that its request was admitted under.
-        let Some((operation, revision)) = self.admitted.get(&start.request) else { return };
+        let Some((operation, revision, cost)) = self.admitted.get(&start.request) else { return };
+        self.spent.call(revision, start, (copy, *cost));
         let next = self.paths.len() as u32;
         let path = *self.paths.entry(named(revision, start.path)).or_insert(next);
-        self.own.entry((start.request, path)).or_default().push(start.attempt);
+        self.own.entry((start.request, path, copy)).or_default().push(start.attempt);
         self.pools.entry((path, *operation)).or_default().push(start.attempt);
-        let call = Call { began: at, script: Vec::new(), cut: None, censored: false };
+        let call = Call { began: at, script: Vec::new(), cut: None, closed: false };
         self.calls.insert(start.attempt, call);
     }
 }
@@ -213,8 +233,9 @@ impl Fate {
             End::Refused(Refusal::ClientGone) => "(client gone)".into(),
             End::Refused(_) => "(refused)".into(),
         };
-        let latency = matches!(decision.outcome.end, End::Answered).then_some(decision.outcome.latency);
-        Self { route: route.name.clone(), by, latency, attempts: decision.attempts.len() as u64 }
+        let answered = matches!(decision.outcome.end, End::Answered);
+        let latency = answered.then_some(decision.outcome.latency);
+        Self { route: route.name.clone(), by, answered, latency, attempts: decision.attempts.len() as u64 }
     }
 }
 

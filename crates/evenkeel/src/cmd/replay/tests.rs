@@ -88,3 +88,41 @@ fn every_end_of_a_log_has_its_words() {
         assert_eq!(json["end"]["is"] == "identical", process.end.is_identical(), "{json}");
     }
 }
+
+#[test]
+fn wif_4_what_calls_cost_and_how_often_tiers_are_right_is_given_beside_the_log() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scenarios/primary-dies.yaml");
+    let scenario = Scenario::load(Path::new(path), None).unwrap_or_else(|found| panic!("{found:?}"));
+    let folder = tempfile::tempdir().expect("a folder");
+    let [log, config, quality] = ["1.ekin", "new.yaml", "quality.json"].map(|it| folder.path().join(it));
+    std::fs::write(&log, record(&scenario, 1, Some(50))).expect("written");
+    std::fs::write(&config, CONFIG).expect("written");
+    let text = |path: &Path| path.to_str().expect("a text").to_owned();
+    let with = |more: &[&str]| {
+        let words = [&[&*text(&log), "--config", &text(&config)], more].concat();
+        run(&words)
+    };
+    assert_eq!(with(&["--price", "org/chat/big=0.5", "--price", "chat/small=2"]).expect("it runs"), code(0));
+    for wrong in ["chat=2", "chat/big", "chat/big=-1", "chat/big=nan"] {
+        assert!(with(&["--price", wrong]).is_err(), "{wrong}");
+    }
+    assert!(run(&[&text(&log), "--price", "chat/big=1"]).is_err(), "there is nothing to compare without --config");
+    let file = text(&quality);
+    assert!(with(&["--quality", &file]).is_err(), "it is not there");
+    let figure = |value: f64, method: &str| {
+        json!({
+            "value": value, "low": value, "high": value, "n": 9, "as_of": "2026-11-23T08:00:00Z", "method": method, "assumption": "-",
+        })
+    };
+    let mut tier = json!({"tier": 0, "name": "big", "rows": 9, "labels": 9, "accuracy": figure(0.7, "labels")});
+    let best = |tier: &Value| known(&serde_json::from_value(tier.clone()).expect("a tier")).map(|it| it.method);
+    assert_eq!(best(&tier).as_deref(), Some("labels"));
+    tier["copies"] = figure(0.6, "doubly_robust");
+    assert_eq!(best(&tier).as_deref(), Some("doubly_robust"), "of all requests of the route");
+    let route = json!({"route": "chat", "as_of": "2026-11-23T08:00:00Z", "held": 9, "forgotten": 0, "tiers": [tier]});
+    let said = json!({"as_of": "2026-11-23T08:00:00Z", "routes": [route]});
+    std::fs::write(&quality, said.to_string()).expect("written");
+    assert_eq!(with(&["--quality", &file]).expect("it runs"), code(0));
+    std::fs::write(&quality, "{}").expect("written");
+    assert!(with(&["--quality", &file]).is_err(), "it is something else");
+}
