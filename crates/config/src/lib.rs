@@ -55,7 +55,7 @@ pub use profiled::{Profiled, ProfiledFeature, load_to_profile};
 pub use rules::{Answer, Row, RuleSet, Scalar};
 pub use schema::capability::{is_language, is_region};
 pub use schema::contract::{Datatype, FeatureKind, Unicode};
-pub use schema::decisions::Kept;
+pub use schema::decisions::{InputLog, Kept};
 pub use schema::enrich::KeyKind;
 pub use schema::path::{Documents, Kind, Postgres, kind};
 pub use schema::scalar::{Duration, Ratio, Size};

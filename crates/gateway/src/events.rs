@@ -303,6 +303,11 @@ impl Events {
         }
     }
 
+    /// Says whether anything may be kept on disk, by what is configured.
+    pub(crate) fn is_recording(&self) -> bool {
+        self.spool.is_some()
+    }
+
     /// Says how what is kept on disk is kept; none where nothing is.
     pub(crate) fn evidence(&self) -> Option<api::evidence::Evidence> {
         self.spool.as_ref().and_then(kept::standing)

@@ -2,7 +2,6 @@
 
 use std::{
     net::SocketAddr,
-    path::PathBuf,
     sync::{Arc, Weak},
     time::Duration,
 };
@@ -100,16 +99,7 @@ impl Gateway {
     /// # Errors
     /// A path cannot be made ready, or the address cannot be listened on.
     pub async fn start(deployment: Arc<Deployment>) -> Result<Self, StartError> {
-        Self::begin(deployment, Clock::start(), None, None).await
-    }
-
-    /// Starts, and writes down everything that enters its core, where a folder for that is named, with the most bytes that may be in
-    /// it. A folder that cannot be written keeps nothing from being answered.
-    ///
-    /// # Errors
-    /// As [`Gateway::start`].
-    pub async fn start_logged(deployment: Arc<Deployment>, log: Option<(PathBuf, u64)>) -> Result<Self, StartError> {
-        Self::begin(deployment, Clock::start(), None, log).await
+        Self::begin(deployment, Clock::start(), None).await
     }
 
     /// Starts to listen and to answer, and keeps in `server.data_dir` what `decisions` says, for these readers: what one of them has
@@ -121,20 +111,16 @@ impl Gateway {
         let clock = Clock::start();
         let home = Home { data_dir: deployment.data_dir.clone(), readers: readers.into() };
         let spool = Spool::start(home, Files, clock);
-        Self::begin(deployment, clock, Some(spool), None).await
+        Self::begin(deployment, clock, Some(spool)).await
     }
 
-    async fn begin(
-        deployment: Arc<Deployment>,
-        clock: Clock,
-        spool: Option<Spool>,
-        log: Option<(PathBuf, u64)>,
-    ) -> Result<Self, StartError> {
+    async fn begin(deployment: Arc<Deployment>, clock: Clock, spool: Option<Spool>) -> Result<Self, StartError> {
         let address = deployment.server.listen.clone();
         let applied = Applied::new(clock, deployment, None).map_err(StartError::Unfit)?;
         let fault = |source| StartError::Listen { address: address.clone(), source };
         let listener = bind(&address).await.map_err(fault)?;
         let address = listener.local_addr().map_err(fault)?;
+        let log = spool.as_ref().and_then(|spool| logged(clock, spool, &applied.deployment));
         let events = Arc::new(Events::new(spool));
         let watcher = events.clone();
         let (wanted, probes) = mpsc::unbounded_channel();
@@ -142,7 +128,6 @@ impl Gateway {
             Output::Probe(probe) => drop(wanted.send(probe.clone())),
             output => watcher.news(output),
         });
-        let log = log.map(|(folder, most)| Log::begin(clock, move || Ok(folder), most));
         let driver = Driver::start(clock, applied.deployment.revision.clone(), on_news, log);
         events.applied(&applied);
         events.quality.applied(measured(&applied));
@@ -193,11 +178,20 @@ impl Gateway {
         self.0.events.applied(&applied);
         self.0.events.quality.applied(measured(&applied));
         let revision = applied.deployment.revision.clone();
+        self.keep_inputs(inputs(&applied.deployment));
         let forgotten = forgotten(&self.0.applied.load(), &applied);
         self.0.driver.swap(revision, &forgotten, || self.0.applied.store(applied));
         // Before the next tick: another certificate begins where it was issued.
         quality::tell(&self.0, &self.0.applied.load_full());
         Ok(())
+    }
+
+    /// Moves the bound of the log of inputs, or ends it; one that is not written begins at the next start.
+    fn keep_inputs(&self, most: Option<u64>) {
+        let written = self.0.driver.log.as_ref().is_some_and(|log| log.keep(most));
+        if most.is_some() && !written && self.0.events.is_recording() {
+            tracing::warn!(target: "evenkeel::config", "the log of inputs (`decisions.inputs`) is not written now, and begins at the next start");
+        }
     }
 
     /// Returns the name of the revision in force.
@@ -319,6 +313,17 @@ impl Gateway {
         }
         self.0.events.finish(driver.unfinished()).await;
     }
+}
+
+/// Begins the log of inputs, where one is to be kept, in the folder of this process among those that the spool writes into.
+fn logged(clock: Clock, spool: &Spool, deployment: &Deployment) -> Option<Log> {
+    let place = spool.place();
+    Some(Log::begin(clock, move || Ok(place()?.join("inputs")), inputs(deployment)?))
+}
+
+/// Returns how many bytes of inputs are to be kept at most; none where nothing is.
+fn inputs(deployment: &Deployment) -> Option<u64> {
+    deployment.decisions.and_then(|kept| kept.inputs.most())
 }
 
 /// Returns the routes of which nothing is known any more of how they stand with drift: what compared them is gone with what it saw.

@@ -23,6 +23,7 @@ mod writer;
 mod written;
 
 use std::{
+    io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     sync::{
@@ -73,6 +74,7 @@ pub(crate) struct Spool {
     shared: Arc<Shared>,
     /// Closed when the last line is written.
     ended: Mutex<Receiver<()>>,
+    data_dir: PathBuf,
 }
 
 /// What the writer and those who hand on share.
@@ -89,7 +91,7 @@ impl Spool {
     pub(crate) fn start(home: Home, disk: impl Disk + 'static, clock: Clock) -> Self {
         let shared = Arc::<Shared>::default();
         let (ends, ended) = channel();
-        let its = shared.clone();
+        let (its, data_dir) = (shared.clone(), home.data_dir.clone());
         let work = move || {
             let mut writer = Writer::new(home, Arc::new(disk), its.clone());
             let now = || Moment { at: clock.now(), wall: Timestamp::now() };
@@ -98,10 +100,18 @@ impl Spool {
                 tracing::error!(target: "evenkeel::evidence", "the spool of records panicked, which is a bug of Evenkeel; please report it. Nothing is kept until the next start");
                 writer.abandon();
             }
+            its.told.over();
             drop(ends);
         };
         thread::Builder::new().name("spool".into()).spawn(work).expect("a thread can be started");
-        Self { shared, ended: Mutex::new(ended) }
+        Self { shared, ended: Mutex::new(ended), data_dir }
+    }
+
+    /// Returns what waits for the folder of this process, which nobody else writes into. It is there soon after there was something
+    /// to keep.
+    pub(crate) fn place(&self) -> impl FnOnce() -> io::Result<PathBuf> + Send + use<> {
+        let (shared, instances) = (self.shared.clone(), self.data_dir.join("instances"));
+        move || shared.told.named().map(|name| instances.join(name)).map_err(io::Error::other)
     }
 
     /// Takes note of how much is kept from now on.

@@ -6,7 +6,7 @@ use evenkeel_core::Nanos;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
-use super::first_token::first_token;
+use super::{decisions::input_log, first_token::first_token};
 
 /// Units of a duration, longest first.
 const UNITS: [(&str, u64); 7] = [
@@ -56,6 +56,7 @@ pub(crate) fn check_format(format: &str, text: &str) -> Result<(), Misread> {
         "size" => size(text).map(drop),
         "limit" => limit(text).map(drop),
         "first_token" => first_token(text).map(drop),
+        "input_log" => input_log(text).map(drop),
         _ => Ok(()),
     }
 }
@@ -64,7 +65,7 @@ pub(crate) fn check_format(format: &str, text: &str) -> Result<(), Misread> {
 pub(crate) fn in_units(format: &str, text: &str) -> Option<u64> {
     match format {
         "duration" | "first_token" => duration(text).ok(),
-        "size" => size(text).ok(),
+        "size" | "input_log" => size(text).ok(),
         _ => None,
     }
 }
@@ -91,7 +92,7 @@ pub(super) fn duration(text: &str) -> Result<u64, Misread> {
 }
 
 /// Reads `16MiB`, `64KiB`, `1GiB`, `512B`.
-fn size(text: &str) -> Result<u64, Misread> {
+pub(super) fn size(text: &str) -> Result<u64, Misread> {
     let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(split);
     let wrong =

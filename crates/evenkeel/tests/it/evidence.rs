@@ -30,7 +30,7 @@ fn config(more: &str) -> String {
 }
 
 /// Sends one chat with more headers; returns the status, none where it was not answered.
-fn chat(address: SocketAddr, route: &str, headers: &str) -> Option<u16> {
+pub(crate) fn chat(address: SocketAddr, route: &str, headers: &str) -> Option<u16> {
     let mut stream = TcpStream::connect(address).ok()?;
     let body = json!({"model": route, "messages": [{"role": "user", "content": "x"}]}).to_string();
     let (path, length) = ("/v1/chat/completions", body.len());
@@ -43,7 +43,7 @@ fn chat(address: SocketAddr, route: &str, headers: &str) -> Option<u16> {
 }
 
 /// The sum of what metrics say under this name, with these labels.
-fn sum(metrics: &str, name: &str, label: &str) -> u64 {
+pub(crate) fn sum(metrics: &str, name: &str, label: &str) -> u64 {
     let lines = metrics.lines().filter(|line| line.split(['{', ' ']).next() == Some(name) && line.contains(label));
     lines.map(|line| line.rsplit(' ').next().and_then(|it| it.parse::<u64>().ok()).expect(line)).sum()
 }

@@ -28,6 +28,7 @@ mod process;
 mod profile;
 mod readme;
 mod reconcile;
+mod replayed;
 mod serve;
 mod serve_path;
 mod simulate;

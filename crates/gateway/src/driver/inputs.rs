@@ -7,7 +7,8 @@
 //! - `INP-1`: a log is whole from its beginning to its end: what finds no room, in memory or on disk, ends it, and that is
 //!   written, counted and told. There is no hole in it; the next start of the process begins anew.
 //! - `INP-2`: nothing waits for the disk, and memory is bounded: twice [`WAITING`].
-//! - `INP-3`: on disk there is no more than the bound; the logs of earlier processes make room, whole and the oldest first.
+//! - `INP-3`: on disk there is no more than the bound, which may be moved; the logs of earlier processes make room, whole and the
+//!   oldest first.
 
 mod folder;
 #[cfg(test)]
@@ -73,6 +74,8 @@ pub(crate) struct Standing {
 struct Shelf {
     open: Mutex<Open>,
     waiting: usize,
+    /// The most bytes on disk.
+    disk: AtomicU64,
     records: AtomicU64,
     bytes: AtomicU64,
 }
@@ -95,11 +98,11 @@ impl Log {
     }
 
     fn bounded(clock: Clock, place: impl FnOnce() -> io::Result<PathBuf> + Send + 'static, bounds: Bounds) -> Self {
-        let (shelf, (end, done)) = (Arc::new(Shelf::new(bounds.waiting)), oneshot::channel());
+        let (shelf, (end, done)) = (Arc::new(Shelf::new(bounds)), oneshot::channel());
         let taken = shelf.clone();
         let work = move || {
             let folder = place().and_then(|folder| Folder::open(&folder));
-            match folder.and_then(|folder| Writer::begin(clock, folder, bounds, taken.clone())) {
+            match folder.and_then(|folder| Writer::begin(clock, folder, bounds.segment, taken.clone())) {
                 Ok(writer) => writer.run(),
                 Err(error) => taken.fail(&error),
             }
@@ -132,6 +135,16 @@ impl Log {
         }
     }
 
+    /// Moves the bound of what may be on disk, or turns the log off; says whether it is one that is written. What was off begins with
+    /// the next start of the process alone: a log that begins in the middle could not be replayed.
+    pub(crate) fn keep(&self, most: Option<u64>) -> bool {
+        match most {
+            Some(most) => self.shelf.disk.store(most, Relaxed),
+            None => self.stop(Ending::Off),
+        }
+        self.standing().ended.is_none()
+    }
+
     fn stop(&self, why: Ending) {
         self.shelf.end(why);
         self.thread.iter().for_each(Thread::unpark);
@@ -145,8 +158,9 @@ impl Drop for Log {
 }
 
 impl Shelf {
-    fn new(waiting: usize) -> Self {
-        Self { open: Mutex::default(), waiting, records: AtomicU64::new(0), bytes: AtomicU64::new(0) }
+    fn new(Bounds { disk, waiting, .. }: Bounds) -> Self {
+        let (records, bytes) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { open: Mutex::default(), waiting, disk: AtomicU64::new(disk), records, bytes }
     }
 
     /// Writes that nothing follows, unless that is so already.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use evenkeel_api::evidence::{Stream, Why};
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 
 /// What the writer says of itself.
 #[derive(Debug, Default)]
@@ -16,12 +16,16 @@ pub(crate) struct Told {
     waiting: AtomicU64,
     missed: Mutex<BTreeMap<(Stream, Why), u64>>,
     state: Mutex<State>,
+    /// There is a place, or something is in its way.
+    settled: Condvar,
 }
 
 #[derive(Clone, Debug, Default)]
 struct State {
     instance: Option<String>,
     trouble: Option<String>,
+    /// Nobody looks for a place any more.
+    over: bool,
 }
 
 /// How the spool stands.
@@ -57,6 +61,29 @@ impl Told {
 
     pub(super) fn instance(&self, name: &str) {
         self.state.lock().instance = Some(name.into());
+        self.settled.notify_all();
+    }
+
+    /// Waits until this process has a name among those that share its folder.
+    ///
+    /// # Errors
+    /// What is in the way of that.
+    pub(super) fn named(&self) -> Result<String, String> {
+        let mut state = self.state.lock();
+        loop {
+            match &*state {
+                State { instance: Some(name), .. } => return Ok(name.clone()),
+                State { trouble: Some(why), .. } => return Err(why.clone()),
+                State { over: true, .. } => return Err("nobody looks for a place any more".into()),
+                _ => self.settled.wait(&mut state),
+            }
+        }
+    }
+
+    /// Takes note that nothing is written any more.
+    pub(super) fn over(&self) {
+        self.state.lock().over = true;
+        self.settled.notify_all();
     }
 
     /// Takes note of what is in the way, or that nothing is; says whether that is new.
@@ -64,11 +91,12 @@ impl Told {
         let mut state = self.state.lock();
         let new = what.is_some() != state.trouble.is_some();
         state.trouble = what;
+        self.settled.notify_all();
         new
     }
 
     pub(super) fn standing(&self) -> Standing {
-        let State { instance, trouble } = self.state.lock().clone();
+        let State { instance, trouble, .. } = self.state.lock().clone();
         let missed = self.missed.lock().iter().map(|(of, count)| (*of, *count)).collect();
         let durable = Stream::ALL.map(|stream| (stream, self.durable[stream as usize].load(Relaxed)));
         Standing { instance, durable, missed, waiting: self.waiting.load(Relaxed), trouble }

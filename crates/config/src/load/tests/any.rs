@@ -12,7 +12,7 @@ use crate::{
 const WHOLE: &str = r#"version: 1
 server: {listen: "127.0.0.1:1", admin: "127.0.0.1:2", max_body: 1MiB, body_bytes: 8MiB, read_timeout: 1s, write: 1s, connections: 9, drain: 1s, data_dir: d}
 store: off
-decisions: {sample: 0.5, spool: 1GiB, keep: 9d}
+decisions: {sample: 0.5, spool: 1GiB, keep: 9d, inputs: 1GiB}
 audit: {level: local, origin: example.com/audit, key: x, git: {repository: r, branch: b, every: 1m}}
 upstreams:
   a: {protocol: openai, url: "http://a", api_key: x, dialect: auto, dns: 1s, connect: 1s, tls: 1s, idle: 1s, probe: {every: 1s, timeout: 1s}}

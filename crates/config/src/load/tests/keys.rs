@@ -289,7 +289,7 @@ fn each_key_of_the_server_and_of_an_upstream_changes_what_is_compiled() {
     ] {
         check(&format!("{}server: {{{server}}}\n", with("")), &with(""));
     }
-    for decisions in ["off", "{sample: 0.5}", "{spool: 1MiB}", "{keep: 1d}"] {
+    for decisions in ["off", "{sample: 0.5}", "{spool: 1MiB}", "{keep: 1d}", "{inputs: 1MiB}", "{inputs: off}"] {
         check(&format!("{}decisions: {decisions}\n", with("")), &with(""));
     }
     for audit in ["{level: off}", "{origin: example.com/audit}", "{key: x}", "{git: {repository: r}}"] {

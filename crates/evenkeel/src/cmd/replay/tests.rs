@@ -99,8 +99,8 @@ fn wif_4_what_calls_cost_and_how_often_tiers_are_right_is_given_beside_the_log()
     std::fs::write(&config, CONFIG).expect("written");
     let text = |path: &Path| path.to_str().expect("a text").to_owned();
     let with = |more: &[&str]| {
-        let words = [&[&*text(&log), "--config", &text(&config)], more].concat();
-        run(&words)
+        let [log, config] = [&log, &config].map(|it| text(it));
+        run(&[&[&*log, "--config", &config], more].concat())
     };
     assert_eq!(with(&["--price", "org/chat/big=0.5", "--price", "chat/small=2"]).expect("it runs"), code(0));
     for wrong in ["chat=2", "chat/big", "chat/big=-1", "chat/big=nan"] {

@@ -2,11 +2,14 @@
 
 use std::{
     fs,
-    io::{self, Error, ErrorKind},
+    io::{self, Error, ErrorKind, Read},
     path::{Path, PathBuf},
 };
 
 use evenkeel_core::Segment;
+
+/// More than the head of a segment takes.
+const HEAD: u64 = 4 << 10;
 
 /// A segment on disk.
 #[derive(Clone, Debug)]
@@ -38,11 +41,15 @@ impl Folder {
         paths.sort();
         let (mut files, mut next) = (Vec::new(), 1);
         for (at, (number, file)) in paths.iter().enumerate() {
-            let bytes = fs::read(file)?;
+            // How many records there are is asked of the last one alone.
             let last = at + 1 == paths.len();
+            let mut bytes = Vec::new();
+            let opened = fs::File::open(file)?;
+            let size = opened.metadata()?.len();
+            opened.take(if last { u64::MAX } else { HEAD }).read_to_end(&mut bytes)?;
             let (began, records) = looked(&bytes, last);
             next = number.saturating_add(records.max(1));
-            files.push(File { path: file.clone(), size: bytes.len() as u64, began });
+            files.push(File { path: file.clone(), size, began });
         }
         Ok(Self { path: path.into(), files, next })
     }

@@ -258,7 +258,7 @@ async fn inp_1_numbers_go_on_in_the_next_process_and_each_has_a_segment_of_its_o
 
 #[test]
 fn inp_1_inp_2_what_waits_too_long_for_the_disk_ends_the_log_and_memory_is_bounded() {
-    let shelf = Arc::new(Shelf::new(10_000));
+    let shelf = Arc::new(Shelf::new(Bounds { disk: 0, segment: 0, waiting: 10_000 }));
     let mut pen = Pen { shelf: shelf.clone(), draft: Draft::default(), at: 0, followed: Followed::default() };
     pen.begin(0, &Origin::new(revision()));
     for at in 0..100_000 {
@@ -285,6 +285,47 @@ async fn f_160_a_folder_that_cannot_be_made_keeps_nothing_from_being_decided() {
     let (driver, revision) = start(begun(&file.join("inputs"), 1 << 30));
     ask(&driver, &revision, 0).await;
     assert_eq!(ended(&driver).await, Standing { records: 0, bytes: 0, ended: Some("failed") });
+}
+
+#[tokio::test]
+async fn inp_3_a_bound_is_moved_while_it_is_written_and_what_is_turned_off_says_so_and_does_not_begin_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (driver, revision) = start(begun(folder.path(), 1 << 30));
+    let log = driver.log.as_ref().expect("one is kept");
+    ask(&driver, &revision, 0).await;
+    written(&driver).await;
+    assert!(log.keep(Some(log.standing().bytes + 100)));
+    while log.standing().ended.is_none() {
+        ask(&driver, &revision, 1).await;
+        written(&driver).await;
+    }
+    assert_eq!(log.standing().ended, Some("full"), "by the new bound");
+
+    let (driver, revision) = start(begun(folder.path(), 1 << 30));
+    let log = driver.log.as_ref().expect("one is kept");
+    ask(&driver, &revision, 1).await;
+    assert!(!log.keep(None));
+    assert!(!log.keep(Some(1 << 30)), "in the middle nothing can begin");
+    ask(&driver, &revision, 2).await;
+    assert_eq!(ended(&driver).await.ended, Some("off"));
+    let (records, flaw) = read(folder.path());
+    assert!(matches!(records.last().map(|it| &it.entry), Some(Entry::End(Ending::Off))), "{flaw:?}");
+    replayed(records);
+}
+
+#[tokio::test]
+async fn inp_2_whoever_keeps_the_thread_waiting_for_a_place_keeps_no_request_waiting() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (place, told) = std::sync::mpsc::channel();
+    let bounds = Bounds { disk: 1 << 30, segment: SEGMENT, waiting: WAITING };
+    let (driver, revision) = start(Log::bounded(Clock::start(), move || told.recv().map_err(io::Error::other), bounds));
+    for n in 0..50 {
+        ask(&driver, &revision, n).await;
+    }
+    assert_eq!(driver.log.as_ref().expect("one is kept").standing(), Standing { records: 0, bytes: 0, ended: None });
+    place.send(folder.path().to_owned()).expect("it waits");
+    assert_eq!(ended(&driver).await.ended, Some("stopped"));
+    assert_eq!(replayed(read(folder.path()).0), (50, 0), "from the first one");
 }
 
 /// Where the process writes that is to be killed.

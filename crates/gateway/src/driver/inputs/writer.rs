@@ -11,7 +11,7 @@ use std::{
 
 use evenkeel_core::{Draft, Ending, Followed, Header, Page, SEMANTICS};
 
-use super::{Bounds, Open, Shelf, folder};
+use super::{Open, Shelf, folder};
 use crate::clock::Clock;
 
 /// How long records are gathered before they are written.
@@ -22,7 +22,8 @@ const WORD: u64 = 64;
 pub(super) struct Writer {
     clock: Clock,
     folder: folder::Folder,
-    bounds: Bounds,
+    /// The size at which a segment is followed by another one.
+    most: u64,
     shelf: Arc<Shelf>,
     file: File,
     /// The number of this process's first record, and of the next.
@@ -34,17 +35,12 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Begins the first segment of this process.
-    pub(super) fn begin(
-        clock: Clock,
-        mut folder: folder::Folder,
-        bounds: Bounds,
-        shelf: Arc<Shelf>,
-    ) -> io::Result<Self> {
+    pub(super) fn begin(clock: Clock, mut folder: folder::Folder, most: u64, shelf: Arc<Shelf>) -> io::Result<Self> {
         let next = folder.next;
         let file = segment(clock, &mut folder, (next, next))?;
         shelf.bytes.store(folder.size(), Relaxed);
         let (page, bytes) = (Page::default(), Vec::new());
-        Ok(Self { clock, folder, bounds, shelf, file, began: next, next, page, bytes })
+        Ok(Self { clock, folder, most, shelf, file, began: next, next, page, bytes })
     }
 
     /// Writes until the log has ended.
@@ -71,7 +67,7 @@ impl Writer {
         if records == 0 {
             return Ok(());
         }
-        if self.folder.files.last().is_some_and(|it| it.size >= self.bounds.segment) {
+        if self.folder.files.last().is_some_and(|it| it.size >= self.most) {
             self.file = segment(self.clock, &mut self.folder, (self.began, self.next))?;
         }
         self.bytes.clear();
@@ -84,7 +80,7 @@ impl Writer {
 
     /// Says whether what is to be written has room, after the logs of earlier processes have made some.
     fn has_room(&mut self) -> io::Result<bool> {
-        while self.folder.size() + self.bytes.len() as u64 + WORD > self.bounds.disk {
+        while self.folder.size() + self.bytes.len() as u64 + WORD > self.shelf.disk.load(Relaxed) {
             if !self.folder.drop_oldest(self.began)? {
                 return Ok(false);
             }
@@ -100,7 +96,7 @@ impl Writer {
             *open = Open { ended: Some(Ending::Full.name()), ..Open::default() };
             last
         };
-        tracing::warn!(target: "evenkeel::inputs", bound = self.bounds.disk, "the log of inputs has reached its bound and has ended; the next start begins anew");
+        tracing::warn!(target: "evenkeel::inputs", bound = self.shelf.disk.load(Relaxed), "the log of inputs has reached its bound (`decisions.inputs`) and has ended; the next start begins anew");
         let mut draft = Draft::default();
         draft.end(Ending::Full);
         self.page.push(last, &mut draft, Followed::default());
