@@ -33,6 +33,9 @@ const CHECKPOINT_ENTRIES: u64 = 256;
 /// Where the last lines are noted that entries were made of; a hint that spares reading the whole log at a start.
 pub(super) const SOURCES: &str = "sources";
 
+/// The last line that was entered, by instance and stream.
+pub(super) type Sources = BTreeMap<(String, String), u64>;
+
 /// Why a log cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
@@ -64,7 +67,7 @@ pub(super) struct Log {
     /// It, as it is on disk.
     told: Vec<u8>,
     /// The last line of each stream of the spool that is in the log.
-    sources: BTreeMap<(String, String), u64>,
+    sources: Sources,
     /// A step failed: the disk may hold bundles of entries that are not in this log.
     unclean: bool,
 }
@@ -411,13 +414,13 @@ fn source(entry: &[u8]) -> Option<Source> {
     Some(Source { instance: text("instance")?, n: read["source"]["n"].as_u64()?, stream: text("stream")? })
 }
 
-fn note(sources: &mut BTreeMap<(String, String), u64>, it: &Source) {
+fn note(sources: &mut Sources, it: &Source) {
     let last = sources.entry((it.instance.clone(), it.stream.clone())).or_default();
     *last = it.n.max(*last);
 }
 
 /// Reads the hint of a start; none where it is not what was written.
-pub(super) fn noted(hint: &[u8]) -> Option<(u64, BTreeMap<(String, String), u64>)> {
+pub(super) fn noted(hint: &[u8]) -> Option<(u64, Sources)> {
     let (json, hash) = str::from_utf8(hint).ok()?.split_once('\n')?;
     (hash.trim_end() == hex(&leaf(json.as_bytes()))).then_some(())?;
     let read: Value = serde_json::from_str(json).ok()?;

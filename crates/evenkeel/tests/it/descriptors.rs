@@ -60,7 +60,7 @@ fn pr_03_f_106_without_descriptors_the_default_answers_and_no_path_is_blamed() {
         let port = mock.models.port();
         // What is kept on disk opens files of its own, and closes them: somebody would be let in.
         let text = format!(
-            "version: 1\nserver: {{listen: \"127.0.0.1:0\", admin: \"127.0.0.1:0\"}}\ndecisions: off\nupstreams:\n  big: {{protocol: openai, \
+            "version: 1\nserver: {{listen: \"127.0.0.1:0\", admin: \"127.0.0.1:0\"}}\ndecisions: off\nstore: off\naudit: {{level: off}}\nupstreams:\n  big: {{protocol: openai, \
              url: \"http://{host}:{port}/v1\"}}\nroutes:\n  r:\n    protocol: openai-chat\n    tiers:\n      - {{name: primary, \
              openai: {{upstream: big, model: m}}}}\n      - {{name: default, fixed: {{content: later}}}}\n"
         );

@@ -69,10 +69,11 @@ impl Policy {
 
     fn log(&mut self, key: &str) -> Result<(), String> {
         let key = key_of(key)?;
-        match key.is_of_a_log() && self.logs.iter().all(|it| it.public != key.public) {
-            true => Ok(self.logs.push(key)),
-            false => Err("this key is no log's, or stands there twice".into()),
+        if !key.is_of_a_log() || self.logs.iter().any(|it| it.public == key.public) {
+            return Err("this key is no log's, or stands there twice".into());
         }
+        self.logs.push(key);
+        Ok(())
     }
 
     fn witness(&mut self, name: &str, key: &str) -> Result<(), String> {
@@ -109,11 +110,14 @@ impl Policy {
         if quorums > 1 {
             return Err("there is a line `quorum` above".into());
         }
-        match name {
-            "none" => Ok(()),
-            _ if self.members.contains_key(name) => Ok(self.quorum = Some(name.into())),
-            _ => Err(format!("`{name}` is not defined above")),
+        if name == "none" {
+            return Ok(());
         }
+        if !self.members.contains_key(name) {
+            return Err(format!("`{name}` is not defined above"));
+        }
+        self.quorum = Some(name.into());
+        Ok(())
     }
 
     fn define(&mut self, name: &str, member: Member) -> Result<(), String> {
