@@ -216,7 +216,7 @@ mod tests {
             let (mut bets, mut purses, mut laid) = (Bets::<12>::new(form), [0.0_f64; 12], [0.0_f64; 12]);
             for row in 0_u32..200 {
                 let (at, given) = (f64::from(row) * 1e3 + 7.0, 0.01 / 12.0);
-                let factor = |purse: usize| 0.3 + f64::from((row * 31 + purse as u32 * 17) % 137) / 100.0;
+                let factor = |purse: usize| 0.3 + ((row as usize * 31 + purse * 17) % 137) as f64 / 100.0;
                 let sum = bets.play(form, Bets::<12>::each(u64::from(row) * 1_000 + 7, 0.01), factor);
                 for (purse, laid) in purses.iter_mut().zip(&mut laid) {
                     match form {
@@ -225,8 +225,8 @@ mod tests {
                         _ => {}
                     }
                 }
-                for at in 0..12 {
-                    (purses[at], laid[at]) = (purses[at] * factor(at), laid[at] * factor(at));
+                for (at, (purse, laid)) in purses.iter_mut().zip(&mut laid).enumerate() {
+                    (*purse, *laid) = (*purse * factor(at), *laid * factor(at));
                 }
                 assert_eq!((bets.mantissas, bets.laid), (purses, laid), "{form:?}, row {row}");
                 let lanes = [0, 1, 2, 3].map(|it| purses[it] + purses[it + 4] + purses[it + 8]);
