@@ -1,7 +1,4 @@
-//! Writes the log of N requests under faults, or replays one: `replay write N FILE`, `replay read FILE`.
-//!
-//! `bench/replay` measures the second: everything is read, checked, decoded, decided, hashed and compared, as `evenkeel replay`
-//! does it. It prints decisions, records and bytes, and fails where anything differs.
+//! Writes the log of N requests under faults: `logged N FILE`. `bench/replay` measures how fast it is replayed.
 //!
 //! Of every 20,000 requests the first model answers the first half well. Of the next 5,000 it fails every third; then it is
 //! silent for as long; then it is well again. Half of the second model's answers are slow throughout.
@@ -20,40 +17,9 @@ const BLOCK: u64 = 1_000;
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["write", requests, file] => {
-            let bytes = World::play(requests.parse().expect("N is a number"));
-            std::fs::write(file, bytes).expect("it can be written");
-        }
-        ["read", file] => {
-            let bytes = std::fs::read(file).expect("it can be read");
-            let (decisions, records) = replay(&bytes);
-            println!("{decisions} {records} {}", bytes.len());
-        }
-        _ => panic!("usage: replay write N FILE | replay read FILE"),
-    }
-}
-
-fn replay(bytes: &[u8]) -> (u64, u64) {
-    let mut segment = Segment::open(bytes).expect("a segment");
-    let (mut core, mut decisions, mut records) = (None::<Core>, 0, 0);
-    while let Some(mut block) = segment.block().expect("whole") {
-        while let Some(Record { number, at, entry, followed }) = block.record().expect("whole") {
-            match entry {
-                Entry::Begin(origin) => core = Some(Core::begin(at, origin)),
-                Entry::Input { input, .. } => core.as_mut().expect("begun").handle(at, input),
-                Entry::End(_) => {}
-            }
-            let mut now = Followed::default();
-            while let Some(output) = core.as_mut().and_then(Core::poll) {
-                decisions += u64::from(matches!(output, Output::Decision(_)));
-                now.by(&output);
-            }
-            assert_eq!(now, followed, "record {number}");
-            records += 1;
-        }
-    }
-    (decisions, records)
+    let [requests, file] = &words[..] else { panic!("usage: logged N FILE") };
+    let bytes = World::play(requests.parse().expect("N is a number"));
+    std::fs::write(file, bytes).expect("it can be written");
 }
 
 struct World {
