@@ -110,6 +110,7 @@ fn segments(folder: &Path) -> Result<Vec<(PathBuf, u64)>, Error> {
 }
 
 /// What one meets in a log.
+#[expect(clippy::large_enum_variant, reason = "nearly all are records; each is handed on once, and none is kept")]
 pub(super) enum Met<'a> {
     /// A process begins; whoever does not want it breaks, and goes on with the next.
     Process(&'a Header),
