@@ -87,11 +87,7 @@ async fn read(kit: &Kit, (kind, make): (&str, fn(u64) -> Value), lines: u64) {
 fn the_rate_of_lines_and_of_records_with_each_engine() {
     let lines = std::env::var("EVENKEEL_STORE_LINES").map_or(1_100, |it| it.parse().expect("a number"));
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let kinds: [(&str, fn(u64) -> Value); 2] = [("line", line), ("record", record)];
-    for kind in kinds {
-        runtime.block_on(read(&Kit::sqlite(), kind, lines));
-        if let Some(kit) = Kit::postgres("the rate of a store") {
-            runtime.block_on(read(&kit, kind, lines));
-        }
-    }
+    let kits = || [Some(Kit::sqlite()), Kit::postgres("the rate of a store")].into_iter().flatten();
+    kits().for_each(|kit| runtime.block_on(read(&kit, ("line", line), lines)));
+    kits().for_each(|kit| runtime.block_on(read(&kit, ("record", record), lines)));
 }
