@@ -345,7 +345,7 @@ fn what_is_not_compared_is_told() {
     folder.write("key", "7".repeat(64));
     folder.write("well.csv", rows("x,country", ""));
     folder.write("more.csv", rows("x,country,colour", ",red"));
-    folder.write("none.csv", "x,country\n".to_owned());
+    folder.write("none.csv", "x,country\n");
     let key = format!("${{file:{}}}", folder.path("key").display());
     let built = folder.profile(&["@well.csv", "-o", "@well.ref", "--private", "country", "--key", &key]);
     assert_eq!(built.status.code(), Some(0), "{}", err(&built));
