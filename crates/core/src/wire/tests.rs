@@ -1,6 +1,6 @@
 //! Numbers and choices at their edges; whole histories are in `tests/rules/log.rs`.
 
-use alloc::{format, vec, vec::Vec};
+use alloc::{vec, vec::Vec};
 
 use super::*;
 use crate::{Event, GuardVerdict, Permille, ResultCode, Signal};
@@ -60,12 +60,8 @@ fn wire_2_one_value_has_one_form() {
 fn wire_2_a_list_that_says_it_is_long_takes_no_memory_for_it() {
     let mut bytes = put(&(1_u64 << 20));
     bytes.extend(vec![0xFF; 1 << 20]);
-    assert_eq!(
-        take::<Vec<u64>>(&bytes).map_err(|it| it.what),
-        Err("no number"),
-        "{}",
-        format!("{} bytes", bytes.len())
-    );
+    let taken = take::<Vec<u64>>(&bytes).map_err(|it| it.what);
+    assert_eq!(taken, Err("no number"), "{} bytes", bytes.len());
 }
 
 #[test]
